@@ -1,0 +1,1 @@
+//! One file per subcommand, each a readable list of stage calls. IO.

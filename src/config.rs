@@ -1,0 +1,1 @@
+//! The user's own file `k8sverify.yaml`. Pure.

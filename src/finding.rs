@@ -1,0 +1,324 @@
+//! The public codes of the finding catalogue, and a finding as data. Pure.
+//!
+//! Texts and severities of the codes stand in `checks/findings.yaml`; a test proves that the two match one to one.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something is broken.
+    Error,
+    /// Something that a good engineer would act on.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        })
+    }
+}
+
+macro_rules! codes {
+    ($($section:literal: $($variant:ident = $name:literal),+ ;)+) => {
+        /// A stable, public finding code: one root cause that a person can act on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $($(
+                #[doc = concat!("`", $name, "`: see `checks/findings.yaml`.")]
+                #[serde(rename = $name)]
+                $variant,
+            )+)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$($(Self::$variant,)+)+];
+
+            /// The code as it is written in reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $($(Self::$variant => $name,)+)+ }
+            }
+
+            /// The section of the catalogue: 1 Services, 2 Pods and workloads, 3 probes, 4 network policy, 5 DNS,
+            /// 6 connection and protocol, 7 could not verify.
+            #[must_use]
+            pub const fn section(self) -> u8 {
+                match self { $($(Self::$variant => $section,)+)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    1:
+        ServiceMissing = "service-missing",
+        ServiceNameMismatch = "service-name-mismatch",
+        ServiceInOtherNamespace = "service-in-other-namespace",
+        ServicePortMissing = "service-port-missing",
+        ServicePortProtocol = "service-port-protocol",
+        ServiceSelectorMismatch = "service-selector-mismatch",
+        ServiceSelectorTooBroad = "service-selector-too-broad",
+        ServiceTargetPortUnknown = "service-target-port-unknown",
+        ServiceTargetPortClosed = "service-target-port-closed",
+        ServiceEndpointsNotReady = "service-endpoints-not-ready",
+        ServiceEndpointsPartial = "service-endpoints-partial",
+        ServiceEndpointsStale = "service-endpoints-stale",
+        ServiceNoEndpoints = "service-no-endpoints",
+        ServiceTrafficPolicyLocal = "service-traffic-policy-local",
+        ServiceExternalNameInvalid = "service-external-name-invalid",
+        ServiceExternalNameUnresolvable = "service-external-name-unresolvable",
+        ServiceHeadlessPort = "service-headless-port",
+        ServiceIpFamilyMismatch = "service-ip-family-mismatch",
+        ServiceLoadBalancerPending = "service-load-balancer-pending",
+        IngressBackendMissing = "ingress-backend-missing",
+        WorkloadMissing = "workload-missing";
+    2:
+        PodUnschedulable = "pod-unschedulable",
+        PodCreateForbidden = "pod-create-forbidden",
+        ImagePullFailed = "image-pull-failed",
+        ContainerConfigError = "container-config-error",
+        ContainerStartFailed = "container-start-failed",
+        ContainerCrashLooping = "container-crash-looping",
+        ContainerOutOfMemory = "container-out-of-memory",
+        InitContainerFailing = "init-container-failing",
+        VolumeClaimPending = "volume-claim-pending",
+        RolloutStalled = "rollout-stalled",
+        WorkloadScaledToZero = "workload-scaled-to-zero",
+        WorkloadDegraded = "workload-degraded",
+        ServiceEnvCollision = "service-env-collision",
+        JobFailed = "job-failed",
+        NodeNotReady = "node-not-ready";
+    3:
+        ReadinessProbeMissing = "readiness-probe-missing",
+        LivenessProbeMissing = "liveness-probe-missing",
+        ReadinessProbeFailing = "readiness-probe-failing",
+        LivenessProbeFailing = "liveness-probe-failing",
+        StartupProbeFailing = "startup-probe-failing",
+        ProbePortUnknown = "probe-port-unknown",
+        ProbeCommandInvalid = "probe-command-invalid",
+        ProbeTargetDiffers = "probe-target-differs",
+        ProbeTooImpatient = "probe-too-impatient";
+    4:
+        NetworkPolicyIngressDenied = "network-policy-ingress-denied",
+        NetworkPolicyEgressDenied = "network-policy-egress-denied",
+        NetworkPolicyDnsDenied = "network-policy-dns-denied",
+        PolicyOtherDenied = "policy-other-denied",
+        NetworkPolicyNotEnforced = "network-policy-not-enforced",
+        ForbiddenEdgeOpen = "forbidden-edge-open",
+        IsolationBroken = "isolation-broken";
+    5:
+        DnsUnavailable = "dns-unavailable",
+        DnsPolicyNotCluster = "dns-policy-not-cluster",
+        DnsRecordWrong = "dns-record-wrong",
+        DnsNameNotFound = "dns-name-not-found";
+    6:
+        ConnectionRefused = "connection-refused",
+        ConnectionTimeout = "connection-timeout",
+        ConnectionReset = "connection-reset",
+        NodeNetworkBroken = "node-network-broken",
+        ListensOnLoopback = "listens-on-loopback",
+        ProtocolMismatch = "protocol-mismatch",
+        TlsCertificateInvalid = "tls-certificate-invalid",
+        MysqlLoginDenied = "mysql-login-denied",
+        MysqlDatabaseMissing = "mysql-database-missing",
+        MysqlConnectionsExhausted = "mysql-connections-exhausted",
+        MysqlReadOnly = "mysql-read-only",
+        GaleraNotPrimary = "galera-not-primary",
+        PostgresLoginDenied = "postgres-login-denied",
+        PostgresDatabaseMissing = "postgres-database-missing",
+        PostgresConnectionsExhausted = "postgres-connections-exhausted",
+        PostgresReadOnly = "postgres-read-only",
+        RedisLoginDenied = "redis-login-denied",
+        RedisLoading = "redis-loading",
+        RedisReadOnly = "redis-read-only",
+        RedisUnavailable = "redis-unavailable",
+        LoginDenied = "login-denied",
+        AdvertisedAddressUnreachable = "advertised-address-unreachable",
+        HttpServerError = "http-server-error",
+        HttpTimeout = "http-timeout",
+        HttpRedirectLoop = "http-redirect-loop",
+        HttpNotFound = "http-not-found";
+    7:
+        ApiUnreachable = "api-unreachable",
+        ApiForbidden = "api-forbidden",
+        ProbeForbidden = "probe-forbidden",
+        NamespaceNotFound = "namespace-not-found",
+        ProbeImageFailed = "probe-image-failed",
+        ProbeUnschedulable = "probe-unschedulable",
+        ProbeTimeout = "probe-timeout",
+        ProbeLost = "probe-lost",
+        GraphEmpty = "graph-empty",
+        GraphIncomplete = "graph-incomplete";
+}
+
+impl Code {
+    /// The code of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a finding is about: `deployment/db`, in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Lower-case kind: `deployment`, `service`, `networkpolicy`, `tier`, `name`, `resource`, `namespace`, `input` …
+    pub kind: String,
+    /// The object's name as the API has it (compose's own spelling for a tier).
+    pub name: String,
+    /// The namespace; empty for what has none (nodes, tiers, inputs).
+    pub namespace: String,
+}
+
+impl ObjectRef {
+    /// An object of that kind and name in that namespace.
+    pub fn new(
+        kind: impl Into<String>,
+        name: impl Into<String>,
+        namespace: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind: kind.into(),
+            name: name.into(),
+            namespace: namespace.into(),
+        }
+    }
+}
+
+/// `kind/name`, without the namespace.
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// A finding's identity: `CODE KIND/NAME`, with `@NAMESPACE` when that is not the run's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FindingId(pub String);
+
+impl fmt::Display for FindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An edge's identity: `FROM->TO:PORT/PROTOCOL`, with `@HOST` appended where those alone would repeat.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EdgeId(pub String);
+
+impl fmt::Display for EdgeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How to mend a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Fix {
+    /// One sentence or command that a person can follow as printed.
+    pub text: String,
+    /// A shell command that mends it as printed, where one fits (`kubectl …`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub command: Option<String>,
+    /// A manifest (YAML) that mends it when applied as printed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub manifest: Option<String>,
+}
+
+/// One root cause or consequence, as the rules raise it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong.
+    pub code: Code,
+    /// Its weight: the catalogue's default unless a rule lowers it.
+    pub severity: Severity,
+    /// On which object.
+    pub object: ObjectRef,
+    /// One sentence for a person, naming the objects.
+    pub message: String,
+    /// What was seen, in the cluster's own words. Never a secret.
+    pub evidence: Vec<String>,
+    /// The edges whose failure it explains (they may also be explained by another finding; the verdict chooses).
+    pub edges: BTreeSet<EdgeId>,
+    /// Findings of which this one is a consequence, best first; the verdict keeps the first that was really raised.
+    pub caused_by: Vec<(Code, ObjectRef)>,
+    /// How to mend it.
+    pub fix: Option<Fix>,
+}
+
+impl Finding {
+    /// A finding of that code, at the given severity, on that object, with nothing else yet.
+    pub fn new(
+        code: Code,
+        severity: Severity,
+        object: ObjectRef,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            object,
+            message: message.into(),
+            evidence: Vec::new(),
+            edges: BTreeSet::new(),
+            caused_by: Vec::new(),
+            fix: None,
+        }
+    }
+
+    /// Its identity in a report of a run on `run_namespace`.
+    #[must_use]
+    pub fn id(&self, run_namespace: &str) -> FindingId {
+        finding_id(self.code, &self.object, run_namespace)
+    }
+}
+
+/// The identity of a finding of `code` on `object` in a report of a run on `run_namespace`.
+#[must_use]
+pub fn finding_id(code: Code, object: &ObjectRef, run_namespace: &str) -> FindingId {
+    if object.namespace.is_empty() || object.namespace == run_namespace {
+        FindingId(format!("{code} {object}"))
+    } else {
+        FindingId(format!("{code} {object}@{}", object.namespace))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_reads_back_and_its_id_names_a_foreign_namespace() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_name(code.name()), Some(*code));
+            assert!((1..=7).contains(&code.section()));
+        }
+        let object = ObjectRef::new("service", "db", "data");
+        assert_eq!(
+            finding_id(Code::ServiceMissing, &object, "data").0,
+            "service-missing service/db"
+        );
+        assert_eq!(
+            finding_id(Code::ServiceMissing, &object, "default").0,
+            "service-missing service/db@data"
+        );
+    }
+}

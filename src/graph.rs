@@ -1,0 +1,5 @@
+//! [`crate::compose::ComposeFile`] + [`crate::observe::Snapshot`] → [`TierGraph`]: tiers, and edges "A must reach host B:port by protocol". Pure.
+
+mod model;
+
+pub use model::*;

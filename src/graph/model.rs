@@ -1,0 +1,166 @@
+//! The tier graph as data. Pure.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{HttpQuestion, LoginReference, TlsMode};
+use crate::finding::EdgeId;
+use crate::observe::{ServiceKey, WorkloadKey};
+use crate::protocol::Protocol;
+
+/// Tiers, and what each must reach.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TierGraph {
+    /// Tiers by name (compose's, else the workload's).
+    pub tiers: BTreeMap<String, Tier>,
+    /// Edges, sorted by id.
+    pub edges: Vec<Edge>,
+    /// Outside hosts that are no edge (an HTTP API somewhere), for the list in the report.
+    pub outside: Vec<Outside>,
+    /// What a reader should know: where the deployed Pods differ from compose, what could not be mapped or read.
+    pub notes: Vec<Note>,
+    /// Questions that only the user can answer (ambiguous mapping); each is a warning `graph-incomplete`.
+    pub questions: Vec<String>,
+    /// Whether a compose file took part.
+    pub from_compose: bool,
+}
+
+/// One tier.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Tier {
+    /// Its name.
+    pub name: String,
+    /// Whether compose declares it.
+    pub in_compose: bool,
+    /// The workloads that run it.
+    pub workloads: Vec<WorkloadKey>,
+    /// Services of its workloads' namespace that select its Pods (or are called like it).
+    pub services: Vec<ServiceKey>,
+    /// The names under which compose lets peers call it: service key, aliases, `container_name`.
+    pub names: Vec<String>,
+    /// Where it serves, if it plainly is a server (database, cache, broker, web server by image, command, port, healthcheck).
+    pub server: Option<ServerHint>,
+    /// Every TCP port that compose, image or Pod say it listens on.
+    pub ports: Vec<NonZeroU16>,
+    /// Whether it ends on its own.
+    pub one_shot: bool,
+    /// Whether it is meant to run here: compose replicas 0 or an inactive profile say no.
+    pub expected: bool,
+    /// The image that compose names, or the deployed one.
+    pub image: Option<String>,
+    /// The HTTP path that compose's healthcheck declares on the tier itself, with the port it asks.
+    pub health_path: Option<HealthPath>,
+    /// Networks that it shares with peers in compose (for isolation checks).
+    pub networks: Vec<String>,
+}
+
+/// Where a tier serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServerHint {
+    /// Port.
+    pub port: NonZeroU16,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Why we think so ("image redis:7", "command redis-server", "compose expose").
+    pub evidence: String,
+}
+
+/// A health path of a tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealthPath {
+    /// Path with query.
+    pub path: String,
+    /// The port it was asked on.
+    pub port: NonZeroU16,
+    /// Where it is declared ("compose healthcheck of AP").
+    pub origin: String,
+}
+
+/// How sure an edge is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// `depends_on` alone: an order of start, no proof of a connection.
+    Weak,
+    /// Host and port put together from parts.
+    Likely,
+    /// A host that configuration names, `links`, or the user's own file.
+    Declared,
+}
+
+/// One connection that must work.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Edge {
+    /// Identity.
+    pub id: EdgeId,
+    /// The client tier.
+    pub from: String,
+    /// The server tier, or the outside host.
+    pub to: String,
+    /// Exactly the host that the client's own (deployed) configuration uses.
+    pub host: String,
+    /// The port that the client dials.
+    pub port: NonZeroU16,
+    /// The protocol that it speaks.
+    pub protocol: Protocol,
+    /// Where the edge is known from: `compose services.AP.links`, `env DB_HOST of deployment/ap`.
+    pub origin: Vec<String>,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// Whether `to` is no tier but a host outside.
+    pub external: bool,
+    /// The variable of the client's container in which the host stands, if any.
+    pub variable: Option<String>,
+    /// What compose said where the Pods say otherwise: `DB:3306`.
+    pub compose_said: Option<String>,
+    /// HTTP: what to ask.
+    pub http: Option<HttpQuestion>,
+    /// TLS as the client's own configuration says (`sslmode=require`, `rediss://`, `?ssl=true`).
+    pub tls: Option<TlsMode>,
+    /// How the client logs in: the names of its variables.
+    pub login: Option<LoginReference>,
+    /// The user says that it may fail.
+    pub optional: bool,
+    /// The user says that it must not work.
+    pub forbidden: bool,
+    /// The host or the user marks a read replica: read-only is a warning.
+    pub replica: bool,
+    /// SQL or key that the user wants looked for, where the protocol has one.
+    pub query: Option<String>,
+}
+
+/// A host outside that no edge is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outside {
+    /// The tier that names it.
+    pub from: String,
+    /// The host.
+    pub host: String,
+    /// The port, if any.
+    pub port: Option<NonZeroU16>,
+    /// Where it stands.
+    pub origin: String,
+}
+
+/// Something a reader of the graph should know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Note {
+    /// What it is about.
+    pub kind: NoteKind,
+    /// One sentence.
+    pub message: String,
+}
+
+/// The kinds of [`Note`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteKind {
+    /// The deployed Pods differ from compose.
+    Differs,
+    /// Edges may be missing (`graph-incomplete`).
+    Incomplete,
+    /// Plain information.
+    Information,
+}

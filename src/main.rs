@@ -1,0 +1,3 @@
+//! The `k8sverify` command.
+
+fn main() {}

@@ -1,0 +1,179 @@
+//! The probe plan and what came back, as data. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::{Code, EdgeId, ObjectRef};
+use crate::observe::WorkloadKey;
+use crate::observe::kinds::{DnsConfig, EnvFrom, EnvVar, HostAlias, Labels, NameRef};
+use crate::probe::wire::{ProbeSpec, Step};
+
+/// What to probe, from where; what not, and why.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ProbePlan {
+    /// One Job each.
+    pub vantages: Vec<Vantage>,
+    /// Edges that are pointless to probe, with the reason.
+    pub skipped: BTreeMap<EdgeId, String>,
+}
+
+/// One network identity to look from: one Job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Vantage {
+    /// Unique within the run, fit for an object's name: `v1`.
+    pub id: String,
+    /// What the network can tell apart.
+    pub identity: Identity,
+    /// A container per tier.
+    pub containers: Vec<TierProbe>,
+    /// Which look: first, second (another node, all labels, no labels), again.
+    pub look: Look,
+    /// Why the first failure to schedule is no fault: nodes to try next, best first.
+    pub fallback_nodes: Vec<String>,
+}
+
+/// What the network can tell apart about a client.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Namespace.
+    pub namespace: String,
+    /// Node to run on; `None`: any.
+    pub node: Option<String>,
+    /// The labels of the tier's Pods that any policy selector mentions.
+    pub labels: Labels,
+    /// `dnsPolicy`; empty means ClusterFirst.
+    pub dns_policy: String,
+    /// `dnsConfig`, as JSON text so that it can be compared.
+    pub dns_config: String,
+    /// `hostAliases`, as JSON text.
+    pub host_aliases: String,
+    /// `hostNetwork`.
+    pub host_network: bool,
+    /// `serviceAccountName`, where a policy can see it; empty: default.
+    pub service_account: String,
+    /// Mesh annotations and labels to copy, or to opt out with.
+    pub annotations: Labels,
+    /// Tolerations, as JSON text.
+    pub tolerations: String,
+    /// `nodeSelector` of a tier without Pods.
+    pub node_selector: Labels,
+}
+
+/// One container: everything for one tier from one vantage.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TierProbe {
+    /// The tier.
+    pub tier: String,
+    /// The workload that it stands for.
+    pub workload: Option<WorkloadKey>,
+    /// Container name: `t1`.
+    pub container: String,
+    /// The tier's variables, by reference, under [`crate::probe::wire::ENVIRONMENT_PREFIX`].
+    pub env: Vec<EnvVar>,
+    /// Whole Secrets or ConfigMaps of the tier's `envFrom`, prefixed.
+    pub env_from: Vec<EnvFrom>,
+    /// What to do.
+    pub spec: ProbeSpec,
+}
+
+/// Which look a vantage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Look {
+    /// As the tier itself, from its own node.
+    First,
+    /// Second look: from another node.
+    OtherNode,
+    /// Second look: all labels of the tier.
+    AllLabels,
+    /// Second look: no labels of the tier.
+    NoLabels,
+    /// The same once more, since Pods or EndpointSlices changed.
+    Again,
+}
+
+/// What the whole run wants of every Job.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct JobOptions {
+    /// The run's label, unique.
+    pub run: String,
+    /// The probe image.
+    pub image: String,
+    /// `imagePullPolicy`; empty: the API's default.
+    pub image_pull_policy: String,
+    /// Deadline of a Job in seconds.
+    pub deadline_seconds: u64,
+    /// TTL after it ended, in seconds.
+    pub ttl_seconds: u64,
+    /// `imagePullSecrets`.
+    pub image_pull_secrets: Vec<NameRef>,
+    /// More tolerations, as they stand.
+    pub tolerations: Vec<serde_json::Value>,
+    /// More `nodeSelector`.
+    pub node_selector: Labels,
+    /// More labels.
+    pub labels: Labels,
+    /// More annotations.
+    pub annotations: Labels,
+    /// `priorityClassName`.
+    pub priority_class: String,
+    /// Service account instead of the vantage's.
+    pub service_account: String,
+}
+
+/// Everything that the probes said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// One entry per container of each vantage.
+    pub probes: Vec<ProbeOutcome>,
+}
+
+/// What one container said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeOutcome {
+    /// The vantage's id.
+    pub vantage: String,
+    /// The tier.
+    pub tier: String,
+    /// The identity that it looked with.
+    pub identity: Identity,
+    /// The node it ran on.
+    pub node: String,
+    /// Which look.
+    pub look: Look,
+    /// The name servers of its resolv.conf.
+    pub nameservers: Vec<String>,
+    /// The search domains of its resolv.conf.
+    pub search: Vec<String>,
+    /// Its steps, in the order in which they were written.
+    pub steps: Vec<Step>,
+    /// Whether the end record was seen: without it what is missing is unknown.
+    pub complete: bool,
+    /// Why it never ran or was lost.
+    pub failure: Option<ProbeFailure>,
+    /// The tasks that it was given.
+    pub tasks: Vec<String>,
+}
+
+/// Why a probe never ran or was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFailure {
+    /// `probe-forbidden`, `probe-image-failed`, `probe-unschedulable`, `probe-timeout`, `probe-lost`, `api-forbidden` …
+    pub code: Code,
+    /// On which object (`job/k8sverify-…`).
+    pub object: ObjectRef,
+    /// In words, with what to do.
+    pub message: String,
+    /// The cluster's own words.
+    pub evidence: Vec<String>,
+}
+
+/// The DNS settings of a vantage as they go into a Pod.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DnsSettings {
+    /// `dnsConfig`.
+    pub config: Option<DnsConfig>,
+    /// `hostAliases`.
+    pub host_aliases: Vec<HostAlias>,
+}

@@ -1,0 +1,283 @@
+//! The versioned format between the tool and its agent: the spec goes in by environment variables, outcomes come out as one
+//! JSON object per line of the Pod's log, closed by an end record. Pure data. No value of a secret ever travels here.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{HttpQuestion, LoginReference, TlsMode};
+use crate::protocol::Protocol;
+
+/// The version of spec and records; agent and tool refuse another.
+pub const VERSION: u32 = 1;
+/// The spec's JSON is cut into chunks in variables `K8SVERIFY_SPEC_0`, `K8SVERIFY_SPEC_1` …, joined in order.
+pub const SPEC_VARIABLE: &str = "K8SVERIFY_SPEC_";
+/// The client tier's variables reach the agent under this prefix, so that none of them changes the agent itself.
+pub const ENVIRONMENT_PREFIX: &str = "T_";
+
+/// What one container of a probe Pod has to do: everything for one tier from one vantage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProbeSpec {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The run's label.
+    pub run: String,
+    /// Seconds after which the agent ends on its own, with unknown outcomes for what is left.
+    pub deadline_ms: u64,
+    /// Names to resolve, each with its own outcome.
+    pub names: Vec<NameTask>,
+    /// Edges to walk.
+    pub edges: Vec<EdgeTask>,
+    /// Where to dial and resolve; empty in a cluster.
+    #[serde(default)]
+    pub network: NetworkTable,
+}
+
+/// The one seam of the network: empty in a cluster; a sandbox maps addresses to listeners on loopback.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkTable {
+    /// The name server (`host:port`) instead of those of resolv.conf.
+    pub nameserver: Option<String>,
+    /// Search domains instead of those of resolv.conf.
+    pub search: Option<Vec<String>>,
+    /// `ADDRESS:PORT` as the cluster knows it → `HOST:PORT` to dial instead.
+    pub addresses: BTreeMap<String, String>,
+}
+
+/// A name whose DNS record matters although no edge may use it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NameTask {
+    /// Identity in outcomes: `name:TIER:NAME`.
+    pub id: String,
+    /// The name as peers would write it.
+    pub name: String,
+    /// Milliseconds to go on asking after NXDOMAIN, because the API shows a Service younger than the negative cache.
+    pub retry_not_found_ms: u64,
+}
+
+/// An edge to walk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EdgeTask {
+    /// The edge's id.
+    pub id: String,
+    /// Exactly the host that the client uses.
+    pub host: String,
+    /// The port that it dials.
+    pub port: NonZeroU16,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The endpoints behind the Service as the API shows them, each walked as well.
+    pub endpoints: Vec<EndpointTask>,
+    /// Why no endpoint is walked although there may be some (a mesh, say).
+    pub skip_endpoints: Option<String>,
+    /// HTTP: what to ask.
+    pub http: Option<HttpQuestion>,
+    /// TLS as the client wants it.
+    pub tls: Option<TlsMode>,
+    /// How the client logs in; `None`: stop at `protocol`, with [`EdgeTask::no_login_reason`].
+    pub login: Option<LoginReference>,
+    /// Why there is no login ("no credentials in the tier's environment").
+    pub no_login_reason: String,
+    /// Milliseconds to go on asking after NXDOMAIN (see [`NameTask`]).
+    pub retry_not_found_ms: u64,
+    /// Milliseconds after the agent's start until which a failure at DNS, connect or first byte is repeated (policies take time).
+    pub retry_until_ms: u64,
+    /// Whether the rules deny this edge: a pass is dialled again after 6 s, and only that answer counts.
+    pub recheck_pass: bool,
+    /// Whether a proxy stands between: connect proves nothing, only bytes of the peer do.
+    pub mesh: bool,
+    /// A read replica is fine.
+    pub replica: bool,
+    /// A query that the user wants.
+    pub query: Option<String>,
+    /// The user says that this must not work: connect only, no login.
+    pub forbidden: bool,
+}
+
+/// One endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointTask {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its target port.
+    pub port: NonZeroU16,
+    /// What stands behind it, for people: the Pod's name or empty.
+    pub pod: String,
+    /// Whether the API calls it ready.
+    pub ready: bool,
+}
+
+/// A line of the agent's output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "record")]
+pub enum Record {
+    /// The first line.
+    Hello {
+        /// [`VERSION`].
+        version: u32,
+        /// The tool's version.
+        tool: String,
+        /// Name servers of resolv.conf.
+        nameservers: Vec<String>,
+        /// Search domains.
+        search: Vec<String>,
+        /// `ndots`.
+        ndots: u32,
+    },
+    /// One step of one task.
+    Step(Step),
+    /// The last line: without it the log is not whole.
+    End {
+        /// How many steps were written.
+        steps: usize,
+        /// Whether the deadline cut the work short.
+        cut_short: bool,
+    },
+}
+
+/// One step of the ladder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The edge's or name task's id.
+    pub task: String,
+    /// Which step.
+    pub name: StepName,
+    /// What was asked: the name, `10.96.0.9:3306`, `GET /health`.
+    pub target: String,
+    /// The endpoint (`10.244.4.7:3306`) if the step was walked on one; `None` on the Service address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// How it ended.
+    pub status: StepStatus,
+    /// Which failure, for `fail` and `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
+    /// In words: the peer's own message, sanitised, without secrets; why it was skipped.
+    #[serde(default)]
+    pub detail: String,
+    /// Milliseconds that the (last) try took.
+    pub duration_ms: u64,
+    /// How many tries were made.
+    #[serde(default = "one")]
+    pub tries: u32,
+    /// Facts for the rules: `addresses`, `candidate`, `server_version`, `auth_plugin`, `read_only`, `http_status`, `seen_protocol`, `tls` …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// The steps of the ladder, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepName {
+    /// Resolve the name.
+    Dns,
+    /// Connect to the address that the name resolved to.
+    Service,
+    /// Connect to one endpoint.
+    Endpoint,
+    /// TLS handshake.
+    Tls,
+    /// The peer speaks the protocol.
+    Protocol,
+    /// Log in.
+    Login,
+    /// A harmless query, and the server's state.
+    Query,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepStatus {
+    /// It works.
+    Pass,
+    /// It does not.
+    Fail,
+    /// It could not be told.
+    Unknown,
+    /// It was not worth asking, or not allowed; `detail` says why.
+    Skipped,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepError {
+    /// NXDOMAIN for every candidate.
+    Nxdomain,
+    /// The name exists without an address.
+    Nodata,
+    /// SERVFAIL or REFUSED.
+    Servfail,
+    /// No name server answered.
+    DnsTimeout,
+    /// The name is none (too long, bad characters).
+    DnsInvalid,
+    /// Connection refused.
+    Refused,
+    /// No answer to the connect.
+    Timeout,
+    /// Host or network unreachable.
+    Unreachable,
+    /// Reset after the connect.
+    Reset,
+    /// Closed by the peer before it said anything.
+    Closed,
+    /// Connected, and the peer never said a word.
+    Silent,
+    /// Something else answers; `facts.seen_protocol`.
+    Mismatch,
+    /// The peer closes or resets in the middle of the protocol.
+    Broken,
+    /// TLS: expired or not yet valid.
+    CertificateExpired,
+    /// TLS: another name.
+    CertificateName,
+    /// TLS: unknown CA.
+    CertificateUntrusted,
+    /// TLS handshake failed otherwise.
+    TlsFailed,
+    /// The server wants TLS.
+    TlsRequired,
+    /// Login refused.
+    LoginDenied,
+    /// The login's database is missing.
+    DatabaseMissing,
+    /// No connection left.
+    ConnectionsExhausted,
+    /// The server blocks this host (1129).
+    HostBlocked,
+    /// Reads only.
+    ReadOnly,
+    /// A Galera member that is not Primary.
+    GaleraNotPrimary,
+    /// Redis is loading.
+    Loading,
+    /// Redis: MASTERDOWN, CLUSTERDOWN, MISCONF, maxclients, protected mode.
+    Unavailable,
+    /// HTTP 5xx.
+    HttpServerError,
+    /// HTTP request taken, never answered.
+    HttpTimeout,
+    /// HTTP redirects without end.
+    HttpRedirectLoop,
+    /// HTTP 404 on a declared path.
+    HttpNotFound,
+    /// Another status than the user expects.
+    HttpStatus,
+    /// The server sends clients to an address that cannot be reached.
+    AdvertisedUnreachable,
+    /// The query that the user wants failed.
+    QueryFailed,
+    /// The agent's own deadline.
+    Deadline,
+    /// Answers changed from try to try.
+    Flapping,
+}

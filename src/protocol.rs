@@ -1,0 +1,179 @@
+//! The application protocols that the tool can tell apart. Pure; shared by every stage.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+/// The protocol that a client speaks to a server over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// A TCP connection about whose content nothing is known.
+    Tcp,
+    /// A UDP service: nothing that a connection could prove.
+    Udp,
+    /// HTTP/1.1 in plain.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// gRPC (HTTP/2 in plain).
+    Grpc,
+    /// MySQL and MariaDB.
+    Mysql,
+    /// `PostgreSQL`.
+    Postgres,
+    /// Redis, Valkey and their kin.
+    Redis,
+    /// `MongoDB`.
+    Mongodb,
+    /// memcached's text protocol.
+    Memcached,
+    /// AMQP 0-9-1 (`RabbitMQ`).
+    Amqp,
+    /// Kafka.
+    Kafka,
+    /// SMTP.
+    Smtp,
+    /// `FastCGI` (php-fpm): a connection only.
+    Fastcgi,
+    /// NATS.
+    Nats,
+    /// MQTT.
+    Mqtt,
+    /// `ZooKeeper`.
+    Zookeeper,
+    /// Cassandra's native protocol.
+    Cassandra,
+    /// Microsoft SQL Server (TDS).
+    Mssql,
+    /// LDAP.
+    Ldap,
+}
+
+impl Protocol {
+    /// Every protocol, in the order of the enum.
+    pub const ALL: [Self; 20] = [
+        Self::Tcp,
+        Self::Udp,
+        Self::Http,
+        Self::Https,
+        Self::Grpc,
+        Self::Mysql,
+        Self::Postgres,
+        Self::Redis,
+        Self::Mongodb,
+        Self::Memcached,
+        Self::Amqp,
+        Self::Kafka,
+        Self::Smtp,
+        Self::Fastcgi,
+        Self::Nats,
+        Self::Mqtt,
+        Self::Zookeeper,
+        Self::Cassandra,
+        Self::Mssql,
+        Self::Ldap,
+    ];
+
+    /// The lower-case name, as it stands in reports and edge ids.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Grpc => "grpc",
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Mongodb => "mongodb",
+            Self::Memcached => "memcached",
+            Self::Amqp => "amqp",
+            Self::Kafka => "kafka",
+            Self::Smtp => "smtp",
+            Self::Fastcgi => "fastcgi",
+            Self::Nats => "nats",
+            Self::Mqtt => "mqtt",
+            Self::Zookeeper => "zookeeper",
+            Self::Cassandra => "cassandra",
+            Self::Mssql => "mssql",
+            Self::Ldap => "ldap",
+        }
+    }
+
+    /// The protocol of that name, as written by [`Protocol::name`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.name() == name)
+    }
+
+    /// The IANA or customary port, where there is one.
+    #[must_use]
+    pub const fn default_port(self) -> Option<NonZeroU16> {
+        let port = match self {
+            Self::Http => 80,
+            Self::Https => 443,
+            Self::Mysql => 3306,
+            Self::Postgres => 5432,
+            Self::Redis => 6379,
+            Self::Mongodb => 27017,
+            Self::Memcached => 11211,
+            Self::Amqp => 5672,
+            Self::Kafka => 9092,
+            Self::Smtp => 25,
+            Self::Fastcgi => 9000,
+            Self::Nats => 4222,
+            Self::Mqtt => 1883,
+            Self::Zookeeper => 2181,
+            Self::Cassandra => 9042,
+            Self::Mssql => 1433,
+            Self::Ldap => 389,
+            Self::Tcp | Self::Udp | Self::Grpc => return None,
+        };
+        NonZeroU16::new(port)
+    }
+
+    /// Whether the peer is a database, a cache or a broker: a host outside the cluster that speaks such a
+    /// protocol is an edge like any other.
+    #[must_use]
+    pub const fn is_store(self) -> bool {
+        matches!(
+            self,
+            Self::Mysql
+                | Self::Postgres
+                | Self::Redis
+                | Self::Mongodb
+                | Self::Memcached
+                | Self::Amqp
+                | Self::Kafka
+                | Self::Nats
+                | Self::Mqtt
+                | Self::Zookeeper
+                | Self::Cassandra
+                | Self::Mssql
+        )
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        for protocol in Protocol::ALL {
+            assert_eq!(Protocol::from_name(protocol.name()), Some(protocol));
+        }
+        assert_eq!(Protocol::from_name("gopher"), None);
+    }
+}

@@ -1,0 +1,5 @@
+//! [`Report`] (serialisable) → bytes, one file per format. Pure.
+
+mod model;
+
+pub use model::*;
