@@ -1,1 +1,417 @@
-//! The command line: clap derive types, converted once into plain options. IO.
+//! The command line: clap derive types, converted once into plain options by the commands. IO: none but clap's own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::finding::Severity;
+
+/// The image that probe Jobs run where `--image` does not say otherwise; set at build time.
+pub const DEFAULT_IMAGE: &str = match option_env!("K8SVERIFY_IMAGE") {
+    Some(image) => image,
+    None => concat!("ghcr.io/k8sverify/k8sverify:", env!("CARGO_PKG_VERSION")),
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  k8sverify --namespace default                        verify what is deployed, with the compose file of this folder
+  k8sverify -n shop -f compose.yaml -f compose.prod.yaml --junit junit.xml --html report.html
+  k8sverify -n shop --infer                            no compose file: the graph comes from the cluster alone
+  k8sverify graph --format mermaid                     what would be verified
+  k8sverify check --manifests k8s/                     the same rules on manifest files, without a cluster
+  k8sverify explain service-missing                    what a finding means and how to mend it
+
+Exit codes: 0 verified · 1 unhealthy · 2 bad usage or input · 3 could not verify";
+
+/// Proves after `kubectl apply` that every tier of an application reaches the tiers it needs, and names the one thing to fix
+/// when it cannot.
+#[derive(Debug, Parser)]
+#[command(name = "k8sverify", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 120)]
+pub struct Cli {
+    /// What to do; `verify` if none is named.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `verify`.
+    #[command(flatten)]
+    pub verify: VerifyArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Verify what is deployed (the default command)
+    #[command(after_help = EXAMPLES)]
+    Verify(Box<VerifyArgs>),
+    /// Print the tier graph: who must reach whom, and how that is known
+    Graph(Box<GraphArgs>),
+    /// Apply the rules to manifest files, without a cluster
+    Check(Box<CheckArgs>),
+    /// Print the manifests that the findings of a JSON report propose
+    Fix(FixArgs),
+    /// Print the Role that k8sverify needs
+    Rbac(RbacArgs),
+    /// Explain a finding code
+    Explain(ExplainArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man,
+    /// The agent that runs in the probe Pods; not for people
+    #[command(hide = true)]
+    Probe,
+}
+
+/// Where the compose model comes from.
+#[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Compose")]
+pub struct ComposeArgs {
+    /// Compose file; repeat it to merge several. Without one: compose's own search order from this folder upwards
+    #[arg(long = "compose", short = 'f', value_name = "FILE")]
+    pub compose: Vec<PathBuf>,
+    /// Derive the graph from the cluster alone, even if a compose file is here
+    #[arg(long, conflicts_with = "compose")]
+    pub infer: bool,
+    /// Activate a compose profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Vec<String>,
+    /// Read this file instead of `.env` for interpolation
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Compose project name
+    #[arg(long, value_name = "NAME")]
+    pub project_name: Option<String>,
+    /// Your own word on edges, tiers and findings; without it `k8sverify.yaml` of this folder, if there
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Which cluster.
+#[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// The namespace to verify; without it that of the kubeconfig's context, else `default`
+    #[arg(long, short = 'n', value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Kubeconfig file; without it `KUBECONFIG`, `~/.kube/config`, or the Pod's own service account
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// The options of `verify`.
+#[derive(Debug, Args, Clone)]
+pub struct VerifyArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Which compose model.
+    #[command(flatten)]
+    pub compose: ComposeArgs,
+    /// The probe Pods.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// How long to wait for rollouts to settle
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration, help_heading = "Time")]
+    pub wait: Duration,
+    /// How long a probe Job may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, help_heading = "Time")]
+    pub timeout: Duration,
+    /// What is written where.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Report tiers that reach each other although they share no compose network
+    #[arg(long)]
+    pub check_isolation: bool,
+}
+
+impl Default for VerifyArgs {
+    fn default() -> Self {
+        Self {
+            cluster: ClusterArgs::default(),
+            compose: ComposeArgs::default(),
+            probe: ProbeArgs::default(),
+            wait: Duration::from_secs(120),
+            timeout: Duration::from_secs(60),
+            output: OutputArgs::default(),
+            check_isolation: false,
+        }
+    }
+}
+
+/// The probe Pods.
+#[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Probe Pods")]
+pub struct ProbeArgs {
+    /// Image of the probe Pods
+    #[arg(long, value_name = "IMAGE", env = "K8SVERIFY_PROBE_IMAGE", default_value = DEFAULT_IMAGE)]
+    pub image: String,
+    /// Pull secret of the probe image; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub image_pull_secret: Vec<String>,
+    /// imagePullPolicy of the probe Pods: Always, IfNotPresent or Never
+    #[arg(long, value_name = "POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
+    pub image_pull_policy: Option<String>,
+    /// Additional node selector of the probe Pods, KEY=VALUE; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub probe_node_selector: Vec<(String, String)>,
+    /// Additional toleration of the probe Pods, KEY[=VALUE][:EFFECT]; repeatable
+    #[arg(long, value_name = "KEY[=VALUE][:EFFECT]")]
+    pub probe_toleration: Vec<String>,
+    /// Additional label of the probe Pods, KEY=VALUE; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub probe_label: Vec<(String, String)>,
+    /// Additional annotation of the probe Pods, KEY=VALUE; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub probe_annotation: Vec<(String, String)>,
+    /// Priority class of the probe Pods
+    #[arg(long, value_name = "NAME")]
+    pub probe_priority_class: Option<String>,
+    /// Service account of the probe Pods
+    #[arg(long, value_name = "NAME")]
+    pub probe_service_account: Option<String>,
+    /// On how many nodes a tier with several Pods is looked from
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub max_nodes: u8,
+}
+
+/// What is written where.
+#[derive(Debug, Args, Clone)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// What standard output carries
+    #[arg(long, value_enum, default_value_t = Format::Console)]
+    pub format: Format,
+    /// Write the JSON report to this file
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+    /// Write the JUnit report to this file
+    #[arg(long, value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+    /// Write the HTML report to this file
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
+    /// Write the Markdown report to this file
+    #[arg(long, value_name = "PATH")]
+    pub markdown: Option<PathBuf>,
+    /// The severity from which a finding fails the run
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
+    /// Colours on the console
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Show every step; twice: log what is done to standard error
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// The verdict alone
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+impl Default for OutputArgs {
+    fn default() -> Self {
+        Self {
+            format: Format::Console,
+            json: None,
+            junit: None,
+            html: None,
+            markdown: None,
+            fail_on: FailOn::Error,
+            color: Color::Auto,
+            verbose: 0,
+            quiet: false,
+        }
+    }
+}
+
+/// What standard output carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A report for people
+    Console,
+    /// The canonical report
+    Json,
+    /// For Jenkins and GitLab
+    Junit,
+    /// GitHub annotations
+    Github,
+    /// For job summaries and merge requests
+    Markdown,
+    /// One self-contained page
+    Html,
+}
+
+/// The severity from which a finding fails the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors
+    Error,
+    /// Errors and warnings
+    Warning,
+    /// Everything
+    Info,
+}
+
+impl From<FailOn> for Severity {
+    fn from(value: FailOn) -> Self {
+        match value {
+            FailOn::Error => Self::Error,
+            FailOn::Warning => Self::Warning,
+            FailOn::Info => Self::Info,
+        }
+    }
+}
+
+/// When the console is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The options of `graph`.
+#[derive(Debug, Args, Clone)]
+pub struct GraphArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Which compose model.
+    #[command(flatten)]
+    pub compose: ComposeArgs,
+    /// Folder or file of manifests instead of a cluster
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["namespace", "context", "kubeconfig"])]
+    pub manifests: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
+    /// Print the resolved compose model as JSON instead, as `docker compose config` would
+    #[arg(long)]
+    pub resolved: bool,
+}
+
+/// How a graph is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// A tree for a terminal
+    Text,
+    /// `k8sverify/graph/v1`
+    Json,
+    /// Graphviz
+    Dot,
+    /// Mermaid
+    Mermaid,
+    /// A picture
+    Svg,
+}
+
+/// The options of `check`.
+#[derive(Debug, Args, Clone)]
+pub struct CheckArgs {
+    /// Folder or file of manifests
+    #[arg(long, value_name = "PATH")]
+    pub manifests: PathBuf,
+    /// The namespace that objects without one are in
+    #[arg(long, short = 'n', value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+    /// Which compose model.
+    #[command(flatten)]
+    pub compose: ComposeArgs,
+    /// What is written where.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// The options of `fix`.
+#[derive(Debug, Args, Clone)]
+pub struct FixArgs {
+    /// A JSON report; `-` reads standard input
+    #[arg(value_name = "REPORT", default_value = "-")]
+    pub report: PathBuf,
+}
+
+/// The options of `rbac`.
+#[derive(Debug, Args, Clone)]
+pub struct RbacArgs {
+    /// The namespace that is verified
+    #[arg(long, short = 'n', value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+    /// The service account that runs k8sverify
+    #[arg(long, value_name = "NAME", default_value = "k8sverify")]
+    pub service_account: String,
+    /// Only what is required
+    #[arg(long)]
+    pub minimal: bool,
+}
+
+/// The options of `explain`.
+#[derive(Debug, Args, Clone)]
+pub struct ExplainArgs {
+    /// A finding code such as `service-missing`
+    #[arg(value_name = "CODE", required_unless_present = "list")]
+    pub code: Option<String>,
+    /// List every code
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// The options of `completions`.
+#[derive(Debug, Args, Clone)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Reads `90s`, `2m`, `1m30s`, or a plain number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; write it as 90s, 2m or 1m30s, from 1s to 24h");
+    let value = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(text.parse::<jiff::SignedDuration>().map_err(|_| wrong())?)
+            .map_err(|_| wrong())?,
+    };
+    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&value) || value.is_zero() {
+        Ok(value)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// Reads `KEY=VALUE`.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not KEY=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_verify_is_the_default() {
+        Cli::command().debug_assert();
+        let cli = Cli::try_parse_from(["k8sverify", "--namespace", "default"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.verify.cluster.namespace.as_deref(), Some("default"));
+        assert_eq!(cli.verify.wait, Duration::from_secs(120));
+        assert_eq!(cli.verify.probe.image, DEFAULT_IMAGE);
+    }
+
+    #[test]
+    fn durations_are_read_and_refused() {
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert!(duration("-5s").is_err());
+        assert!(duration("soon").is_err());
+    }
+}
