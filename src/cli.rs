@@ -133,8 +133,8 @@ impl Default for VerifyArgs {
             cluster: ClusterArgs::default(),
             compose: ComposeArgs::default(),
             probe: ProbeArgs::default(),
-            wait: Duration::from_secs(120),
-            timeout: Duration::from_secs(60),
+            wait: Duration::from_mins(2),
+            timeout: Duration::from_mins(1),
             output: OutputArgs::default(),
             check_isolation: false,
         }
@@ -151,7 +151,7 @@ pub struct ProbeArgs {
     /// Pull secret of the probe image; repeatable
     #[arg(long, value_name = "NAME")]
     pub image_pull_secret: Vec<String>,
-    /// imagePullPolicy of the probe Pods: Always, IfNotPresent or Never
+    /// Pull policy of the probe image: Always, IfNotPresent or Never
     #[arg(long, value_name = "POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
     pub image_pull_policy: Option<String>,
     /// Additional node selector of the probe Pods, KEY=VALUE; repeatable
@@ -376,7 +376,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         Err(_) => Duration::try_from(text.parse::<jiff::SignedDuration>().map_err(|_| wrong())?)
             .map_err(|_| wrong())?,
     };
-    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&value) || value.is_zero() {
+    if (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&value) || value.is_zero() {
         Ok(value)
     } else {
         Err(wrong())
@@ -403,7 +403,7 @@ mod tests {
         let cli = Cli::try_parse_from(["k8sverify", "--namespace", "default"]).unwrap();
         assert!(cli.command.is_none());
         assert_eq!(cli.verify.cluster.namespace.as_deref(), Some("default"));
-        assert_eq!(cli.verify.wait, Duration::from_secs(120));
+        assert_eq!(cli.verify.wait, Duration::from_mins(2));
         assert_eq!(cli.verify.probe.image, DEFAULT_IMAGE);
     }
 
