@@ -151,7 +151,7 @@ pub struct ProbeArgs {
     /// Pull secret of the probe image; repeatable
     #[arg(long, value_name = "NAME")]
     pub image_pull_secret: Vec<String>,
-    /// Pull policy of the probe image: Always, IfNotPresent or Never
+    /// Pull policy of the probe image
     #[arg(long, value_name = "POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
     pub image_pull_policy: Option<String>,
     /// Additional node selector of the probe Pods, KEY=VALUE; repeatable
