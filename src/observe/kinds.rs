@@ -572,9 +572,23 @@ slim!(
         /// Completions of a Job.
         completions: Option<i32>,
         /// A CronJob's Job template.
-        job_template: Option<Value>,
+        job_template: Option<JobTemplate>,
         /// A CronJob's schedule.
         schedule: String,
+    }
+);
+slim!(
+    /// A CronJob's Job template.
+    JobTemplate {
+        /// Specification.
+        spec: JobTemplateSpec,
+    }
+);
+slim!(
+    /// `spec` of a Job template.
+    JobTemplateSpec {
+        /// The Pod template.
+        template: PodTemplate,
     }
 );
 slim!(
