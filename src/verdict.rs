@@ -1,1 +1,3 @@
-//! Orders findings into causes and consequences, gives every edge its cause, and decides pass, fail or unknown. Pure; the only place that decides.
+//! Orders findings into causes and consequences, gives every edge its status, depth and cause: the only place that decides. Pure.
+
+pub mod depth;

@@ -1,0 +1,636 @@
+//! The outcomes of the probes, aggregated by edge: every walk up the ladder (who looked, from where), its first broken step,
+//! what each endpoint said, and what passes from elsewhere. Outcomes in, [`Evidence`] out; it explains nothing. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::EdgeId;
+use crate::graph::{Edge, TierGraph};
+use crate::observe::Snapshot;
+use crate::plan::{Look, Outcomes, ProbeOutcome};
+use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+
+/// Everything that the probes said about one edge.
+#[derive(Debug, Clone)]
+pub struct Evidence<'a> {
+    /// The edge.
+    pub edge: &'a Edge,
+    /// Every walk, in the order of the outcomes.
+    pub walks: Vec<Walk<'a>>,
+}
+
+/// One walk of an edge: one container of one probe Pod.
+#[derive(Debug, Clone)]
+pub struct Walk<'a> {
+    /// Who looked, from which node, with which identity, and whether its log is whole.
+    pub probe: &'a ProbeOutcome,
+    /// The DNS step that counts: the one that passed, else the last one.
+    pub dns: Option<&'a Step>,
+    /// The steps on the address that the name resolved to, as they were written.
+    pub service: Vec<&'a Step>,
+    /// The steps on each endpoint (`10.244.4.7:3306`), as they were written.
+    pub endpoints: BTreeMap<&'a str, EndpointWalk<'a>>,
+    /// How the walk ended.
+    pub status: StepStatus,
+    /// The first broken step, for a walk that failed.
+    pub broken: Option<&'a Step>,
+    /// Whether this walk was superseded by the same walk done once more.
+    pub superseded: bool,
+}
+
+/// The steps on one endpoint.
+#[derive(Debug, Clone)]
+pub struct EndpointWalk<'a> {
+    /// The steps, as they were written.
+    pub steps: Vec<&'a Step>,
+    /// Whether the API sends traffic to it: what an endpoint that is not ready says never breaks the edge.
+    pub ready: bool,
+}
+
+/// The part of the ladder in which a step lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The name.
+    Dns,
+    /// The connection, to the Service address or to an endpoint.
+    Connect,
+    /// All that needs bytes of the peer: TLS, protocol, login, query.
+    Protocol,
+}
+
+/// The part of the ladder of a step.
+#[must_use]
+pub const fn stage(name: StepName) -> Stage {
+    match name {
+        StepName::Dns => Stage::Dns,
+        StepName::Service | StepName::Endpoint => Stage::Connect,
+        StepName::Tls | StepName::Protocol | StepName::Login | StepName::Query => Stage::Protocol,
+    }
+}
+
+/// Aggregates the outcomes by edge; every edge of the graph gets an entry.
+#[must_use]
+pub fn evidence<'a>(
+    graph: &'a TierGraph,
+    snapshot: &'a Snapshot,
+    outcomes: Option<&'a Outcomes>,
+) -> BTreeMap<EdgeId, Evidence<'a>> {
+    let unready = unready_endpoints(snapshot);
+    graph
+        .edges
+        .iter()
+        .map(|edge| {
+            let mut walks: Vec<Walk<'a>> = outcomes
+                .iter()
+                .flat_map(|outcomes| &outcomes.probes)
+                .filter(|probe| concerns(probe, edge))
+                .map(|probe| walk(probe, edge, &unready))
+                .collect();
+            supersede(&mut walks);
+            (edge.id.clone(), Evidence { edge, walks })
+        })
+        .collect()
+}
+
+/// Whether a probe was asked to walk an edge, or says something about it.
+fn concerns(probe: &ProbeOutcome, edge: &Edge) -> bool {
+    probe.tasks.contains(&edge.id.0) || probe.steps.iter().any(|step| step.task == edge.id.0)
+}
+
+/// `ADDRESS:PORT` of every endpoint to which the API sends no traffic.
+fn unready_endpoints(snapshot: &Snapshot) -> BTreeSet<String> {
+    let mut ready = BTreeSet::new();
+    let mut unready = BTreeSet::new();
+    for slice in snapshot
+        .namespaces
+        .values()
+        .flat_map(|namespace| &namespace.endpoint_slices)
+    {
+        for endpoint in &slice.endpoints {
+            let serves = endpoint.conditions.ready.unwrap_or(true);
+            for address in &endpoint.addresses {
+                for port in slice.ports.iter().filter_map(|port| port.port) {
+                    let written = if address.contains(':') {
+                        format!("[{address}]:{port}")
+                    } else {
+                        format!("{address}:{port}")
+                    };
+                    if serves {
+                        ready.insert(written);
+                    } else {
+                        unready.insert(written);
+                    }
+                }
+            }
+        }
+    }
+    unready.difference(&ready).cloned().collect()
+}
+
+fn walk<'a>(probe: &'a ProbeOutcome, edge: &Edge, unready: &BTreeSet<String>) -> Walk<'a> {
+    let mut dns: Option<&Step> = None;
+    let mut service = Vec::new();
+    let mut endpoints: BTreeMap<&str, EndpointWalk<'_>> = BTreeMap::new();
+    for step in probe.steps.iter().filter(|step| step.task == edge.id.0) {
+        match (&step.endpoint, step.name) {
+            (_, StepName::Dns) => {
+                if dns.is_none_or(|known| known.status != StepStatus::Pass) {
+                    dns = Some(step);
+                }
+            }
+            (Some(endpoint), _) => endpoints
+                .entry(endpoint)
+                .or_insert_with(|| EndpointWalk {
+                    steps: Vec::new(),
+                    ready: !unready.contains(endpoint),
+                })
+                .steps
+                .push(step),
+            (None, _) => service.push(step),
+        }
+    }
+    let mut walk = Walk {
+        probe,
+        dns,
+        service,
+        endpoints,
+        status: StepStatus::Unknown,
+        broken: None,
+        superseded: false,
+    };
+    walk.broken = walk
+        .counted()
+        .filter(|step| breaks(step, edge))
+        .min_by_key(|step| step.name);
+    walk.status = status(&walk, edge);
+    walk
+}
+
+/// Whether a step breaks its edge: a 404 on a health path is worth a warning only, a read-only server is what a read replica
+/// is, and answers that change from try to try prove nothing.
+#[must_use]
+pub fn breaks(step: &Step, edge: &Edge) -> bool {
+    step.status == StepStatus::Fail
+        && match step.error {
+            Some(StepError::HttpNotFound | StepError::Flapping | StepError::Deadline) => false,
+            Some(StepError::ReadOnly) => !edge.replica,
+            _ => true,
+        }
+}
+
+fn status(walk: &Walk<'_>, edge: &Edge) -> StepStatus {
+    if walk.broken.is_some() {
+        return StepStatus::Fail;
+    }
+    let undecided = |step: &&Step| {
+        step.status == StepStatus::Unknown
+            || matches!(step.error, Some(StepError::Flapping | StepError::Deadline))
+    };
+    if !walk.probe.complete || walk.counted().any(|step| undecided(&step)) {
+        return StepStatus::Unknown;
+    }
+    // A name that resolves proves no connection, so a walk passes by a connection or by more.
+    let connected = walk.counted().any(|step| {
+        stage(step.name) != Stage::Dns
+            && (step.status == StepStatus::Pass
+                || (step.status == StepStatus::Fail && !breaks(step, edge)))
+    });
+    if connected {
+        StepStatus::Pass
+    } else if walk
+        .counted()
+        .any(|step| stage(step.name) != Stage::Dns && step.status == StepStatus::Skipped)
+    {
+        StepStatus::Skipped
+    } else {
+        StepStatus::Unknown
+    }
+}
+
+/// A walk done once more because the cluster changed under it replaces the first one of the same tier.
+fn supersede(walks: &mut [Walk<'_>]) {
+    let again: Vec<(String, Option<String>)> = walks
+        .iter()
+        .filter(|walk| walk.probe.look == Look::Again && walk.probe.failure.is_none())
+        .map(|walk| {
+            (
+                walk.probe.tier.clone(),
+                Some(walk.probe.node.clone()).filter(|node| !node.is_empty()),
+            )
+        })
+        .collect();
+    for walk in walks
+        .iter_mut()
+        .filter(|walk| walk.probe.look == Look::First)
+    {
+        let same_node = |node: &Option<String>| {
+            node.as_ref()
+                .is_none_or(|node| walk.probe.node.is_empty() || *node == walk.probe.node)
+        };
+        walk.superseded = again
+            .iter()
+            .any(|(tier, node)| *tier == walk.probe.tier && same_node(node));
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// Whether it looked as the tier itself does, and still counts: only such walks decide the edge's status.
+    #[must_use]
+    pub fn is_firm(&self) -> bool {
+        !self.superseded && matches!(self.probe.look, Look::First | Look::Again)
+    }
+
+    /// Every step that counts for the edge: all but those on endpoints that get no traffic.
+    pub fn counted(&self) -> impl Iterator<Item = &'a Step> + '_ {
+        self.dns
+            .into_iter()
+            .chain(self.service.iter().copied())
+            .chain(
+                self.endpoints
+                    .values()
+                    .filter(|endpoint| endpoint.ready)
+                    .flat_map(|endpoint| endpoint.steps.iter().copied()),
+            )
+    }
+
+    /// The first broken step's part of the ladder.
+    #[must_use]
+    pub fn broken_stage(&self) -> Option<Stage> {
+        self.broken.map(|step| stage(step.name))
+    }
+
+    /// The step that connects to the address that the name resolved to.
+    #[must_use]
+    pub fn connect(&self) -> Option<&'a Step> {
+        self.service
+            .iter()
+            .copied()
+            .find(|step| step.name == StepName::Service)
+    }
+
+    /// The steps of the given name, on the Service address first.
+    pub fn steps_of(&self, name: StepName) -> impl Iterator<Item = &'a Step> + '_ {
+        self.counted().filter(move |step| step.name == name)
+    }
+
+    /// Endpoints that get traffic and can be connected to (or that answered more than that).
+    #[must_use]
+    pub fn endpoints_connected(&self) -> Vec<&'a str> {
+        self.endpoints_where(EndpointWalk::is_connected)
+    }
+
+    /// Endpoints that get traffic and cannot be connected to, each with its step.
+    #[must_use]
+    pub fn endpoints_unconnected(&self) -> Vec<(&'a str, &'a Step)> {
+        self.endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.ready)
+            .filter_map(|(address, endpoint)| Some((*address, endpoint.connect_failure()?)))
+            .collect()
+    }
+
+    fn endpoints_where(&self, wanted: impl Fn(&EndpointWalk<'a>) -> bool) -> Vec<&'a str> {
+        self.endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.ready && wanted(endpoint))
+            .map(|(address, _)| *address)
+            .collect()
+    }
+
+    /// From where it looked, for people: `AP on node-1`, `AP with no labels on node-2`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let look = match self.probe.look {
+            Look::First | Look::Again | Look::OtherNode => "",
+            Look::AllLabels => " with all labels",
+            Look::NoLabels => " without its labels",
+        };
+        let node = self.node();
+        let on = if node.is_empty() {
+            String::new()
+        } else {
+            format!(" on {node}")
+        };
+        format!("{}{look}{on}", self.probe.tier)
+    }
+
+    /// The node on which it ran, or was asked to run; empty if neither is known.
+    #[must_use]
+    pub fn node(&self) -> &'a str {
+        if self.probe.node.is_empty() {
+            self.probe.identity.node.as_deref().unwrap_or_default()
+        } else {
+            &self.probe.node
+        }
+    }
+}
+
+impl<'a> EndpointWalk<'a> {
+    /// Whether a connection stood.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connect_failure().is_none()
+            && self.steps.iter().any(|step| {
+                step.status == StepStatus::Pass
+                    || (step.status == StepStatus::Fail && step.name != StepName::Endpoint)
+            })
+    }
+
+    /// The step that could not connect.
+    #[must_use]
+    pub fn connect_failure(&self) -> Option<&'a Step> {
+        self.steps
+            .iter()
+            .copied()
+            .find(|step| step.name == StepName::Endpoint && step.status == StepStatus::Fail)
+    }
+
+    /// Its first step that broke, of any kind.
+    #[must_use]
+    pub fn failure(&self, edge: &Edge) -> Option<&'a Step> {
+        self.steps
+            .iter()
+            .copied()
+            .filter(|step| breaks(step, edge))
+            .min_by_key(|step| step.name)
+    }
+}
+
+impl<'a> Evidence<'a> {
+    /// Walks as the tier itself, from where its Pods are.
+    pub fn firm(&self) -> impl Iterator<Item = &Walk<'a>> + '_ {
+        self.walks.iter().filter(|walk| walk.is_firm())
+    }
+
+    /// Firm walks that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Walk<'a>> + '_ {
+        self.firm().filter(|walk| walk.status == StepStatus::Fail)
+    }
+
+    /// Walks that passed from elsewhere: of other nodes, identities, or the second look.
+    pub fn passed(&self) -> impl Iterator<Item = &Walk<'a>> + '_ {
+        self.walks
+            .iter()
+            .filter(|walk| !walk.superseded && walk.status == StepStatus::Pass)
+    }
+
+    /// How the edge ended, before the user's wishes (`optional`, `forbidden`) are laid over it: any failure of a firm walk is
+    /// a failure, any firm walk that could not be told leaves it unknown, and a second look changes neither.
+    #[must_use]
+    pub fn status(&self) -> StepStatus {
+        let mut worst = None;
+        for walk in self.firm() {
+            worst = match (worst, walk.status) {
+                (Some(StepStatus::Fail), _) | (_, StepStatus::Fail) => Some(StepStatus::Fail),
+                (Some(StepStatus::Unknown), _) | (_, StepStatus::Unknown) => {
+                    Some(StepStatus::Unknown)
+                }
+                (Some(StepStatus::Pass), _) | (_, StepStatus::Pass) => Some(StepStatus::Pass),
+                _ => Some(StepStatus::Skipped),
+            };
+        }
+        worst.unwrap_or(StepStatus::Unknown)
+    }
+
+    /// The first broken step over all firm walks: the lowest on the ladder, the first seen among equals.
+    #[must_use]
+    pub fn first_broken(&self) -> Option<(&Walk<'a>, &'a Step)> {
+        self.failed()
+            .filter_map(|walk| Some((walk, walk.broken?)))
+            .min_by_key(|(_, step)| step.name)
+    }
+
+    /// The part of the ladder in which the edge breaks.
+    #[must_use]
+    pub fn broken_stage(&self) -> Option<Stage> {
+        self.first_broken().map(|(_, step)| stage(step.name))
+    }
+
+    /// Whether the edge breaks at that part of the ladder. An edge that failed at a later part passed this one.
+    #[must_use]
+    pub fn breaks_at(&self, stage: Stage) -> bool {
+        self.broken_stage() == Some(stage)
+    }
+
+    /// The steps of every firm walk that broke with one of these errors, each with its walk.
+    pub fn errors<'s>(
+        &'s self,
+        wanted: &'s [StepError],
+    ) -> impl Iterator<Item = (&'s Walk<'a>, &'a Step)> + 's {
+        self.firm()
+            .flat_map(|walk| walk.counted().map(move |step| (walk, step)))
+            .filter(move |(_, step)| {
+                step.status != StepStatus::Pass
+                    && step.error.is_some_and(|error| wanted.contains(&error))
+            })
+    }
+
+    /// Every endpoint that gets traffic, with the walks' connect results from the tier's own places: `true` connected.
+    #[must_use]
+    pub fn endpoint_connects(&self) -> BTreeMap<&'a str, Vec<bool>> {
+        let mut found: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+        for walk in self.firm() {
+            for (address, endpoint) in walk.endpoints.iter().filter(|(_, walk)| walk.ready) {
+                if endpoint.is_connected() {
+                    found.entry(address).or_default().push(true);
+                } else if endpoint.connect_failure().is_some() {
+                    found.entry(address).or_default().push(false);
+                }
+            }
+        }
+        found
+    }
+
+    /// The endpoints behind the Service that were walked, and whether every one of them that gets traffic refuses or never
+    /// answers the connection from each of the tier's own places. `false` where none was walked.
+    #[must_use]
+    pub fn every_endpoint_unconnected(&self) -> bool {
+        let endpoints = self.endpoint_connects();
+        !endpoints.is_empty() && endpoints.values().flatten().all(|connected| !connected)
+    }
+}
+
+/// A name task's result, over every place that asked.
+#[derive(Debug, Clone)]
+pub struct NameAnswer<'a> {
+    /// The tier that the name belongs to.
+    pub tier: &'a str,
+    /// The name as peers would write it.
+    pub name: &'a str,
+    /// How it ended.
+    pub status: StepStatus,
+    /// The step that says so; `None` if nobody could ask.
+    pub step: Option<&'a Step>,
+}
+
+/// The results of the name tasks (`name:TIER:NAME`), by task. A name resolves if any first look resolved it.
+#[must_use]
+pub fn names(outcomes: &Outcomes) -> BTreeMap<&str, NameAnswer<'_>> {
+    let mut found: BTreeMap<&str, NameAnswer<'_>> = BTreeMap::new();
+    let rank = |status: StepStatus| match status {
+        StepStatus::Pass => 3,
+        StepStatus::Fail => 2,
+        StepStatus::Unknown => 1,
+        StepStatus::Skipped => 0,
+    };
+    for probe in &outcomes.probes {
+        for task in &probe.tasks {
+            let Some((tier, name)) = task
+                .strip_prefix("name:")
+                .and_then(|rest| rest.rsplit_once(':'))
+            else {
+                continue;
+            };
+            let answer = found.entry(task).or_insert(NameAnswer {
+                tier,
+                name,
+                status: StepStatus::Unknown,
+                step: None,
+            });
+            for step in probe.steps.iter().filter(|step| step.task == *task) {
+                if answer.step.is_none() || rank(step.status) > rank(answer.status) {
+                    answer.status = step.status;
+                    answer.step = Some(step);
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{at, fail, graph, look, outcomes, pass, probe, snapshot, step};
+    use super::*;
+
+    const EDGE: &str = "AP->DB:3306/mysql";
+
+    fn only<T>(probes: Vec<ProbeOutcome>, check: impl FnOnce(&Evidence<'_>) -> T) -> T {
+        let graph = graph(&[EDGE]);
+        let snapshot = snapshot(
+            "
+kind: EndpointSlice
+metadata: {name: db-1, labels: {kubernetes.io/service-name: db}}
+addressType: IPv4
+ports: [{port: 3306}]
+endpoints:
+- {addresses: [10.0.0.1]}
+- {addresses: [10.0.0.2], conditions: {ready: false}}
+",
+        );
+        let outcomes = outcomes(probes);
+        let found = evidence(&graph, &snapshot, Some(&outcomes));
+        check(&found[&EdgeId(EDGE.to_owned())])
+    }
+
+    fn status_of(probes: Vec<ProbeOutcome>) -> StepStatus {
+        let mut status = StepStatus::Skipped;
+        only(probes, |evidence| status = evidence.status());
+        status
+    }
+
+    #[test]
+    fn a_connection_passes_and_a_name_alone_does_not() {
+        let dns = pass(EDGE, StepName::Dns);
+        let connected = vec![dns.clone(), pass(EDGE, StepName::Service)];
+        let name_only = probe("AP", "n1", vec![dns]);
+        assert_eq!(
+            status_of(vec![probe("AP", "n1", connected.clone())]),
+            StepStatus::Pass
+        );
+        assert_eq!(status_of(vec![name_only]), StepStatus::Unknown);
+        assert_eq!(status_of(vec![]), StepStatus::Unknown);
+        let mut cut = probe("AP", "n1", connected);
+        cut.complete = false;
+        assert_eq!(status_of(vec![cut]), StepStatus::Unknown);
+    }
+
+    #[test]
+    fn the_first_broken_step_is_the_lowest_of_the_ladder() {
+        let steps = vec![
+            pass(EDGE, StepName::Dns),
+            pass(EDGE, StepName::Service),
+            fail(EDGE, StepName::Login, StepError::LoginDenied),
+            at(
+                "10.0.0.1:3306",
+                fail(EDGE, StepName::Endpoint, StepError::Refused),
+            ),
+        ];
+        only(vec![probe("AP", "n1", steps)], |evidence| {
+            let (_, broken) = evidence.first_broken().unwrap();
+            assert_eq!(broken.name, StepName::Endpoint);
+            assert_eq!(evidence.broken_stage(), Some(Stage::Connect));
+            assert!(evidence.every_endpoint_unconnected());
+        });
+    }
+
+    #[test]
+    fn an_endpoint_without_traffic_breaks_nothing() {
+        let steps = vec![
+            pass(EDGE, StepName::Dns),
+            pass(EDGE, StepName::Service),
+            at("10.0.0.1:3306", pass(EDGE, StepName::Endpoint)),
+            at(
+                "10.0.0.2:3306",
+                fail(EDGE, StepName::Endpoint, StepError::Refused),
+            ),
+        ];
+        only(vec![probe("AP", "n1", steps)], |evidence| {
+            assert_eq!(evidence.status(), StepStatus::Pass);
+            assert!(!evidence.every_endpoint_unconnected());
+            assert_eq!(evidence.endpoint_connects().len(), 1);
+        });
+    }
+
+    #[test]
+    fn one_place_that_fails_fails_the_edge_and_a_second_look_mends_nothing() {
+        let good = vec![pass(EDGE, StepName::Service)];
+        let bad = vec![fail(EDGE, StepName::Service, StepError::Timeout)];
+        let second = look(Look::OtherNode, probe("AP", "n1", good.clone()));
+        let again = look(Look::Again, probe("AP", "n2", good.clone()));
+        let first = probe("AP", "n2", bad);
+        only(vec![first.clone(), second], |evidence| {
+            assert_eq!(evidence.status(), StepStatus::Fail);
+            assert_eq!(evidence.passed().count(), 1);
+        });
+        only(vec![probe("AP", "n1", good), first.clone()], |evidence| {
+            assert_eq!(evidence.status(), StepStatus::Fail);
+        });
+        only(vec![first, again], |evidence| {
+            assert_eq!(evidence.status(), StepStatus::Pass);
+        });
+    }
+
+    #[test]
+    fn flapping_is_unknown_and_a_missing_path_is_no_failure() {
+        let flapping = vec![fail(EDGE, StepName::Service, StepError::Flapping)];
+        let missing = vec![
+            pass(EDGE, StepName::Service),
+            fail(EDGE, StepName::Protocol, StepError::HttpNotFound),
+        ];
+        let skipped = vec![step(EDGE, StepName::Service, StepStatus::Skipped)];
+        for (steps, status) in [
+            (flapping, StepStatus::Unknown),
+            (missing, StepStatus::Pass),
+            (skipped, StepStatus::Skipped),
+        ] {
+            let found = status_of(vec![probe("AP", "n1", steps)]);
+            assert_eq!(found, status);
+        }
+    }
+
+    #[test]
+    fn a_name_resolves_if_anybody_resolved_it() {
+        let task = "name:DB:db";
+        let outcomes = outcomes(vec![
+            probe(
+                "AP",
+                "n1",
+                vec![fail(task, StepName::Dns, StepError::Nxdomain)],
+            ),
+            probe("WEB", "n1", vec![pass(task, StepName::Dns)]),
+        ]);
+        let found = names(&outcomes);
+        assert_eq!(found[task].status, StepStatus::Pass);
+        assert_eq!((found[task].tier, found[task].name), ("DB", "db"));
+    }
+}
