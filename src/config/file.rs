@@ -1,0 +1,601 @@
+//! The shape of `k8sverify.yaml`, and its validation into [`Config`]. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU16;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde_saphyr::{DefaultMessageFormatter, MessageFormatter, Spanned};
+
+use super::pattern::EdgePattern;
+use super::{
+    AddedEdge, AdjustedEdge, Config, ConfigError, DroppedEdge, EdgeSettings, Ignore,
+    SeverityOverride, TierRule, WorkloadName,
+};
+use crate::address::{LoginReference, TlsMode};
+use crate::finding::{Code, Severity};
+use crate::protocol::Protocol;
+
+/// Reads the text of a `k8sverify.yaml`; `file_name` is how the user named it, for messages.
+///
+/// # Errors
+/// The first thing that is no YAML, no key of the schema, or no sensible value, with its line and column.
+pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigError> {
+    if text.lines().all(|line| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with('#') || line == "---"
+    }) {
+        return Ok(Config {
+            file: file_name.to_owned(),
+            ..Config::default()
+        });
+    }
+    let options = serde_saphyr::options! { with_snippet: false };
+    let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let location = error.location();
+        ConfigError {
+            file: file_name.to_owned(),
+            line: location.map_or(0, |location| location.line()),
+            column: location.map_or(0, |location| location.column()),
+            message: DefaultMessageFormatter.format_message(&error).into_owned(),
+        }
+    })?;
+    Ok(file.into_config(file_name))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    namespaces: Vec<String>,
+    tiers: BTreeMap<String, Spanned<Workloads>>,
+    edges: Edges,
+    ignore: Vec<Spanned<IgnoreEntry>>,
+    severity: BTreeMap<CodeName, SeverityName>,
+    fail_on: Option<Severity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Edges {
+    add: Vec<Spanned<Add>>,
+    drop: Vec<Spanned<Parsed<EdgePattern>>>,
+    adjust: Vec<Spanned<Adjust>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Add {
+    from: NonEmpty,
+    to: NonEmpty,
+    host: Option<NonEmpty>,
+    port: NonZeroU16,
+    protocol: Option<Protocol>,
+    path: Option<HttpPath>,
+    status: Option<HttpStatus>,
+    tls: Option<TlsMode>,
+    query: Option<NonEmpty>,
+    login: Option<Login>,
+    #[serde(default)]
+    optional: bool,
+    #[serde(default)]
+    forbidden: bool,
+    #[serde(default)]
+    replica: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Adjust {
+    edge: Parsed<EdgePattern>,
+    host: Option<NonEmpty>,
+    port: Option<NonZeroU16>,
+    protocol: Option<Protocol>,
+    path: Option<HttpPath>,
+    status: Option<HttpStatus>,
+    tls: Option<TlsMode>,
+    query: Option<NonEmpty>,
+    login: Option<Login>,
+    optional: Option<bool>,
+    forbidden: Option<bool>,
+    replica: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IgnoreEntry {
+    code: CodeName,
+    object: Option<NonEmpty>,
+    reason: NonEmpty,
+}
+
+impl File {
+    fn into_config(self, file_name: &str) -> Config {
+        let Self {
+            namespaces,
+            tiers,
+            edges: Edges { add, drop, adjust },
+            ignore,
+            severity,
+            fail_on,
+        } = self;
+        Config {
+            file: file_name.to_owned(),
+            namespaces,
+            tiers: tiers
+                .into_iter()
+                .map(|(name, rule)| {
+                    let line = rule.referenced.line();
+                    let workloads = rule.value.0;
+                    (name, TierRule { workloads, line })
+                })
+                .collect(),
+            add: add.into_iter().map(added).collect(),
+            drop: drop
+                .into_iter()
+                .map(|rule| DroppedEdge {
+                    line: rule.referenced.line(),
+                    edge: rule.value.0,
+                })
+                .collect(),
+            adjust: adjust.into_iter().map(adjusted).collect(),
+            ignore: ignore
+                .into_iter()
+                .map(|entry| Ignore {
+                    line: entry.referenced.line(),
+                    code: entry.value.code.0,
+                    object: entry.value.object.map(|object| object.0),
+                    reason: entry.value.reason.0,
+                })
+                .collect(),
+            severity: severity
+                .into_iter()
+                .map(|(code, severity)| (code.0, severity.0))
+                .collect(),
+            fail_on,
+        }
+    }
+}
+
+fn added(rule: Spanned<Add>) -> AddedEdge {
+    let line = rule.referenced.line();
+    let Add {
+        from,
+        to,
+        host,
+        port,
+        protocol,
+        path,
+        status,
+        tls,
+        query,
+        login,
+        optional,
+        forbidden,
+        replica,
+    } = rule.value;
+    AddedEdge {
+        from: from.0,
+        to: to.0,
+        settings: EdgeSettings {
+            host: host.map(|host| host.0),
+            port: Some(port),
+            protocol,
+            path: path.map(|path| path.0),
+            status: status.map(|status| status.0),
+            tls,
+            query: query.map(|query| query.0),
+            login: login.map(|login| login.0),
+            optional: Some(optional),
+            forbidden: Some(forbidden),
+            replica: Some(replica),
+        },
+        line,
+    }
+}
+
+fn adjusted(rule: Spanned<Adjust>) -> AdjustedEdge {
+    let line = rule.referenced.line();
+    let Adjust {
+        edge,
+        host,
+        port,
+        protocol,
+        path,
+        status,
+        tls,
+        query,
+        login,
+        optional,
+        forbidden,
+        replica,
+    } = rule.value;
+    AdjustedEdge {
+        edge: edge.0,
+        settings: EdgeSettings {
+            host: host.map(|host| host.0),
+            port,
+            protocol,
+            path: path.map(|path| path.0),
+            status: status.map(|status| status.0),
+            tls,
+            query: query.map(|query| query.0),
+            login: login.map(|login| login.0),
+            optional,
+            forbidden,
+            replica,
+        },
+        line,
+    }
+}
+
+/// A string that says something.
+#[derive(Debug)]
+struct NonEmpty(String);
+
+impl<'de> Deserialize<'de> for NonEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.trim().is_empty() {
+            return Err(de::Error::custom("an empty value: expected some text"));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A value that is written as text of its own form.
+#[derive(Debug)]
+struct Parsed<T>(T);
+
+impl<'de, T> Deserialize<'de> for Parsed<T>
+where
+    T: std::str::FromStr<Err: fmt::Display>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map(Self)
+            .map_err(de::Error::custom)
+    }
+}
+
+/// The path of an HTTP question.
+#[derive(Debug)]
+struct HttpPath(String);
+
+impl<'de> Deserialize<'de> for HttpPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = String::deserialize(deserializer)?;
+        if !path.starts_with('/') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(de::Error::custom(format_args!(
+                "`{path}` is no HTTP path: expected one that begins with `/`, without blanks"
+            )));
+        }
+        Ok(Self(path))
+    }
+}
+
+/// A status of HTTP.
+#[derive(Debug)]
+struct HttpStatus(u16);
+
+impl<'de> Deserialize<'de> for HttpStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let status = u16::deserialize(deserializer)?;
+        if !(100..=599).contains(&status) {
+            return Err(de::Error::custom(format_args!(
+                "`{status}` is no HTTP status: expected 100 to 599"
+            )));
+        }
+        Ok(Self(status))
+    }
+}
+
+/// A code of the catalogue.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct CodeName(Code);
+
+impl<'de> Deserialize<'de> for CodeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Code::from_name(&name).map(Self).ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "`{name}` is no finding code: expected one of those that `k8sverify explain` lists"
+            ))
+        })
+    }
+}
+
+/// What a code weighs.
+#[derive(Debug)]
+struct SeverityName(SeverityOverride);
+
+impl<'de> Deserialize<'de> for SeverityName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As text, so that a bare `off` is the word and not YAML's false.
+        let severity = match String::deserialize(deserializer)?.as_str() {
+            "error" => SeverityOverride::Is(Severity::Error),
+            "warning" => SeverityOverride::Is(Severity::Warning),
+            "info" => SeverityOverride::Is(Severity::Info),
+            "off" => SeverityOverride::Off,
+            other => {
+                return Err(de::Error::custom(format_args!(
+                    "`{other}` is no severity: expected error, warning, info or off"
+                )));
+            }
+        };
+        Ok(Self(severity))
+    }
+}
+
+/// Names of variables with which a client logs in.
+#[derive(Debug)]
+struct Login(LoginReference);
+
+impl<'de> Deserialize<'de> for Login {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Names {
+            url: Option<NonEmpty>,
+            host: Option<NonEmpty>,
+            port: Option<NonEmpty>,
+            user: Option<NonEmpty>,
+            password: Option<NonEmpty>,
+            database: Option<NonEmpty>,
+        }
+        let Names {
+            url,
+            host,
+            port,
+            user,
+            password,
+            database,
+        } = Names::deserialize(deserializer)?;
+        let parts = [host, port, user, password, database];
+        if let Some(variable) = url {
+            return if parts.iter().all(Option::is_none) {
+                let variable = variable.0;
+                Ok(Self(LoginReference::Url { variable }))
+            } else {
+                Err(de::Error::custom(
+                    "`login` names `url` and parts: expected either the variable that holds the whole URL, or those of its parts",
+                ))
+            };
+        }
+        if parts.iter().all(Option::is_none) {
+            return Err(de::Error::custom(
+                "`login` names no variable: expected `url`, or some of `host`, `port`, `user`, `password`, `database`",
+            ));
+        }
+        let [host, port, user, password, database] =
+            parts.map(|part| part.map(|NonEmpty(name)| name));
+        Ok(Self(LoginReference::Parts {
+            host,
+            port,
+            user,
+            password,
+            database,
+        }))
+    }
+}
+
+/// `none`, one workload or a list of them.
+#[derive(Debug)]
+struct Workloads(Vec<WorkloadName>);
+
+impl<'de> Deserialize<'de> for Workloads {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Workloads;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`none`, KIND/NAME, or a list of KIND/NAME")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Workloads, E> {
+                if text == "none" {
+                    return Ok(Workloads(Vec::new()));
+                }
+                Ok(Workloads(vec![text.parse().map_err(E::custom)?]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Workloads, A::Error> {
+                let mut workloads = Vec::new();
+                while let Some(Parsed(workload)) = items.next_element()? {
+                    workloads.push(workload);
+                }
+                if workloads.is_empty() {
+                    return Err(de::Error::custom(
+                        "an empty list: expected `none` for a tier that does not run here",
+                    ));
+                }
+                Ok(Workloads(workloads))
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl std::str::FromStr for WorkloadName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (object, namespace) = match text.split_once('@') {
+            Some((object, namespace)) => (object, Some(namespace)),
+            None => (text, None),
+        };
+        match object.split_once('/') {
+            Some((kind, name)) if !kind.is_empty() && !name.is_empty() && namespace != Some("") => {
+                let kind = kind.to_ascii_lowercase();
+                let kind = match kind.as_str() {
+                    "deploy" | "deployments" => "deployment",
+                    "sts" | "statefulsets" => "statefulset",
+                    "ds" | "daemonsets" => "daemonset",
+                    "rs" | "replicasets" => "replicaset",
+                    "po" | "pods" => "pod",
+                    "cj" | "cronjobs" => "cronjob",
+                    "jobs" => "job",
+                    other => other,
+                };
+                Ok(Self {
+                    kind: kind.to_owned(),
+                    name: name.to_owned(),
+                    namespace: namespace.map(str::to_owned),
+                })
+            }
+            _ => Err(format!(
+                "`{text}` names no workload: expected KIND/NAME[@NAMESPACE], as in `deployment/db` or `statefulset/db@data`"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(text: &str) -> String {
+        parse(text, "k8sverify.yaml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_documented_sample_is_valid_and_uses_every_key() {
+        let config = parse(
+            include_str!("../../examples/k8sverify.yaml"),
+            "k8sverify.yaml",
+        )
+        .unwrap();
+        assert!(!config.namespaces.is_empty());
+        assert!(config.tiers.values().any(|rule| rule.workloads.is_empty()));
+        assert!(config.tiers.values().any(|rule| rule.workloads.len() > 1));
+        let said: Vec<&EdgeSettings> = config
+            .add
+            .iter()
+            .map(|rule| &rule.settings)
+            .chain(config.adjust.iter().map(|rule| &rule.settings))
+            .collect();
+        assert!(said.iter().any(|edge| edge.host.is_some()));
+        assert!(said.iter().any(|edge| edge.protocol.is_some()));
+        assert!(said.iter().any(|edge| edge.path.is_some()));
+        assert!(said.iter().any(|edge| edge.status.is_some()));
+        assert!(said.iter().any(|edge| edge.tls.is_some()));
+        assert!(said.iter().any(|edge| edge.query.is_some()));
+        assert!(said.iter().any(|edge| edge.login.is_some()));
+        assert!(said.iter().any(|edge| edge.optional == Some(true)));
+        assert!(said.iter().any(|edge| edge.forbidden == Some(true)));
+        assert!(said.iter().any(|edge| edge.replica == Some(true)));
+        assert!(!config.drop.is_empty());
+        assert!(config.ignore.iter().any(|entry| entry.object.is_some()));
+        assert!(
+            config
+                .severity
+                .values()
+                .any(|severity| *severity == SeverityOverride::Off)
+        );
+        assert_eq!(config.fail_on, Some(Severity::Error));
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        for text in ["", "# later\n", "---\n"] {
+            let config = parse(text, "f").unwrap();
+            assert_eq!(config.file, "f");
+            assert!(config.add.is_empty() && config.tiers.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_at_its_place() {
+        let message = fails("edges:\n  add:\n  - from: AP\n    to: DB\n    prot: 3306\n");
+        assert!(message.starts_with("k8sverify.yaml:5:5: "), "{message}");
+        assert!(message.contains("prot"), "{message}");
+        assert!(message.contains("port"), "what was expected: {message}");
+        let message = fails("edgse: {}\n");
+        assert!(message.starts_with("k8sverify.yaml:1:1: "), "{message}");
+    }
+
+    #[test]
+    fn a_bad_value_is_an_error_at_its_place_that_says_what_was_expected() {
+        for (text, place, expected) in [
+            (
+                "ignore:\n- code: no-such-code\n  reason: x\n",
+                "2:9",
+                "k8sverify explain",
+            ),
+            (
+                "severity:\n  service-missing: fatal\n",
+                "2:20",
+                "error, warning, info or off",
+            ),
+            ("edges:\n  drop:\n  - AP:3306\n", "3:5", "FROM->TO"),
+            (
+                "edges:\n  adjust:\n  - edge: AP->DB\n    path: health\n",
+                "4:11",
+                "begins with `/`",
+            ),
+            (
+                "edges:\n  add:\n  - {from: AP, to: DB, port: 0}\n",
+                "3:24",
+                "nonzero",
+            ),
+            (
+                "edges:\n  add:\n  - {from: AP, to: DB, port: 1, protocol: sql}\n",
+                "3:43",
+                "mysql",
+            ),
+            ("edges:\n  add:\n  - {from: AP, to: DB}\n", "3:5", "port"),
+            ("tiers:\n  DB: postgres\n", "2:7", "KIND/NAME"),
+            ("tiers:\n  DB: []\n", "2:7", "none"),
+            ("ignore:\n- code: service-missing\n", "2:3", "reason"),
+        ] {
+            let message = fails(text);
+            assert!(
+                message.starts_with(&format!("k8sverify.yaml:{place}: ")),
+                "{text}: {message}"
+            );
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_yaml_and_a_key_twice_are_errors() {
+        assert!(fails("edges: [\n").contains("k8sverify.yaml:"));
+        assert!(fails("tiers: {}\ntiers: {}\n").starts_with("k8sverify.yaml:2:1: "));
+    }
+
+    #[test]
+    fn a_tier_may_have_several_workloads_in_several_namespaces_or_none() {
+        let config = parse(
+            "tiers:\n  DB: statefulset/mysql@data\n  AP: [deploy/ap, deployment/ap-canary]\n  KVS: none\n",
+            "f",
+        )
+        .unwrap();
+        assert_eq!(
+            config.tiers["DB"].workloads[0].namespace.as_deref(),
+            Some("data")
+        );
+        assert_eq!(config.tiers["AP"].workloads[0].kind, "deployment");
+        assert_eq!(config.tiers["AP"].workloads.len(), 2);
+        assert!(config.tiers["KVS"].workloads.is_empty());
+        assert_eq!(config.tiers["KVS"].line, 4);
+    }
+
+    #[test]
+    fn an_ignore_entry_matches_by_code_and_object() {
+        let config = parse(
+            "ignore:\n- {code: liveness-probe-missing, object: 'deployment/*', reason: later}\n- {code: workload-degraded, reason: spot nodes}\n",
+            "f",
+        )
+        .unwrap();
+        let [first, second] = config.ignore.as_slice() else {
+            panic!("two entries: {:?}", config.ignore);
+        };
+        assert!(first.matches(Code::LivenessProbeMissing, "deployment/db@data"));
+        assert!(!first.matches(Code::LivenessProbeMissing, "statefulset/db"));
+        assert!(!first.matches(Code::ReadinessProbeMissing, "deployment/db"));
+        assert!(second.matches(Code::WorkloadDegraded, "statefulset/db"));
+        assert_eq!((first.line, second.line), (2, 3));
+    }
+}
