@@ -2,11 +2,14 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod ingress;
 pub mod walk;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use crate::finding::{EdgeId, Finding};
+use crate::compose::ComposeFile;
+use crate::finding::{EdgeId, Finding, Severity};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::plan::Outcomes;
@@ -22,6 +25,8 @@ pub struct Context<'a> {
     pub outcomes: Option<&'a Outcomes>,
     /// The outcomes of every edge, aggregated once; every edge of the graph has an entry, if an empty one.
     pub evidence: BTreeMap<EdgeId, Evidence<'a>>,
+    /// The compose file, if one took part: which variables a tier reads stands there.
+    pub compose: Option<&'a ComposeFile>,
 }
 
 impl<'a> Context<'a> {
@@ -37,7 +42,15 @@ impl<'a> Context<'a> {
             snapshot,
             outcomes,
             evidence: walk::evidence(graph, snapshot, outcomes),
+            compose: None,
         }
+    }
+
+    /// The same with the compose file that the graph was made from.
+    #[must_use]
+    pub fn with_compose(mut self, compose: Option<&'a ComposeFile>) -> Self {
+        self.compose = compose;
+        self
     }
 
     /// What the probes said about an edge; `None` for an edge that is not of the graph.
@@ -50,15 +63,54 @@ impl<'a> Context<'a> {
 /// One rule.
 pub type Rule = fn(&Context<'_>) -> Vec<Finding>;
 
-/// Every rule, by section of the catalogue.
-const RULES: &[&[Rule]] = &[];
+/// Every rule, by section of the catalogue; each file owns its slice.
+const RULES: &[&[Rule]] = &[ingress::RULES];
 
-/// Runs every rule once, in the order of the catalogue. Which finding is the cause of what is the verdict's business.
+/// Runs every rule once. One finding per code and object: where two rules see the same fault, what they saw is put together.
+/// Which finding is the cause of what is the verdict's business.
 #[must_use]
 pub fn diagnose(context: &Context<'_>) -> Vec<Finding> {
-    RULES
+    let raised = RULES
         .iter()
         .flat_map(|section| section.iter())
-        .flat_map(|rule| rule(context))
-        .collect()
+        .flat_map(|rule| rule(context));
+    let mut found = BTreeMap::new();
+    for finding in raised {
+        match found.entry((finding.code, finding.object.clone())) {
+            Entry::Vacant(place) => {
+                place.insert(finding);
+            }
+            Entry::Occupied(mut place) => join(place.get_mut(), finding),
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Puts what `other` saw into `finding`, which is of the same code and object; the greater weight speaks.
+fn join(finding: &mut Finding, other: Finding) {
+    if weight(other.severity) > weight(finding.severity) {
+        finding.severity = other.severity;
+        finding.message = other.message;
+    }
+    for line in other.evidence {
+        if !finding.evidence.contains(&line) {
+            finding.evidence.push(line);
+        }
+    }
+    for cause in other.caused_by {
+        if !finding.caused_by.contains(&cause) {
+            finding.caused_by.push(cause);
+        }
+    }
+    finding.edges.extend(other.edges);
+    finding.follows.extend(other.follows);
+    finding.fix = finding.fix.take().or(other.fix);
+}
+
+const fn weight(severity: Severity) -> u8 {
+    match severity {
+        Severity::Error => 2,
+        Severity::Warning => 1,
+        Severity::Info => 0,
+    }
 }

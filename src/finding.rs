@@ -260,6 +260,10 @@ pub struct Finding {
     pub edges: BTreeSet<EdgeId>,
     /// Findings of which this one is a consequence, best first; the verdict keeps the first that was really raised.
     pub caused_by: Vec<(Code, ObjectRef)>,
+    /// Edges *from* the failing workload, where its failure is of a kind that a target it cannot reach would bring about (it
+    /// exits after its start, its probe answers 5xx or times out): if one of them fails, the cause of that edge is the
+    /// cause of this finding too.
+    pub follows: BTreeSet<EdgeId>,
     /// How to mend it.
     pub fix: Option<Fix>,
 }
@@ -280,6 +284,7 @@ impl Finding {
             evidence: Vec::new(),
             edges: BTreeSet::new(),
             caused_by: Vec::new(),
+            follows: BTreeSet::new(),
             fix: None,
         }
     }

@@ -1,0 +1,227 @@
+//! Section 1, Ingress: backends that lead nowhere. In: the run's namespace. Out: `ingress-backend-missing`. Pure.
+
+use serde_json::{Value, json};
+
+use super::{Context, Rule};
+use crate::finding::{Code, Finding, Fix, Severity};
+use crate::observe::kinds::{Ingress, IngressService, Service};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[backend_missing];
+
+/// A backend, where it stands in the Ingress (a JSON pointer) and in words.
+struct Backend<'a> {
+    pointer: String,
+    rule: String,
+    service: &'a IngressService,
+}
+
+fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
+    let mut found = Vec::new();
+    if let Some(service) = ingress
+        .spec
+        .default_backend
+        .as_ref()
+        .and_then(|backend| backend.service.as_ref())
+    {
+        found.push(Backend {
+            pointer: "/spec/defaultBackend/service".into(),
+            rule: "the default backend".into(),
+            service,
+        });
+    }
+    for (number, rule) in ingress.spec.rules.iter().enumerate() {
+        let paths = rule.http.iter().flat_map(|http| http.paths.iter());
+        for (index, path) in paths.enumerate() {
+            if let Some(service) = &path.backend.service {
+                let host = if rule.host.is_empty() {
+                    "*"
+                } else {
+                    &rule.host
+                };
+                found.push(Backend {
+                    pointer: format!("/spec/rules/{number}/http/paths/{index}/backend/service"),
+                    rule: format!("{host}{}", path.path),
+                    service,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Whether the Service offers the backend's port. An `ExternalName` needs to declare none.
+fn offers(service: &Service, backend: &IngressService) -> bool {
+    (service.spec.kind == "ExternalName" && service.spec.ports.is_empty())
+        || service.spec.ports.iter().any(|port| {
+            if backend.port.name.is_empty() {
+                port.port == backend.port.number
+            } else {
+                port.name == backend.port.name
+            }
+        })
+}
+
+fn port_text(backend: &IngressService) -> String {
+    if backend.port.name.is_empty() {
+        backend.port.number.to_string()
+    } else {
+        backend.port.name.clone()
+    }
+}
+
+fn backend_missing(context: &Context<'_>) -> Vec<Finding> {
+    let snapshot = context.snapshot;
+    let Some(own) = snapshot.own() else {
+        return Vec::new();
+    };
+    if !snapshot.knows("services") {
+        return Vec::new();
+    }
+    own.ingresses
+        .iter()
+        .filter_map(|ingress| judge(ingress, &own.services, &snapshot.namespace))
+        .collect()
+}
+
+fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Finding> {
+    let mut evidence = Vec::new();
+    let mut patches = Vec::new();
+    let mut broken = 0;
+    for backend in backends(ingress) {
+        let wanted = port_text(backend.service);
+        let name = &backend.service.name;
+        let service = services
+            .iter()
+            .find(|service| service.metadata.name == *name);
+        match service {
+            Some(service) if offers(service, backend.service) => continue,
+            Some(service) => {
+                let offered: Vec<_> = service.spec.ports.iter().map(|port| port.port).collect();
+                evidence.push(format!(
+                    "{} leads to service/{name} port {wanted}, which offers {offered:?} only",
+                    backend.rule
+                ));
+                if let [only] = service.spec.ports.as_slice() {
+                    patches.push(json!({"op": "replace", "path": format!("{}/port", backend.pointer), "value": {"number": only.port}}));
+                }
+            }
+            None => {
+                evidence.push(format!(
+                    "{} leads to service/{name} port {wanted}, and there is no service/{name} in {namespace}",
+                    backend.rule
+                ));
+                let mut candidates = services
+                    .iter()
+                    .filter(|service| offers(service, backend.service));
+                if let (Some(candidate), None) = (candidates.next(), candidates.next()) {
+                    patches.push(json!({"op": "replace", "path": format!("{}/name", backend.pointer), "value": candidate.metadata.name}));
+                }
+            }
+        }
+        broken += 1;
+    }
+    let first = evidence.first()?.clone();
+    let name = &ingress.metadata.name;
+    let mut finding = Finding::new(
+        Code::IngressBackendMissing,
+        Severity::Error,
+        crate::finding::ObjectRef::new("ingress", name, namespace),
+        format!("Ingress {name}: {first}; users outside get an error there"),
+    );
+    finding.evidence = evidence;
+    // Only a patch that covers every broken backend mends the Ingress as printed.
+    let command = (patches.len() == broken).then(|| {
+        format!(
+            "kubectl -n {namespace} patch ingress/{name} --type=json -p '{}'",
+            Value::Array(patches)
+        )
+    });
+    let offered: Vec<_> = services
+        .iter()
+        .flat_map(|service| {
+            let name = &service.metadata.name;
+            service
+                .spec
+                .ports
+                .iter()
+                .map(move |port| format!("{name}:{}", port.port))
+        })
+        .collect();
+    finding.fix = Some(Fix {
+        text: format!(
+            "point the backend of ingress/{name} to a Service and a port that exist; {namespace} offers {}",
+            offered.join(", ")
+        ),
+        command,
+        manifest: None,
+    });
+    Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::TierGraph;
+    use crate::observe::{NamespaceState, Observed, Snapshot};
+
+    const INGRESS: &str = "
+metadata: {name: web, namespace: default}
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: shop.example
+    http:
+      paths:
+      - path: /
+        pathType: Prefix
+        backend: {service: {name: NAME, port: {number: 3000}}}
+";
+
+    fn findings(service: &str, observed: Observed) -> Vec<Finding> {
+        let mut snapshot = Snapshot {
+            namespace: "default".into(),
+            ..Snapshot::default()
+        };
+        snapshot.observed.insert("services".into(), observed);
+        let own = NamespaceState {
+            ingresses: vec![
+                serde_saphyr::from_str(&INGRESS.replace("NAME", service)).unwrap(),
+            ],
+            services: vec![
+                serde_saphyr::from_str("{metadata: {name: web}, spec: {type: ClusterIP, ports: [{port: 3000, protocol: TCP, targetPort: 3000}]}}")
+                    .unwrap(),
+            ],
+            ..NamespaceState::default()
+        };
+        snapshot.namespaces.insert("default".into(), own);
+        backend_missing(&Context::new(&TierGraph::default(), &snapshot, None))
+    }
+
+    #[test]
+    fn a_backend_that_exists_is_silent() {
+        assert!(findings("web", Observed::Ok).is_empty());
+    }
+
+    #[test]
+    fn a_backend_that_is_missing_is_named_and_the_patch_mends_it() {
+        let found = findings("www", Observed::Ok);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].id("default").0,
+            "ingress-backend-missing ingress/web"
+        );
+        assert!(found[0].message.contains("no service/www"), "{found:?}");
+        assert_eq!(
+            found[0].fix.as_ref().unwrap().command.as_deref(),
+            Some(
+                r#"kubectl -n default patch ingress/web --type=json -p '[{"op":"replace","path":"/spec/rules/0/http/paths/0/backend/service/name","value":"web"}]'"#
+            )
+        );
+    }
+
+    #[test]
+    fn services_that_could_not_be_read_are_not_called_missing() {
+        assert!(findings("www", Observed::Forbidden).is_empty());
+    }
+}
