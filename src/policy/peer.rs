@@ -1,0 +1,230 @@
+//! One end of a connection as policies see it. Pure.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use crate::observe::kinds::{Labels, Pod, PodSpec};
+use crate::observe::{Snapshot, WorkloadKey};
+
+/// What stands at an end of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PeerKind {
+    /// A Pod whose labels are known.
+    #[default]
+    Pod,
+    /// A Pod, perhaps of a known namespace, whose labels are not known.
+    Unseen,
+    /// An address that is no Pod's.
+    Outside,
+}
+
+/// A named port of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPort {
+    /// Its name.
+    pub name: String,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub transport: String,
+    /// Its number.
+    pub port: NonZeroU16,
+}
+
+/// One end of a connection.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Peer {
+    /// What it is.
+    pub kind: PeerKind,
+    /// What people call it: the workload's or the Pod's name.
+    pub name: String,
+    /// Namespace; empty outside, and where it is not known.
+    pub namespace: String,
+    /// All labels of the Pod.
+    pub labels: Labels,
+    /// The labels by which its workload selects its Pods; empty: not known.
+    pub selector: Labels,
+    /// Its addresses; empty: not known (a Pod that does not run yet).
+    pub addresses: Vec<IpAddr>,
+    /// Whether it shares its node's network.
+    pub host_network: bool,
+    /// Its node; empty: not known.
+    pub node: String,
+    /// Named ports of its containers.
+    pub named_ports: Vec<NamedPort>,
+}
+
+/// Labels that a controller puts on Pods and that say nothing of what they are: they differ from revision to revision or from
+/// Pod to Pod, and the Job controller refuses its own on another Job's template.
+#[must_use]
+pub fn is_revision_label(key: &str) -> bool {
+    matches!(
+        key,
+        "pod-template-hash"
+            | "controller-revision-hash"
+            | "pod-template-generation"
+            | "statefulset.kubernetes.io/pod-name"
+            | "apps.kubernetes.io/pod-index"
+    ) || is_job_label(key)
+}
+
+/// Labels that the Job controller sets itself.
+pub(crate) fn is_job_label(key: &str) -> bool {
+    matches!(key, "job-name" | "controller-uid") || key.starts_with("batch.kubernetes.io/")
+}
+
+impl Peer {
+    /// A running Pod.
+    #[must_use]
+    pub fn of_pod(snapshot: &Snapshot, pod: &Pod) -> Self {
+        let key = snapshot.workload_of(pod);
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        let texts = pod.status.pod_ips.iter().map(|entry| &entry.ip);
+        for text in [&pod.status.pod_ip].into_iter().chain(texts) {
+            // What is no address (empty before the Pod has one) cannot match a range either.
+            if let Ok(address) = text.parse()
+                && !addresses.contains(&address)
+            {
+                addresses.push(address);
+            }
+        }
+        Self {
+            addresses,
+            node: pod.spec.node_name.clone(),
+            ..Self::of_template(
+                snapshot,
+                &key,
+                &pod.metadata.namespace,
+                &pod.metadata.labels,
+                &pod.spec,
+            )
+        }
+    }
+
+    /// What the workload's Pods will be, without an address. `None` if the API shows neither Pods nor a template.
+    #[must_use]
+    pub fn of_workload(snapshot: &Snapshot, key: &WorkloadKey) -> Option<Self> {
+        let template = snapshot.template(key)?;
+        Some(Self::of_template(
+            snapshot,
+            key,
+            &key.namespace,
+            template.labels,
+            template.spec,
+        ))
+    }
+
+    fn of_template(
+        snapshot: &Snapshot,
+        key: &WorkloadKey,
+        namespace: &str,
+        labels: &Labels,
+        spec: &PodSpec,
+    ) -> Self {
+        let selector = snapshot
+            .workload(key)
+            .and_then(|workload| workload.spec.selector.as_ref())
+            .map(|selector| selector.match_labels.clone())
+            .unwrap_or_default();
+        Self {
+            kind: PeerKind::Pod,
+            name: key.name.clone(),
+            namespace: namespace.to_owned(),
+            labels: labels.clone(),
+            selector,
+            addresses: Vec::new(),
+            host_network: spec.host_network,
+            node: String::new(),
+            named_ports: named_ports(spec),
+        }
+    }
+
+    /// An address that is no Pod's.
+    #[must_use]
+    pub fn outside(name: impl Into<String>, address: Option<IpAddr>) -> Self {
+        Self {
+            kind: PeerKind::Outside,
+            name: name.into(),
+            addresses: address.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A Pod of which no more is known than its namespace (empty: not even that) and address.
+    #[must_use]
+    pub fn unseen(
+        name: impl Into<String>,
+        namespace: impl Into<String>,
+        address: Option<IpAddr>,
+    ) -> Self {
+        Self {
+            kind: PeerKind::Unseen,
+            namespace: namespace.into(),
+            ..Self::outside(name, address)
+        }
+    }
+
+    /// Whether both are one and the same Pod.
+    pub(crate) fn is_same_pod(&self, other: &Self) -> bool {
+        !self.host_network
+            && !other.host_network
+            && self
+                .addresses
+                .iter()
+                .any(|address| other.addresses.contains(address))
+    }
+
+    /// The labels that tell its workload's Pods from others.
+    #[must_use]
+    pub fn identifying_labels(&self) -> Labels {
+        if !self.selector.is_empty() {
+            return self.selector.clone();
+        }
+        self.labels
+            .iter()
+            .filter(|(key, _)| !is_revision_label(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// For people: `Pods with app=db`, `10.0.0.7`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let labels = self.identifying_labels();
+        match (self.kind, self.addresses.first()) {
+            (PeerKind::Pod, _) if self.host_network => {
+                format!("{} in its node's network", self.name)
+            }
+            (PeerKind::Pod, _) if !labels.is_empty() => {
+                let labels: Vec<String> = labels
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
+                format!("Pods with {}", labels.join(","))
+            }
+            (_, Some(address)) if self.name.is_empty() => address.to_string(),
+            (PeerKind::Outside, Some(address)) => format!("{} ({address})", self.name),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+fn named_ports(spec: &PodSpec) -> Vec<NamedPort> {
+    spec.containers
+        .iter()
+        .chain(&spec.init_containers)
+        .flat_map(|container| &container.ports)
+        .filter(|port| !port.name.is_empty())
+        .filter_map(|port| {
+            let number = u16::try_from(port.container_port).ok()?;
+            Some(NamedPort {
+                name: port.name.clone(),
+                transport: transport(&port.protocol).to_owned(),
+                port: NonZeroU16::new(number)?,
+            })
+        })
+        .collect()
+}
+
+/// A transport as the API writes it; absent means TCP.
+pub(crate) fn transport(text: &str) -> &str {
+    if text.is_empty() { "TCP" } else { text }
+}

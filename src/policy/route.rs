@@ -1,0 +1,286 @@
+//! Where a client's host and port lead, as far as the API shows: the Service, the Pods behind it and the ports they are dialled on. Pure.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use super::peer::{Peer, transport};
+use crate::observe::kinds::{PodSpec, Service, ServicePort, service_selects};
+use crate::observe::{EndpointView, HostMeaning, ServiceKey, Snapshot, WorkloadKey};
+
+/// An ExternalName may lead to another; more hops than this are a loop.
+const HOPS: usize = 4;
+
+/// Where a host and port lead.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// What the host means.
+    pub meaning: HostMeaning,
+    /// The Service that it ends at, after every ExternalName.
+    pub service: Option<ServiceKey>,
+    /// Whether that Service is headless: its Pods are dialled directly, on the client's own port.
+    pub headless: bool,
+    /// The addresses of that Service; none if headless.
+    pub addresses: Vec<IpAddr>,
+    /// The endpoints behind the port, ready or not.
+    pub endpoints: Vec<RouteEndpoint>,
+}
+
+/// One endpoint of a route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteEndpoint {
+    /// As the API shows it.
+    pub view: EndpointView,
+    /// The port that is dialled on it.
+    pub port: NonZeroU16,
+}
+
+/// Follows `host:port` of a client in `namespace`.
+#[must_use]
+pub fn route(
+    snapshot: &Snapshot,
+    namespace: &str,
+    host: &str,
+    port: NonZeroU16,
+    transport: &str,
+) -> Route {
+    let meaning = snapshot.meaning(host, namespace);
+    let mut route = Route {
+        meaning: meaning.clone(),
+        service: None,
+        headless: false,
+        addresses: Vec::new(),
+        endpoints: Vec::new(),
+    };
+    let (mut key, mut only) = match meaning {
+        HostMeaning::Service(key) | HostMeaning::ServiceAddress(key) => (key, None),
+        HostMeaning::HeadlessPod { service, pod } => (service, Some(pod)),
+        _ => return route,
+    };
+    for _ in 0..HOPS {
+        let Some(service) = snapshot.service(&key) else {
+            return route;
+        };
+        if service.spec.kind != "ExternalName" {
+            fill(snapshot, &mut route, key, service, port, transport);
+            if let Some(pod) = only {
+                route
+                    .endpoints
+                    .retain(|endpoint| endpoint.view.pod.as_ref() == Some(&pod));
+            }
+            return route;
+        }
+        route.service = Some(key.clone());
+        (key, only) = match snapshot.meaning(&service.spec.external_name, &key.namespace) {
+            HostMeaning::Service(next) => (next, None),
+            HostMeaning::HeadlessPod { service, pod } => (service, Some(pod)),
+            _ => return route,
+        };
+    }
+    route
+}
+
+fn fill(
+    snapshot: &Snapshot,
+    route: &mut Route,
+    key: ServiceKey,
+    service: &Service,
+    port: NonZeroU16,
+    transport: &str,
+) {
+    route.headless = service.spec.cluster_ip == "None";
+    if !route.headless {
+        route.addresses = cluster_addresses(service);
+    }
+    let endpoints = if route.headless {
+        headless_endpoints(snapshot, &key, service)
+    } else {
+        service_port(service, port, transport)
+            .map(|service_port| snapshot.endpoints(&key, service_port))
+            .unwrap_or_default()
+    };
+    route.endpoints = endpoints
+        .into_iter()
+        .map(|view| RouteEndpoint {
+            port: match view.port {
+                Some(target) if !route.headless => target,
+                _ => port,
+            },
+            view,
+        })
+        .collect();
+    route.service = Some(key);
+}
+
+/// DNS gives every Pod of a headless Service, whatever its ports: each address counts once.
+fn headless_endpoints(
+    snapshot: &Snapshot,
+    key: &ServiceKey,
+    service: &Service,
+) -> Vec<EndpointView> {
+    let none = [ServicePort::default()];
+    let ports: &[ServicePort] = if service.spec.ports.is_empty() {
+        &none
+    } else {
+        &service.spec.ports
+    };
+    let mut views: Vec<EndpointView> = Vec::new();
+    for view in ports.iter().flat_map(|port| snapshot.endpoints(key, port)) {
+        if !views.iter().any(|seen| seen.address == view.address) {
+            views.push(view);
+        }
+    }
+    views
+}
+
+/// The port of a Service that a client's connection enters by.
+#[must_use]
+pub(crate) fn service_port<'a>(
+    service: &'a Service,
+    port: NonZeroU16,
+    wanted: &str,
+) -> Option<&'a ServicePort> {
+    service.spec.ports.iter().find(|candidate| {
+        candidate.port == i32::from(port.get()) && transport(&candidate.protocol) == wanted
+    })
+}
+
+/// The addresses of a Service that has any.
+pub(crate) fn cluster_addresses(service: &Service) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for text in service
+        .spec
+        .cluster_ips
+        .iter()
+        .chain([&service.spec.cluster_ip])
+    {
+        // `None` and the empty text of a Service that has no address are none.
+        if let Ok(address) = text.parse()
+            && !addresses.contains(&address)
+        {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+impl Route {
+    /// The Pods at the route's end, each with the port that it is dialled on: those behind the endpoints, else (nothing runs
+    /// yet, or manifests only) what the Service's selector will take.
+    #[must_use]
+    pub fn targets(
+        &self,
+        snapshot: &Snapshot,
+        port: NonZeroU16,
+        transport: &str,
+    ) -> Vec<(Peer, NonZeroU16)> {
+        if !self.endpoints.is_empty() {
+            return self
+                .endpoints
+                .iter()
+                .map(|endpoint| (endpoint_peer(snapshot, endpoint), endpoint.port))
+                .collect();
+        }
+        match &self.meaning {
+            HostMeaning::PodAddress { namespace, pod } => snapshot
+                .pod(namespace, pod)
+                .map(|pod| vec![(Peer::of_pod(snapshot, pod), port)])
+                .unwrap_or_default(),
+            HostMeaning::Address(address) => {
+                vec![(Peer::outside(String::new(), Some(*address)), port)]
+            }
+            _ => self.selected(snapshot, port, transport),
+        }
+    }
+
+    fn selected(
+        &self,
+        snapshot: &Snapshot,
+        port: NonZeroU16,
+        transport: &str,
+    ) -> Vec<(Peer, NonZeroU16)> {
+        let Some((key, service)) = self
+            .service
+            .as_ref()
+            .and_then(|key| Some((key, snapshot.service(key)?)))
+        else {
+            return Vec::new();
+        };
+        let behind = service_port(service, port, transport);
+        snapshot
+            .workloads(&key.namespace)
+            .iter()
+            .filter_map(|workload| {
+                let template = snapshot.template(workload)?;
+                if !service_selects(&service.spec.selector, template.labels) {
+                    return None;
+                }
+                let target = if self.headless {
+                    port
+                } else {
+                    target_port(behind?, template.spec)?
+                };
+                Some((Peer::of_workload(snapshot, workload)?, target))
+            })
+            .collect()
+    }
+
+    /// The workloads behind the route's Service.
+    #[must_use]
+    pub fn workloads(&self, snapshot: &Snapshot) -> Vec<WorkloadKey> {
+        let mut keys: Vec<WorkloadKey> = self
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| {
+                let pod = endpoint.view.pod.as_ref()?;
+                let pod = snapshot.pod(&endpoint.view.pod_namespace, pod)?;
+                Some(snapshot.workload_of(pod))
+            })
+            .collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+}
+
+fn endpoint_peer(snapshot: &Snapshot, endpoint: &RouteEndpoint) -> Peer {
+    let address = endpoint.view.address;
+    match &endpoint.view.pod {
+        Some(name) => match snapshot.pod(&endpoint.view.pod_namespace, name) {
+            Some(pod) => Peer {
+                addresses: vec![address],
+                ..Peer::of_pod(snapshot, pod)
+            },
+            None => Peer::unseen(name.clone(), &endpoint.view.pod_namespace, Some(address)),
+        },
+        // Endpoints made by hand may name the address of a Pod all the same.
+        None => match snapshot.meaning(&address.to_string(), "") {
+            HostMeaning::PodAddress { namespace, pod } => {
+                snapshot.pod(&namespace, &pod).map_or_else(
+                    || Peer::unseen(pod.clone(), &namespace, Some(address)),
+                    |pod| Peer::of_pod(snapshot, pod),
+                )
+            }
+            _ => Peer::outside(String::new(), Some(address)),
+        },
+    }
+}
+
+/// The number that a Service's target port is on the Pods of `spec`; `None` for a name that no container declares.
+pub(crate) fn target_port(port: &ServicePort, spec: &PodSpec) -> Option<NonZeroU16> {
+    let number = |value: i64| u16::try_from(value).ok().and_then(NonZeroU16::new);
+    match port.target_port.as_str() {
+        Some(name) => spec
+            .containers
+            .iter()
+            .chain(&spec.init_containers)
+            .flat_map(|container| &container.ports)
+            .find(|declared| {
+                declared.name == name && transport(&declared.protocol) == transport(&port.protocol)
+            })
+            .and_then(|declared| number(declared.container_port.into())),
+        None => match port.target_port.as_i64() {
+            Some(value) if value != 0 => number(value),
+            _ => number(port.port.into()),
+        },
+    }
+}
