@@ -1,5 +1,8 @@
 //! [`Report`] (serialisable) → bytes, one file per format. Pure.
 
+pub mod json;
+pub mod junit;
 mod model;
+pub mod sanitise;
 
 pub use model::*;

@@ -127,6 +127,11 @@ pub enum Record {
         /// `ndots`.
         ndots: u32,
     },
+    /// The agent cannot work: its spec is bad. Nothing follows.
+    Error {
+        /// What was wrong with it, and what was expected.
+        message: String,
+    },
     /// One step of one task.
     Step(Step),
     /// The last line: without it the log is not whole.
