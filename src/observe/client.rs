@@ -1,0 +1,441 @@
+//! The one way to the API server: raw requests, own structs, a deadline on every call, few and named retries. IO.
+//!
+//! kube's own retry repeats a 503 fifteen times and its read timeout also ends watches, so neither is used: a call is wrapped
+//! in a deadline here, and a stream (watch, log) is read with a deadline per line by who reads it.
+
+use std::error::Error as _;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::{AsyncBufRead, AsyncBufReadExt};
+use http::{Method, Request};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::CallError;
+
+/// Items of one page of a list.
+const PAGE: usize = 500;
+/// A call that has no answer by then has none.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Waits between tries of one call.
+const BACKOFF: [Duration; 3] = [
+    Duration::from_millis(150),
+    Duration::from_millis(500),
+    Duration::from_millis(1500),
+];
+/// How often a list is begun anew when its pages expire on the way (410).
+const RESTARTS: usize = 3;
+
+/// A connection to an API server. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    client: kube::Client,
+    server: String,
+    cluster: String,
+    default_namespace: String,
+}
+
+/// A whole list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed<T> {
+    /// All items of all pages.
+    pub items: Vec<T>,
+    /// Where a watch goes on.
+    pub resource_version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Page<T> {
+    metadata: PageMetadata,
+    // `null` is how Go writes an empty list.
+    items: Option<Vec<T>>,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            metadata: PageMetadata::default(),
+            items: None,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PageMetadata {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+    resource_version: Option<String>,
+}
+
+/// One line of a watch.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct WatchEvent {
+    /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`, `ERROR`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The object, or a Status.
+    pub object: Value,
+}
+
+/// A stream of lines: a log or a watch.
+pub struct Lines {
+    reader: Pin<Box<dyn AsyncBufRead + Send>>,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line without its end; `None` at the end. Bytes that are not UTF-8 are replaced. Safe to cancel: what was read
+    /// of a line is kept.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn next(&mut self) -> io::Result<Option<String>> {
+        let read = self.reader.read_until(b'\n', &mut self.buffer).await?;
+        if read == 0 && self.buffer.is_empty() {
+            return Ok(None);
+        }
+        let line = String::from_utf8_lossy(&self.buffer)
+            .trim_end_matches(['\n', '\r'])
+            .to_owned();
+        self.buffer.clear();
+        Ok(Some(line))
+    }
+}
+
+impl Api {
+    /// Around a client; `server` and `cluster` are for people.
+    pub fn new(
+        client: kube::Client,
+        server: impl Into<String>,
+        cluster: impl Into<String>,
+    ) -> Self {
+        let default_namespace = client.default_namespace().to_owned();
+        Self {
+            client,
+            server: server.into(),
+            cluster: cluster.into(),
+            default_namespace,
+        }
+    }
+
+    /// The server's URL.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The context's name, or `in-cluster`.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The namespace of the context or of the Pod that this runs in.
+    #[must_use]
+    pub fn default_namespace(&self) -> &str {
+        &self.default_namespace
+    }
+
+    /// One call, once.
+    ///
+    /// # Errors
+    /// Whatever came back that is no success.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        timeout: Duration,
+    ) -> Result<T, CallError> {
+        let bytes = self.bytes(request(method, path, body)?, timeout).await?;
+        serde_json::from_slice(&bytes).map_err(|error| CallError::Malformed(error.to_string()))
+    }
+
+    /// Reads one object, with retries.
+    ///
+    /// # Errors
+    /// The last try's error.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        retrying(|| self.call(Method::GET, path, None, CALL_TIMEOUT)).await
+    }
+
+    /// Reads a whole list in pages. `query` is added to each request (`labelSelector=…`), already encoded.
+    ///
+    /// # Errors
+    /// The last try's error; a list whose pages expire on the way is begun anew a few times.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &str,
+    ) -> Result<Listed<T>, CallError> {
+        let mut restarts = 0;
+        loop {
+            match self.list_once(path, query).await {
+                Err(error) if error.status() == Some(410) && restarts < RESTARTS => restarts += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn list_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &str,
+    ) -> Result<Listed<T>, CallError> {
+        let mut items = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut page_path = format!("{path}?limit={PAGE}");
+            if !query.is_empty() {
+                page_path.push('&');
+                page_path.push_str(query);
+            }
+            if let Some(next) = &next {
+                page_path.push_str("&continue=");
+                page_path.push_str(&encode(next));
+            }
+            let page: Page<T> = self.get(&page_path).await?;
+            items.extend(page.items.unwrap_or_default());
+            match page.metadata.next.filter(|token| !token.is_empty()) {
+                // The same page for ever would never end.
+                Some(token) if next.as_ref() == Some(&token) => {
+                    return Err(CallError::Malformed(format!(
+                        "the list {path} repeats its continue token"
+                    )));
+                }
+                Some(token) => next = Some(token),
+                None => {
+                    return Ok(Listed {
+                        items,
+                        resource_version: page.metadata.resource_version.unwrap_or_default(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Opens a stream of lines: a watch, or a log.
+    ///
+    /// # Errors
+    /// The server's answer, or none within `timeout`; the stream itself has no deadline.
+    pub async fn stream(&self, path: &str, timeout: Duration) -> Result<Lines, CallError> {
+        let mut request = request(Method::GET, path, None)?;
+        request.headers_mut().insert(
+            http::header::ACCEPT_ENCODING,
+            http::HeaderValue::from_static("identity"),
+        );
+        let reader = tokio::time::timeout(timeout, self.client.request_stream(request))
+            .await
+            .map_err(|_| CallError::Timeout(timeout))?
+            .map_err(call_error)?;
+        Ok(Lines {
+            reader: Box::pin(reader),
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The text of a log that is not followed.
+    ///
+    /// # Errors
+    /// The server's answer, or none in time.
+    pub async fn text(&self, path: &str) -> Result<String, CallError> {
+        let bytes = self
+            .bytes(request(Method::GET, path, None)?, CALL_TIMEOUT)
+            .await?;
+        // A container may write what it likes.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn bytes(
+        &self,
+        request: Request<Vec<u8>>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CallError> {
+        tokio::time::timeout(timeout, async {
+            let response = self
+                .client
+                .send(request.map(kube::client::Body::from))
+                .await
+                .map_err(call_error)?;
+            let status = response.status();
+            let body = response
+                .into_body()
+                .collect_bytes()
+                .await
+                .map_err(call_error)?;
+            if status.is_success() {
+                Ok(body.to_vec())
+            } else {
+                Err(status_error(status.as_u16(), &body))
+            }
+        })
+        .await
+        .map_err(|_| CallError::Timeout(timeout))?
+    }
+}
+
+/// Runs a call until it succeeds, fails for good, or the tries are used up.
+///
+/// # Errors
+/// The last try's error.
+pub async fn retrying<T, F>(mut call: impl FnMut() -> F) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
+    for wait in BACKOFF {
+        match call().await {
+            // A server that hangs is not asked four times over.
+            Err(error) if error.is_transient() && !matches!(error, CallError::Timeout(_)) => {
+                tracing::debug!(%error, "trying again");
+                tokio::time::sleep(wait).await;
+            }
+            result => return result,
+        }
+    }
+    call().await
+}
+
+/// Percent-encodes a value of a query.
+#[must_use]
+pub fn encode(value: &str) -> String {
+    percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Request<Vec<u8>>, CallError> {
+    let mut builder = Request::builder().method(method).uri(path);
+    if body.is_some() {
+        builder = builder.header(http::header::CONTENT_TYPE, "application/json");
+    }
+    let bytes = match body {
+        Some(body) => {
+            serde_json::to_vec(body).map_err(|error| CallError::Malformed(error.to_string()))?
+        }
+        None => Vec::new(),
+    };
+    builder
+        .body(bytes)
+        .map_err(|error| CallError::Malformed(format!("request {path}: {error}")))
+}
+
+fn call_error(error: kube::Error) -> CallError {
+    match error {
+        kube::Error::Api(status) => CallError::Status {
+            status: status.code,
+            reason: status.reason.clone(),
+            message: status.message.clone(),
+        },
+        other => CallError::Transport(chain(&other)),
+    }
+}
+
+fn status_error(status: u16, body: &[u8]) -> CallError {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Status {
+        reason: String,
+        message: String,
+    }
+    // Not every error comes from the API server itself: a proxy's page has no Status, its text is the message.
+    let parsed = serde_json::from_slice::<Status>(body).unwrap_or_else(|_| Status {
+        reason: String::new(),
+        message: String::from_utf8_lossy(body).chars().take(300).collect(),
+    });
+    CallError::Status {
+        status,
+        reason: parsed.reason,
+        message: parsed.message,
+    }
+}
+
+/// The causes of a transport error, each once, outermost first.
+fn chain(error: &kube::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        match parts.last() {
+            Some(last) if last.contains(&text) => {}
+            _ => parts.push(text),
+        }
+        next = cause.source();
+    }
+    if parts.is_empty() {
+        error.to_string()
+    } else {
+        parts.join(": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn transient_errors_are_retried_a_few_times_and_others_never() {
+        let tries = std::cell::Cell::new(0);
+        let answer = |status| {
+            tries.set(tries.get() + 1);
+            std::future::ready(Err::<(), _>(CallError::Status {
+                status,
+                reason: String::new(),
+                message: String::new(),
+            }))
+        };
+        tokio::time::pause();
+        assert!(retrying(|| answer(503)).await.is_err());
+        assert_eq!(tries.replace(0), 4);
+        assert!(retrying(|| answer(403)).await.is_err());
+        assert_eq!(tries.replace(0), 1);
+        let result = retrying(|| {
+            tries.set(tries.get() + 1);
+            std::future::ready(if tries.get() < 3 {
+                Err(CallError::Transport("reset".into()))
+            } else {
+                Ok(7)
+            })
+        })
+        .await;
+        assert_eq!(result, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn lines_survive_bad_bytes_and_a_missing_end() {
+        let mut lines = Lines {
+            reader: Box::pin(futures::io::Cursor::new(b"one\r\n\xfftwo\n\nend".to_vec())),
+            buffer: Vec::new(),
+        };
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            seen.push(line);
+        }
+        assert_eq!(seen, ["one", "\u{fffd}two", "", "end"]);
+    }
+
+    #[test]
+    fn a_proxys_error_page_keeps_its_text() {
+        assert_eq!(
+            status_error(502, b"<h1>Bad Gateway</h1>").to_string(),
+            "<h1>Bad Gateway</h1> (502)"
+        );
+        assert_eq!(
+            status_error(
+                403,
+                br#"{"kind":"Status","reason":"Forbidden","message":"no"}"#
+            ),
+            CallError::Status {
+                status: 403,
+                reason: "Forbidden".into(),
+                message: "no".into()
+            }
+        );
+    }
+}

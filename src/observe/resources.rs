@@ -1,0 +1,92 @@
+//! Which resources are read, and where the API serves them. Pure data.
+
+/// A resource of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resource {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// API version.
+    pub version: &'static str,
+    /// Lower-case plural.
+    pub plural: &'static str,
+    /// Kind.
+    pub kind: &'static str,
+    /// Whether the run cannot do without.
+    pub required: bool,
+}
+
+macro_rules! resources {
+    ($($name:ident = $group:literal $version:literal $plural:literal $kind:literal $required:literal;)+) => {
+        $(
+            #[doc = concat!("`", $plural, "`.")]
+            pub const $name: Resource = Resource { group: $group, version: $version, plural: $plural, kind: $kind, required: $required };
+        )+
+    };
+}
+
+resources! {
+    PODS = "" "v1" "pods" "Pod" true;
+    SERVICES = "" "v1" "services" "Service" true;
+    ENDPOINT_SLICES = "discovery.k8s.io" "v1" "endpointslices" "EndpointSlice" true;
+    DEPLOYMENTS = "apps" "v1" "deployments" "Deployment" true;
+    STATEFUL_SETS = "apps" "v1" "statefulsets" "StatefulSet" true;
+    DAEMON_SETS = "apps" "v1" "daemonsets" "DaemonSet" true;
+    REPLICA_SETS = "apps" "v1" "replicasets" "ReplicaSet" true;
+    JOBS = "batch" "v1" "jobs" "Job" true;
+    CRON_JOBS = "batch" "v1" "cronjobs" "CronJob" false;
+    NETWORK_POLICIES = "networking.k8s.io" "v1" "networkpolicies" "NetworkPolicy" false;
+    INGRESSES = "networking.k8s.io" "v1" "ingresses" "Ingress" false;
+    EVENTS = "" "v1" "events" "Event" false;
+    VOLUME_CLAIMS = "" "v1" "persistentvolumeclaims" "PersistentVolumeClaim" false;
+    CONFIG_MAPS = "" "v1" "configmaps" "ConfigMap" false;
+    DISRUPTION_BUDGETS = "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" false;
+    NODES = "" "v1" "nodes" "Node" false;
+    NAMESPACES = "" "v1" "namespaces" "Namespace" false;
+}
+
+/// The controllers of Pods.
+pub const WORKLOADS: [Resource; 6] = [
+    DEPLOYMENTS,
+    STATEFUL_SETS,
+    DAEMON_SETS,
+    REPLICA_SETS,
+    JOBS,
+    CRON_JOBS,
+];
+
+impl Resource {
+    /// The path of its list, in a namespace or for the whole cluster.
+    #[must_use]
+    pub fn path(&self, namespace: Option<&str>) -> String {
+        collection(self.group, self.version, self.plural, namespace)
+    }
+}
+
+/// The path of a collection.
+#[must_use]
+pub fn collection(group: &str, version: &str, plural: &str, namespace: Option<&str>) -> String {
+    let root = if group.is_empty() {
+        format!("/api/{version}")
+    } else {
+        format!("/apis/{group}/{version}")
+    };
+    match namespace {
+        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{plural}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_api() {
+        assert_eq!(PODS.path(Some("a")), "/api/v1/namespaces/a/pods");
+        assert_eq!(NODES.path(None), "/api/v1/nodes");
+        assert_eq!(
+            NETWORK_POLICIES.path(Some("a")),
+            "/apis/networking.k8s.io/v1/namespaces/a/networkpolicies"
+        );
+    }
+}
