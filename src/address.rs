@@ -1,6 +1,164 @@
 //! A value or a family of variables (`DB_HOST`, `DB_PORT`, `DB_USER` …) → host, port, protocol, *names* of the credentials; Kubernetes'
 //! `$(VAR)` expansion. Pure; used by `graph` and, in the Pod, by `probe`.
 
-mod model;
+use std::collections::{BTreeMap, BTreeSet};
 
+mod dsn;
+mod expand;
+mod family;
+mod host;
+mod key;
+mod list;
+mod login;
+mod model;
+mod parse;
+mod scheme;
+mod url;
+
+pub use expand::expand;
+pub use host::{host_and_port, is_host, is_local, port};
+pub use key::{Role, role};
+pub use login::credentials;
 pub use model::*;
+
+use parse::Parsed;
+
+/// Every address that a variable's value names, the container itself left out.
+#[must_use]
+pub fn targets(key: &str, value: &str) -> Vec<Target> {
+    targets_of(key, value).iter().map(Parsed::target).collect()
+}
+
+/// Every address of an environment with what belongs to it, sorted by variable.
+#[must_use]
+pub fn families(environment: &BTreeMap<String, String>) -> Vec<Family> {
+    family::families(environment, &BTreeSet::new())
+}
+
+/// The same where some variables' values are not known (they stand in a Secret): their names still pair.
+#[must_use]
+pub fn families_beside(
+    environment: &BTreeMap<String, String>,
+    hidden: &BTreeSet<String>,
+) -> Vec<Family> {
+    family::families(environment, hidden)
+}
+
+/// The product's protocol for which a word stands: `mariadb` → MySQL.
+#[must_use]
+pub fn product(name: &str) -> Option<crate::protocol::Protocol> {
+    scheme::product(name)
+}
+
+/// The words of a key in lower case: `DB_HOST`, `dbHost` and `db.host` are `db`, `host`.
+#[must_use]
+pub fn words(key: &str) -> Vec<String> {
+    key::words(key)
+}
+
+fn targets_of(key: &str, value: &str) -> Vec<Parsed> {
+    if value.contains('\n') {
+        return lines(key, value);
+    }
+    let role = key::role(key);
+    if role == Role::Never {
+        return Vec::new();
+    }
+    let mut found = parse::parse(value);
+    if role != Role::Host {
+        found.retain(|one| one.shape != Shape::Host);
+    }
+    // `BACKEND=redis`, `RESULT_BACKEND=postgres` name a kind; `API_BACKEND=api` a host. The kind never has a port.
+    let last = key::words(key);
+    if last
+        .last()
+        .is_some_and(|word| word == "backend" || word == "backends")
+    {
+        found.retain(|one| one.shape != Shape::Host || scheme::product(&one.host).is_none());
+    }
+    if let Some((protocol, port)) = key::application(key) {
+        for one in &mut found {
+            one.protocol = one.protocol.or(protocol);
+            one.port = one.port.or(port);
+        }
+    }
+    found
+}
+
+/// A value of several lines is a small file of keys and values (Flink's `FLINK_PROPERTIES`).
+fn lines(key: &str, value: &str) -> Vec<Parsed> {
+    value
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .take(256)
+        .flat_map(|line| {
+            let pair = line
+                .split_once(": ")
+                .or_else(|| line.split_once('='))
+                .filter(|(name, _)| !name.contains("://") && !name.contains(' '));
+            match pair {
+                Some((name, value)) => targets_of(name.trim(), value.trim()),
+                None => targets_of(key, line),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(key: &str, value: &str) -> Vec<(String, u16)> {
+        targets(key, value)
+            .into_iter()
+            .map(|one| (one.host, one.port.map_or(0, std::num::NonZeroU16::get)))
+            .collect()
+    }
+
+    #[test]
+    fn keys_decide_about_bare_words() {
+        assert_eq!(read("DB_HOST", "db"), [("db".to_owned(), 0)]);
+        assert!(read("POSTGRES_DB", "db").is_empty());
+        assert!(read("DB_CONNECTION", "mysql").is_empty());
+        assert!(read("CACHE_BACKEND", "redis").is_empty());
+        assert!(read("NO_PROXY", "db,api").is_empty());
+        assert!(read("NEXT_PUBLIC_API_URL", "http://api:80").is_empty());
+        assert_eq!(
+            read("MEMCACHED", "memcached:11211"),
+            [("memcached".to_owned(), 11211)]
+        );
+        assert!(read("REDIS_IMAGE", "redis:7").is_empty());
+        assert_eq!(read("discovery.seed_hosts", "es02,es03").len(), 2);
+        assert_eq!(read("discovery.seed_hosts", "es02")[0].1, 9300);
+    }
+
+    #[test]
+    fn localhost_is_no_target() {
+        assert!(read("API_URL", "http://localhost:80").is_empty());
+        assert!(read("DB_HOST", "127.0.0.1").is_empty());
+    }
+
+    #[test]
+    fn a_value_of_several_lines_is_read_by_line() {
+        assert_eq!(
+            read(
+                "FLINK_PROPERTIES",
+                "\njobmanager.rpc.address: jobmanager\nstate.storage: rocksdb\n"
+            ),
+            [("jobmanager".to_owned(), 6123)]
+        );
+    }
+
+    #[test]
+    fn no_secret_is_in_a_target() {
+        let shown = format!(
+            "{:?}",
+            targets("DATABASE_URL", "mysql://user:hush@db/x?password=hush2")
+        );
+        assert!(
+            !shown.contains("hush") && !shown.contains("user"),
+            "{shown}"
+        );
+    }
+}

@@ -1,6 +1,11 @@
 //! What a client's own configuration says about a connection, without any value of a secret. Pure data.
 
+use std::fmt;
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Serialize};
+
+use crate::protocol::Protocol;
 
 /// What to ask of an HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,5 +76,91 @@ impl LoginReference {
                 .map(String::as_str)
                 .collect(),
         }
+    }
+}
+
+/// How an address was written, which tells how surely it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// A bare word: an address only if the key says so.
+    Host,
+    /// `host:port`.
+    HostPort,
+    /// With a scheme, or as a data source name.
+    Url,
+}
+
+/// One address that a value names, without any part that could be secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The host, as written.
+    pub host: String,
+    /// The port, if written, or the scheme's own.
+    pub port: Option<NonZeroU16>,
+    /// The protocol, as far as scheme or key tell.
+    pub protocol: Option<Protocol>,
+    /// HTTP: the path, without its query.
+    pub path: Option<String>,
+    /// TLS as the value says.
+    pub tls: Option<TlsMode>,
+    /// Whether the value carries a user or a password.
+    pub has_login: bool,
+    /// How it was written.
+    pub shape: Shape,
+    /// Whether `protocol` comes from a scheme, which beats every other hint.
+    pub by_scheme: bool,
+}
+
+/// An address that one variable, or several that belong together, give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    /// The variable in which the host stands.
+    pub host_variable: String,
+    /// The variable in which the port stands, if it is another one.
+    pub port_variable: Option<String>,
+    /// The address.
+    pub target: Target,
+    /// Ports of variables that may belong to the same host (`FLAGD_OFREP_PORT` beside `FLAGD_HOST`).
+    pub further_ports: Vec<NonZeroU16>,
+    /// How a client logs in there.
+    pub login: Option<LoginReference>,
+}
+
+/// A login, put together from a client's own environment; only ever in the client's own container.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Credentials {
+    /// The host to which it belongs.
+    pub host: Option<String>,
+    /// The port to which it belongs.
+    pub port: Option<NonZeroU16>,
+    /// The user.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// Database, virtual host or database number.
+    pub database: Option<String>,
+    /// TLS as the client wants it.
+    pub tls: Option<TlsMode>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            host,
+            port,
+            user,
+            password,
+            database,
+            tls,
+        } = self;
+        f.debug_struct("Credentials")
+            .field("host", host)
+            .field("port", port)
+            .field("user", &user.as_ref().map(|_| "…"))
+            .field("password", &password.as_ref().map(|_| "…"))
+            .field("database", &database.as_ref().map(|_| "…"))
+            .field("tls", tls)
+            .finish()
     }
 }

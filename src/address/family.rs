@@ -1,0 +1,569 @@
+//! Variables that belong together: `DB_HOST`, `DB_PORT`, `DB_USER`, `DB_PASSWORD` … Pure.
+//!
+//! User and password are paired only with the host of their own family: what belongs to another host must never be sent there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
+
+use crate::protocol::Protocol;
+
+use super::parse::Parsed;
+use super::{Family, LoginReference, Shape, TlsMode, host, key, scheme, targets_of, url};
+
+const PORTS: [&str; 1] = ["port"];
+const USERS: [&str; 6] = ["username", "user", "uid", "login", "usr", "userid"];
+const PASSWORDS: [&str; 6] = ["password", "passwd", "pass", "pwd", "pw", "passphrase"];
+const DATABASES: [&str; 7] = ["database", "dbname", "name", "db", "vhost", "dbno", "dbs"];
+const TYPES: [&str; 7] = [
+    "type",
+    "connection",
+    "engine",
+    "driver",
+    "client",
+    "dialect",
+    "dbms",
+];
+
+/// Names under which one product goes.
+const SAME: [&[&str]; 6] = [
+    &["pg", "postgres", "postgresql", "psql", "pgsql"],
+    &["mysql", "mariadb"],
+    &["redis", "valkey"],
+    &["mongo", "mongodb"],
+    &["rabbitmq", "rabbit", "amqp"],
+    &["mail", "smtp", "email"],
+];
+/// Stems that say "the database", whichever.
+const GENERIC: [&str; 4] = ["db", "database", "sql", "datasource"];
+
+/// An environment, indexed by what its keys mean.
+pub(super) struct Environment<'a> {
+    values: &'a BTreeMap<String, String>,
+    /// Variables whose value is in a Secret: they exist, and that is all.
+    hidden: &'a BTreeSet<String>,
+    /// Stems of keys that hold a host.
+    owners: BTreeSet<Vec<String>>,
+    ports: Vec<PortVariable>,
+}
+
+struct PortVariable {
+    name: String,
+    before: Vec<String>,
+    after: Vec<String>,
+    port: NonZeroU16,
+}
+
+/// Every family of an environment, sorted by the variable of the host. `hidden` are the variables whose value is not known.
+pub(super) fn families(
+    values: &BTreeMap<String, String>,
+    hidden: &BTreeSet<String>,
+) -> Vec<Family> {
+    let read: Vec<(&String, Vec<Parsed>)> = values
+        .iter()
+        .map(|(name, value)| (name, targets_of(name, value)))
+        .filter(|(_, found)| !found.is_empty())
+        .collect();
+    let secret_hosts = hidden
+        .iter()
+        .filter(|name| key::role(name) == key::Role::Host);
+    let environment = Environment {
+        values,
+        hidden,
+        owners: read
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(secret_hosts)
+            .map(|name| key::host_stem(name))
+            .collect(),
+        ports: port_variables(values),
+    };
+    let mut families = Vec::new();
+    for (name, found) in &read {
+        for parsed in found {
+            families.extend(environment.family(name, parsed));
+        }
+    }
+    families
+}
+
+fn port_variables(values: &BTreeMap<String, String>) -> Vec<PortVariable> {
+    let mut found = Vec::new();
+    for (name, value) in values {
+        let Some(port) = host::port(value.trim()) else {
+            continue;
+        };
+        let mut words = key::words(name);
+        let at = words
+            .iter()
+            .position(|word| word == "port" || word == "ports");
+        let (before, after) = match at {
+            Some(at) => {
+                let after = words.split_off(at + 1);
+                words.pop();
+                (words, after)
+            }
+            None => match key::split_tail(name, &PORTS) {
+                Some((stem, _)) => (stem, Vec::new()),
+                None => continue,
+            },
+        };
+        let after: Vec<String> = after.into_iter().filter(|word| word != "number").collect();
+        found.push(PortVariable {
+            name: name.clone(),
+            before,
+            after,
+            port,
+        });
+    }
+    found
+}
+
+impl Environment<'_> {
+    /// The families of one address: one for each port, where only variables tell the port.
+    fn family(&self, name: &str, parsed: &Parsed) -> Vec<Family> {
+        let stem = key::host_stem(name);
+        let mut target = parsed.target();
+        if target.protocol.is_none() {
+            target.protocol = self.protocol(&stem);
+        }
+        target.tls = target.tls.or_else(|| self.tls(&stem));
+        let login = self.login(name, parsed, &stem, target.protocol);
+        let build = |target, port_variable, further_ports| Family {
+            host_variable: name.to_owned(),
+            port_variable,
+            target,
+            further_ports,
+            login: login.clone(),
+        };
+        if parsed.port.is_some() && parsed.shape != Shape::Host {
+            return vec![build(target, None, Vec::new())];
+        }
+        let own: Vec<&PortVariable> = self.own_ports(&stem, name);
+        let near: Vec<&PortVariable> = self.near_ports(&stem);
+        if let Some(first) = own.first() {
+            target.port = Some(first.port);
+            let further = near
+                .iter()
+                .map(|one| one.port)
+                .filter(|port| *port != first.port)
+                .collect();
+            return vec![build(target, Some(first.name.clone()), further)];
+        }
+        if near.is_empty() || parsed.port.is_some() {
+            return vec![build(target, None, Vec::new())];
+        }
+        near.iter()
+            .map(|one| {
+                let mut target = target.clone();
+                target.port = Some(one.port);
+                target.protocol = target.protocol.or_else(|| transport(&one.after));
+                build(target, Some(one.name.clone()), Vec::new())
+            })
+            .collect()
+    }
+
+    /// `DB_PORT` of `DB_HOST`; also `DB_HOST_PORT`, `PGPORT` of `PGHOST`, and `POSTGRES_PORT` of `PGHOST`.
+    fn own_ports(&self, stem: &[String], name: &str) -> Vec<&PortVariable> {
+        let whole = key::words(name);
+        let mut found: Vec<&PortVariable> = self
+            .ports
+            .iter()
+            .filter(|one| one.after.is_empty() && (one.before == stem || one.before == whole))
+            .collect();
+        if found.is_empty() {
+            found = self
+                .ports
+                .iter()
+                .filter(|one| one.after.is_empty() && self.same_product(&one.before, stem))
+                .collect();
+        }
+        found
+    }
+
+    /// `OTEL_PORT_GRPC`, `OTEL_PORT_HTTP` of `OTEL_HOST`; `FLAGD_OFREP_PORT` of `FLAGD_HOST`, unless `FLAGD_OFREP` is a host itself.
+    fn near_ports(&self, stem: &[String]) -> Vec<&PortVariable> {
+        if stem.is_empty() {
+            return Vec::new();
+        }
+        let elsewhere = [
+            "external",
+            "exposed",
+            "published",
+            "public",
+            "admin",
+            "management",
+            "debug",
+            "jmx",
+            "metrics",
+            "host",
+        ];
+        self.ports
+            .iter()
+            .filter(|one| {
+                let suffix = one.before == stem && !one.after.is_empty();
+                let infix = one.after.is_empty()
+                    && one.before.len() == stem.len() + 1
+                    && one.before.starts_with(stem)
+                    && !self.owners.contains(&one.before);
+                let odd = one
+                    .after
+                    .iter()
+                    .chain(one.before.last().filter(|_| infix))
+                    .any(|word| elsewhere.contains(&word.as_str()));
+                (suffix || infix) && !odd
+            })
+            .collect()
+    }
+
+    /// Whether two stems are the same but for the product's other name, and the other has no host of its own.
+    fn same_product(&self, other: &[String], stem: &[String]) -> bool {
+        let (Some((one, rest)), Some((two, other_rest))) = (stem.split_last(), other.split_last())
+        else {
+            return false;
+        };
+        one != two
+            && rest == other_rest
+            && !self.owners.contains(other)
+            && SAME
+                .iter()
+                .any(|names| names.contains(&one.as_str()) && names.contains(&two.as_str()))
+    }
+
+    fn protocol(&self, stem: &[String]) -> Option<Protocol> {
+        key::protocol_of(stem).or_else(|| {
+            self.values.iter().find_map(|(name, value)| {
+                let (other, _) = key::split_tail(name, &TYPES)?;
+                (other == stem)
+                    .then(|| value.rsplit(['.', '\\']).find_map(scheme::product))
+                    .flatten()
+            })
+        })
+    }
+
+    fn tls(&self, stem: &[String]) -> Option<TlsMode> {
+        self.values.iter().find_map(|(name, value)| {
+            let words = key::words(name);
+            let rest = words.strip_prefix(stem).filter(|_| !stem.is_empty());
+            let rest = match rest {
+                Some(rest) => rest.join(""),
+                // `PGSSLMODE`.
+                None => words.concat().strip_prefix(&stem.concat())?.to_owned(),
+            };
+            url::tls(&rest, value)
+        })
+    }
+
+    fn login(
+        &self,
+        name: &str,
+        parsed: &Parsed,
+        stem: &[String],
+        protocol: Option<Protocol>,
+    ) -> Option<LoginReference> {
+        if matches!(
+            protocol,
+            Some(Protocol::Http | Protocol::Https | Protocol::Grpc | Protocol::Udp)
+        ) {
+            return None;
+        }
+        if parsed.password.is_some() {
+            return Some(LoginReference::Url {
+                variable: name.to_owned(),
+            });
+        }
+        let stem = self.login_stem(stem, protocol);
+        let parts = stem.as_deref().map(|stem| {
+            let get = |tails: &[&str]| self.variable(stem, tails);
+            (get(&USERS), get(&PASSWORDS), get(&DATABASES))
+        });
+        match parts {
+            Some((user, Some(password), database)) => {
+                let port = (parsed.shape == Shape::Host)
+                    .then(|| {
+                        self.own_ports(&key::host_stem(name), name)
+                            .first()
+                            .map(|one| one.name.clone())
+                    })
+                    .flatten();
+                Some(LoginReference::Parts {
+                    host: Some(name.to_owned()),
+                    port,
+                    user: user.filter(|_| parsed.user.is_none()),
+                    password: Some(password),
+                    database: database.filter(|_| parsed.database.is_none()),
+                })
+            }
+            // A URL with a user and no password: a server may trust it.
+            _ => parsed.user.as_ref().map(|_| LoginReference::Url {
+                variable: name.to_owned(),
+            }),
+        }
+    }
+
+    /// The stem under which user and password of a host stand: its own; the product's other name; or the nearest shorter stem, or
+    /// the one of the product, that no other host owns.
+    fn login_stem(&self, stem: &[String], protocol: Option<Protocol>) -> Option<Vec<String>> {
+        let has = |stem: &[String]| self.variable(stem, &PASSWORDS).is_some();
+        if has(stem) && !stem.is_empty() {
+            return Some(stem.to_vec());
+        }
+        let mut candidates: Vec<Vec<String>> = Vec::new();
+        for names in SAME {
+            if let Some((last, rest)) = stem.split_last()
+                && names.contains(&last.as_str())
+            {
+                candidates.extend(
+                    names
+                        .iter()
+                        .map(|name| [rest, &[(*name).to_owned()]].concat()),
+                );
+            }
+        }
+        for length in (1..stem.len()).rev() {
+            candidates.push(stem[..length].to_vec());
+        }
+        if stem
+            .last()
+            .is_some_and(|word| GENERIC.contains(&word.as_str()))
+        {
+            let rest = &stem[..stem.len() - 1];
+            for word in GENERIC {
+                candidates.push([rest, &[word.to_owned()]].concat());
+            }
+            // `DB_HOST` beside `MYSQL_USER` and `MYSQL_PASSWORD`.
+            candidates.extend(self.product_stems(protocol));
+        }
+        candidates
+            .into_iter()
+            .find(|other| has(other) && !self.owners.contains(other))
+    }
+
+    /// The only product in the environment that has a password.
+    fn product_stems(&self, protocol: Option<Protocol>) -> Vec<Vec<String>> {
+        let sql = [
+            Protocol::Mysql,
+            Protocol::Postgres,
+            Protocol::Mongodb,
+            Protocol::Mssql,
+        ];
+        let found: BTreeSet<Vec<String>> = self
+            .names()
+            .filter_map(|name| key::split_tail(name, &PASSWORDS))
+            .map(|(stem, _)| stem)
+            .filter(|stem| {
+                stem.len() == 1
+                    && key::protocol_of(stem).is_some_and(|found| {
+                        sql.contains(&found) && protocol.is_none_or(|wanted| wanted == found)
+                    })
+            })
+            .collect();
+        if found.len() == 1 {
+            found.into_iter().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.values.keys().chain(self.hidden)
+    }
+
+    /// The variable of that stem with one of the tails, in the order of the tails.
+    fn variable(&self, stem: &[String], tails: &[&str]) -> Option<String> {
+        tails.iter().find_map(|tail| {
+            self.names()
+                .filter(|name| self.values.get(*name).is_none_or(|value| !value.is_empty()))
+                .find(|name| key::split_tail(name, &[tail]).is_some_and(|(found, _)| found == stem))
+                .cloned()
+        })
+    }
+}
+
+/// The protocol that a word of a port's variable names: `…_PORT_GRPC`.
+fn transport(words: &[String]) -> Option<Protocol> {
+    words.iter().find_map(|word| match word.as_str() {
+        "grpc" => Some(Protocol::Grpc),
+        "http" | "web" | "api" => Some(Protocol::Http),
+        "https" => Some(Protocol::Https),
+        "udp" => Some(Protocol::Udp),
+        other => scheme::product(other),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> Vec<Family> {
+        families(&environment(pairs), &BTreeSet::new())
+    }
+
+    fn parts(family: &Family) -> (Option<&str>, Option<&str>, Option<&str>) {
+        match family.login.as_ref().unwrap() {
+            LoginReference::Parts {
+                user,
+                password,
+                database,
+                ..
+            } => (user.as_deref(), password.as_deref(), database.as_deref()),
+            LoginReference::Url { variable } => (Some(variable), None, None),
+        }
+    }
+
+    #[test]
+    fn host_port_and_login_of_one_family() {
+        let found = read(&[
+            ("DB_HOST", "db"),
+            ("DB_PORT", "3307"),
+            ("DB_USER", "app"),
+            ("DB_PASS", "x"),
+            ("DB_NAME", "shop"),
+            ("DB_TYPE", "mysql"),
+            ("DB_SSL", "true"),
+        ]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].target.port, NonZeroU16::new(3307));
+        assert_eq!(found[0].target.protocol, Some(Protocol::Mysql));
+        assert_eq!(found[0].target.tls, Some(TlsMode::Required));
+        assert_eq!(
+            parts(&found[0]),
+            (Some("DB_USER"), Some("DB_PASS"), Some("DB_NAME"))
+        );
+    }
+
+    #[test]
+    fn a_password_stays_with_its_own_host() {
+        let found = read(&[
+            ("REDIS_HOST", "redis"),
+            ("REDIS_PASSWORD", "a"),
+            ("REDIS_CACHE_HOST", "cache"),
+            ("REDIS_CACHE_PASSWORD", "b"),
+            ("MONGO_HOST", "mongo"),
+        ]);
+        let login = |variable: &str| {
+            found
+                .iter()
+                .find(|one| one.host_variable == variable)
+                .unwrap()
+                .login
+                .clone()
+        };
+        assert!(
+            login("REDIS_HOST")
+                .unwrap()
+                .variables()
+                .contains(&"REDIS_PASSWORD")
+        );
+        assert!(
+            login("REDIS_CACHE_HOST")
+                .unwrap()
+                .variables()
+                .contains(&"REDIS_CACHE_PASSWORD")
+        );
+        assert_eq!(login("MONGO_HOST"), None);
+        // Without a password of its own the cache gets none: the other belongs to REDIS_HOST.
+        let found = read(&[
+            ("REDIS_HOST", "redis"),
+            ("REDIS_PASSWORD", "a"),
+            ("REDIS_CACHE_HOST", "cache"),
+        ]);
+        let cache = found
+            .iter()
+            .find(|one| one.host_variable == "REDIS_CACHE_HOST")
+            .unwrap();
+        assert_eq!(cache.login, None);
+    }
+
+    #[test]
+    fn the_password_of_a_secret_counts_by_its_name() {
+        let hidden = BTreeSet::from(["PGPASSWORD".to_owned()]);
+        let found = families(
+            &environment(&[("PGHOST", "pg"), ("PGUSER", "u"), ("PGSSLMODE", "require")]),
+            &hidden,
+        );
+        assert_eq!(parts(&found[0]), (Some("PGUSER"), Some("PGPASSWORD"), None));
+        assert_eq!(found[0].target.tls, Some(TlsMode::Required));
+    }
+
+    #[test]
+    fn a_url_without_password_takes_the_one_beside_it() {
+        let found = read(&[
+            ("PENPOT_DATABASE_URI", "postgresql://pg/penpot"),
+            ("PENPOT_DATABASE_USERNAME", "p"),
+            ("PENPOT_DATABASE_PASSWORD", "x"),
+        ]);
+        assert_eq!(
+            parts(&found[0]),
+            (
+                Some("PENPOT_DATABASE_USERNAME"),
+                Some("PENPOT_DATABASE_PASSWORD"),
+                None
+            )
+        );
+        let found = read(&[
+            ("DATABASE_URL", "mysql://u:p@db/x"),
+            ("DATABASE_PASSWORD", "other"),
+        ]);
+        assert_eq!(parts(&found[0]), (Some("DATABASE_URL"), None, None));
+    }
+
+    #[test]
+    fn the_generic_database_takes_the_only_product() {
+        let found = read(&[
+            ("DB_HOST", "db"),
+            ("MYSQL_USER", "u"),
+            ("MYSQL_PASSWORD", "p"),
+        ]);
+        assert_eq!(
+            parts(&found[0]),
+            (Some("MYSQL_USER"), Some("MYSQL_PASSWORD"), None)
+        );
+        let two = read(&[
+            ("DB_HOST", "db"),
+            ("MYSQL_PASSWORD", "p"),
+            ("POSTGRES_PASSWORD", "p"),
+        ]);
+        assert_eq!(two[0].login, None);
+    }
+
+    #[test]
+    fn ports_that_belong_to_a_host() {
+        let found = read(&[
+            ("OTEL_COLLECTOR_HOST", "otel"),
+            ("OTEL_COLLECTOR_PORT_GRPC", "4317"),
+            ("OTEL_COLLECTOR_PORT_HTTP", "4318"),
+            ("FLAGD_HOST", "flagd"),
+            ("FLAGD_PORT", "8013"),
+            ("FLAGD_OFREP_PORT", "8016"),
+            ("FLAGD_UI_HOST", "ui"),
+            ("FLAGD_UI_PORT", "4000"),
+        ]);
+        let ports: Vec<(&str, u16, usize)> = found
+            .iter()
+            .map(|one| {
+                (
+                    one.target.host.as_str(),
+                    one.target.port.unwrap().get(),
+                    one.further_ports.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            ports,
+            [
+                ("flagd", 8013, 1),
+                ("ui", 4000, 0),
+                ("otel", 4317, 0),
+                ("otel", 4318, 0)
+            ]
+        );
+        assert_eq!(found[2].target.protocol, Some(Protocol::Grpc));
+    }
+}

@@ -1,0 +1,127 @@
+//! What a host may look like, and which hosts are the container itself. Pure.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+/// Whether `text` can be a host name or an address (IPv6 without brackets).
+#[must_use]
+pub fn is_host(text: &str) -> bool {
+    if text.is_empty() || text.len() > 253 {
+        return false;
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && !text.contains("..")
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Whether the host is the container itself or the machine below it: never an edge.
+#[must_use]
+pub fn is_local(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return address.is_loopback() || address.is_unspecified();
+    }
+    matches!(
+        host.as_str(),
+        "localhost"
+            | "localhost.localdomain"
+            | "ip6-localhost"
+            | "host-gateway"
+            | "host.docker.internal"
+            | "gateway.docker.internal"
+            | "host.containers.internal"
+            | "kubernetes.docker.internal"
+            | "docker.for.mac.localhost"
+            | "docker.for.win.localhost"
+    ) || host.ends_with(".localhost")
+}
+
+/// A port from its decimal text.
+#[must_use]
+pub fn port(text: &str) -> Option<NonZeroU16> {
+    if text.is_empty() || text.len() > 5 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // Zero and what is above 65535 are no ports: such a text is something else.
+    text.parse().ok()
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port` → host and port; `None` if it is neither.
+#[must_use]
+pub fn host_and_port(text: &str) -> Option<(String, Option<NonZeroU16>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, after) = rest.split_once(']')?;
+        address.parse::<std::net::Ipv6Addr>().ok()?;
+        return match after.strip_prefix(':') {
+            Some(number) => Some((address.to_owned(), Some(port(number)?))),
+            None if after.is_empty() => Some((address.to_owned(), None)),
+            None => None,
+        };
+    }
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Some((text.to_owned(), None));
+    }
+    match text.rsplit_once(':') {
+        Some((host, number)) if is_host(host) => Some((host.to_owned(), Some(port(number)?))),
+        Some(_) => None,
+        None => is_host(text).then(|| (text.to_owned(), None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_from_other_text() {
+        for good in [
+            "db",
+            "DB",
+            "my_db",
+            "a.b.svc.cluster.local",
+            "10.0.0.1",
+            "fd00::1",
+        ] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in ["", "-x", "a b", "a/b", "12", "a..b", "${DB}", "*", "a:b"] {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ports_are_read_from_the_right() {
+        assert_eq!(host_and_port("db:3306"), Some(("db".into(), port("3306"))));
+        assert_eq!(
+            host_and_port("[fd00::1]:80"),
+            Some(("fd00::1".into(), port("80")))
+        );
+        assert_eq!(host_and_port("db"), Some(("db".into(), None)));
+        assert_eq!(host_and_port("db:"), None);
+        assert_eq!(host_and_port("db:0"), None);
+        assert_eq!(host_and_port("db:x"), None);
+        assert_eq!(port("65536"), None);
+    }
+
+    #[test]
+    fn the_container_itself_is_local() {
+        for local in [
+            "localhost",
+            "127.0.0.1",
+            "0.0.0.0",
+            "::1",
+            "Host.Docker.Internal",
+        ] {
+            assert!(is_local(local), "{local}");
+        }
+        assert!(!is_local("db"));
+    }
+}

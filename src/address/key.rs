@@ -1,0 +1,486 @@
+//! What the name of a variable, or of a configuration key, says about its value. Pure.
+
+use std::num::NonZeroU16;
+
+use crate::protocol::Protocol;
+
+use super::scheme;
+
+/// What a value may be, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A host, or several.
+    Host,
+    /// Nothing is known by the key: only what looks like an address is one.
+    Plain,
+    /// A name that only looks like a host (`POSTGRES_DB=db`): no bare word is one.
+    Data,
+    /// Never an address to dial: images, versions, passwords, what the server itself binds or tells its clients, what is for
+    /// browsers, what is exempt from a proxy.
+    Never,
+}
+
+/// Last words that announce a host.
+const HOST_TAILS: [&str; 36] = [
+    "host",
+    "hostname",
+    "hosts",
+    "hostnames",
+    "addr",
+    "addrs",
+    "address",
+    "addresses",
+    "server",
+    "servers",
+    "endpoint",
+    "endpoints",
+    "url",
+    "urls",
+    "uri",
+    "uris",
+    "broker",
+    "brokers",
+    "bootstrap",
+    "seed",
+    "seeds",
+    "node",
+    "nodes",
+    "target",
+    "targets",
+    "upstream",
+    "upstreams",
+    "backend",
+    "backends",
+    "location",
+    "dsn",
+    "proxy",
+    "peers",
+    "connect",
+    "ip",
+    "gateway",
+];
+/// Those of them that also stand at the end of a word (`DBHOST`, `BOOTSTRAPSERVERS`).
+const FUSED_TAILS: [&str; 10] = [
+    "hostname", "host", "servers", "server", "address", "addr", "endpoint", "url", "uri", "hosts",
+];
+/// Words that end like that and mean something else.
+const NOT_FUSED: [&str; 7] = [
+    "ghost",
+    "vhost",
+    "localhost",
+    "curl",
+    "vhosts",
+    "multihost",
+    "observer",
+];
+/// Last words behind which no bare word is a host.
+const DATA_TAILS: [&str; 68] = [
+    "db",
+    "database",
+    "databases",
+    "dbname",
+    "name",
+    "names",
+    "user",
+    "username",
+    "users",
+    "type",
+    "engine",
+    "driver",
+    "client",
+    "dialect",
+    "env",
+    "environment",
+    "mode",
+    "level",
+    "vhost",
+    "schema",
+    "topic",
+    "topics",
+    "bucket",
+    "prefix",
+    "suffix",
+    "group",
+    "realm",
+    "id",
+    "path",
+    "dir",
+    "directory",
+    "file",
+    "class",
+    "plugin",
+    "plugins",
+    "format",
+    "role",
+    "roles",
+    "email",
+    "mail",
+    "from",
+    "to",
+    "lang",
+    "tz",
+    "timezone",
+    "title",
+    "label",
+    "labels",
+    "queue",
+    "queues",
+    "index",
+    "table",
+    "collection",
+    "scope",
+    "region",
+    "zone",
+    "command",
+    "adapter",
+    "store",
+    "storage",
+    "provider",
+    "connection",
+    "domain",
+    "service",
+    "services",
+    "profile",
+    "profiles",
+    "executor",
+];
+/// Last words whose values are opaque.
+const OPAQUE_TAILS: [&str; 22] = [
+    "image",
+    "tag",
+    "version",
+    "password",
+    "passwd",
+    "pass",
+    "pwd",
+    "secret",
+    "secrets",
+    "token",
+    "tokens",
+    "key",
+    "keys",
+    "salt",
+    "cert",
+    "certificate",
+    "certs",
+    "regex",
+    "regexp",
+    "pattern",
+    "checksum",
+    "digest",
+];
+/// Words anywhere in a key that make its value nothing to dial.
+const NEVER_WORDS: [&str; 32] = [
+    "listen",
+    "listener",
+    "listeners",
+    "bind",
+    "advertised",
+    "advertise",
+    "announce",
+    "announced",
+    "allowed",
+    "allow",
+    "trusted",
+    "cors",
+    "origin",
+    "origins",
+    "csrf",
+    "external",
+    "public",
+    "callback",
+    "redirect",
+    "virtual",
+    "letsencrypt",
+    "whitelist",
+    "allowlist",
+    "blacklist",
+    "denylist",
+    "exclude",
+    "excluded",
+    "ignore",
+    "include",
+    "example",
+    "logger",
+    "loggers",
+];
+/// Prefixes of what a bundler writes into code for browsers.
+const BROWSER: [&str; 9] = [
+    "NEXT_PUBLIC_",
+    "VITE_",
+    "REACT_APP_",
+    "PUBLIC_",
+    "VUE_APP_",
+    "NUXT_PUBLIC_",
+    "GATSBY_",
+    "EXPO_PUBLIC_",
+    "NG_APP_",
+];
+/// Keys that, whole, name the application's own address.
+const OWN: [&str; 24] = [
+    "BASE_URL",
+    "SITE_URL",
+    "APP_URL",
+    "ROOT_URL",
+    "HOST_URL",
+    "WEB_URL",
+    "SITE_ADDRESS",
+    "SERVER_NAME",
+    "SERVER_URL",
+    "APP_DOMAIN",
+    "FRONTEND_URL",
+    "CLIENT_URL",
+    "KC_HOSTNAME",
+    "KC_HOSTNAME_URL",
+    "KC_HOSTNAME_ADMIN",
+    "KEYCLOAK_FRONTEND_URL",
+    "N8N_HOST",
+    "N8N_EDITOR_BASE_URL",
+    "WEBHOOK_URL",
+    "GF_SERVER_ROOT_URL",
+    "GF_SERVER_DOMAIN",
+    "SERVERNAME",
+    "SERVER_DOMAIN",
+    "CLUSTER_INITIAL_MASTER_NODES",
+];
+
+/// Keys of well-known applications that no rule reads right: key, protocol, port where none is written.
+const APPLICATIONS: [(&str, Option<Protocol>, Option<u16>); 22] = [
+    ("REDMINE_DB_MYSQL", Some(Protocol::Mysql), None),
+    ("REDMINE_DB_POSTGRES", Some(Protocol::Postgres), None),
+    ("REDMINE_DB_SQLSERVER", Some(Protocol::Mssql), None),
+    ("POSTGRES_SEEDS", Some(Protocol::Postgres), None),
+    ("MYSQL_SEEDS", Some(Protocol::Mysql), None),
+    ("ES_SEEDS", Some(Protocol::Http), Some(9200)),
+    ("PMA_HOST", Some(Protocol::Mysql), None),
+    ("PMA_HOSTS", Some(Protocol::Mysql), None),
+    ("PGHOST", Some(Protocol::Postgres), None),
+    ("PGHOSTADDR", Some(Protocol::Postgres), None),
+    ("ADMINER_DEFAULT_SERVER", None, None),
+    ("CASSANDRA_SEEDS", Some(Protocol::Tcp), Some(7000)),
+    ("DISCOVERY_SEED_HOSTS", Some(Protocol::Tcp), Some(9300)),
+    (
+        "DISCOVERY_ZEN_PING_UNICAST_HOSTS",
+        Some(Protocol::Tcp),
+        Some(9300),
+    ),
+    ("JOBMANAGER_RPC_ADDRESS", Some(Protocol::Tcp), Some(6123)),
+    ("JOB_MANAGER_RPC_ADDRESS", Some(Protocol::Tcp), Some(6123)),
+    ("ZBX_SERVER_HOST", Some(Protocol::Tcp), Some(10051)),
+    ("ZBX_SERVER", Some(Protocol::Tcp), Some(10051)),
+    ("DD_AGENT_HOST", Some(Protocol::Http), Some(8126)),
+    ("JAEGER_AGENT_HOST", Some(Protocol::Udp), Some(6831)),
+    ("STATSD_HOST", Some(Protocol::Udp), Some(8125)),
+    ("XMPP_SERVER", Some(Protocol::Tcp), Some(5222)),
+];
+
+/// A key in lower-case words: `DB_HOST`, `database__connection__host`, `discovery.seed_hosts`, `MongoAddress`, `spring.data-source`.
+#[must_use]
+pub(crate) fn words(key: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut current = String::new();
+    let mut before: Option<char> = None;
+    for c in key.chars() {
+        if c.is_alphanumeric() {
+            if c.is_uppercase() && before.is_some_and(char::is_lowercase) {
+                words.push(std::mem::take(&mut current));
+            }
+            current.extend(c.to_lowercase());
+        } else if !current.is_empty() {
+            words.push(std::mem::take(&mut current));
+        }
+        before = Some(c);
+    }
+    if !current.is_empty() {
+        words.push(current);
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The key in the form of the tables: `DISCOVERY_SEED_HOSTS`.
+fn canonical(key: &str) -> String {
+    words(key).join("_").to_ascii_uppercase()
+}
+
+/// What an application's own key says: protocol, and port where none is written.
+pub(crate) fn application(key: &str) -> Option<(Option<Protocol>, Option<NonZeroU16>)> {
+    let key = canonical(key);
+    let entry = APPLICATIONS.iter().find(|(name, ..)| *name == key)?;
+    Some((entry.1, entry.2.and_then(NonZeroU16::new)))
+}
+
+/// What a value may be, by its key.
+#[must_use]
+pub fn role(key: &str) -> Role {
+    let canonical = canonical(key);
+    let words = words(key);
+    if application(key).is_some() {
+        return Role::Host;
+    }
+    let no_proxy = canonical.ends_with("NO_PROXY")
+        || canonical.ends_with("NON_PROXY_HOSTS")
+        || canonical.contains("NONPROXYHOSTS");
+    let browser = BROWSER.iter().any(|prefix| canonical.starts_with(prefix));
+    // `PUBLIC` inside a longer key speaks of the outside; the words of a path such as `com.example` do not.
+    if no_proxy
+        || browser
+        || OWN.contains(&canonical.as_str())
+        || words
+            .iter()
+            .any(|word| NEVER_WORDS.contains(&word.as_str()))
+    {
+        return Role::Never;
+    }
+    let Some(last) = words.iter().rev().find(|word| word.parse::<u32>().is_err()) else {
+        return Role::Plain;
+    };
+    let last = last.as_str();
+    if OPAQUE_TAILS.contains(&last) {
+        return Role::Never;
+    }
+    if DATA_TAILS.contains(&last) {
+        return Role::Data;
+    }
+    if HOST_TAILS.contains(&last) || fused(last, &FUSED_TAILS).is_some() {
+        return Role::Host;
+    }
+    Role::Plain
+}
+
+/// `dbhost` → (`db`, `host`), for one of the given ends.
+pub(super) fn fused<'a>(word: &'a str, tails: &[&'a str]) -> Option<(&'a str, &'a str)> {
+    if NOT_FUSED.contains(&word) {
+        return None;
+    }
+    tails.iter().find_map(|tail| {
+        let stem = word.strip_suffix(tail)?;
+        (stem.len() >= 2).then(|| (stem, &word[stem.len()..]))
+    })
+}
+
+/// The words before the tail, and the tail: `REDIS_CACHE_HOST` → (`[redis, cache]`, `host`); also for fused words.
+pub(super) fn split_tail(key: &str, tails: &[&str]) -> Option<(Vec<String>, String)> {
+    let mut words = words(key);
+    while words.last().is_some_and(|word| word.parse::<u32>().is_ok()) && words.len() > 1 {
+        words.pop();
+    }
+    let last = words.last()?.clone();
+    if tails.contains(&last.as_str()) {
+        words.pop();
+        return Some((words, last));
+    }
+    let (stem, tail) = fused(&last, tails)?;
+    let (stem, tail) = (stem.to_owned(), tail.to_owned());
+    words.pop();
+    words.push(stem);
+    Some((words, tail))
+}
+
+/// The stem of a key that holds a host; the whole key if it has no tail (`PAPERLESS_REDIS`).
+pub(super) fn host_stem(key: &str) -> Vec<String> {
+    if let Some((mut stem, _)) = split_tail(key, &HOST_TAILS) {
+        // `DB_SERVER_HOST`, `SPRING_DATASOURCE_JDBC_URL`, `BROKER_URL`.
+        while stem.len() > 1
+            && stem
+                .last()
+                .is_some_and(|word| matches!(word.as_str(), "server" | "jdbc" | "connection"))
+        {
+            stem.pop();
+        }
+        return stem;
+    }
+    let mut words = words(key);
+    let tail = ["string", "connection", "conn"];
+    while words.len() > 1
+        && words
+            .last()
+            .is_some_and(|word| tail.contains(&word.as_str()))
+    {
+        words.pop();
+    }
+    words
+}
+
+/// The protocol for which the last word of a stem stands.
+pub(super) fn protocol_of(stem: &[String]) -> Option<Protocol> {
+    stem.last().and_then(|word| scheme::product(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_cut_into_words() {
+        assert_eq!(
+            words("database__connection__host"),
+            ["database", "connection", "host"]
+        );
+        assert_eq!(
+            words("discovery.seed_hosts"),
+            ["discovery", "seed", "hosts"]
+        );
+        assert_eq!(words("MongoAddress"), ["mongo", "address"]);
+        assert_eq!(words("DB_HOST"), ["db", "host"]);
+    }
+
+    #[test]
+    fn roles() {
+        for host in [
+            "DB_HOST",
+            "PGHOST",
+            "PAPERLESS_DBHOST",
+            "DB_HOSTNAME",
+            "AUTHENTIK_REDIS__HOST",
+            "ES_SEEDS",
+            "REDMINE_DB_MYSQL",
+            "discovery.seed_hosts",
+            "HTTP_PROXY",
+            "REDIS_HOST_1",
+            "CDK_CLUSTERS_0_BOOTSTRAPSERVERS",
+            "KAFKA_ZOOKEEPER_CONNECT",
+        ] {
+            assert_eq!(role(host), Role::Host, "{host}");
+        }
+        for data in [
+            "POSTGRES_DB",
+            "POSTGRES_USER",
+            "DB_TYPE",
+            "DB_CONNECTION",
+            "APP_NAME",
+            "NODE_ENV",
+            "OTEL_SERVICE_NAME",
+        ] {
+            assert_eq!(role(data), Role::Data, "{data}");
+        }
+        for never in [
+            "NO_PROXY",
+            "no_proxy",
+            "NEXT_PUBLIC_API_URL",
+            "VITE_API",
+            "KAFKA_ADVERTISED_LISTENERS",
+            "ALLOWED_HOSTS",
+            "VIRTUAL_HOST",
+            "REDIS_IMAGE",
+            "DB_PASSWORD",
+            "GRAYLOG_HTTP_EXTERNAL_URI",
+            "BASE_URL",
+            "CORS_ALLOWED_ORIGINS",
+        ] {
+            assert_eq!(role(never), Role::Never, "{never}");
+        }
+        for plain in ["MEMCACHED", "PAPERLESS_REDIS", "GHOST", "SNUBA"] {
+            assert_eq!(role(plain), Role::Plain, "{plain}");
+        }
+        assert_eq!(role("API_BASE_URL"), Role::Host);
+    }
+
+    #[test]
+    fn stems() {
+        assert_eq!(host_stem("PAPERLESS_DBHOST"), ["paperless", "db"]);
+        assert_eq!(host_stem("PGHOST"), ["pg"]);
+        assert_eq!(host_stem("DATABASE_URL"), ["database"]);
+        assert_eq!(host_stem("PAPERLESS_REDIS"), ["paperless", "redis"]);
+    }
+}

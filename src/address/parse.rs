@@ -1,0 +1,91 @@
+//! One value → the addresses in it, with everything that it says, secrets included: what leaves this stage is reduced. Pure.
+
+use std::num::NonZeroU16;
+
+use crate::protocol::Protocol;
+
+use super::{Shape, Target, TlsMode, dsn, host, list, url};
+
+/// One address with all that was written about it. It holds passwords: no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub host: String,
+    pub port: Option<NonZeroU16>,
+    pub protocol: Option<Protocol>,
+    pub by_scheme: bool,
+    pub path: Option<String>,
+    pub tls: Option<TlsMode>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub database: Option<String>,
+    pub shape: Shape,
+}
+
+impl Parsed {
+    /// A bare host.
+    pub(super) fn host(name: &str) -> Self {
+        Self {
+            host: name.to_owned(),
+            port: None,
+            protocol: None,
+            by_scheme: false,
+            path: None,
+            tls: None,
+            user: None,
+            password: None,
+            database: None,
+            shape: Shape::Host,
+        }
+    }
+
+    /// What may be shown.
+    pub(super) fn target(&self) -> Target {
+        Target {
+            host: self.host.clone(),
+            port: self.port,
+            protocol: self.protocol,
+            path: self.path.clone(),
+            tls: self.tls,
+            has_login: self.user.is_some() || self.password.is_some(),
+            shape: self.shape,
+            by_scheme: self.by_scheme,
+        }
+    }
+}
+
+/// Every address in a value, whatever its key, in the order of the text; the container itself left out.
+pub(super) fn parse(value: &str) -> Vec<Parsed> {
+    let mut found = parse_any(value);
+    found.retain(|one| !host::is_local(&one.host));
+    found
+}
+
+fn parse_any(value: &str) -> Vec<Parsed> {
+    let value = value.trim().trim_matches(['"', '\'', '`']);
+    // No configuration of an address is that long; certificates and scripts are.
+    if value.is_empty() || value.len() > 8192 {
+        return Vec::new();
+    }
+    if let Some(found) = dsn::parse(value) {
+        return found;
+    }
+    if value.contains("://") {
+        return list::urls(value)
+            .iter()
+            .flat_map(|text| url::parse(text))
+            .collect();
+    }
+    list::parse(value)
+}
+
+/// The addresses of a value that stands for exactly one login: a URL or a data source name.
+pub(super) fn parse_single(value: &str) -> Vec<Parsed> {
+    let value = value.trim().trim_matches(['"', '\'']);
+    if let Some(found) = dsn::parse(value) {
+        return found;
+    }
+    if value.contains("://") {
+        return url::parse(value);
+    }
+    list::parse(value)
+}
