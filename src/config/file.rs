@@ -545,7 +545,7 @@ mod tests {
                 "3:43",
                 "mysql",
             ),
-            ("edges:\n  add:\n  - {from: AP, to: DB}\n", "3:5", "port"),
+            ("edges:\n  add:\n  - {from: AP, to: DB}\n", "3:16", "port"),
             ("tiers:\n  DB: postgres\n", "2:7", "KIND/NAME"),
             ("tiers:\n  DB: []\n", "2:7", "none"),
             ("ignore:\n- code: service-missing\n", "2:3", "reason"),

@@ -1,0 +1,148 @@
+//! The renderings of one small graph.
+
+use std::num::NonZeroU16;
+
+use super::*;
+use crate::finding::EdgeId;
+use crate::graph::{Note, NoteKind, Tier};
+use crate::observe::WorkloadKey;
+use crate::protocol::Protocol;
+
+fn tier(name: &str) -> Tier {
+    Tier {
+        name: name.to_owned(),
+        in_compose: true,
+        workloads: vec![WorkloadKey::new("shop", "deployment", name.to_lowercase())],
+        expected: true,
+        ..Tier::default()
+    }
+}
+
+fn edge(from: &str, to: &str, host: &str, confidence: Confidence) -> Edge {
+    Edge {
+        id: EdgeId(format!("{from}->{to}:3306/mysql")),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        host: host.to_owned(),
+        port: NonZeroU16::new(3306).unwrap(),
+        protocol: Protocol::Mysql,
+        origin: vec![format!("env DB_HOST of deployment/{}", from.to_lowercase())],
+        confidence,
+        external: false,
+        variable: Some("DB_HOST".to_owned()),
+        compose_said: None,
+        http: None,
+        tls: None,
+        login: None,
+        optional: false,
+        forbidden: false,
+        replica: false,
+        query: None,
+    }
+}
+
+fn graph() -> TierGraph {
+    let mut differs = edge("AP", "DB", "database", Confidence::Declared);
+    differs.compose_said = Some("DB:3306".to_owned());
+    let mut forbidden = edge("WEB", "rds.example", "rds.example", Confidence::Declared);
+    forbidden.forbidden = true;
+    forbidden.external = true;
+    TierGraph {
+        tiers: ["AP", "DB", "WEB"]
+            .map(|name| (name.to_owned(), tier(name)))
+            .into(),
+        edges: vec![
+            differs,
+            edge("WEB", "DB", "DB", Confidence::Weak),
+            forbidden,
+        ],
+        notes: vec![Note {
+            kind: NoteKind::Differs,
+            message: "AP asks for database, compose says DB".to_owned(),
+        }],
+        from_compose: true,
+        ..TierGraph::default()
+    }
+}
+
+#[test]
+fn text_is_a_tree_with_aligned_columns() {
+    let expected = "\
+3 tiers, 3 edges from compose and what is deployed
+
+AP  deployment/ap
+└─ DB:3306 as database  mysql  declared                          env DB_HOST of deployment/ap
+      compose says DB:3306
+
+DB  deployment/db
+
+WEB  deployment/web
+├─ DB:3306              mysql  weak                              env DB_HOST of deployment/web
+└─ rds.example:3306     mysql  declared, outside, must not work  env DB_HOST of deployment/web
+
+The Pods differ from compose
+  AP asks for database, compose says DB
+";
+    assert_eq!(text(&graph()), expected);
+}
+
+#[test]
+fn text_shows_no_control_character() {
+    let mut graph = graph();
+    graph.edges[0].host = "a\u{1b}[31mb".to_owned();
+    assert!(!text(&graph).contains('\u{1b}'));
+}
+
+#[test]
+fn json_has_the_contracts_fields() {
+    let value: serde_json::Value = serde_json::from_str(&json(&graph())).unwrap();
+    assert_eq!(value["schema"], "k8sverify/graph/v1");
+    let first = &value["edges"][0];
+    for (field, expected) in [
+        ("from", "AP"),
+        ("to", "DB"),
+        ("host", "database"),
+        ("protocol", "mysql"),
+        ("confidence", "declared"),
+        ("compose_said", "DB:3306"),
+    ] {
+        assert_eq!(first[field], expected, "{field}");
+    }
+    assert_eq!(first["port"], 3306);
+    assert_eq!(first["origin"][0], "env DB_HOST of deployment/ap");
+    assert!(
+        first.get("optional").is_none(),
+        "what is not said is left out"
+    );
+    assert_eq!(value["edges"][2]["forbidden"], true);
+}
+
+#[test]
+fn dot_quotes_and_draws_weak_edges_dashed() {
+    let mut graph = graph();
+    graph.edges[0].host = "a\"b\\".to_owned();
+    let text = dot(&graph);
+    assert!(
+        text.contains("\"AP\" -> \"DB\" [label=\"mysql 3306 as a\\\"b\\\\\"];"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\"WEB\" -> \"DB\" [label=\"mysql 3306\", style=dashed];"),
+        "{text}"
+    );
+    assert!(text.contains("\"rds.example\" [style=dashed];"), "{text}");
+}
+
+#[test]
+fn mermaid_numbers_nodes_and_escapes_labels() {
+    let mut graph = graph();
+    graph.edges[0].host = "a\"b#".to_owned();
+    let text = mermaid(&graph);
+    assert!(text.starts_with("flowchart LR\n  n0[\"AP\"]\n"), "{text}");
+    assert!(
+        text.contains("n0 -->|\"mysql 3306 as a#quot;b#35;\"| n1"),
+        "{text}"
+    );
+    assert!(text.contains("-.->"), "{text}");
+    assert!(text.contains("--x"), "{text}");
+}
