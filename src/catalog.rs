@@ -1,1 +1,51 @@
 //! Data tables, embedded from `checks/*.yaml`: finding texts and severities; image/port → protocol, default port, health path. Pure.
+
+pub mod findings;
+pub mod images;
+
+use std::num::NonZeroU16;
+
+use crate::finding::Code;
+use crate::protocol::Protocol;
+
+pub use findings::{FindingText, FindingTexts};
+pub use images::{ImagePort, Images};
+
+/// Every table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalog {
+    /// Texts of the findings.
+    pub findings: FindingTexts,
+    /// What images and ports serve.
+    pub images: Images,
+}
+
+impl Catalog {
+    /// The tables that the binary carries.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self {
+            findings: FindingTexts::embedded(),
+            images: Images::embedded(),
+        }
+    }
+
+    /// What clients of an image dial, if it is a well-known server.
+    #[must_use]
+    pub fn image_server(&self, image: &str) -> Option<(Protocol, NonZeroU16)> {
+        let first = *self.images.serves(image).first()?;
+        Some((first.protocol, first.port))
+    }
+
+    /// What a port number usually means.
+    #[must_use]
+    pub fn port_protocol(&self, port: u16) -> Option<Protocol> {
+        self.images.port_protocol(port)
+    }
+
+    /// The text of a finding.
+    #[must_use]
+    pub fn finding(&self, code: Code) -> &FindingText {
+        self.findings.get(code)
+    }
+}

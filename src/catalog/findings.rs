@@ -67,7 +67,10 @@ mod tests {
         assert_eq!(written, known);
         for code in Code::ALL {
             let text = texts.get(*code);
-            assert!(!text.title.ends_with('.') && text.means.ends_with('.') && !text.links.is_empty(), "{code}");
+            assert!(
+                !text.title.ends_with('.') && text.means.ends_with('.') && !text.links.is_empty(),
+                "{code}"
+            );
         }
     }
 }
