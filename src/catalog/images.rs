@@ -13,7 +13,7 @@ const TEXT: &str = include_str!("../../checks/images.yaml");
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Images {
-    images: Vec<Image>,
+    known: Vec<Image>,
     not_servers: Vec<String>,
     ports: BTreeMap<u16, Protocol>,
 }
@@ -94,7 +94,7 @@ impl Images {
             .split(['-', '_', '.'])
             .filter(|word| !word.is_empty())
             .collect();
-        self.images.iter().find(|image| {
+        self.known.iter().find(|image| {
             let at_path = image
                 .path
                 .as_deref()
