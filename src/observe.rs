@@ -1,15 +1,24 @@
 //! The cluster or manifest files → [`Snapshot`]: namespaces as plain data. IO only at the edge.
 
 mod client;
+mod collect;
 mod connect;
+mod crash_logs;
 mod error;
 mod index;
 pub mod kinds;
+mod other_policies;
+mod references;
 pub mod resources;
 mod snapshot;
+mod trim;
 
 pub use client::*;
+pub use collect::*;
 pub use connect::*;
+pub use crash_logs::redact;
 pub use error::*;
 pub use index::*;
+pub use references::*;
 pub use snapshot::*;
+pub use trim::*;

@@ -6,10 +6,14 @@
 use std::error::Error as _;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use http::{Method, Request};
+use jiff::{SignedDuration, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,6 +30,8 @@ const BACKOFF: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_millis(1500),
 ];
+/// A difference of clocks below this is none.
+const CLOCK_TOLERANCE_MS: i128 = 3000;
 /// How often a list is begun anew when its pages expire on the way (410).
 const RESTARTS: usize = 3;
 
@@ -36,6 +42,8 @@ pub struct Api {
     server: String,
     cluster: String,
     default_namespace: String,
+    /// Milliseconds that the server's clock is ahead of ours, as its answers say.
+    clock_ahead_ms: Arc<AtomicI64>,
 }
 
 /// A whole list.
@@ -120,7 +128,37 @@ impl Api {
             server: server.into(),
             cluster: cluster.into(),
             default_namespace,
+            clock_ahead_ms: Arc::default(),
         }
+    }
+
+    /// The time by the server's clock, so that ages of objects are right on a machine whose own clock is not.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::from_millis(self.clock_ahead_ms.load(Ordering::Relaxed));
+        let now = Timestamp::now();
+        now.checked_add(ahead).unwrap_or(now)
+    }
+
+    fn note_clock(&self, headers: &http::HeaderMap) {
+        let Some(date) = headers
+            .get(http::header::DATE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| jiff::fmt::rfc2822::parse(text).ok())
+        else {
+            return;
+        };
+        let ahead = date
+            .timestamp()
+            .duration_since(Timestamp::now())
+            .as_millis();
+        // The header has whole seconds, and the answer was on its way: less than that is no difference.
+        let ahead = if ahead.abs() < CLOCK_TOLERANCE_MS {
+            0
+        } else {
+            i64::try_from(ahead).unwrap_or(0)
+        };
+        self.clock_ahead_ms.store(ahead, Ordering::Relaxed);
     }
 
     /// The server's URL.
@@ -263,6 +301,7 @@ impl Api {
                 .await
                 .map_err(call_error)?;
             let status = response.status();
+            self.note_clock(response.headers());
             let body = response
                 .into_body()
                 .collect_bytes()
@@ -300,10 +339,17 @@ where
     call().await
 }
 
-/// Percent-encodes a value of a query.
+/// What stands for itself in a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Percent-encodes a part of a path or a value of a query.
 #[must_use]
 pub fn encode(value: &str) -> String {
-    percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(value, RESERVED).to_string()
 }
 
 fn request(
@@ -418,6 +464,12 @@ mod tests {
             seen.push(line);
         }
         assert_eq!(seen, ["one", "\u{fffd}two", "", "end"]);
+    }
+
+    #[test]
+    fn dates_of_answers_are_read() {
+        let date = jiff::fmt::rfc2822::parse("Tue, 25 Nov 2025 01:53:00 GMT").unwrap();
+        assert_eq!(date.timestamp().to_string(), "2025-11-25T01:53:00Z");
     }
 
     #[test]

@@ -965,6 +965,8 @@ slim!(
         metadata: Metadata,
         /// Text data.
         data: BTreeMap<String, String>,
+        /// Keys of binary data; their values are dropped.
+        binary_data: BTreeMap<String, String>,
     }
 );
 slim!(

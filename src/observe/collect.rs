@@ -1,0 +1,459 @@
+//! The API → [`Snapshot`]: a fixed number of list calls per namespace, whatever its size. IO.
+//!
+//! What may not be read is recorded as such and never counts as "none"; what the run cannot do without is an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use serde::de::DeserializeOwned;
+
+use super::client::{Api, encode};
+use super::crash_logs::crash_logs;
+use super::error::{CallError, Denied, ObserveError};
+use super::kinds::{Event, Metadata, Namespace, Node, Pod, Service, Workload};
+use super::other_policies::other_policies;
+use super::references::{dns_services, referenced};
+use super::resources::{
+    CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, NAMESPACES,
+    NETWORK_POLICIES, NODES, PODS, Resource, SERVICES, VOLUME_CLAIMS, WORKLOADS,
+};
+use super::trim::{Trim, is_own, is_own_event};
+use super::{NamespaceState, OWN_PREFIX, Observed, ServiceKey, Snapshot};
+
+/// How many further namespaces are read in full.
+const MAX_NAMESPACES: usize = 8;
+/// The namespace of the cluster's own parts.
+const SYSTEM: &str = "kube-system";
+
+/// What to observe.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObserveOptions {
+    /// The run's namespace.
+    pub namespace: String,
+    /// Further namespaces that are known to matter (the user's word).
+    pub also: BTreeSet<String>,
+}
+
+/// What became of each resource that was asked for.
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) observed: BTreeMap<String, Observed>,
+    denied: Vec<Denied>,
+    failed: Option<ObserveError>,
+}
+
+impl Record {
+    /// Takes a list apart: the items, or a note of why there are none.
+    pub(super) fn take<T>(
+        &mut self,
+        api: &Api,
+        resource: &Resource,
+        namespace: &str,
+        required: bool,
+        result: Result<Vec<T>, CallError>,
+    ) -> Vec<T> {
+        self.take_as(api, resource, namespace, required, resource.plural, result)
+    }
+
+    fn take_as<T>(
+        &mut self,
+        api: &Api,
+        resource: &Resource,
+        namespace: &str,
+        required: bool,
+        key: &str,
+        result: Result<Vec<T>, CallError>,
+    ) -> Vec<T> {
+        let (items, observed) = match result {
+            Ok(items) => (items, Observed::Ok),
+            Err(error) if error.is_forbidden() => {
+                if required {
+                    self.denied.push(Denied {
+                        verb: "list".to_owned(),
+                        group: resource.group.to_owned(),
+                        resource: resource.plural.to_owned(),
+                        namespace: namespace.to_owned(),
+                        message: error.to_string(),
+                    });
+                }
+                (Vec::new(), Observed::Forbidden)
+            }
+            Err(error) => {
+                if required {
+                    self.failed
+                        .get_or_insert_with(|| failure(api, resource, namespace, error));
+                } else if !error.is_not_found() {
+                    tracing::warn!("failed to list {key}: {error}");
+                }
+                (Vec::new(), Observed::Absent)
+            }
+        };
+        // Several resources may share a key (`workloads`): the worst counts.
+        let entry = self.observed.entry(key.to_owned()).or_insert(observed);
+        if observed != Observed::Ok {
+            *entry = observed;
+        }
+        items
+    }
+
+    fn finish(self) -> Result<BTreeMap<String, Observed>, ObserveError> {
+        if !self.denied.is_empty() {
+            return Err(ObserveError::Forbidden(self.denied));
+        }
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok(self.observed),
+        }
+    }
+}
+
+fn failure(api: &Api, resource: &Resource, namespace: &str, error: CallError) -> ObserveError {
+    if let CallError::Status {
+        status: 401,
+        message,
+        ..
+    } = error
+    {
+        return ObserveError::Unauthenticated {
+            server: api.server().to_owned(),
+            cluster: api.cluster().to_owned(),
+            message,
+        };
+    }
+    ObserveError::Call {
+        verb: "list".to_owned(),
+        resource: format!("{} in namespace {namespace}", resource.plural),
+        server: api.server().to_owned(),
+        source: Box::new(error),
+    }
+}
+
+/// Reads everything that the stages after this one look at.
+///
+/// # Errors
+/// Where the namespace is not there, or what the run cannot do without cannot be read.
+pub async fn observe(api: &Api, options: &ObserveOptions) -> Result<Snapshot, ObserveError> {
+    let ObserveOptions { namespace, also } = options;
+    let object_path = format!("{}/{}", NAMESPACES.path(None), encode(namespace));
+    let (own, object, cluster, other_policies) = tokio::join!(
+        namespace_state(api, namespace, true),
+        api.get::<Namespace>(&object_path),
+        Cluster::read(api),
+        other_policies(api, namespace),
+    );
+    let (state, record) = own;
+    if object.as_ref().is_err_and(CallError::is_not_found) {
+        return Err(namespace_not_found(api, namespace, true));
+    }
+    let mut observed = record.finish()?;
+    if object.is_err() && is_nothing(&state) {
+        return Err(namespace_not_found(api, namespace, false));
+    }
+    let mut snapshot = Snapshot {
+        cluster: api.cluster().to_owned(),
+        namespace: namespace.clone(),
+        taken_at: Some(api.now()),
+        nodes: cluster.nodes,
+        other_policies,
+        ..Snapshot::default()
+    };
+    observed.extend(cluster.observed);
+    snapshot.observed = observed;
+    snapshot.namespaces.insert(namespace.clone(), state);
+    add_services(&mut snapshot, cluster.services);
+    for object in cluster.namespaces.into_iter().chain(object.ok()) {
+        let name = object.metadata.name.clone();
+        snapshot.namespaces.entry(name).or_default().object = Some(object);
+    }
+    further_namespaces(api, &mut snapshot, also).await;
+    cluster_dns(api, &mut snapshot).await;
+    let logs = crash_logs(api, &snapshot).await;
+    for (namespace, lines) in logs {
+        if let Some(state) = snapshot.namespaces.get_mut(&namespace) {
+            state.crash_logs.extend(lines);
+        }
+    }
+    Ok(snapshot)
+}
+
+/// What is not of one namespace, as far as it may be read.
+struct Cluster {
+    nodes: Vec<Node>,
+    namespaces: Vec<Namespace>,
+    services: Vec<Service>,
+    observed: BTreeMap<String, Observed>,
+}
+
+impl Cluster {
+    async fn read(api: &Api) -> Self {
+        let (nodes, namespaces, services) = tokio::join!(
+            list::<Node>(api, &NODES, None, ""),
+            list::<Namespace>(api, &NAMESPACES, None, ""),
+            list::<Service>(api, &SERVICES, None, ""),
+        );
+        let mut record = Record::default();
+        Self {
+            nodes: record.take(api, &NODES, "", false, nodes),
+            namespaces: record.take(api, &NAMESPACES, "", false, namespaces),
+            services: record.take_as(api, &SERVICES, "", false, "services@*", services),
+            observed: record.observed,
+        }
+    }
+}
+
+/// The Services of other namespaces; those of the run's own were read together with its Pods.
+fn add_services(snapshot: &mut Snapshot, services: Vec<Service>) {
+    for service in services {
+        let namespace = service.metadata.namespace.clone();
+        if namespace == snapshot.namespace {
+            continue;
+        }
+        snapshot
+            .observed
+            .insert(format!("services@{namespace}"), Observed::Ok);
+        snapshot
+            .namespaces
+            .entry(namespace)
+            .or_default()
+            .services
+            .push(service);
+    }
+}
+
+/// The namespaces that names in this one lead to, and what they lead to in turn, once.
+async fn further_namespaces(api: &Api, snapshot: &mut Snapshot, also: &BTreeSet<String>) {
+    let mut wanted: BTreeSet<String> = also.clone();
+    wanted.extend(referenced(snapshot));
+    wanted.remove(&snapshot.namespace);
+    // Of the cluster's own parts only DNS matters, which has its own step.
+    wanted.remove(SYSTEM);
+    let wanted: Vec<String> = wanted.into_iter().take(MAX_NAMESPACES).collect();
+    let states = join_all(
+        wanted
+            .iter()
+            .map(|namespace| namespace_state(api, namespace, false)),
+    )
+    .await;
+    for (namespace, (mut state, record)) in wanted.into_iter().zip(states) {
+        for (resource, observed) in record.observed {
+            snapshot
+                .observed
+                .insert(format!("{resource}@{namespace}"), observed);
+        }
+        let entry = snapshot.namespaces.entry(namespace).or_default();
+        state.object = entry.object.take();
+        if state.services.is_empty() {
+            state.services = std::mem::take(&mut entry.services);
+        }
+        *entry = state;
+    }
+}
+
+/// The Services that serve DNS, their endpoints, Pods and policies.
+async fn cluster_dns(api: &Api, snapshot: &mut Snapshot) {
+    let mut services = dns_services(snapshot);
+    if services.is_empty() && !snapshot.knows("services@*") {
+        let query = "fieldSelector=metadata.name%3Dkube-dns";
+        let found = list::<Service>(api, &SERVICES, Some(SYSTEM), query).await;
+        let mut record = Record::default();
+        let found = record.take(api, &SERVICES, SYSTEM, false, found);
+        note(snapshot, SYSTEM, record);
+        add_services(snapshot, found);
+        services = dns_services(snapshot);
+    }
+    for key in services.into_iter().take(2) {
+        if key.namespace != snapshot.namespace {
+            dns_backends(api, snapshot, &key).await;
+        }
+    }
+}
+
+async fn dns_backends(api: &Api, snapshot: &mut Snapshot, key: &ServiceKey) {
+    let selector = match snapshot.service(key) {
+        Some(service) => service.spec.selector.clone(),
+        None => return,
+    };
+    let pairs: Vec<String> = selector
+        .iter()
+        .map(|(label, value)| format!("{label}={value}"))
+        .collect();
+    let of_service = format!(
+        "labelSelector={}",
+        encode(&format!("kubernetes.io/service-name={}", key.name))
+    );
+    let of_pods = format!("labelSelector={}", encode(&pairs.join(",")));
+    let space = Some(key.namespace.as_str());
+    let (slices, pods, policies) = tokio::join!(
+        list(api, &ENDPOINT_SLICES, space, &of_service),
+        list::<Pod>(api, &PODS, space, &of_pods),
+        list(api, &NETWORK_POLICIES, space, ""),
+    );
+    let mut record = Record::default();
+    let slices = record.take(api, &ENDPOINT_SLICES, &key.namespace, false, slices);
+    let pods = if selector.is_empty() {
+        Vec::new()
+    } else {
+        record.take(api, &PODS, &key.namespace, false, pods)
+    };
+    let policies = record.take(api, &NETWORK_POLICIES, &key.namespace, false, policies);
+    note(snapshot, &key.namespace, record);
+    let state = snapshot
+        .namespaces
+        .entry(key.namespace.clone())
+        .or_default();
+    state.endpoint_slices.extend(slices);
+    state.pods.extend(pods);
+    state.network_policies = policies;
+}
+
+fn note(snapshot: &mut Snapshot, namespace: &str, record: Record) {
+    for (resource, observed) in record.observed {
+        snapshot
+            .observed
+            .insert(format!("{resource}@{namespace}"), observed);
+    }
+}
+
+/// Everything of one namespace; `required`: what the run cannot do without is recorded as an error.
+async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (NamespaceState, Record) {
+    let mut record = Record::default();
+    let space = Some(namespace);
+    let workloads = join_all(
+        WORKLOADS
+            .iter()
+            .map(|resource| list::<Workload>(api, resource, space, "")),
+    );
+    let (
+        (pods, services, slices, workloads),
+        (policies, ingresses, events),
+        (claims, config_maps, budgets),
+    ) = tokio::join!(
+        async {
+            tokio::join!(
+                list::<Pod>(api, &PODS, space, ""),
+                list(api, &SERVICES, space, ""),
+                list(api, &ENDPOINT_SLICES, space, ""),
+                workloads
+            )
+        },
+        async {
+            tokio::join!(
+                list(api, &NETWORK_POLICIES, space, ""),
+                list(api, &INGRESSES, space, ""),
+                list::<Event>(api, &EVENTS, space, "")
+            )
+        },
+        async {
+            tokio::join!(
+                list(api, &VOLUME_CLAIMS, space, ""),
+                list(api, &CONFIG_MAPS, space, ""),
+                list(api, &DISRUPTION_BUDGETS, space, "")
+            )
+        },
+    );
+    let mut take = Taker {
+        record: &mut record,
+        api,
+        namespace,
+        required,
+    };
+    let mut state = NamespaceState {
+        object: None,
+        pods: take.items(&PODS, pods),
+        workloads: Vec::new(),
+        services: take.items(&SERVICES, services),
+        endpoint_slices: take.items(&ENDPOINT_SLICES, slices),
+        network_policies: take.items(&NETWORK_POLICIES, policies),
+        ingresses: take.items(&INGRESSES, ingresses),
+        events: take.items(&EVENTS, events),
+        volume_claims: take.items(&VOLUME_CLAIMS, claims),
+        config_maps: take.items(&CONFIG_MAPS, config_maps),
+        disruption_budgets: take.items(&DISRUPTION_BUDGETS, budgets),
+        crash_logs: BTreeMap::new(),
+    };
+    for (resource, listed) in WORKLOADS.iter().zip(workloads) {
+        let items = take.items(resource, listed);
+        state.workloads.extend(items.into_iter().map(|mut item| {
+            // Items of a list do not say their kind.
+            resource.kind.clone_into(&mut item.kind);
+            item
+        }));
+    }
+    drop_own(&mut state);
+    (state, record)
+}
+
+struct Taker<'a> {
+    record: &'a mut Record,
+    api: &'a Api,
+    namespace: &'a str,
+    required: bool,
+}
+
+impl Taker<'_> {
+    fn items<T>(&mut self, resource: &Resource, result: Result<Vec<T>, CallError>) -> Vec<T> {
+        let required = self.required && resource.required;
+        self.record
+            .take(self.api, resource, self.namespace, required, result)
+    }
+}
+
+/// Takes k8sverify's own Jobs, their Pods and events out: it must never see itself.
+fn drop_own(state: &mut NamespaceState) {
+    let own: BTreeSet<String> = state
+        .workloads
+        .iter()
+        .filter(|workload| is_own(&workload.metadata))
+        .map(|workload| workload.metadata.name.clone())
+        .collect();
+    let of_own = |metadata: &Metadata| {
+        is_own(metadata)
+            || metadata
+                .owner_references
+                .iter()
+                .any(|owner| owner.kind == "Job" && own.contains(&owner.name))
+    };
+    state
+        .workloads
+        .retain(|workload| !of_own(&workload.metadata));
+    state.pods.retain(|pod| !of_own(&pod.metadata));
+    state.events.retain(|event| !is_own_event(event));
+    for slice in &mut state.endpoint_slices {
+        slice.endpoints.retain(|endpoint| {
+            endpoint
+                .target_ref
+                .as_ref()
+                .is_none_or(|target| target.kind != "Pod" || !target.name.starts_with(OWN_PREFIX))
+        });
+    }
+}
+
+async fn list<T: DeserializeOwned + Trim>(
+    api: &Api,
+    resource: &Resource,
+    namespace: Option<&str>,
+    query: &str,
+) -> Result<Vec<T>, CallError> {
+    let path = resource.path(namespace.map(encode).as_deref());
+    let mut listed = api.list::<T>(&path, query).await?;
+    listed.items.iter_mut().for_each(Trim::trim);
+    Ok(listed.items)
+}
+
+fn namespace_not_found(api: &Api, namespace: &str, certain: bool) -> ObserveError {
+    ObserveError::NamespaceNotFound {
+        namespace: namespace.to_owned(),
+        cluster: api.cluster().to_owned(),
+        certain,
+    }
+}
+
+/// Whether nothing at all is there: every namespace that exists has at least the cluster's root certificate.
+fn is_nothing(state: &NamespaceState) -> bool {
+    state.pods.is_empty()
+        && state.workloads.is_empty()
+        && state.services.is_empty()
+        && state.endpoint_slices.is_empty()
+        && state.config_maps.is_empty()
+        && state.events.is_empty()
+}

@@ -1,0 +1,126 @@
+//! What is dropped of each object as it comes in: bulky fields that no rule reads, and k8sverify's own objects. Pure.
+
+use super::OWN_PREFIX;
+use super::kinds::{
+    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Metadata, Namespace, NetworkPolicy,
+    Node, Pod, Service, VolumeClaim, Workload,
+};
+
+/// The label that says who made an object.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Its value on what k8sverify makes.
+pub const MANAGED_BY: &str = "k8sverify";
+/// The label of a run on what k8sverify makes.
+pub const RUN_LABEL: &str = "k8sverify.io/run";
+
+/// What `kubectl apply` leaves: the whole object once more, values of variables included.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Longer annotations are some tool's bookkeeping.
+const MAX_ANNOTATION: usize = 2048;
+/// Longer values of a ConfigMap are data, no configuration of a connection.
+const MAX_VALUE: usize = 128 * 1024;
+
+/// Drops what no rule reads.
+pub trait Trim {
+    /// In place.
+    fn trim(&mut self);
+}
+
+macro_rules! trim_metadata {
+    ($($kind:ty),+) => { $(impl Trim for $kind { fn trim(&mut self) { self.metadata.trim(); } })+ };
+}
+trim_metadata!(
+    DisruptionBudget,
+    EndpointSlice,
+    Event,
+    Ingress,
+    Namespace,
+    NetworkPolicy,
+    Node,
+    Pod,
+    Service,
+    VolumeClaim
+);
+
+impl Trim for Metadata {
+    fn trim(&mut self) {
+        self.annotations
+            .retain(|key, value| key != LAST_APPLIED && value.len() <= MAX_ANNOTATION);
+    }
+}
+
+impl Trim for Workload {
+    fn trim(&mut self) {
+        self.metadata.trim();
+        self.spec.template.metadata.trim();
+    }
+}
+
+/// Keys stay, so that a reference to one can be checked.
+impl Trim for ConfigMap {
+    fn trim(&mut self) {
+        self.metadata.trim();
+        for value in self.data.values_mut() {
+            if value.len() > MAX_VALUE {
+                value.clear();
+            }
+        }
+        self.binary_data.values_mut().for_each(String::clear);
+    }
+}
+
+/// Whether k8sverify made it.
+#[must_use]
+pub fn is_own(metadata: &Metadata) -> bool {
+    metadata
+        .labels
+        .get(MANAGED_BY_LABEL)
+        .is_some_and(|value| value == MANAGED_BY)
+        || metadata.labels.contains_key(RUN_LABEL)
+}
+
+/// Whether an event is about one of k8sverify's Jobs or their Pods; it outlives them.
+#[must_use]
+pub fn is_own_event(event: &Event) -> bool {
+    matches!(event.involved_object.kind.as_str(), "Job" | "Pod")
+        && event.involved_object.name.starts_with(OWN_PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_of_last_applied_and_bulky_values_go_and_keys_stay() {
+        let mut map: ConfigMap = serde_json::from_value(json!({
+            "metadata": {"name": "c", "annotations": {LAST_APPLIED: "{…}", "a": "b", "long": "x".repeat(3000)}},
+            "data": {"small": "1", "large": "x".repeat(MAX_VALUE + 1)},
+            "binaryData": {"logo.png": "AAAA"},
+        }))
+        .unwrap();
+        map.trim();
+        assert_eq!(map.metadata.annotations.len(), 1);
+        assert_eq!(map.data["small"], "1");
+        assert_eq!(map.data["large"], "");
+        assert_eq!(map.binary_data["logo.png"], "");
+    }
+
+    #[test]
+    fn own_objects_are_known_by_label_and_own_events_by_name() {
+        let of = |labels| {
+            serde_json::from_value::<Metadata>(json!({"name": "x", "labels": labels})).unwrap()
+        };
+        assert!(is_own(&of(json!({MANAGED_BY_LABEL: "k8sverify"}))));
+        assert!(is_own(&of(json!({RUN_LABEL: "r1"}))));
+        assert!(!is_own(&of(json!({MANAGED_BY_LABEL: "Helm"}))));
+        let event = |kind: &str, name: &str| {
+            serde_json::from_value::<Event>(json!({"involvedObject": {"kind": kind, "name": name}}))
+                .unwrap()
+        };
+        assert!(is_own_event(&event("Pod", "k8sverify-r1-v1-abcde")));
+        assert!(!is_own_event(&event("Pod", "db-0")));
+        assert!(!is_own_event(&event("Deployment", "k8sverify-ui")));
+    }
+}
