@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 pub mod output;
+pub mod probe;
 pub mod rbac;
 
 /// Exit code: verified.

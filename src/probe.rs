@@ -1,3 +1,276 @@
 //! The agent that runs in the Pod: walks the ladder DNS → Service address → each endpoint → protocol → login. It never sees the graph.
+//! A spec and the tier's environment in, records out; IO: the network, and the output.
 
+mod clock;
+mod dns;
+mod found;
+mod http;
+mod identify;
+mod ladder;
+mod login;
+mod mysql;
+mod names;
+mod network;
+mod peer;
+mod record;
+mod redis;
+mod seen;
+mod talk;
+mod target;
+mod tls;
 pub mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::probe::clock::Clock;
+use crate::probe::dns::Resolver;
+use crate::probe::ladder::{Agent, cut, owed};
+use crate::probe::network::Network;
+use crate::probe::record::{Recorder, Scrubber};
+use crate::probe::target::Target;
+use crate::probe::wire::{ProbeSpec, Record, StepName, VERSION};
+
+/// What is kept of the deadline for writing what was not reached.
+const MARGIN: Duration = Duration::from_millis(500);
+/// How many edges are walked at a time.
+const EDGES_AT_ONCE: usize = 16;
+
+/// Why the agent could not work.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// The variables do not hold a spec.
+    #[error(
+        "the spec in {variable} cannot be read: {message}; expected the JSON that `k8sverify verify` writes into its Jobs"
+    )]
+    Spec {
+        /// Where it should stand.
+        variable: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The spec is of another version.
+    #[error(
+        "the spec has version {found}, and this agent speaks version {VERSION}; use the probe image of the same release"
+    )]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+    /// The log cannot be written.
+    #[error("records cannot be written to standard output")]
+    Output(#[from] io::Error),
+}
+
+/// Reads the spec out of the agent's own variables.
+///
+/// # Errors
+/// No spec, no JSON, or another version.
+pub fn spec(variables: &BTreeMap<String, String>) -> Result<ProbeSpec, ProbeError> {
+    let mut text = String::new();
+    let mut chunk = 0;
+    while let Some(part) = variables.get(&format!("{}{chunk}", wire::SPEC_VARIABLE)) {
+        text.push_str(part);
+        chunk += 1;
+    }
+    let error = |message: String| ProbeError::Spec {
+        variable: format!("{}0", wire::SPEC_VARIABLE),
+        message,
+    };
+    if chunk == 0 {
+        return Err(error("the variable is not set".to_owned()));
+    }
+    // The version first: another one may have other fields.
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|failure| error(failure.to_string()))?;
+    let found = value.get("version").and_then(serde_json::Value::as_u64);
+    match found.map(u32::try_from) {
+        Some(Ok(VERSION)) => {}
+        Some(Ok(found)) => return Err(ProbeError::Version { found }),
+        _ => return Err(error("it has no version".to_owned())),
+    }
+    let spec: ProbeSpec =
+        serde_json::from_value(value).map_err(|failure| error(failure.to_string()))?;
+    if spec.deadline_ms == 0 {
+        return Err(error("deadline_ms is 0".to_owned()));
+    }
+    Ok(spec)
+}
+
+/// Writes the one line of an agent that could not work.
+///
+/// # Errors
+/// The output's own.
+pub fn report_error(error: &ProbeError, out: &mut dyn Write) -> io::Result<()> {
+    let message = error.to_string();
+    record::write(out, &Record::Error { message })
+}
+
+/// Does everything that the spec asks, within its deadline, and writes what came of it.
+///
+/// # Errors
+/// Only if the output cannot be written: every failure of the network is an outcome.
+pub async fn run(
+    spec: ProbeSpec,
+    environment: BTreeMap<String, String>,
+    out: &mut (dyn Write + Send),
+) -> Result<(), ProbeError> {
+    let length = Duration::from_millis(spec.deadline_ms);
+    let hard = Instant::now() + length;
+    let clock = Clock::starting(length.saturating_sub(MARGIN.min(length / 4)));
+    let network = Network::new(&spec.network);
+    let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
+    let targets = targets(&spec, &environment);
+    let scrubber = scrubber(&spec, &targets, &environment);
+    let mut recorder = Recorder::new(out, &scrubber);
+    let (sender, mut steps) = mpsc::unbounded_channel();
+    recorder.hello(&hello(&resolver))?;
+    let agent = Agent {
+        clock,
+        network: &network,
+        resolver: &resolver,
+        steps: sender,
+        trusts_own_ca: trusts_own_ca(&environment),
+    };
+    let mut work = std::pin::pin!(async {
+        let names: FuturesUnordered<_> = spec.names.iter().map(|task| agent.name(task)).collect();
+        let edges = futures::stream::iter(spec.edges.iter().zip(&targets))
+            .for_each_concurrent(EDGES_AT_ONCE, |(task, target)| agent.edge(task, target));
+        futures::join!(names.collect::<()>(), edges);
+    });
+    let mut written: BTreeSet<(String, StepName, Option<String>)> = BTreeSet::new();
+    let mut cut_short = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(step) = steps.recv() => {
+                written.insert((step.task.clone(), step.name, step.endpoint.clone()));
+                cut_short |= step.error == Some(wire::StepError::Deadline);
+                recorder.step(step)?;
+            }
+            () = &mut work => break,
+            () = sleep_until(hard) => {
+                cut_short = true;
+                break;
+            }
+        }
+    }
+    while let Ok(step) = steps.try_recv() {
+        written.insert((step.task.clone(), step.name, step.endpoint.clone()));
+        cut_short |= step.error == Some(wire::StepError::Deadline);
+        recorder.step(step)?;
+    }
+    for (task, name, endpoint, target) in all_owed(&spec, &targets) {
+        if !written.contains(&(task.clone(), name, endpoint.clone())) {
+            recorder.step(cut(&task, name, endpoint, &target))?;
+        }
+    }
+    recorder.end(cut_short)?;
+    Ok(())
+}
+
+/// Every outcome that the spec asks for at least.
+fn all_owed(
+    spec: &ProbeSpec,
+    targets: &[Target],
+) -> Vec<(String, StepName, Option<String>, String)> {
+    let names = spec
+        .names
+        .iter()
+        .map(|task| (task.id.clone(), StepName::Dns, None, task.name.clone()));
+    let edges = spec.edges.iter().zip(targets).flat_map(|(task, target)| {
+        owed(task)
+            .into_iter()
+            .map(|(name, endpoint)| (task.id.clone(), name, endpoint, target.shown()))
+    });
+    names.chain(edges).collect()
+}
+
+/// Where every edge leads, in the order of the spec.
+fn targets(spec: &ProbeSpec, environment: &BTreeMap<String, String>) -> Vec<Target> {
+    let shown: BTreeSet<String> = spec
+        .edges
+        .iter()
+        .map(|task| &task.host)
+        .chain(spec.names.iter().map(|task| &task.name))
+        .map(|name| name.trim_end_matches('.').to_ascii_lowercase())
+        .collect();
+    spec.edges
+        .iter()
+        .map(|task| Target::of(task, environment, &shown))
+        .collect()
+}
+
+/// Everything that must not be read in the log.
+fn scrubber(
+    spec: &ProbeSpec,
+    targets: &[Target],
+    environment: &BTreeMap<String, String>,
+) -> Scrubber {
+    let mut scrubber = Scrubber::default();
+    for (task, target) in spec.edges.iter().zip(targets) {
+        if let Some(reference) = &task.login {
+            login::hide(reference, &target.login, environment, &mut scrubber);
+        }
+        if let Some((host, instead)) = target.hidden() {
+            scrubber.hide(host, instead);
+        }
+    }
+    scrubber
+}
+
+/// Whether the client's environment names a CA of its own, or lets certificates go unchecked: then nothing can be said about trust.
+fn trusts_own_ca(environment: &BTreeMap<String, String>) -> bool {
+    environment.keys().any(|name| {
+        let name = name.to_ascii_uppercase();
+        let words: Vec<&str> = name.split('_').collect();
+        words.iter().any(|word| {
+            matches!(
+                *word,
+                "CA" | "CAS"
+                    | "CACERT"
+                    | "CAFILE"
+                    | "CACERTS"
+                    | "CERT"
+                    | "CERTS"
+                    | "CERTIFICATE"
+                    | "BUNDLE"
+                    | "TRUSTSTORE"
+                    | "SSLROOTCERT"
+                    | "INSECURE"
+                    | "VERIFY"
+                    | "UNAUTHORIZED"
+                    | "SKIP"
+            )
+        })
+    })
+}
+
+fn hello(resolver: &Resolver) -> Record {
+    let config = resolver.config();
+    Record::Hello {
+        version: VERSION,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        nameservers: config
+            .nameservers
+            .iter()
+            .map(|server| server.ip().to_string())
+            .collect(),
+        search: config.search.clone(),
+        ndots: config.ndots,
+    }
+}
+
+/// A file of the Pod; one that is not there says nothing, which is what a C library makes of it too.
+fn file(path: &str) -> String {
+    std::fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}

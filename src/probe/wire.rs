@@ -17,6 +17,10 @@ pub const SPEC_VARIABLE: &str = "K8SVERIFY_SPEC_";
 /// The client tier's variables reach the agent under this prefix, so that none of them changes the agent itself.
 pub const ENVIRONMENT_PREFIX: &str = "T_";
 
+/// [`EdgeTask::no_login_reason`] of a client whose whole configuration is known and holds no password: only then is a server that asks
+/// for one a failure.
+pub const NO_CREDENTIALS: &str = "no credentials in the tier's environment";
+
 /// What one container of a probe Pod has to do: everything for one tier from one vantage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProbeSpec {
@@ -79,7 +83,7 @@ pub struct EdgeTask {
     pub tls: Option<TlsMode>,
     /// How the client logs in; `None`: stop at `protocol`, with [`EdgeTask::no_login_reason`].
     pub login: Option<LoginReference>,
-    /// Why there is no login ("no credentials in the tier's environment").
+    /// Why there is no login; [`NO_CREDENTIALS`] means that the client surely sends none.
     pub no_login_reason: String,
     /// Milliseconds to go on asking after NXDOMAIN (see [`NameTask`]).
     pub retry_not_found_ms: u64,

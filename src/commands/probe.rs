@@ -1,0 +1,64 @@
+//! `k8sverify probe`: the agent in the Pod. Its spec and the tier's variables come by environment, its records go to standard output. It is
+//! PID 1 of its container, so it handles SIGTERM itself and ends at once. IO.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE};
+use crate::probe::wire::ENVIRONMENT_PREFIX;
+use crate::probe::{ProbeError, report_error, run, spec};
+
+/// Runs the agent to its end.
+#[must_use]
+pub fn command() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(work()),
+        Err(error) => Err(ProbeError::Output(error)),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // If even this cannot be written, the exit code is all that is left.
+            let _ = report_error(&error, &mut std::io::stdout().lock());
+            ExitCode::from(match error {
+                ProbeError::Output(_) => EXIT_UNKNOWN,
+                _ => EXIT_USAGE,
+            })
+        }
+    }
+}
+
+async fn work() -> Result<u8, ProbeError> {
+    let (own, tier) = environment();
+    let spec = spec(&own)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut out = std::io::stdout();
+    tokio::select! {
+        outcome = run(spec, tier, &mut out) => outcome.map(|()| EXIT_PASS),
+        _ = terminate.recv() => Ok(EXIT_UNKNOWN),
+        _ = interrupt.recv() => Ok(EXIT_UNKNOWN),
+    }
+}
+
+/// The agent's own variables, and those of the tier without their prefix. What is not UTF-8 cannot be a host, a port or a password that
+/// travels as text.
+fn environment() -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let mut own = BTreeMap::new();
+    let mut tier = BTreeMap::new();
+    for (name, value) in std::env::vars_os() {
+        let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else {
+            continue;
+        };
+        match name.strip_prefix(ENVIRONMENT_PREFIX) {
+            Some(name) => tier.insert(name.to_owned(), value),
+            None => own.insert(name, value),
+        };
+    }
+    (own, tier)
+}

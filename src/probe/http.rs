@@ -1,0 +1,273 @@
+//! HTTP and HTTPS over the connection that was dialled: the question of the spec, redirects on the same host, and whether what answers is
+//! HTTP at all. IO: connections.
+
+mod exchange;
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::address::HttpQuestion;
+use crate::probe::found::{Failure, Found};
+use crate::probe::http::exchange::{Head, exchange};
+use crate::probe::login::Login;
+use crate::probe::peer::Stream;
+use crate::probe::talk::Ask;
+use crate::probe::wire::{StepError, StepName};
+use crate::protocol::Protocol;
+
+/// A path that surely does not exist.
+const NOWHERE: &str = "/k8sverify-does-this-path-exist";
+/// How many redirects are followed.
+const REDIRECTS: usize = 5;
+/// How long an answer may take.
+pub(super) const HTTP: Duration = Duration::from_secs(5);
+
+/// Asks the question of the spec.
+pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+    let secure = ask.task.protocol == Protocol::Https || ask.wants_tls();
+    let question = ask.task.http.as_ref();
+    let path = question
+        .and_then(|question| question.path.clone())
+        .unwrap_or_else(|| NOWHERE.to_owned());
+    let mut steps = Vec::new();
+    let first = match open(Box::new(stream), ask, secure).await {
+        Ok((stream, step)) => {
+            steps.extend(step);
+            stream
+        }
+        Err(step) => return vec![*step],
+    };
+    let begun = Instant::now();
+    let step = match walk(first, ask, secure, &path).await {
+        Ok(answer) => judge(ask, question, &answer).await,
+        Err(failure) if wants_client_certificate(&failure) => Found::skipped(
+            StepName::Protocol,
+            "the server asks for a client certificate, which only the client itself has",
+        ),
+        Err(failure) => Found::fail(StepName::Protocol, failure),
+    };
+    let status = step.facts.get("http_status").cloned();
+    steps.push(
+        step.asked(format!("GET {}", without_query(&path)))
+            .since(begun),
+    );
+    steps.extend(login_step(ask, status.as_deref()));
+    steps
+}
+
+/// The last answer, and the redirect that was not followed.
+struct Answer {
+    head: Head,
+    elsewhere: Option<String>,
+}
+
+/// Opens TLS where it is wanted.
+async fn open(
+    stream: Stream,
+    ask: &Ask<'_>,
+    secure: bool,
+) -> Result<(Stream, Option<Found>), Box<Found>> {
+    if !secure {
+        return Ok((stream, None));
+    }
+    let (secured, step) = ask.secure(stream, &[b"http/1.1"]).await?;
+    Ok((Box::new(secured.stream), Some(step)))
+}
+
+/// Asks, and follows redirects on the same host.
+async fn walk(
+    mut stream: Stream,
+    ask: &Ask<'_>,
+    secure: bool,
+    path: &str,
+) -> Result<Answer, Failure> {
+    let declared = path != NOWHERE;
+    let mut path = path.to_owned();
+    for _ in 0..=REDIRECTS {
+        let head = exchange(
+            stream,
+            ask,
+            &authority(ask, secure),
+            &path,
+            authorization(ask),
+        )
+        .await?;
+        let Some(location) = head.location.as_deref().filter(|_| head.is_redirect()) else {
+            return Ok(Answer {
+                head,
+                elsewhere: None,
+            });
+        };
+        let next = same_host(location, ask, secure, &path);
+        match next {
+            // The root may write: only a path that somebody declared leads there.
+            Some(next) if declared || next != "/" => path = next,
+            _ => {
+                let elsewhere = Some(location.to_owned());
+                return Ok(Answer { head, elsewhere });
+            }
+        }
+        let dialled = ask.network.connect(ask.address, &ask.clock).await?;
+        stream = open(Box::new(dialled), ask, secure)
+            .await
+            .map_err(|step| Failure::new(step.error.unwrap_or(StepError::Broken), step.detail))?
+            .0;
+    }
+    Err(Failure::new(
+        StepError::HttpRedirectLoop,
+        format!(
+            "{REDIRECTS} redirects, and still no answer; the last one leads to {}",
+            without_query(&path)
+        ),
+    ))
+}
+
+/// The path of a redirect, if it stays on this host, port and scheme.
+fn same_host(location: &str, ask: &Ask<'_>, secure: bool, current: &str) -> Option<String> {
+    let location = location.split('#').next().unwrap_or(location);
+    if let Some(rest) = location.strip_prefix("//").or_else(|| {
+        let scheme = if secure { "https://" } else { "http://" };
+        let head = location.get(..scheme.len())?;
+        head.eq_ignore_ascii_case(scheme)
+            .then(|| &location[scheme.len()..])
+    }) {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (host, path) = rest.split_at(end);
+        let default = if secure { 443 } else { 80 };
+        let ours = host.eq_ignore_ascii_case(&format!("{}:{}", ask.host, ask.port))
+            || (ask.port == default && host.eq_ignore_ascii_case(ask.host));
+        let path = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
+        return ours.then_some(path);
+    }
+    if location.contains("://") || location.is_empty() {
+        return None;
+    }
+    if location.starts_with('/') {
+        return Some(location.to_owned());
+    }
+    if location.starts_with('?') {
+        return Some(format!("{}{location}", without_query(current)));
+    }
+    let directory = without_query(current)
+        .rsplit_once('/')
+        .map_or("", |(directory, _)| directory);
+    Some(format!("{directory}/{location}"))
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
+}
+
+fn authority(ask: &Ask<'_>, secure: bool) -> String {
+    let host = if ask.host.contains(':') {
+        format!("[{}]", ask.host)
+    } else {
+        ask.host.trim_end_matches('.').to_owned()
+    };
+    if ask.port == if secure { 443 } else { 80 } {
+        host
+    } else {
+        format!("{host}:{}", ask.port)
+    }
+}
+
+fn authorization(ask: &Ask<'_>) -> Option<String> {
+    let credentials = ask.login.credentials()?;
+    let text = format!(
+        "{}:{}",
+        credentials.user.as_ref()?,
+        credentials.password.as_deref().unwrap_or_default()
+    );
+    Some(format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    ))
+}
+
+/// HTTP knows of a login only if the client's own URL carries one.
+fn login_step(ask: &Ask<'_>, status: Option<&str>) -> Option<Found> {
+    let Login::With(credentials) = ask.login else {
+        return None;
+    };
+    authorization(ask)?;
+    let step = match status? {
+        "401" => Found::fail(
+            StepName::Login,
+            Failure::new(
+                StepError::LoginDenied,
+                "401: the user or the password is refused",
+            ),
+        ),
+        _ => Found::pass(StepName::Login, ""),
+    };
+    Some(step.asked(format!("as {}", credentials.source)))
+}
+
+/// What the answer is worth.
+async fn judge(ask: &Ask<'_>, question: Option<&HttpQuestion>, answer: &Answer) -> Found {
+    let status = answer.head.status;
+    let declared = question.is_some_and(|question| question.path.is_some());
+    let health = question.is_some_and(|question| question.health);
+    let words = answer.head.words();
+    let step = if let Some(expected) = question.and_then(|question| question.expect_status) {
+        if status == expected {
+            Found::pass(StepName::Protocol, words)
+        } else {
+            Found::fail(
+                StepName::Protocol,
+                Failure::new(
+                    StepError::HttpStatus,
+                    format!("{words}, expected {expected}"),
+                ),
+            )
+        }
+    } else if status == 400 {
+        Found::fail(StepName::Protocol, bad_request(ask, &words).await)
+    } else if status >= 500 && (declared || !matches!(status, 501 | 505)) {
+        Found::fail(
+            StepName::Protocol,
+            Failure::new(StepError::HttpServerError, words),
+        )
+    } else {
+        let mut step = Found::pass(StepName::Protocol, words);
+        if status == 404 && health {
+            step.error = Some(StepError::HttpNotFound);
+        }
+        step
+    };
+    let step = match &answer.elsewhere {
+        Some(location) => step.fact("redirect", without_query(location)),
+        None => step,
+    };
+    step.fact("http_status", status.to_string())
+}
+
+/// 400 to a plain request is what many TLS servers say; else somebody who speaks HTTP and something more.
+async fn bad_request(ask: &Ask<'_>, words: &str) -> Failure {
+    if ask.task.protocol != Protocol::Https
+        && let Ok(stream) = ask.network.connect(ask.address, &ask.clock).await
+        && ask.secure(Box::new(stream), &[b"http/1.1"]).await.is_ok()
+    {
+        return Failure::new(
+            StepError::Mismatch,
+            format!("TLS answers where plain HTTP was expected: to plain HTTP it said {words}"),
+        )
+        .fact("seen_protocol", "https");
+    }
+    Failure::new(
+        StepError::Mismatch,
+        format!("the server refuses the client's own kind of request: {words}"),
+    )
+    .fact("seen_protocol", "http")
+}
+
+fn wants_client_certificate(failure: &Failure) -> bool {
+    failure.detail.contains("CertificateRequired")
+}

@@ -1,0 +1,48 @@
+//! Who is it that takes a connection and does not speak the expected protocol? Asked on connections of their own, with questions that alter
+//! nothing. IO: connections.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::probe::clock::Clock;
+use crate::probe::found::Found;
+use crate::probe::network::Network;
+use crate::probe::peer::Peer;
+use crate::probe::seen;
+use crate::probe::wire::StepError;
+
+/// How long a stranger may think.
+const THINK: Duration = Duration::from_millis(1500);
+
+/// What is asked, in turn: HTTP (Redis and mail servers object to it in words of their own), and PostgreSQL's question for TLS.
+const QUESTIONS: [&[u8]; 2] = [
+    b"GET /k8sverify-who-is-there HTTP/1.0\r\n\r\n",
+    b"\x00\x00\x00\x08\x04\xd2\x16\x2f",
+];
+
+/// Turns a silent or closing peer into a mismatch, if it speaks another protocol.
+pub(crate) async fn note(step: &mut Found, address: SocketAddr, network: &Network, clock: &Clock) {
+    for question in QUESTIONS {
+        let Ok(stream) = network.connect(address, clock).await else {
+            return;
+        };
+        let mut peer = Peer::new(Box::new(stream), "an answer", *clock);
+        let end = clock.phase(THINK);
+        if peer.send(question, end).await.is_err() {
+            continue;
+        }
+        // Silence and closing say nothing about who it is.
+        let _ = peer.first(end).await;
+        let Some(name) = seen::protocol(peer.head()) else {
+            continue;
+        };
+        step.detail = format!(
+            "{name} answers there; in the expected protocol: {}",
+            step.detail
+        );
+        step.error = Some(StepError::Mismatch);
+        step.facts
+            .insert("seen_protocol".to_owned(), name.to_owned());
+        return;
+    }
+}

@@ -1,0 +1,443 @@
+//! One edge: DNS → Service address → each endpoint, each with its protocol and login; failures are repeated before they count. IO:
+//! connections.
+
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use crate::probe::clock::Clock;
+use crate::probe::dns::{Lookup, Resolver};
+use crate::probe::found::{Failure, Found, first_broken};
+use crate::probe::identify;
+use crate::probe::ladder::verdict::{Retry, retry};
+use crate::probe::login::Login;
+use crate::probe::network::Network;
+use crate::probe::talk::{Ask, talk};
+use crate::probe::target::Target;
+use crate::probe::wire::{EdgeTask, EndpointTask, NameTask, Step, StepError, StepName, StepStatus};
+use crate::protocol::Protocol;
+
+/// How many endpoints are dialled at a time; logins stay one after another.
+const ENDPOINTS_AT_ONCE: usize = 8;
+/// How many addresses of one name are dialled.
+const ADDRESSES: usize = 16;
+/// How long a passing edge that the rules deny is left alone before it is dialled again.
+const RECHECK: Duration = Duration::from_secs(6);
+/// How long a mesh's proxy may take to come up beside the agent.
+const PROXY_START: Duration = Duration::from_secs(10);
+
+/// What every edge of this agent shares.
+pub(crate) struct Agent<'a> {
+    /// Time.
+    pub(crate) clock: Clock,
+    /// Dialling.
+    pub(crate) network: &'a Network,
+    /// Names.
+    pub(crate) resolver: &'a Resolver,
+    /// Where steps go.
+    pub(crate) steps: UnboundedSender<Step>,
+    /// Whether anything in the client's environment names a CA or lets certificates go unchecked.
+    pub(crate) trusts_own_ca: bool,
+}
+
+/// One edge on its way.
+struct Walk<'a> {
+    agent: &'a Agent<'a>,
+    task: &'a EdgeTask,
+    target: &'a Target,
+    logins: Mutex<()>,
+    refused: AtomicBool,
+}
+
+impl Agent<'_> {
+    /// Resolves a name whose record matters although no edge may use it.
+    pub(crate) async fn name(&self, task: &NameTask) {
+        let window = Duration::from_millis(task.retry_not_found_ms);
+        let (lookup, found) = self.resolve(&task.name, window, Duration::ZERO).await;
+        drop(lookup);
+        self.write(&task.id, None, found);
+    }
+
+    /// Walks an edge.
+    pub(crate) async fn edge(&self, task: &EdgeTask, target: &Target) {
+        let walk = Walk {
+            agent: self,
+            task,
+            target,
+            logins: Mutex::new(()),
+            refused: AtomicBool::new(false),
+        };
+        walk.run().await;
+    }
+
+    /// Sends one step on its way to the log.
+    fn write(&self, task: &str, endpoint: Option<String>, found: Found) {
+        let target = if found.target.is_empty() {
+            endpoint.clone().unwrap_or_default()
+        } else {
+            found.target
+        };
+        let step = Step {
+            task: task.to_owned(),
+            name: found.name,
+            target,
+            endpoint,
+            status: found.status,
+            error: found.error,
+            detail: found.detail,
+            duration_ms: u64::try_from(found.duration.as_millis()).unwrap_or(u64::MAX),
+            tries: found.tries,
+            facts: found.facts,
+        };
+        // The receiver lives as long as the agent; at its deadline nobody reads any more.
+        let _ = self.steps.send(step);
+    }
+
+    /// Resolves a name, as often as its failure may be a matter of time.
+    async fn resolve(&self, host: &str, not_found: Duration, window: Duration) -> (Lookup, Found) {
+        let begun = Instant::now();
+        let mut tries = 0;
+        let mut earlier: Vec<StepError> = Vec::new();
+        loop {
+            let asked = Instant::now();
+            let lookup = self.resolver.resolve(host, &self.clock).await;
+            tries += 1;
+            let error = lookup.result.as_ref().err().map(|failure| failure.error);
+            let again = match error {
+                None | Some(StepError::DnsInvalid | StepError::Deadline) => false,
+                Some(StepError::Nxdomain | StepError::Nodata) => {
+                    tries < 2 || begun.elapsed() < not_found || self.clock.younger_than(window)
+                }
+                // Every name server was asked twice already.
+                Some(StepError::DnsTimeout) => self.clock.younger_than(window),
+                Some(_) => tries < 3 || self.clock.younger_than(window),
+            };
+            let gap = Duration::from_millis(if tries < 2 { 200 } else { 700 });
+            if again && self.clock.pause(gap).await {
+                earlier.extend(error);
+                continue;
+            }
+            let mut found = match &lookup.result {
+                Ok(_) => Found::pass(StepName::Dns, ""),
+                Err(failure) => Found::fail(StepName::Dns, failure.clone()),
+            };
+            found.facts.extend(lookup.facts.clone());
+            found.tries = tries;
+            earlier.retain(|before| Some(*before) != error);
+            if !earlier.is_empty() && !self.clock.younger_than(window) && not_found.is_zero() {
+                found = found.fact("flapping", names(&earlier));
+            }
+            return (lookup, found.asked(host).since(asked));
+        }
+    }
+}
+
+fn names(errors: &[StepError]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for error in errors {
+        let name = verdict::name(*error);
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    names.join(",")
+}
+
+impl Walk<'_> {
+    async fn run(&self) {
+        let addresses = self.resolve().await;
+        let mut known: BTreeMap<SocketAddr, Vec<Found>> = BTreeMap::new();
+        let resolved = !addresses.is_empty();
+        self.service(&addresses, &mut known).await;
+        self.endpoints(resolved, &known).await;
+    }
+
+    /// The DNS step.
+    async fn resolve(&self) -> Vec<IpAddr> {
+        let agent = self.agent;
+        if let Some(reason) = &self.target.unusable {
+            self.write(
+                None,
+                Found::unknown(StepName::Dns, reason.clone()).asked(&self.task.host),
+            );
+            return Vec::new();
+        }
+        if let Ok(address) = self.target.host.parse::<IpAddr>() {
+            let found = Found::skipped(StepName::Dns, "an address needs no name server")
+                .fact("addresses", address.to_string());
+            self.write(None, self.target.mark(found.asked(&self.target.host)));
+            return vec![address];
+        }
+        let not_found = Duration::from_millis(self.task.retry_not_found_ms);
+        let (lookup, found) = agent
+            .resolve(&self.target.host, not_found, self.window())
+            .await;
+        self.write(None, self.target.mark(found));
+        lookup.result.unwrap_or_default()
+    }
+
+    /// Until when a failure may be a matter of time.
+    fn window(&self) -> Duration {
+        let window = Duration::from_millis(self.task.retry_until_ms);
+        if self.task.mesh {
+            window.max(PROXY_START)
+        } else {
+            window
+        }
+    }
+
+    /// Every address that the name resolved to, one after another.
+    async fn service(&self, addresses: &[IpAddr], known: &mut BTreeMap<SocketAddr, Vec<Found>>) {
+        if addresses.is_empty() {
+            let found = Found::skipped(
+                StepName::Service,
+                "the name did not resolve, so there is nothing to dial",
+            );
+            self.write(None, found.asked(self.target.shown()));
+            return;
+        }
+        let port = self.target.port;
+        for address in addresses.iter().take(ADDRESSES) {
+            let address = SocketAddr::from((*address, port));
+            let mut found = self.address(address, StepName::Service, true).await;
+            if let Some(first) = found.first_mut()
+                && first.status == StepStatus::Fail
+                && addresses.len() > 1
+                && !self.agent.network.has_route(address)
+            {
+                first.status = StepStatus::Skipped;
+                first.error = None;
+                first.detail = format!("this Pod has no way to {address}: {}", first.detail);
+            }
+            for step in &found {
+                let mut step = step.clone();
+                if step.target.is_empty() {
+                    step.target = address.to_string();
+                }
+                self.write(None, self.target.mark(step));
+            }
+            known.insert(address, found);
+        }
+    }
+
+    /// Every endpoint of the task; an outcome each, whatever happens.
+    async fn endpoints(&self, resolved: bool, known: &BTreeMap<SocketAddr, Vec<Found>>) {
+        let skip = self
+            .task
+            .skip_endpoints
+            .clone()
+            .or_else(|| self.target.elsewhere());
+        let walks = self.task.endpoints.iter().map(|endpoint| {
+            let address = SocketAddr::from((endpoint.address, endpoint.port.get()));
+            let skip = skip.clone();
+            async move {
+                let found = match (skip, known.get(&address)) {
+                    (Some(reason), _) => vec![Found::skipped(StepName::Endpoint, reason)],
+                    // A headless name leads to the endpoints themselves: dialled already.
+                    (None, Some(found)) => as_endpoint(found),
+                    (None, None) => self.address(address, StepName::Endpoint, resolved).await,
+                };
+                (endpoint, address, found)
+            }
+        });
+        let mut walks = futures::stream::iter(walks).buffered(ENDPOINTS_AT_ONCE);
+        while let Some((endpoint, address, found)) = walks.next().await {
+            for step in found {
+                self.write(Some(address), about(step, endpoint));
+            }
+        }
+    }
+
+    /// One address: tried, and tried again where the failure may pass.
+    async fn address(&self, address: SocketAddr, step: StepName, may_log_in: bool) -> Vec<Found> {
+        if self.task.protocol == Protocol::Udp {
+            return vec![Found::skipped(
+                step,
+                "UDP: no connection could prove anything",
+            )];
+        }
+        let mut earlier = Vec::new();
+        let mut recheck = self.task.recheck_pass;
+        let mut tries = 0;
+        loop {
+            let mut found = self.attempt(address, step, may_log_in, recheck).await;
+            tries += 1;
+            if recheck && found.first().is_some_and(Found::passed) {
+                // Policies of a new Pod may take seconds: only the later answer counts.
+                recheck = false;
+                if self.agent.clock.pause(RECHECK).await {
+                    continue;
+                }
+                return vec![Found::unknown(
+                    step,
+                    "passed at once, although the rules deny it; there was no time to ask again",
+                )];
+            }
+            let error = first_broken(&found).and_then(|broken| broken.error);
+            let window = self.agent.clock.younger_than(self.window());
+            if let Some(error) = error
+                && let Retry::After(gap) = retry(error, tries, window)
+                && self.agent.clock.pause(gap).await
+            {
+                earlier.push(error);
+                continue;
+            }
+            self.finish(&mut found, address, tries, &mut earlier).await;
+            return found;
+        }
+    }
+
+    /// Notes what the tries had to say, and who it is that answers wrongly.
+    async fn finish(
+        &self,
+        found: &mut [Found],
+        address: SocketAddr,
+        tries: u32,
+        earlier: &mut Vec<StepError>,
+    ) {
+        let error = first_broken(found).and_then(|broken| broken.error);
+        earlier.retain(|before| Some(*before) != error);
+        let late = self.agent.clock.younger_than(self.window());
+        let at = found
+            .iter()
+            .position(|step| matches!(step.status, StepStatus::Fail | StepStatus::Unknown))
+            .unwrap_or(0);
+        if let Some(step) = found.get_mut(at) {
+            step.tries = tries;
+            if !earlier.is_empty() && !late {
+                step.facts.insert("flapping".to_owned(), names(earlier));
+            }
+            if step.name == StepName::Protocol
+                && matches!(
+                    step.error,
+                    Some(StepError::Silent | StepError::Closed | StepError::Broken)
+                )
+                && self.task.protocol != Protocol::Tcp
+            {
+                identify::note(step, address, self.agent.network, &self.agent.clock).await;
+            }
+        }
+        if self.task.mesh {
+            verdict::mesh(found);
+        }
+    }
+
+    /// One connection, from the connect to the last query.
+    async fn attempt(
+        &self,
+        address: SocketAddr,
+        step: StepName,
+        may_log_in: bool,
+        connect_only: bool,
+    ) -> Vec<Found> {
+        let clock = self.agent.clock;
+        let begun = Instant::now();
+        let stream = match self.agent.network.connect(address, &clock).await {
+            Ok(stream) => stream,
+            Err(failure) => return vec![Found::fail(step, failure).since(begun)],
+        };
+        let mut found = vec![Found::pass(step, "").since(begun)];
+        if connect_only || (self.task.forbidden && !self.task.mesh) {
+            return found;
+        }
+        let withheld = Login::Without(if may_log_in {
+            "a login was refused before; it is not repeated, since that could lock the account"
+                .to_owned()
+        } else {
+            "the client's own name for it does not resolve, so its credentials are not sent"
+                .to_owned()
+        });
+        // Logins go one after another; where there is none, nothing waits.
+        let turn = match self.target.login {
+            Login::With(_) => Some(self.logins.lock().await),
+            Login::Without(_) => None,
+        };
+        let refused = self.refused.load(Ordering::Relaxed);
+        let ask = Ask {
+            clock,
+            network: self.agent.network,
+            task: self.task,
+            host: &self.target.host,
+            port: self.target.port,
+            address,
+            login: match &self.target.login {
+                Login::With(_) if refused || !may_log_in => &withheld,
+                login => login,
+            },
+            tls: self.target.tls,
+            trusts_own_ca: self.agent.trusts_own_ca,
+        };
+        let steps = talk(stream, &ask).await;
+        drop(turn);
+        let denied = steps
+            .iter()
+            .any(|step| step.name == StepName::Login && step.error == Some(StepError::LoginDenied));
+        if denied {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        found.extend(steps);
+        found
+    }
+
+    fn write(&self, endpoint: Option<SocketAddr>, found: Found) {
+        let endpoint = endpoint.map(|address| address.to_string());
+        self.agent.write(&self.task.id, endpoint, found);
+    }
+}
+
+/// What was found on a Service address, told of the endpoint that it is.
+fn as_endpoint(found: &[Found]) -> Vec<Found> {
+    let mut found = found.to_vec();
+    if let Some(first) = found.first_mut() {
+        first.name = StepName::Endpoint;
+    }
+    found
+}
+
+/// A step with what stands behind the endpoint.
+fn about(step: Found, endpoint: &EndpointTask) -> Found {
+    if endpoint.pod.is_empty() {
+        step
+    } else {
+        step.fact("pod", endpoint.pod.clone())
+    }
+}
+
+/// The outcomes that a task still owes when the agent's time is over.
+pub(crate) fn owed(task: &EdgeTask) -> Vec<(StepName, Option<String>)> {
+    let mut owed = vec![(StepName::Dns, None), (StepName::Service, None)];
+    owed.extend(task.endpoints.iter().map(|endpoint| {
+        let address = SocketAddr::from((endpoint.address, endpoint.port.get()));
+        (StepName::Endpoint, Some(address.to_string()))
+    }));
+    owed
+}
+
+/// A step that was not reached in time.
+pub(crate) fn cut(task: &str, name: StepName, endpoint: Option<String>, target: &str) -> Step {
+    let failure = Failure::new(
+        StepError::Deadline,
+        "the probe's own deadline came before this step",
+    );
+    let found = Found::fail(name, failure);
+    Step {
+        task: task.to_owned(),
+        name,
+        target: endpoint.clone().unwrap_or_else(|| target.to_owned()),
+        endpoint,
+        status: found.status,
+        error: found.error,
+        detail: found.detail,
+        duration_ms: 0,
+        tries: 0,
+        facts: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Writes outcomes as JSON lines, flushed at once; whatever a peer said is made printable, and nothing secret passes. IO: the output.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use crate::probe::wire::{Record, Step};
+
+/// How long a text of a peer may be.
+const TEXT: usize = 600;
+/// How long a fact may be.
+const FACT: usize = 2000;
+
+/// Replaces what must not be read in a log.
+#[derive(Clone, Default)]
+pub(crate) struct Scrubber {
+    secrets: Vec<(String, String)>,
+    users: BTreeSet<String>,
+}
+
+impl Scrubber {
+    /// Never lets this text pass; `instead` stands in its place.
+    pub(crate) fn hide(&mut self, secret: &str, instead: &str) {
+        // An empty or one-letter text would tear every word apart, and gives nothing away.
+        if secret.len() > 1 && !self.secrets.iter().any(|(known, _)| known == secret) {
+            self.secrets.push((secret.to_owned(), instead.to_owned()));
+            // The longest first, so that a URL goes before the password within it.
+            self.secrets
+                .sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
+        }
+    }
+
+    /// Never lets this user name pass where a peer's message names a user.
+    pub(crate) fn hide_user(&mut self, user: &str) {
+        if !user.is_empty() {
+            self.users.insert(user.to_owned());
+        }
+    }
+
+    /// The text without secrets and control characters, and not too long.
+    pub(crate) fn clean(&self, text: &str, limit: usize) -> String {
+        let mut clean: String = text
+            .chars()
+            .map(|c| {
+                if c.is_control() || is_invisible(c) {
+                    ' '
+                } else {
+                    c
+                }
+            })
+            .collect();
+        for (secret, instead) in &self.secrets {
+            clean = replace_word(&clean, secret, instead);
+        }
+        for user in &self.users {
+            for quote in ["'", "\"", "`"] {
+                let quoted = format!("{quote}{user}{quote}");
+                for lead in ["user ", "role ", "for "] {
+                    clean = clean.replace(
+                        &format!("{lead}{quoted}"),
+                        &format!("{lead}{quote}***{quote}"),
+                    );
+                }
+            }
+            clean = replace_word(&clean, &format!("User {user} has"), "User *** has");
+        }
+        if clean.len() > limit {
+            let end = clean.floor_char_boundary(limit);
+            clean.truncate(end);
+            clean.push('…');
+        }
+        clean.trim().to_owned()
+    }
+
+    fn step(&self, mut step: Step) -> Step {
+        step.target = self.clean(&step.target, TEXT);
+        step.detail = self.clean(&step.detail, TEXT);
+        step.facts = step
+            .facts
+            .into_iter()
+            .map(|(key, value)| {
+                let value = self.clean(&value, FACT);
+                (key, value)
+            })
+            .collect::<BTreeMap<_, _>>();
+        step
+    }
+}
+
+/// Characters that change how the text around them is read.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}')
+}
+
+/// Replaces a text: a short one only where it stands as a word of its own, else half of every message would be stars.
+fn replace_word(text: &str, secret: &str, instead: &str) -> String {
+    if secret.len() >= 4 {
+        return text.replace(secret, instead);
+    }
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(secret) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[secret.len()..];
+        let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        result.push_str(before);
+        if joined(before.chars().next_back()) || joined(after.chars().next()) {
+            result.push_str(secret);
+        } else {
+            result.push_str(instead);
+        }
+        rest = after;
+    }
+    result.push_str(rest);
+    result
+}
+
+/// Writes records.
+pub(crate) struct Recorder<'a> {
+    out: &'a mut (dyn Write + Send),
+    scrubber: &'a Scrubber,
+    steps: usize,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder on that output.
+    pub(crate) const fn new(out: &'a mut (dyn Write + Send), scrubber: &'a Scrubber) -> Self {
+        Self {
+            out,
+            scrubber,
+            steps: 0,
+        }
+    }
+
+    /// Writes one step.
+    pub(crate) fn step(&mut self, step: Step) -> io::Result<()> {
+        self.steps += 1;
+        let step = self.scrubber.step(step);
+        write(self.out, &Record::Step(step))
+    }
+
+    /// Writes the end record.
+    pub(crate) fn end(self, cut_short: bool) -> io::Result<()> {
+        write(
+            self.out,
+            &Record::End {
+                steps: self.steps,
+                cut_short,
+            },
+        )
+    }
+
+    /// Writes the first record.
+    pub(crate) fn hello(&mut self, hello: &Record) -> io::Result<()> {
+        write(self.out, hello)
+    }
+}
+
+/// Writes one record as one line, at once.
+pub(crate) fn write(out: &mut dyn Write, record: &Record) -> io::Result<()> {
+    let mut line = serde_json::to_vec(record)?;
+    line.push(b'\n');
+    out.write_all(&line)?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_control_characters_never_pass() {
+        let mut scrubber = Scrubber::default();
+        scrubber.hide("s3cret", "***");
+        scrubber.hide("mysql://app:s3cret@db/app", "DATABASE_URL");
+        scrubber.hide("ab", "***");
+        scrubber.hide_user("app");
+        assert_eq!(
+            scrubber.clean(
+                "Access denied for user 'app'@'10.1.1.1' to database 'app'",
+                TEXT
+            ),
+            "Access denied for user '***'@'10.1.1.1' to database 'app'"
+        );
+        assert_eq!(
+            scrubber.clean(
+                "\x1b[1m mysql://app:s3cret@db/app and s3cret, ab not abc",
+                TEXT
+            ),
+            "[1m DATABASE_URL and ***, *** not abc"
+        );
+        assert_eq!(scrubber.clean(&"é".repeat(400), 601).chars().count(), 301);
+    }
+}

@@ -1,0 +1,210 @@
+//! Redis, Valkey and their kin, spoken by hand: the client library loses the codes of AUTH, of a full server and of protected mode. IO: the
+//! connection.
+
+mod state;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::probe::found::{Failure, Found};
+use crate::probe::login::{Credentials, Login};
+use crate::probe::peer::{MESSAGE, Peer};
+use crate::probe::talk::{ANSWER, Ask};
+use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName, StepStatus};
+
+/// A reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reply {
+    /// `+OK`, `:1`, or a bulk string.
+    Text(String),
+    /// `-CODE text`.
+    Error(String),
+    /// Anything else, read to its end.
+    Other,
+}
+
+/// First line, AUTH, PING, and the server's state.
+pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+    let (mut peer, mut steps) = match ask.peer(stream, "a Redis server").await {
+        Ok(ready) => ready,
+        Err(steps) => return steps,
+    };
+    let begun = Instant::now();
+    let first = match command(&mut peer, ask, &["PING"]).await {
+        Ok(reply) => reply,
+        Err(failure) => {
+            steps.push(Found::fail(StepName::Protocol, failure).since(begun));
+            return steps;
+        }
+    };
+    if let Reply::Error(text) = &first
+        && let Some(failure) = turned_away(text)
+    {
+        steps.push(Found::fail(StepName::Protocol, failure).since(begun));
+        return steps;
+    }
+    let said = match &first {
+        Reply::Text(text) => text.clone(),
+        Reply::Error(text) => code(text).to_owned(),
+        Reply::Other => String::new(),
+    };
+    steps.push(
+        Found::pass(StepName::Protocol, said)
+            .asked("PING")
+            .since(begun),
+    );
+    let begun = Instant::now();
+    let (login, reply) = log_in(&mut peer, ask, first).await;
+    let proven = matches!(login.status, StepStatus::Pass);
+    steps.push(login.since(begun));
+    if proven {
+        steps.push(state::query(&mut peer, ask, &reply).await);
+    }
+    steps
+}
+
+/// Sends AUTH where the client has a password, and says what the server thinks of it; with it the reply to the last PING.
+async fn log_in(peer: &mut Peer, ask: &Ask<'_>, first: Reply) -> (Found, Reply) {
+    let asks_for_login = matches!(&first, Reply::Error(text) if code(text) == "NOAUTH");
+    let credentials = match ask.login {
+        Login::With(credentials) if credentials.password.is_some() => credentials,
+        _ if asks_for_login => return (unasked(ask, &first), first),
+        _ => {
+            return (
+                Found::pass(StepName::Login, "the server asks for no password")
+                    .fact("password", "none"),
+                first,
+            );
+        }
+    };
+    let step = |found: Found| found.asked(format!("AUTH as {}", credentials.source));
+    let reply = match auth(peer, ask, credentials).await {
+        Ok(reply) => reply,
+        Err(failure) => return (step(Found::fail(StepName::Login, failure)), first),
+    };
+    match reply {
+        Reply::Error(text) if no_password_set(&text) => {
+            // The client's library sends the password all the same, and most of them take this answer for an error.
+            let found = if credentials
+                .user
+                .as_ref()
+                .is_some_and(|user| user != "default")
+            {
+                Found::fail(StepName::Login, denied(&text))
+            } else {
+                Found::pass(StepName::Login, "the server has no password set")
+                    .fact("password", "unneeded")
+            };
+            (step(found), first)
+        }
+        Reply::Error(text) => (step(Found::fail(StepName::Login, denied(&text))), first),
+        _ => match command(peer, ask, &["PING"]).await {
+            Ok(reply) => (step(Found::pass(StepName::Login, "")), reply),
+            Err(failure) => (step(Found::fail(StepName::Login, failure)), first),
+        },
+    }
+}
+
+/// The server asks for a password, and the client is known to have none, or it is not known.
+fn unasked(ask: &Ask<'_>, first: &Reply) -> Found {
+    let text = match first {
+        Reply::Error(text) => text.as_str(),
+        _ => "",
+    };
+    match ask.login {
+        // A password may exist where the probe cannot see it: a file, another vantage.
+        Login::Without(reason) if reason != NO_CREDENTIALS => Found::skipped(
+            StepName::Login,
+            format!("the server asks for a password; {reason}"),
+        ),
+        _ => Found::fail(
+            StepName::Login,
+            Failure::new(
+                StepError::LoginDenied,
+                format!("{text} (the client's configuration holds no password)"),
+            )
+            .fact("code", "NOAUTH"),
+        ),
+    }
+}
+
+async fn auth(peer: &mut Peer, ask: &Ask<'_>, credentials: &Credentials) -> Result<Reply, Failure> {
+    let password = credentials.password.as_deref().unwrap_or_default();
+    match credentials.user.as_deref().filter(|user| !user.is_empty()) {
+        Some(user) => command(peer, ask, &["AUTH", user, password]).await,
+        None => command(peer, ask, &["AUTH", password]).await,
+    }
+}
+
+/// What a server says to AUTH when it has no password.
+fn no_password_set(text: &str) -> bool {
+    text.contains("no password is set") || text.contains("without any password configured")
+}
+
+fn denied(text: &str) -> Failure {
+    let error = match code(text) {
+        "LOADING" => StepError::Loading,
+        "MASTERDOWN" | "CLUSTERDOWN" | "MISCONF" => StepError::Unavailable,
+        _ => StepError::LoginDenied,
+    };
+    Failure::new(error, text).fact("code", code(text))
+}
+
+/// An error of a server that talks to nobody new.
+fn turned_away(text: &str) -> Option<Failure> {
+    let full = text.contains("max number of clients");
+    let protected = code(text) == "DENIED";
+    (full || protected).then(|| {
+        Failure::new(StepError::Unavailable, text)
+            .fact("code", if full { "MAXCLIENTS" } else { "DENIED" })
+    })
+}
+
+/// The first word of an error.
+fn code(text: &str) -> &str {
+    text.split(' ').next().unwrap_or(text)
+}
+
+/// Sends one command and reads its reply.
+async fn command(peer: &mut Peer, ask: &Ask<'_>, words: &[&str]) -> Result<Reply, Failure> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend(format!("${}\r\n", word.len()).bytes());
+        bytes.extend(word.bytes());
+        bytes.extend(b"\r\n");
+    }
+    let end = ask.clock.phase(ANSWER);
+    let sent = peer.send(&bytes, end).await;
+    // A server that turns clients away says why before it closes: read even if sending failed.
+    match reply(peer, end).await {
+        Ok(reply) => Ok(reply),
+        Err(failure) => Err(sent.err().unwrap_or(failure)),
+    }
+}
+
+async fn reply(peer: &mut Peer, end: Instant) -> Result<Reply, Failure> {
+    let line = peer.line(end).await?;
+    let text = String::from_utf8_lossy(&line).into_owned();
+    let Some(rest) = text.get(1..) else {
+        return Err(peer.mismatch());
+    };
+    match line.first() {
+        Some(b'+') => Ok(Reply::Text(rest.to_owned())),
+        Some(b':') if rest.parse::<i64>().is_ok() => Ok(Reply::Text(rest.to_owned())),
+        Some(b'-') => Ok(Reply::Error(rest.to_owned())),
+        Some(b'$') => match rest.parse::<i64>() {
+            Ok(length) if length < 0 => Ok(Reply::Other),
+            Ok(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                if length > MESSAGE {
+                    return Err(peer.mismatch());
+                }
+                let bytes = peer.exact(length + 2, end).await?;
+                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                Ok(Reply::Text(text))
+            }
+            Err(_) => Err(peer.mismatch()),
+        },
+        _ => Err(peer.mismatch()),
+    }
+}

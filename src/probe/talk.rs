@@ -1,0 +1,164 @@
+//! Speaks the edge's protocol over a connection that is open: one file per protocol, the same questions for all. IO: that connection.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::address::TlsMode;
+use crate::probe::clock::Clock;
+use crate::probe::found::{Failure, Found};
+use crate::probe::login::Login;
+use crate::probe::network::Network;
+use crate::probe::peer::{Peer, Stream};
+use crate::probe::wire::{EdgeTask, StepName};
+use crate::probe::{http, mysql, redis, tls};
+use crate::protocol::Protocol;
+
+/// How long a greeting or an answer may take: healthy servers answer within milliseconds, slow ones within two or three seconds.
+pub(crate) const ANSWER: Duration = Duration::from_secs(4);
+/// How long a login may take.
+pub(crate) const LOGIN: Duration = Duration::from_secs(6);
+
+/// Everything that a protocol needs to know about one address of one edge.
+#[derive(Clone)]
+pub(crate) struct Ask<'a> {
+    /// The agent's time.
+    pub(crate) clock: Clock,
+    /// For the protocols that need another connection.
+    pub(crate) network: &'a Network,
+    /// The edge.
+    pub(crate) task: &'a EdgeTask,
+    /// The host as the client names it.
+    pub(crate) host: &'a str,
+    /// The port that the client dials.
+    pub(crate) port: u16,
+    /// What is dialled.
+    pub(crate) address: SocketAddr,
+    /// The login.
+    pub(crate) login: &'a Login,
+    /// TLS as the client wants it.
+    pub(crate) tls: Option<TlsMode>,
+    /// Whether anything in the client's environment names a CA or lets certificates go unchecked.
+    pub(crate) trusts_own_ca: bool,
+}
+
+impl Ask<'_> {
+    /// Whether the client opens the connection with TLS.
+    pub(crate) const fn wants_tls(&self) -> bool {
+        matches!(self.tls, Some(TlsMode::Required | TlsMode::Verify))
+    }
+
+    /// The TLS step on an open connection.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub(crate) async fn secure(
+        &self,
+        stream: Stream,
+        protocols: &[&[u8]],
+    ) -> Result<(tls::Secured, Found), Box<Found>> {
+        let begun = tokio::time::Instant::now();
+        match tls::secure(stream, self.host, protocols, &self.clock).await {
+            Ok(secured) => {
+                let step = self.certificate_step(&secured).since(begun);
+                if step.passed() {
+                    Ok((secured, step))
+                } else {
+                    Err(Box::new(step))
+                }
+            }
+            Err(failure) => Err(Box::new(Found::fail(StepName::Tls, failure).since(begun))),
+        }
+    }
+
+    /// What the certificate is worth to this client.
+    fn certificate_step(&self, secured: &tls::Secured) -> Found {
+        let Some(certificate) = &secured.certificate else {
+            return Found::pass(StepName::Tls, "");
+        };
+        let verifies = match self.tls {
+            Some(TlsMode::Verify) => true,
+            Some(TlsMode::Disabled | TlsMode::Preferred | TlsMode::Required) => false,
+            None => self.task.protocol == Protocol::Https,
+        };
+        let objection = certificate.objection(self.host, self.trusts_own_ca);
+        let step = match objection {
+            Some(failure) if verifies && !self.trusts_own_ca => Found::fail(StepName::Tls, failure),
+            Some(failure) => Found::pass(StepName::Tls, String::new())
+                .fact("certificate_objection", failure.detail),
+            None => Found::pass(StepName::Tls, String::new()),
+        };
+        step.fact("certificate_issuer", certificate.issuer.clone())
+            .fact("certificate_names", certificate.names.join(","))
+    }
+
+    /// A peer to speak to, in TLS if the client does so from the first byte.
+    ///
+    /// # Errors
+    /// The steps up to the one that failed.
+    pub(crate) async fn peer(
+        &self,
+        stream: TcpStream,
+        expected: &'static str,
+    ) -> Result<(Peer, Vec<Found>), Vec<Found>> {
+        if !self.wants_tls() {
+            return Ok((
+                Peer::new(Box::new(stream), expected, self.clock),
+                Vec::new(),
+            ));
+        }
+        match self.secure(Box::new(stream), &[]).await {
+            Ok((secured, step)) => Ok((
+                Peer::new(Box::new(secured.stream), expected, self.clock),
+                vec![step],
+            )),
+            Err(step) => Err(vec![*step]),
+        }
+    }
+
+    /// The login step where there is none.
+    pub(crate) fn no_login(&self) -> Option<Found> {
+        match self.login {
+            Login::Without(reason) => Some(Found::skipped(StepName::Login, reason.clone())),
+            Login::With(_) => None,
+        }
+    }
+}
+
+/// Speaks the edge's protocol; every step that was reached, in order.
+pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+    match ask.task.protocol {
+        Protocol::Mysql => mysql::talk(stream, ask).await,
+        Protocol::Redis => redis::talk(stream, ask).await,
+        Protocol::Http | Protocol::Https => http::talk(stream, ask).await,
+        _ => quiet(stream, ask).await,
+    }
+}
+
+/// A connection about whose content nothing is known: it may say something, and that is shown.
+async fn quiet(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+    let (mut peer, mut steps) = match ask.peer(stream, "an answer").await {
+        Ok(ready) => ready,
+        Err(steps) => return steps,
+    };
+    let end = ask.clock.phase(Duration::from_millis(300));
+    let step = match peer.first(end).await {
+        Ok(bytes) => {
+            Found::pass(StepName::Protocol, "").fact("banner", crate::probe::seen::excerpt(bytes))
+        }
+        Err(failure) if is_closing(&failure) => Found::fail(StepName::Protocol, failure),
+        Err(_) => Found::skipped(
+            StepName::Protocol,
+            "nothing is known of what is spoken here, so a connection is all that can be proven",
+        ),
+    };
+    steps.push(step);
+    steps
+}
+
+/// Whether a peer took the connection only to drop it.
+const fn is_closing(failure: &Failure) -> bool {
+    use crate::probe::wire::StepError::{Broken, Closed, Reset};
+    matches!(failure.error, Closed | Reset | Broken)
+}

@@ -1,0 +1,110 @@
+//! Where an edge really leads: to the host of its task, unless the URL in the client's own Secret names another. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::TlsMode;
+use crate::probe::found::Found;
+use crate::probe::login::Login;
+use crate::probe::wire::EdgeTask;
+
+/// What is dialled for an edge.
+pub(crate) struct Target {
+    /// The host.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+    /// TLS as the client wants it.
+    pub(crate) tls: Option<TlsMode>,
+    /// The login.
+    pub(crate) login: Login,
+    /// Why there is nothing to dial.
+    pub(crate) unusable: Option<String>,
+    /// How to call the host if it came from a Secret: itself, or the variable that holds it.
+    pub(crate) from_secret: Option<String>,
+}
+
+impl Target {
+    /// Where the edge leads; `shown` are the names that may be printed.
+    pub(crate) fn of(
+        task: &EdgeTask,
+        environment: &BTreeMap<String, String>,
+        shown: &BTreeSet<String>,
+    ) -> Self {
+        let login = Login::of(task, environment);
+        let mut target = Self {
+            host: task.host.clone(),
+            port: task.port.get(),
+            tls: task.tls,
+            login,
+            unusable: None,
+            from_secret: None,
+        };
+        let Some(credentials) = target.login.credentials() else {
+            return target;
+        };
+        target.tls = credentials.tls.or(task.tls);
+        let host = credentials.host.as_deref().unwrap_or(&task.host);
+        let port = credentials.port.map_or(
+            if same(host, &task.host) {
+                task.port.get()
+            } else {
+                task.protocol.default_port().unwrap_or(task.port).get()
+            },
+            std::num::NonZeroU16::get,
+        );
+        if same(host, &task.host) && port == task.port.get() {
+            return target;
+        }
+        let name = host.trim_end_matches('.').to_ascii_lowercase();
+        target.from_secret = Some(if shown.contains(&name) {
+            host.to_owned()
+        } else {
+            format!("the host in {}", credentials.source)
+        });
+        let host = host.to_owned();
+        Self {
+            host,
+            port,
+            ..target
+        }
+    }
+
+    /// How to call the host and port.
+    pub(crate) fn shown(&self) -> String {
+        match &self.from_secret {
+            Some(name) => format!("{name}:{}", self.port),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// Why the task's endpoints do not matter.
+    pub(crate) fn elsewhere(&self) -> Option<String> {
+        self.from_secret.as_ref().map(|name| {
+            format!(
+                "the client's own URL leads to {name}, port {}, not to these endpoints",
+                self.port
+            )
+        })
+    }
+
+    /// The text that stands for the host wherever it must not be read.
+    pub(crate) fn hidden(&self) -> Option<(&str, &str)> {
+        let name = self.from_secret.as_deref()?;
+        (name != self.host).then_some((self.host.as_str(), name))
+    }
+
+    /// A step that says when it is about the Secret's host.
+    pub(crate) fn mark(&self, found: Found) -> Found {
+        match &self.from_secret {
+            Some(name) => found
+                .fact("host_from_secret", name.clone())
+                .fact("port_from_secret", self.port.to_string()),
+            None => found,
+        }
+    }
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a.trim_end_matches('.')
+        .eq_ignore_ascii_case(b.trim_end_matches('.'))
+}
