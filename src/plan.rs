@@ -1,5 +1,15 @@
 //! [`crate::graph::TierGraph`] + [`crate::observe::Snapshot`] → [`ProbePlan`]: which edges to probe from which vantage; plan → `batch/v1` Jobs. Pure.
 
+mod client;
+mod edge;
+mod environment;
+mod first;
+pub mod job;
+mod mesh;
 mod model;
+mod names;
+mod second;
 
+pub use first::plan;
 pub use model::*;
+pub use second::{again, changed, second_look};

@@ -16,6 +16,32 @@ pub struct ProbePlan {
     pub vantages: Vec<Vantage>,
     /// Edges that are pointless to probe, with the reason.
     pub skipped: BTreeMap<EdgeId, String>,
+    /// What a reader should know of where it looks from: nodes that are not ready, labels that were left out, samples.
+    pub notes: Vec<String>,
+}
+
+/// What the user wants of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// The run's label.
+    pub run: String,
+    /// Milliseconds after which an agent ends on its own; less than the Job's deadline.
+    pub deadline_ms: u64,
+    /// On how many nodes a tier with several Pods is looked at.
+    pub nodes: usize,
+    /// Whether to log in at all.
+    pub login: bool,
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        Self {
+            run: String::new(),
+            deadline_ms: 60_000,
+            nodes: 3,
+            login: true,
+        }
+    }
 }
 
 /// One network identity to look from: one Job.
@@ -58,6 +84,10 @@ pub struct Identity {
     pub tolerations: String,
     /// `nodeSelector` of a tier without Pods.
     pub node_selector: Labels,
+    /// In what it had to depart from the tier's own identity (labels that a Service would publish, say): a failure is then unknown.
+    /// Empty: in nothing.
+    #[serde(default)]
+    pub departs: String,
 }
 
 /// One container: everything for one tier from one vantage.

@@ -1,0 +1,228 @@
+//! One edge as a task for one vantage: the endpoints behind it, how long to go on asking, what the rules say. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::client::Client;
+use super::mesh;
+use crate::address::LoginReference;
+use crate::graph::Edge;
+use crate::observe::kinds::Pod;
+use crate::observe::{HostMeaning, ServiceKey, Snapshot};
+use crate::policy::{self, Path, Peer, Route};
+use crate::probe::wire::{EdgeTask, EndpointTask};
+use crate::protocol::Protocol;
+
+/// At most so many endpoints of an edge are walked.
+pub(super) const ENDPOINTS: usize = 32;
+/// Cluster DNS keeps "no such name" for up to 30 s; a little more for clocks that differ.
+const NEGATIVE_CACHE_MS: i64 = 35_000;
+/// So long a new Pod's policies and proxies may take.
+const SETTLING_MS: u64 = 10_000;
+
+/// How the client logs in, or why not.
+#[derive(Debug, Clone)]
+pub(super) enum Login {
+    With(LoginReference),
+    Without(String),
+}
+
+/// The transport that an edge's protocol uses.
+pub(super) fn transport(protocol: Protocol) -> &'static str {
+    if protocol == Protocol::Udp {
+        "UDP"
+    } else {
+        "TCP"
+    }
+}
+
+/// Where an edge leads from a client.
+pub(super) fn route_of(snapshot: &Snapshot, client: &Client<'_>, edge: &Edge) -> Route {
+    policy::route(
+        snapshot,
+        &client.workload.namespace,
+        &edge.host,
+        edge.port,
+        transport(edge.protocol),
+    )
+}
+
+/// The task; `notes` takes what a reader should know of it.
+pub(super) fn task(
+    snapshot: &Snapshot,
+    client: &Client<'_>,
+    edge: &Edge,
+    login: Login,
+    notes: &mut Vec<String>,
+) -> EdgeTask {
+    let route = route_of(snapshot, client, edge);
+    let paths = policy::paths(
+        snapshot,
+        &client.workload,
+        &route,
+        edge.port,
+        transport(edge.protocol),
+    );
+    let guarded = is_guarded(snapshot, client, &paths);
+    let mesh = client.mesh || leads_into_mesh(snapshot, &route);
+    let skip_endpoints = if edge.forbidden {
+        Some("an edge that must not work: only the connection is tried".to_owned())
+    } else if mesh {
+        Some("a service mesh stands between: a Pod's own address proves nothing".to_owned())
+    } else {
+        None
+    };
+    let endpoints = if skip_endpoints.is_some() {
+        Vec::new()
+    } else {
+        endpoints(edge, &route, notes)
+    };
+    let (login, no_login_reason) = match login {
+        Login::With(login) => (Some(login), String::new()),
+        Login::Without(reason) => (None, reason),
+    };
+    EdgeTask {
+        id: edge.id.0.clone(),
+        host: edge.host.clone(),
+        port: edge.port,
+        protocol: edge.protocol,
+        endpoints,
+        skip_endpoints,
+        http: edge.http.clone(),
+        tls: edge.tls,
+        login,
+        no_login_reason,
+        retry_not_found_ms: not_found_ms(snapshot, &route),
+        retry_until_ms: if guarded || mesh { SETTLING_MS } else { 0 },
+        recheck_pass: guarded
+            && (edge.forbidden || paths.iter().any(|path| path.decision.is_denied_somehow())),
+        mesh,
+        replica: edge.replica,
+        query: edge.query.clone(),
+        forbidden: edge.forbidden,
+    }
+}
+
+/// The odd ones first: they are what goes wrong.
+fn endpoints(edge: &Edge, route: &Route, notes: &mut Vec<String>) -> Vec<EndpointTask> {
+    let mut tasks: Vec<EndpointTask> = route
+        .endpoints
+        .iter()
+        .map(|endpoint| EndpointTask {
+            address: endpoint.view.address,
+            port: endpoint.port,
+            pod: endpoint.view.pod.clone().unwrap_or_default(),
+            ready: endpoint.view.ready && !endpoint.view.terminating,
+        })
+        .collect();
+    tasks.sort_by_key(|task| (task.ready, task.address, task.port));
+    if tasks.len() > ENDPOINTS {
+        let note = format!(
+            "{}: {ENDPOINTS} of {} endpoints are walked, those that are not ready first",
+            edge.id,
+            tasks.len()
+        );
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+        tasks.truncate(ENDPOINTS);
+    }
+    tasks
+}
+
+/// Whether policies concern either end, or may.
+fn is_guarded(snapshot: &Snapshot, client: &Client<'_>, paths: &[Path]) -> bool {
+    let others = snapshot.other_policies.iter().any(|kind| {
+        kind.objects
+            .as_ref()
+            .is_none_or(|objects| !objects.is_empty())
+    });
+    let concerned = |peer: &Peer| match peer.kind {
+        policy::PeerKind::Pod => {
+            !policy::policies_read(snapshot, &peer.namespace)
+                || !policy::selecting(snapshot, peer).is_empty()
+        }
+        policy::PeerKind::Unseen => true,
+        policy::PeerKind::Outside => false,
+    };
+    others
+        || !policy::policies_read(snapshot, &client.workload.namespace)
+        || Peer::of_workload(snapshot, &client.workload).is_some_and(|peer| concerned(&peer))
+        || paths
+            .iter()
+            .any(|path| concerned(&path.source) || concerned(&path.target))
+}
+
+fn leads_into_mesh(snapshot: &Snapshot, route: &Route) -> bool {
+    pods_of(snapshot, route).into_iter().any(mesh::is_meshed)
+}
+
+/// The Pods behind a route's endpoints.
+pub(super) fn pods_of<'a>(snapshot: &'a Snapshot, route: &Route) -> Vec<&'a Pod> {
+    route
+        .endpoints
+        .iter()
+        .filter_map(|endpoint| {
+            snapshot.pod(&endpoint.view.pod_namespace, endpoint.view.pod.as_deref()?)
+        })
+        .collect()
+}
+
+/// How long "no such name" may still be an old answer: until the negative cache of what the API shows now has run out.
+fn not_found_ms(snapshot: &Snapshot, route: &Route) -> u64 {
+    let key = match &route.meaning {
+        HostMeaning::Service(key) => key,
+        HostMeaning::HeadlessPod { service, .. } => service,
+        _ => return 0,
+    };
+    let mut born = name_born(snapshot, key);
+    if route.headless {
+        // A headless name has no record before one of its Pods is ready.
+        let ready = pods_of(snapshot, route)
+            .into_iter()
+            .filter_map(ready_since)
+            .min();
+        born = born.max(ready);
+    }
+    remaining_ms(snapshot, born)
+}
+
+/// When a Service's name came to be.
+pub(super) fn name_born(snapshot: &Snapshot, key: &ServiceKey) -> Option<Timestamp> {
+    snapshot.service(key)?.metadata.creation_timestamp
+}
+
+fn ready_since(pod: &Pod) -> Option<Timestamp> {
+    pod.status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Ready" && condition.status == "True")?
+        .last_transition_time
+}
+
+/// What is left of the negative cache for a name born then.
+pub(super) fn remaining_ms(snapshot: &Snapshot, born: Option<Timestamp>) -> u64 {
+    let (Some(born), Some(now)) = (born, snapshot.taken_at) else {
+        return 0;
+    };
+    let age = now.as_millisecond() - born.as_millisecond();
+    // A clock that runs behind makes the age negative: then the name is new.
+    u64::try_from(NEGATIVE_CACHE_MS - age.max(0)).unwrap_or(0)
+}
+
+/// Why it is pointless to probe an edge at all.
+pub(super) fn pointless(edge: &Edge, clients: &BTreeMap<&str, Vec<Client<'_>>>) -> Option<String> {
+    if edge.external && edge.protocol == Protocol::Udp {
+        return Some(
+            "UDP to a host outside: a packet that is not answered proves nothing".to_owned(),
+        );
+    }
+    match clients.get(edge.from.as_str()) {
+        Some(clients) if !clients.is_empty() => None,
+        _ => Some(format!(
+            "{} has neither Pods nor a workload here: there is nothing to look from",
+            edge.from
+        )),
+    }
+}

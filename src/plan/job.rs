@@ -1,0 +1,425 @@
+//! A [`Vantage`] → its `batch/v1` Job as JSON. Pure.
+//!
+//! The Pod meets Pod Security `restricted`, wears only the labels that policies look at, and never becomes ready where it
+//! wears any: so no Service that selects those labels sends it traffic.
+
+use serde_json::{Map, Value, json};
+
+use super::model::{Identity, JobOptions, TierProbe, Vantage};
+use crate::observe::OWN_PREFIX;
+use crate::observe::kinds::Labels;
+use crate::probe::wire::SPEC_VARIABLE;
+
+/// The label of everything that the tool makes.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "k8sverify");
+/// The label that names the run.
+pub const RUN_LABEL: &str = "k8sverify.io/run";
+/// A readiness gate that nobody opens.
+const NEVER: &str = "k8sverify.io/never";
+/// One environment variable of Linux holds 128 KiB, and escaping may double a chunk.
+const CHUNK_BYTES: usize = 60 * 1024;
+/// Mesh keys that are read as labels.
+const MESH_LABELS: [&str; 3] = [
+    "sidecar.istio.io/inject",
+    "istio.io/rev",
+    "istio.io/dataplane-mode",
+];
+
+/// The name of a vantage's Job.
+#[must_use]
+pub fn name(run: &str, vantage: &str) -> String {
+    format!("{OWN_PREFIX}{run}-{vantage}")
+}
+
+/// The Job of a vantage.
+#[must_use]
+pub fn manifest(vantage: &Vantage, options: &JobOptions) -> Value {
+    let mut labels = options.labels.clone();
+    labels.insert(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned());
+    labels.insert(RUN_LABEL.to_owned(), options.run.clone());
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name(&options.run, &vantage.id),
+            "namespace": vantage.identity.namespace,
+            "labels": labels,
+            "annotations": options.annotations,
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "activeDeadlineSeconds": options.deadline_seconds,
+            "ttlSecondsAfterFinished": options.ttl_seconds,
+            "template": {
+                "metadata": pod_metadata(&vantage.identity, options),
+                "spec": pod_spec(vantage, options),
+            },
+        },
+    })
+}
+
+/// Only what makes the Pod look like the tier, and what the user wants on every Pod.
+fn pod_metadata(identity: &Identity, options: &JobOptions) -> Value {
+    let mut labels = options.labels.clone();
+    labels.extend(identity.labels.clone());
+    let mut annotations = options.annotations.clone();
+    for (key, value) in &identity.annotations {
+        if MESH_LABELS.contains(&key.as_str()) {
+            labels.insert(key.clone(), value.clone());
+        }
+        annotations.insert(key.clone(), value.clone());
+    }
+    json!({"labels": labels, "annotations": annotations})
+}
+
+fn pod_spec(vantage: &Vantage, options: &JobOptions) -> Value {
+    let identity = &vantage.identity;
+    let containers: Vec<Value> = vantage
+        .containers
+        .iter()
+        .map(|probe| container(probe, options))
+        .collect();
+    let mut spec = json!({
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 2,
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": containers,
+    });
+    if let Some(fields) = spec.as_object_mut() {
+        identity_fields(fields, identity);
+        placement_fields(fields, identity, options);
+        option_fields(fields, options);
+    }
+    spec
+}
+
+fn identity_fields(fields: &mut Map<String, Value>, identity: &Identity) {
+    let mut put = |key: &str, value: Value| {
+        fields.insert(key.to_owned(), value);
+    };
+    if !identity.labels.is_empty() {
+        put("readinessGates", json!([{"conditionType": NEVER}]));
+    }
+    if identity.host_network {
+        put("hostNetwork", json!(true));
+    }
+    if !identity.dns_policy.is_empty() {
+        put("dnsPolicy", json!(identity.dns_policy));
+    }
+    if let Some(config) = json_text(&identity.dns_config) {
+        put("dnsConfig", config);
+    }
+    if let Some(aliases) = json_text(&identity.host_aliases) {
+        put("hostAliases", aliases);
+    }
+    if !identity.service_account.is_empty() {
+        put("serviceAccountName", json!(identity.service_account));
+    }
+}
+
+/// Where the Pod runs: a node by its name, with everything on it tolerated, or where the tier's template could.
+fn placement_fields(fields: &mut Map<String, Value>, identity: &Identity, options: &JobOptions) {
+    let mut selector = options.node_selector.clone();
+    let mut tolerations: Vec<Value> = match json_text(&identity.tolerations) {
+        Some(Value::Array(own)) => own,
+        _ => Vec::new(),
+    };
+    if let Some(node) = &identity.node {
+        // The tier's Pods run there, whatever was put on the node since: cordon (unschedulable), taints.
+        tolerations.push(json!({"operator": "Exists", "effect": "NoSchedule"}));
+        let term = json!({"matchFields": [
+            {"key": "metadata.name", "operator": "In", "values": [node]}
+        ]});
+        fields.insert(
+            "affinity".to_owned(),
+            json!({"nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}
+            }}),
+        );
+    } else {
+        selector.extend(identity.node_selector.clone());
+    }
+    tolerations.extend(options.tolerations.clone());
+    fields.insert("tolerations".to_owned(), json!(tolerations));
+    if !selector.is_empty() {
+        fields.insert("nodeSelector".to_owned(), json!(selector));
+    }
+}
+
+fn option_fields(fields: &mut Map<String, Value>, options: &JobOptions) {
+    let JobOptions {
+        run: _,
+        image: _,
+        image_pull_policy: _,
+        deadline_seconds: _,
+        ttl_seconds: _,
+        image_pull_secrets,
+        tolerations: _,
+        node_selector: _,
+        labels: _,
+        annotations: _,
+        priority_class,
+        service_account,
+    } = options;
+    if !image_pull_secrets.is_empty() {
+        fields.insert("imagePullSecrets".to_owned(), json!(image_pull_secrets));
+    }
+    if !priority_class.is_empty() {
+        fields.insert("priorityClassName".to_owned(), json!(priority_class));
+    }
+    if !service_account.is_empty() {
+        fields.insert("serviceAccountName".to_owned(), json!(service_account));
+    }
+}
+
+/// What stood as JSON text in an [`Identity`]; empty text is nothing. The plan wrote it, so it parses.
+fn json_text(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+fn container(probe: &TierProbe, options: &JobOptions) -> Value {
+    let mut env: Vec<Value> = probe.env.iter().map(|variable| json!(variable)).collect();
+    // A spec is made of maps, lists, numbers and strings: it always has a JSON form.
+    let spec = serde_json::to_string(&probe.spec).unwrap_or_default();
+    for (index, chunk) in chunks(&spec).into_iter().enumerate() {
+        env.push(json!({"name": format!("{SPEC_VARIABLE}{index}"), "value": escape(chunk)}));
+    }
+    let mut value = json!({
+        "name": probe.container,
+        "image": options.image,
+        "imagePullPolicy": pull_policy(options),
+        "args": ["probe"],
+        "env": env,
+        // Small enough for tight LimitRanges and quotas; the processor limit leaves room for TLS handshakes.
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"cpu": "200m", "memory": "64Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    });
+    if !probe.env_from.is_empty() {
+        value["envFrom"] = json!(probe.env_from);
+    }
+    value
+}
+
+/// A moving tag is pulled anew, any other only where the node lacks it.
+fn pull_policy(options: &JobOptions) -> &str {
+    if !options.image_pull_policy.is_empty() {
+        return &options.image_pull_policy;
+    }
+    let image = options.image.as_str();
+    // A colon before the last slash is a registry's port.
+    let last = image.rsplit('/').next().unwrap_or(image);
+    let moving = !image.contains('@') && (last.ends_with(":latest") || !last.contains(':'));
+    if moving { "Always" } else { "IfNotPresent" }
+}
+
+/// Cuts between characters.
+fn chunks(text: &str) -> Vec<&str> {
+    let mut chunks = Vec::new();
+    let mut rest = text;
+    while rest.len() > CHUNK_BYTES {
+        let (head, tail) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES));
+        chunks.push(head);
+        rest = tail;
+    }
+    chunks.push(rest);
+    chunks
+}
+
+/// The kubelet expands `$(NAME)` and takes `$$` for `$`: doubled, every `$` arrives as it was.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// The labels by which a run's Jobs are found.
+#[must_use]
+pub fn run_labels(run: &str) -> Labels {
+    Labels::from([
+        (MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned()),
+        (RUN_LABEL.to_owned(), run.to_owned()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::kinds::{EnvVar, NameRef};
+    use crate::probe::wire::{NameTask, ProbeSpec};
+
+    fn vantage(identity: Identity, spec: ProbeSpec) -> Vantage {
+        Vantage {
+            id: "v1".into(),
+            identity,
+            containers: vec![TierProbe {
+                tier: "AP".into(),
+                workload: None,
+                container: "t1".into(),
+                env: vec![EnvVar {
+                    name: "T_DB_HOST".into(),
+                    value: Some("db".into()),
+                    value_from: None,
+                }],
+                env_from: Vec::new(),
+                spec,
+            }],
+            look: super::super::Look::First,
+            fallback_nodes: Vec::new(),
+        }
+    }
+
+    fn options() -> JobOptions {
+        JobOptions {
+            run: "r1".into(),
+            image: "k8sverify:1".into(),
+            deadline_seconds: 90,
+            ttl_seconds: 120,
+            ..JobOptions::default()
+        }
+    }
+
+    fn pod(job: &Value) -> &Value {
+        &job["spec"]["template"]["spec"]
+    }
+
+    #[test]
+    fn a_plain_vantage_wears_no_label_and_meets_restricted() {
+        let identity = Identity {
+            namespace: "shop".into(),
+            ..Identity::default()
+        };
+        let job = manifest(&vantage(identity, ProbeSpec::default()), &options());
+        assert_eq!(job["metadata"]["name"], "k8sverify-r1-v1");
+        assert_eq!(job["metadata"]["labels"][RUN_LABEL], "r1");
+        assert_eq!(job["spec"]["template"]["metadata"]["labels"], json!({}));
+        assert_eq!(pod(&job)["securityContext"]["runAsNonRoot"], true);
+        assert!(pod(&job)["securityContext"].get("runAsUser").is_none());
+        assert!(pod(&job).get("readinessGates").is_none());
+        assert!(pod(&job).get("affinity").is_none());
+        assert_eq!(pod(&job)["automountServiceAccountToken"], false);
+        let container = &pod(&job)["containers"][0];
+        assert_eq!(container["args"], json!(["probe"]));
+        assert_eq!(container["imagePullPolicy"], "IfNotPresent");
+        assert_eq!(
+            container["securityContext"]["capabilities"]["drop"],
+            json!(["ALL"])
+        );
+    }
+
+    #[test]
+    fn an_identity_is_worn_and_kept_out_of_services() {
+        let identity = Identity {
+            namespace: "shop".into(),
+            node: Some("node-2".into()),
+            labels: Labels::from([("app".into(), "ap".into())]),
+            dns_policy: "Default".into(),
+            dns_config: r#"{"searches":["x"]}"#.into(),
+            host_aliases: r#"[{"ip":"10.0.0.1","hostnames":["db"]}]"#.into(),
+            host_network: true,
+            service_account: "ap".into(),
+            annotations: Labels::from([("sidecar.istio.io/inject".into(), "true".into())]),
+            tolerations: r#"[{"key":"a","operator":"Exists","effect":"NoExecute"}]"#.into(),
+            ..Identity::default()
+        };
+        let job = manifest(&vantage(identity, ProbeSpec::default()), &options());
+        let metadata = &job["spec"]["template"]["metadata"];
+        assert_eq!(
+            metadata["labels"],
+            json!({"app": "ap", "sidecar.istio.io/inject": "true"})
+        );
+        assert_eq!(metadata["annotations"]["sidecar.istio.io/inject"], "true");
+        let pod = pod(&job);
+        assert_eq!(pod["readinessGates"][0]["conditionType"], NEVER);
+        assert_eq!(pod["dnsPolicy"], "Default");
+        assert_eq!(pod["dnsConfig"]["searches"][0], "x");
+        assert_eq!(pod["hostAliases"][0]["ip"], "10.0.0.1");
+        assert_eq!(pod["hostNetwork"], true);
+        assert_eq!(pod["serviceAccountName"], "ap");
+        assert_eq!(pod["tolerations"].as_array().unwrap().len(), 2);
+        let term = &pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+            ["nodeSelectorTerms"][0];
+        assert_eq!(term["matchFields"][0]["values"], json!(["node-2"]));
+    }
+
+    #[test]
+    fn the_users_options_reach_the_pod() {
+        let options = JobOptions {
+            image: "registry.example:5000/k8sverify".into(),
+            image_pull_secrets: vec![NameRef {
+                name: "pull".into(),
+            }],
+            tolerations: vec![json!({"operator": "Exists"})],
+            node_selector: Labels::from([("pool".into(), "ci".into())]),
+            labels: Labels::from([("team".into(), "qa".into())]),
+            annotations: Labels::from([("why".into(), "verify".into())]),
+            priority_class: "low".into(),
+            service_account: "prober".into(),
+            ..options()
+        };
+        let identity = Identity {
+            namespace: "shop".into(),
+            node_selector: Labels::from([("disk".into(), "ssd".into())]),
+            ..Identity::default()
+        };
+        let job = manifest(&vantage(identity, ProbeSpec::default()), &options);
+        let pod = pod(&job);
+        assert_eq!(pod["imagePullSecrets"][0]["name"], "pull");
+        assert_eq!(pod["tolerations"], json!([{"operator": "Exists"}]));
+        assert_eq!(pod["nodeSelector"], json!({"pool": "ci", "disk": "ssd"}));
+        assert_eq!(pod["priorityClassName"], "low");
+        assert_eq!(pod["serviceAccountName"], "prober");
+        assert_eq!(pod["containers"][0]["imagePullPolicy"], "Always");
+        assert_eq!(job["metadata"]["labels"]["team"], "qa");
+        assert_eq!(job["spec"]["template"]["metadata"]["labels"]["team"], "qa");
+        assert_eq!(
+            job["spec"]["template"]["metadata"]["annotations"]["why"],
+            "verify"
+        );
+    }
+
+    #[test]
+    fn a_long_spec_arrives_whole_with_its_dollars() {
+        let spec = ProbeSpec {
+            names: (0..3000)
+                .map(|index| NameTask {
+                    id: format!("name:é{index}"),
+                    name: "$(HOST)$$x".into(),
+                    retry_not_found_ms: 0,
+                })
+                .collect(),
+            ..ProbeSpec::default()
+        };
+        let job = manifest(&vantage(Identity::default(), spec.clone()), &options());
+        let env = pod(&job)["containers"][0]["env"].as_array().unwrap();
+        let joined: String = env
+            .iter()
+            .filter(|variable| {
+                variable["name"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with(SPEC_VARIABLE)
+            })
+            // As the kubelet does with a text in which every dollar is doubled.
+            .map(|variable| variable["value"].as_str().unwrap().replace("$$", "$"))
+            .collect();
+        assert!(env.len() > 3);
+        assert!(
+            env.iter()
+                .all(|variable| variable["value"].as_str().unwrap().len() < 128 * 1024)
+        );
+        assert_eq!(serde_json::from_str::<ProbeSpec>(&joined).unwrap(), spec);
+    }
+}

@@ -1,0 +1,369 @@
+//! The second look at edges that failed, where another place can tell node, policy and workload apart; and the same look once
+//! more, where what stands behind an edge changed meanwhile. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::client::{Client, Clients, fallbacks, is_usable, unpublished};
+use super::edge::{self, Login, pods_of, route_of};
+use super::first::{Pool, Wish, lay, spec};
+use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
+use crate::graph::{Edge, TierGraph};
+use crate::observe::kinds::Labels;
+use crate::observe::{Snapshot, WorkloadKey, is_ready};
+use crate::policy::{self, Decision, Route, Selectors};
+use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+
+/// The second look: one more vantage for each failed edge, where it can tell something.
+#[must_use]
+pub fn second_look(
+    graph: &TierGraph,
+    snapshot: &Snapshot,
+    plan: &ProbePlan,
+    outcomes: &Outcomes,
+    options: &PlanOptions,
+) -> ProbePlan {
+    let mut second = ProbePlan::default();
+    let mut unheard = Vec::new();
+    let mut maker = Clients::new(snapshot, options);
+    let mut pools =
+        [Look::OtherNode, Look::AllLabels, Look::NoLabels].map(|look| (look, Pool::new(options)));
+    for tier in graph.tiers.values() {
+        let edges: Vec<&Edge> = graph
+            .edges
+            .iter()
+            .filter(|edge| edge.from == tier.name && !edge.forbidden)
+            .filter(|edge| is_puzzling(plan, outcomes, edge))
+            .collect();
+        if edges.is_empty() {
+            continue;
+        }
+        let clients = maker.of_tier(tier, &mut unheard);
+        for edge in edges {
+            let Some(probe) = failed_probe(plan, outcomes, edge) else {
+                continue;
+            };
+            let client = clients
+                .iter()
+                .find(|client| client.identity == probe.identity)
+                .or_else(|| clients.first());
+            let Some(client) = client else {
+                continue;
+            };
+            let case = Case {
+                snapshot,
+                client,
+                edge,
+                route: route_of(snapshot, client, edge),
+                used: nodes_used(outcomes, edge),
+            };
+            if case.is_explained() {
+                continue;
+            }
+            for (look, pool) in &mut pools {
+                if let Some((identity, next)) = case.identity(*look) {
+                    add(pool, &case, options, identity, &next);
+                }
+            }
+        }
+    }
+    for ((look, pool), prefix) in pools.into_iter().zip(["o", "l", "n"]) {
+        second.vantages.extend(pool.vantages(prefix, look));
+    }
+    second
+}
+
+fn add(
+    pool: &mut Pool<'_>,
+    case: &Case<'_>,
+    options: &PlanOptions,
+    identity: Identity,
+    next: &[String],
+) {
+    let login = Login::Without("a second look stops at the greeting".to_owned());
+    let mut unheard = Vec::new();
+    let task = edge::task(case.snapshot, case.client, case.edge, login, &mut unheard);
+    let probe = TierProbe {
+        tier: case.edge.from.clone(),
+        workload: Some(case.client.workload.clone()),
+        container: String::new(),
+        env: Vec::new(),
+        env_from: Vec::new(),
+        spec: spec(options, Vec::new(), vec![task]),
+    };
+    pool.merge(identity, next, probe);
+}
+
+/// One failed edge, seen from one of its clients.
+struct Case<'a> {
+    snapshot: &'a Snapshot,
+    client: &'a Client<'a>,
+    edge: &'a Edge,
+    route: Route,
+    /// Nodes from which it was walked already.
+    used: BTreeSet<String>,
+}
+
+impl Case<'_> {
+    /// Whether the API alone says why: nothing ready stands behind the Service, or the rules deny it whichever way a plugin
+    /// looks at them.
+    fn is_explained(&self) -> bool {
+        let behind = &self.route.endpoints;
+        if self.route.service.is_some() && !behind.iter().any(|endpoint| endpoint.view.ready) {
+            return true;
+        }
+        let paths = self.paths();
+        !paths.is_empty() && paths.iter().all(|path| path.decision.is_denied())
+    }
+
+    fn paths(&self) -> Vec<policy::Path> {
+        policy::paths(
+            self.snapshot,
+            &self.client.workload,
+            &self.route,
+            self.edge.port,
+            edge::transport(self.edge.protocol),
+        )
+    }
+
+    /// What to look as, and the nodes to try next; `None` where that would tell nothing.
+    fn identity(&self, look: Look) -> Option<(Identity, Vec<String>)> {
+        match look {
+            Look::OtherNode => self.elsewhere(),
+            Look::AllLabels => self.with_all_labels(),
+            Look::NoLabels => self.without_labels(),
+            Look::First | Look::Again => None,
+        }
+    }
+
+    /// From the target's own node, else from any other; not after the edge failed from two nodes already.
+    fn elsewhere(&self) -> Option<(Identity, Vec<String>)> {
+        let mut targets: Vec<&str> = pods_of(self.snapshot, &self.route)
+            .into_iter()
+            .map(|pod| pod.spec.node_name.as_str())
+            .filter(|node| !node.is_empty() && is_usable(self.snapshot, node))
+            .collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let mut nodes = if self.used.len() < 2 {
+            fallbacks(self.snapshot, &targets, None)
+        } else {
+            targets.into_iter().map(str::to_owned).collect()
+        };
+        nodes.retain(|node| !self.used.contains(node));
+        if nodes.is_empty() || self.used.is_empty() {
+            return None;
+        }
+        let node = nodes.remove(0);
+        let identity = Identity {
+            node: Some(node),
+            node_selector: Labels::new(),
+            ..self.client.identity.clone()
+        };
+        Some((identity, nodes))
+    }
+
+    /// A served kind of policy that could not be read may look at any label.
+    fn with_all_labels(&self) -> Option<(Identity, Vec<String>)> {
+        let unread = self
+            .snapshot
+            .other_policies
+            .iter()
+            .any(|kind| kind.objects.is_none());
+        let identity = &self.client.identity;
+        let (labels, departs) = unpublished(
+            self.snapshot,
+            &identity.namespace,
+            Selectors::all(self.client.labels),
+        );
+        if !unread || labels == identity.labels {
+            return None;
+        }
+        let identity = Identity {
+            labels,
+            departs,
+            service_account: self.client.spec.service_account_name.clone(),
+            ..identity.clone()
+        };
+        Some((identity, self.client.fallback_nodes.clone()))
+    }
+
+    /// Where rules could not be judged, a stranger that gets through shows that it is the tier's labels that are kept out.
+    fn without_labels(&self) -> Option<(Identity, Vec<String>)> {
+        let identity = &self.client.identity;
+        let unjudged = !self.snapshot.other_policies.is_empty()
+            || self.paths().iter().any(|path| {
+                !matches!(
+                    path.decision.agreed(),
+                    Some(Decision::Allowed | Decision::Denied(_))
+                )
+            });
+        if !unjudged || identity.labels.is_empty() {
+            return None;
+        }
+        let identity = Identity {
+            labels: Labels::new(),
+            departs: "without the tier's labels".to_owned(),
+            ..identity.clone()
+        };
+        Some((identity, self.client.fallback_nodes.clone()))
+    }
+}
+
+fn walks<'o>(outcomes: &'o Outcomes, edge: &Edge) -> impl Iterator<Item = &'o ProbeOutcome> {
+    let id = edge.id.0.clone();
+    outcomes
+        .probes
+        .iter()
+        .filter(move |probe| probe.look == Look::First && probe.tasks.contains(&id))
+}
+
+fn nodes_used(outcomes: &Outcomes, edge: &Edge) -> BTreeSet<String> {
+    walks(outcomes, edge)
+        .map(|probe| probe.node.clone())
+        .filter(|node| !node.is_empty())
+        .collect()
+}
+
+/// Failed on the network, and from everywhere: where it passes from one place, the places are told apart already.
+fn is_puzzling(plan: &ProbePlan, outcomes: &Outcomes, edge: &Edge) -> bool {
+    let mut walked = walks(outcomes, edge).peekable();
+    walked.peek().is_some() && walked.all(|probe| has_network_failure(plan, probe, edge))
+}
+
+fn failed_probe<'o>(
+    plan: &ProbePlan,
+    outcomes: &'o Outcomes,
+    edge: &Edge,
+) -> Option<&'o ProbeOutcome> {
+    walks(outcomes, edge).find(|probe| has_network_failure(plan, probe, edge))
+}
+
+fn has_network_failure(plan: &ProbePlan, probe: &ProbeOutcome, edge: &Edge) -> bool {
+    let unready = unready(plan, probe, edge);
+    probe.steps.iter().any(|step| {
+        step.task == edge.id.0
+            && step.status == StepStatus::Fail
+            && step
+                .endpoint
+                .as_ref()
+                .is_none_or(|endpoint| !unready.contains(endpoint))
+            && is_network(step)
+    })
+}
+
+/// Whether another place could see something else: a name that does not exist, a wrong password or a 500 is the same everywhere.
+fn is_network(step: &Step) -> bool {
+    match step.name {
+        StepName::Dns => matches!(
+            step.error,
+            Some(StepError::DnsTimeout | StepError::Servfail | StepError::Flapping)
+        ),
+        StepName::Service | StepName::Endpoint | StepName::Tls | StepName::Protocol => matches!(
+            step.error,
+            Some(
+                StepError::Refused
+                    | StepError::Timeout
+                    | StepError::Unreachable
+                    | StepError::Reset
+                    | StepError::Closed
+                    | StepError::Silent
+                    | StepError::Flapping
+            )
+        ),
+        StepName::Login | StepName::Query => false,
+    }
+}
+
+/// The endpoints of the task that the API calls not ready, as steps write them.
+fn unready(plan: &ProbePlan, probe: &ProbeOutcome, edge: &Edge) -> BTreeSet<String> {
+    plan.vantages
+        .iter()
+        .filter(|vantage| vantage.id == probe.vantage)
+        .flat_map(|vantage| &vantage.containers)
+        .filter(|container| container.tier == probe.tier)
+        .flat_map(|container| &container.spec.edges)
+        .filter(|task| task.id == edge.id.0)
+        .flat_map(|task| &task.endpoints)
+        .filter(|endpoint| !endpoint.ready)
+        .map(|endpoint| {
+            std::net::SocketAddr::new(endpoint.address, endpoint.port.get()).to_string()
+        })
+        .collect()
+}
+
+/// The same look once more, for failed edges behind which something changed between the two snapshots. A login that was refused is
+/// not tried again.
+#[must_use]
+pub fn again(
+    graph: &TierGraph,
+    before: &Snapshot,
+    after: &Snapshot,
+    outcomes: &Outcomes,
+    options: &PlanOptions,
+) -> ProbePlan {
+    let steps = |edge: &Edge| {
+        let id = edge.id.0.clone();
+        outcomes
+            .probes
+            .iter()
+            .flat_map(|probe| &probe.steps)
+            .filter(move |step| step.task == id && step.status == StepStatus::Fail)
+    };
+    let wish = Wish {
+        options,
+        edges: &|edge| {
+            !edge.forbidden && steps(edge).next().is_some() && changed(graph, before, after, edge)
+        },
+        names: false,
+        no_login: &|edge| {
+            steps(edge)
+                .any(|step| step.error == Some(StepError::LoginDenied))
+                .then(|| "a login that was refused is not tried again".to_owned())
+        },
+        prefix: "a",
+        look: Look::Again,
+    };
+    ProbePlan {
+        // What is pointless was said by the first plan.
+        skipped: BTreeMap::new(),
+        ..lay(graph, after, &wish)
+    }
+}
+
+/// Whether what stands at either end of an edge changed between two snapshots: the Service, its endpoints, the Pods.
+#[must_use]
+pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Edge) -> bool {
+    let seen = |snapshot: &Snapshot| {
+        let clients = workloads(graph, &edge.from);
+        let namespace = clients
+            .first()
+            .map_or(snapshot.namespace.as_str(), |key| key.namespace.as_str());
+        let route = policy::route(
+            snapshot,
+            namespace,
+            &edge.host,
+            edge.port,
+            edge::transport(edge.protocol),
+        );
+        let targets: Vec<(String, bool)> = workloads(graph, &edge.to)
+            .iter()
+            .flat_map(|key| snapshot.pods_of(key))
+            .map(|pod| (pod.metadata.uid.clone(), is_ready(pod)))
+            .collect();
+        // A client that restarts, or is not ready because of this very edge, has not changed.
+        let sources: Vec<(String, String)> = clients
+            .iter()
+            .flat_map(|key| snapshot.pods_of(key))
+            .map(|pod| (pod.metadata.uid.clone(), pod.spec.node_name.clone()))
+            .collect();
+        (route, targets, sources)
+    };
+    seen(before) != seen(after)
+}
+
+fn workloads<'g>(graph: &'g TierGraph, tier: &str) -> &'g [WorkloadKey] {
+    graph
+        .tiers
+        .get(tier)
+        .map_or(&[], |tier| tier.workloads.as_slice())
+}
