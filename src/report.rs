@@ -1,5 +1,6 @@
 //! [`Report`] (serialisable) → bytes, one file per format. Pure.
 
+pub mod console;
 pub mod json;
 pub mod junit;
 mod model;
