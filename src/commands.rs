@@ -1,7 +1,15 @@
 //! One file per subcommand, each a readable list of stage calls. IO.
 
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
 use thiserror::Error;
 
+use crate::cli::{Cli, Command};
+
+pub mod explain;
+pub mod fix;
 pub mod output;
 pub mod probe;
 pub mod rbac;
@@ -41,4 +49,42 @@ impl Failure {
             Self::Output(_) | Self::Unverified(_) | Self::Interrupted(_) => EXIT_UNKNOWN,
         }
     }
+}
+
+/// Reads the command line, runs the command, and says why it failed.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // clap's own exit code for usage is 2, and 0 for --help and --version.
+        Err(error) => error.exit(),
+    };
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            // Nothing is left to tell it to where standard error is closed.
+            let _ = writeln!(std::io::stderr(), "k8sverify: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, Failure> {
+    match cli.command {
+        Some(Command::Explain(args)) => output::print(explain::text(&args)?.as_bytes())?,
+        Some(Command::Fix(args)) => output::print(fix::manifests(&args)?.as_bytes())?,
+        Some(Command::Rbac(args)) => output::print(rbac::manifest(&args).as_bytes())?,
+        Some(Command::Completions(args)) => {
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "k8sverify", &mut script);
+            output::print(&script)?;
+        }
+        Some(Command::Man) => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut page)
+                .map_err(|error| Failure::Output(format!("cannot write the man page: {error}")))?;
+            output::print(&page)?;
+        }
+    }
+    Ok(EXIT_PASS)
 }

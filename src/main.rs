@@ -1,3 +1,7 @@
 //! The `k8sverify` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    k8sverify::commands::main()
+}

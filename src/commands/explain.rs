@@ -5,8 +5,15 @@ use crate::catalog::findings::FindingTexts;
 use crate::cli::ExplainArgs;
 use crate::finding::Code;
 
-const SECTIONS: [&str; 7] =
-    ["Services, selectors, ports, endpoints", "Pods and workloads", "Probes", "Network policy", "DNS", "Connection and protocol", "Could not verify"];
+const SECTIONS: [&str; 7] = [
+    "Services, selectors, ports, endpoints",
+    "Pods and workloads",
+    "Probes",
+    "Network policy",
+    "DNS",
+    "Connection and protocol",
+    "Could not verify",
+];
 
 /// The text of one code, or the list of all.
 ///
@@ -18,12 +25,26 @@ pub fn text(args: &ExplainArgs) -> Result<String, Failure> {
         return Ok(list(&texts));
     };
     let Some(code) = Code::from_name(name) else {
-        let near: Vec<&str> = Code::ALL.iter().map(|code| code.name()).filter(|known| resembles(known, name)).collect();
-        let hint = if near.is_empty() { String::new() } else { format!("; perhaps {}", near.join(", ")) };
-        return Err(Failure::Usage(format!("explain {name}: no such code{hint}; `k8sverify explain --list` names them all")));
+        let near: Vec<&str> = Code::ALL
+            .iter()
+            .map(|code| code.name())
+            .filter(|known| resembles(known, name))
+            .collect();
+        let hint = if near.is_empty() {
+            String::new()
+        } else {
+            format!("; perhaps {}", near.join(", "))
+        };
+        return Err(Failure::Usage(format!(
+            "explain {name}: no such code{hint}; `k8sverify explain --list` names them all"
+        )));
     };
     let text = texts.get(code);
-    let links = text.links.iter().map(|link| format!("  {link}\n")).collect::<String>();
+    let links = text
+        .links
+        .iter()
+        .map(|link| format!("  {link}\n"))
+        .collect::<String>();
     Ok(format!(
         "{code}  ({})\n{}\n\nWhat it means\n{}\nHow it is found\n{}\nHow to mend it\n{}\nRead on\n{links}",
         text.severity,
@@ -37,10 +58,18 @@ pub fn text(args: &ExplainArgs) -> Result<String, Failure> {
 fn list(texts: &FindingTexts) -> String {
     let mut out = String::new();
     for (section, title) in (1..).zip(SECTIONS) {
-        out += &format!("{}{section}. {title}\n", if section == 1 { "" } else { "\n" });
+        out += &format!(
+            "{}{section}. {title}\n",
+            if section == 1 { "" } else { "\n" }
+        );
         for code in Code::ALL.iter().filter(|code| code.section() == section) {
             let text = texts.get(*code);
-            out += &format!("  {:<35} {:<8} {}\n", code.name(), text.severity.to_string(), text.title);
+            out += &format!(
+                "  {:<35} {:<8} {}\n",
+                code.name(),
+                text.severity.to_string(),
+                text.title
+            );
         }
     }
     out
@@ -48,7 +77,9 @@ fn list(texts: &FindingTexts) -> String {
 
 /// Shares a word of at least four letters.
 fn resembles(known: &str, asked: &str) -> bool {
-    asked.split(['-', '_', ' ']).any(|word| word.len() > 3 && known.contains(&word.to_lowercase()))
+    asked
+        .split(['-', '_', ' '])
+        .any(|word| word.len() > 3 && known.contains(&word.to_lowercase()))
 }
 
 /// Lines of at most 100 columns, indented by two.
@@ -71,10 +102,28 @@ mod tests {
 
     #[test]
     fn a_code_is_explained_all_are_listed_and_a_wrong_one_is_refused_with_a_hint() {
-        let ask = |code: &str| text(&ExplainArgs { code: Some(code.to_owned()), list: false });
-        assert!(ask("service-missing").unwrap().contains("How to mend it\n  Create a ClusterIP Service"));
-        assert!(ask("missing-service").unwrap_err().to_string().contains("service-missing"));
-        let all = text(&ExplainArgs { code: None, list: true }).unwrap();
+        let ask = |code: &str| {
+            text(&ExplainArgs {
+                code: Some(code.to_owned()),
+                list: false,
+            })
+        };
+        assert!(
+            ask("service-missing")
+                .unwrap()
+                .contains("How to mend it\n  Create a ClusterIP Service")
+        );
+        assert!(
+            ask("missing-service")
+                .unwrap_err()
+                .to_string()
+                .contains("service-missing")
+        );
+        let all = text(&ExplainArgs {
+            code: None,
+            list: true,
+        })
+        .unwrap();
         assert!(Code::ALL.iter().all(|code| all.contains(code.name())));
     }
 }

@@ -13,22 +13,38 @@ use crate::report::Report;
 /// [`Failure::Usage`] if the report cannot be read or is none.
 pub fn manifests(args: &FixArgs) -> Result<String, Failure> {
     let name = args.report.display().to_string();
-    let text = read(&args.report).map_err(|error| Failure::Usage(format!("fix {name}: cannot read it: {error}")))?;
-    let report: Report = serde_json::from_str(&text)
-        .map_err(|error| Failure::Usage(format!("fix {name}: {error}; expected a report that `k8sverify --json PATH` wrote")))?;
+    let text = read(&args.report)
+        .map_err(|error| Failure::Usage(format!("fix {name}: cannot read it: {error}")))?;
+    let report: Report = serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!(
+            "fix {name}: {error}; expected a report that `k8sverify --json PATH` wrote"
+        ))
+    })?;
     Ok(stream(&report))
 }
 
 fn stream(report: &Report) -> String {
     let mut out = String::new();
     let mut without = Vec::new();
-    for finding in report.findings.iter().filter(|finding| finding.caused_by.is_none() && !finding.ignored) {
+    for finding in report
+        .findings
+        .iter()
+        .filter(|finding| finding.caused_by.is_none() && !finding.ignored)
+    {
         match finding.fix.as_ref() {
             Some(fix) if fix.manifest.is_some() => {
                 let manifest = fix.manifest.as_deref().unwrap_or_default().trim_end();
-                out += &format!("---\n# {}: {}\n{manifest}\n", finding.id, fix.text.replace('\n', " "));
+                out += &format!(
+                    "---\n# {}: {}\n{manifest}\n",
+                    finding.id,
+                    fix.text.replace('\n', " ")
+                );
             }
-            Some(fix) => without.push(format!("# {}: {}\n", finding.id, fix.command.as_ref().unwrap_or(&fix.text).replace('\n', " "))),
+            Some(fix) => without.push(format!(
+                "# {}: {}\n",
+                finding.id,
+                fix.command.as_ref().unwrap_or(&fix.text).replace('\n', " ")
+            )),
             None => {}
         }
     }
