@@ -85,6 +85,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 .map_err(|error| Failure::Output(format!("cannot write the man page: {error}")))?;
             output::print(&page)?;
         }
+        None | Some(_) => return Err(Failure::Usage("not in this build yet".to_owned())),
     }
     Ok(EXIT_PASS)
 }

@@ -1,5 +1,6 @@
 //! [`crate::compose::ComposeFile`] + [`crate::observe::Snapshot`] → [`TierGraph`]: tiers, and edges "A must reach host B:port by protocol". Pure.
 
+pub mod layout;
 mod model;
 pub mod render;
 

@@ -40,13 +40,9 @@ pub fn text(args: &ExplainArgs) -> Result<String, Failure> {
         )));
     };
     let text = texts.get(code);
-    let links = text
-        .links
-        .iter()
-        .map(|link| format!("  {link}\n"))
-        .collect::<String>();
+    let links = text.links.join("\n  ");
     Ok(format!(
-        "{code}  ({})\n{}\n\nWhat it means\n{}\nHow it is found\n{}\nHow to mend it\n{}\nRead on\n{links}",
+        "{code}  ({})\n{}\n\nWhat it means\n{}\nHow it is found\n{}\nHow to mend it\n{}\nRead on\n  {links}\n",
         text.severity,
         text.title,
         indented(&text.means),
