@@ -58,6 +58,9 @@ pub fn main() -> ExitCode {
         // clap's own exit code for usage is 2, and 0 for --help and --version.
         Err(error) => error.exit(),
     };
+    if matches!(cli.command, Some(Command::Probe)) {
+        return probe::command();
+    }
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
