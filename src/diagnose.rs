@@ -1,8 +1,13 @@
 //! A table of rules, `fn(&Context) -> Vec<Finding>`, run once; one file per section of the catalogue. Pure.
 
+pub(crate) mod connection;
+mod dns;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod ingress;
+mod network_policy;
+mod protocol;
+mod target;
 pub mod walk;
 
 use std::collections::BTreeMap;
@@ -64,7 +69,13 @@ impl<'a> Context<'a> {
 pub type Rule = fn(&Context<'_>) -> Vec<Finding>;
 
 /// Every rule, by section of the catalogue; each file owns its slice.
-const RULES: &[&[Rule]] = &[ingress::RULES];
+const RULES: &[&[Rule]] = &[
+    ingress::RULES,
+    network_policy::RULES,
+    dns::RULES,
+    connection::RULES,
+    protocol::RULES,
+];
 
 /// Runs every rule once. One finding per code and object: where two rules see the same fault, what they saw is put together.
 /// Which finding is the cause of what is the verdict's business.
@@ -87,7 +98,7 @@ pub fn diagnose(context: &Context<'_>) -> Vec<Finding> {
 }
 
 /// Puts what `other` saw into `finding`, which is of the same code and object; the greater weight speaks.
-fn join(finding: &mut Finding, other: Finding) {
+pub(crate) fn join(finding: &mut Finding, other: Finding) {
     if weight(other.severity) > weight(finding.severity) {
         finding.severity = other.severity;
         finding.message = other.message;

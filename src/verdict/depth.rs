@@ -9,7 +9,7 @@ use crate::report::Depth;
 /// How far the edge was really proven: of places that failed the worst, of places that pass the worst endpoint. Only one
 /// place per tier logs in, so the deepest of several places that pass says how far an endpoint was proven.
 #[must_use]
-pub fn depth(evidence: &Evidence<'_>) -> Depth {
+pub(super) fn depth(evidence: &Evidence<'_>) -> Depth {
     let failed = evidence
         .failed()
         .map(|walk| depths(walk).into_values().min().unwrap_or_default())

@@ -1,0 +1,323 @@
+//! Section 6, the connection: what the network was seen to do where nothing more specific explains it, and servers that listen
+//! on loopback only. Graph, snapshot and outcomes in, findings out. Pure.
+
+use super::target::{self, line};
+use super::walk::{Evidence, Stage};
+use super::{Context, Rule, protocol};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::graph::Edge;
+use crate::observe::kinds::{Container, PodSpec, Probe};
+use crate::observe::{HostMeaning, WorkloadKey, is_ready};
+use crate::probe::wire::{Step, StepError, StepStatus};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[listens_on_loopback];
+
+/// What the first broken step itself says, as the finding of an edge that nothing more specific explains. `None` only for an edge
+/// that did not fail.
+#[must_use]
+pub(crate) fn symptom(context: &Context<'_>, evidence: &Evidence<'_>) -> Option<Finding> {
+    let (walk, step) = evidence.first_broken()?;
+    let edge = evidence.edge;
+    let mut finding = match super::walk::stage(step.name) {
+        Stage::Dns => name_symptom(context, edge, step),
+        Stage::Connect => connect_symptom(context, edge, step),
+        Stage::Protocol => protocol::finding(context, edge, step),
+    };
+    finding.edges.insert(edge.id.clone());
+    finding.evidence.push(line(&walk.place(), step));
+    finding
+        .evidence
+        .extend(elsewhere(evidence, step).into_iter().take(3));
+    Some(finding)
+}
+
+/// What other walks say of the same step.
+fn elsewhere(evidence: &Evidence<'_>, step: &Step) -> Vec<String> {
+    evidence
+        .passed()
+        .filter(|walk| {
+            walk.steps_of(step.name)
+                .any(|step| step.status == StepStatus::Pass)
+        })
+        .map(|walk| format!("as {}: works", walk.place()))
+        .collect()
+}
+
+fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
+    if matches!(
+        step.error,
+        Some(StepError::DnsTimeout | StepError::Servfail)
+    ) {
+        return super::dns::unavailable(context, &format!("`{}`", edge.host));
+    }
+    let namespace = target::client_namespace(context, edge);
+    let hint = match context.snapshot.meaning(&edge.host, namespace) {
+        HostMeaning::Outside => "no name server that the cluster asks knows it",
+        HostMeaning::Service(_) => "although the API shows a Service of that name",
+        _ => "and the API shows no Service of that name",
+    };
+    let mut finding = Finding::new(
+        Code::DnsNameNotFound,
+        Severity::Error,
+        ObjectRef::new("name", edge.host.clone(), ""),
+        format!(
+            "`{}`, which {} uses for {}, does not resolve: {hint}",
+            edge.host, edge.from, edge.to
+        ),
+    );
+    let place = edge
+        .variable
+        .as_deref()
+        .map_or_else(|| edge.origin.join(", "), str::to_owned);
+    finding.fix = Some(Fix {
+        text: format!(
+            "correct the host in {place}, or create a Service of that name in the namespace where it is looked for"
+        ),
+        ..Fix::default()
+    });
+    finding
+}
+
+fn connect_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
+    let (code, says) = match step.error {
+        Some(StepError::Refused) => (Code::ConnectionRefused, "refuses the connection"),
+        Some(StepError::Reset | StepError::Closed | StepError::Broken) => {
+            (Code::ConnectionReset, "resets the connection")
+        }
+        _ => (Code::ConnectionTimeout, "never answers"),
+    };
+    let object = target::object(context, edge, Some(step));
+    let what = step.endpoint.as_deref().unwrap_or(&step.target);
+    let mut finding = Finding::new(
+        code,
+        Severity::Error,
+        object.clone(),
+        format!(
+            "{} cannot reach {} at {}:{}: {what} {says}, and nothing that the API shows explains it",
+            edge.from, edge.to, edge.host, edge.port
+        ),
+    );
+    finding.fix = Some(Fix {
+        text: match code {
+            Code::ConnectionRefused => format!(
+                "let {object} listen on port {} of all addresses (0.0.0.0), or correct the port that {} dials",
+                edge.port, edge.from
+            ),
+            _ => format!(
+                "look for what drops the packets between {} and {object}: firewalls, routes, policies of the network plugin",
+                edge.from
+            ),
+        },
+        ..Fix::default()
+    });
+    finding
+}
+
+/// Every ready Pod refuses on its own address, and yet its own exec probe says that it serves, or its command says that it binds to
+/// loopback.
+fn listens_on_loopback(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        if edge.forbidden
+            || !evidence.breaks_at(Stage::Connect)
+            || !evidence.every_endpoint_unconnected()
+            || super::network_policy::may_deny(context, edge)
+        {
+            continue;
+        }
+        let refusals: Vec<(String, &str, &Step)> = evidence
+            .failed()
+            .flat_map(|walk| {
+                walk.endpoints_unconnected()
+                    .into_iter()
+                    .map(|(endpoint, step)| (walk.place(), endpoint, step))
+            })
+            .collect();
+        if refusals
+            .iter()
+            .any(|(_, _, step)| step.error != Some(StepError::Refused))
+        {
+            continue;
+        }
+        for (place, endpoint, step) in refusals {
+            if let Some(mut finding) = on_loopback(context, edge, endpoint) {
+                finding.edges.insert(edge.id.clone());
+                finding.evidence.push(line(&place, step));
+                found.push(finding);
+            }
+        }
+    }
+    found
+}
+
+fn on_loopback(context: &Context<'_>, edge: &Edge, endpoint: &str) -> Option<Finding> {
+    let pod = target::pod_at(context, endpoint)?;
+    let (_, port) = target::address(endpoint)?;
+    let workload = context.snapshot.workload_of(pod);
+    let (sure, why) = if let Some(words) = declares_loopback(&pod.spec) {
+        (true, format!("its command binds to loopback (`{words}`)"))
+    } else {
+        if !is_ready(pod) || !serves_that_port(context, edge, &workload, &pod.spec, port.get()) {
+            return None;
+        }
+        let command = exec_probe(&pod.spec)?;
+        (
+            false,
+            format!("its own probe `{command}`, which runs inside the container, passes"),
+        )
+    };
+    let object = workload.object();
+    let likely = if sure { "" } else { " likely" };
+    let mut finding = Finding::new(
+        Code::ListensOnLoopback,
+        Severity::Error,
+        object.clone(),
+        format!(
+            "{object}{likely} listens on 127.0.0.1 only: port {port} of its Pod address refuses, while {why}"
+        ),
+    );
+    finding.evidence.push(format!(
+        "pod/{} is {}; {why}",
+        pod.metadata.name,
+        if is_ready(pod) { "ready" } else { "not ready" }
+    ));
+    finding.fix = Some(Fix {
+        text: format!(
+            "let the server in {object} bind to all addresses: {}",
+            bind_hint(edge)
+        ),
+        ..Fix::default()
+    });
+    Some(finding)
+}
+
+fn bind_hint(edge: &Edge) -> &'static str {
+    use crate::protocol::Protocol;
+    match edge.protocol {
+        Protocol::Mysql => "`bind-address=0.0.0.0` and no `skip-networking`",
+        Protocol::Postgres => "`listen_addresses='*'`",
+        Protocol::Redis => "`bind * -::*` and a password or `protected-mode no`",
+        Protocol::Mongodb => "`--bind_ip_all`",
+        _ => "0.0.0.0 instead of 127.0.0.1 or localhost",
+    }
+}
+
+/// The word of a command that binds the server to loopback.
+fn declares_loopback(spec: &PodSpec) -> Option<String> {
+    const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
+    const BINDS: [&str; 6] = ["bind", "listen", "--host", "--address", "--addr", "-h"];
+    let is_loopback = |value: &str| {
+        let value = value.trim_matches(|letter: char| "'\"[]".contains(letter));
+        let host = value
+            .rsplit_once(':')
+            .filter(|(_, port)| port.chars().all(|letter| letter.is_ascii_digit()))
+            .map_or(value, |(host, _)| host);
+        LOOPBACK.contains(&value) || LOOPBACK.contains(&host)
+    };
+    for container in &spec.containers {
+        let words: Vec<&str> = container
+            .command
+            .iter()
+            .chain(&container.args)
+            // A script as one word is not searched: it may also hold a client's command.
+            .filter(|word| !word.contains(char::is_whitespace))
+            .map(String::as_str)
+            .collect();
+        for (index, word) in words.iter().enumerate() {
+            let lower = word.to_ascii_lowercase();
+            let binds = |text: &str| BINDS.iter().any(|bind| text.contains(bind));
+            if let Some((key, value)) = lower.split_once('=')
+                && binds(key)
+                && is_loopback(value)
+            {
+                return Some((*word).to_owned());
+            }
+            let next = words.get(index + 1);
+            if lower.starts_with('-')
+                && binds(&lower)
+                && let Some(next) = next
+                && is_loopback(&next.to_ascii_lowercase())
+            {
+                return Some(format!("{word} {next}"));
+            }
+        }
+    }
+    None
+}
+
+/// Whether the container is known to serve that port at all: a wrong port is no wrong address.
+fn serves_that_port(
+    context: &Context<'_>,
+    edge: &Edge,
+    workload: &WorkloadKey,
+    spec: &PodSpec,
+    port: u16,
+) -> bool {
+    let declared = |container: &Container| {
+        container
+            .ports
+            .iter()
+            .any(|declared| declared.container_port == i32::from(port))
+    };
+    let of_tier = context.graph.tiers.values().any(|tier| {
+        tier.workloads.contains(workload)
+            && (tier.ports.iter().any(|known| known.get() == port)
+                || tier
+                    .server
+                    .as_ref()
+                    .is_some_and(|server| server.port.get() == port))
+    });
+    let usual = edge
+        .protocol
+        .default_port()
+        .is_some_and(|usual| usual.get() == port);
+    (of_tier || usual || spec.containers.iter().any(declared))
+        && !spec
+            .containers
+            .iter()
+            .any(|container| names_other_port(container, port))
+}
+
+/// Whether the command moves the server to another port, or the exec probe asks another one.
+fn names_other_port(container: &Container, port: u16) -> bool {
+    let probes = probes(container)
+        .filter_map(|probe| probe.exec.as_ref())
+        .flat_map(|exec| &exec.command);
+    let words: Vec<&str> = container
+        .command
+        .iter()
+        .chain(&container.args)
+        .chain(probes)
+        .flat_map(|word| word.split([' ', '=', ',', ';']))
+        .collect();
+    words.windows(2).any(|pair| {
+        let key = pair[0].to_ascii_lowercase();
+        let is_port_key =
+            key == "-p" || key == "-P" || key.trim_start_matches('-').ends_with("port");
+        is_port_key
+            && pair[1]
+                .parse::<u16>()
+                .is_ok_and(|other| other != port && other != 0)
+    })
+}
+
+fn probes(container: &Container) -> impl Iterator<Item = &Probe> {
+    [
+        &container.readiness_probe,
+        &container.startup_probe,
+        &container.liveness_probe,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The exec probe that shows that the server works; none where the kubelet itself connects to the Pod's address.
+fn exec_probe(spec: &PodSpec) -> Option<String> {
+    spec.containers.iter().find_map(|container| {
+        probes(container)
+            .find_map(|probe| probe.exec.as_ref())
+            .map(|exec| exec.command.join(" "))
+    })
+}

@@ -1,0 +1,406 @@
+//! Section 5: cluster DNS that answers nobody, clients that are kept from it, records that lead elsewhere. Pure.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::target::{self, line};
+use super::walk::{Evidence, Stage};
+use super::{Context, Rule};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::graph::Edge;
+use crate::observe::kinds::PodSpec;
+use crate::observe::{HostMeaning, WorkloadKey};
+use crate::plan::{Look, ProbeOutcome};
+use crate::policy::{self, Peer};
+use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[nobody_is_answered, policy_not_cluster, record_wrong];
+
+/// The DNS Service that resolv.conf names, as an object: by its address, else the usual one.
+fn dns_service(context: &Context<'_>) -> ObjectRef {
+    context
+        .outcomes
+        .iter()
+        .flat_map(|outcomes| &outcomes.probes)
+        .flat_map(|probe| &probe.nameservers)
+        .find_map(|address| match context.snapshot.meaning(address, "") {
+            HostMeaning::ServiceAddress(key) => Some(key.object()),
+            _ => None,
+        })
+        .unwrap_or_else(|| ObjectRef::new("service", "kube-dns", "kube-system"))
+}
+
+/// `dns-unavailable` without edges: cluster DNS leaves a question without an answer.
+pub(super) fn unavailable(context: &Context<'_>, what: &str) -> Finding {
+    let object = dns_service(context);
+    let mut finding = Finding::new(
+        Code::DnsUnavailable,
+        Severity::Error,
+        object.clone(),
+        format!(
+            "cluster DNS ({object} in {}) does not answer for {what}",
+            object.namespace
+        ),
+    );
+    finding.fix = Some(Fix {
+        text: format!(
+            "bring cluster DNS back: see its Pods with the command, scale or restart them (often deployment/coredns in {})",
+            object.namespace
+        ),
+        command: Some(format!(
+            "kubectl -n {} get pods,endpointslices -l k8s-app=kube-dns",
+            object.namespace
+        )),
+        manifest: None,
+    });
+    finding
+}
+
+/// Whether a client is meant to ask cluster DNS and no policy keeps it from it.
+fn may_ask(context: &Context<'_>, probe: &ProbeOutcome) -> bool {
+    let own_settings = match probe.identity.dns_policy.as_str() {
+        "" | "ClusterFirst" => probe.identity.host_network,
+        "ClusterFirstWithHostNet" => false,
+        _ => true,
+    };
+    let nameservers: Vec<IpAddr> = probe
+        .nameservers
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    let denied = |workload: &WorkloadKey| {
+        let snapshot = context.snapshot;
+        let peers: Vec<Peer> = match snapshot.pods_of(workload) {
+            pods if pods.is_empty() => Peer::of_workload(snapshot, workload).into_iter().collect(),
+            pods => pods
+                .into_iter()
+                .map(|pod| Peer::of_pod(snapshot, pod))
+                .collect(),
+        };
+        peers.iter().any(|peer| {
+            policy::dns(snapshot, peer, &nameservers)
+                .decision
+                .is_denied_somehow()
+        })
+    };
+    let tier = context.graph.tiers.get(&probe.tier);
+    !own_settings && !tier.is_some_and(|tier| tier.workloads.iter().any(denied))
+}
+
+/// No name resolves for anybody who may ask: cluster DNS itself is down, or serves nothing.
+fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
+    let Some(outcomes) = context.outcomes else {
+        return Vec::new();
+    };
+    let clients: Vec<&ProbeOutcome> = outcomes
+        .probes
+        .iter()
+        .filter(|probe| matches!(probe.look, Look::First | Look::Again))
+        .filter(|probe| may_ask(context, probe))
+        .collect();
+    let asked = || {
+        clients
+            .iter()
+            .flat_map(|probe| probe.steps.iter().map(move |step| (*probe, step)))
+            .filter(|(_, step)| step.name == StepName::Dns && step.status != StepStatus::Skipped)
+            // A name from /etc/hosts was asked of nobody.
+            .filter(|(_, step)| {
+                step.facts
+                    .get("source")
+                    .is_none_or(|source| source != "hosts")
+            })
+    };
+    let unanswered = |step: &Step| {
+        matches!(
+            step.error,
+            Some(StepError::DnsTimeout | StepError::Servfail)
+        )
+    };
+    if asked().any(|(_, step)| step.status == StepStatus::Pass) {
+        return Vec::new();
+    }
+    // An answer that a name does not exist is an answer, unless the API shows the Services that nobody can resolve.
+    let silent = asked().next().is_some() && asked().all(|(_, step)| unanswered(step));
+    let denied_services = services_without_record(context);
+    if !silent && denied_services.len() < 2 {
+        return Vec::new();
+    }
+    let mut finding = unavailable(context, "anybody");
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        let concerned = evidence.failed().any(|walk| {
+            may_ask(context, walk.probe)
+                && walk.broken_stage() == Some(Stage::Dns)
+                && walk.dns.is_some_and(|step| unanswered(step) || !silent)
+        });
+        if concerned && !edge.forbidden {
+            finding.edges.insert(edge.id.clone());
+        }
+    }
+    if finding.edges.is_empty() {
+        return Vec::new();
+    }
+    if !silent {
+        finding.message = format!(
+            "cluster DNS ({}) knows none of the Services that the API shows ({})",
+            finding.object,
+            denied_services.into_iter().collect::<Vec<_>>().join(", ")
+        );
+    }
+    finding.evidence.extend(
+        asked()
+            .take(3)
+            .map(|(probe, step)| line(&format!("{} on {}", probe.tier, probe.node), step)),
+    );
+    vec![finding]
+}
+
+/// Services with an address whose names were asked for and not found.
+fn services_without_record(context: &Context<'_>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for evidence in context.evidence.values() {
+        let not_found = evidence.failed().any(|walk| {
+            may_ask(context, walk.probe)
+                && walk
+                    .dns
+                    .is_some_and(|step| step.error == Some(StepError::Nxdomain))
+        });
+        if !not_found {
+            continue;
+        }
+        let service = target::service(context, evidence.edge)
+            .and_then(|key| context.snapshot.service(&key))
+            .filter(|service| service.spec.cluster_ip.parse::<IpAddr>().is_ok());
+        if let Some(service) = service {
+            found.insert(service.metadata.name.clone());
+        }
+    }
+    found
+}
+
+/// The client's own settings keep it from cluster DNS, and the name that it asks for is that of a Service.
+fn policy_not_cluster(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        let fails = context.outcomes.is_none() || evidence.breaks_at(Stage::Dns);
+        if edge.forbidden || !fails || !is_cluster_name(context, edge) {
+            continue;
+        }
+        for client in target::clients(context, edge) {
+            let Some(template) = context.snapshot.template(client) else {
+                continue;
+            };
+            let Some(why) = kept_from_cluster_dns(template.spec, &edge.host) else {
+                continue;
+            };
+            let object = client.object();
+            let mut finding = Finding::new(
+                Code::DnsPolicyNotCluster,
+                Severity::Error,
+                object.clone(),
+                format!(
+                    "{object} does not ask cluster DNS: {why}, so `{}` and every other Service name stay unknown to it",
+                    edge.host
+                ),
+            );
+            finding.edges.insert(edge.id.clone());
+            finding.evidence.extend(seen(evidence));
+            finding.fix = Some(settings_fix(client, template.spec));
+            found.push(finding);
+        }
+    }
+    found
+}
+
+fn is_cluster_name(context: &Context<'_>, edge: &Edge) -> bool {
+    let namespace = target::client_namespace(context, edge);
+    matches!(
+        context.snapshot.meaning(&edge.host, namespace),
+        HostMeaning::Service(_) | HostMeaning::HeadlessPod { .. }
+    )
+}
+
+/// Why a Pod's DNS settings keep it from cluster DNS, or from the search list that the name needs.
+fn kept_from_cluster_dns(spec: &PodSpec, host: &str) -> Option<String> {
+    match spec.dns_policy.as_str() {
+        "Default" => Some("its dnsPolicy is Default, the node's resolver".to_owned()),
+        "None" => {
+            let config = spec.dns_config.clone().unwrap_or_default();
+            let servers = config.nameservers.join(", ");
+            let short = !host.trim_end_matches('.').contains(".svc.");
+            let searches = config.searches.iter().any(|domain| domain.contains("svc."));
+            if short && !searches {
+                Some(format!(
+                    "its dnsPolicy is None, and its search list has no domain in which `{host}` would be found"
+                ))
+            } else {
+                Some(format!("its dnsPolicy is None, and it asks {servers}"))
+            }
+        }
+        "" | "ClusterFirst" if spec.host_network => Some(
+            "it runs in the host network, where dnsPolicy ClusterFirst means the node's resolver"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn settings_fix(client: &WorkloadKey, spec: &PodSpec) -> Fix {
+    let policy = if spec.host_network {
+        "ClusterFirstWithHostNet"
+    } else {
+        "ClusterFirst"
+    };
+    let command = (client.kind != "pod").then(|| {
+        format!(
+            "kubectl -n {} patch {client} --type=merge -p '{{\"spec\":{{\"template\":{{\"spec\":{{\"dnsPolicy\":\"{policy}\"}}}}}}}}'",
+            client.namespace
+        )
+    });
+    Fix {
+        text: format!("set `dnsPolicy: {policy}` in the Pod template of {client}"),
+        command: command.filter(|_| {
+            matches!(
+                client.kind.as_str(),
+                "deployment" | "statefulset" | "daemonset"
+            )
+        }),
+        manifest: None,
+    }
+}
+
+/// What the failed walks saw of the name.
+fn seen(evidence: &Evidence<'_>) -> Vec<String> {
+    evidence
+        .failed()
+        .filter_map(|walk| {
+            let step = walk.dns?;
+            let asked = if walk.probe.nameservers.is_empty() {
+                String::new()
+            } else {
+                format!(" (asked {})", walk.probe.nameservers.join(", "))
+            };
+            Some(format!("{}{asked}", line(&walk.place(), step)))
+        })
+        .collect()
+}
+
+/// The name resolves, to other addresses than the Service of that name has, and nothing answers there.
+fn record_wrong(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        let after_name = evidence
+            .broken_stage()
+            .is_some_and(|stage| stage != Stage::Dns);
+        if edge.forbidden || !after_name || edge.host.parse::<IpAddr>().is_ok() {
+            continue;
+        }
+        let Some(key) = target::service(context, edge) else {
+            continue;
+        };
+        let own = addresses_of(context, &key);
+        if own.is_empty() {
+            continue;
+        }
+        for walk in evidence.failed() {
+            let Some(step) = walk.dns else { continue };
+            let answered = answered(step);
+            if answered.is_empty() || answered.iter().any(|address| own.contains(address)) {
+                continue;
+            }
+            let object = key.object();
+            let list = |addresses: &BTreeSet<IpAddr>| {
+                addresses
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let alias = aliases(context, edge);
+            let why = alias.as_ref().map_or_else(
+                || "DNS rewrites it, or the record is stale".to_owned(),
+                |client| format!("hostAliases of {client} say so"),
+            );
+            let mut finding = Finding::new(
+                Code::DnsRecordWrong,
+                Severity::Error,
+                object.clone(),
+                format!(
+                    "`{}` leads {} to {}, but {object} has {}: {why}",
+                    edge.host,
+                    edge.from,
+                    list(&answered),
+                    list(&own)
+                ),
+            );
+            finding.edges.insert(edge.id.clone());
+            finding.evidence.push(line(&walk.place(), step));
+            finding.fix = Some(Fix {
+                text: alias.map_or_else(
+                    || {
+                        format!(
+                            "correct the record or rewrite of `{}` in cluster DNS",
+                            edge.host
+                        )
+                    },
+                    |client| format!("remove `{}` from hostAliases of {client}", edge.host),
+                ),
+                ..Fix::default()
+            });
+            found.push(finding);
+        }
+    }
+    found
+}
+
+/// The addresses under which a Service should be found: its own, or those of its endpoints if it is headless.
+fn addresses_of(context: &Context<'_>, key: &crate::observe::ServiceKey) -> BTreeSet<IpAddr> {
+    let snapshot = context.snapshot;
+    let Some(service) = snapshot.service(key) else {
+        return BTreeSet::new();
+    };
+    if service.spec.kind == "ExternalName" {
+        return BTreeSet::new();
+    }
+    if service.spec.cluster_ip == "None" {
+        return snapshot
+            .slices_of(key)
+            .into_iter()
+            .flat_map(|slice| &slice.endpoints)
+            .flat_map(|endpoint| &endpoint.addresses)
+            .filter_map(|address| address.parse().ok())
+            .collect();
+    }
+    let text = std::iter::once(&service.spec.cluster_ip).chain(&service.spec.cluster_ips);
+    text.filter_map(|address| address.parse().ok()).collect()
+}
+
+/// The addresses that a DNS step got.
+fn answered(step: &Step) -> BTreeSet<IpAddr> {
+    step.facts
+        .get("addresses")
+        .into_iter()
+        .flat_map(|text| text.split([',', ' ']))
+        .filter_map(|address| address.trim().parse().ok())
+        .collect()
+}
+
+/// The client workload whose `hostAliases` name the host.
+fn aliases(context: &Context<'_>, edge: &Edge) -> Option<WorkloadKey> {
+    target::clients(context, edge)
+        .iter()
+        .find(|client| {
+            context.snapshot.template(client).is_some_and(|template| {
+                template.spec.host_aliases.iter().any(|alias| {
+                    alias
+                        .hostnames
+                        .iter()
+                        .any(|name| name.eq_ignore_ascii_case(&edge.host))
+                })
+            })
+        })
+        .cloned()
+}

@@ -1,0 +1,404 @@
+//! Section 4: NetworkPolicies that deny an edge, and edges that should not work. The rules of the policies explain, the probe
+//! decides: a denial counts only where the probe failed at a step that a policy can break. Pure.
+
+use std::net::IpAddr;
+
+use super::target::{self, line};
+use super::walk::{Evidence, Stage, Walk};
+use super::{Context, Rule};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::graph::Edge;
+use crate::policy::{self, Decision, Denial, Direction, Path, Peer};
+use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+use crate::protocol::Protocol;
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[denied, dns_denied, not_enforced, forbidden_open];
+
+/// Every way of an edge from its client's Pods to its target's, as the policies judge it.
+fn paths(context: &Context<'_>, edge: &Edge) -> Vec<Path> {
+    let snapshot = context.snapshot;
+    let transport = transport(edge);
+    target::clients(context, edge)
+        .iter()
+        .flat_map(|client| {
+            let route = policy::route(
+                snapshot,
+                &client.namespace,
+                &edge.host,
+                edge.port,
+                transport,
+            );
+            policy::paths(snapshot, client, &route, edge.port, transport)
+        })
+        .collect()
+}
+
+const fn transport(edge: &Edge) -> &'static str {
+    match edge.protocol {
+        Protocol::Udp => "UDP",
+        _ => "TCP",
+    }
+}
+
+/// Whether a policy could be why this edge fails: one denies it, or what there is could not be read.
+#[must_use]
+pub(super) fn may_deny(context: &Context<'_>, edge: &Edge) -> bool {
+    let unread_kind = context
+        .snapshot
+        .other_policies
+        .iter()
+        .any(|policy| policy.objects.is_none());
+    unread_kind
+        || paths(context, edge).iter().any(|path| {
+            let ways = [Some(&path.decision.pod), path.decision.service.as_ref()];
+            ways.into_iter()
+                .flatten()
+                .any(|decision| *decision != Decision::Allowed)
+        })
+}
+
+/// A policy that admits no such connection, where the probe could not connect either.
+fn denied(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        if edge.forbidden {
+            continue;
+        }
+        for path in paths(context, edge) {
+            let confirmation = match context.outcomes {
+                // Offline the rules are all there is, so both ways of reading them must agree.
+                None if path.decision.is_denied() => Vec::new(),
+                None => continue,
+                Some(_) => match blocked(evidence, &path) {
+                    Some(lines) => lines,
+                    None => continue,
+                },
+            };
+            for denial in denials(&path) {
+                found.push(denial_finding(edge, &path, denial, &confirmation));
+            }
+        }
+    }
+    found
+}
+
+/// The denials of a path: those of the Pod's own address first, else those that only the Service's address meets.
+fn denials(path: &Path) -> &[Denial] {
+    let ways = [Some(&path.decision.pod), path.decision.service.as_ref()];
+    ways.into_iter()
+        .flatten()
+        .find_map(|decision| match decision {
+            Decision::Denied(denials) => Some(denials.as_slice()),
+            Decision::Allowed | Decision::Unknown(_) => None,
+        })
+        .unwrap_or_default()
+}
+
+/// What the probes say of a path that the policies deny: `None` if it was not seen to be blocked.
+fn blocked(evidence: &Evidence<'_>, path: &Path) -> Option<Vec<String>> {
+    if !path.decision.is_denied_somehow() {
+        return None;
+    }
+    let mut lines = Vec::new();
+    for walk in evidence.failed() {
+        match at_target(walk, &path.target) {
+            // The endpoint itself says whether the way to this Pod is open.
+            Some(step) if is_blocked(step) => lines.push(line(&walk.place(), step)),
+            // Both readings of the rules deny it and it is open: they do not explain the failure.
+            Some(_) if path.decision.is_denied() => {}
+            _ => {
+                if let Some(step) = blocked_connect(walk) {
+                    lines.push(line(&walk.place(), step));
+                }
+            }
+        }
+    }
+    (!lines.is_empty()).then_some(lines)
+}
+
+/// The step that connects to the target itself.
+fn at_target<'a>(walk: &Walk<'a>, peer: &Peer) -> Option<&'a Step> {
+    walk.endpoints
+        .iter()
+        .filter(|(endpoint, _)| {
+            target::address(endpoint).is_some_and(|(address, _)| peer.addresses.contains(&address))
+        })
+        .flat_map(|(_, endpoint)| endpoint.steps.iter().copied())
+        .filter(|step| step.status != StepStatus::Skipped)
+        .find(|step| step.name == StepName::Endpoint || is_blocked(step))
+}
+
+fn blocked_connect<'a>(walk: &Walk<'a>) -> Option<&'a Step> {
+    walk.broken
+        .filter(|step| step.name != StepName::Dns && step.endpoint.is_none() && is_blocked(step))
+}
+
+/// Whether a step ended as a blocked packet may end: dropped, rejected, or (a proxy) closed before the first byte.
+fn is_blocked(step: &Step) -> bool {
+    step.status == StepStatus::Fail
+        && matches!(
+            step.error,
+            Some(
+                StepError::Refused
+                    | StepError::Timeout
+                    | StepError::Unreachable
+                    | StepError::Reset
+                    | StepError::Closed
+                    | StepError::Silent
+            )
+        )
+}
+
+fn denial_finding(edge: &Edge, path: &Path, denial: &Denial, confirmation: &[String]) -> Finding {
+    let (code, end) = match denial.direction {
+        Direction::Egress => (Code::NetworkPolicyEgressDenied, &edge.from),
+        Direction::Ingress => (Code::NetworkPolicyIngressDenied, &edge.to),
+    };
+    let object = policy_object(denial, path, edge);
+    let way = match denial.direction {
+        Direction::Egress => "lets it reach no",
+        Direction::Ingress => "lets in no",
+    };
+    let what = match denial.direction {
+        Direction::Egress => path.target.words(),
+        Direction::Ingress => path.source.words(),
+    };
+    let mut finding = Finding::new(
+        code,
+        Severity::Error,
+        object.clone(),
+        format!(
+            "{object} isolates {end} and {way} {what} on port {}: {} → {} is denied",
+            path.port, edge.from, edge.to
+        ),
+    );
+    finding.evidence.push(denial.reason.clone());
+    if path.decision.agreed().is_none() {
+        finding.evidence.push(format!(
+            "whether it sees {}:{} or the address of a Pod and port {} depends on the network plugin: the probe decided",
+            edge.host, edge.port, path.port
+        ));
+    }
+    finding.evidence.extend(confirmation.iter().cloned());
+    finding.edges.insert(edge.id.clone());
+    finding.fix = Some(policy::fix(
+        denial,
+        &path.source,
+        &path.target,
+        path.port,
+        &[transport(edge)],
+    ));
+    finding
+}
+
+/// The policy that comes nearest to admitting the connection.
+fn policy_object(denial: &Denial, path: &Path, edge: &Edge) -> ObjectRef {
+    denial.policies.first().cloned().unwrap_or_else(|| {
+        let (peer, name) = match denial.direction {
+            Direction::Egress => (&path.source, &edge.from),
+            Direction::Ingress => (&path.target, &edge.to),
+        };
+        ObjectRef::new("networkpolicy", name.clone(), peer.namespace.clone())
+    })
+}
+
+/// A client whose policies let it reach no cluster DNS, and whose questions stay without an answer.
+fn dns_denied(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        if edge.forbidden || (context.outcomes.is_some() && !evidence.breaks_at(Stage::Dns)) {
+            continue;
+        }
+        if context.outcomes.is_none() && edge.host.parse::<IpAddr>().is_ok() {
+            continue;
+        }
+        let mut lines = Vec::new();
+        let mut nameservers: Vec<IpAddr> = Vec::new();
+        for walk in evidence.failed() {
+            let unanswered = walk.dns.filter(|step| {
+                matches!(
+                    step.error,
+                    Some(StepError::DnsTimeout | StepError::Servfail)
+                )
+            });
+            if let Some(step) = unanswered {
+                lines.push(line(&walk.place(), step));
+                nameservers.extend(addresses(&walk.probe.nameservers));
+            }
+        }
+        if context.outcomes.is_some() && lines.is_empty() {
+            continue;
+        }
+        for client in target::clients(context, edge) {
+            for source in sources(context, client) {
+                if let Some(mut finding) = dns_finding(context, edge, &source, &nameservers) {
+                    finding.evidence.extend(lines.iter().cloned());
+                    found.push(finding);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The name servers of a resolv.conf; what is no address there is asked by nobody.
+fn addresses(nameservers: &[String]) -> impl Iterator<Item = IpAddr> + '_ {
+    nameservers.iter().filter_map(|text| text.parse().ok())
+}
+
+fn sources(context: &Context<'_>, client: &crate::observe::WorkloadKey) -> Vec<Peer> {
+    let snapshot = context.snapshot;
+    let pods = snapshot.pods_of(client);
+    if pods.is_empty() {
+        Peer::of_workload(snapshot, client).into_iter().collect()
+    } else {
+        pods.into_iter()
+            .map(|pod| Peer::of_pod(snapshot, pod))
+            .collect()
+    }
+}
+
+fn dns_finding(
+    context: &Context<'_>,
+    edge: &Edge,
+    source: &Peer,
+    nameservers: &[IpAddr],
+) -> Option<Finding> {
+    let judged = policy::dns(context.snapshot, source, nameservers);
+    let denied = match context.outcomes {
+        None => judged.decision.is_denied(),
+        Some(_) => judged.decision.is_denied_somehow(),
+    };
+    if !denied {
+        return None;
+    }
+    let ways = [Some(&judged.decision.pod), judged.decision.service.as_ref()];
+    let denial = ways
+        .into_iter()
+        .flatten()
+        .find_map(|decision| match decision {
+            Decision::Denied(denials) => denials.first(),
+            Decision::Allowed | Decision::Unknown(_) => None,
+        })?;
+    let object = denial.policies.first()?.clone();
+    let (name, namespace) = judged.service.map_or_else(
+        || ("the cluster's DNS".to_owned(), "kube-system".to_owned()),
+        |key| (format!("service/{}", key.name), key.namespace),
+    );
+    let mut finding = Finding::new(
+        Code::NetworkPolicyDnsDenied,
+        Severity::Error,
+        object.clone(),
+        format!(
+            "{object} isolates {} and does not let it ask {name} (UDP and TCP 53): no name resolves for it, {} is one of them",
+            edge.from, edge.host
+        ),
+    );
+    finding.edges.insert(edge.id.clone());
+    finding.evidence.push(denial.reason.clone());
+    let server = Peer::unseen(name, namespace, nameservers.first().copied());
+    let port = std::num::NonZeroU16::new(53)?;
+    finding.fix = Some(policy::fix(denial, source, &server, port, &["UDP", "TCP"]));
+    Some(finding)
+}
+
+/// The rules deny, and the traffic passes all the same.
+fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        if evidence.status() != StepStatus::Pass {
+            continue;
+        }
+        for path in paths(context, edge) {
+            if !path.decision.is_denied() || !was_reached(evidence, &path.target) {
+                continue;
+            }
+            let Some(denial) = denials(&path).first() else {
+                continue;
+            };
+            let object = policy_object(denial, &path, edge);
+            let mut finding = Finding::new(
+                Code::NetworkPolicyNotEnforced,
+                Severity::Warning,
+                object.clone(),
+                format!(
+                    "{object} denies {} → {} on port {}, and the connection works all the same: the network plugin does not enforce it, or exempts these Pods",
+                    edge.from, edge.to, path.port
+                ),
+            );
+            finding.evidence.push(denial.reason.clone());
+            finding.edges.insert(edge.id.clone());
+            finding.fix = Some(Fix {
+                text: format!(
+                    "if {} must reach {}, admit it in {object}; if not, use a network plugin that enforces NetworkPolicies",
+                    edge.from, edge.to
+                ),
+                ..Fix::default()
+            });
+            found.push(finding);
+        }
+    }
+    found
+}
+
+/// Whether a connection to that very target stood, where endpoints were walked at all.
+fn was_reached(evidence: &Evidence<'_>, peer: &Peer) -> bool {
+    evidence.firm().any(|walk| {
+        walk.endpoints.is_empty()
+            || at_target(walk, peer).is_some_and(|step| step.status == StepStatus::Pass)
+    })
+}
+
+/// What must not work, works: an edge that the user forbids, or (asked for with `--check-isolation`, and marked optional) tiers
+/// that share no compose network.
+fn forbidden_open(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        let open: Vec<String> = evidence
+            .firm()
+            .filter(|walk| walk.status == StepStatus::Pass)
+            .map(|walk| format!("as {}: {}:{} answers", walk.place(), edge.host, edge.port))
+            .collect();
+        if !edge.forbidden || open.is_empty() {
+            continue;
+        }
+        let (code, severity, why) = if edge.optional {
+            (
+                Code::IsolationBroken,
+                Severity::Warning,
+                "they share no network in compose",
+            )
+        } else {
+            (
+                Code::ForbiddenEdgeOpen,
+                Severity::Error,
+                "the user's file forbids it",
+            )
+        };
+        let mut finding = Finding::new(
+            code,
+            severity,
+            ObjectRef::new("tier", format!("{}->{}", edge.from, edge.to), ""),
+            format!(
+                "{} reaches {} at {}:{}, although {why}",
+                edge.from, edge.to, edge.host, edge.port
+            ),
+        );
+        finding.evidence = open;
+        finding.edges.insert(edge.id.clone());
+        finding.fix = Some(Fix {
+            text: format!(
+                "isolate {} by a NetworkPolicy that admits only the tiers that need it",
+                edge.to
+            ),
+            ..Fix::default()
+        });
+        found.push(finding);
+    }
+    found
+}

@@ -1,0 +1,274 @@
+//! Section 6, above the connection: TLS, protocol, login, query. The steps' own errors in, findings out. Pure.
+
+use super::target::{self, line};
+use super::walk::{Stage, breaks, stage};
+use super::{Context, Rule};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::graph::Edge;
+use crate::probe::wire::{Step, StepError, StepStatus};
+use crate::protocol::Protocol;
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[peer_answers_wrongly];
+
+/// Every step above the connection that failed says itself what is wrong.
+fn peer_answers_wrongly(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context
+        .evidence
+        .values()
+        .filter(|found| !found.edge.forbidden)
+    {
+        let edge = evidence.edge;
+        for walk in evidence.firm() {
+            for step in walk.counted() {
+                let worth_saying = step.status == StepStatus::Fail
+                    && stage(step.name) == Stage::Protocol
+                    && (breaks(step, edge)
+                        || matches!(
+                            step.error,
+                            Some(StepError::HttpNotFound | StepError::ReadOnly)
+                        ));
+                if !worth_saying {
+                    continue;
+                }
+                let mut finding = finding(context, edge, step);
+                finding.edges.insert(edge.id.clone());
+                finding.evidence.push(line(&walk.place(), step));
+                found.push(finding);
+            }
+        }
+    }
+    found
+}
+
+/// The finding that a failed step above the connection stands for, without edges and evidence.
+#[must_use]
+pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
+    let error = step.error.unwrap_or(StepError::Broken);
+    let code = code(edge.protocol, error, step);
+    let object = target::object(context, edge, Some(step));
+    let severity = match error {
+        StepError::HttpNotFound => Severity::Warning,
+        StepError::ReadOnly if edge.replica => Severity::Warning,
+        _ => Severity::Error,
+    };
+    let mut finding = Finding::new(
+        code,
+        severity,
+        object.clone(),
+        message(edge, error, step, &object),
+    );
+    finding.fix = Some(Fix {
+        text: fix(context, edge, error, &object),
+        ..Fix::default()
+    });
+    if matches!(error, StepError::HttpServerError | StepError::HttpTimeout) {
+        // A server that cannot answer may itself wait for something: its own failed edges are the better cause.
+        finding.follows = context
+            .graph
+            .edges
+            .iter()
+            .filter(|other| other.from == edge.to && !other.forbidden)
+            .map(|other| other.id.clone())
+            .collect();
+    }
+    finding
+}
+
+/// The code of an error. Protocols without codes of their own share the general ones.
+fn code(protocol: Protocol, error: StepError, step: &Step) -> Code {
+    use Protocol::{Mysql, Postgres, Redis};
+    match (error, protocol) {
+        (StepError::LoginDenied, Mysql) => Code::MysqlLoginDenied,
+        (StepError::LoginDenied, Postgres) => Code::PostgresLoginDenied,
+        (StepError::LoginDenied, Redis) => Code::RedisLoginDenied,
+        (StepError::DatabaseMissing | StepError::QueryFailed, Mysql) => Code::MysqlDatabaseMissing,
+        (StepError::DatabaseMissing | StepError::QueryFailed, Postgres) => {
+            Code::PostgresDatabaseMissing
+        }
+        (StepError::ConnectionsExhausted | StepError::HostBlocked, Mysql) => {
+            Code::MysqlConnectionsExhausted
+        }
+        (StepError::ConnectionsExhausted | StepError::HostBlocked, Postgres) => {
+            Code::PostgresConnectionsExhausted
+        }
+        (StepError::ReadOnly, Mysql) => Code::MysqlReadOnly,
+        (StepError::ReadOnly, Postgres) => Code::PostgresReadOnly,
+        (StepError::ReadOnly, Redis) => Code::RedisReadOnly,
+        (StepError::GaleraNotPrimary, _) => Code::GaleraNotPrimary,
+        (StepError::Loading, Redis) => Code::RedisLoading,
+        (
+            StepError::Unavailable
+            | StepError::ConnectionsExhausted
+            | StepError::HostBlocked
+            | StepError::DatabaseMissing
+            | StepError::QueryFailed,
+            Redis,
+        ) => Code::RedisUnavailable,
+        (
+            StepError::LoginDenied
+            | StepError::DatabaseMissing
+            | StepError::QueryFailed
+            | StepError::ConnectionsExhausted
+            | StepError::HostBlocked
+            | StepError::ReadOnly,
+            _,
+        ) => Code::LoginDenied,
+        (
+            StepError::CertificateExpired
+            | StepError::CertificateName
+            | StepError::CertificateUntrusted,
+            _,
+        ) => Code::TlsCertificateInvalid,
+        (StepError::HttpServerError, _) => Code::HttpServerError,
+        (StepError::HttpTimeout, _) => Code::HttpTimeout,
+        (StepError::HttpRedirectLoop, _) => Code::HttpRedirectLoop,
+        (StepError::HttpNotFound, _) => Code::HttpNotFound,
+        (StepError::HttpStatus, _) => match step.facts.get("http_status") {
+            Some(status) if status.starts_with('5') => Code::HttpServerError,
+            _ => Code::HttpNotFound,
+        },
+        (StepError::AdvertisedUnreachable, _) => Code::AdvertisedAddressUnreachable,
+        (StepError::Mismatch | StepError::TlsFailed | StepError::TlsRequired, _) => {
+            Code::ProtocolMismatch
+        }
+        (StepError::Refused, _) => Code::ConnectionRefused,
+        (
+            StepError::Timeout | StepError::Silent | StepError::Unreachable | StepError::Deadline,
+            _,
+        ) => Code::ConnectionTimeout,
+        _ => Code::ConnectionReset,
+    }
+}
+
+fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> String {
+    let at = format!("{}:{}", edge.host, edge.port);
+    let who = &edge.from;
+    let protocol = edge.protocol;
+    let said = if step.detail.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", step.detail)
+    };
+    let seen = step
+        .facts
+        .get("seen_protocol")
+        .map_or("something else", String::as_str);
+    match error {
+        StepError::LoginDenied => {
+            format!("{object} refuses the login that {who} is configured with{said}")
+        }
+        StepError::DatabaseMissing => {
+            format!("{object} lets {who} in, but has not the database that it asks for{said}")
+        }
+        StepError::QueryFailed => {
+            format!("{object} lets {who} in, but the query that was asked for fails{said}")
+        }
+        StepError::ConnectionsExhausted => {
+            format!("{object} has no connection left for {who}{said}")
+        }
+        StepError::HostBlocked => {
+            format!("{object} blocks the host that {who} connects from{said}")
+        }
+        StepError::ReadOnly => {
+            format!("{at}, where {who} writes, leads to a server that only reads{said}")
+        }
+        StepError::GaleraNotPrimary => {
+            format!("{object} is a Galera member that has lost its primary component{said}")
+        }
+        StepError::Loading => format!("{object} is still loading its data{said}"),
+        StepError::Unavailable => format!("{object} answers, and refuses to work{said}"),
+        StepError::CertificateExpired
+        | StepError::CertificateName
+        | StepError::CertificateUntrusted => {
+            format!("the certificate of {at} does not verify for {who}{said}")
+        }
+        StepError::TlsRequired => {
+            format!("{object} talks over TLS only, and {who} is configured without{said}")
+        }
+        StepError::TlsFailed => format!("TLS with {at} fails{said}"),
+        StepError::Mismatch => {
+            format!("{at} should speak {protocol} with {who}, but speaks {seen}{said}")
+        }
+        StepError::HttpServerError => format!("{object} answers {who} with an error{said}"),
+        StepError::HttpTimeout => {
+            format!("{object} takes the request of {who} and never answers{said}")
+        }
+        StepError::HttpRedirectLoop => format!("{object} redirects without end{said}"),
+        StepError::HttpNotFound => {
+            format!("{object} does not know the health path that is declared for it{said}")
+        }
+        StepError::HttpStatus => {
+            format!("{object} answers with another status than the one that is expected{said}")
+        }
+        StepError::AdvertisedUnreachable => format!(
+            "{object} answers at {at}, and sends {who} on to an address that it cannot reach{said}"
+        ),
+        StepError::Timeout | StepError::Silent | StepError::Unreachable | StepError::Deadline => {
+            format!("{at} takes the connection of {who} and never says a word of {protocol}{said}")
+        }
+        _ => format!("{object} ends the connection of {who} before it has spoken {protocol}{said}"),
+    }
+}
+
+fn fix(context: &Context<'_>, edge: &Edge, error: StepError, object: &ObjectRef) -> String {
+    let client = target::clients(context, edge)
+        .first()
+        .map_or_else(|| edge.from.clone(), ToString::to_string);
+    let variables = edge
+        .login
+        .as_ref()
+        .map(|login| login.variables().join(", "))
+        .filter(|names| !names.is_empty())
+        .unwrap_or_else(|| "its credentials".to_owned());
+    let host_variable = edge.variable.as_deref().unwrap_or("its configuration");
+    match error {
+        StepError::LoginDenied => {
+            format!(
+                "give {client} ({variables}) the credentials that {object} knows, or create that user there"
+            )
+        }
+        StepError::DatabaseMissing | StepError::QueryFailed => format!(
+            "create the database in {object} (its variable for the database works on an empty volume only), or correct it in {variables} of {client}"
+        ),
+        StepError::ConnectionsExhausted => format!(
+            "raise the connection limit of {object}, or find the client that holds its connections"
+        ),
+        StepError::HostBlocked => {
+            format!(
+                "unblock the host in {object} (`FLUSH HOSTS`), and find the client whose connections broke off"
+            )
+        }
+        StepError::ReadOnly => format!(
+            "let {} lead to the writable server, or end its read-only mode; if {} only reads there, mark the edge `replica: true`",
+            edge.host, edge.from
+        ),
+        StepError::GaleraNotPrimary => format!(
+            "bring the other members of {object} back, or bootstrap it (`SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'`) on the newest member"
+        ),
+        StepError::Loading => {
+            format!("wait until {object} has loaded its data, and let its readiness probe tell")
+        }
+        StepError::Unavailable => format!("look at the state that {object} names, and at its log"),
+        StepError::CertificateExpired
+        | StepError::CertificateName
+        | StepError::CertificateUntrusted => format!(
+            "renew the certificate of {object} for the name {}, signed by a CA that {client} trusts",
+            edge.host
+        ),
+        StepError::TlsRequired | StepError::TlsFailed | StepError::Mismatch => format!(
+            "correct protocol, host or port in {host_variable} of {client}, or what listens on that port of {object}"
+        ),
+        StepError::HttpNotFound | StepError::HttpStatus => {
+            format!("correct the path in compose or in the probe, or let {object} serve it")
+        }
+        StepError::AdvertisedUnreachable => format!(
+            "let {object} advertise the name of its Service instead of an address that only it knows"
+        ),
+        _ => format!(
+            "look into the log of {object}: `kubectl logs -n {} {object}`",
+            object.namespace
+        ),
+    }
+}

@@ -1,0 +1,139 @@
+//! What stands at the far end of an edge, as an object that a finding can name. Pure.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+
+use super::Context;
+use crate::finding::ObjectRef;
+use crate::graph::Edge;
+use crate::observe::kinds::{Pod, Service};
+use crate::observe::{HostMeaning, ServiceKey, WorkloadKey};
+use crate::probe::wire::Step;
+
+/// The namespace from which an edge's client resolves names: that of its workload, else the run's.
+#[must_use]
+pub(super) fn client_namespace<'a>(context: &'a Context<'_>, edge: &Edge) -> &'a str {
+    clients(context, edge)
+        .first()
+        .map_or(context.snapshot.namespace.as_str(), |workload| {
+            workload.namespace.as_str()
+        })
+}
+
+/// The workloads that run the client tier.
+#[must_use]
+pub(super) fn clients<'a>(context: &'a Context<'_>, edge: &Edge) -> &'a [WorkloadKey] {
+    context
+        .graph
+        .tiers
+        .get(&edge.from)
+        .map_or(&[], |tier| tier.workloads.as_slice())
+}
+
+/// The Service that the client's host names, if the API shows it.
+#[must_use]
+pub(super) fn service(context: &Context<'_>, edge: &Edge) -> Option<ServiceKey> {
+    let namespace = client_namespace(context, edge);
+    match context.snapshot.meaning(&edge.host, namespace) {
+        HostMeaning::Service(key)
+        | HostMeaning::ServiceAddress(key)
+        | HostMeaning::HeadlessPod { service: key, .. } => Some(key),
+        _ => None,
+    }
+}
+
+/// The object of a fault that a step shows at the target: the workload of the endpoint that was asked, else the target tier's
+/// own, else the Service that the host names, else the name itself.
+#[must_use]
+pub(super) fn object(context: &Context<'_>, edge: &Edge, step: Option<&Step>) -> ObjectRef {
+    let at_endpoint = step
+        .and_then(|step| step.endpoint.as_deref())
+        .and_then(|endpoint| workload_at(context, endpoint));
+    if let Some(workload) = at_endpoint {
+        return workload.object();
+    }
+    let service = service(context, edge);
+    let tier = context.graph.tiers.get(&edge.to);
+    let workload = tier.and_then(|tier| {
+        // Several workloads run the tier: the one that the client's Service leads to.
+        let behind = service
+            .as_ref()
+            .and_then(|key| context.snapshot.service(key))
+            .and_then(|service| {
+                tier.workloads
+                    .iter()
+                    .find(|workload| selects(context, service, workload))
+            });
+        behind.or_else(|| tier.workloads.first())
+    });
+    match (workload, service) {
+        (Some(workload), _) => workload.object(),
+        (None, Some(service)) => service.object(),
+        (None, None) => ObjectRef::new("name", edge.host.clone(), ""),
+    }
+}
+
+fn selects(context: &Context<'_>, service: &Service, workload: &WorkloadKey) -> bool {
+    service.metadata.namespace == workload.namespace
+        && context.snapshot.template(workload).is_some_and(|template| {
+            crate::observe::kinds::service_selects(&service.spec.selector, template.labels)
+        })
+}
+
+/// The Pod behind `10.244.4.7:3306`.
+#[must_use]
+pub(super) fn pod_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'a Pod> {
+    let (address, _) = address(endpoint)?;
+    context
+        .snapshot
+        .namespaces
+        .values()
+        .flat_map(|state| &state.pods)
+        // Pods in their node's network share its address: it says nothing about which of them was asked.
+        .filter(|pod| !pod.spec.host_network)
+        .find(|pod| {
+            let ips = pod.status.pod_ips.iter().map(|entry| entry.ip.as_str());
+            std::iter::once(pod.status.pod_ip.as_str())
+                .chain(ips)
+                .any(|ip| ip.parse() == Ok(address))
+        })
+}
+
+/// The workload behind `10.244.4.7:3306`.
+#[must_use]
+pub(super) fn workload_at(context: &Context<'_>, endpoint: &str) -> Option<WorkloadKey> {
+    pod_at(context, endpoint).map(|pod| context.snapshot.workload_of(pod))
+}
+
+/// Address and port of `10.244.4.7:3306` or `[fd00::7]:3306`.
+#[must_use]
+pub(super) fn address(endpoint: &str) -> Option<(IpAddr, NonZeroU16)> {
+    // What is no address and port is no endpoint of the cluster, so nothing of the snapshot can stand behind it.
+    let parsed: SocketAddr = endpoint.parse().ok()?;
+    Some((parsed.ip(), NonZeroU16::new(parsed.port())?))
+}
+
+/// A step in one line, for evidence: `as AP on node-1: service 10.96.0.9:3306 → timeout (no answer in 3 s)`.
+#[must_use]
+pub(super) fn line(place: &str, step: &Step) -> String {
+    use crate::probe::wire::StepName;
+    let name = match step.name {
+        StepName::Dns => "resolve",
+        StepName::Service | StepName::Endpoint => "connect to",
+        StepName::Tls => "TLS with",
+        StepName::Protocol => "ask",
+        StepName::Login => "log in to",
+        StepName::Query => "query",
+    };
+    let what = step.endpoint.as_deref().unwrap_or(&step.target);
+    let error = step
+        .error
+        .and_then(|error| serde_json::to_value(error).ok())
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_else(|| "pass".to_owned());
+    if step.detail.is_empty() {
+        format!("as {place}: {name} {what} → {error}")
+    } else {
+        format!("as {place}: {name} {what} → {error}: {}", step.detail)
+    }
+}

@@ -1,0 +1,96 @@
+//! The status of every edge, from its walks alone: any failure of a firm walk fails it, what is missing leaves it unknown. Pure.
+
+use std::collections::BTreeMap;
+
+use super::depth::depth;
+use super::{EdgeVerdict, VerdictOptions};
+use crate::diagnose::Context;
+use crate::diagnose::walk::Evidence;
+use crate::finding::EdgeId;
+use crate::graph::{Confidence, Edge};
+use crate::probe::wire::{StepError, StepStatus};
+
+/// Every edge of the graph with its status and depth, without causes yet.
+pub(super) fn statuses(
+    context: &Context<'_>,
+    options: &VerdictOptions,
+) -> BTreeMap<EdgeId, EdgeVerdict> {
+    context
+        .graph
+        .edges
+        .iter()
+        .map(|edge| {
+            let evidence = context.evidence(&edge.id);
+            (edge.id.clone(), status(context, edge, evidence, options))
+        })
+        .collect()
+}
+
+fn status(
+    context: &Context<'_>,
+    edge: &Edge,
+    evidence: Option<&Evidence<'_>>,
+    options: &VerdictOptions,
+) -> EdgeVerdict {
+    let verdict = |status, reason: Option<String>| EdgeVerdict {
+        status,
+        cause: None,
+        reason,
+        depth: evidence.map(depth).unwrap_or_default(),
+        firm: is_firm(edge),
+    };
+    if context.outcomes.is_none() {
+        let reason = "nothing was dialled: this run only read what is declared";
+        return verdict(StepStatus::Skipped, Some(reason.to_owned()));
+    }
+    let Some(evidence) = evidence.filter(|evidence| !evidence.walks.is_empty()) else {
+        return match options.skipped.get(&edge.id) {
+            Some(reason) => verdict(StepStatus::Skipped, Some(reason.clone())),
+            None => verdict(StepStatus::Unknown, Some("no probe walked it".to_owned())),
+        };
+    };
+    let seen = evidence.status();
+    if seen == StepStatus::Fail && options.changing.contains(&edge.id) {
+        let reason = "Pods or endpoints changed while it was walked, twice; run it again once they are at rest";
+        return verdict(StepStatus::Unknown, Some(reason.to_owned()));
+    }
+    // One place from which it works is enough to break a promise that it must not.
+    let open = evidence.firm().any(|walk| walk.status == StepStatus::Pass);
+    match (seen, edge.forbidden) {
+        (_, true) if open => verdict(StepStatus::Fail, None),
+        (StepStatus::Pass | StepStatus::Fail, true) => verdict(StepStatus::Pass, None),
+        (StepStatus::Pass | StepStatus::Fail, false) => verdict(seen, None),
+        (StepStatus::Unknown | StepStatus::Skipped, _) => {
+            verdict(seen, Some(reason(evidence, seen)))
+        }
+    }
+}
+
+/// Whether the verdict counts an edge.
+pub(super) fn is_firm(edge: &Edge) -> bool {
+    edge.confidence != Confidence::Weak && !edge.optional
+}
+
+/// Why an edge is unknown or skipped: the first walk that is says so.
+fn reason(evidence: &Evidence<'_>, seen: StepStatus) -> String {
+    let walks = || evidence.firm().filter(|walk| walk.status == seen);
+    if let Some(failure) = walks().find_map(|walk| walk.probe.failure.as_ref()) {
+        return failure.message.clone();
+    }
+    for walk in walks() {
+        for step in walk.counted() {
+            let undecided = step.status == seen
+                || matches!(step.error, Some(StepError::Flapping | StepError::Deadline));
+            if undecided && !step.detail.is_empty() {
+                return step.detail.clone();
+            }
+        }
+    }
+    if walks().any(|walk| !walk.probe.complete) {
+        return "the probe's log ends before its end record".to_owned();
+    }
+    match seen {
+        StepStatus::Skipped => "not asked".to_owned(),
+        _ => "the probe says nothing about the connection".to_owned(),
+    }
+}

@@ -1,0 +1,324 @@
+//! Context + verdict → [`Report`], the value that every format renders. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Verdict, VerdictOptions};
+use crate::config::SeverityOverride;
+use crate::diagnose::Context;
+use crate::diagnose::walk::{Evidence, NameAnswer, Walk, names};
+use crate::finding::Severity;
+use crate::graph::Tier;
+use crate::observe::{Snapshot, WorkloadKey, is_ready};
+use crate::plan::Look;
+use crate::probe::wire::{Step, StepError, StepStatus};
+use crate::report::{
+    Coverage, EdgeCounts, EdgeReport, FindingCounts, FindingReport, NameReport, PodCounts, Report,
+    SCHEMA, StepReport, Summary, TierReport, VantageReport,
+};
+
+/// What only the command knows: when and by what the run was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReportMeta {
+    /// The tool's version.
+    pub tool_version: String,
+    /// When it began, RFC 3339, UTC, whole seconds.
+    pub started_at: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What the graph came from: compose files, or "the cluster".
+    pub input: Vec<String>,
+    /// More for the reader, beside what graph and verdict note.
+    pub notes: Vec<String>,
+}
+
+/// The report of a run.
+#[must_use]
+pub fn report(
+    context: &Context<'_>,
+    verdict: &Verdict,
+    options: &VerdictOptions,
+    meta: ReportMeta,
+) -> Report {
+    let ReportMeta {
+        tool_version,
+        started_at,
+        duration_ms,
+        input,
+        notes,
+    } = meta;
+    let edges = edges(context, verdict);
+    let findings = findings(verdict);
+    Report {
+        schema: SCHEMA.to_owned(),
+        tool_version,
+        verdict: verdict.value,
+        exit_code: verdict.value.exit_code(),
+        namespace: context.snapshot.namespace.clone(),
+        cluster: context.snapshot.cluster.clone(),
+        input,
+        started_at,
+        duration_ms,
+        fail_on: options.fail_on,
+        severity_overrides: overrides(options),
+        summary: summary(&edges, &findings),
+        observed: context.snapshot.observed.clone(),
+        coverage: coverage(context),
+        tiers: tiers(context),
+        edges,
+        findings,
+        notes: all_notes(context, verdict, notes),
+        outside: outside(context),
+    }
+}
+
+fn overrides(options: &VerdictOptions) -> BTreeMap<String, String> {
+    options
+        .severity
+        .iter()
+        .map(|(code, severity)| {
+            let weight = match severity {
+                SeverityOverride::Is(severity) => severity.to_string(),
+                SeverityOverride::Off => "off".to_owned(),
+            };
+            (code.to_string(), weight)
+        })
+        .collect()
+}
+
+fn summary(edges: &[EdgeReport], findings: &[FindingReport]) -> Summary {
+    let status = |wanted| edges.iter().filter(|edge| edge.status == wanted).count();
+    let severity = |wanted| {
+        findings
+            .iter()
+            .filter(|finding| !finding.ignored && finding.severity == wanted)
+            .count()
+    };
+    Summary {
+        edges: EdgeCounts {
+            pass: status(StepStatus::Pass),
+            fail: status(StepStatus::Fail),
+            unknown: status(StepStatus::Unknown),
+            skipped: status(StepStatus::Skipped),
+        },
+        findings: FindingCounts {
+            error: severity(Severity::Error),
+            warning: severity(Severity::Warning),
+            info: severity(Severity::Info),
+        },
+    }
+}
+
+fn coverage(context: &Context<'_>) -> Coverage {
+    let graph = context.graph;
+    let with_edges = graph
+        .edges
+        .iter()
+        .flat_map(|edge| [&edge.from, &edge.to])
+        .filter(|tier| graph.tiers.contains_key(*tier))
+        .collect::<BTreeSet<_>>();
+    Coverage {
+        tiers: graph.tiers.len(),
+        tiers_with_edges: with_edges.len(),
+    }
+}
+
+fn tiers(context: &Context<'_>) -> Vec<TierReport> {
+    let answers = context.outcomes.map(names).unwrap_or_default();
+    context
+        .graph
+        .tiers
+        .values()
+        .map(|tier| TierReport {
+            name: tier.name.clone(),
+            workloads: tier
+                .workloads
+                .iter()
+                .map(|workload| {
+                    in_run(context.snapshot, &workload.to_string(), &workload.namespace)
+                })
+                .collect(),
+            services: tier
+                .services
+                .iter()
+                .map(|service| in_run(context.snapshot, &service.name, &service.namespace))
+                .collect(),
+            pods: pods(context.snapshot, tier),
+            names: answers
+                .values()
+                .filter(|answer| answer.tier == tier.name)
+                .map(name)
+                .collect(),
+        })
+        .collect()
+}
+
+fn in_run(snapshot: &Snapshot, name: &str, namespace: &str) -> String {
+    if namespace.is_empty() || namespace == snapshot.namespace {
+        name.to_owned()
+    } else {
+        format!("{name}@{namespace}")
+    }
+}
+
+fn pods(snapshot: &Snapshot, tier: &Tier) -> PodCounts {
+    let mut counts = PodCounts::default();
+    for workload in &tier.workloads {
+        let pods = snapshot.pods_of(workload);
+        counts.wanted += wanted(snapshot, workload, pods.len());
+        counts.running += pods
+            .iter()
+            .filter(|pod| pod.status.phase == "Running")
+            .count();
+        counts.ready += pods.iter().filter(|pod| is_ready(pod)).count();
+    }
+    counts
+}
+
+/// How many Pods a workload wants. Of a kind without that number those that it has are taken as wanted.
+fn wanted(snapshot: &Snapshot, key: &WorkloadKey, live: usize) -> usize {
+    let count = |number: i32| usize::try_from(number).unwrap_or_default();
+    let Some(workload) = snapshot.workload(key) else {
+        return live;
+    };
+    match key.kind.as_str() {
+        "deployment" | "statefulset" | "replicaset" => count(workload.spec.replicas.unwrap_or(1)),
+        "daemonset" => count(workload.status.desired_number_scheduled),
+        _ => live,
+    }
+}
+
+fn name(answer: &NameAnswer<'_>) -> NameReport {
+    NameReport {
+        name: answer.name.to_owned(),
+        status: answer.status,
+        detail: match answer.step {
+            None => "nobody could ask".to_owned(),
+            Some(step) => match (step.error, step.facts.get("addresses")) {
+                (Some(StepError::Nxdomain), _) => "NXDOMAIN".to_owned(),
+                (None, Some(addresses)) => addresses.clone(),
+                _ => step.detail.clone(),
+            },
+        },
+    }
+}
+
+fn edges(context: &Context<'_>, verdict: &Verdict) -> Vec<EdgeReport> {
+    context
+        .graph
+        .edges
+        .iter()
+        .filter_map(|edge| {
+            let decided = verdict.edges.get(&edge.id)?;
+            Some(EdgeReport {
+                id: edge.id.clone(),
+                from: edge.from.clone(),
+                to: edge.to.clone(),
+                host: edge.host.clone(),
+                port: edge.port.get(),
+                protocol: edge.protocol,
+                origin: edge.origin.clone(),
+                confidence: edge.confidence,
+                optional: edge.optional,
+                forbidden: edge.forbidden,
+                status: decided.status,
+                cause: decided.cause.clone(),
+                reason: decided.reason.clone(),
+                depth: decided.depth,
+                steps: context.evidence(&edge.id).map(steps).unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+fn steps(evidence: &Evidence<'_>) -> Vec<StepReport> {
+    let several = evidence.walks.len() > 1;
+    evidence
+        .walks
+        .iter()
+        .flat_map(|walk| {
+            walk.probe
+                .steps
+                .iter()
+                .filter(|step| step.task == evidence.edge.id.0)
+                .map(move |step| step_report(step, several.then(|| vantage(walk))))
+        })
+        .collect()
+}
+
+fn step_report(step: &Step, vantage: Option<VantageReport>) -> StepReport {
+    StepReport {
+        name: step.name,
+        target: step.target.clone(),
+        status: step.status,
+        error: step.error,
+        duration_ms: step.duration_ms,
+        detail: step.detail.clone(),
+        endpoint: step.endpoint.clone(),
+        vantage,
+    }
+}
+
+fn vantage(walk: &Walk<'_>) -> VantageReport {
+    let look = match walk.probe.look {
+        Look::First => None,
+        Look::OtherNode => Some("second look, from another node"),
+        Look::AllLabels => Some("second look, with all labels of the tier"),
+        Look::NoLabels => Some("second look, without labels of the tier"),
+        Look::Again => Some("once more, since Pods or endpoints had changed"),
+    };
+    VantageReport {
+        node: walk.node().to_owned(),
+        pod_network: !walk.probe.identity.host_network,
+        look: look.map(str::to_owned),
+    }
+}
+
+fn findings(verdict: &Verdict) -> Vec<FindingReport> {
+    verdict
+        .findings
+        .iter()
+        .map(|judged| FindingReport {
+            id: judged.id.clone(),
+            code: judged.finding.code,
+            severity: judged.finding.severity,
+            object: judged.finding.object.to_string(),
+            namespace: judged.finding.object.namespace.clone(),
+            message: judged.finding.message.clone(),
+            evidence: judged.finding.evidence.clone(),
+            edges: judged.finding.edges.iter().cloned().collect(),
+            caused_by: judged.caused_by.clone(),
+            fix: judged.finding.fix.clone(),
+            ignored: judged.ignored,
+        })
+        .collect()
+}
+
+fn all_notes(context: &Context<'_>, verdict: &Verdict, more: Vec<String>) -> Vec<String> {
+    let settle = &context.snapshot.settle;
+    let unsettled = settle.unsettled.iter().map(|(workload, reason)| {
+        format!("{workload} had not settled when waiting ended: {reason}")
+    });
+    context
+        .graph
+        .notes
+        .iter()
+        .map(|note| note.message.clone())
+        .chain(unsettled)
+        .chain(verdict.unused_ignores.iter().cloned())
+        .chain(more)
+        .collect()
+}
+
+fn outside(context: &Context<'_>) -> Vec<String> {
+    context
+        .graph
+        .outside
+        .iter()
+        .map(|outside| match outside.port {
+            Some(port) => format!("{} → {}:{port}", outside.from, outside.host),
+            None => format!("{} → {}", outside.from, outside.host),
+        })
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
