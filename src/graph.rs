@@ -3,5 +3,6 @@
 pub mod layout;
 mod model;
 pub mod render;
+pub mod svg;
 
 pub use model::*;

@@ -1,6 +1,7 @@
 //! [`Report`] (serialisable) → bytes, one file per format. Pure.
 
 pub mod console;
+pub mod html;
 pub mod json;
 pub mod junit;
 mod model;

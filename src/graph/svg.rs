@@ -1,0 +1,193 @@
+//! Boxes and arrows → one SVG element, laid out by [`super::layout`] and escaped by construction. Pure; used for the graph alone and for the page of a run.
+
+use maud::{Markup, html};
+
+use super::layout::{Box, layout};
+
+/// A box.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    /// What stands in it.
+    pub name: String,
+    /// A smaller second line: where it serves, how many Pods are ready.
+    pub note: String,
+    /// CSS classes, such as `fail` or `outside`.
+    pub class: String,
+    /// Shown when pointed at.
+    pub title: String,
+}
+
+/// An arrow between two boxes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrow {
+    /// Index of the box that it leaves.
+    pub from: usize,
+    /// Index of the box that it enters.
+    pub to: usize,
+    /// What stands on it, where there is room: `3306 mysql`.
+    pub label: String,
+    /// CSS classes: status or protocol, `weak`.
+    pub class: String,
+    /// Shown when pointed at.
+    pub title: String,
+    /// The id of the element that describes it; clicking the arrow leads there. Empty: none.
+    pub target: String,
+}
+
+/// More arrows than this carry no text of their own; pointing at them still shows it.
+const MOST_LABELS: usize = 60;
+/// Width of a character of the names, in pixels, generously.
+const CHARACTER: f64 = 8.2;
+/// Characters of a name that are shown.
+const LONGEST_NAME: usize = 32;
+/// Distance of the arrows between the same two boxes, in pixels.
+const LANE: f64 = 7.0;
+
+/// The drawing; `style` goes into it, so that it also stands alone.
+#[must_use]
+pub fn draw(nodes: &[Node], arrows: &[Arrow], style: &str) -> Markup {
+    let widths: Vec<f64> = nodes
+        .iter()
+        .map(|node| width(&node.name).max(width(&node.note) * 0.85) + 24.0)
+        .collect();
+    let pairs: Vec<(usize, usize)> = arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect();
+    let drawn = layout(&widths, &pairs);
+    let labels = arrows.len() <= MOST_LABELS;
+    html! {
+        svg xmlns="http://www.w3.org/2000/svg" class="tiers" role="img" aria-label="the tier graph"
+            width=(round(drawn.width)) height=(round(drawn.height)) viewBox=(format!("0 0 {} {}", round(drawn.width), round(drawn.height))) {
+            style { (maud::PreEscaped(style)) }
+            defs {
+                marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse" {
+                    path d="M0 0 L10 5 L0 10 z" fill="context-stroke" {}
+                }
+            }
+            @for (index, (arrow, points)) in arrows.iter().zip(&drawn.arrows).enumerate() {
+                @if points.len() > 1 { (draw_arrow(arrow, points, lane(arrows, index), labels)) }
+            }
+            @for (node, place) in nodes.iter().zip(&drawn.boxes) { (draw_box(node, *place)) }
+        }
+    }
+}
+
+fn draw_box(node: &Node, place: Box) -> Markup {
+    let middle = round(place.x + place.width / 2.0);
+    html! {
+        g class=(format!("tier {}", node.class)) {
+            title { (if node.title.is_empty() { &node.name } else { &node.title }) }
+            rect x=(round(place.x)) y=(round(place.y)) width=(round(place.width)) height=(round(place.height)) rx="7" {}
+            @if node.note.is_empty() {
+                text x=(middle) y=(round(place.y + place.height / 2.0 + 5.0)) text-anchor="middle" { (shortened(&node.name)) }
+            } @else {
+                text x=(middle) y=(round(place.y + 17.0)) text-anchor="middle" { (shortened(&node.name)) }
+                text class="note" x=(middle) y=(round(place.y + 32.0)) text-anchor="middle" { (shortened(&node.note)) }
+            }
+        }
+    }
+}
+
+fn draw_arrow(arrow: &Arrow, points: &[(f64, f64)], shift: f64, label: bool) -> Markup {
+    let (start, end) = (points[0], points[points.len() - 1]);
+    let middle = points.len() / 2;
+    let (one, other) = (points[middle - 1], points[middle]);
+    let body = html! {
+        title { (arrow.title) }
+        path class="hit" d=(path(points, shift)) {}
+        path class="line" d=(path(points, shift)) marker-end="url(#tip)" {}
+        @if label && !arrow.label.is_empty() {
+            text class="label" x=(round(f64::midpoint(one.0, other.0))) y=(round(f64::midpoint(one.1, other.1) + shift - 4.0)) text-anchor="middle" { (arrow.label) }
+        }
+    };
+    let class = format!(
+        "arrow {}{}",
+        arrow.class,
+        if start.0 > end.0 { " back" } else { "" }
+    );
+    html! {
+        @if arrow.target.is_empty() {
+            g class=(class) { (body) }
+        } @else {
+            a href=(format!("#{}", arrow.target)) { g class=(class) { (body) } }
+        }
+    }
+}
+
+/// Smooth curves that leave and enter every point horizontally.
+fn path(points: &[(f64, f64)], shift: f64) -> String {
+    let mut text = format!("M{} {}", round(points[0].0), round(points[0].1 + shift));
+    for pair in points.windows(2) {
+        let bend = (pair[1].0 - pair[0].0) / 2.0;
+        text += &format!(
+            " C{} {} {} {} {} {}",
+            round(pair[0].0 + bend),
+            round(pair[0].1 + shift),
+            round(pair[1].0 - bend),
+            round(pair[1].1 + shift),
+            round(pair[1].0),
+            round(pair[1].1 + shift)
+        );
+    }
+    text
+}
+
+/// How far an arrow is shifted so that those between the same two boxes lie side by side.
+fn lane(arrows: &[Arrow], index: usize) -> f64 {
+    let own = &arrows[index];
+    let same = |other: &&Arrow| other.from == own.from && other.to == own.to;
+    let before = arrows[..index].iter().filter(same).count();
+    let all = before + arrows[index..].iter().filter(same).count();
+    let lanes = |number: usize| u32::try_from(number).map_or(0.0, f64::from);
+    (lanes(before) - (lanes(all) - 1.0) / 2.0) * LANE
+}
+
+fn width(text: &str) -> f64 {
+    u32::try_from(shortened(text).chars().count()).map_or(0.0, f64::from) * CHARACTER
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LONGEST_NAME {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
+}
+
+/// One digit behind the point is finer than any screen.
+fn round(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_and_arrows_lead_to_their_description() {
+        let nodes = [
+            Node {
+                name: "<AP>".to_owned(),
+                ..Node::default()
+            },
+            Node {
+                name: "DB".to_owned(),
+                note: "1/1 ready".to_owned(),
+                ..Node::default()
+            },
+        ];
+        let arrows = [Arrow {
+            from: 0,
+            to: 1,
+            label: "3306 mysql".to_owned(),
+            class: "fail".to_owned(),
+            title: "AP & DB".to_owned(),
+            target: "e1".to_owned(),
+        }];
+        let text = draw(&nodes, &arrows, "").into_string();
+        assert!(
+            text.contains("&lt;AP&gt;")
+                && text.contains("AP &amp; DB")
+                && text.contains("href=\"#e1\""),
+            "{text}"
+        );
+        roxmltree::Document::parse(&text).unwrap();
+    }
+}
