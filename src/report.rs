@@ -1,9 +1,11 @@
 //! [`Report`] (serialisable) → bytes, one file per format. Pure.
 
 pub mod console;
+pub mod github;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 mod model;
 pub mod sanitise;
 
