@@ -1,6 +1,6 @@
 //! The resolved compose model: what `docker compose config` would say, reduced to what decides reachability. Pure data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -94,6 +94,8 @@ pub struct Service {
     pub entrypoint: Option<Vec<String>>,
     /// The environment as the container gets it: `env_file` below `environment`; pass-through variables that have no value are left out.
     pub environment: BTreeMap<String, EnvironmentValue>,
+    /// Names that pass a variable through which nobody sets: the container does not get them.
+    pub unset_environment: BTreeSet<String>,
     /// `container_name`.
     pub container_name: Option<String>,
     /// `hostname`: no name for peers.
@@ -102,7 +104,7 @@ pub struct Service {
     pub links: Vec<Link>,
     /// `external_links`: `(container, alias)`.
     pub external_links: Vec<(String, String)>,
-    /// `depends_on`, with what compose implies.
+    /// `depends_on`, with what compose implies (`links`, `volumes_from`, a shared namespace) and where that comes from.
     pub depends_on: BTreeMap<String, DependsOn>,
     /// `ports`, ranges expanded.
     pub ports: Vec<Port>,
@@ -132,7 +134,7 @@ pub struct Service {
     pub docker_socket: bool,
     /// `labels`.
     pub labels: BTreeMap<String, String>,
-    /// `volumes_from`, `ipc`, `pid` … that imply an order but no connection are folded into `depends_on` with their origin.
+    /// `provider`: an external program runs it; there is no container and no network.
     pub provider: bool,
     /// `dns_search`, if set.
     pub dns_search: Vec<String>,
@@ -152,7 +154,7 @@ pub struct EnvironmentValue {
 /// `build`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Build {
-    /// The context directory, as written.
+    /// The context, from where the user stands.
     pub context: Option<String>,
     /// What could be read from the Dockerfile: ports of `EXPOSE` and values of `ENV`.
     pub exposed: Vec<Expose>,

@@ -1,0 +1,194 @@
+//! Text files that a container sees: bind mounts and `configs`. Secrets are never read. Pure: files come through `Files`.
+
+use std::io;
+use std::path::Path;
+
+use super::error::ComposeError;
+use super::model::{MountedFile, Service, Warning, WarningKind};
+use super::paths;
+use super::service::Reader;
+use super::shape::Field;
+use super::tree::Value;
+
+/// Larger files are no configuration.
+const MAX_BYTES: usize = 256 * 1024;
+/// Of a mounted folder no more files are read.
+const MAX_FILES: usize = 200;
+/// Where a host keeps no configuration of an application, but files that never end.
+const SYSTEM: [&str; 6] = ["/proc", "/sys", "/dev", "/run", "/var", "/etc"];
+
+/// One mount of a file or a folder.
+struct Mount {
+    source: String,
+    target: String,
+}
+
+/// Reads what the service mounts.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    service: &Field<'_>,
+    out: &mut Service,
+) -> Result<(), ComposeError> {
+    if let Some(field) = service.get("volumes") {
+        let mut mounts: Vec<(Mount, Field<'_>)> = Vec::new();
+        for item in field.items("a list of volumes")? {
+            let Some(mount) = bind(&item)? else {
+                continue;
+            };
+            // A later mount at the same place replaces the earlier one.
+            mounts.retain(|(earlier, _)| earlier.target != mount.target);
+            mounts.push((mount, item));
+        }
+        for (mount, item) in mounts {
+            if mount.source.ends_with("docker.sock") {
+                out.docker_socket = true;
+            } else {
+                bound(reader, &mount, &item, out);
+            }
+        }
+    }
+    if let Some(field) = service.get("configs") {
+        for item in field.items("a list of configs")? {
+            config(reader, &item, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn bind(item: &Field<'_>) -> Result<Option<Mount>, ComposeError> {
+    match &item.node.value {
+        Value::Text(text) => {
+            let mut parts = text.splitn(3, ':');
+            let (Some(source), Some(target)) = (parts.next(), parts.next()) else {
+                return Ok(None);
+            };
+            Ok(paths::is_host_path(source).then(|| Mount {
+                source: source.to_owned(),
+                target: target.to_owned(),
+            }))
+        }
+        Value::Map(_) => {
+            let text = |key: &str| item.get(key).map(|field| field.text()).transpose();
+            let kind = text("type")?;
+            let (source, target) = (text("source")?, text("target")?);
+            match (kind.as_deref(), source, target) {
+                (Some("bind"), Some(source), Some(target)) => Ok(Some(Mount { source, target })),
+                (None, ..) => Err(item.error("no `type`", "bind, volume, tmpfs …")),
+                _ => Ok(None),
+            }
+        }
+        _ => Err(item.wrong("SOURCE:TARGET, or a mapping with `type`")),
+    }
+}
+
+fn bound(reader: &mut Reader<'_>, mount: &Mount, item: &Field<'_>, out: &mut Service) {
+    let path = paths::join(reader.working_directory, &mount.source);
+    let inside = path.starts_with(paths::join(
+        reader.working_directory,
+        &reader.directory.display().to_string(),
+    )) || !Path::new(&mount.source).is_absolute();
+    if !inside && (path.parent().is_none() || SYSTEM.iter().any(|system| path.starts_with(system)))
+    {
+        return;
+    }
+    if !reader.files.exists(&path) {
+        if inside {
+            let shown = paths::shown(&path, reader.working_directory);
+            reader.warnings.push(Warning {
+                kind: WarningKind::FileMissing,
+                message: format!("{shown}, which is mounted at {}, is not here", mount.target),
+                location: item.node.at.location(),
+            });
+        }
+        return;
+    }
+    // Folders elsewhere on the host hold data, not what belongs to the application.
+    let names = if inside {
+        reader.files.list(&path).ok()
+    } else {
+        None
+    };
+    let Some(names) = names else {
+        file(reader, &path, mount.target.clone(), out);
+        return;
+    };
+    for name in names.iter().take(MAX_FILES) {
+        let target = format!("{}/{name}", mount.target.trim_end_matches('/'));
+        file(reader, &path.join(name), target, out);
+    }
+}
+
+/// What cannot be read, is large or no text, is none of the files that say whom a service calls.
+fn file(reader: &Reader<'_>, path: &Path, target: String, out: &mut Service) {
+    let Ok(text) = reader.files.read(path) else {
+        return;
+    };
+    if text.len() > MAX_BYTES || text.contains('\0') {
+        return;
+    }
+    out.mounts.push(MountedFile {
+        target,
+        source: paths::shown(path, reader.working_directory),
+        text,
+    });
+}
+
+fn config(
+    reader: &mut Reader<'_>,
+    item: &Field<'_>,
+    out: &mut Service,
+) -> Result<(), ComposeError> {
+    let (name, target) = if let Value::Text(name) = &item.node.value {
+        (name.clone(), None)
+    } else {
+        item.map("a config's name, or a mapping with `source`")?;
+        let source = item
+            .get("source")
+            .ok_or_else(|| item.error("no `source`", "a config's name"))?;
+        let target = item.get("target").map(|field| field.text()).transpose()?;
+        (source.text()?, target)
+    };
+    let target = target.unwrap_or_else(|| format!("/{name}"));
+    let Some(declared) = reader.configs.and_then(|configs| configs.get(&name)) else {
+        let problem = format!("the config `{name}`");
+        return Err(item.error(&problem, "a config that the top-level `configs` declares"));
+    };
+    let declared = Field::new(declared, format!("configs.{name}"));
+    let text = |key: &str| declared.get(key).map(|field| field.text()).transpose();
+    if let Some(content) = text("content")? {
+        if content.len() <= MAX_BYTES {
+            out.mounts.push(MountedFile {
+                target,
+                source: format!("configs.{name}"),
+                text: content,
+            });
+        }
+        return Ok(());
+    }
+    if let Some(variable) = text("environment")? {
+        if let Some(value) = reader.environment.get(&variable) {
+            out.mounts.push(MountedFile {
+                target,
+                source: format!("configs.{name}"),
+                text: value.clone(),
+            });
+        }
+        return Ok(());
+    }
+    let Some(source) = text("file")? else {
+        return Ok(());
+    };
+    let path = paths::join(reader.working_directory, &source);
+    match reader.files.read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let shown = paths::shown(&path, reader.working_directory);
+            reader.warnings.push(Warning {
+                kind: WarningKind::FileMissing,
+                message: format!("{shown}, the file of the config `{name}`, is not here"),
+                location: declared.node.place().location(),
+            });
+        }
+        _ => file(reader, &path, target, out),
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! One service of the merged tree → the typed model. Env files are read through [`Files`]; pure.
+
+mod environment;
+mod fields;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::environment::Variables;
+use super::error::ComposeError;
+use super::merge::key_values;
+use super::model::{Build, Expose, Files, Service, Warning, WarningKind};
+use super::mounts;
+use super::paths;
+use super::ports;
+use super::shape::Field;
+use super::tree::{Map, Node, Value};
+use fields::{
+    command, depends_on, extra_hosts, healthcheck, imply, labels, link, network_mode, networks,
+    replicas, restart,
+};
+
+/// What the services of one project share.
+pub(super) struct Reader<'a> {
+    /// Where files come from.
+    pub(super) files: &'a dyn Files,
+    /// The variables of the project.
+    pub(super) environment: &'a Variables,
+    /// The folder of the project.
+    pub(super) directory: &'a Path,
+    /// Where the user stands.
+    pub(super) working_directory: &'a Path,
+    /// The top-level `configs`.
+    pub(super) configs: Option<&'a Map>,
+    /// What was noticed.
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Reader<'_> {
+    /// Reads a service. Of one that is switched off no files are read: what it would need may not be here.
+    pub(super) fn service(
+        &mut self,
+        name: &str,
+        node: &Node,
+        active: bool,
+    ) -> Result<Service, ComposeError> {
+        let field = Field::new(node, format!("services.{name}"));
+        field.map("a mapping with `image` or `build`")?;
+        let text = |key: &str| field.get(key).map(|field| field.text()).transpose();
+        let list = |key: &str| field.get(key).map(|field| field.distinct()).transpose();
+        let words = |key: &str| field.get(key).map(|field| command(&field)).transpose();
+        let (environment, unset_environment) = self.environment(&field, active)?;
+        let mut service = Service {
+            name: name.to_owned(),
+            location: node.place().location(),
+            image: text("image")?.filter(|image| !image.is_empty()),
+            command: words("command")?,
+            entrypoint: words("entrypoint")?,
+            environment,
+            unset_environment,
+            container_name: text("container_name")?,
+            hostname: text("hostname")?,
+            links: list("links")?
+                .unwrap_or_default()
+                .iter()
+                .map(|text| link(text))
+                .collect(),
+            external_links: list("external_links")?
+                .unwrap_or_default()
+                .iter()
+                .map(|text| link(text))
+                .map(|link| (link.service, link.alias))
+                .collect(),
+            depends_on: depends_on(&field)?,
+            ports: field
+                .get("ports")
+                .map(|field| ports::ports(&field))
+                .transpose()?
+                .unwrap_or_default(),
+            networks: networks(&field)?,
+            network_mode: text("network_mode")?.map(|mode| network_mode(&mode)),
+            extra_hosts: extra_hosts(&field)?,
+            healthcheck: field
+                .get("healthcheck")
+                .map(|field| healthcheck(&field))
+                .transpose()?,
+            profiles: list("profiles")?.unwrap_or_default(),
+            replicas: replicas(&field)?,
+            restart: field
+                .get("restart")
+                .map(|field| restart(&field))
+                .transpose()?,
+            labels: labels(&field)?,
+            provider: field.get("provider").is_some(),
+            dns_search: field
+                .get("dns_search")
+                .map(|field| field.texts())
+                .transpose()?
+                .unwrap_or_default(),
+            ..Service::default()
+        };
+        service.expose = self.expose(&field)?;
+        if let Some(deploy) = field.get("deploy") {
+            deploy.map("a mapping")?;
+            let inner = |key: &str| deploy.get(key).map(|field| field.scalar()).transpose();
+            service.endpoint_mode = inner("endpoint_mode")?;
+            let policy = deploy
+                .get("restart_policy")
+                .and_then(|policy| policy.get("condition"));
+            service.restart_condition = policy.map(|condition| condition.scalar()).transpose()?;
+        }
+        if service.network_mode.is_some() && !service.networks.is_empty() {
+            return Err(field.error("both `network_mode` and `networks`", "one of them"));
+        }
+        imply(&mut service, &field)?;
+        service.build = field
+            .get("build")
+            .map(|build| self.build(&build, active))
+            .transpose()?;
+        if service.image.is_none() && service.build.is_none() && !service.provider {
+            return Err(node.place().error(
+                format!("the service `{name}` has neither `image` nor `build`"),
+                "one of them",
+            ));
+        }
+        if active {
+            mounts::read(self, &field, &mut service)?;
+        }
+        Ok(service)
+    }
+
+    /// `expose`, ranges expanded. Compose takes any text here; what is no port is told and left out.
+    fn expose(&mut self, service: &Field<'_>) -> Result<Vec<Expose>, ComposeError> {
+        let mut out: Vec<Expose> = Vec::new();
+        let Some(field) = service.get("expose") else {
+            return Ok(out);
+        };
+        for item in field.items("a list of ports")? {
+            match ports::exposed(&item.scalar()?) {
+                Some(found) => {
+                    for port in found {
+                        if !out.contains(&port) {
+                            out.push(port);
+                        }
+                    }
+                }
+                None => self.warnings.push(Warning {
+                    kind: WarningKind::Obsolete,
+                    message: format!("`{}` is no port; it is ignored", item.path),
+                    location: item.node.at.location(),
+                }),
+            }
+        }
+        Ok(out)
+    }
+
+    fn build(&mut self, field: &Field<'_>, active: bool) -> Result<Build, ComposeError> {
+        let (context, file, inline, target, arguments) =
+            if let Value::Text(context) = &field.node.value {
+                (Some(context.clone()), None, None, None, BTreeMap::new())
+            } else {
+                field.map("a path, or a mapping")?;
+                let text = |key: &str| field.get(key).map(|field| field.text()).transpose();
+                let arguments = match field.get("args") {
+                    Some(field) => self.arguments(&field)?,
+                    None => BTreeMap::new(),
+                };
+                let file = text("dockerfile")?;
+                (
+                    text("context")?,
+                    file,
+                    text("dockerfile_inline")?,
+                    text("target")?,
+                    arguments,
+                )
+            };
+        let folder = context.clone().unwrap_or_else(|| ".".to_owned());
+        let dockerfile = inline.or_else(|| {
+            // A Dockerfile that is not here only means that nothing is known of the image.
+            let path = paths::join(
+                &paths::join(self.working_directory, &folder),
+                file.as_deref().unwrap_or("Dockerfile"),
+            );
+            (active && !folder.contains("://"))
+                .then(|| self.files.read(&path).ok())
+                .flatten()
+        });
+        let read = dockerfile
+            .map(|text| super::dockerfile::read(&text, target.as_deref(), &arguments))
+            .unwrap_or_default();
+        Ok(Build { context, ..read })
+    }
+
+    fn arguments(&self, field: &Field<'_>) -> Result<BTreeMap<String, String>, ComposeError> {
+        let node = key_values(field.node.clone())?;
+        let field = Field::new(&node, field.path.clone());
+        let mut out = BTreeMap::new();
+        for (name, entry) in field.entries("a mapping, or a list of `KEY=value`")? {
+            let value = match &entry.node.value {
+                Value::Null => self.environment.get(name).cloned(),
+                _ => Some(entry.scalar()?),
+            };
+            out.extend(value.map(|value| (name.clone(), value)));
+        }
+        Ok(out)
+    }
+}
