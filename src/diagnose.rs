@@ -6,8 +6,11 @@ mod dns;
 pub(crate) mod fixtures;
 mod ingress;
 mod network_policy;
+mod node_network;
+mod other_policy;
 mod protocol;
 mod target;
+mod unverified;
 pub mod walk;
 
 use std::collections::BTreeMap;
@@ -72,9 +75,12 @@ pub type Rule = fn(&Context<'_>) -> Vec<Finding>;
 const RULES: &[&[Rule]] = &[
     ingress::RULES,
     network_policy::RULES,
+    other_policy::RULES,
     dns::RULES,
     connection::RULES,
+    node_network::RULES,
     protocol::RULES,
+    unverified::RULES,
 ];
 
 /// Runs every rule once. One finding per code and object: where two rules see the same fault, what they saw is put together.

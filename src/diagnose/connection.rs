@@ -51,6 +51,9 @@ fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
     ) {
         return super::dns::unavailable(context, &format!("`{}`", edge.host));
     }
+    if let Some(place) = step.facts.get(HOST_FROM_SECRET) {
+        return secret_name_symptom(context, edge, place);
+    }
     let namespace = target::client_namespace(context, edge);
     let hint = match context.snapshot.meaning(&edge.host, namespace) {
         HostMeaning::Outside => "no name server that the cluster asks knows it",
@@ -74,6 +77,53 @@ fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
         text: format!(
             "correct the host in {place}, or create a Service of that name in the namespace where it is looked for"
         ),
+        ..Fix::default()
+    });
+    finding
+}
+
+/// The fact that says that the host was read in the Pod, from a Secret: a name that the API shows, else the place in words.
+const HOST_FROM_SECRET: &str = "host_from_secret";
+
+/// A host from a Secret that does not resolve, while the target tier has a Service of another name.
+fn secret_name_symptom(context: &Context<'_>, edge: &Edge, place: &str) -> Finding {
+    let namespace = target::client_namespace(context, edge);
+    let service = context.graph.tiers.get(&edge.to).and_then(|tier| {
+        tier.services
+            .iter()
+            .find(|service| service.namespace == namespace)
+    });
+    let said = if place.contains(' ') {
+        place.to_owned()
+    } else {
+        format!("`{place}`")
+    };
+    let (code, object, hint) = match service {
+        Some(service) => (
+            Code::ServiceNameMismatch,
+            service.object(),
+            format!("the Service of {} is called `{}`", edge.to, service.name),
+        ),
+        None => (
+            Code::DnsNameNotFound,
+            ObjectRef::new("name", place, ""),
+            format!("the API shows no Service of {}", edge.to),
+        ),
+    };
+    let mut finding = Finding::new(
+        code,
+        Severity::Error,
+        object,
+        format!(
+            "{said}, which {} uses for {}, does not resolve: {hint}",
+            edge.from, edge.to
+        ),
+    );
+    finding.fix = Some(Fix {
+        text: match service {
+            Some(service) => format!("write `{}` for {said}", service.name),
+            None => format!("correct {said}"),
+        },
         ..Fix::default()
     });
     finding

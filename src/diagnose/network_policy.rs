@@ -16,7 +16,7 @@ use crate::protocol::Protocol;
 pub(super) const RULES: &[Rule] = &[denied, dns_denied, not_enforced, forbidden_open];
 
 /// Every way of an edge from its client's Pods to its target's, as the policies judge it.
-fn paths(context: &Context<'_>, edge: &Edge) -> Vec<Path> {
+pub(super) fn paths(context: &Context<'_>, edge: &Edge) -> Vec<Path> {
     let snapshot = context.snapshot;
     let transport = transport(edge);
     target::clients(context, edge)

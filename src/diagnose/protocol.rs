@@ -5,7 +5,7 @@ use super::walk::{Stage, breaks, stage};
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::Edge;
-use crate::probe::wire::{Step, StepError, StepStatus};
+use crate::probe::wire::{Step, StepError};
 use crate::protocol::Protocol;
 
 /// The rules of this file.
@@ -22,8 +22,8 @@ fn peer_answers_wrongly(context: &Context<'_>) -> Vec<Finding> {
         let edge = evidence.edge;
         for walk in evidence.firm() {
             for step in walk.counted() {
-                let worth_saying = step.status == StepStatus::Fail
-                    && stage(step.name) == Stage::Protocol
+                // A pass may carry a warning as its error.
+                let worth_saying = stage(step.name) == Stage::Protocol
                     && (breaks(step, edge)
                         || matches!(
                             step.error,

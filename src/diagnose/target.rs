@@ -105,6 +105,14 @@ pub(super) fn workload_at(context: &Context<'_>, endpoint: &str) -> Option<Workl
     pod_at(context, endpoint).map(|pod| context.snapshot.workload_of(pod))
 }
 
+/// The node on which the endpoint's Pod runs.
+#[must_use]
+pub(super) fn node_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'a str> {
+    pod_at(context, endpoint)
+        .map(|pod| pod.spec.node_name.as_str())
+        .filter(|node| !node.is_empty())
+}
+
 /// Address and port of `10.244.4.7:3306` or `[fd00::7]:3306`.
 #[must_use]
 pub(super) fn address(endpoint: &str) -> Option<(IpAddr, NonZeroU16)> {

@@ -35,6 +35,8 @@ pub struct Walk<'a> {
     pub broken: Option<&'a Step>,
     /// Whether this walk was superseded by the same walk done once more.
     pub superseded: bool,
+    /// In what the probe had to depart from its tier, where that leaves a failure in doubt.
+    pub departs: Option<&'a str>,
 }
 
 /// The steps on one endpoint.
@@ -156,13 +158,28 @@ fn walk<'a>(probe: &'a ProbeOutcome, edge: &Edge, unready: &BTreeSet<String>) ->
         status: StepStatus::Unknown,
         broken: None,
         superseded: false,
+        departs: None,
     };
     walk.broken = walk
         .counted()
         .filter(|step| breaks(step, edge))
         .min_by_key(|step| step.name);
+    if walk.broken.is_some_and(|step| is_in_doubt(step, probe)) {
+        walk.broken = None;
+        walk.departs = Some(probe.identity.departs.as_str());
+    }
     walk.status = status(&walk, edge);
     walk
+}
+
+/// Whether a failure may be the probe's own: it had to leave out labels of its tier, and a policy may have missed them. A name
+/// server that answers, answers whoever asks, and so does a peer that was reached.
+fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
+    let answered = matches!(
+        step.error,
+        Some(StepError::Nxdomain | StepError::Nodata | StepError::DnsInvalid)
+    );
+    !probe.identity.departs.is_empty() && !answered && stage(step.name) != Stage::Protocol
 }
 
 /// Whether a step breaks its edge: a 404 on a health path is worth a warning only, a read-only server is what a read replica
@@ -185,7 +202,8 @@ fn status(walk: &Walk<'_>, edge: &Edge) -> StepStatus {
         step.status == StepStatus::Unknown
             || matches!(step.error, Some(StepError::Flapping | StepError::Deadline))
     };
-    if !walk.probe.complete || walk.counted().any(|step| undecided(&step)) {
+    if walk.departs.is_some() || !walk.probe.complete || walk.counted().any(|step| undecided(&step))
+    {
         return StepStatus::Unknown;
     }
     // A name that resolves proves no connection, so a walk passes by a connection or by more.
@@ -616,6 +634,21 @@ endpoints:
             let found = status_of(vec![probe("AP", "n1", steps)]);
             assert_eq!(found, status);
         }
+    }
+
+    #[test]
+    fn a_probe_that_departs_from_its_tier_proves_no_failure_of_the_connection() {
+        let steps = vec![
+            pass(EDGE, StepName::Dns),
+            fail(EDGE, StepName::Service, StepError::Timeout),
+        ];
+        let mut departing = probe("AP", "n1", steps);
+        departing.identity.departs = "without app=db".to_owned();
+        assert_eq!(status_of(vec![departing]), StepStatus::Unknown);
+        let unknown_name = vec![fail(EDGE, StepName::Dns, StepError::Nxdomain)];
+        let mut departing = probe("AP", "n1", unknown_name);
+        departing.identity.departs = "without app=db".to_owned();
+        assert_eq!(status_of(vec![departing]), StepStatus::Fail);
     }
 
     #[test]

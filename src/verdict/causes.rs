@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::EdgeVerdict;
 use super::rank::{concerns_the_edge, has_network_evidence, is_symptom, rank};
 use crate::diagnose::connection::symptom;
+use crate::diagnose::walk::Stage;
 use crate::diagnose::{Context, join};
 use crate::finding::{Code, EdgeId, Finding, ObjectRef, Severity};
 use crate::observe::ServiceKey;
@@ -39,11 +40,12 @@ pub(super) fn merge(findings: Vec<Finding>) -> Found {
 /// none does, what the network was seen to do becomes the finding.
 pub(super) fn assign(
     context: &Context<'_>,
-    edges: &BTreeMap<EdgeId, EdgeVerdict>,
+    edges: &mut BTreeMap<EdgeId, EdgeVerdict>,
     findings: &mut Found,
 ) -> Causes {
     let mut causes = Causes::new();
-    for (id, verdict) in edges {
+    let unread = unread_policies(context);
+    for (id, verdict) in edges.iter_mut() {
         let Some(evidence) = context.evidence(id) else {
             continue;
         };
@@ -54,6 +56,11 @@ pub(super) fn assign(
         let stage = evidence.broken_stage().filter(|_| !evidence.edge.forbidden);
         if let Some(key) = best(findings, id, stage) {
             causes.insert(id.clone(), key);
+        } else if let Some(resource) = unread.filter(|_| stage == Some(Stage::Connect)) {
+            verdict.status = StepStatus::Unknown;
+            verdict.reason = Some(format!(
+                "the connection fails, and {resource} could not be read: whether one of them denies the tier or only the probe cannot be told"
+            ));
         } else if let Some(finding) = symptom(context, evidence) {
             let key = (finding.code, finding.object.clone());
             match findings.entry(key.clone()) {
@@ -68,11 +75,17 @@ pub(super) fn assign(
     causes
 }
 
-fn best(
-    findings: &Found,
-    edge: &EdgeId,
-    stage: Option<crate::diagnose::walk::Stage>,
-) -> Option<Key> {
+/// A kind of policy that the cluster serves and that could not be read.
+fn unread_policies<'a>(context: &'a Context<'_>) -> Option<&'a str> {
+    context
+        .snapshot
+        .other_policies
+        .iter()
+        .find(|policy| policy.objects.is_none())
+        .map(|policy| policy.resource.as_str())
+}
+
+fn best(findings: &Found, edge: &EdgeId, stage: Option<Stage>) -> Option<Key> {
     findings
         .iter()
         .filter(|(_, finding)| finding.edges.contains(edge))

@@ -27,7 +27,7 @@ pub(super) fn depth(evidence: &Evidence<'_>) -> Depth {
     by_path.into_values().min().unwrap_or_default()
 }
 
-/// The depth of each path, by endpoint; the Service address's is the empty one. A path on which only the connection was tried
+/// The depth of each path, by endpoint; the Service address's is its target. A path on which only the connection was tried
 /// is left out where others were asked more.
 fn depths<'a>(walk: &Walk<'a>) -> BTreeMap<&'a str, Depth> {
     let base = match walk.dns {
@@ -35,7 +35,7 @@ fn depths<'a>(walk: &Walk<'a>) -> BTreeMap<&'a str, Depth> {
         // An address needs no name: the connection is the first thing to prove.
         _ => Depth::None,
     };
-    let mut paths: Vec<(&str, &[&Step])> = vec![("", &walk.service)];
+    let mut paths: Vec<(&str, &[&Step])> = by_address(&walk.service);
     paths.extend(
         walk.endpoints
             .iter()
@@ -45,11 +45,11 @@ fn depths<'a>(walk: &Walk<'a>) -> BTreeMap<&'a str, Depth> {
     let any_more = paths.iter().any(|(_, steps)| was_asked_more(steps));
     paths
         .into_iter()
-        .filter(|(path, steps)| {
+        .filter(|(_, steps)| {
             if any_more {
                 was_asked_more(steps)
             } else {
-                path.is_empty() || steps.iter().any(|step| step.status != StepStatus::Skipped)
+                steps.iter().any(|step| step.status != StepStatus::Skipped)
             }
         })
         .map(|(path, steps)| {
@@ -60,6 +60,22 @@ fn depths<'a>(walk: &Walk<'a>) -> BTreeMap<&'a str, Depth> {
             (path, depth)
         })
         .collect()
+}
+
+/// The steps of each address that the name resolved to: each begins with its connect.
+fn by_address<'a, 's>(steps: &'s [&'a Step]) -> Vec<(&'a str, &'s [&'a Step])> {
+    let mut found = Vec::new();
+    let mut rest = steps;
+    while let Some((first, after)) = rest.split_first() {
+        let more = after
+            .iter()
+            .position(|step| step.name == StepName::Service)
+            .unwrap_or(after.len());
+        let (own, others) = rest.split_at(more + 1);
+        found.push((first.target.as_str(), own));
+        rest = others;
+    }
+    found
 }
 
 fn was_asked_more(steps: &[&Step]) -> bool {

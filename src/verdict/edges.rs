@@ -77,6 +77,9 @@ fn reason(evidence: &Evidence<'_>, seen: StepStatus) -> String {
     if let Some(failure) = walks().find_map(|walk| walk.probe.failure.as_ref()) {
         return failure.message.clone();
     }
+    if let Some(departs) = walks().find_map(|walk| walk.departs) {
+        return format!("it failed, but the probe differed from its tier: {departs}");
+    }
     for walk in walks() {
         for step in walk.counted() {
             let undecided = step.status == seen

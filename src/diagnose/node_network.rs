@@ -1,0 +1,395 @@
+//! Section 6, nodes: the same connection works from one node and not from another, and neither policy, Service nor workload tells
+//! the two apart. Graph, snapshot and outcomes in, findings out. Pure.
+
+use std::collections::BTreeMap;
+
+use super::target::{self, line};
+use super::walk::{Evidence, Stage, Walk};
+use super::{Context, Rule, network_policy};
+use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
+use crate::plan::Look;
+use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[broken];
+
+/// What was dialled: the name server, a Service address, or one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Dialled<'a> {
+    NameServer,
+    Service,
+    Endpoint(&'a str),
+}
+
+/// One dial from one node.
+struct Dial<'e> {
+    edge: &'e EdgeId,
+    tier: &'e str,
+    what: Dialled<'e>,
+    from: &'e str,
+    /// The node of the endpoint, where that is what was dialled.
+    to: Option<&'e str>,
+    passed: bool,
+    line: String,
+}
+
+impl Dial<'_> {
+    /// Whether packets had to leave the node.
+    fn crosses(&self) -> bool {
+        self.to.is_none_or(|to| to != self.from)
+    }
+
+    fn touches(&self, node: &str) -> bool {
+        self.from == node || self.to == Some(node)
+    }
+}
+
+fn broken(context: &Context<'_>) -> Vec<Finding> {
+    let dials: Vec<Dial<'_>> = context
+        .evidence
+        .values()
+        .filter(|evidence| !evidence.edge.forbidden)
+        .flat_map(|evidence| {
+            evidence
+                .walks
+                .iter()
+                .filter(|walk| !walk.superseded && !walk.node().is_empty())
+                // A walk with other labels may differ by them, not by its node.
+                .filter(|walk| {
+                    matches!(walk.probe.look, Look::First | Look::Again | Look::OtherNode)
+                })
+                .flat_map(|walk| dials(context, evidence, walk))
+        })
+        .collect();
+    let mut found: BTreeMap<&str, Finding> = BTreeMap::new();
+    for evidence in context.evidence.values() {
+        if evidence.edge.forbidden
+            || matches!(evidence.broken_stage(), None | Some(Stage::Protocol))
+            || network_policy::may_deny(context, evidence.edge)
+        {
+            continue;
+        }
+        for dial in telling(context, evidence, &dials) {
+            let node = blamed(dial, &dials);
+            let finding = found
+                .entry(node)
+                .or_insert_with(|| finding(context, node, dial));
+            finding.edges.insert(evidence.edge.id.clone());
+            note(finding, &dial.line);
+            let counterpart = dials
+                .iter()
+                .find(|other| other.passed && is_same_from_elsewhere(other, dial));
+            if let Some(other) = counterpart {
+                note(finding, &other.line);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+fn note(finding: &mut Finding, line: &str) {
+    if !finding.evidence.iter().any(|known| known == line) {
+        finding.evidence.push(line.to_owned());
+    }
+}
+
+/// The dials of one walk.
+fn dials<'e>(
+    context: &'e Context<'_>,
+    evidence: &'e Evidence<'_>,
+    walk: &'e Walk<'_>,
+) -> Vec<Dial<'e>> {
+    let place = walk.place();
+    let make = |what, to, step: &Step| {
+        let passed = match step.status {
+            StepStatus::Pass => true,
+            StepStatus::Fail if is_of_the_network(step) => false,
+            _ => return None,
+        };
+        Some(Dial {
+            edge: &evidence.edge.id,
+            tier: evidence.edge.from.as_str(),
+            what,
+            from: walk.node(),
+            to,
+            passed,
+            line: line(&place, step),
+        })
+    };
+    let name = walk
+        .dns
+        // A name from /etc/hosts was asked of nobody.
+        .filter(|step| !step.facts.contains_key("source"))
+        .and_then(|step| make(Dialled::NameServer, None, step));
+    let service = walk
+        .connect()
+        .and_then(|step| make(Dialled::Service, None, step));
+    let endpoints = walk
+        .endpoints
+        .iter()
+        .filter(|(_, endpoint)| endpoint.ready)
+        .filter_map(|(address, endpoint)| {
+            let step = endpoint
+                .steps
+                .iter()
+                .find(|step| step.name == StepName::Endpoint)?;
+            make(
+                Dialled::Endpoint(address),
+                target::node_at(context, address),
+                step,
+            )
+        });
+    name.into_iter().chain(service).chain(endpoints).collect()
+}
+
+/// Whether a step failed as one does that the network swallows or turns away.
+fn is_of_the_network(step: &Step) -> bool {
+    match step.name {
+        StepName::Dns => matches!(
+            step.error,
+            Some(StepError::DnsTimeout | StepError::Servfail)
+        ),
+        _ => matches!(
+            step.error,
+            Some(StepError::Timeout | StepError::Unreachable | StepError::Refused)
+        ),
+    }
+}
+
+/// Whether another dial is the same one, made as the same tier from another node.
+fn is_same_from_elsewhere(other: &Dial<'_>, dial: &Dial<'_>) -> bool {
+    other.edge == dial.edge
+        && other.tier == dial.tier
+        && other.what == dial.what
+        && other.from != dial.from
+}
+
+/// The failed dials of an edge that tell nodes apart: they work from another node, and from their own node they never do.
+fn telling<'d, 'e>(
+    context: &Context<'_>,
+    evidence: &Evidence<'_>,
+    dials: &'d [Dial<'e>],
+) -> Vec<&'d Dial<'e>> {
+    let own = || dials.iter().filter(|dial| *dial.edge == evidence.edge.id);
+    let failed: Vec<&Dial<'_>> = own().filter(|dial| !dial.passed).collect();
+    let fails_by_its_endpoints = |from: &str| {
+        failed
+            .iter()
+            .any(|dial| dial.from == from && matches!(dial.what, Dialled::Endpoint(_)))
+    };
+    failed
+        .iter()
+        .copied()
+        .filter(|dial| {
+            let works_here = own()
+                .any(|other| other.passed && other.what == dial.what && other.from == dial.from);
+            let works_elsewhere =
+                own().any(|other| other.passed && is_same_from_elsewhere(other, dial));
+            let explained = match dial.what {
+                Dialled::Service => {
+                    // What its endpoints say is nearer to the fault.
+                    fails_by_its_endpoints(dial.from) || stays_on_the_node(context, evidence)
+                }
+                Dialled::NameServer | Dialled::Endpoint(_) => false,
+            };
+            !works_here && !explained && (works_elsewhere || is_one_sided(evidence, dial, dials))
+        })
+        .collect()
+}
+
+/// The Service address does not work from the only node that looked, while each of its endpoints does from there.
+fn is_one_sided(evidence: &Evidence<'_>, dial: &Dial<'_>, dials: &[Dial<'_>]) -> bool {
+    if dial.what != Dialled::Service {
+        return false;
+    }
+    let own = || dials.iter().filter(|other| *other.edge == evidence.edge.id);
+    let mut endpoints = own()
+        .filter(|other| other.from == dial.from && matches!(other.what, Dialled::Endpoint(_)))
+        .peekable();
+    let endpoints_pass = endpoints.peek().is_some() && endpoints.all(|other| other.passed);
+    endpoints_pass && own().all(|other| other.from == dial.from)
+}
+
+/// Whether a Service setting tells nodes apart: `Local` keeps traffic on the client's node, and a port that the Service does not
+/// offer is no fault of a node.
+fn stays_on_the_node(context: &Context<'_>, evidence: &Evidence<'_>) -> bool {
+    let Some(service) =
+        target::service(context, evidence.edge).and_then(|key| context.snapshot.service(&key))
+    else {
+        // No Service of the cluster: nothing of the node's stands between.
+        return true;
+    };
+    let offered = service
+        .spec
+        .ports
+        .iter()
+        .any(|port| port.port == i32::from(evidence.edge.port.get()));
+    service.spec.internal_traffic_policy == "Local"
+        || service.spec.kind == "ExternalName"
+        || service.spec.cluster_ip == "None"
+        || !offered
+}
+
+/// Which of the two nodes of a failed dial is to blame: the one across whose border less works otherwise.
+fn blamed<'e>(dial: &Dial<'e>, dials: &[Dial<'e>]) -> &'e str {
+    let Some(to) = dial.to.filter(|to| *to != dial.from) else {
+        return dial.from;
+    };
+    let count = |node: &str, passed: bool| {
+        dials
+            .iter()
+            .filter(|other| other.passed == passed && other.crosses() && other.touches(node))
+            .count()
+    };
+    let place = |node: &str| (count(node, true), usize::MAX - count(node, false));
+    if place(dial.from) < place(to) {
+        dial.from
+    } else {
+        to
+    }
+}
+
+fn finding(context: &Context<'_>, node: &str, dial: &Dial<'_>) -> Finding {
+    let object = ObjectRef::new("node", node, "");
+    let (what, hint) = match dial.what {
+        Dialled::NameServer => (
+            "cluster DNS does not answer",
+            "is UDP 53 to the DNS Pods open across nodes, does kube-proxy run there?",
+        ),
+        Dialled::Service => (
+            "Service addresses do not work, although Pods' own addresses or other nodes do",
+            "does kube-proxy (or what stands in for it) run and sync there?",
+        ),
+        Dialled::Endpoint(_) => (
+            "Pods on the other side of it are not reached",
+            "do its overlay, routes and firewall let Pod traffic pass?",
+        ),
+    };
+    let mut finding = Finding::new(
+        Code::NodeNetworkBroken,
+        Severity::Error,
+        object.clone(),
+        format!("the network of {object} is broken: {what}, while the same works from elsewhere"),
+    );
+    finding.caused_by = vec![(Code::NodeNotReady, object.clone())];
+    let namespace = if context.snapshot.namespace == "kube-system" {
+        ""
+    } else {
+        " -n kube-system"
+    };
+    finding.fix = Some(Fix {
+        text: format!(
+            "mend the network of {object}: {hint} Until then `kubectl cordon {node}` keeps new Pods off it"
+        ),
+        command: Some(format!(
+            "kubectl get pods{namespace} -o wide --field-selector spec.nodeName={node}"
+        )),
+        manifest: None,
+    });
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{at, fail, graph, look, outcomes, pass, probe, snapshot};
+    use super::*;
+    use crate::graph::TierGraph;
+    use crate::observe::Snapshot;
+    use crate::plan::ProbeOutcome;
+
+    const EDGE: &str = "AP->DB:3306/mysql";
+    const ENDPOINT: &str = "10.0.1.7:3306";
+
+    fn cluster(service: &str) -> Snapshot {
+        snapshot(&format!(
+            "
+kind: Service
+metadata: {{name: db}}
+spec: {{clusterIP: 10.96.0.9, selector: {{app: db}}, ports: [{{port: 3306}}]{service}}}
+---
+kind: Pod
+metadata: {{name: db-1, labels: {{app: db}}}}
+spec: {{nodeName: node-1}}
+status: {{phase: Running, podIP: 10.0.1.7}}
+"
+        ))
+    }
+
+    fn raised(graph: &TierGraph, snapshot: &Snapshot, probes: Vec<ProbeOutcome>) -> Vec<String> {
+        let outcomes = outcomes(probes);
+        broken(&Context::new(graph, snapshot, Some(&outcomes)))
+            .iter()
+            .map(|finding| finding.object.to_string())
+            .collect()
+    }
+
+    fn service_dead() -> Vec<Step> {
+        vec![
+            pass(EDGE, StepName::Dns),
+            fail(EDGE, StepName::Service, StepError::Timeout),
+            at(ENDPOINT, pass(EDGE, StepName::Endpoint)),
+        ]
+    }
+
+    fn all_well() -> Vec<Step> {
+        vec![
+            pass(EDGE, StepName::Dns),
+            pass(EDGE, StepName::Service),
+            at(ENDPOINT, pass(EDGE, StepName::Endpoint)),
+        ]
+    }
+
+    #[test]
+    fn the_node_from_which_service_addresses_do_not_work() {
+        let graph = graph(&[EDGE]);
+        let probes = vec![
+            probe("AP", "node-1", all_well()),
+            probe("AP", "node-2", service_dead()),
+        ];
+        assert_eq!(raised(&graph, &cluster(""), probes), ["node/node-2"]);
+    }
+
+    #[test]
+    fn nothing_where_every_node_says_the_same_or_the_service_tells_nodes_apart() {
+        let graph = graph(&[EDGE]);
+        let everywhere = vec![
+            probe("AP", "node-1", service_dead()),
+            probe("AP", "node-2", service_dead()),
+        ];
+        assert!(raised(&graph, &cluster(""), everywhere).is_empty());
+        let local = cluster(", internalTrafficPolicy: Local");
+        let probes = vec![
+            probe("AP", "node-1", all_well()),
+            probe("AP", "node-2", service_dead()),
+        ];
+        assert!(raised(&graph, &local, probes).is_empty());
+        assert!(raised(&graph, &cluster(""), vec![]).is_empty());
+    }
+
+    #[test]
+    fn of_two_nodes_the_one_that_gets_nothing_across_is_blamed() {
+        let graph = graph(&[EDGE]);
+        let cut_off = vec![
+            fail(EDGE, StepName::Dns, StepError::DnsTimeout),
+            at(ENDPOINT, fail(EDGE, StepName::Endpoint, StepError::Timeout)),
+        ];
+        let second = look(Look::OtherNode, probe("AP", "node-1", all_well()));
+        let probes = vec![probe("AP", "node-2", cut_off), second];
+        assert_eq!(raised(&graph, &cluster(""), probes), ["node/node-2"]);
+        // The other way round: the target's node is cut off from the rest.
+        let far = vec![
+            pass(EDGE, StepName::Dns),
+            fail(EDGE, StepName::Service, StepError::Timeout),
+            at(ENDPOINT, fail(EDGE, StepName::Endpoint, StepError::Timeout)),
+        ];
+        let near = vec![
+            fail(EDGE, StepName::Dns, StepError::DnsTimeout),
+            at(ENDPOINT, pass(EDGE, StepName::Endpoint)),
+        ];
+        let probes = vec![
+            probe("AP", "node-2", far),
+            look(Look::OtherNode, probe("AP", "node-1", near)),
+        ];
+        assert_eq!(raised(&graph, &cluster(""), probes), ["node/node-1"]);
+    }
+}

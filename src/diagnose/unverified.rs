@@ -1,0 +1,155 @@
+//! Section 7: what could not be verified. Probes that never ran or were lost, and graphs that may lack edges. Never a pass. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Rule};
+use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
+use crate::graph::{Confidence, NoteKind};
+use crate::plan::Look;
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[probes_lost, graph_incomplete];
+
+/// One finding per way in which probes failed, whatever the number of Jobs. A second look that could not be had changes no edge.
+fn probes_lost(context: &Context<'_>) -> Vec<Finding> {
+    let Some(outcomes) = context.outcomes else {
+        return Vec::new();
+    };
+    let mut found: BTreeMap<Code, Finding> = BTreeMap::new();
+    for probe in &outcomes.probes {
+        let Some(failure) = &probe.failure else {
+            continue;
+        };
+        if !matches!(probe.look, Look::First | Look::Again) {
+            continue;
+        }
+        let finding = found.entry(failure.code).or_insert_with(|| {
+            Finding::new(
+                failure.code,
+                Severity::Warning,
+                failure.object.clone(),
+                failure.message.clone(),
+            )
+        });
+        for line in &failure.evidence {
+            if !finding.evidence.contains(line) {
+                finding.evidence.push(line.clone());
+            }
+        }
+        for task in &probe.tasks {
+            let id = EdgeId(task.clone());
+            if let Some(evidence) = context.evidence(&id) {
+                let edge = evidence.edge;
+                if edge.confidence != Confidence::Weak && !edge.optional {
+                    finding.severity = Severity::Error;
+                }
+                finding.edges.insert(id);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Edges may be missing: variables without a value, files that are not here, mappings that only the user can settle.
+fn graph_incomplete(context: &Context<'_>) -> Vec<Finding> {
+    let notes = context
+        .graph
+        .notes
+        .iter()
+        .filter(|note| note.kind == NoteKind::Incomplete)
+        .map(|note| note.message.clone());
+    let lines: Vec<String> = notes
+        .chain(context.graph.questions.iter().cloned())
+        .collect();
+    let Some(first) = lines.first() else {
+        return Vec::new();
+    };
+    let input = if context.graph.from_compose {
+        "compose"
+    } else {
+        "cluster"
+    };
+    let message = match lines.len() {
+        1 => format!("edges may be missing: {first}"),
+        more => format!("edges may be missing: {first}, and {} more", more - 1),
+    };
+    let mut finding = Finding::new(
+        Code::GraphIncomplete,
+        Severity::Warning,
+        ObjectRef::new("input", input, ""),
+        message,
+    );
+    finding.evidence = lines;
+    finding.fix = Some(Fix {
+        text: "give the missing values (environment, --env-file), or say in k8sverify.yaml which edges and workloads are meant"
+            .to_owned(),
+        ..Fix::default()
+    });
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{graph, look, outcomes, probe, snapshot, step};
+    use super::*;
+    use crate::graph::Note;
+    use crate::plan::{ProbeFailure, ProbeOutcome};
+    use crate::probe::wire::{StepName, StepStatus};
+
+    const EDGE: &str = "AP->DB:3306/mysql";
+
+    fn lost(job: &str) -> ProbeOutcome {
+        let asked = vec![step(EDGE, StepName::Dns, StepStatus::Unknown)];
+        let mut lost = probe("AP", "n1", asked);
+        lost.steps.clear();
+        lost.complete = false;
+        lost.failure = Some(ProbeFailure {
+            code: Code::ProbeForbidden,
+            object: ObjectRef::new("job", job, "default"),
+            message: "the quota admits no Job".to_owned(),
+            evidence: vec![format!("{job}: exceeded quota")],
+        });
+        lost
+    }
+
+    #[test]
+    fn many_lost_probes_of_one_kind_are_one_finding() {
+        let graph = graph(&[EDGE]);
+        let snapshot = snapshot("");
+        let outcomes = outcomes(vec![lost("a"), lost("b")]);
+        let found = probes_lost(&Context::new(&graph, &snapshot, Some(&outcomes)));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].severity, Severity::Error);
+        assert_eq!(found[0].evidence.len(), 2);
+        assert_eq!(found[0].edges.len(), 1);
+    }
+
+    #[test]
+    fn a_lost_second_look_and_a_probe_that_ran_are_no_finding() {
+        let graph = graph(&[EDGE]);
+        let snapshot = snapshot("");
+        let second = look(Look::OtherNode, lost("a"));
+        let outcomes = outcomes(vec![second, probe("AP", "n1", vec![])]);
+        let context = Context::new(&graph, &snapshot, Some(&outcomes));
+        assert!(probes_lost(&context).is_empty());
+        assert!(probes_lost(&Context::new(&graph, &snapshot, None)).is_empty());
+    }
+
+    #[test]
+    fn what_may_be_missing_is_one_warning() {
+        let mut graph = graph(&[EDGE]);
+        let snapshot = snapshot("");
+        assert!(graph_incomplete(&Context::new(&graph, &snapshot, None)).is_empty());
+        graph.notes.push(Note {
+            kind: NoteKind::Incomplete,
+            message: "DB_HOST has no value".to_owned(),
+        });
+        graph
+            .questions
+            .push("which workload runs `api`?".to_owned());
+        let found = graph_incomplete(&Context::new(&graph, &snapshot, None));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].evidence.len(), 2);
+        assert_eq!(found[0].severity, Severity::Warning);
+    }
+}
