@@ -1,1 +1,136 @@
 //! Creates probe Jobs, follows their logs, classifies what keeps them from running, always deletes them. IO.
+//!
+//! [`ProbePlan`] → [`Outcomes`], one entry per container whatever happens. Results are read from the logs as soon as those can
+//! be read: nothing waits for a Job to complete.
+
+mod attempt;
+mod classify;
+mod counts;
+mod feed;
+mod reader;
+mod records;
+mod remove;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use futures::future::{join_all, select};
+use tokio::sync::watch;
+
+use crate::observe::Api;
+use crate::plan::{JobOptions, Outcomes, ProbePlan};
+
+use feed::Feeds;
+pub use remove::sweep;
+use remove::{JobName, Removed};
+
+/// Turns true when the run is to end early: then everything is deleted and what is missing is lost.
+pub type Cancel = watch::Receiver<bool>;
+
+/// How far the probes are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobsProgress {
+    /// Containers in all.
+    pub containers: usize,
+    /// Containers whose log is being read.
+    pub started: usize,
+    /// Containers that are done, well or not.
+    pub finished: usize,
+    /// Steps that came in.
+    pub steps: usize,
+}
+
+/// Called with every change of [`JobsProgress`].
+pub type OnProgress<'a> = &'a (dyn Fn(JobsProgress) + Sync);
+
+/// Probe Jobs of one run: what it creates it deletes.
+///
+/// `run` may be called several times (the second look); `finish` sees everything gone and must be called at the end.
+pub struct Session<'a> {
+    api: &'a Api,
+    options: &'a JobOptions,
+    cancel: Cancel,
+    made: Mutex<BTreeSet<JobName>>,
+}
+
+impl<'a> Session<'a> {
+    /// Nothing is created yet.
+    pub fn new(api: &'a Api, options: &'a JobOptions, cancel: Cancel) -> Self {
+        Self {
+            api,
+            options,
+            cancel,
+            made: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    /// Runs all Jobs of a plan in parallel; each is deleted as soon as it has said all. One outcome per container, in the order
+    /// of the plan.
+    pub async fn run(&self, plan: &ProbePlan, progress: OnProgress<'_>) -> Outcomes {
+        let containers = plan
+            .vantages
+            .iter()
+            .map(|vantage| vantage.containers.len())
+            .sum();
+        let counts = counts::Counts::new(containers, progress);
+        let feeds = Feeds::new(
+            plan.vantages
+                .iter()
+                .map(|vantage| vantage.identity.namespace.clone()),
+        );
+        let job_prefix = crate::plan::job::name(&self.options.run, "");
+        let work = join_all(
+            plan.vantages
+                .iter()
+                .map(|vantage| attempt::probe(self, &feeds, &counts, vantage)),
+        );
+        let follow = feeds.follow(self.api, &job_prefix);
+        // The feeds never end; they are dropped with the last Job.
+        let outcomes = match select(Box::pin(work), Box::pin(follow)).await {
+            futures::future::Either::Left((outcomes, _)) => outcomes,
+            futures::future::Either::Right(((), work)) => work.await,
+        };
+        Outcomes {
+            probes: outcomes.into_iter().flatten().collect(),
+        }
+    }
+
+    /// Deletes what is left and sees the Pods gone, within a few seconds. Says what could not be deleted, for the user.
+    pub async fn finish(self) -> Vec<String> {
+        let names = self.names();
+        match remove::remove_all(self.api, &names).await {
+            Removed::All => Vec::new(),
+            Removed::Left(left) => left,
+        }
+    }
+
+    /// A Job that may exist from now on.
+    fn register(&self, job: JobName) {
+        if let Ok(mut made) = self.made.lock() {
+            made.insert(job);
+        }
+    }
+
+    fn names(&self) -> BTreeSet<JobName> {
+        match self.made.lock() {
+            Ok(made) => made.clone(),
+            Err(poisoned) => poisoned.into_inner().clone(),
+        }
+    }
+}
+
+/// Runs a plan and sees everything gone.
+pub async fn run(
+    api: &Api,
+    plan: &ProbePlan,
+    options: &JobOptions,
+    progress: OnProgress<'_>,
+    cancel: Cancel,
+) -> Outcomes {
+    let session = Session::new(api, options, cancel);
+    let outcomes = session.run(plan, progress).await;
+    for left in session.finish().await {
+        tracing::warn!("{left}");
+    }
+    outcomes
+}

@@ -1,0 +1,382 @@
+//! One vantage: create its Job, wait for its Pod, read the logs of its containers, delete it. IO.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::join_all;
+use http::Method;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::finding::Code;
+use crate::observe::kinds::{Event, Pod};
+use crate::observe::resources::{EVENTS, JOBS};
+use crate::observe::{Api, CallError, encode, retrying};
+use crate::plan::{Identity, ProbeFailure, ProbeOutcome, TierProbe, Vantage};
+
+use super::Session;
+use super::classify::{self, PodSays};
+use super::counts::Counts;
+use super::feed::{Feeds, Pods};
+use super::reader::{LOG_PAUSE, Reader, taken};
+use super::records::Log;
+use super::remove::{JobName, delete_job};
+
+/// Time for the creation of a Job.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a Job may live beyond its deadline before it is given up here.
+const MARGIN: Duration = Duration::from_secs(5);
+/// Until then a Job without a Pod is nothing strange.
+const POD_PATIENCE: Duration = Duration::from_millis(700);
+/// Pause between looks at the events of a Job without a Pod.
+const EVENT_PAUSE: Duration = Duration::from_millis(500);
+/// How long the last node may be full: Pods of an earlier look may still be leaving it.
+const LAST_NODE_PATIENCE: Duration = Duration::from_secs(8);
+
+/// How one attempt ended.
+enum Attempt {
+    /// Whatever was said, per container, and why there is no more.
+    Done {
+        node: String,
+        logs: Vec<(Log, Option<ProbeFailure>)>,
+    },
+    /// No node takes it.
+    Unschedulable(ProbeFailure),
+}
+
+/// Probes from one vantage: on its node, or the next best one.
+pub(super) async fn probe(
+    session: &Session<'_>,
+    feeds: &Feeds,
+    counts: &Counts<'_>,
+    vantage: &Vantage,
+) -> Vec<ProbeOutcome> {
+    let mut nodes = vantage.fallback_nodes.iter();
+    let mut current = vantage.clone();
+    let mut attempts = 0;
+    let (node, logs) = loop {
+        let last = nodes.len() == 0;
+        let job = Job::new(session, &current);
+        let ended = job.run(feeds, counts, &current, last).await;
+        match ended {
+            Attempt::Done { node, logs } => break (node, logs),
+            Attempt::Unschedulable(failure) => {
+                let Some(node) = nodes.next() else {
+                    let logs = vec![(Log::default(), Some(failure)); vantage.containers.len()];
+                    break (String::new(), logs);
+                };
+                attempts += 1;
+                current.id = format!("{}-{attempts}", vantage.id);
+                current.identity.node = Some(node.clone());
+            }
+        }
+    };
+    counts.change(|now| now.finished += vantage.containers.len());
+    vantage
+        .containers
+        .iter()
+        .zip(logs)
+        .map(|(probe, (log, failure))| {
+            outcome(vantage, &current.identity, &node, probe, log, failure)
+        })
+        .collect()
+}
+
+fn outcome(
+    vantage: &Vantage,
+    identity: &Identity,
+    node: &str,
+    probe: &TierProbe,
+    log: Log,
+    failure: Option<ProbeFailure>,
+) -> ProbeOutcome {
+    let names = probe.spec.names.iter().map(|task| task.id.clone());
+    let edges = probe.spec.edges.iter().map(|task| task.id.clone());
+    ProbeOutcome {
+        vantage: vantage.id.clone(),
+        tier: probe.tier.clone(),
+        identity: identity.clone(),
+        node: node.to_owned(),
+        look: vantage.look,
+        complete: log.is_whole() && failure.is_none(),
+        nameservers: log.nameservers,
+        search: log.search,
+        steps: log.steps,
+        failure,
+        tasks: names.chain(edges).collect(),
+    }
+}
+
+/// One Job.
+struct Job<'a> {
+    session: &'a Session<'a>,
+    api: &'a Api,
+    name: JobName,
+}
+
+impl<'a> Job<'a> {
+    fn new(session: &'a Session<'a>, vantage: &Vantage) -> Self {
+        Self {
+            session,
+            api: session.api,
+            name: JobName {
+                namespace: vantage.identity.namespace.clone(),
+                name: crate::plan::job::name(&session.options.run, &vantage.id),
+            },
+        }
+    }
+
+    /// Creates, reads, deletes. Creation is never cut short: a request that was sent may have made the Job.
+    async fn run(
+        &self,
+        feeds: &Feeds,
+        counts: &Counts<'_>,
+        vantage: &Vantage,
+        last: bool,
+    ) -> Attempt {
+        let mut cancel = self.session.cancel.clone();
+        if *cancel.borrow() {
+            return all(vantage, &self.interrupted());
+        }
+        self.session.register(self.name.clone());
+        if let Err(error) = self.create(vantage).await {
+            return all(
+                vantage,
+                &classify::refused(&self.name, self.api.server(), &error),
+            );
+        }
+        let logs: Vec<Mutex<Log>> = vantage
+            .containers
+            .iter()
+            .map(|_| Mutex::default())
+            .collect();
+        let deadline =
+            Instant::now() + Duration::from_secs(self.session.options.deadline_seconds) + MARGIN;
+        let pods = feeds.of(&self.name.namespace);
+        let attempt = tokio::select! {
+            attempt = self.read(pods.clone(), counts, vantage, &logs, last) => attempt,
+            () = sleep_until(deadline) => {
+                let failure = self.too_late(pods.as_ref()).await;
+                self.so_far(vantage, pods.as_ref(), &logs, &failure)
+            }
+            _ = cancel.wait_for(|cancelled| *cancelled) => {
+                self.so_far(vantage, pods.as_ref(), &logs, &self.interrupted())
+            }
+        };
+        // What fails here is tried again when the session finishes.
+        if let Err(error) = delete_job(self.api, &self.name).await {
+            tracing::debug!("failed to delete job/{}: {error}", self.name.name);
+        }
+        attempt
+    }
+
+    async fn create(&self, vantage: &Vantage) -> Result<(), CallError> {
+        let manifest = crate::plan::job::manifest(vantage, self.session.options);
+        let path = JOBS.path(Some(&encode(&self.name.namespace)));
+        let mut tries = 0;
+        let result = retrying(|| {
+            tries += 1;
+            self.api
+                .call::<Value>(Method::POST, &path, Some(&manifest), CREATE_TIMEOUT)
+        })
+        .await;
+        match result {
+            // An earlier try had come through after all: names are unique to the run.
+            Err(error) if error.status() == Some(409) && tries > 1 => Ok(()),
+            result => result.map(|_| ()),
+        }
+    }
+
+    async fn read(
+        &self,
+        pods: Option<watch::Receiver<Pods>>,
+        counts: &Counts<'_>,
+        vantage: &Vantage,
+        logs: &[Mutex<Log>],
+        last: bool,
+    ) -> Attempt {
+        let Some(pods) = pods else {
+            let failure = classify::failure(
+                &self.name,
+                Code::ProbeLost,
+                "nobody follows the probe's Pod",
+                Vec::new(),
+            );
+            return all(vantage, &failure);
+        };
+        let pod = match self.bound(pods.clone(), last).await {
+            Ok(pod) => pod,
+            Err(attempt) => return attempt.unwrap_or_else(|failure| all(vantage, &failure)),
+        };
+        let containers = vantage.containers.iter().zip(logs);
+        let failures = join_all(containers.map(|(probe, log)| {
+            let reader = Reader {
+                api: self.api,
+                job: &self.name,
+                container: &probe.container,
+                pause: LOG_PAUSE * u32::try_from(logs.len().div_ceil(4)).unwrap_or(1),
+                log,
+            };
+            let pods = pods.clone();
+            async move { reader.read(pods, counts).await.err() }
+        }))
+        .await;
+        Attempt::Done {
+            node: pod.spec.node_name.clone(),
+            logs: logs.iter().map(taken).zip(failures).collect(),
+        }
+    }
+
+    /// Waits until the Pod is bound to a node.
+    async fn bound(
+        &self,
+        mut pods: watch::Receiver<Pods>,
+        last: bool,
+    ) -> Result<Arc<Pod>, Result<Attempt, ProbeFailure>> {
+        let mut full_since: Option<Instant> = None;
+        let mut look_at_events = Instant::now() + POD_PATIENCE;
+        loop {
+            let seen = pods.borrow_and_update().get(&self.name.name).cloned();
+            match seen.as_ref() {
+                None => {}
+                Some(seen) if seen.gone => {
+                    return Err(Err(classify::cut_off(
+                        &self.name,
+                        Some(&seen.pod),
+                        "",
+                        &Log::default(),
+                    )));
+                }
+                Some(seen) => match classify::pod(&self.name, &seen.pod) {
+                    PodSays::Bound => return Ok(seen.pod.clone()),
+                    PodSays::Failed(failure) => return Err(Err(failure)),
+                    PodSays::Unschedulable(words) => {
+                        let since = *full_since.get_or_insert_with(Instant::now);
+                        if !last || since.elapsed() >= LAST_NODE_PATIENCE {
+                            return Err(Ok(Attempt::Unschedulable(self.unschedulable(words))));
+                        }
+                    }
+                    PodSays::Unbound => full_since = None,
+                },
+            }
+            if seen.is_none() && Instant::now() >= look_at_events {
+                if let Some(failure) = self.why_no_pod().await {
+                    return Err(Err(failure));
+                }
+                look_at_events = Instant::now() + EVENT_PAUSE;
+            }
+            // A change wakes it at once; time alone must too.
+            let _ = timeout(EVENT_PAUSE, pods.changed()).await;
+        }
+    }
+
+    /// The Job's controller says by an event why it makes no Pod.
+    async fn why_no_pod(&self) -> Option<ProbeFailure> {
+        self.events(&self.name.name)
+            .await
+            .iter()
+            .find_map(|event| classify::event(&self.name, event))
+    }
+
+    async fn events(&self, object: &str) -> Vec<Event> {
+        let path = EVENTS.path(Some(&encode(&self.name.namespace)));
+        let query = format!(
+            "fieldSelector={}",
+            encode(&format!("involvedObject.name={object}"))
+        );
+        match self.api.list::<Event>(&path, &query).await {
+            Ok(listed) => listed.items,
+            Err(error) => {
+                tracing::debug!("failed to read events of {object}: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    fn unschedulable(&self, words: String) -> ProbeFailure {
+        classify::failure(
+            &self.name,
+            Code::ProbeUnschedulable,
+            "no node takes the probe's Pod; make room, or allow others with --toleration or --node-selector",
+            vec![words],
+        )
+    }
+
+    fn interrupted(&self) -> ProbeFailure {
+        classify::failure(
+            &self.name,
+            Code::ProbeLost,
+            "the run was interrupted before the probe had ended",
+            Vec::new(),
+        )
+    }
+
+    async fn too_late(&self, pods: Option<&watch::Receiver<Pods>>) -> ProbeFailure {
+        let seen = pods.and_then(|pods| pods.borrow().get(&self.name.name).cloned());
+        let object = seen
+            .as_ref()
+            .map_or(self.name.name.as_str(), |seen| &seen.pod.metadata.name);
+        let mut evidence: Vec<String> = self
+            .events(object)
+            .await
+            .iter()
+            .filter(|event| event.kind == "Warning")
+            .map(|event| format!("{}: {}", event.reason, event.message))
+            .collect();
+        evidence.sort();
+        evidence.dedup();
+        evidence.truncate(4);
+        let state = match &seen {
+            None => "its controller made no Pod",
+            Some(seen) if seen.pod.spec.node_name.is_empty() => "its Pod was bound to no node",
+            Some(seen) if seen.pod.status.phase == "Pending" => "its Pod did not start",
+            Some(_) => "its Pod did not end",
+        };
+        classify::failure(
+            &self.name,
+            Code::ProbeTimeout,
+            format!("the probe ran past its deadline: {state}; give it more with --timeout"),
+            evidence,
+        )
+    }
+
+    /// What was read until it was cut short.
+    fn so_far(
+        &self,
+        vantage: &Vantage,
+        pods: Option<&watch::Receiver<Pods>>,
+        logs: &[Mutex<Log>],
+        failure: &ProbeFailure,
+    ) -> Attempt {
+        debug_assert_eq!(vantage.containers.len(), logs.len());
+        let node = pods
+            .and_then(|pods| {
+                Some(
+                    pods.borrow()
+                        .get(&self.name.name)?
+                        .pod
+                        .spec
+                        .node_name
+                        .clone(),
+                )
+            })
+            .unwrap_or_default();
+        let logs = logs.iter().map(taken).map(|log| {
+            let failure = (!log.is_whole()).then(|| failure.clone());
+            (log, failure)
+        });
+        Attempt::Done {
+            node,
+            logs: logs.collect(),
+        }
+    }
+}
+
+/// The same failure for every container.
+fn all(vantage: &Vantage, failure: &ProbeFailure) -> Attempt {
+    Attempt::Done {
+        node: String::new(),
+        logs: vec![(Log::default(), Some(failure.clone())); vantage.containers.len()],
+    }
+}

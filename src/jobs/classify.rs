@@ -1,0 +1,663 @@
+//! What keeps a probe from running, from the API's answers, Pod status and events. Pure.
+
+use crate::finding::{Code, ObjectRef};
+use crate::observe::kinds::{ContainerStatus, Event, Pod};
+use crate::observe::{CallError, Denied, grant};
+use crate::plan::ProbeFailure;
+
+use super::records::Log;
+use super::remove::JobName;
+
+/// What a Pod's status says of the Pod as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum PodSays {
+    /// Not bound to a node yet.
+    Unbound,
+    /// No node takes it, in the scheduler's (or the kubelet's) words.
+    Unschedulable(String),
+    /// Bound; its containers tell the rest.
+    Bound,
+    /// It will never run, or runs no more.
+    Failed(ProbeFailure),
+}
+
+/// What a container's status says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ContainerSays {
+    /// It may still start, with what it waits for.
+    Waiting(String),
+    /// An image pull that may succeed when tried again.
+    PullTrouble(ProbeFailure),
+    /// It runs.
+    Running,
+    /// It has ended; its log is all there is.
+    Ended,
+    /// It will never run.
+    Failed(ProbeFailure),
+}
+
+/// A failure of this Job.
+pub(super) fn failure(
+    job: &JobName,
+    code: Code,
+    message: impl Into<String>,
+    evidence: Vec<String>,
+) -> ProbeFailure {
+    ProbeFailure {
+        code,
+        object: ObjectRef::new("job", job.name.clone(), job.namespace.clone()),
+        message: message.into(),
+        evidence,
+    }
+}
+
+/// The Job could not be created.
+pub(super) fn refused(job: &JobName, server: &str, error: &CallError) -> ProbeFailure {
+    let evidence = vec![error.to_string()];
+    let namespace = &job.namespace;
+    let failed = |code, message: String| failure(job, code, message, evidence.clone());
+    match error {
+        CallError::Status {
+            status: 403,
+            message,
+            ..
+        } if message.contains("cannot create resource") => {
+            let denied = Denied {
+                verb: "create".to_owned(),
+                group: "batch".to_owned(),
+                resource: "jobs".to_owned(),
+                namespace: namespace.clone(),
+                message: message.clone(),
+            };
+            let how = grant(&[denied]).unwrap_or_default();
+            failed(
+                Code::ProbeForbidden,
+                format!("not allowed to create Jobs in namespace {namespace}; grant it: {how}"),
+            )
+        }
+        CallError::Status { status: 404, .. } => failed(
+            Code::NamespaceNotFound,
+            format!("namespace {namespace} is gone, so no probe can run in it"),
+        ),
+        CallError::Status {
+            status: 400..=499, ..
+        } => failed(
+            Code::ProbeForbidden,
+            format!(
+                "the cluster refused the probe Job: {}",
+                admission(&error.to_string())
+            ),
+        ),
+        _ => failed(
+            Code::ApiUnreachable,
+            format!("failed to create the probe Job at {server}: {error}"),
+        ),
+    }
+}
+
+/// A `FailedCreate` event of the Job: its controller may not create the Pod.
+pub(super) fn event(job: &JobName, event: &Event) -> Option<ProbeFailure> {
+    if event.reason != "FailedCreate" || event.involved_object.name != job.name {
+        return None;
+    }
+    // A webhook or an API server that cannot be reached now may be later; the controller tries again.
+    let may_pass = ["failed calling webhook", "timeout", "etcdserver", "Timeout"]
+        .iter()
+        .any(|words| event.message.contains(words));
+    if may_pass && event.count < 3 {
+        return None;
+    }
+    Some(failure(
+        job,
+        Code::ProbeForbidden,
+        format!(
+            "the cluster refused the probe's Pod: {}",
+            admission(&event.message)
+        ),
+        vec![format!("FailedCreate: {}", event.message)],
+    ))
+}
+
+/// What to do about a refusal by admission.
+fn admission(message: &str) -> &'static str {
+    if message.contains("exceeded quota") || message.contains("must specify") {
+        "a ResourceQuota leaves no room for it; raise the quota, or run the probe in its limits"
+    } else if message.contains("PodSecurity") {
+        "Pod Security admission does not allow it; the tier's host network or mesh annotations may be the reason"
+    } else if message.contains("webhook") || message.contains("denied the request") {
+        "an admission webhook denied it; exempt Pods of Jobs with the label app.kubernetes.io/managed-by=k8sverify, or pass --label or --annotation as it wants"
+    } else if message.contains("service account") || message.contains("serviceaccount") {
+        "its service account does not exist; choose one with --service-account"
+    } else if message.contains("LimitRange") || message.contains("usage per Container") {
+        "a LimitRange does not allow its requests or limits"
+    } else if message.contains("PriorityClass") {
+        "its priority class does not exist; choose one with --priority-class"
+    } else {
+        "see the evidence for its words"
+    }
+}
+
+/// What a Pod's status says as a whole.
+pub(super) fn pod(job: &JobName, pod: &Pod) -> PodSays {
+    let status = &pod.status;
+    let words = |fallback: &str| {
+        let text = [status.reason.as_str(), status.message.as_str()]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(": ");
+        if text.is_empty() {
+            fallback.to_owned()
+        } else {
+            text
+        }
+    };
+    if status.phase == "Failed" && status.container_statuses.is_empty() {
+        // The kubelet turned it away (OutOfcpu, NodeAffinity, …), or it was evicted before it began.
+        return match status.reason.as_str() {
+            "DeadlineExceeded" => PodSays::Failed(failure(
+                job,
+                Code::ProbeTimeout,
+                "the probe's Pod ran past the Job's deadline; give it more with --timeout",
+                vec![words("DeadlineExceeded")],
+            )),
+            "Evicted" | "Preempting" | "NodeShutdown" | "Terminated" | "Shutdown" => {
+                PodSays::Failed(failure(
+                    job,
+                    Code::ProbeLost,
+                    "the probe's Pod was evicted from its node before it said anything",
+                    vec![words("Evicted")],
+                ))
+            }
+            _ => PodSays::Unschedulable(words("the kubelet turned the Pod away")),
+        };
+    }
+    if !pod.spec.node_name.is_empty() {
+        return PodSays::Bound;
+    }
+    status
+        .conditions
+        .iter()
+        .find(|condition| {
+            condition.kind == "PodScheduled"
+                && condition.status == "False"
+                && condition.reason == "Unschedulable"
+        })
+        .map_or(PodSays::Unbound, |condition| {
+            PodSays::Unschedulable(condition.message.clone())
+        })
+}
+
+/// What one container's status says.
+pub(super) fn container(job: &JobName, pod: &Pod, name: &str) -> ContainerSays {
+    let status = pod
+        .status
+        .container_statuses
+        .iter()
+        .find(|status| status.name == name);
+    let Some(status) = status else {
+        return ContainerSays::Waiting("it has no status yet".to_owned());
+    };
+    let image = pod
+        .spec
+        .containers
+        .iter()
+        .find(|container| container.name == name)
+        .map_or("", |container| container.image.as_str());
+    if let Some(waiting) = &status.state.waiting {
+        return self::waiting(job, image, &waiting.reason, &waiting.message);
+    }
+    if let Some(ended) = &status.state.terminated {
+        let words = format!("{}: {}", ended.reason, ended.message);
+        return match ended.reason.as_str() {
+            "StartError" | "ContainerCannotRun" => ContainerSays::Failed(failure(
+                job,
+                Code::ProbeImageFailed,
+                start_error(image, &words),
+                vec![words],
+            )),
+            _ => ContainerSays::Ended,
+        };
+    }
+    if status.state.running.is_some() {
+        ContainerSays::Running
+    } else {
+        ContainerSays::Waiting("it has no state yet".to_owned())
+    }
+}
+
+fn waiting(job: &JobName, image: &str, reason: &str, message: &str) -> ContainerSays {
+    let evidence = vec![if message.is_empty() {
+        reason.to_owned()
+    } else {
+        format!("{reason}: {message}")
+    }];
+    let image_failed =
+        |message: String| failure(job, Code::ProbeImageFailed, message, evidence.clone());
+    match reason {
+        "ErrImageNeverPull" => ContainerSays::Failed(image_failed(format!(
+            "the probe image {image} is not on the node and may not be pulled (imagePullPolicy Never): load it, or change --image-pull-policy"
+        ))),
+        "InvalidImageName" => ContainerSays::Failed(image_failed(format!(
+            "the probe image's name {image} is not valid; correct --image"
+        ))),
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "RegistryUnavailable"
+        | "ImageInspectError"
+        | "SignatureValidationFailed" => {
+            let failed = image_failed(format!(
+                "the probe image {image} cannot be pulled: push it to a registry that the nodes reach, or name another with --image (and --image-pull-secret)"
+            ));
+            if may_pass(message) {
+                ContainerSays::PullTrouble(failed)
+            } else {
+                ContainerSays::Failed(failed)
+            }
+        }
+        "CreateContainerConfigError"
+            if message.contains("runAsNonRoot") || message.contains("non-root") =>
+        {
+            ContainerSays::Failed(image_failed(format!(
+                "the probe image {image} would run as root, which Pod Security forbids: use the published image"
+            )))
+        }
+        "CreateContainerConfigError" => ContainerSays::Failed(failure(
+            job,
+            Code::ProbeForbidden,
+            "the kubelet cannot build the probe's environment; see the evidence for its words",
+            evidence,
+        )),
+        "RunContainerError" | "CreateContainerError" => {
+            ContainerSays::Failed(image_failed(start_error(image, message)))
+        }
+        _ => ContainerSays::Waiting(evidence.concat()),
+    }
+}
+
+/// Whether the registry may answer otherwise a moment later.
+fn may_pass(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "429",
+        "toomanyrequests",
+        "too many requests",
+        "rate limit",
+        " 500 ",
+        " 502 ",
+        " 503 ",
+        " 504 ",
+        "500 internal",
+        "502 bad",
+        "503 service",
+        "504 gateway",
+        "i/o timeout",
+        "tls handshake timeout",
+        "deadline exceeded",
+        "connection reset",
+        "unexpected eof",
+        "qps exceeded",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+        // Older kubelets say only this; the reason stood in the status before.
+        || message.starts_with("back-off pulling image") && !message.contains(": err")
+}
+
+fn start_error(image: &str, words: &str) -> String {
+    if words.contains("exec format error") {
+        format!(
+            "the probe image {image} is of another architecture than the node; use an image that has the node's"
+        )
+    } else {
+        format!(
+            "the probe image {image} cannot be started; it must be a k8sverify image, whose entrypoint is the tool"
+        )
+    }
+}
+
+/// A container has ended (or its Pod is gone) and its log has no end record.
+pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -> ProbeFailure {
+    let status = pod.and_then(|pod| {
+        pod.status
+            .container_statuses
+            .iter()
+            .find(|status| status.name == name)
+    });
+    let image = pod
+        .and_then(|pod| {
+            pod.spec
+                .containers
+                .iter()
+                .find(|container| container.name == name)
+        })
+        .map_or("", |container| container.image.as_str());
+    let mut evidence = ended_words(status);
+    if let Some(pod) = pod.filter(|pod| !pod.status.reason.is_empty()) {
+        evidence.push(format!("{}: {}", pod.status.reason, pod.status.message));
+    }
+    evidence.extend(log.other.iter().cloned());
+    if log
+        .other
+        .iter()
+        .any(|line| line.contains("exec format error"))
+    {
+        return failure(
+            job,
+            Code::ProbeImageFailed,
+            start_error(image, "exec format error"),
+            evidence,
+        );
+    }
+    if pod.is_some_and(|pod| pod.status.reason == "DeadlineExceeded") {
+        return failure(
+            job,
+            Code::ProbeTimeout,
+            "the probe ran past the Job's deadline; give it more with --timeout",
+            evidence,
+        );
+    }
+    let exited = status.and_then(|status| status.state.terminated.as_ref());
+    if exited.is_some_and(|ended| ended.reason == "OOMKilled") {
+        return failure(
+            job,
+            Code::ProbeLost,
+            "the probe was killed for want of memory before its end",
+            evidence,
+        );
+    }
+    // What says something else than records from its first line on is not the agent.
+    if !log.greeted && exited.is_some_and(|ended| ended.exit_code != 0) {
+        return failure(
+            job,
+            Code::ProbeImageFailed,
+            format!(
+                "{} is no k8sverify image, or of another version: it ended without a word of the probe's format",
+                if image.is_empty() {
+                    "the probe image"
+                } else {
+                    image
+                }
+            ),
+            evidence,
+        );
+    }
+    failure(
+        job,
+        Code::ProbeLost,
+        "the probe's log broke off before its end: its Pod was deleted or evicted, or its node was lost; run again",
+        evidence,
+    )
+}
+
+fn ended_words(status: Option<&ContainerStatus>) -> Vec<String> {
+    status
+        .and_then(|status| status.state.terminated.as_ref())
+        .map(|ended| {
+            format!(
+                "{} with exit code {}{}",
+                if ended.reason.is_empty() {
+                    "ended"
+                } else {
+                    &ended.reason
+                },
+                ended.exit_code,
+                if ended.message.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {}", ended.message)
+                }
+            )
+        })
+        .into_iter()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn job() -> JobName {
+        JobName {
+            namespace: "shop".into(),
+            name: "k8sverify-r1-v1".into(),
+        }
+    }
+
+    fn status(status: u16, message: &str) -> CallError {
+        CallError::Status {
+            status,
+            reason: String::new(),
+            message: message.into(),
+        }
+    }
+
+    fn pod_with(status: &Value, node: &str) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "k8sverify-r1-v1-abcde"},
+            "spec": {"nodeName": node, "containers": [{"name": "t1", "image": "reg/k8sverify:1"}]},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn in_state(state: &Value) -> Pod {
+        pod_with(
+            &json!({"phase": "Pending", "containerStatuses": [{"name": "t1", "state": state}]}),
+            "node-1",
+        )
+    }
+
+    #[test]
+    fn a_refused_job_says_who_refused_it() {
+        for (error, code, words) in [
+            (
+                status(
+                    403,
+                    "jobs.batch is forbidden: User \"system:serviceaccount:ci:bot\" cannot create resource \"jobs\" in API group \"batch\" in the namespace \"shop\"",
+                ),
+                Code::ProbeForbidden,
+                "--serviceaccount=ci:bot",
+            ),
+            (
+                status(
+                    403,
+                    "jobs.batch \"x\" is forbidden: exceeded quota: jobs, requested: count/jobs.batch=1, used: count/jobs.batch=0, limited: count/jobs.batch=0",
+                ),
+                Code::ProbeForbidden,
+                "ResourceQuota",
+            ),
+            (
+                status(
+                    400,
+                    "admission webhook \"policy.example\" denied the request: no",
+                ),
+                Code::ProbeForbidden,
+                "webhook",
+            ),
+            (
+                status(404, "namespaces \"shop\" not found"),
+                Code::NamespaceNotFound,
+                "gone",
+            ),
+            (status(503, "busy"), Code::ApiUnreachable, "https://api"),
+        ] {
+            let failure = refused(&job(), "https://api", &error);
+            assert_eq!(failure.code, code, "{error}");
+            assert!(failure.message.contains(words), "{}", failure.message);
+            assert_eq!(failure.object.to_string(), "job/k8sverify-r1-v1");
+        }
+    }
+
+    #[test]
+    fn a_failed_create_event_is_told_from_others() {
+        let of = |reason: &str, name: &str, message: &str| {
+            let event: Event = serde_json::from_value(json!({"reason": reason, "message": message, "count": 1, "involvedObject": {"kind": "Job", "name": name}})).unwrap();
+            super::event(&job(), &event)
+        };
+        let message = "Error creating: pods \"k8sverify-r1-v1-x\" is forbidden: violates PodSecurity \"restricted:latest\": host namespaces (hostNetwork=true)";
+        let failure = of("FailedCreate", "k8sverify-r1-v1", message).unwrap();
+        assert_eq!(failure.code, Code::ProbeForbidden);
+        assert!(failure.message.contains("Pod Security"));
+        assert!(of("SuccessfulCreate", "k8sverify-r1-v1", message).is_none());
+        assert!(of("FailedCreate", "other", message).is_none());
+        assert!(
+            of(
+                "FailedCreate",
+                "k8sverify-r1-v1",
+                "Internal error occurred: failed calling webhook"
+            )
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn pods_are_unbound_unschedulable_bound_or_failed() {
+        let unschedulable = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes are available: 1 Insufficient cpu"}]});
+        assert_eq!(
+            pod(&job(), &pod_with(&json!({"phase": "Pending"}), "")),
+            PodSays::Unbound
+        );
+        assert_eq!(
+            pod(&job(), &pod_with(&unschedulable, "")),
+            PodSays::Unschedulable("0/2 nodes are available: 1 Insufficient cpu".into())
+        );
+        assert_eq!(
+            pod(&job(), &pod_with(&json!({"phase": "Pending"}), "node-1")),
+            PodSays::Bound
+        );
+        assert_eq!(
+            pod(
+                &job(),
+                &pod_with(
+                    &json!({"phase": "Failed", "reason": "OutOfcpu", "message": "no cpu"}),
+                    "node-1"
+                )
+            ),
+            PodSays::Unschedulable("OutOfcpu: no cpu".into())
+        );
+        let late = pod(
+            &job(),
+            &pod_with(
+                &json!({"phase": "Failed", "reason": "DeadlineExceeded"}),
+                "node-1",
+            ),
+        );
+        assert!(matches!(late, PodSays::Failed(failure) if failure.code == Code::ProbeTimeout));
+    }
+
+    #[test]
+    fn waiting_containers_fail_for_good_may_pass_or_just_wait() {
+        let says = |reason: &str, message: &str| {
+            container(
+                &job(),
+                &in_state(&json!({"waiting": {"reason": reason, "message": message}})),
+                "t1",
+            )
+        };
+        let code = |says: ContainerSays| match says {
+            ContainerSays::Failed(failure) => failure.code.name(),
+            ContainerSays::PullTrouble(_) => "trouble",
+            ContainerSays::Waiting(_) => "waiting",
+            ContainerSays::Running => "running",
+            ContainerSays::Ended => "ended",
+        };
+        for (reason, message, wanted) in [
+            ("ContainerCreating", "", "waiting"),
+            ("PodInitializing", "", "waiting"),
+            (
+                "ErrImageNeverPull",
+                "Container image \"x\" is not present with pull policy of Never",
+                "probe-image-failed",
+            ),
+            (
+                "InvalidImageName",
+                "couldn't parse image name",
+                "probe-image-failed",
+            ),
+            (
+                "ErrImagePull",
+                "failed to resolve reference \"registry.invalid/x:0\": dial tcp: lookup registry.invalid: no such host",
+                "probe-image-failed",
+            ),
+            (
+                "ImagePullBackOff",
+                "Back-off pulling image \"x\": ErrImagePull: not found",
+                "probe-image-failed",
+            ),
+            (
+                "ImagePullBackOff",
+                "Back-off pulling image \"x\"",
+                "trouble",
+            ),
+            ("ErrImagePull", "429 Too Many Requests", "trouble"),
+            (
+                "CreateContainerConfigError",
+                "container has runAsNonRoot and image will run as root",
+                "probe-image-failed",
+            ),
+            (
+                "CreateContainerConfigError",
+                "secret \"x\" not found",
+                "probe-forbidden",
+            ),
+            (
+                "RunContainerError",
+                "exec: \"/k8sverify\": no such file",
+                "probe-image-failed",
+            ),
+        ] {
+            assert_eq!(code(says(reason, message)), wanted, "{reason} {message}");
+        }
+        let of = |state| code(container(&job(), &in_state(&state), "t1"));
+        assert_eq!(of(json!({"running": {}})), "running");
+        assert_eq!(
+            of(json!({"terminated": {"exitCode": 0, "reason": "Completed"}})),
+            "ended"
+        );
+        assert_eq!(
+            of(
+                json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec format error"}})
+            ),
+            "probe-image-failed"
+        );
+        assert_eq!(
+            code(container(&job(), &in_state(&json!({})), "other")),
+            "waiting"
+        );
+    }
+
+    #[test]
+    fn a_log_without_its_end_is_explained_by_how_the_container_ended() {
+        let ended = |code: i32, reason: &str| {
+            in_state(&json!({"terminated": {"exitCode": code, "reason": reason}}))
+        };
+        let greeted = Log {
+            greeted: true,
+            ..Log::default()
+        };
+        let format = Log {
+            other: vec!["exec /k8sverify: exec format error".into()],
+            ..Log::default()
+        };
+        let code = |pod: Option<&Pod>, log: &Log| cut_off(&job(), pod, "t1", log).code;
+        assert_eq!(
+            code(Some(&ended(1, "Error")), &Log::default()),
+            Code::ProbeImageFailed
+        );
+        assert_eq!(
+            code(Some(&ended(1, "Error")), &format),
+            Code::ProbeImageFailed
+        );
+        assert_eq!(
+            code(Some(&ended(137, "OOMKilled")), &greeted),
+            Code::ProbeLost
+        );
+        assert_eq!(code(Some(&ended(143, "Error")), &greeted), Code::ProbeLost);
+        assert_eq!(code(None, &Log::default()), Code::ProbeLost);
+        let evidence = cut_off(&job(), Some(&ended(143, "Error")), "t1", &greeted).evidence;
+        assert_eq!(evidence, ["Error with exit code 143"]);
+    }
+}

@@ -1,0 +1,115 @@
+//! Lines of a probe's log → its records. Pure; tolerates what is no record, since a proxy or a runtime may write too.
+
+use crate::probe::wire::{Record, Step, VERSION};
+
+/// Lines that are no record and are kept as evidence.
+const KEPT: usize = 5;
+
+/// What a log has said so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Log {
+    /// Name servers of the Pod.
+    pub(super) nameservers: Vec<String>,
+    /// Search domains of the Pod.
+    pub(super) search: Vec<String>,
+    /// Steps.
+    pub(super) steps: Vec<Step>,
+    /// Whether the first record was seen.
+    pub(super) greeted: bool,
+    /// Why the agent cannot work for us.
+    pub(super) refused: Option<String>,
+    /// Steps that the end record counts.
+    pub(super) end: Option<usize>,
+    /// The last lines that are no record.
+    pub(super) other: Vec<String>,
+}
+
+impl Log {
+    /// Reads a whole text.
+    pub(super) fn read(text: &str) -> Self {
+        let mut log = Self::default();
+        for line in text.lines() {
+            log.push(line);
+        }
+        log
+    }
+
+    /// Takes one line.
+    pub(super) fn push(&mut self, line: &str) {
+        match serde_json::from_str::<Record>(line.trim()) {
+            Ok(Record::Hello {
+                version,
+                tool,
+                nameservers,
+                search,
+                ndots: _,
+            }) => {
+                self.greeted = true;
+                self.nameservers = nameservers;
+                self.search = search;
+                if version != VERSION {
+                    self.refused = Some(format!(
+                        "the image is k8sverify {tool}, which speaks version {version} of the probe's format, and this one speaks {VERSION}"
+                    ));
+                }
+            }
+            Ok(Record::Step(step)) => self.steps.push(step),
+            Ok(Record::End {
+                steps,
+                cut_short: _,
+            }) => self.end = Some(steps),
+            Ok(Record::Error { message }) => self.refused = Some(message),
+            Err(_) => {
+                if !line.trim().is_empty() {
+                    if self.other.len() == KEPT {
+                        self.other.remove(0);
+                    }
+                    self.other.push(line.chars().take(300).collect());
+                }
+            }
+        }
+    }
+
+    /// Whether everything that was written was read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end.is_some_and(|steps| steps <= self.steps.len())
+    }
+
+    /// Whether nothing more is to be expected.
+    pub(super) fn is_over(&self) -> bool {
+        self.end.is_some() || self.refused.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELLO: &str = r#"{"record":"hello","version":1,"tool":"0.1.0","nameservers":["10.96.0.10"],"search":["a.svc.cluster.local"],"ndots":5}"#;
+    const STEP: &str = r#"{"record":"step","task":"a","name":"dns","target":"db","status":"pass","duration_ms":1}"#;
+
+    #[test]
+    fn a_whole_log_is_told_from_one_that_was_cut() {
+        let end = r#"{"record":"end","steps":1,"cut_short":false}"#;
+        let whole = Log::read(&format!("{HELLO}\n{STEP}\n{end}\n"));
+        assert!(whole.is_whole() && whole.is_over());
+        assert_eq!(whole.nameservers, ["10.96.0.10"]);
+        assert_eq!(whole.steps.len(), 1);
+        let without_step = Log::read(&format!("{HELLO}\n{end}"));
+        assert!(!without_step.is_whole() && without_step.is_over());
+        let without_end = Log::read(&format!("{HELLO}\n{STEP}"));
+        assert!(!without_end.is_whole() && !without_end.is_over());
+    }
+
+    #[test]
+    fn garbage_is_tolerated_and_another_version_is_not() {
+        let log = Log::read(&format!("[proxy] ready\n{HELLO}\n\u{1b}[0m\n{{}}\n{STEP}"));
+        assert_eq!(log.other.len(), 3);
+        assert_eq!(log.steps.len(), 1);
+        assert!(log.greeted && log.refused.is_none());
+        let other = Log::read(&HELLO.replace("\"version\":1", "\"version\":9"));
+        assert!(other.refused.unwrap().contains("version 9"));
+        let error = Log::read(r#"{"record":"error","message":"bad spec"}"#);
+        assert_eq!(error.refused.as_deref(), Some("bad spec"));
+    }
+}

@@ -1,0 +1,266 @@
+//! Deletes probe Jobs and sees their Pods gone. IO.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::observe::kinds::{Metadata, Pod};
+use crate::observe::resources::{JOBS, PODS};
+use crate::observe::{Api, CallError, MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL, encode};
+
+/// Time for one delete.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Waits between tries of one delete: an API server that restarts is back by then.
+const BACKOFF_MS: [u64; 6] = [100, 300, 700, 1500, 3000, 5000];
+/// Time for the Pods to go on their own.
+const GOING: Duration = Duration::from_secs(5);
+/// Time for Pods that were deleted without grace.
+const FORCED: Duration = Duration::from_secs(2);
+/// Pause between looks.
+const LOOK: Duration = Duration::from_millis(100);
+/// A Job this long past its deadline belongs to no run that still lives.
+const SWEEP_SECONDS: i64 = 60;
+
+/// A Job's identity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct JobName {
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// Whether everything is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Removed {
+    /// It is.
+    All,
+    /// What is left, and how to delete it.
+    Left(Vec<String>),
+}
+
+/// Deletes one Job with its Pods; one that is not there is deleted.
+///
+/// # Errors
+/// The last try's error.
+pub(super) async fn delete_job(api: &Api, job: &JobName) -> Result<(), CallError> {
+    // The API's default for Jobs orphans their Pods.
+    let options = json!({"propagationPolicy": "Background"});
+    let path = format!(
+        "{}/{}",
+        JOBS.path(Some(&encode(&job.namespace))),
+        encode(&job.name)
+    );
+    delete(api, &path, &options).await
+}
+
+async fn delete(api: &Api, path: &str, options: &Value) -> Result<(), CallError> {
+    let mut waits = BACKOFF_MS.into_iter();
+    loop {
+        let result = api
+            .call::<Value>(Method::DELETE, path, Some(options), DELETE_TIMEOUT)
+            .await;
+        match result {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) => match waits.next() {
+                Some(wait) => tokio::time::sleep(Duration::from_millis(wait)).await,
+                None => return Err(error),
+            },
+        }
+    }
+}
+
+/// Deletes all Jobs in parallel, waits until their Pods are gone, and forces those that stay.
+pub(super) async fn remove_all(api: &Api, jobs: &BTreeSet<JobName>) -> Removed {
+    let results = join_all(jobs.iter().map(|job| delete_job(api, job))).await;
+    let mut left: Vec<String> = jobs
+        .iter()
+        .zip(results)
+        .filter_map(|(job, result)| {
+            let JobName { namespace, name } = job;
+            let error = result.err()?;
+            Some(format!(
+                "failed to delete job/{name}: {error}; delete it with: kubectl -n {namespace} delete job {name}"
+            ))
+        })
+        .collect();
+    let namespaces: BTreeSet<&str> = jobs.iter().map(|job| job.namespace.as_str()).collect();
+    let pods = join_all(
+        namespaces
+            .into_iter()
+            .map(|namespace| see_gone(api, namespace, jobs)),
+    )
+    .await;
+    left.extend(pods.into_iter().flatten());
+    if left.is_empty() {
+        Removed::All
+    } else {
+        Removed::Left(left)
+    }
+}
+
+async fn see_gone(api: &Api, namespace: &str, jobs: &BTreeSet<JobName>) -> Vec<String> {
+    let mut pods = wait_gone(api, namespace, jobs, GOING).await;
+    if pods.is_empty() {
+        return Vec::new();
+    }
+    let options = json!({"gracePeriodSeconds": 0});
+    let space = encode(namespace);
+    join_all(pods.iter().map(|pod| {
+        let path = format!("{}/{}", PODS.path(Some(&space)), encode(pod));
+        let options = &options;
+        async move {
+            // Deleting Pods is no permission that the tool asks for: where it is missing, the garbage collector goes on alone.
+            if let Err(error) = delete(api, &path, options).await {
+                tracing::debug!("failed to delete pod/{pod} without grace: {error}");
+            }
+        }
+    }))
+    .await;
+    pods = wait_gone(api, namespace, jobs, FORCED).await;
+    pods.into_iter()
+        .map(|pod| {
+            format!("pod/{pod} of a deleted probe Job is still there; the cluster's garbage collector removes it, or: kubectl -n {namespace} delete pod {pod}")
+        })
+        .collect()
+}
+
+/// The Pods that are still there after `limit`.
+async fn wait_gone(
+    api: &Api,
+    namespace: &str,
+    jobs: &BTreeSet<JobName>,
+    limit: Duration,
+) -> Vec<String> {
+    let path = PODS.path(Some(&encode(namespace)));
+    let end = tokio::time::Instant::now() + limit;
+    loop {
+        let left = match api.list::<Pod>(&path, "labelSelector=job-name").await {
+            Ok(listed) => listed
+                .items
+                .into_iter()
+                .filter(|pod| is_of(&pod.metadata, namespace, jobs))
+                .map(|pod| pod.metadata.name)
+                .collect(),
+            Err(error) => {
+                tracing::debug!("failed to see whether the Pods are gone: {error}");
+                Vec::new()
+            }
+        };
+        if left.is_empty() || tokio::time::Instant::now() >= end {
+            return left;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn is_of(metadata: &Metadata, namespace: &str, jobs: &BTreeSet<JobName>) -> bool {
+    metadata.labels.get("job-name").is_some_and(|name| {
+        jobs.contains(&JobName {
+            namespace: namespace.to_owned(),
+            name: name.clone(),
+        })
+    })
+}
+
+/// Deletes Jobs that a run which was killed left behind: those well past their own deadline. Returns their names; what may not
+/// be read or deleted is left to its time to live.
+pub async fn sweep(api: &Api, namespace: &str) -> Vec<String> {
+    let selector = encode(&format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUN_LABEL}"));
+    let path = JOBS.path(Some(&encode(namespace)));
+    let listed = match api
+        .list::<Value>(&path, &format!("labelSelector={selector}"))
+        .await
+    {
+        Ok(listed) => listed.items,
+        Err(error) => {
+            tracing::debug!("failed to look for left-over probe Jobs: {error}");
+            return Vec::new();
+        }
+    };
+    let now = api.now();
+    let old: Vec<JobName> = listed
+        .iter()
+        .filter(|job| is_left_over(job, now))
+        .filter_map(|job| job.pointer("/metadata/name")?.as_str())
+        .map(|name| JobName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+        .collect();
+    let results = join_all(old.iter().map(|job| delete_job(api, job))).await;
+    old.into_iter()
+        .zip(results)
+        .filter_map(|(job, result)| match result {
+            Ok(()) => Some(job.name),
+            Err(error) => {
+                tracing::debug!("failed to delete the left-over job/{}: {error}", job.name);
+                None
+            }
+        })
+        .collect()
+}
+
+/// Whether one of our Jobs outlived its deadline; a Job without one is not ours.
+fn is_left_over(job: &Value, now: jiff::Timestamp) -> bool {
+    let text = |pointer: &str| job.pointer(pointer).and_then(Value::as_str);
+    let ours = text("/metadata/name").is_some_and(|name| name.starts_with(OWN_PREFIX));
+    let made =
+        text("/metadata/creationTimestamp").and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let deadline = job
+        .pointer("/spec/activeDeadlineSeconds")
+        .and_then(Value::as_i64);
+    match (ours, made, deadline) {
+        (true, Some(made), Some(deadline)) => {
+            now.duration_since(made).as_secs() > deadline.saturating_add(SWEEP_SECONDS)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_jobs_past_their_deadline_are_swept() {
+        let now = "2026-11-25T10:10:00Z".parse().unwrap();
+        let job = |name: &str, made: &str, deadline: Value| json!({"metadata": {"name": name, "creationTimestamp": made}, "spec": {"activeDeadlineSeconds": deadline}});
+        let swept = |job: Value| is_left_over(&job, now);
+        assert!(swept(job(
+            "k8sverify-r-v1",
+            "2026-11-25T10:00:00Z",
+            json!(90)
+        )));
+        assert!(!swept(job(
+            "k8sverify-r-v1",
+            "2026-11-25T10:09:00Z",
+            json!(90)
+        )));
+        assert!(!swept(job(
+            "k8sverify-r-v1",
+            "2026-11-25T10:00:00Z",
+            Value::Null
+        )));
+        assert!(!swept(job("backup", "2026-11-25T10:00:00Z", json!(90))));
+        assert!(!swept(json!({})));
+    }
+
+    #[test]
+    fn pods_are_known_by_their_jobs_name() {
+        let jobs = BTreeSet::from([JobName {
+            namespace: "a".into(),
+            name: "k8sverify-r-v1".into(),
+        }]);
+        let pod = |name: &str| Metadata {
+            labels: [("job-name".to_owned(), name.to_owned())].into(),
+            ..Metadata::default()
+        };
+        assert!(is_of(&pod("k8sverify-r-v1"), "a", &jobs));
+        assert!(!is_of(&pod("k8sverify-r-v1"), "b", &jobs));
+        assert!(!is_of(&Metadata::default(), "a", &jobs));
+    }
+}

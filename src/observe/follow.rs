@@ -1,0 +1,190 @@
+//! A collection of the API, listed once and then followed by a watch for ever. IO.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::client::{Api, WatchEvent};
+use super::error::CallError;
+
+/// The server ends a watch after this time; it is then begun anew.
+const WATCH_SECONDS: u64 = 60;
+/// A watch that says nothing for longer than it may live is dead.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 10);
+/// Time for a watch to be opened.
+const OPEN: Duration = Duration::from_secs(10);
+/// The pause between lists where watching is not allowed.
+const POLL: Duration = Duration::from_millis(500);
+/// The pause after something broke.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What happened to a collection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change<T> {
+    /// These are all, now.
+    All(Vec<T>),
+    /// One is new or has changed.
+    Set(T),
+    /// One is gone.
+    Gone(T),
+}
+
+/// Tells `on` every change, the whole list first. Goes on until it is dropped; a broken or expired watch is begun anew, and
+/// where watching is not allowed the list is read again and again.
+///
+/// # Errors
+/// The list is refused or not served: then there is nothing to follow.
+pub async fn follow<T: DeserializeOwned>(
+    api: &Api,
+    path: &str,
+    query: &str,
+    on: &mut (dyn FnMut(Change<T>) + Send),
+) -> CallError {
+    loop {
+        let listed = match api.list::<T>(path, query).await {
+            Ok(listed) => listed,
+            Err(error) if error.is_transient() => {
+                tracing::debug!("failed to list {path}: {error}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return error,
+        };
+        let version = listed.resource_version;
+        on(Change::All(listed.items));
+        match watch(api, path, query, version, on).await {
+            Err(error) if matches!(error.status(), Some(403 | 405)) => {
+                tokio::time::sleep(POLL).await;
+            }
+            Err(error) => {
+                tracing::debug!("the watch of {path} broke: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(()) => {}
+        }
+    }
+}
+
+/// Watches from a version until the server ends it. A watch that ended well goes on where it was.
+async fn watch<T: DeserializeOwned>(
+    api: &Api,
+    path: &str,
+    query: &str,
+    mut version: String,
+    on: &mut (dyn FnMut(Change<T>) + Send),
+) -> Result<(), CallError> {
+    loop {
+        let separator = if query.is_empty() { "" } else { "&" };
+        let url = format!(
+            "{path}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}{separator}{query}"
+        );
+        let mut lines = api.stream(&url, OPEN).await?;
+        let mut seen = false;
+        loop {
+            let line = match tokio::time::timeout(SILENCE, lines.next()).await {
+                Ok(Ok(Some(line))) => line,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(CallError::Transport(error.to_string())),
+                Err(_) => return Err(CallError::Timeout(SILENCE)),
+            };
+            if line.is_empty() {
+                continue;
+            }
+            match understand(&line)? {
+                Line::Change(change, now) => {
+                    version = now;
+                    on(change);
+                }
+                Line::Bookmark(now) => version = now,
+            }
+            seen = true;
+        }
+        if !seen {
+            // A server that ends every watch at once must not be asked in a tight loop.
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+enum Line<T> {
+    Change(Change<T>, String),
+    Bookmark(String),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    code: u16,
+    reason: String,
+    message: String,
+}
+
+fn understand<T: DeserializeOwned>(line: &str) -> Result<Line<T>, CallError> {
+    let malformed = |error: serde_json::Error| CallError::Malformed(error.to_string());
+    let WatchEvent { kind, object } = serde_json::from_str(line).map_err(malformed)?;
+    let version = object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    match kind.as_str() {
+        "ADDED" | "MODIFIED" => Ok(Line::Change(
+            Change::Set(serde_json::from_value(object).map_err(malformed)?),
+            version,
+        )),
+        "DELETED" => Ok(Line::Change(
+            Change::Gone(serde_json::from_value(object).map_err(malformed)?),
+            version,
+        )),
+        "BOOKMARK" => Ok(Line::Bookmark(version)),
+        "ERROR" => {
+            let status: Status = serde_json::from_value(object).map_err(malformed)?;
+            Err(CallError::Status {
+                status: status.code,
+                reason: status.reason,
+                message: status.message,
+            })
+        }
+        other => Err(CallError::Malformed(format!("watch event of type {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::kinds::Pod;
+
+    #[test]
+    fn watch_lines_are_changes_bookmarks_or_errors() {
+        let line = |kind: &str| {
+            format!(
+                r#"{{"type":"{kind}","object":{{"metadata":{{"name":"p","resourceVersion":"7"}}}}}}"#
+            )
+        };
+        let is = |line: &str| match understand::<Pod>(line) {
+            Ok(Line::Change(Change::Set(pod), version)) => {
+                format!("set {} {version}", pod.metadata.name)
+            }
+            Ok(Line::Change(Change::Gone(pod), version)) => {
+                format!("gone {} {version}", pod.metadata.name)
+            }
+            Ok(Line::Change(Change::All(_), _)) => "all".into(),
+            Ok(Line::Bookmark(version)) => format!("bookmark {version}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(is(&line("ADDED")), "set p 7");
+        assert_eq!(is(&line("MODIFIED")), "set p 7");
+        assert_eq!(is(&line("DELETED")), "gone p 7");
+        assert_eq!(is(&line("BOOKMARK")), "bookmark 7");
+        assert_eq!(
+            is(
+                r#"{"type":"ERROR","object":{"code":410,"reason":"Expired","message":"too old resource version"}}"#
+            ),
+            "too old resource version (410 Expired)"
+        );
+        assert!(is("{").contains("unexpected answer"));
+        assert!(is(&line("NEW")).contains("NEW"));
+    }
+}
