@@ -13,3 +13,6 @@ mod second;
 pub use first::plan;
 pub use model::*;
 pub use second::{again, changed, second_look};
+
+#[cfg(test)]
+mod tests;

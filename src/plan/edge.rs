@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::client::Client;
 use super::mesh;
+use super::model::Identity;
 use crate::address::LoginReference;
 use crate::graph::Edge;
 use crate::observe::kinds::Pod;
@@ -93,7 +94,11 @@ pub(super) fn task(
         tls: edge.tls,
         login,
         no_login_reason,
-        retry_not_found_ms: not_found_ms(snapshot, &route),
+        retry_not_found_ms: if asks_cluster_dns(&client.identity) {
+            not_found_ms(snapshot, &route)
+        } else {
+            0
+        },
         retry_until_ms: if guarded || mesh { SETTLING_MS } else { 0 },
         recheck_pass: guarded
             && (edge.forbidden || paths.iter().any(|path| path.decision.is_denied_somehow())),
@@ -169,8 +174,9 @@ pub(super) fn pods_of<'a>(snapshot: &'a Snapshot, route: &Route) -> Vec<&'a Pod>
         .collect()
 }
 
-/// How long "no such name" may still be an old answer: until the negative cache of what the API shows now has run out.
-fn not_found_ms(snapshot: &Snapshot, route: &Route) -> u64 {
+/// How long "no such name" may still be an old answer: until the negative cache of what the API shows now has run out. A headless
+/// Service without ready Pods has no record at all: there is nothing to wait for.
+pub(super) fn not_found_ms(snapshot: &Snapshot, route: &Route) -> u64 {
     let key = match &route.meaning {
         HostMeaning::Service(key) => key,
         HostMeaning::HeadlessPod { service, .. } => service,
@@ -178,7 +184,9 @@ fn not_found_ms(snapshot: &Snapshot, route: &Route) -> u64 {
     };
     let mut born = name_born(snapshot, key);
     if route.headless {
-        // A headless name has no record before one of its Pods is ready.
+        if !route.endpoints.iter().any(|endpoint| endpoint.view.ready) {
+            return 0;
+        }
         let ready = pods_of(snapshot, route)
             .into_iter()
             .filter_map(ready_since)
@@ -188,8 +196,18 @@ fn not_found_ms(snapshot: &Snapshot, route: &Route) -> u64 {
     remaining_ms(snapshot, born)
 }
 
+/// Whether a Pod of this identity asks the cluster's DNS: another resolver never learns the Service's name.
+fn asks_cluster_dns(identity: &Identity) -> bool {
+    match identity.dns_policy.as_str() {
+        "" => !identity.host_network,
+        "ClusterFirstWithHostNet" => true,
+        "Default" => false,
+        _ => !identity.dns_config.is_empty(),
+    }
+}
+
 /// When a Service's name came to be.
-pub(super) fn name_born(snapshot: &Snapshot, key: &ServiceKey) -> Option<Timestamp> {
+fn name_born(snapshot: &Snapshot, key: &ServiceKey) -> Option<Timestamp> {
     snapshot.service(key)?.metadata.creation_timestamp
 }
 
@@ -202,7 +220,7 @@ fn ready_since(pod: &Pod) -> Option<Timestamp> {
 }
 
 /// What is left of the negative cache for a name born then.
-pub(super) fn remaining_ms(snapshot: &Snapshot, born: Option<Timestamp>) -> u64 {
+fn remaining_ms(snapshot: &Snapshot, born: Option<Timestamp>) -> u64 {
     let (Some(born), Some(now)) = (born, snapshot.taken_at) else {
         return 0;
     };

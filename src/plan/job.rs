@@ -6,14 +6,10 @@
 use serde_json::{Map, Value, json};
 
 use super::model::{Identity, JobOptions, TierProbe, Vantage};
-use crate::observe::OWN_PREFIX;
 use crate::observe::kinds::Labels;
+use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL};
 use crate::probe::wire::SPEC_VARIABLE;
 
-/// The label of everything that the tool makes.
-pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "k8sverify");
-/// The label that names the run.
-pub const RUN_LABEL: &str = "k8sverify.io/run";
 /// A readiness gate that nobody opens.
 const NEVER: &str = "k8sverify.io/never";
 /// One environment variable of Linux holds 128 KiB, and escaping may double a chunk.
@@ -35,8 +31,7 @@ pub fn name(run: &str, vantage: &str) -> String {
 #[must_use]
 pub fn manifest(vantage: &Vantage, options: &JobOptions) -> Value {
     let mut labels = options.labels.clone();
-    labels.insert(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned());
-    labels.insert(RUN_LABEL.to_owned(), options.run.clone());
+    labels.extend(run_labels(&options.run));
     json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -249,7 +244,7 @@ pub(super) fn escape(text: &str) -> String {
 #[must_use]
 pub fn run_labels(run: &str) -> Labels {
     Labels::from([
-        (MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned()),
+        (MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned()),
         (RUN_LABEL.to_owned(), run.to_owned()),
     ])
 }

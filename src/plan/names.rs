@@ -1,12 +1,13 @@
 //! Names whose DNS record matters although no edge may use them: of each tier that listens, of each Service before a tier. Pure.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 
 use super::client::Client;
-use super::edge::{name_born, remaining_ms};
+use super::edge::not_found_ms;
 use super::model::Identity;
 use crate::graph::{Tier, TierGraph};
-use crate::observe::{HostMeaning, Snapshot};
+use crate::observe::Snapshot;
 use crate::policy::{self, Peer};
 use crate::probe::wire::NameTask;
 
@@ -20,7 +21,11 @@ pub(super) fn tasks(graph: &TierGraph, snapshot: &Snapshot, namespace: &str) -> 
                 .into_iter()
                 .map(|name| NameTask {
                     id: format!("name:{}:{name}", tier.name),
-                    retry_not_found_ms: retry_ms(snapshot, &name, namespace),
+                    // Any port will do: only the name's age is asked for.
+                    retry_not_found_ms: not_found_ms(
+                        snapshot,
+                        &policy::route(snapshot, namespace, &name, NonZeroU16::MIN, "TCP"),
+                    ),
                     name,
                 })
         })
@@ -54,13 +59,6 @@ fn names(tier: &Tier, snapshot: &Snapshot, namespace: &str) -> BTreeSet<String> 
     names
 }
 
-fn retry_ms(snapshot: &Snapshot, name: &str, namespace: &str) -> u64 {
-    match snapshot.meaning(name, namespace) {
-        HostMeaning::Service(key) => remaining_ms(snapshot, name_born(snapshot, &key)),
-        _ => 0,
-    }
-}
-
 /// How unlike an ordinary Pod's the answers of this client may be: the least one asks for the names.
 pub(super) fn strangeness(snapshot: &Snapshot, client: &Client<'_>) -> u8 {
     let Identity {
@@ -83,7 +81,7 @@ pub(super) fn strangeness(snapshot: &Snapshot, client: &Client<'_>) -> u8 {
     });
     u8::from(!cluster) * 4
         + u8::from(denied) * 4
-        + u8::from(!dns_config.is_empty()) * 2
+        + u8::from(!dns_config.is_empty())
         + u8::from(!host_aliases.is_empty()) * 2
         + u8::from(*host_network)
         + u8::from(!departs.is_empty())

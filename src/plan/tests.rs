@@ -1,0 +1,707 @@
+use std::fmt::Write as _;
+
+use super::*;
+use crate::address::LoginReference;
+use crate::diagnose::fixtures::{fail, graph, pass, probe, snapshot};
+use crate::finding::EdgeId;
+use crate::graph::TierGraph;
+use crate::observe::kinds::Labels;
+use crate::observe::{OtherPolicy, ServiceKey, Snapshot, WorkloadKey};
+use crate::probe::wire::{EdgeTask, StepError, StepName};
+
+/// A Deployment of one container with `env` (a YAML list), and its Pods on `nodes`.
+fn tier(name: &str, pod_spec: &str, nodes: &[&str]) -> String {
+    let mut text = format!(
+        "
+---
+kind: Deployment
+metadata: {{name: {name}}}
+spec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{{pod_spec}}}}}}}
+---
+kind: ReplicaSet
+metadata: {{name: {name}-1, ownerReferences: [{{kind: Deployment, name: {name}, controller: true}}]}}
+"
+    );
+    for (index, node) in nodes.iter().enumerate() {
+        write!(
+            text,
+            "
+---
+kind: Pod
+metadata: {{name: {name}-1-{index}, uid: {name}{index}, labels: {{app: {name}, pod-template-hash: '1'}}, ownerReferences: [{{kind: ReplicaSet, name: {name}-1, controller: true}}]}}
+spec: {{nodeName: {node}, {pod_spec}}}
+status: {{phase: Running, podIP: 10.1.{index}.{}, conditions: [{{type: Ready, status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z'}}]}}
+",
+            name.bytes().map(u32::from).sum::<u32>() % 200
+        )
+        .unwrap();
+    }
+    text
+}
+
+const APP: &str = "containers: [{name: app, image: app}]";
+
+/// Service `db` with an endpoint on 3306.
+const DB_SERVICE: &str = "
+---
+kind: Service
+metadata: {name: db, creationTimestamp: '2026-01-01T00:00:00Z'}
+spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306, targetPort: 3307}]}
+---
+kind: EndpointSlice
+metadata: {name: db-1, labels: {kubernetes.io/service-name: db}}
+addressType: IPv4
+ports: [{port: 3307}]
+endpoints: [{addresses: [10.1.0.198], targetRef: {kind: Pod, name: db-1-0}}]
+";
+
+fn node(name: &str, ready: &str) -> String {
+    format!(
+        "
+---
+kind: Node
+metadata: {{name: {name}, labels: {{kubernetes.io/hostname: {name}}}}}
+status: {{conditions: [{{type: Ready, status: '{ready}'}}]}}
+"
+    )
+}
+
+fn usual() -> String {
+    [
+        tier("ap", APP, &["n1"]),
+        tier("db", APP, &["n2"]),
+        DB_SERVICE.to_owned(),
+        node("n1", "True"),
+        node("n2", "True"),
+    ]
+    .concat()
+}
+
+fn app() -> TierGraph {
+    graph(&["AP->DB:3306/mysql"])
+}
+
+fn options() -> PlanOptions {
+    PlanOptions {
+        run: "r1".into(),
+        ..PlanOptions::default()
+    }
+}
+
+fn planned(graph: &TierGraph, objects: &str) -> ProbePlan {
+    plan(graph, &snapshot(objects), &options())
+}
+
+/// The only task of the plan's first vantage.
+fn task(plan: &ProbePlan) -> &EdgeTask {
+    &plan.vantages[0].containers[0].spec.edges[0]
+}
+
+#[test]
+fn tiers_that_the_network_cannot_tell_apart_share_a_job_and_wear_nothing() {
+    let graph = graph(&["AP->DB:3306/mysql", "WEB->DB:3306/mysql"]);
+    let objects = [usual(), tier("web", APP, &["n1"])].concat();
+    let plan = planned(&graph, &objects);
+    assert_eq!(plan.vantages.len(), 1, "{plan:?}");
+    let vantage = &plan.vantages[0];
+    assert_eq!(vantage.id, "v1");
+    assert_eq!(vantage.identity.node.as_deref(), Some("n1"));
+    assert!(vantage.identity.labels.is_empty());
+    assert_eq!(vantage.fallback_nodes, ["n2"]);
+    let names: Vec<&str> = vantage
+        .containers
+        .iter()
+        .map(|probe| probe.container.as_str())
+        .collect();
+    assert_eq!(names, ["t1", "t2"]);
+    let task = task(&plan);
+    assert_eq!(task.endpoints[0].port.get(), 3307);
+    assert_eq!(task.endpoints[0].pod, "db-1-0");
+    assert_eq!((task.retry_until_ms, task.recheck_pass), (0, false));
+    let asked: Vec<&str> = vantage.containers[0]
+        .spec
+        .names
+        .iter()
+        .map(|name| name.id.as_str())
+        .collect();
+    assert_eq!(asked, ["name:AP:ap", "name:DB:db", "name:WEB:web"]);
+}
+
+#[test]
+fn labels_that_a_policy_mentions_are_worn_and_tell_tiers_apart() {
+    let graph = graph(&["AP->DB:3306/mysql", "WEB->DB:3306/mysql"]);
+    let policy = "
+---
+kind: NetworkPolicy
+metadata: {name: db}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: ap}}}]}]}
+";
+    let objects = [usual(), tier("web", APP, &["n1"]), policy.to_owned()].concat();
+    let plan = planned(&graph, &objects);
+    assert_eq!(plan.vantages.len(), 2);
+    let of = |tier: &str| {
+        plan.vantages
+            .iter()
+            .find(|vantage| vantage.containers[0].tier == tier)
+            .unwrap()
+    };
+    assert_eq!(
+        of("AP").identity.labels,
+        Labels::from([("app".into(), "ap".into())])
+    );
+    let (ap, web) = (
+        &of("AP").containers[0].spec.edges[0],
+        &of("WEB").containers[0].spec.edges[0],
+    );
+    assert_eq!((ap.retry_until_ms, ap.recheck_pass), (10_000, false));
+    assert_eq!((web.retry_until_ms, web.recheck_pass), (10_000, true));
+}
+
+#[test]
+fn labels_that_a_service_would_publish_are_left_out_and_said() {
+    let objects = [
+        usual().as_str(),
+        "
+---
+kind: NetworkPolicy
+metadata: {name: all}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{}]}
+---
+kind: Service
+metadata: {name: ap}
+spec: {clusterIP: None, publishNotReadyAddresses: true, selector: {app: ap}, ports: [{port: 80}]}
+",
+    ]
+    .concat();
+    let plan = planned(&app(), &objects);
+    let identity = &plan.vantages[0].identity;
+    assert!(identity.labels.is_empty());
+    assert!(
+        identity.departs.contains("service/ap"),
+        "{}",
+        identity.departs
+    );
+    assert!(plan.notes.iter().any(|note| note.contains("service/ap")));
+}
+
+#[test]
+fn several_pods_are_looked_at_from_three_nodes_and_log_in_once() {
+    let mut graph = app();
+    graph.edges[0].login = Some(LoginReference::Url {
+        variable: "URL".into(),
+    });
+    let spec = "containers: [{name: app, env: [{name: URL, value: mysql://u@db/x}]}]";
+    let objects = [
+        tier("ap", spec, &["n4", "n3", "n3", "n2", "n1"]),
+        DB_SERVICE.to_owned(),
+    ]
+    .concat();
+    let plan = planned(&graph, &objects);
+    let nodes: Vec<Option<&str>> = plan
+        .vantages
+        .iter()
+        .map(|vantage| vantage.identity.node.as_deref())
+        .collect();
+    assert_eq!(nodes, [Some("n1"), Some("n2"), Some("n3")]);
+    let logins: Vec<bool> = plan
+        .vantages
+        .iter()
+        .map(|vantage| vantage.containers[0].spec.edges[0].login.is_some())
+        .collect();
+    assert_eq!(
+        logins,
+        [false, false, true],
+        "the node with most Pods logs in"
+    );
+    assert!(plan.notes.iter().any(|note| note.contains("4 nodes")));
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_no_place_to_look_from() {
+    let objects = [
+        tier("ap", APP, &["n1", "n2"]),
+        DB_SERVICE.to_owned(),
+        node("n1", "Unknown"),
+        node("n2", "True"),
+    ]
+    .concat();
+    let plan = planned(&app(), &objects);
+    assert_eq!(plan.vantages.len(), 1);
+    assert_eq!(plan.vantages[0].identity.node.as_deref(), Some("n2"));
+    assert!(plan.notes[0].contains("n1"), "{:?}", plan.notes);
+    let objects = [
+        tier("ap", APP, &["n1"]),
+        node("n1", "False"),
+        node("n2", "True"),
+    ]
+    .concat();
+    let plan = planned(&app(), &objects);
+    assert_eq!(plan.vantages[0].identity.node, None);
+    assert_eq!(plan.vantages[0].fallback_nodes, ["n2"]);
+}
+
+#[test]
+fn a_client_without_pods_is_looked_at_from_its_template_where_a_node_offers_it() {
+    let template = |node: &str| {
+        let spec = format!(
+            "nodeSelector: {{kubernetes.io/hostname: {node}}}, tolerations: [{{key: a, operator: Exists}}]"
+        );
+        [tier("ap", &spec, &[]), DB_SERVICE.to_owned(), node_pair()].concat()
+    };
+    let plan = planned(&app(), &template("n2"));
+    let identity = &plan.vantages[0].identity;
+    assert_eq!(identity.node, None);
+    assert_eq!(identity.node_selector["kubernetes.io/hostname"], "n2");
+    assert!(identity.tolerations.contains("\"a\""));
+    let plan = planned(&app(), &template("n9"));
+    assert!(plan.vantages[0].identity.node_selector.is_empty());
+}
+
+fn node_pair() -> String {
+    [node("n1", "True"), node("n2", "True")].concat()
+}
+
+#[test]
+fn what_is_pointless_is_skipped_with_its_reason() {
+    let mut graph = graph(&["AP->DB:3306/mysql", "AP->syslog:514/udp"]);
+    graph.edges[1].external = true;
+    let plan = planned(&graph, &usual());
+    assert!(plan.skipped[&EdgeId("AP->syslog:514/udp".into())].contains("UDP"));
+    let plan = planned(&graph, DB_SERVICE);
+    assert_eq!(plan.skipped.len(), 2);
+    assert!(plan.skipped[&EdgeId("AP->DB:3306/mysql".into())].contains("nothing to look from"));
+    // The names are asked all the same.
+    assert_eq!(plan.vantages.len(), 1);
+    assert!(plan.vantages[0].containers[0].spec.edges.is_empty());
+}
+
+#[test]
+fn odd_endpoints_come_first_and_no_more_than_32() {
+    let mut endpoints = String::new();
+    for index in 0..40 {
+        write!(
+            endpoints,
+            "{{addresses: [10.2.0.{index}], conditions: {{ready: {}}}}},",
+            index != 39
+        )
+        .unwrap();
+    }
+    let slice = format!(
+        "
+---
+kind: EndpointSlice
+metadata: {{name: db-2, labels: {{kubernetes.io/service-name: db}}}}
+addressType: IPv4
+ports: [{{port: 3307}}]
+endpoints: [{endpoints}]
+"
+    );
+    let plan = planned(&app(), &[usual(), slice].concat());
+    let task = task(&plan);
+    assert_eq!(task.endpoints.len(), 32);
+    assert!(!task.endpoints[0].ready && task.endpoints[1].ready);
+    assert!(
+        plan.notes.iter().any(|note| note.contains("32 of 41")),
+        "{:?}",
+        plan.notes
+    );
+}
+
+#[test]
+fn a_headless_service_is_dialled_on_the_clients_port_and_an_alias_is_followed() {
+    let headless = usual().replace("10.96.0.9", "None");
+    let plan = planned(&app(), &headless);
+    assert_eq!(task(&plan).endpoints[0].port.get(), 3306);
+    let alias = "
+---
+kind: Service
+metadata: {name: database}
+spec: {type: ExternalName, externalName: db.default.svc.cluster.local}
+";
+    let mut graph = app();
+    graph.edges[0].host = "database".into();
+    let plan = planned(&graph, &[usual().as_str(), alias].concat());
+    assert_eq!(task(&plan).endpoints[0].port.get(), 3307);
+    graph.edges[0].host = "nobody".into();
+    assert!(task(&planned(&graph, &usual())).endpoints.is_empty());
+}
+
+#[test]
+fn a_young_name_is_asked_for_until_the_negative_cache_has_run_out() {
+    let wait = |objects: &str, now: &str| {
+        let mut snapshot = snapshot(objects);
+        snapshot.taken_at = Some(now.parse().unwrap());
+        let plan = plan(&app(), &snapshot, &options());
+        let names = &plan.vantages[0].containers[0].spec.names;
+        let db = names.iter().find(|name| name.id == "name:DB:db");
+        (
+            task(&plan).retry_not_found_ms,
+            db.map(|name| name.retry_not_found_ms),
+        )
+    };
+    assert_eq!(
+        wait(&usual(), "2026-01-01T00:00:10Z"),
+        (25_000, Some(25_000))
+    );
+    assert_eq!(wait(&usual(), "2026-01-01T00:01:00Z"), (0, Some(0)));
+    assert_eq!(
+        wait(&usual(), "2025-12-31T23:59:00Z"),
+        (35_000, Some(35_000))
+    );
+    // A headless name is as old as its first ready Pod, and has no record without one.
+    let headless = usual().replace("10.96.0.9", "None");
+    let later = headless.replace(
+        "lastTransitionTime: '2026-01-01T00:00:00Z'",
+        "lastTransitionTime: '2026-01-01T01:00:00Z'",
+    );
+    assert_eq!(wait(&later, "2026-01-01T01:00:10Z").0, 25_000);
+    let unready = later.replace(
+        "{addresses: [10.1.0.198],",
+        "{conditions: {ready: false}, addresses: [10.1.0.198],",
+    );
+    assert_eq!(wait(&unready, "2026-01-01T01:00:10Z"), (0, Some(0)));
+    // Another resolver never learns it.
+    let spec = "dnsPolicy: Default, containers: [{name: app}]";
+    let stranger = [tier("ap", spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+    let mut snapshot = snapshot(&stranger);
+    snapshot.taken_at = Some("2026-01-01T00:00:10Z".parse().unwrap());
+    let plan = plan(&app(), &snapshot, &options());
+    assert_eq!(plan.vantages.len(), 2, "an ordinary Pod asks for the names");
+    assert!(
+        plan.vantages
+            .iter()
+            .flat_map(|vantage| &vantage.containers)
+            .flat_map(|probe| &probe.spec.edges)
+            .all(|task| task.retry_not_found_ms == 0)
+    );
+}
+
+#[test]
+fn an_edge_that_must_not_work_is_only_connected_to() {
+    let mut graph = app();
+    graph.edges[0].forbidden = true;
+    graph.edges[0].login = Some(LoginReference::Url {
+        variable: "URL".into(),
+    });
+    let plan = planned(&graph, &usual());
+    let task = task(&plan);
+    assert!(task.forbidden && task.login.is_none() && task.endpoints.is_empty());
+    assert!(task.no_login_reason.contains("must not work"));
+}
+
+#[test]
+fn unread_policies_make_every_label_matter_and_take_their_time() {
+    let mut snapshot = snapshot(&usual());
+    snapshot.observed.insert(
+        "networkpolicies".into(),
+        crate::observe::Observed::Forbidden,
+    );
+    let plan = plan(&app(), &snapshot, &options());
+    assert_eq!(
+        plan.vantages[0].identity.labels,
+        Labels::from([("app".into(), "ap".into())])
+    );
+    assert_eq!(task(&plan).retry_until_ms, 10_000);
+}
+
+#[test]
+fn a_meshed_tier_is_looked_at_through_the_same_proxy() {
+    let spec = "serviceAccountName: ap, containers: [{name: app}, {name: istio-proxy}]";
+    let objects = [
+        tier("ap", spec, &["n1"]),
+        tier("db", APP, &["n2"]),
+        DB_SERVICE.to_owned(),
+    ]
+    .concat();
+    let plan = planned(&app(), &objects);
+    let identity = &plan.vantages[0].identity;
+    assert_eq!(identity.annotations["sidecar.istio.io/inject"], "true");
+    assert_eq!(identity.service_account, "ap");
+    let meshed = task(&plan);
+    assert!(meshed.mesh && meshed.endpoints.is_empty() && meshed.skip_endpoints.is_some());
+    assert_eq!(meshed.retry_until_ms, 10_000);
+    let unmeshed = planned(&app(), &usual());
+    assert_eq!(
+        unmeshed.vantages[0].identity.annotations["sidecar.istio.io/inject"],
+        "false"
+    );
+    assert!(!task(&unmeshed).mesh);
+}
+
+/// What the probe's container of AP gets for a login.
+fn environment(env: &str, login: LoginReference, rest: &str) -> TierProbe {
+    let mut graph = app();
+    graph.edges[0].login = Some(login);
+    let spec = format!("containers: [{{name: app, {env}}}]");
+    let objects = [tier("ap", &spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+    let mut snapshot = snapshot(&objects);
+    snapshot
+        .observed
+        .insert("configmaps".into(), crate::observe::Observed::Ok);
+    let state = snapshot.namespaces.get_mut("default").unwrap();
+    state.config_maps = serde_saphyr::from_str(rest).unwrap();
+    plan(&graph, &snapshot, &options()).vantages[0].containers[0].clone()
+}
+
+fn url(variable: &str) -> LoginReference {
+    LoginReference::Url {
+        variable: variable.to_owned(),
+    }
+}
+
+#[test]
+fn a_literal_comes_as_it_stands_with_what_it_refers_to_and_nothing_else() {
+    let probe = environment(
+        "env: [{name: PASS, valueFrom: {secretKeyRef: {name: s, key: p}}}, {name: URL, value: 'mysql://u:$(PASS)@$(DB_SERVICE_HOST)/$$(PASS)'}, {name: API_TOKEN, value: secret}]",
+        url("URL"),
+        "[]",
+    );
+    let json = serde_json::json!(probe.env);
+    assert_eq!(
+        json,
+        serde_json::json!([
+            {"name": "T_DB_SERVICE_HOST", "value": "10.96.0.9"},
+            {"name": "T_PASS", "valueFrom": {"secretKeyRef": {"name": "s", "key": "p", "optional": true}}},
+            {"name": "T_URL", "value": "mysql://u:$$(PASS)@$$(DB_SERVICE_HOST)/$$$$(PASS)"},
+        ])
+    );
+    assert!(probe.env_from.is_empty());
+}
+
+#[test]
+fn whole_sources_come_by_key_where_the_key_can_be_told() {
+    let maps = "[{metadata: {name: c}, data: {HOST: db}}]";
+    let login = LoginReference::Parts {
+        host: Some("DB_HOST".into()),
+        port: Some("DB_PORT".into()),
+        user: None,
+        password: Some("PASSWORD".into()),
+        database: None,
+    };
+    let probe = environment(
+        "envFrom: [{prefix: DB_, configMapRef: {name: c}}, {secretRef: {name: s}}]",
+        login.clone(),
+        "[{metadata: {name: c}, data: {OTHER: x}}]",
+    );
+    // The ConfigMap has neither; the Secret may have all.
+    assert_eq!(probe.env.len(), 3);
+    assert!(probe.env.iter().all(|variable| {
+        let source = variable.value_from.as_ref().unwrap();
+        source.secret_key_ref.as_ref().unwrap().optional
+    }));
+    let probe = environment(
+        "envFrom: [{secretRef: {name: s}}, {prefix: DB_, configMapRef: {name: c}}]",
+        login,
+        maps,
+    );
+    let host = &probe.env[0];
+    assert_eq!(host.name, "T_DB_HOST");
+    assert_eq!(
+        host.value_from
+            .as_ref()
+            .unwrap()
+            .config_map_key_ref
+            .as_ref()
+            .unwrap()
+            .key,
+        "HOST"
+    );
+    let probe = environment(
+        "envFrom: [{secretRef: {name: a}}, {secretRef: {name: b}}]",
+        url("URL"),
+        "[]",
+    );
+    assert!(probe.env.is_empty());
+    let prefixes: Vec<&str> = probe
+        .env_from
+        .iter()
+        .map(|source| source.prefix.as_str())
+        .collect();
+    assert_eq!(prefixes, ["T_", "T_"]);
+    assert_eq!(probe.env_from[1].secret_ref.as_ref().unwrap().name, "b");
+}
+
+#[test]
+fn a_login_whose_secret_is_not_set_is_not_tried() {
+    let probe = environment("env: [{name: OTHER, value: x}]", url("URL"), "[]");
+    let task = &probe.spec.edges[0];
+    assert!(task.login.is_none());
+    assert_eq!(
+        task.no_login_reason,
+        "URL is not set in container app of deployment/ap"
+    );
+    let probe = environment(
+        "env: []",
+        LoginReference::Parts {
+            host: None,
+            port: None,
+            user: None,
+            password: None,
+            database: None,
+        },
+        "[]",
+    );
+    assert!(
+        probe.spec.edges[0].login.is_some(),
+        "a login without a password is one"
+    );
+}
+
+fn looked(step: crate::probe::wire::Step, node: &str) -> Outcomes {
+    let mut probe = probe("AP", node, vec![step]);
+    probe.vantage = "v1".into();
+    Outcomes {
+        probes: vec![probe],
+    }
+}
+
+const EDGE: &str = "AP->DB:3306/mysql";
+
+fn second(objects: &str, outcomes: &Outcomes) -> ProbePlan {
+    second_of(&snapshot(objects), outcomes)
+}
+
+fn second_of(snapshot: &Snapshot, outcomes: &Outcomes) -> ProbePlan {
+    let graph = app();
+    let first = plan(&graph, snapshot, &options());
+    second_look(&graph, snapshot, &first, outcomes, &options())
+}
+
+#[test]
+fn a_failed_connection_is_looked_at_from_the_targets_node() {
+    let outcomes = looked(fail(EDGE, StepName::Service, StepError::Timeout), "n1");
+    let plan = second(&usual(), &outcomes);
+    assert_eq!(plan.vantages.len(), 1);
+    assert_eq!(plan.vantages[0].look, Look::OtherNode);
+    assert_eq!(plan.vantages[0].identity.node.as_deref(), Some("n2"));
+    let task = &plan.vantages[0].containers[0].spec.edges[0];
+    assert!(task.login.is_none() && !task.endpoints.is_empty());
+}
+
+#[test]
+fn nothing_is_looked_at_where_that_would_tell_nothing() {
+    let timeout = || fail(EDGE, StepName::Service, StepError::Timeout);
+    let one_node = [
+        tier("ap", APP, &["n1"]),
+        tier("db", APP, &["n1"]),
+        DB_SERVICE.to_owned(),
+        node("n1", "True"),
+    ]
+    .concat();
+    assert!(
+        second(&one_node, &looked(timeout(), "n1"))
+            .vantages
+            .is_empty()
+    );
+    for step in [
+        pass(EDGE, StepName::Service),
+        fail(EDGE, StepName::Dns, StepError::Nxdomain),
+        fail(EDGE, StepName::Login, StepError::LoginDenied),
+    ] {
+        assert!(second(&usual(), &looked(step, "n1")).vantages.is_empty());
+    }
+    let denied = "
+---
+kind: NetworkPolicy
+metadata: {name: nobody}
+spec: {podSelector: {}}
+";
+    let objects = [usual().as_str(), denied].concat();
+    assert!(
+        second(&objects, &looked(timeout(), "n1"))
+            .vantages
+            .is_empty()
+    );
+    let unready = usual().replace("endpoints: [{", "endpoints: [{conditions: {ready: false}, ");
+    assert!(
+        second(&unready, &looked(timeout(), "n1"))
+            .vantages
+            .is_empty()
+    );
+    // One place passes: the places are told apart already.
+    let mut both = looked(timeout(), "n1");
+    both.probes
+        .push(probe("AP", "n2", vec![pass(EDGE, StepName::Service)]));
+    assert!(second(&usual(), &both).vantages.is_empty());
+}
+
+#[test]
+fn policies_that_could_not_be_judged_are_looked_at_with_all_labels_and_without() {
+    let mut snapshot = snapshot(&usual());
+    snapshot.other_policies.push(OtherPolicy {
+        resource: "ciliumnetworkpolicies.cilium.io".into(),
+        kind: "CiliumNetworkPolicy".into(),
+        objects: None,
+    });
+    let outcomes = looked(fail(EDGE, StepName::Service, StepError::Timeout), "n1");
+    let looks = |snapshot: &Snapshot| -> Vec<Look> {
+        second_of(snapshot, &outcomes)
+            .vantages
+            .iter()
+            .map(|vantage| vantage.look)
+            .collect()
+    };
+    assert_eq!(looks(&snapshot), [Look::OtherNode, Look::AllLabels]);
+    snapshot.other_policies[0].objects = Some(vec![
+        serde_json::json!({"spec": {"endpointSelector": {"matchLabels": {"app": "db"}}}}),
+    ]);
+    assert_eq!(looks(&snapshot), [Look::OtherNode, Look::NoLabels]);
+}
+
+#[test]
+fn what_changed_behind_a_failed_edge_is_looked_at_once_more() {
+    let graph = app();
+    let before = snapshot(&usual());
+    let after = snapshot(&usual().replace("10.1.0.198]", "10.1.0.99]"));
+    let denied = looked(fail(EDGE, StepName::Login, StepError::LoginDenied), "n1");
+    assert!(
+        again(&graph, &before, &before, &denied, &options())
+            .vantages
+            .is_empty()
+    );
+    let once_more = again(&graph, &before, &after, &denied, &options());
+    assert_eq!(once_more.vantages[0].id, "a1");
+    assert_eq!(once_more.vantages[0].look, Look::Again);
+    assert_eq!(
+        task(&once_more).endpoints[0].address.to_string(),
+        "10.1.0.99"
+    );
+    assert!(task(&once_more).login.is_none());
+    let passed = looked(pass(EDGE, StepName::Query), "n1");
+    assert!(
+        again(&graph, &before, &after, &passed, &options())
+            .vantages
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_tier_of_another_namespace_is_looked_at_there() {
+    let mut graph = app();
+    graph.tiers.get_mut("AP").unwrap().workloads = vec![WorkloadKey::new("front", "pod", "ap")];
+    graph.tiers.get_mut("AP").unwrap().services = Vec::new();
+    graph.edges[0].host = "db.default".into();
+    let pod = "
+---
+kind: Pod
+metadata: {name: ap, namespace: front}
+spec: {nodeName: n1, containers: [{name: app}]}
+status: {phase: Running, podIP: 10.1.7.7}
+";
+    let plan = planned(&graph, &[usual().as_str(), pod].concat());
+    let vantage = plan
+        .vantages
+        .iter()
+        .find(|vantage| vantage.identity.namespace == "front")
+        .unwrap();
+    assert_eq!(vantage.containers[0].spec.edges[0].endpoints.len(), 1);
+    assert_eq!(
+        graph.tiers["DB"].services,
+        [ServiceKey {
+            namespace: "default".into(),
+            name: "db".into()
+        }]
+    );
+    // The other namespace's policies were not read: they may concern the edge.
+    assert_eq!(vantage.containers[0].spec.edges[0].retry_until_ms, 10_000);
+}
