@@ -1,17 +1,25 @@
 //! The agent that runs in the Pod: walks the ladder DNS → Service address → each endpoint → protocol → login. It never sees the graph.
 //! A spec and the tier's environment in, records out; IO: the network, and the output.
 
+mod amqp;
+mod cassandra;
 mod clock;
 mod dns;
 mod found;
+mod grpc;
 mod http;
 mod identify;
+mod kafka;
 mod ladder;
+mod lines;
 mod login;
+mod mongodb;
+mod mqtt;
 mod mysql;
 mod names;
 mod network;
 mod peer;
+mod postgres;
 mod record;
 mod redis;
 mod seen;

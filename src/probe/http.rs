@@ -179,7 +179,7 @@ fn authority(ask: &Ask<'_>, secure: bool) -> String {
 }
 
 fn authorization(ask: &Ask<'_>) -> Option<String> {
-    let credentials = ask.login.credentials()?;
+    let credentials = &ask.login.account()?.credentials;
     let text = format!(
         "{}:{}",
         credentials.user.as_ref()?,
@@ -193,7 +193,7 @@ fn authorization(ask: &Ask<'_>) -> Option<String> {
 
 /// HTTP knows of a login only if the client's own URL carries one.
 fn login_step(ask: &Ask<'_>, status: Option<&str>) -> Option<Found> {
-    let Login::With(credentials) = ask.login else {
+    let Login::With(account) = ask.login else {
         return None;
     };
     authorization(ask)?;
@@ -207,7 +207,7 @@ fn login_step(ask: &Ask<'_>, status: Option<&str>) -> Option<Found> {
         ),
         _ => Found::pass(StepName::Login, ""),
     };
-    Some(step.asked(format!("as {}", credentials.source)))
+    Some(step.asked(format!("as {}", account.source)))
 }
 
 /// What the answer is worth.

@@ -281,6 +281,9 @@ impl Walk<'_> {
                     "passed at once, although the rules deny it; there was no time to ask again",
                 )];
             }
+            if tries == 1 {
+                self.identify(&mut found, address).await;
+            }
             let error = first_broken(&found).and_then(|broken| broken.error);
             let window = self.agent.clock.younger_than(self.window());
             if let Some(error) = error
@@ -290,19 +293,29 @@ impl Walk<'_> {
                 earlier.push(error);
                 continue;
             }
-            self.finish(&mut found, address, tries, &mut earlier).await;
+            self.finish(&mut found, tries, &mut earlier);
             return found;
         }
     }
 
-    /// Notes what the tries had to say, and who it is that answers wrongly.
-    async fn finish(
-        &self,
-        found: &mut [Found],
-        address: SocketAddr,
-        tries: u32,
-        earlier: &mut Vec<StepError>,
-    ) {
+    /// Who it is that takes the connection and does not speak the protocol.
+    async fn identify(&self, found: &mut [Found], address: SocketAddr) {
+        let stranger = found.iter_mut().find(|step| {
+            step.name == StepName::Protocol
+                && matches!(
+                    step.error,
+                    Some(StepError::Silent | StepError::Closed | StepError::Broken)
+                )
+        });
+        if let Some(step) = stranger
+            && !matches!(self.task.protocol, Protocol::Tcp | Protocol::Fastcgi)
+        {
+            identify::note(step, address, self.agent.network, &self.agent.clock).await;
+        }
+    }
+
+    /// Notes what the tries had to say.
+    fn finish(&self, found: &mut [Found], tries: u32, earlier: &mut Vec<StepError>) {
         let error = first_broken(found).and_then(|broken| broken.error);
         earlier.retain(|before| Some(*before) != error);
         let late = self.agent.clock.younger_than(self.window());
@@ -314,15 +327,6 @@ impl Walk<'_> {
             step.tries = tries;
             if !earlier.is_empty() && !late {
                 step.facts.insert("flapping".to_owned(), names(earlier));
-            }
-            if step.name == StepName::Protocol
-                && matches!(
-                    step.error,
-                    Some(StepError::Silent | StepError::Closed | StepError::Broken)
-                )
-                && self.task.protocol != Protocol::Tcp
-            {
-                identify::note(step, address, self.agent.network, &self.agent.clock).await;
             }
         }
         if self.task.mesh {
@@ -364,6 +368,7 @@ impl Walk<'_> {
         let ask = Ask {
             clock,
             network: self.agent.network,
+            resolver: self.agent.resolver,
             task: self.task,
             host: &self.target.host,
             port: self.target.port,

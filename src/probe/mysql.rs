@@ -8,10 +8,10 @@ use mysql_async::{Conn, OptsBuilder, SslOpts};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::address::TlsMode;
+use crate::address::{Credentials, TlsMode};
 use crate::probe::clock::Late;
 use crate::probe::found::{Failure, Found};
-use crate::probe::login::{Credentials, Login};
+use crate::probe::login::Login;
 use crate::probe::mysql::greeting::Greeting;
 use crate::probe::mysql::relay::Relay;
 use crate::probe::peer::Peer;
@@ -32,19 +32,19 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         Err(failure) => return vec![Found::fail(StepName::Protocol, failure).since(begun)],
     };
     let mut steps = vec![protocol_step(&greeted.greeting).since(begun)];
-    let credentials = match ask.login {
-        Login::With(credentials) => credentials,
+    let account = match ask.login {
+        Login::With(account) => account,
         Login::Without(_) => {
             steps.extend(ask.no_login());
             return steps;
         }
     };
     let begun = Instant::now();
-    match log_in(greeted, ask, credentials).await {
+    match log_in(greeted, ask, &account.credentials).await {
         Ok((mut connection, relay, secured)) => {
             steps.push(
                 Found::pass(StepName::Login, "")
-                    .asked(format!("as {}", credentials.source))
+                    .asked(format!("as {}", account.source))
                     .fact("tls", if secured { "yes" } else { "no" })
                     .since(begun),
             );
@@ -58,7 +58,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         }
         Err(failure) => steps.push(
             Found::fail(StepName::Login, failure)
-                .asked(format!("as {}", credentials.source))
+                .asked(format!("as {}", account.source))
                 .since(begun),
         ),
     }
@@ -159,7 +159,6 @@ async fn once(
     if secured {
         options = options.enable_cleartext_plugin(true).ssl_opts(
             SslOpts::default()
-                .with_disable_built_in_roots(true)
                 .with_danger_accept_invalid_certs(true)
                 .with_danger_skip_domain_validation(true),
         );

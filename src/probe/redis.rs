@@ -6,8 +6,10 @@ mod state;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::address::Credentials;
 use crate::probe::found::{Failure, Found};
-use crate::probe::login::{Credentials, Login};
+use crate::probe::login::Login;
+
 use crate::probe::peer::{MESSAGE, Peer};
 use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName, StepStatus};
@@ -66,8 +68,8 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
 /// Sends AUTH where the client has a password, and says what the server thinks of it; with it the reply to the last PING.
 async fn log_in(peer: &mut Peer, ask: &Ask<'_>, first: Reply) -> (Found, Reply) {
     let asks_for_login = matches!(&first, Reply::Error(text) if code(text) == "NOAUTH");
-    let credentials = match ask.login {
-        Login::With(credentials) if credentials.password.is_some() => credentials,
+    let account = match ask.login {
+        Login::With(account) if account.credentials.password.is_some() => account,
         _ if asks_for_login => return (unasked(ask, &first), first),
         _ => {
             return (
@@ -77,15 +79,16 @@ async fn log_in(peer: &mut Peer, ask: &Ask<'_>, first: Reply) -> (Found, Reply) 
             );
         }
     };
-    let step = |found: Found| found.asked(format!("AUTH as {}", credentials.source));
-    let reply = match auth(peer, ask, credentials).await {
+    let step = |found: Found| found.asked(format!("AUTH as {}", account.source));
+    let reply = match auth(peer, ask, &account.credentials).await {
         Ok(reply) => reply,
         Err(failure) => return (step(Found::fail(StepName::Login, failure)), first),
     };
     match reply {
         Reply::Error(text) if no_password_set(&text) => {
             // The client's library sends the password all the same, and most of them take this answer for an error.
-            let found = if credentials
+            let found = if account
+                .credentials
                 .user
                 .as_ref()
                 .is_some_and(|user| user != "default")

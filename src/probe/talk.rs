@@ -1,18 +1,21 @@
 //! Speaks the edge's protocol over a connection that is open: one file per protocol, the same questions for all. IO: that connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use crate::address::TlsMode;
 use crate::probe::clock::Clock;
+use crate::probe::dns::Resolver;
 use crate::probe::found::{Failure, Found};
 use crate::probe::login::Login;
 use crate::probe::network::Network;
 use crate::probe::peer::{Peer, Stream};
-use crate::probe::wire::{EdgeTask, StepName};
-use crate::probe::{http, mysql, redis, tls};
+use crate::probe::wire::{EdgeTask, StepError, StepName};
+use crate::probe::{
+    amqp, cassandra, grpc, http, kafka, lines, mongodb, mqtt, mysql, postgres, redis, tls,
+};
 use crate::protocol::Protocol;
 
 /// How long a greeting or an answer may take: healthy servers answer within milliseconds, slow ones within two or three seconds.
@@ -27,6 +30,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) clock: Clock,
     /// For the protocols that need another connection.
     pub(crate) network: &'a Network,
+    /// For the protocols that send clients to other hosts.
+    pub(crate) resolver: &'a Resolver,
     /// The edge.
     pub(crate) task: &'a EdgeTask,
     /// The host as the client names it.
@@ -117,6 +122,42 @@ impl Ask<'_> {
         }
     }
 
+    /// Whether a host and port that the server sends its clients to can be reached from here.
+    ///
+    /// # Errors
+    /// [`StepError::AdvertisedUnreachable`], with what was tried.
+    pub(crate) async fn advertised(&self, host: &str, port: u16) -> Result<(), Failure> {
+        let shown = format!("{host}:{port}");
+        let failed = |why: &str| {
+            Failure::new(
+                StepError::AdvertisedUnreachable,
+                format!("it answers, and sends clients to {shown}, which they cannot reach: {why}"),
+            )
+            .fact("advertised", shown.clone())
+        };
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) => match Box::pin(self.resolver.resolve(host, &self.clock))
+                .await
+                .result
+            {
+                Ok(addresses) => addresses,
+                Err(failure) if failure.error == StepError::Deadline => return Err(failure),
+                Err(failure) => return Err(failed(&failure.detail)),
+            },
+        };
+        let mut last = String::new();
+        for address in addresses {
+            let address = SocketAddr::from((address, port));
+            match self.network.connect(address, &self.clock).await {
+                Ok(_) => return Ok(()),
+                Err(failure) if failure.error == StepError::Deadline => return Err(failure),
+                Err(failure) => last = failure.detail,
+            }
+        }
+        Err(failed(&last))
+    }
+
     /// The login step where there is none.
     pub(crate) fn no_login(&self) -> Option<Found> {
         match self.login {
@@ -132,7 +173,19 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         Protocol::Mysql => mysql::talk(stream, ask).await,
         Protocol::Redis => redis::talk(stream, ask).await,
         Protocol::Http | Protocol::Https => http::talk(stream, ask).await,
-        _ => quiet(stream, ask).await,
+        Protocol::Grpc => grpc::talk(stream, ask).await,
+        Protocol::Postgres => postgres::talk(stream, ask).await,
+        Protocol::Mongodb => mongodb::talk(stream, ask).await,
+        Protocol::Amqp => amqp::talk(stream, ask).await,
+        Protocol::Kafka => kafka::talk(stream, ask).await,
+        Protocol::Mqtt => mqtt::talk(stream, ask).await,
+        Protocol::Memcached | Protocol::Smtp | Protocol::Nats | Protocol::Zookeeper => {
+            lines::talk(stream, ask).await
+        }
+        Protocol::Cassandra | Protocol::Mssql | Protocol::Ldap => {
+            cassandra::talk(stream, ask).await
+        }
+        Protocol::Tcp | Protocol::Udp | Protocol::Fastcgi => quiet(stream, ask).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::TlsMode;
+use crate::address::{LoginReference, TlsMode};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
 use crate::probe::wire::EdgeTask;
@@ -39,9 +39,10 @@ impl Target {
             unusable: None,
             from_secret: None,
         };
-        let Some(credentials) = target.login.credentials() else {
+        let Some(account) = target.login.account() else {
             return target;
         };
+        let credentials = &account.credentials;
         target.tls = credentials.tls.or(task.tls);
         let host = credentials.host.as_deref().unwrap_or(&task.host);
         let port = credentials.port.map_or(
@@ -59,7 +60,7 @@ impl Target {
         target.from_secret = Some(if shown.contains(&name) {
             host.to_owned()
         } else {
-            format!("the host in {}", credentials.source)
+            format!("the host in {}", variable(task, &account.source))
         });
         let host = host.to_owned();
         Self {
@@ -101,6 +102,17 @@ impl Target {
                 .fact("port_from_secret", self.port.to_string()),
             None => found,
         }
+    }
+}
+
+/// The variable that the host stands in.
+fn variable<'a>(task: &'a EdgeTask, source: &'a str) -> &'a str {
+    match &task.login {
+        Some(LoginReference::Url { variable }) => variable,
+        Some(LoginReference::Parts {
+            host: Some(host), ..
+        }) => host,
+        _ => source,
     }
 }
 

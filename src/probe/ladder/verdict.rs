@@ -34,7 +34,6 @@ pub(super) fn retry(error: StepError, tries: u32, window: bool) -> Retry {
             | StepError::HttpStatus
             | StepError::ConnectionsExhausted
             | StepError::Unavailable
-            | StepError::Mismatch
     );
     if error == StepError::Loading {
         return if tries < 4 {
