@@ -365,9 +365,107 @@ fn probes(container: &Container) -> impl Iterator<Item = &Probe> {
 
 /// The exec probe that shows that the server works; none where the kubelet itself connects to the Pod's address.
 fn exec_probe(spec: &PodSpec) -> Option<String> {
-    spec.containers.iter().find_map(|container| {
-        probes(container)
-            .find_map(|probe| probe.exec.as_ref())
-            .map(|exec| exec.command.join(" "))
-    })
+    spec.containers
+        .iter()
+        .filter(|container| {
+            container
+                .readiness_probe
+                .as_ref()
+                .is_none_or(|probe| probe.exec.is_some())
+        })
+        .find_map(|container| {
+            probes(container)
+                .find_map(|probe| probe.exec.as_ref())
+                .map(|exec| exec.command.join(" "))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{at, fail, graph, outcomes, pass, probe, snapshot};
+    use super::*;
+    use crate::probe::wire::StepName;
+
+    const EDGE: &str = "AP->KVS:6379/redis";
+    const ENDPOINT: &str = "10.0.0.7:6379";
+
+    fn raised(container: &str, error: StepError) -> Vec<Finding> {
+        let graph = graph(&[EDGE]);
+        let snapshot = snapshot(&format!(
+            "
+kind: Pod
+metadata: {{name: kvs-1, labels: {{app: kvs}}, ownerReferences: [{{kind: Deployment, name: kvs, controller: true}}]}}
+spec: {{containers: [{{name: kvs{container}}}]}}
+status: {{phase: Running, podIP: 10.0.0.7, conditions: [{{type: Ready, status: 'True'}}]}}
+---
+kind: Deployment
+metadata: {{name: kvs}}
+"
+        ));
+        let steps = vec![
+            pass(EDGE, StepName::Dns),
+            fail(EDGE, StepName::Service, error),
+            at(ENDPOINT, fail(EDGE, StepName::Endpoint, error)),
+        ];
+        let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
+        listens_on_loopback(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    }
+
+    #[test]
+    fn a_server_that_binds_to_loopback_says_so_or_shows_it_by_its_exec_probe() {
+        let declared = [
+            ", command: [redis-server, --bind, 127.0.0.1]",
+            ", args: [mysqld, --bind-address=127.0.0.1]",
+            ", args: [postgres, -c, listen_addresses=localhost]",
+        ];
+        for container in declared {
+            let found = raised(container, StepError::Refused);
+            assert_eq!(found.len(), 1, "{container}");
+            assert_eq!(found[0].object.to_string(), "deployment/kvs");
+            assert!(!found[0].message.contains("likely"));
+        }
+        let inferred = ", readinessProbe: {exec: {command: [redis-cli, ping]}}";
+        let found = raised(inferred, StepError::Refused);
+        assert!(found[0].message.contains("likely"));
+    }
+
+    #[test]
+    fn another_port_no_probe_or_a_dropped_packet_is_no_loopback() {
+        let none = [
+            "",
+            ", readinessProbe: {tcpSocket: {port: 6379}}",
+            ", args: [redis-server, --port, '6380'], readinessProbe: {exec: {command: [redis-cli, ping]}}",
+            ", readinessProbe: {exec: {command: [redis-cli, -p, '6380', ping]}}",
+        ];
+        for container in none {
+            assert!(
+                raised(container, StepError::Refused).is_empty(),
+                "{container}"
+            );
+        }
+        let declared = ", command: [redis-server, --bind, 127.0.0.1]";
+        assert!(raised(declared, StepError::Timeout).is_empty());
+    }
+
+    #[test]
+    fn a_host_from_a_secret_is_named_by_its_place_or_by_the_service_that_was_meant() {
+        let mut graph = graph(&[EDGE]);
+        let snapshot = snapshot("");
+        let mut step = fail(EDGE, StepName::Dns, StepError::Nxdomain);
+        let place = "the host in secret/ap REDIS_URL";
+        step.facts
+            .insert(HOST_FROM_SECRET.to_owned(), place.to_owned());
+        let outcomes = outcomes(vec![probe("AP", "n1", vec![step])]);
+        let found = |graph: &crate::graph::TierGraph| {
+            let context = Context::new(graph, &snapshot, Some(&outcomes));
+            let evidence = context.evidence(&graph.edges[0].id).unwrap();
+            symptom(&context, evidence).unwrap()
+        };
+        let mismatch = found(&graph);
+        assert_eq!(mismatch.code, Code::ServiceNameMismatch);
+        assert_eq!(mismatch.object.to_string(), "service/kvs");
+        assert!(mismatch.message.contains(place));
+        graph.tiers.get_mut("KVS").unwrap().services.clear();
+        assert_eq!(found(&graph).code, Code::DnsNameNotFound);
+    }
 }

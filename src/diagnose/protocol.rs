@@ -272,3 +272,76 @@ fn fix(context: &Context<'_>, edge: &Edge, error: StepError, object: &ObjectRef)
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{edge, fail, graph, outcomes, pass, probe, snapshot};
+    use super::*;
+    use crate::probe::wire::{StepName, StepStatus};
+
+    fn raised(id: &str, step: Step) -> Vec<Finding> {
+        let graph = graph(&[id, "DB->KVS:6379/redis"]);
+        let snapshot = snapshot("");
+        let outcomes = outcomes(vec![probe(
+            "AP",
+            "n1",
+            vec![pass(id, StepName::Service), step],
+        )]);
+        peer_answers_wrongly(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    }
+
+    #[test]
+    fn each_protocol_has_its_own_code() {
+        let table = [
+            ("mysql", StepError::LoginDenied, Code::MysqlLoginDenied),
+            (
+                "postgres",
+                StepError::LoginDenied,
+                Code::PostgresLoginDenied,
+            ),
+            ("redis", StepError::LoginDenied, Code::RedisLoginDenied),
+            ("amqp", StepError::LoginDenied, Code::LoginDenied),
+            (
+                "mysql",
+                StepError::HostBlocked,
+                Code::MysqlConnectionsExhausted,
+            ),
+            ("redis", StepError::Loading, Code::RedisLoading),
+            ("redis", StepError::ReadOnly, Code::RedisReadOnly),
+            ("http", StepError::HttpTimeout, Code::HttpTimeout),
+            ("mysql", StepError::Silent, Code::ConnectionTimeout),
+            ("mysql", StepError::Closed, Code::ConnectionReset),
+            ("mysql", StepError::TlsRequired, Code::ProtocolMismatch),
+        ];
+        for (protocol, error, code) in table {
+            let id = format!("AP->DB:3306/{protocol}");
+            let found = raised(&id, fail(&id, StepName::Login, error));
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].code, code);
+            assert_eq!(found[0].object.to_string(), "deployment/db");
+            assert_eq!(found[0].severity, Severity::Error);
+        }
+    }
+
+    #[test]
+    fn a_missing_health_path_is_a_warning_and_a_pass_nothing() {
+        let id = "AP->DB:80/http";
+        let mut missing = pass(id, StepName::Protocol);
+        missing.error = Some(StepError::HttpNotFound);
+        assert_eq!(raised(id, missing)[0].severity, Severity::Warning);
+        assert!(raised(id, pass(id, StepName::Protocol)).is_empty());
+        let mut refused = fail(id, StepName::Service, StepError::Refused);
+        assert!(raised(id, refused.clone()).is_empty());
+        refused.status = StepStatus::Unknown;
+        assert!(raised(id, refused).is_empty());
+    }
+
+    #[test]
+    fn an_error_of_a_server_may_follow_from_what_it_cannot_reach() {
+        let id = "AP->DB:80/http";
+        let found = raised(id, fail(id, StepName::Protocol, StepError::HttpServerError));
+        assert!(found[0].follows.contains(&edge("DB->KVS:6379/redis").id));
+        let login = raised(id, fail(id, StepName::Login, StepError::LoginDenied));
+        assert!(login[0].follows.is_empty());
+    }
+}
