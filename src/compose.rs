@@ -204,3 +204,190 @@ fn name_of(
     // Only in the root folder, or with a relative one, is there no name to take.
     Ok(name.unwrap_or_else(|| "default".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::memory::MemoryFiles;
+    use super::*;
+
+    fn load_with(files: &[(&str, &str)], change: impl Fn(&mut LoadOptions)) -> ComposeFile {
+        let mut options = LoadOptions {
+            working_directory: PathBuf::from("/app"),
+            ..LoadOptions::default()
+        };
+        change(&mut options);
+        load(&options, &MemoryFiles::new(files)).unwrap()
+    }
+
+    fn load_files(files: &[(&str, &str)]) -> ComposeFile {
+        load_with(files, |_| {})
+    }
+
+    fn messages(model: &ComposeFile) -> Vec<String> {
+        model
+            .warnings
+            .iter()
+            .map(|warning| format!("{}: {}", warning.location, warning.message))
+            .collect()
+    }
+
+    #[test]
+    fn mounted_texts_are_read_and_secrets_are_not() {
+        let large = "x".repeat(300 * 1024);
+        let model = load_files(&[
+            (
+                "/app/compose.yaml",
+                "services:\n  web:\n    image: nginx\n    volumes:\n      - ./nginx.conf:/etc/nginx.conf:ro\n      - {type: bind, source: ./conf.d, target: /etc/conf.d}\n      - ./none.conf:/none\n      - ./large:/large\n      - /var/run/docker.sock:/s.sock\n      - /proc:/host/proc\n      - data:/data\n    configs: [inline, {source: file, target: /f}]\n    secrets: [s]\n\
+                 configs: {inline: {content: 'to ${T:-db}:5432'}, file: {file: c.txt}}\nsecrets: {s: {file: ./s.txt}}\nvolumes: {data: }\n",
+            ),
+            ("/app/nginx.conf", "proxy_pass http://api;"),
+            ("/app/conf.d/a.conf", "a"),
+            ("/app/conf.d/b.conf", "b"),
+            ("/app/conf.d/deeper/c.conf", "c"),
+            ("/app/large", &large),
+            ("/app/c.txt", "config"),
+            ("/app/s.txt", "secret"),
+            ("/proc/kmsg", "for ever"),
+        ]);
+        let web = &model.services["web"];
+        let seen: Vec<_> = web
+            .mounts
+            .iter()
+            .map(|m| (m.target.as_str(), m.source.as_str(), m.text.as_str()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("/etc/nginx.conf", "nginx.conf", "proxy_pass http://api;"),
+                ("/etc/conf.d/a.conf", "conf.d/a.conf", "a"),
+                ("/etc/conf.d/b.conf", "conf.d/b.conf", "b"),
+                ("/inline", "configs.inline", "to db:5432"),
+                ("/f", "c.txt", "config"),
+            ]
+        );
+        assert!(web.docker_socket);
+        assert_eq!(
+            messages(&model),
+            ["compose.yaml:7:9: none.conf, which is mounted at /none, is not here"]
+        );
+    }
+
+    #[test]
+    fn warnings_are_told_once_and_nothing_is_dropped_in_silence() {
+        let model = load_files(&[(
+            "/app/compose.yaml",
+            "x-own: $UNSET\nservices:\n  a: {image: 'x:$TAG', typo: 1, env_file: [{path: no.env, required: false}]}\n  b: {image: 'x:$TAG', typo: 1, expose: [zero]}\n",
+        )]);
+        assert_eq!(
+            messages(&model),
+            [
+                "compose.yaml:3:14: the variable TAG has no value and no default; it counts as empty",
+                "compose.yaml:1:8: the variable UNSET has no value and no default; it counts as empty",
+                "compose.yaml:3:24: compose knows no key `typo` in a service; it is ignored",
+                "compose.yaml:3:44: the optional env file no.env is not here",
+                "compose.yaml:4:42: `services.b.expose[0]` is no port; it is ignored",
+            ]
+        );
+    }
+
+    #[test]
+    fn profiles_switch_services_off_without_needing_their_files() {
+        let files = [(
+            "/app/compose.yaml",
+            "services:\n  a: {image: x}\n  b: {image: y, profiles: [p], env_file: none.env, networks: [hidden]}\nnetworks: {hidden: }\n",
+        )];
+        let model = load_files(&files);
+        assert!(model.services.contains_key("a") && model.inactive.contains_key("b"));
+        assert_eq!(model.networks.keys().collect::<Vec<_>>(), ["default"]);
+        let options = LoadOptions {
+            working_directory: PathBuf::from("/app"),
+            environment: BTreeMap::from([("COMPOSE_PROFILES".to_owned(), "q, p".to_owned())]),
+            ..LoadOptions::default()
+        };
+        let error = load(&options, &MemoryFiles::new(&files))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("cannot read none.env"), "{error}");
+    }
+
+    #[test]
+    fn values_know_where_they_come_from() {
+        let model = load_files(&[
+            (
+                "/app/compose.yaml",
+                "services:\n  a:\n    image: x\n    env_file: a.env\n    environment:\n      - HERE=1\n      - GONE\n",
+            ),
+            ("/app/a.env", "# c\nFILE=${TAG}\nGONE=x\n"),
+            ("/app/.env", "TAG=7\n"),
+        ]);
+        let environment = &model.services["a"].environment;
+        let file = &environment["FILE"];
+        assert_eq!((file.value.as_str(), file.from_env_file), ("7", true));
+        assert_eq!(file.location.to_string(), "a.env:2:1");
+        assert_eq!(environment["HERE"].location.to_string(), "compose.yaml:6:9");
+        assert!(
+            !environment.contains_key("GONE")
+                && model.services["a"].unset_environment.contains("GONE")
+        );
+    }
+
+    #[test]
+    fn a_search_from_below_takes_overrides_and_both_env_files() {
+        let model = load_with(
+            &[
+                (
+                    "/app/docker-compose.yml",
+                    "services: {a: {image: 'x:$TAG', hostname: $H}}",
+                ),
+                (
+                    "/app/docker-compose.override.yml",
+                    "services: {a: {command: over}}",
+                ),
+                ("/app/.env", "TAG=outer\nH=h\n"),
+                ("/app/sub/.env", "TAG=inner\n"),
+            ],
+            |options| options.working_directory = PathBuf::from("/app/sub"),
+        );
+        let service = &model.services["a"];
+        assert_eq!(service.image.as_deref(), Some("x:inner"));
+        assert_eq!(service.hostname.as_deref(), Some("h"));
+        assert_eq!(service.command.as_deref(), Some(&["over".to_owned()][..]));
+        assert_eq!(model.project, "app");
+    }
+
+    #[test]
+    fn a_dockerfile_tells_ports_and_variables_of_a_build() {
+        let model = load_files(&[
+            (
+                "/app/compose.yaml",
+                "services: {a: {build: {context: ./api, args: {V: 3}}}, b: {build: ./none}}",
+            ),
+            (
+                "/app/api/Dockerfile",
+                "ARG V=1\nFROM node:$V\nENV DB=db:5432\nEXPOSE 8080\n",
+            ),
+        ]);
+        let build = model.services["a"].build.as_ref().unwrap();
+        assert_eq!(build.base_image.as_deref(), Some("node:3"));
+        assert_eq!(build.environment["DB"], "db:5432");
+        assert_eq!(build.exposed[0].port, 8080);
+        assert_eq!(model.services["b"].build.as_ref().unwrap().base_image, None);
+    }
+
+    #[test]
+    fn nothing_to_read_says_what_was_looked_for() {
+        let options = LoadOptions {
+            working_directory: PathBuf::from("/app"),
+            ..LoadOptions::default()
+        };
+        let error = load(&options, &MemoryFiles::new(&[]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(
+                "no compose file in /app or a folder above it, expected one of compose.yaml"
+            ),
+            "{error}"
+        );
+    }
+}

@@ -155,9 +155,23 @@ fn environment() -> BTreeMap<String, String> {
     ])
 }
 
+/// The file, and the one that is laid over it where there is one.
+fn with_override(file: &Path) -> Vec<PathBuf> {
+    let over = file.with_extension("2.yml");
+    let files = [file.to_path_buf(), over];
+    files.into_iter().filter(|path| path.exists()).collect()
+}
+
+/// The profiles that a feature file is resolved with.
+fn profiles(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file.with_extension("active")).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
 fn ours(file: &Path) -> Result<Value, String> {
     let options = LoadOptions {
-        files: vec![file.to_path_buf()],
+        files: with_override(file),
+        profiles: profiles(file),
         working_directory: file.parent().unwrap().to_path_buf(),
         environment: environment(),
         ..LoadOptions::default()
@@ -168,14 +182,15 @@ fn ours(file: &Path) -> Result<Value, String> {
 }
 
 fn theirs(shared: &Path, file: &Path) -> Result<Value, String> {
-    let output = Command::new(shared.join("compose/reference"))
-        .args([
-            "-f",
-            &file.display().to_string(),
-            "config",
-            "--format",
-            "json",
-        ])
+    let mut command = Command::new(shared.join("compose/reference"));
+    for path in with_override(file) {
+        command.arg("-f").arg(path);
+    }
+    for profile in profiles(file) {
+        command.args(["--profile", &profile]);
+    }
+    let output = command
+        .args(["config", "--format", "json"])
         .env_remove("COMPOSE_FILE")
         .env_remove("COMPOSE_PROFILES")
         .env_remove("COMPOSE_PROJECT_NAME")
@@ -269,6 +284,178 @@ fn the_corpus_resolves_as_docker_compose_says() {
         match ours(&file) {
             Ok(model) => wrong.extend(differences(path, &view(&model), &view(&reference))),
             Err(error) => wrong.push(format!("{path}: {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Files that compose refuses, and how our refusal begins: the place, and what is wrong there.
+const BROKEN: &[(&str, &str)] = &[
+    ("", "f.yaml: an empty file"),
+    (
+        "[]",
+        "f.yaml:1:1: a list, expected a mapping with `services`",
+    ),
+    (
+        "services: {a: {image: x, environment: {A: 1, A: 2}}}",
+        "f.yaml:1:46: the key `A` stands twice",
+    ),
+    (
+        "services: {a: {image: x, environment: {1: x}}}",
+        "f.yaml:1:40: a key that is a number",
+    ),
+    (
+        "services:\n  a:\n    image: x\n   b: c\n",
+        "f.yaml:4:4: broken YAML",
+    ),
+    (
+        "services: {a: {image: x, environment: {<<: null}}}",
+        "f.yaml:1:44: `<<` followed by nothing",
+    ),
+    (
+        "services: {a: {image: \"x${A.b}\"}}",
+        "f.yaml:1:23: `${A.b}` is no variable",
+    ),
+    (
+        "services: {a: {image: \"${X:?say so}\"}}",
+        "f.yaml:1:23: required variable X is missing a value: say so",
+    ),
+    (
+        "services: {a: {}}",
+        "f.yaml:1:12: the service `a` has neither `image` nor `build`",
+    ),
+    ("services: {a: }", "f.yaml:1:13: nothing in `services.a`"),
+    (
+        "services: {\"a b\": {image: x}}",
+        "f.yaml:1:12: the service name `a b`",
+    ),
+    (
+        "web: {image: x}",
+        "f.yaml:1:1: the service `web` at the top level, as in compose files of version 1",
+    ),
+    (
+        "services: {a: {image: x, ports: 80}}",
+        "f.yaml:1:33: `80` in `services.a.ports`",
+    ),
+    (
+        "services: {a: {image: x, ports: [\"a\"]}}",
+        "f.yaml:1:34: a container port that is none in `services.a.ports[0]`",
+    ),
+    (
+        "services: {a: {image: x, ports: [\"1-2:3-5\"]}}",
+        "f.yaml:1:34: ranges of different lengths",
+    ),
+    (
+        "services: {a: {image: x, ports: [{published: 3}]}}",
+        "f.yaml:1:34: no `target`",
+    ),
+    (
+        "services: {a: {image: [x]}}",
+        "f.yaml:1:23: a list in `services.a.image`, expected a string",
+    ),
+    (
+        "services: {a: {image: x, environment: {A: [1]}}}",
+        "f.yaml:1:43: a list in `services.a.environment.A`",
+    ),
+    (
+        "services: {a: {image: x, command: \"a 'b\"}}",
+        "f.yaml:1:35: a quote that never closes",
+    ),
+    (
+        "services: {a: {image: x, depends_on: [q]}}",
+        "f.yaml:1:12: the service `a` needs `q` (depends_on)",
+    ),
+    (
+        "services: {a: {image: x, links: [q]}}",
+        "f.yaml:1:12: the service `a` needs `q` (links)",
+    ),
+    (
+        "services: {a: {image: x, depends_on: {b: {condition: ok}}}, b: {image: x}}",
+        "f.yaml:1:54: `ok` in `services.a.depends_on.b.condition`",
+    ),
+    (
+        "services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}",
+        "f.yaml:1:12: services that depend on each other: a → b → a",
+    ),
+    (
+        "services: {a: {image: x, depends_on: [b]}, b: {image: x, profiles: [p]}}",
+        "f.yaml:1:12: the service `a` needs `b`",
+    ),
+    (
+        "services: {a: {image: x, networks: [q]}}",
+        "f.yaml:1:12: the service `a` joins the network `q`",
+    ),
+    (
+        "services: {a: {image: x, network_mode: host, networks: [q]}}\nnetworks: {q: }",
+        "f.yaml:1:15: both `network_mode` and `networks`",
+    ),
+    (
+        "services: {a: {image: x, healthcheck: {test: [foo]}}}",
+        "f.yaml:1:46: a list that begins with another word",
+    ),
+    (
+        "services: {a: {image: x, healthcheck: {interval: 10}}}",
+        "f.yaml:1:50: `10` in `services.a.healthcheck.interval`",
+    ),
+    (
+        "services: {a: {image: x, scale: 2, deploy: {replicas: 3}}}",
+        "f.yaml:1:15: different numbers",
+    ),
+    (
+        "services: {a: {extends: a}}",
+        "f.yaml:1:16: `extends` goes round in a circle",
+    ),
+    (
+        "services: {a: {extends: b}}",
+        "f.yaml:1:16: `extends` names the service `b`",
+    ),
+    (
+        "services: {a: {extends: {service: x, file: none.yaml}}}",
+        "f.yaml:1:16: cannot read none.yaml",
+    ),
+    (
+        "include: [none.yaml]\nservices: {}",
+        "f.yaml:1:11: cannot read none.yaml",
+    ),
+    (
+        "include: [f.yaml]\nservices: {}",
+        "f.yaml:1:11: a file that includes itself",
+    ),
+    (
+        "services: {a: {image: x, env_file: none.env}}",
+        "f.yaml:1:36: cannot read none.env",
+    ),
+    (
+        "services: {a: {image: x, env_file: bad.env}}",
+        "bad.env:2: a space in the name of a variable",
+    ),
+    (
+        "services: {a: {image: x, extra_hosts: [q]}}",
+        "f.yaml:1:40: no address",
+    ),
+];
+
+#[test]
+fn what_compose_refuses_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f.yaml");
+    fs::write(folder.path().join("bad.env"), "A=1\nB C=2\n").unwrap();
+    let reference = shared();
+    if reference.is_none() {
+        skipped("only our own refusals are checked: the reference is not beside this repository");
+    }
+    let mut wrong = Vec::new();
+    for (text, expected) in BROKEN {
+        fs::write(&file, text).unwrap();
+        match ours(&file) {
+            Err(message) if message.starts_with(expected) && message.contains(", expected ") => {}
+            Err(message) => wrong.push(format!("{text:?}: {message}")),
+            Ok(_) => wrong.push(format!("{text:?}: accepted")),
+        }
+        if let Some(shared) = &reference
+            && theirs(shared, &file).is_ok()
+        {
+            wrong.push(format!("{text:?}: compose accepts this"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

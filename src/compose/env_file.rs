@@ -28,11 +28,22 @@ pub fn parse_env_file(
     lookup: &dyn Fn(&str) -> Option<String>,
     unset: &mut dyn FnMut(&str),
 ) -> Result<Vec<EnvLine>, ComposeError> {
+    parse_after(file, text, BTreeMap::new(), lookup, unset)
+}
+
+/// The same for a file that stands after others, whose values count where its own lines above have none.
+pub(super) fn parse_after(
+    file: &str,
+    text: &str,
+    earlier: BTreeMap<String, String>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    unset: &mut dyn FnMut(&str),
+) -> Result<Vec<EnvLine>, ComposeError> {
     let mut reader = Reader {
         file,
         rest: text.strip_prefix('\u{feff}').unwrap_or(text),
         line: 1,
-        known: BTreeMap::new(),
+        known: earlier,
         lines: Vec::new(),
     };
     while reader.skip_blank() {

@@ -47,7 +47,13 @@ fn double_dollars(value: &mut Value) {
     match value {
         Value::String(text) if text.contains('$') => *text = text.replace('$', "$$"),
         Value::Array(items) => items.iter_mut().for_each(double_dollars),
-        Value::Object(map) => map.values_mut().for_each(double_dollars),
+        Value::Object(map) => {
+            let entries = std::mem::take(map);
+            for (key, mut entry) in entries {
+                double_dollars(&mut entry);
+                map.insert(key.replace('$', "$$"), entry);
+            }
+        }
         _ => {}
     }
 }
@@ -263,8 +269,8 @@ mod tests {
 
     #[test]
     fn a_literal_dollar_is_doubled() {
-        let mut value = json!({"a": ["$X"], "b": 1});
+        let mut value = json!({"$a": ["$X"], "b": 1});
         double_dollars(&mut value);
-        assert_eq!(value, json!({"a": ["$$X"], "b": 1}));
+        assert_eq!(value, json!({"$$a": ["$$X"], "b": 1}));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::Reader;
-use crate::compose::env_file::{parse_env_file, parse_raw};
+use crate::compose::env_file::{parse_after, parse_raw};
 use crate::compose::environment::unset_in_file;
 use crate::compose::error::ComposeError;
 use crate::compose::merge::key_values;
@@ -90,11 +90,14 @@ impl Reader<'_> {
             let environment = self.environment;
             let lookup = |name: &str| {
                 let own = || Some(own.get(name)?.as_ref()?.value.clone());
-                let earlier = || all.get(name).map(|value| value.value.clone());
-                environment.get(name).cloned().or_else(own).or_else(earlier)
+                environment.get(name).cloned().or_else(own)
             };
+            let earlier = all
+                .iter()
+                .map(|(name, value)| (name.clone(), value.value.clone()))
+                .collect();
             let mut unset = BTreeSet::new();
-            let lines = parse_env_file(&shown, &text, &lookup, &mut |name| {
+            let lines = parse_after(&shown, &text, earlier, &lookup, &mut |name| {
                 unset.insert(name.to_owned());
             })?;
             self.warnings
