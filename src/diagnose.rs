@@ -1,5 +1,6 @@
 //! A table of rules, `fn(&Context) -> Vec<Finding>`, run once; one file per section of the catalogue. Pure.
 
+pub mod answers;
 pub(crate) mod connection;
 mod dns;
 #[cfg(test)]
