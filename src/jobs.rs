@@ -13,6 +13,7 @@ mod remove;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::{join_all, select};
 use tokio::sync::watch;
@@ -51,6 +52,7 @@ pub struct Session<'a> {
     options: &'a JobOptions,
     cancel: Cancel,
     made: Mutex<BTreeSet<JobName>>,
+    may_delete_pods: AtomicBool,
 }
 
 impl<'a> Session<'a> {
@@ -61,6 +63,7 @@ impl<'a> Session<'a> {
             options,
             cancel,
             made: Mutex::new(BTreeSet::new()),
+            may_delete_pods: AtomicBool::new(true),
         }
     }
 
@@ -108,6 +111,15 @@ impl<'a> Session<'a> {
     fn register(&self, job: JobName) {
         if let Ok(mut made) = self.made.lock() {
             made.insert(job);
+        }
+    }
+
+    /// Hastens the end of a deleted Job's Pod. The tool does not ask for that permission: it tries, once.
+    async fn delete_pod(&self, namespace: &str, pod: &str) {
+        if self.may_delete_pods.load(Ordering::Relaxed)
+            && !remove::delete_pod(self.api, namespace, pod).await
+        {
+            self.may_delete_pods.store(false, Ordering::Relaxed);
         }
     }
 

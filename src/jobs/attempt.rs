@@ -15,18 +15,20 @@ use crate::observe::resources::{EVENTS, JOBS};
 use crate::observe::{Api, CallError, encode, retrying};
 use crate::plan::{Identity, ProbeFailure, ProbeOutcome, TierProbe, Vantage};
 
-use super::Session;
 use super::classify::{self, PodSays};
 use super::counts::Counts;
 use super::feed::{Feeds, Pods};
 use super::reader::{LOG_PAUSE, Reader, taken};
 use super::records::Log;
 use super::remove::{JobName, delete_job};
+use super::{Cancel, Session};
 
 /// Time for the creation of a Job.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a Job may live beyond its deadline before it is given up here.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The controller's clock has whole seconds.
+const DEADLINE_TOLERANCE: Duration = Duration::from_secs(1);
 /// Until then a Job without a Pod is nothing strange.
 const POD_PATIENCE: Duration = Duration::from_millis(700);
 /// Pause between looks at the events of a Job without a Pod.
@@ -151,24 +153,60 @@ impl<'a> Job<'a> {
             .iter()
             .map(|_| Mutex::default())
             .collect();
-        let deadline =
-            Instant::now() + Duration::from_secs(self.session.options.deadline_seconds) + MARGIN;
+        let deadline = Instant::now() + Duration::from_secs(self.session.options.deadline_seconds);
         let pods = feeds.of(&self.name.namespace);
         let attempt = tokio::select! {
             attempt = self.read(pods.clone(), counts, vantage, &logs, last) => attempt,
-            () = sleep_until(deadline) => {
+            () = sleep_until(deadline + MARGIN) => {
                 let failure = self.too_late(pods.as_ref()).await;
                 self.so_far(vantage, pods.as_ref(), &logs, &failure)
             }
-            _ = cancel.wait_for(|cancelled| *cancelled) => {
+            () = cancelled(&mut cancel) => {
                 self.so_far(vantage, pods.as_ref(), &logs, &self.interrupted())
             }
         };
+        let attempt = self.with_deadline(attempt, deadline, pods.as_ref()).await;
         // What fails here is tried again when the session finishes.
         if let Err(error) = delete_job(self.api, &self.name).await {
             tracing::debug!("failed to delete job/{}: {error}", self.name.name);
         }
+        let pod = pods.and_then(|pods| {
+            let seen = pods.borrow().get(&self.name.name).cloned()?;
+            (!seen.gone).then(|| seen.pod.metadata.name.clone())
+        });
+        if let Some(pod) = pod {
+            self.session.delete_pod(&self.name.namespace, &pod).await;
+        }
         attempt
+    }
+
+    /// At the Job's deadline its controller deletes the Pod: what broke off then was too late, not lost.
+    async fn with_deadline(
+        &self,
+        attempt: Attempt,
+        deadline: Instant,
+        pods: Option<&watch::Receiver<Pods>>,
+    ) -> Attempt {
+        let Attempt::Done { node, mut logs } = attempt else {
+            return attempt;
+        };
+        let lost = |failure: &Option<ProbeFailure>| {
+            failure
+                .as_ref()
+                .is_some_and(|failure| failure.code == Code::ProbeLost)
+        };
+        if Instant::now() + DEADLINE_TOLERANCE >= deadline
+            && !*self.session.cancel.borrow()
+            && logs.iter().any(|(_, failure)| lost(failure))
+        {
+            let late = self.too_late(pods).await;
+            for (_, failure) in &mut logs {
+                if lost(failure) {
+                    *failure = Some(late.clone());
+                }
+            }
+        }
+        Attempt::Done { node, logs }
     }
 
     async fn create(&self, vantage: &Vantage) -> Result<(), CallError> {
@@ -378,5 +416,12 @@ fn all(vantage: &Vantage, failure: &ProbeFailure) -> Attempt {
     Attempt::Done {
         node: String::new(),
         logs: vec![(Log::default(), Some(failure.clone())); vantage.containers.len()],
+    }
+}
+
+/// Until the run is cancelled; for ever where nobody can cancel it any more.
+async fn cancelled(cancel: &mut Cancel) {
+    if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

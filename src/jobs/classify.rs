@@ -278,6 +278,10 @@ fn waiting(job: &JobName, image: &str, reason: &str, message: &str) -> Container
 /// Whether the registry may answer otherwise a moment later.
 fn may_pass(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
+    // A name that the node cannot resolve will not be there a moment later.
+    if message.contains("dial tcp: lookup") {
+        return false;
+    }
     [
         "429",
         "toomanyrequests",
@@ -336,7 +340,11 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
     if let Some(pod) = pod.filter(|pod| !pod.status.reason.is_empty()) {
         evidence.push(format!("{}: {}", pod.status.reason, pod.status.message));
     }
-    evidence.extend(log.other.iter().cloned());
+    for line in &log.other {
+        if !evidence.iter().any(|seen| seen.contains(line.as_str())) {
+            evidence.push(line.clone());
+        }
+    }
     if log
         .other
         .iter()
@@ -367,7 +375,8 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
         );
     }
     // What says something else than records from its first line on is not the agent.
-    if !log.greeted && exited.is_some_and(|ended| ended.exit_code != 0) {
+    // One that was killed had no time to.
+    if !log.greeted && exited.is_some_and(|ended| !matches!(ended.exit_code, 0 | 137 | 143)) {
         return failure(
             job,
             Code::ProbeImageFailed,
@@ -390,27 +399,25 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
     )
 }
 
+/// How the container ended; the runtime's message may be the end of the log, whose records say nothing to a person.
 fn ended_words(status: Option<&ContainerStatus>) -> Vec<String> {
-    status
-        .and_then(|status| status.state.terminated.as_ref())
-        .map(|ended| {
-            format!(
-                "{} with exit code {}{}",
-                if ended.reason.is_empty() {
-                    "ended"
-                } else {
-                    &ended.reason
-                },
-                ended.exit_code,
-                if ended.message.is_empty() {
-                    String::new()
-                } else {
-                    format!(": {}", ended.message)
-                }
-            )
-        })
-        .into_iter()
-        .collect()
+    let Some(ended) = status.and_then(|status| status.state.terminated.as_ref()) else {
+        return Vec::new();
+    };
+    let reason = if ended.reason.is_empty() {
+        "ended"
+    } else {
+        &ended.reason
+    };
+    let mut words = vec![format!("{reason} with exit code {}", ended.exit_code)];
+    words.extend(
+        ended
+            .message
+            .lines()
+            .filter(|line| !line.contains("\"record\":") && !line.trim().is_empty())
+            .map(str::to_owned),
+    );
+    words
 }
 
 #[cfg(test)]
@@ -594,6 +601,11 @@ mod tests {
             ),
             ("ErrImagePull", "429 Too Many Requests", "trouble"),
             (
+                "ErrImagePull",
+                "dial tcp: lookup registry.invalid on 10.0.0.1:53: read udp: i/o timeout",
+                "probe-image-failed",
+            ),
+            (
                 "CreateContainerConfigError",
                 "container has runAsNonRoot and image will run as root",
                 "probe-image-failed",
@@ -656,6 +668,10 @@ mod tests {
             Code::ProbeLost
         );
         assert_eq!(code(Some(&ended(143, "Error")), &greeted), Code::ProbeLost);
+        assert_eq!(
+            code(Some(&ended(137, "ContainerStatusUnknown")), &Log::default()),
+            Code::ProbeLost
+        );
         assert_eq!(code(None, &Log::default()), Code::ProbeLost);
         let evidence = cut_off(&job(), Some(&ended(143, "Error")), "t1", &greeted).evidence;
         assert_eq!(evidence, ["Error with exit code 143"]);

@@ -23,7 +23,7 @@ pub(super) const LOG_PAUSE: Duration = Duration::from_millis(50);
 /// Time for a log to be opened.
 const LOG_OPEN: Duration = Duration::from_secs(10);
 /// How long an image pull may be in trouble that may pass.
-const PULL_PATIENCE: Duration = Duration::from_secs(25);
+const PULL_PATIENCE: Duration = Duration::from_secs(12);
 /// How often a log that breaks off is followed anew.
 const LOG_TRIES: usize = 5;
 
@@ -54,7 +54,7 @@ impl Reader<'_> {
         counts: &Counts<'_>,
     ) -> Result<(), ProbeFailure> {
         let name = self.job;
-        let mut trouble_since: Option<Instant> = None;
+        let mut trouble: Option<(Instant, ProbeFailure)> = None;
         let mut tries = 0;
         let mut started = false;
         loop {
@@ -74,10 +74,16 @@ impl Reader<'_> {
             match &says {
                 ContainerSays::Failed(failure) => return Err(failure.clone()),
                 ContainerSays::PullTrouble(failure) => {
-                    let since = *trouble_since.get_or_insert_with(Instant::now);
+                    let (since, _) =
+                        trouble.get_or_insert_with(|| (Instant::now(), failure.clone()));
                     if since.elapsed() >= PULL_PATIENCE {
                         return Err(failure.clone());
                     }
+                }
+                // The Job's deadline came while the image was still being pulled.
+                ContainerSays::Ended if trouble.is_some() && !started => {
+                    let pulled = trouble.take().map(|(_, failure)| failure);
+                    return pulled.map_or(Ok(()), Err);
                 }
                 ContainerSays::Waiting(_) | ContainerSays::Running | ContainerSays::Ended => {}
             }

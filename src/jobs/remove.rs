@@ -55,6 +55,24 @@ pub(super) async fn delete_job(api: &Api, job: &JobName) -> Result<(), CallError
     delete(api, &path, &options).await
 }
 
+/// Deletes the Pod of a deleted Job without grace, which is much sooner than the garbage collector would; `false` if that is not
+/// allowed. Only for probes that have said all, or must end now.
+pub(super) async fn delete_pod(api: &Api, namespace: &str, pod: &str) -> bool {
+    let path = format!("{}/{}", PODS.path(Some(&encode(namespace))), encode(pod));
+    let options = json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"});
+    let result = api
+        .call::<Value>(Method::DELETE, &path, Some(&options), DELETE_TIMEOUT)
+        .await;
+    match result {
+        Err(error) if error.is_forbidden() => false,
+        Err(error) => {
+            tracing::debug!("failed to delete pod/{pod}: {error}");
+            true
+        }
+        Ok(_) => true,
+    }
+}
+
 async fn delete(api: &Api, path: &str, options: &Value) -> Result<(), CallError> {
     let mut waits = BACKOFF_MS.into_iter();
     loop {
@@ -107,19 +125,8 @@ async fn see_gone(api: &Api, namespace: &str, jobs: &BTreeSet<JobName>) -> Vec<S
     if pods.is_empty() {
         return Vec::new();
     }
-    let options = json!({"gracePeriodSeconds": 0});
-    let space = encode(namespace);
-    join_all(pods.iter().map(|pod| {
-        let path = format!("{}/{}", PODS.path(Some(&space)), encode(pod));
-        let options = &options;
-        async move {
-            // Deleting Pods is no permission that the tool asks for: where it is missing, the garbage collector goes on alone.
-            if let Err(error) = delete(api, &path, options).await {
-                tracing::debug!("failed to delete pod/{pod} without grace: {error}");
-            }
-        }
-    }))
-    .await;
+    // Deleting Pods is no permission that the tool asks for: where it is missing, the garbage collector goes on alone.
+    join_all(pods.iter().map(|pod| delete_pod(api, namespace, pod))).await;
     pods = wait_gone(api, namespace, jobs, FORCED).await;
     pods.into_iter()
         .map(|pod| {
