@@ -14,6 +14,7 @@ const TEXT: &str = include_str!("../../checks/images.yaml");
 #[serde(deny_unknown_fields)]
 pub struct Images {
     known: Vec<Image>,
+    dials: Vec<ImageDials>,
     not_servers: Vec<String>,
     ports: BTreeMap<u16, Protocol>,
 }
@@ -41,6 +42,27 @@ pub struct ImagePort {
     pub port: NonZeroU16,
     /// Protocol.
     pub protocol: Protocol,
+}
+
+/// What an image dials by default.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageDials {
+    names: Vec<String>,
+    dials: Vec<ImageDial>,
+}
+
+/// A connection that an image opens where nothing else is configured.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageDial {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: NonZeroU16,
+    /// Variables any of which changes that.
+    #[serde(default)]
+    pub unless: Vec<String>,
 }
 
 /// php-fpm stands in the tag of many images.
@@ -80,6 +102,23 @@ impl Images {
     #[must_use]
     pub fn health(&self, image: &str) -> Option<&str> {
         self.find(&path_and_tag(image).0)?.health.as_deref()
+    }
+
+    /// What the image dials by default, where a tier of that name exists.
+    #[must_use]
+    pub fn dials(&self, image: &str) -> Vec<ImageDial> {
+        let (path, _) = path_and_tag(image);
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        self.dials
+            .iter()
+            .filter(|entry| {
+                entry
+                    .names
+                    .iter()
+                    .any(|wanted| wanted == name || path.ends_with(&format!("/{wanted}")))
+            })
+            .flat_map(|entry| entry.dials.clone())
+            .collect()
     }
 
     /// What a port number usually means.

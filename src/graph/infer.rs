@@ -1,0 +1,423 @@
+//! A compose project → tiers and the edges that its files show. Pure.
+//!
+//! Evidence in the order of its weight: values of the environment with host and port, hosts with what the target tells, mounted
+//! configuration, command words, `links`; `depends_on` last, as a weak edge.
+
+mod facts;
+mod files;
+mod health;
+mod merge;
+mod names;
+mod order;
+mod own;
+mod scan;
+mod tiers;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::Catalog;
+use crate::compose::{ComposeFile, Service, WarningKind};
+
+use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
+
+pub use facts::{DeclaredPort, Dialled, Evidence, TierFacts};
+pub use merge::{identify, is_replica};
+pub use names::NameTable;
+pub use scan::{Place, RawEdge, RawTarget, Source, scan};
+
+use merge::{Draft, Drafts};
+use order::Project;
+
+/// What compose alone says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Inferred {
+    /// Tiers by name; without workloads or Services.
+    pub tiers: BTreeMap<String, Tier>,
+    /// Edges, sorted by id.
+    pub edges: Vec<Edge>,
+    /// Outside hosts that are no edge.
+    pub outside: Vec<Outside>,
+    /// What a reader should know.
+    pub notes: Vec<Note>,
+}
+
+/// Derives tiers and edges of a compose project.
+#[must_use]
+pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
+    let facts: BTreeMap<String, TierFacts> = all(file)
+        .map(|service| (service.name.clone(), tiers::facts(service, catalog)))
+        .collect();
+    let mut work = Work {
+        file,
+        facts: &facts,
+        drafts: Drafts::default(),
+        outside: BTreeSet::new(),
+        notes: BTreeSet::new(),
+    };
+    let shared = shared_files(file);
+    for service in all(file) {
+        work.configuration(service, &shared, catalog);
+    }
+    work.one_shots();
+    let project = Project {
+        file,
+        facts: &facts,
+    };
+    for service in file.services.values() {
+        project.discovered(service, &mut work.drafts);
+    }
+    for service in all(file) {
+        for unknown in project.links(service, &mut work.drafts) {
+            work.note(
+                NoteKind::Incomplete,
+                format!(
+                    "{} links to {unknown}, but nothing tells on which port {unknown} listens",
+                    service.name
+                ),
+            );
+        }
+    }
+    work.drafts.absorb_guesses();
+    for service in all(file) {
+        project.depends(service, &mut work.drafts);
+    }
+    work.unresolved();
+    let Work {
+        drafts,
+        outside,
+        notes,
+        ..
+    } = work;
+    Inferred {
+        tiers: all(file)
+            .map(|service| (service.name.clone(), tiers::tier(file, service, &facts)))
+            .collect(),
+        edges: drafts.edges(&|tier| {
+            facts
+                .get(tier)
+                .and_then(|facts| facts.health_path().cloned())
+        }),
+        outside: outside
+            .into_iter()
+            .map(|(from, host, port, origin)| Outside {
+                from,
+                host,
+                port,
+                origin,
+            })
+            .collect(),
+        notes: notes.into_iter().collect(),
+    }
+}
+
+/// Active services first: what is switched off never takes a name from them.
+fn all(file: &ComposeFile) -> impl Iterator<Item = &Service> {
+    file.services.values().chain(file.inactive.values())
+}
+
+/// The tiers that see each file, where more than one does: such a file says what the project has, not what one tier calls.
+fn shared_files(file: &ComposeFile) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for service in all(file) {
+        for mount in &service.mounts {
+            seen.entry(&mount.source).or_default().insert(&service.name);
+        }
+    }
+    seen.retain(|_, tiers| tiers.len() > 1);
+    seen
+}
+
+/// What is being put together.
+struct Work<'a> {
+    file: &'a ComposeFile,
+    facts: &'a BTreeMap<String, TierFacts>,
+    drafts: Drafts,
+    outside: BTreeSet<(String, String, Option<std::num::NonZeroU16>, String)>,
+    notes: BTreeSet<Note>,
+}
+
+impl Work<'_> {
+    fn note(&mut self, kind: NoteKind, message: String) {
+        self.notes.insert(Note { kind, message });
+    }
+
+    /// Everything that a service's own configuration names.
+    fn configuration(
+        &mut self,
+        service: &Service,
+        shared: &BTreeMap<&str, BTreeSet<&str>>,
+        catalog: &Catalog,
+    ) {
+        let names = NameTable::of_client(self.file, service);
+        let mut environment = service
+            .build
+            .as_ref()
+            .map(|build| build.environment.clone())
+            .unwrap_or_default();
+        environment.extend(facts::plain(&service.environment));
+        let source = Source {
+            environment,
+            secret_variables: BTreeSet::new(),
+            words: tiers::words(service),
+            files: service
+                .mounts
+                .iter()
+                .map(|mount| (mount.target.clone(), mount.text.clone()))
+                .collect(),
+            image: service.image.clone(),
+        };
+        for mount in &service.mounts {
+            if mount.text.contains("127.0.0.11") {
+                self.note(
+                    NoteKind::Information,
+                    format!(
+                        "{} of {} names docker's own DNS server 127.0.0.11, which no Pod has",
+                        mount.target, service.name
+                    ),
+                );
+            }
+        }
+        for raw in scan(&source, &names, catalog) {
+            let common = matches!(&raw.place, Place::File(path) if service
+                .mounts
+                .iter()
+                .any(|mount| mount.target == *path && shared.contains_key(mount.source.as_str())));
+            if common && !concerns(service, &raw) {
+                continue;
+            }
+            self.admit(service, raw);
+        }
+    }
+
+    /// Takes a raw edge in, if it is one.
+    fn admit(&mut self, service: &Service, raw: RawEdge) {
+        let origin = origin(service, &raw.place);
+        let name = match &raw.target {
+            RawTarget::Tier(name) => name.clone(),
+            RawTarget::Outside => return self.outside(service, raw, origin),
+            RawTarget::Unknown => {
+                // A store that a URL names is an edge, whoever runs it: a name that nobody defines is a fault worth finding.
+                if raw.by_scheme
+                    && raw
+                        .protocol
+                        .is_some_and(crate::protocol::Protocol::is_store)
+                {
+                    return self.outside(service, raw, origin);
+                }
+                let message = format!(
+                    "{} names {} ({origin}), a host that no file defines",
+                    service.name, raw.host
+                );
+                return self.note(NoteKind::Information, message);
+            }
+        };
+        if name == service.name {
+            return;
+        }
+        let Some(to) = self.file.services.get(&name) else {
+            // Both switched off: they come together or not at all.
+            let both = self.file.inactive.contains_key(&service.name);
+            match self.file.inactive.get(&name) {
+                Some(to) if both => self.connect(service, to, &raw, &origin),
+                _ => self.note(
+                    NoteKind::Information,
+                    format!(
+                        "{} names {name} ({origin}), which a profile switches off",
+                        service.name
+                    ),
+                ),
+            }
+            return;
+        };
+        if names::same_namespace(service, to) {
+            return;
+        }
+        self.connect(service, to, &raw, &origin);
+    }
+
+    fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, origin: &str) {
+        if !names::connected(self.file, service, to) {
+            let message = format!(
+                "{} names {} ({origin}), but they share no network in compose",
+                service.name, to.name
+            );
+            return self.note(NoteKind::Information, message);
+        }
+        let Some(facts) = self.facts.get(&to.name) else {
+            return;
+        };
+        let Some(first) = facts.dial(raw.port, raw.protocol, raw.by_scheme) else {
+            let message = format!(
+                "{} names {} ({origin}), but nothing tells the port",
+                service.name, to.name
+            );
+            return self.note(NoteKind::Incomplete, message);
+        };
+        let listens = facts.listens();
+        let further = raw
+            .further_ports
+            .iter()
+            .filter(|port| listens.contains(port));
+        let further: Vec<Dialled> = further
+            .filter_map(|port| facts.dial(Some(*port), None, false))
+            .collect();
+        for (index, dialled) in std::iter::once(first).chain(further).enumerate() {
+            self.drafts.add(Draft {
+                from: service.name.clone(),
+                to: to.name.clone(),
+                host: raw.host.clone(),
+                port: dialled.port,
+                protocol: dialled.protocol,
+                guessed: dialled.guessed
+                    || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none(),
+                by_scheme: raw.by_scheme,
+                origin: vec![origin.to_owned()],
+                confidence: if dialled.guessed || index > 0 {
+                    Confidence::Likely
+                } else {
+                    raw.confidence
+                },
+                variable: match &raw.place {
+                    Place::Variable(name) => Some(name.clone()),
+                    _ => None,
+                },
+                login: raw.login.clone().filter(|_| index == 0),
+                path: raw.path.clone().map(|path| (path, origin.to_owned())),
+                tls: raw.tls,
+                external: false,
+                optional: self.file.inactive.contains_key(&service.name),
+            });
+        }
+    }
+
+    /// A database, cache or broker outside is an edge like any other; the rest is listed.
+    fn outside(&mut self, service: &Service, raw: RawEdge, origin: String) {
+        let store = raw.protocol.filter(|protocol| protocol.is_store());
+        let port = raw.port.or_else(|| {
+            raw.protocol
+                .and_then(crate::protocol::Protocol::default_port)
+        });
+        let from_file = matches!(raw.place, Place::File(_) | Place::Words) && !raw.by_scheme;
+        if let (Some(protocol), Some(port), false) = (store, port, from_file) {
+            self.drafts.add(Draft {
+                from: service.name.clone(),
+                to: raw.host.clone(),
+                host: raw.host,
+                port,
+                protocol,
+                guessed: false,
+                by_scheme: raw.by_scheme,
+                origin: vec![origin],
+                confidence: raw.confidence,
+                variable: match raw.place {
+                    Place::Variable(name) => Some(name),
+                    _ => None,
+                },
+                login: raw.login,
+                path: None,
+                tls: raw.tls,
+                external: true,
+                optional: self.file.inactive.contains_key(&service.name),
+            });
+        } else if raw.port.is_some() && !from_file {
+            self.outside
+                .insert((service.name.clone(), raw.host, raw.port, origin));
+        }
+    }
+
+    /// A one-shot that carries a copy of its siblings' variables (anchors) needs what it waits for, and not all that they name.
+    fn one_shots(&mut self) {
+        let file = self.file;
+        self.drafts.retain(|draft| {
+            let Some(service) = file
+                .services
+                .get(&draft.from)
+                .filter(|service| service.is_one_shot())
+            else {
+                return true;
+            };
+            let waits = |name: &str| {
+                service.depends_on.contains_key(name)
+                    || service.links.iter().any(|link| link.service == name)
+            };
+            let copied = draft.variable.as_ref().is_some_and(|variable| {
+                file.services.values().any(|other| {
+                    other.name != service.name
+                        && other.image.is_some()
+                        && other.image == service.image
+                        && other.environment.get(variable).map(|value| &value.value)
+                            == service.environment.get(variable).map(|value| &value.value)
+                })
+            });
+            !copied || service.depends_on.is_empty() || waits(&draft.to)
+        });
+    }
+
+    /// Variables without a value and files that are not here: edges may be missing.
+    fn unresolved(&mut self) {
+        let count = |kind: WarningKind| {
+            self.file
+                .warnings
+                .iter()
+                .filter(|warning| warning.kind == kind)
+                .count()
+        };
+        let (unset, missing) = (
+            count(WarningKind::UnsetVariable),
+            count(WarningKind::FileMissing),
+        );
+        if unset > 0 {
+            self.note(
+                NoteKind::Incomplete,
+                format!(
+                    "{unset} variables of the compose files have no value: edges may be missing"
+                ),
+            );
+        }
+        if missing > 0 {
+            self.note(
+                NoteKind::Incomplete,
+                format!(
+                    "{missing} files that the compose files name are not here: edges may be missing"
+                ),
+            );
+        }
+    }
+}
+
+/// Whether an address in a file that several tiers see concerns this tier: it waits for the target, or the key names it. Without
+/// any order of start nothing can be told, and everything counts.
+fn concerns(service: &Service, raw: &RawEdge) -> bool {
+    let RawTarget::Tier(to) = &raw.target else {
+        return false;
+    };
+    let waits =
+        service.depends_on.contains_key(to) || service.links.iter().any(|link| link.service == *to);
+    let own = crate::address::words(&service.name);
+    let key = crate::address::words(&raw.key);
+    let named = !own.is_empty() && key.len() > own.len() && key.starts_with(&own);
+    waits || named || (service.depends_on.is_empty() && service.links.is_empty())
+}
+
+fn origin(service: &Service, place: &Place) -> String {
+    let name = &service.name;
+    match place {
+        Place::Variable(variable) => match service.environment.get(variable) {
+            Some(value) if value.from_env_file => {
+                format!("compose services.{name}.env_file {variable}")
+            }
+            Some(_) => format!("compose services.{name}.environment.{variable}"),
+            None => format!("Dockerfile ENV {variable} of {name}"),
+        },
+        Place::Words => format!("compose services.{name}.command"),
+        Place::File(path) => format!("file {path} of {name}"),
+        Place::Image => format!(
+            "default of image {} of {name}",
+            service.image.as_deref().unwrap_or("?")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,489 @@
+//! What a tier serves: by image, command, environment, healthcheck, declared ports; and with that, which port and protocol an
+//! address without one means. Pure.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use crate::address;
+use crate::catalog::{Catalog, ImagePort};
+use crate::protocol::Protocol;
+
+use super::super::{HealthPath, ServerHint};
+use super::health::{self, Health};
+use super::own;
+
+/// What is known about a tier from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence<'a> {
+    /// Its name.
+    pub tier: &'a str,
+    /// Its image.
+    pub image: Option<&'a str>,
+    /// The image that its own was built on.
+    pub base_image: Option<&'a str>,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Entrypoint, command and arguments.
+    pub words: &'a [String],
+    /// Container ports that something declares (`expose`, `EXPOSE`, `ports`, containerPorts), in that order, TCP only.
+    pub ports: Vec<DeclaredPort>,
+    /// The healthcheck in compose's normal form.
+    pub healthcheck: &'a [String],
+    /// Whether it ends on its own.
+    pub one_shot: bool,
+}
+
+/// A declared port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredPort {
+    /// Port.
+    pub port: NonZeroU16,
+    /// Protocol, if declared (`app_protocol`).
+    pub protocol: Option<Protocol>,
+    /// The key that declares it: `compose expose`, `compose ports`, `image EXPOSE`.
+    pub origin: &'static str,
+}
+
+/// What a tier serves.
+#[derive(Debug, Clone, Default)]
+pub struct TierFacts {
+    serves: Vec<ImagePort>,
+    ports: Vec<DeclaredPort>,
+    own: Vec<NonZeroU16>,
+    health: Option<Health>,
+    health_path: Option<HealthPath>,
+    server: Option<ServerHint>,
+    known: BTreeMap<u16, Protocol>,
+}
+
+/// Where an address without a port leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialled {
+    /// Port.
+    pub port: NonZeroU16,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Whether the port is a choice among several, or usage only.
+    pub guessed: bool,
+}
+
+impl TierFacts {
+    /// Reads the evidence.
+    #[must_use]
+    pub fn read(evidence: &Evidence<'_>, catalog: &Catalog) -> Self {
+        let program = own::program(evidence.words);
+        let by_image = evidence
+            .image
+            .map_or_else(Vec::new, |image| catalog.images.serves(image));
+        let by_base = evidence
+            .base_image
+            .map_or_else(Vec::new, |image| catalog.images.serves(image));
+        let client = program.as_deref().is_some_and(own::is_client);
+        let health = health::read(evidence.healthcheck, evidence.tier);
+        let (serves, why) = if client {
+            (Vec::new(), String::new())
+        } else if !by_image.is_empty() {
+            (
+                by_image,
+                format!("image {}", evidence.image.unwrap_or_default()),
+            )
+        } else if let Some(port) = program.as_deref().and_then(own::server) {
+            (
+                vec![port],
+                format!("command {}", program.unwrap_or_default()),
+            )
+        } else if let Some((port, variable)) = own::by_environment(&evidence.environment) {
+            (vec![port], format!("environment {variable}"))
+        } else if let Some(port) = health.as_ref().and_then(|health| health.product) {
+            (vec![port], "healthcheck".to_owned())
+        } else if by_base.is_empty() {
+            (Vec::new(), String::new())
+        } else {
+            (
+                by_base,
+                format!("base image {}", evidence.base_image.unwrap_or_default()),
+            )
+        };
+        let own = own::ports(evidence, serves.first().copied());
+        let mut known: BTreeMap<u16, Protocol> = evidence
+            .ports
+            .iter()
+            .filter_map(|port| {
+                catalog
+                    .port_protocol(port.port.get())
+                    .map(|protocol| (port.port.get(), protocol))
+            })
+            .collect();
+        known.extend(
+            own.iter()
+                .filter_map(|port| Some((port.get(), catalog.port_protocol(port.get())?))),
+        );
+        let mut facts = Self {
+            serves,
+            ports: evidence.ports.clone(),
+            own,
+            health_path: health
+                .as_ref()
+                .and_then(|health| health.path(evidence.tier)),
+            health,
+            server: None,
+            known,
+        };
+        facts.server = facts.hint(&why, evidence);
+        facts
+    }
+
+    fn hint(&self, why: &str, evidence: &Evidence<'_>) -> Option<ServerHint> {
+        let declared = !self.ports.is_empty()
+            || self
+                .health
+                .as_ref()
+                .is_some_and(|health| health.port.is_some());
+        if evidence.one_shot && !declared {
+            return None;
+        }
+        // A port of its own that nobody declares and no image explains is a wish, not a server.
+        if self.serves.is_empty() && !declared {
+            return None;
+        }
+        let dialled = self.dial(None, None, false)?;
+        let evidence = if self.serves.is_empty() {
+            self.ports
+                .iter()
+                .find(|port| port.port == dialled.port)
+                .or(self.ports.first())
+                .map_or_else(
+                    || "healthcheck".to_owned(),
+                    |port| format!("{} {}", port.origin, port.port),
+                )
+        } else {
+            why.to_owned()
+        };
+        Some(ServerHint {
+            port: dialled.port,
+            protocol: dialled.protocol,
+            evidence,
+        })
+    }
+
+    /// Where it serves, if it plainly is a server.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerHint> {
+        self.server.as_ref()
+    }
+
+    /// The HTTP path that its healthcheck asks for.
+    #[must_use]
+    pub fn health_path(&self) -> Option<&HealthPath> {
+        self.health_path.as_ref()
+    }
+
+    /// Every TCP port on which it is said to listen, sorted.
+    #[must_use]
+    pub fn listens(&self) -> Vec<NonZeroU16> {
+        let mut ports: Vec<NonZeroU16> = self
+            .ports
+            .iter()
+            .map(|port| port.port)
+            .chain(self.own.iter().copied())
+            .collect();
+        ports.extend(self.health.as_ref().and_then(|health| health.port));
+        // What the image serves by default counts where nothing says otherwise.
+        if self.own.is_empty() {
+            ports.extend(
+                self.serves
+                    .first()
+                    .filter(|one| one.protocol != Protocol::Udp)
+                    .map(|one| one.port),
+            );
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    /// Whether it is a database, a cache or a broker.
+    #[must_use]
+    pub fn is_store(&self) -> bool {
+        self.serves
+            .first()
+            .is_some_and(|one| one.protocol.is_store())
+            || self
+                .server
+                .as_ref()
+                .is_some_and(|server| server.protocol.is_store())
+    }
+
+    /// The port and protocol that an address means: explicit, else the tier's own, its image's, the only declared one, the
+    /// healthcheck's, else what the protocol usually has. `None`: nothing tells a port.
+    #[must_use]
+    pub fn dial(
+        &self,
+        port: Option<NonZeroU16>,
+        hint: Option<Protocol>,
+        by_scheme: bool,
+    ) -> Option<Dialled> {
+        let (port, guessed) = match port {
+            Some(port) => (port, false),
+            None => self.port(hint)?,
+        };
+        let protocol = match hint {
+            Some(protocol) if by_scheme => protocol,
+            _ => self.protocol(port, hint),
+        };
+        Some(Dialled {
+            port,
+            protocol,
+            guessed,
+        })
+    }
+
+    fn port(&self, hint: Option<Protocol>) -> Option<(NonZeroU16, bool)> {
+        let store = self
+            .serves
+            .first()
+            .is_some_and(|one| one.protocol.is_store());
+        if let (Some(port), true) = (self.own.first(), store || self.serves.is_empty()) {
+            return Some((*port, false));
+        }
+        let same = self
+            .serves
+            .iter()
+            .find(|one| hint.is_some_and(|hint| same_kind(hint, one.protocol)));
+        if let Some(one) = same.or(self.serves.first()) {
+            // A web image whose only declared port is another one serves there.
+            let web = one.protocol == Protocol::Http;
+            let moved = self.only_declared().filter(|port| web && *port != one.port);
+            return Some((
+                self.own.first().copied().or(moved).unwrap_or(one.port),
+                false,
+            ));
+        }
+        if let Some(port) = self.only_declared() {
+            return Some((port, false));
+        }
+        if let Some(port) = self.health.as_ref().and_then(|health| health.port) {
+            return Some((port, false));
+        }
+        let declared = |wanted: NonZeroU16| self.ports.iter().any(|port| port.port == wanted);
+        let usual = hint.and_then(Protocol::default_port);
+        if let Some(port) = usual.filter(|port| self.ports.is_empty() || declared(*port)) {
+            return Some((port, true));
+        }
+        // Several: HTTP's own, else the first that was declared.
+        let web = Protocol::Http.default_port().filter(|port| declared(*port));
+        web.or_else(|| self.ports.first().map(|port| port.port))
+            .map(|port| (port, true))
+    }
+
+    /// The only port of `expose`, else of `ports`.
+    fn only_declared(&self) -> Option<NonZeroU16> {
+        let only = |exposed: bool| {
+            let mut found: Vec<NonZeroU16> = self
+                .ports
+                .iter()
+                .filter(|port| (port.origin != "compose ports") == exposed)
+                .map(|port| port.port)
+                .collect();
+            found.sort_unstable();
+            found.dedup();
+            match found.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            }
+        };
+        only(true).or_else(|| only(false))
+    }
+
+    fn protocol(&self, port: NonZeroU16, hint: Option<Protocol>) -> Protocol {
+        let declared = self
+            .ports
+            .iter()
+            .find(|one| one.port == port)
+            .and_then(|one| one.protocol);
+        if let Some(protocol) = declared {
+            return protocol;
+        }
+        if let Some(one) = self.serves.iter().find(|one| one.port == port) {
+            return one.protocol;
+        }
+        if let Some(protocol) = self
+            .health
+            .as_ref()
+            .and_then(|health| health.protocol(port))
+        {
+            return protocol;
+        }
+        if let Some(hint) = hint {
+            return hint;
+        }
+        // A store that was moved to another port still speaks its protocol; kafka's inner listeners, for one.
+        if let Some(first) = self
+            .serves
+            .first()
+            .filter(|one| one.protocol.is_store() || self.own.contains(&port))
+        {
+            return first.protocol;
+        }
+        if self
+            .serves
+            .first()
+            .is_some_and(|one| one.protocol == Protocol::Http)
+            && self.only_declared() == Some(port)
+        {
+            return Protocol::Http;
+        }
+        self.known
+            .get(&port.get())
+            .copied()
+            .unwrap_or(Protocol::Tcp)
+    }
+}
+
+fn same_kind(one: Protocol, other: Protocol) -> bool {
+    let web = |protocol| matches!(protocol, Protocol::Http | Protocol::Https);
+    one == other || (web(one) && web(other))
+}
+
+/// The environment as plain text.
+pub(super) fn plain(
+    environment: &BTreeMap<String, crate::compose::EnvironmentValue>,
+) -> BTreeMap<String, String> {
+    environment
+        .iter()
+        .map(|(name, value)| (name.clone(), value.value.clone()))
+        .collect()
+}
+
+/// A port of a declaration; UDP and SCTP prove nothing by a connection.
+pub(super) fn declared(
+    port: u16,
+    transport: &str,
+    protocol: Option<Protocol>,
+    origin: &'static str,
+) -> Option<DeclaredPort> {
+    let tcp = transport.is_empty() || transport.eq_ignore_ascii_case("tcp");
+    Some(DeclaredPort {
+        port: NonZeroU16::new(port).filter(|_| tcp)?,
+        protocol,
+        origin,
+    })
+}
+
+/// A port from text.
+pub(super) fn number(text: &str) -> Option<NonZeroU16> {
+    address::port(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn hint(evidence: &Evidence<'_>) -> Option<(u16, Protocol)> {
+        let facts = TierFacts::read(evidence, &Catalog::embedded());
+        facts
+            .server()
+            .map(|server| (server.port.get(), server.protocol))
+    }
+
+    #[test]
+    fn servers_are_known_by_image_command_environment_and_port() {
+        let redis = words("redis-server --port 6380");
+        let base = Evidence {
+            tier: "kvs",
+            ..Evidence::default()
+        };
+        assert_eq!(hint(&base), None);
+        assert_eq!(
+            hint(&Evidence {
+                image: Some("mysql:8"),
+                ..base.clone()
+            }),
+            Some((3306, Protocol::Mysql))
+        );
+        assert_eq!(
+            hint(&Evidence {
+                image: Some("sample-KVS:1.0"),
+                words: &words("redis --save"),
+                ..base.clone()
+            }),
+            Some((6379, Protocol::Redis))
+        );
+        assert_eq!(
+            hint(&Evidence {
+                image: Some("redis"),
+                words: &redis,
+                ..base.clone()
+            }),
+            Some((6380, Protocol::Redis))
+        );
+        let environment = BTreeMap::from([("MYSQL_ROOT_PASSWORD".to_owned(), "x".to_owned())]);
+        assert_eq!(
+            hint(&Evidence {
+                environment,
+                ..base.clone()
+            }),
+            Some((3306, Protocol::Mysql))
+        );
+        let ports = vec![declared(2000, "tcp", None, "compose ports").unwrap()];
+        assert_eq!(
+            hint(&Evidence {
+                ports,
+                ..base.clone()
+            }),
+            Some((2000, Protocol::Tcp))
+        );
+        assert_eq!(
+            hint(&Evidence {
+                image: Some("redis"),
+                words: &words("redis-cli -h x ping"),
+                ..base
+            }),
+            None
+        );
+    }
+
+    #[test]
+    fn ports_without_a_number_in_the_address() {
+        let catalog = Catalog::embedded();
+        let ports = vec![
+            declared(8080, "tcp", None, "compose ports").unwrap(),
+            declared(80, "tcp", None, "compose ports").unwrap(),
+        ];
+        let facts = TierFacts::read(
+            &Evidence {
+                tier: "edge",
+                ports,
+                ..Evidence::default()
+            },
+            &catalog,
+        );
+        assert_eq!(
+            facts
+                .dial(None, None, false)
+                .map(|found| (found.port.get(), found.guessed)),
+            Some((80, true))
+        );
+        let kafka = TierFacts::read(
+            &Evidence {
+                tier: "k",
+                image: Some("cp-kafka"),
+                ..Evidence::default()
+            },
+            &catalog,
+        );
+        let inner = kafka.dial(NonZeroU16::new(19092), None, false).unwrap();
+        assert_eq!(inner.protocol, Protocol::Kafka);
+        let none = TierFacts::read(&Evidence::default(), &catalog);
+        assert_eq!(none.dial(None, None, false), None);
+        assert_eq!(
+            none.dial(None, Some(Protocol::Mysql), false)
+                .map(|found| found.port.get()),
+            Some(3306)
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Files that a container sees → the addresses of tiers in them. Each kind of file has a reader of its own; the rest is read as keys
+//! and values. Pure.
+
+mod nginx;
+mod pairs;
+mod proxies;
+mod substitute;
+
+use std::num::NonZeroU16;
+
+use crate::address::{self, Shape, Target};
+use crate::protocol::Protocol;
+
+use super::super::Confidence;
+use super::names::NameTable;
+use super::scan::{Hit, Source};
+use super::words;
+
+pub(super) use substitute::substitute;
+
+/// Ends of files that no configuration has.
+const SKIPPED: [&str; 34] = [
+    ".sql",
+    ".md",
+    ".rst",
+    ".txt",
+    ".css",
+    ".scss",
+    ".html",
+    ".htm",
+    ".svg",
+    ".lock",
+    ".map",
+    ".log",
+    ".csv",
+    ".pem",
+    ".crt",
+    ".key",
+    ".cert",
+    ".pub",
+    ".min.js",
+    ".sum",
+    ".mod",
+    ".d.ts",
+    ".snap",
+    ".po",
+    ".mo",
+    ".proto",
+    ".graphql",
+    ".svelte",
+    ".license",
+    ".ipynb",
+    ".gradle",
+    ".iml",
+    ".editorconfig",
+    ".gitignore",
+];
+/// Files by name that only tools at build time read.
+const TOOLS: [&str; 22] = [
+    "package.json",
+    "package-lock.json",
+    "composer.json",
+    "tsconfig.json",
+    "jsconfig.json",
+    "pom.xml",
+    "dockerfile",
+    "makefile",
+    "readme",
+    "license",
+    "changelog",
+    "manifest.json",
+    "renovate.json",
+    "pyproject.toml",
+    "cargo.toml",
+    "go.mod",
+    ".eslintrc",
+    ".prettierrc",
+    "procfile",
+    "skaffold.yaml",
+    "chart.yaml",
+    "vagrantfile",
+];
+/// Folders of code that is not the application's own, or does not run.
+const FOLDERS: [&str; 16] = [
+    "node_modules",
+    "vendor",
+    ".git",
+    ".github",
+    "test",
+    "tests",
+    "__tests__",
+    "spec",
+    "docs",
+    "doc",
+    "examples",
+    "site-packages",
+    "venv",
+    ".venv",
+    "fixtures",
+    "locale",
+];
+/// Ends of program sources.
+const SOURCES: [&str; 17] = [
+    ".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".rb", ".php", ".go", ".java", ".kt",
+    ".cs", ".rs", ".ex", ".exs", ".pl",
+];
+
+/// The addresses of a file, placeholders replaced by the client's environment. Only tiers count in what is no reader's own kind.
+pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -> Vec<Hit> {
+    let lower = path.to_ascii_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or(&lower);
+    let ends = |all: &[&str]| all.iter().any(|end| name.ends_with(end));
+    let folder = lower.split('/').any(|part| FOLDERS.contains(&part));
+    let compose = name.contains("compose") && ends(&[".yml", ".yaml"]);
+    if folder || compose || ends(&SKIPPED) || TOOLS.iter().any(|tool| name.starts_with(tool)) {
+        return Vec::new();
+    }
+    let is_source = ends(&SOURCES);
+    let replaced = if is_source {
+        substitute::Substituted {
+            text: text.to_owned(),
+            ..substitute::Substituted::default()
+        }
+    } else {
+        substitute(text, source, names)
+    };
+    let text = &replaced.text;
+    let mut found = if is_source {
+        pairs::source(text, names)
+    } else if ends(&[".sh", ".bash"]) || text.starts_with("#!") {
+        script(text, names)
+    } else if nginx::is(path, text) {
+        nginx::scan(text)
+    } else if name.starts_with("caddyfile") || ends(&[".caddy", ".caddyfile"]) {
+        proxies::caddy(text)
+    } else if name.contains("haproxy") || (ends(&[".cfg"]) && text.contains("\nbackend ")) {
+        proxies::haproxy(text)
+    } else {
+        pairs::configuration(text, names)
+    };
+    for hit in &mut found {
+        if replaced.guessed.contains(&hit.target.host) {
+            hit.confidence = hit.confidence.min(Confidence::Likely);
+        }
+    }
+    found
+}
+
+/// A shell script: its words.
+fn script(text: &str, names: &NameTable) -> Vec<Hit> {
+    let mut found = words::scan(&[text.to_owned()], names);
+    found.retain(|hit| names.resolve(&hit.target.host).is_some());
+    for hit in &mut found {
+        hit.confidence = Confidence::Likely;
+    }
+    found
+}
+
+/// An address that a directive names: `host:port`, or a host whose port the protocol tells.
+fn address_hit(
+    key: &str,
+    text: &str,
+    protocol: Option<Protocol>,
+    default: Option<NonZeroU16>,
+) -> Option<Hit> {
+    let (host, port) = address::host_and_port(text)?;
+    if address::is_local(&host) || host == "unix" {
+        return None;
+    }
+    Some(Hit {
+        key: key.to_owned(),
+        confidence: Confidence::Declared,
+        target: Target {
+            host,
+            port: port.or(default),
+            protocol,
+            path: None,
+            tls: None,
+            has_login: false,
+            shape: Shape::HostPort,
+            by_scheme: protocol.is_some(),
+        },
+    })
+}

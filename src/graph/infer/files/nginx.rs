@@ -1,0 +1,261 @@
+//! nginx: `proxy_pass`, `grpc_pass`, `fastcgi_pass` …, through `upstream` blocks and `set` variables. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address;
+use crate::protocol::Protocol;
+
+use super::super::scan::Hit;
+use super::address_hit;
+
+const PASSES: [(&str, Option<Protocol>); 6] = [
+    ("proxy_pass", None),
+    ("grpc_pass", Some(Protocol::Grpc)),
+    ("fastcgi_pass", Some(Protocol::Fastcgi)),
+    ("uwsgi_pass", Some(Protocol::Tcp)),
+    ("scgi_pass", Some(Protocol::Tcp)),
+    ("memcached_pass", Some(Protocol::Memcached)),
+];
+
+/// Whether a text is nginx configuration.
+pub(super) fn is(path: &str, text: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    lower.contains("nginx")
+        || ([".conf", ".template", ".tmpl"]
+            .iter()
+            .any(|end| lower.ends_with(end))
+            && PASSES
+                .iter()
+                .any(|(name, _)| text.contains(&format!("{name} "))))
+}
+
+pub(super) fn scan(text: &str) -> Vec<Hit> {
+    let statements = statements(text);
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    let mut upstreams: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut block: Vec<String> = Vec::new();
+    for statement in &statements {
+        match statement {
+            Statement::Open(words) => block.push(words.join(" ")),
+            Statement::Close => {
+                block.pop();
+            }
+            Statement::Simple(words) => match words.as_slice() {
+                [set, name, value] if set == "set" => {
+                    variables.insert(name.trim_start_matches('$').to_owned(), value.clone());
+                }
+                [server, address, ..] if server == "server" => {
+                    if let Some(name) = block.last().and_then(|head| head.strip_prefix("upstream "))
+                    {
+                        upstreams
+                            .entry(name.to_owned())
+                            .or_default()
+                            .push(address.clone());
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+    let mut used = BTreeSet::new();
+    let mut found = Vec::new();
+    for statement in &statements {
+        let Statement::Simple(words) = statement else {
+            continue;
+        };
+        let [directive, value, ..] = words.as_slice() else {
+            continue;
+        };
+        if let Some((_, protocol)) = PASSES.iter().find(|(name, _)| name == directive) {
+            let value = resolved(value, &variables);
+            found.extend(pass(directive, &value, *protocol, &upstreams, &mut used));
+        }
+    }
+    // An upstream that another file refers to.
+    for (name, servers) in &upstreams {
+        if !used.contains(name) {
+            found.extend(servers.iter().filter_map(|server| {
+                let server = resolved(server, &variables);
+                address_hit("upstream", &server, None, None)
+            }));
+        }
+    }
+    found
+}
+
+/// The targets of one `…_pass`.
+fn pass(
+    directive: &str,
+    value: &str,
+    protocol: Option<Protocol>,
+    upstreams: &BTreeMap<String, Vec<String>>,
+    used: &mut BTreeSet<String>,
+) -> Vec<Hit> {
+    let (scheme, rest) = match value.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, value),
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let by_scheme = match scheme {
+        Some("https") => Some(Protocol::Https),
+        Some("grpc" | "grpcs") => Some(Protocol::Grpc),
+        Some(_) => protocol.or(Some(Protocol::Http)),
+        None => protocol,
+    };
+    // `http://name` and `name` may be an upstream; its members have no port of their own only for HTTP.
+    let default = match by_scheme {
+        Some(Protocol::Http | Protocol::Https | Protocol::Grpc) => by_scheme
+            .and_then(Protocol::default_port)
+            .or(address::port("80")),
+        _ => None,
+    };
+    if let Some(servers) = upstreams.get(authority) {
+        used.insert(authority.to_owned());
+        return servers
+            .iter()
+            .filter_map(|server| address_hit(directive, server, by_scheme, default))
+            .collect();
+    }
+    // `http://$backend$request_uri`: what is left of a variable is the path.
+    let authority = authority.split('$').next().unwrap_or(authority);
+    address_hit(directive, authority, by_scheme, default)
+        .into_iter()
+        .collect()
+}
+
+/// `set` variables replaced, also those that name each other.
+fn resolved(value: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut value = value.to_owned();
+    for _ in 0..4 {
+        let mut changed = false;
+        for (name, other) in variables.iter().rev() {
+            for form in [format!("${{{name}}}"), format!("${name}")] {
+                if value.contains(&form) && !other.contains(&form) {
+                    value = value.replace(&form, other);
+                    changed = true;
+                }
+            }
+        }
+        if !changed || value.len() > 4096 {
+            break;
+        }
+    }
+    value
+}
+
+enum Statement {
+    Open(Vec<String>),
+    Simple(Vec<String>),
+    Close,
+}
+
+/// Cuts the text at `;`, `{` and `}`; `${name}` is no block.
+fn statements(text: &str) -> Vec<Statement> {
+    let mut found = Vec::new();
+    let mut current = String::new();
+    let mut quote: Option<char> = None;
+    let mut variable = false;
+    let mut comment = false;
+    let mut before = ' ';
+    let words = |text: &str| -> Vec<String> {
+        text.split_whitespace()
+            .map(|word| word.trim_matches(['"', '\'']).to_owned())
+            .collect()
+    };
+    for c in text.chars() {
+        if comment {
+            comment = c != '\n';
+        } else if let Some(mark) = quote {
+            current.push(c);
+            if c == mark {
+                quote = None;
+            }
+        } else {
+            match c {
+                '#' if before.is_whitespace() || matches!(before, ';' | '{' | '}') => {
+                    comment = true;
+                }
+                '"' | '\'' => {
+                    quote = Some(c);
+                    current.push(c);
+                }
+                '{' if before == '$' => {
+                    variable = true;
+                    current.push(c);
+                }
+                '}' if variable => {
+                    variable = false;
+                    current.push(c);
+                }
+                '{' => found.push(Statement::Open(words(&std::mem::take(&mut current)))),
+                '}' => {
+                    current.clear();
+                    found.push(Statement::Close);
+                }
+                ';' => found.push(Statement::Simple(words(&std::mem::take(&mut current)))),
+                _ => current.push(c),
+            }
+        }
+        before = c;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, u16, Option<Protocol>)> {
+        scan(text)
+            .into_iter()
+            .map(|hit| {
+                (
+                    hit.target.host,
+                    hit.target.port.map_or(0, std::num::NonZeroU16::get),
+                    hit.target.protocol,
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn passes_upstreams_and_variables() {
+        let http = Some(Protocol::Http);
+        assert_eq!(
+            read("location / { proxy_pass http://api:8000/x; }"),
+            [("api".into(), 8000, http)]
+        );
+        assert_eq!(
+            read("proxy_pass http://front/;"),
+            [("front".into(), 80, http)]
+        );
+        assert_eq!(
+            read(
+                "upstream lb { server web1:5000 weight=2; # one\n server web2:5000; } server { listen 80; proxy_pass http://lb; }"
+            ),
+            [("web1".into(), 5000, http), ("web2".into(), 5000, http)]
+        );
+        assert_eq!(
+            read(
+                "upstream php { server app:9000 resolve; } location ~ \\.php { fastcgi_pass php; }"
+            ),
+            [("app".into(), 9000, Some(Protocol::Fastcgi))]
+        );
+        assert_eq!(
+            read("set $up http://api:81; proxy_pass $up$request_uri;"),
+            [("api".into(), 81, http)]
+        );
+        assert_eq!(
+            read("grpc_pass grpc://svc:50051;"),
+            [("svc".into(), 50051, Some(Protocol::Grpc))]
+        );
+    }
+
+    #[test]
+    fn what_is_commented_out_or_unknown_is_nothing() {
+        assert!(read("# proxy_pass http://api:8000;\n server_name db;").is_empty());
+        assert!(read("proxy_pass $unknown;").is_empty());
+        assert!(read("proxy_pass http://unix:/run/x.sock;").is_empty());
+        assert!(read("{{{ } ; proxy_pass").is_empty());
+    }
+}

@@ -1,0 +1,429 @@
+//! Keys and values of any form (YAML, JSON, TOML, ini, properties, HJSON, XML, Envoy, Prometheus, collectors), and literals in
+//! program sources. Pure.
+//!
+//! Read by line and indentation, so that templates which are no valid YAML are read too. Nothing counts but what names a tier.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::address::{self, Role, Shape, Target};
+
+use super::super::super::Confidence;
+use super::super::names::NameTable;
+use super::super::scan::Hit;
+
+// The patterns are constants and compile: the tests of this file use them.
+static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?x)
+        ["']?(?P<key>[A-Za-z_@][\w.\-/@]*)["']?
+        (?: \s*=>\s* | \s*=\s* | \s*:\s+ | ["']\s*:\s* | :["'] | \s*:\s*$ )
+        (?P<value> "[^"]*" | '[^']*' | \[[^\]]*\] | [^\s,{}()\[\]]+ )?
+        "#,
+    )
+    .ok()
+});
+static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"<(?P<key>[A-Za-z_][\w.\-]*)(?:\s[^<>]*)?>(?P<value>[^<>]+)</").ok()
+});
+static QUOTED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#""([^"\n]{2,400})"|'([^'\n]{2,400})'|`([^`\n]{2,400})`"#).ok());
+
+/// Keys whose bare value is a host in a file; more would catch ordinary words.
+const HOST_KEYS: [&str; 15] = [
+    "host",
+    "hostname",
+    "hosts",
+    "addr",
+    "address",
+    "addresses",
+    "server",
+    "servers",
+    "endpoint",
+    "endpoints",
+    "url",
+    "uri",
+    "broker",
+    "brokers",
+    "upstream",
+];
+
+/// One pair of a line.
+struct Pair<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+struct Line<'a> {
+    indent: usize,
+    text: &'a str,
+    pairs: Vec<Pair<'a>>,
+}
+
+/// Addresses of tiers in keys and values.
+pub(super) fn configuration(text: &str, names: &NameTable) -> Vec<Hit> {
+    let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let key = line
+            .pairs
+            .first()
+            .map_or_else(|| parent(&lines, at), |pair| pair.key);
+        if denied(&lines, at, key) {
+            continue;
+        }
+        let literal = literals(key, line, names);
+        if literal.is_empty() {
+            found.extend(bare(&lines, at, names));
+        }
+        found.extend(literal);
+    }
+    found
+}
+
+/// Literals of a program that name a tier: URLs, `host:port`, and `host='redis', port=6379`.
+pub(super) fn source(text: &str, names: &NameTable) -> Vec<Hit> {
+    let Some(quoted) = QUOTED.as_ref() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
+    for (at, line) in lines.iter().enumerate() {
+        let before = found.len();
+        for literal in quoted.captures_iter(line.text) {
+            let Some(literal) = literal
+                .iter()
+                .skip(1)
+                .flatten()
+                .next()
+                .map(|found| found.as_str())
+            else {
+                continue;
+            };
+            let targets = address::targets("", literal);
+            found.extend(
+                targets
+                    .into_iter()
+                    .filter(|target| {
+                        target.shape != Shape::Host && names.resolve(&target.host).is_some()
+                    })
+                    .map(|target| hit("", target, Confidence::Likely)),
+            );
+        }
+        if found.len() == before {
+            let mut pairs = bare(&lines, at, names);
+            pairs.retain(|hit| {
+                line.text.contains(&format!("'{}'", hit.target.host))
+                    || line.text.contains(&format!("\"{}\"", hit.target.host))
+            });
+            for hit in &mut pairs {
+                hit.confidence = Confidence::Likely;
+            }
+            found.extend(pairs);
+        }
+    }
+    found
+}
+
+/// A line without its comment, with its indentation and pairs; `None` if nothing is left.
+fn line(text: &str) -> Option<Line<'_>> {
+    let trimmed = text.trim_start();
+    let comment = ["#", "//", ";", "--", "<!--", "*", "/*", "REM "]
+        .iter()
+        .any(|start| trimmed.starts_with(start));
+    // `- ` opens a list item of YAML, `--` does not.
+    if trimmed.is_empty() || comment {
+        return None;
+    }
+    let kept = [" #", "\t#", " // "]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min()
+        .unwrap_or(text.len());
+    let text = text.get(..kept)?;
+    let body = text.trim_start();
+    let item = body.strip_prefix("- ").unwrap_or(body);
+    let indent = text.len() - item.len();
+    let mut pairs = Vec::new();
+    for pattern in [PAIR.as_ref(), TAG.as_ref()].into_iter().flatten() {
+        pairs.extend(pattern.captures_iter(item).filter_map(|captures| {
+            let key = captures.name("key")?.as_str();
+            let value = captures.name("value").map_or("", |found| found.as_str());
+            Some(Pair { key, value })
+        }));
+    }
+    Some(Line {
+        indent,
+        text: item,
+        pairs,
+    })
+}
+
+/// The key above a line: the nearest with a smaller indentation.
+fn parent<'a>(lines: &[Line<'a>], at: usize) -> &'a str {
+    let indent = lines[at].indent;
+    lines[..at]
+        .iter()
+        .rev()
+        .take(200)
+        .find(|line| line.indent < indent && !line.pairs.is_empty())
+        .and_then(|line| line.pairs.last())
+        .map_or("", |pair| pair.key)
+}
+
+/// Whether a key, or one of those right above it, says that its value is nothing to dial.
+fn denied(lines: &[Line<'_>], at: usize, key: &str) -> bool {
+    let never = |key: &str| {
+        let last = key.rsplit(['.', '/']).next().unwrap_or(key);
+        address::role(last) == Role::Never
+            || last.eq_ignore_ascii_case("server_name")
+            || last.eq_ignore_ascii_case("labels")
+    };
+    never(key) || never(parent(lines, at))
+}
+
+/// URLs and `host:port` of tiers in a line.
+fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
+    let mut found = Vec::new();
+    for token in line.text.split(|c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '"' | '\'' | '`' | '[' | ']' | '<' | '>' | '(' | ')' | '{' | '}'
+            )
+    }) {
+        let token = token.trim_end_matches([',', ';', '.']);
+        if token.len() < 3 || !token.contains(':') {
+            continue;
+        }
+        let own = line.pairs.iter().find(|pair| pair.value.contains(token));
+        let key = own.map_or(first, |pair| pair.key);
+        // A key before it, as in `url:http://x` and `hosts=a:1`.
+        let value = match token.split_once('=') {
+            Some((_, value)) if !token.contains("://") || value.contains("://") => value,
+            _ => token,
+        };
+        let targets = address::targets("", value);
+        let tiers = targets
+            .into_iter()
+            .filter(|target| target.shape != Shape::Host && names.resolve(&target.host).is_some());
+        found.extend(tiers.map(|target| hit(key, target, Confidence::Declared)));
+    }
+    found
+}
+
+/// `host: redis` with `port: 6379` in the same block.
+fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
+    let mut found = Vec::new();
+    for (index, pair) in lines[at].pairs.iter().enumerate() {
+        let words = address::words(pair.key.rsplit('/').next().unwrap_or(pair.key));
+        let Some(tail) = words.last() else {
+            continue;
+        };
+        let is_host = HOST_KEYS.contains(&tail.as_str())
+            || tail.ends_with("host") && address::role(pair.key) == Role::Host;
+        if !is_host || address::role(pair.key) == Role::Never {
+            continue;
+        }
+        let value = pair.value.trim_matches(['[', ']', ' ']);
+        for value in value.split(',') {
+            let value = value.trim().trim_matches(['"', '\'', ';', ')']);
+            // A host in a file has the form of one, and is exactly a tier.
+            if !address::is_host(value) || names.resolve(value).is_none() {
+                continue;
+            }
+            let stem = &words[..words.len() - 1];
+            for mut target in address::targets("host", value) {
+                target.port = port_beside(lines, at, index, stem);
+                target.protocol = stem
+                    .last()
+                    .or(block_name(lines, at).last())
+                    .and_then(|word| address::product(word));
+                found.push(hit(pair.key, target, Confidence::Declared));
+            }
+        }
+    }
+    found
+}
+
+/// The words of the key above: `redis:` over `host: kvs`.
+fn block_name(lines: &[Line<'_>], at: usize) -> Vec<String> {
+    address::words(parent(lines, at))
+}
+
+/// The port of the same block: `port`, `port_value`, or with the stem of the host (`redis.port`).
+fn port_beside(
+    lines: &[Line<'_>],
+    at: usize,
+    index: usize,
+    stem: &[String],
+) -> Option<std::num::NonZeroU16> {
+    let indent = lines[at].indent;
+    let fits = |pair: &Pair<'_>| -> Option<std::num::NonZeroU16> {
+        let mut words = address::words(pair.key.rsplit('/').next().unwrap_or(pair.key));
+        if words
+            .last()
+            .is_some_and(|word| word == "value" || word == "number")
+        {
+            words.pop();
+        }
+        let tail = words.pop()?;
+        let same = words == stem || stem.is_empty() && words.is_empty();
+        (tail == "port" && same)
+            .then(|| address::port(pair.value.trim_matches(['"', '\'', ';', ')'])))
+            .flatten()
+    };
+    let same_line = lines[at]
+        .pairs
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != index)
+        .find_map(|(_, pair)| fits(pair));
+    let block = |line: &&Line<'_>| line.indent >= indent;
+    let after = lines[at + 1..]
+        .iter()
+        .take_while(block)
+        .filter(|line| line.indent == indent);
+    let before = lines[..at]
+        .iter()
+        .rev()
+        .take_while(block)
+        .filter(|line| line.indent == indent);
+    same_line.or_else(|| {
+        after
+            .take(12)
+            .chain(before.take(12))
+            .flat_map(|line| &line.pairs)
+            .find_map(fits)
+    })
+}
+
+fn hit(key: &str, target: Target, confidence: Confidence) -> Hit {
+    Hit {
+        key: key.to_owned(),
+        target,
+        confidence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> NameTable {
+        let mut names = NameTable::default();
+        for name in [
+            "es",
+            "redis",
+            "postgres",
+            "ad",
+            "backend",
+            "prometheus",
+            "kafka",
+            "web",
+            "zookeeper",
+        ] {
+            names.insert(name, name);
+        }
+        names
+    }
+
+    fn read(text: &str) -> Vec<(String, u16)> {
+        configuration(text, &names())
+            .into_iter()
+            .map(|hit| {
+                (
+                    hit.target.host,
+                    hit.target.port.map_or(0, std::num::NonZeroU16::get),
+                )
+            })
+            .collect()
+    }
+
+    fn pair(name: &str, port: u16) -> (String, u16) {
+        (name.to_owned(), port)
+    }
+
+    #[test]
+    fn urls_and_lists_of_many_formats() {
+        assert_eq!(
+            read("output {\n elasticsearch {\n  hosts => [\"http://es:9200\"]\n }\n}"),
+            [pair("es", 9200)]
+        );
+        assert_eq!(
+            read("static_configs:\n  - targets: [\"ad:9465\", 'localhost:9090']"),
+            [pair("ad", 9465)]
+        );
+        assert_eq!(
+            read("targets:\n  - ad:9465\n  - web:80"),
+            [pair("ad", 9465), pair("web", 80)]
+        );
+        assert_eq!(
+            read("datasources:\n- name: p\n  url: http://prometheus:9090"),
+            [pair("prometheus", 9090)]
+        );
+        assert_eq!(
+            read("spring.datasource.url=jdbc:postgresql://postgres:5433/x"),
+            [pair("postgres", 5433)]
+        );
+        assert_eq!(
+            read("  url = \"http://backend:8080/api\""),
+            [pair("backend", 8080)]
+        );
+        assert_eq!(read("{\"kafka\":\"kafka:9092\"}"), [pair("kafka", 9092)]);
+    }
+
+    #[test]
+    fn hosts_with_their_ports() {
+        assert_eq!(
+            read("redis:\n  host: redis\n  port: 6380\n"),
+            [pair("redis", 6380)]
+        );
+        assert_eq!(
+            read("{ \"host\": \"postgres\", \"port\": 5433 }"),
+            [pair("postgres", 5433)]
+        );
+        assert_eq!(
+            read("socket_address:\n  address: backend\n  port_value: 8080"),
+            [pair("backend", 8080)]
+        );
+        assert_eq!(
+            read("spring.redis.host=redis\nspring.redis.port=6381"),
+            [pair("redis", 6381)]
+        );
+        assert_eq!(
+            read("<node>\n <host>zookeeper</host>\n <port>2181</port>\n</node>"),
+            [pair("zookeeper", 2181)]
+        );
+        assert_eq!(read("database:\n  host: postgres\n"), [pair("postgres", 0)]);
+    }
+
+    #[test]
+    fn words_that_are_data_or_comments() {
+        assert!(
+            read("# url: http://backend:80\nname: redis\nimage: redis:7\ndatabase: postgres")
+                .is_empty()
+        );
+        assert!(read("listen: web:80\nallowed_origins:\n  - http://web:80").is_empty());
+        assert!(read("job_name: ad\nservice: web").is_empty());
+    }
+
+    #[test]
+    fn literals_of_programs() {
+        let found = source(
+            "r = redis.Redis(host='redis', port=6380)\nu = \"http://backend:8080/x\"\n# v = 'http://web:80'\nname = 'redis'",
+            &names(),
+        );
+        let found: Vec<(String, u16)> = found
+            .into_iter()
+            .map(|hit| {
+                (
+                    hit.target.host,
+                    hit.target.port.map_or(0, std::num::NonZeroU16::get),
+                )
+            })
+            .collect();
+        assert_eq!(found, [pair("redis", 6380), pair("backend", 8080)]);
+    }
+}

@@ -1,0 +1,281 @@
+//! A healthcheck → where the tier itself listens, and the path that it asks. Pure.
+
+use std::num::NonZeroU16;
+
+use crate::address;
+use crate::catalog::ImagePort;
+use crate::protocol::Protocol;
+
+use super::super::HealthPath;
+use super::facts::number;
+use super::words;
+
+/// What a healthcheck says about its own tier.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Health {
+    /// The port that it asks.
+    pub port: Option<NonZeroU16>,
+    /// The protocol in which it asks.
+    protocol: Option<Protocol>,
+    /// HTTP: the path.
+    path: Option<String>,
+    /// The server that its tool belongs to (`pg_isready`).
+    pub product: Option<ImagePort>,
+}
+
+const TOOLS: [(&str, Protocol); 15] = [
+    ("pg_isready", Protocol::Postgres),
+    ("psql", Protocol::Postgres),
+    ("mysqladmin", Protocol::Mysql),
+    ("mariadb-admin", Protocol::Mysql),
+    ("mysql", Protocol::Mysql),
+    ("mariadb", Protocol::Mysql),
+    ("healthcheck.sh", Protocol::Mysql),
+    ("redis-cli", Protocol::Redis),
+    ("valkey-cli", Protocol::Redis),
+    ("mongosh", Protocol::Mongodb),
+    ("mongo", Protocol::Mongodb),
+    ("rabbitmq-diagnostics", Protocol::Amqp),
+    ("rabbitmqctl", Protocol::Amqp),
+    ("cqlsh", Protocol::Cassandra),
+    ("zkServer.sh", Protocol::Zookeeper),
+];
+
+impl Health {
+    /// The protocol on that port, if the healthcheck asked there.
+    pub(super) fn protocol(&self, port: NonZeroU16) -> Option<Protocol> {
+        self.protocol.filter(|_| self.port == Some(port))
+    }
+
+    /// The health path of the tier.
+    pub(super) fn path(&self, tier: &str) -> Option<HealthPath> {
+        Some(HealthPath {
+            path: self.path.clone()?,
+            port: self.port?,
+            origin: format!("compose healthcheck of {tier}"),
+        })
+    }
+}
+
+/// Reads a healthcheck in compose's normal form; what asks another host says nothing about this tier.
+pub(super) fn read(test: &[String], tier: &str) -> Option<Health> {
+    let (kind, rest) = test.split_first()?;
+    let rest = match kind.as_str() {
+        "NONE" => return None,
+        "CMD" | "CMD-SHELL" => rest,
+        _ => test,
+    };
+    let tokens = words::tokens(rest);
+    let local = |host: &str| {
+        address::is_local(host) || host.eq_ignore_ascii_case(tier) || host == "0.0.0.0"
+    };
+    let joined = rest.join(" ");
+    for token in &tokens {
+        if let Some(found) = url(token, &local) {
+            return Some(found);
+        }
+    }
+    if let Some(found) = tool(&tokens, &local) {
+        return Some(found);
+    }
+    tokens_with_port(&tokens, &joined, &local)
+}
+
+/// `http://localhost:8080/health`, also without scheme behind `curl`.
+fn url(token: &str, local: &dyn Fn(&str) -> bool) -> Option<Health> {
+    let token = token.trim_matches(['"', '\'', '(', ')', ',', ';', '`']);
+    let (scheme, rest) = match token.split_once("://") {
+        Some((scheme, rest)) => (
+            scheme.rsplit(['"', '\'', '(']).next().unwrap_or(scheme),
+            rest,
+        ),
+        None => ("", token),
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let authority = authority.rsplit('@').next().unwrap_or(authority);
+    let (host, port) = address::host_and_port(authority)?;
+    let protocol = match scheme {
+        "http" => Protocol::Http,
+        "https" => Protocol::Https,
+        // `localhost:9200/_cluster/health`: a path makes it HTTP.
+        "" if port.is_some() && path.starts_with('/') => Protocol::Http,
+        _ => return None,
+    };
+    if !local(&host) {
+        return None;
+    }
+    let path = path.split(['"', '\'', ')', '`']).next().unwrap_or("");
+    Some(Health {
+        port: port.or(protocol.default_port()),
+        protocol: Some(protocol),
+        path: Some(if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path.to_owned()
+        })
+        .filter(|path| !path.contains(['$', '{'])),
+        product: None,
+    })
+}
+
+/// A product's own tool, asking the container itself.
+fn tool(tokens: &[String], local: &dyn Fn(&str) -> bool) -> Option<Health> {
+    let (name, protocol) = tokens.iter().find_map(|token| {
+        let name = token
+            .rsplit('/')
+            .next()
+            .unwrap_or(token)
+            .trim_matches(['"', '\'', '(', '$', '[']);
+        TOOLS.iter().find(|(tool, _)| *tool == name)
+    })?;
+    let option = |flags: &[&str]| {
+        tokens
+            .iter()
+            .enumerate()
+            .find_map(|(at, token)| match token.split_once('=') {
+                Some((flag, value)) if flags.contains(&flag) => Some(value.to_owned()),
+                None if flags.contains(&token.as_str()) => tokens.get(at + 1).cloned(),
+                _ => None,
+            })
+    };
+    let host = option(&["-h", "--host", "-H"]);
+    if host.is_some_and(|host| address::is_host(&host) && !local(&host)) {
+        return None;
+    }
+    // Of `mysqladmin`, `-p` is the password.
+    let flags: &[&str] = if matches!(protocol, Protocol::Mysql) || name.starts_with("mongo") {
+        &["--port", "-P"]
+    } else {
+        &["--port", "-p"]
+    };
+    let port = option(flags)
+        .and_then(|text| number(&text))
+        .or(protocol.default_port())?;
+    Some(Health {
+        port: Some(port),
+        protocol: Some(*protocol),
+        path: None,
+        product: Some(ImagePort {
+            port,
+            protocol: *protocol,
+        }),
+    })
+}
+
+/// `nc -z localhost 8080`, `/dev/tcp/localhost/9555`, `grpc_health_probe -addr=:5050`, `TCPSocket.new('localhost', 6060)`.
+fn tokens_with_port(tokens: &[String], text: &str, local: &dyn Fn(&str) -> bool) -> Option<Health> {
+    let found = |port, protocol| Health {
+        port: Some(port),
+        protocol,
+        ..Health::default()
+    };
+    if tokens
+        .iter()
+        .any(|token| token.contains("grpc_health_probe") || token.contains("grpc-health-probe"))
+    {
+        let port = tokens.iter().find_map(|token| {
+            let (flag, value) = token.split_once('=')?;
+            flag.ends_with("addr")
+                .then(|| number(value.rsplit(':').next()?))
+                .flatten()
+        });
+        return port.map(|port| found(port, Some(Protocol::Grpc)));
+    }
+    if let Some((_, rest)) = text.split_once("/dev/tcp/") {
+        let mut parts = rest.split(['/', '\'', '"', ' ', ';', ')']);
+        let (host, port) = (parts.next()?, parts.next().and_then(number)?);
+        return local(host).then(|| found(port, None));
+    }
+    let bare = |token: &str| {
+        token
+            .trim_matches(['"', '\'', '(', ')', ',', ';'])
+            .to_owned()
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        let token = bare(token);
+        if let Some((host, port)) = address::host_and_port(&token)
+            && local(&host)
+        {
+            let next = tokens.get(at + 1).and_then(|next| number(&bare(next)));
+            if let Some(port) = port.or(next) {
+                return Some(found(port, None));
+            }
+        }
+    }
+    // Calls in a script: the number that follows the host.
+    for host in ["localhost'", "localhost\"", "127.0.0.1'", "127.0.0.1\""] {
+        if let Some((_, rest)) = text.split_once(host) {
+            let digits: String = rest
+                .trim_start_matches([',', ' ', ')', ':'])
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            if let Some(port) = number(&digits) {
+                return Some(found(port, None));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(text: &str) -> Option<(u16, Option<Protocol>, Option<String>)> {
+        let found = read(&["CMD-SHELL".to_owned(), text.to_owned()], "api")?;
+        Some((found.port?.get(), found.protocol, found.path))
+    }
+
+    #[test]
+    fn healthchecks_tell_port_protocol_and_path() {
+        let http = Some(Protocol::Http);
+        assert_eq!(
+            shell("curl -f http://localhost:8080/health || exit 1"),
+            Some((8080, http, Some("/health".into())))
+        );
+        assert_eq!(
+            shell("curl -f http://localhost"),
+            Some((80, http, Some("/".into())))
+        );
+        assert_eq!(
+            shell("curl --silent --fail localhost:9200/_cluster/health || exit 1"),
+            Some((9200, http, Some("/_cluster/health".into())))
+        );
+        assert_eq!(
+            shell("pg_isready -U x -p 5433"),
+            Some((5433, Some(Protocol::Postgres), None))
+        );
+        assert_eq!(
+            shell("mysqladmin ping -h 127.0.0.1 -psecret"),
+            Some((3306, Some(Protocol::Mysql), None))
+        );
+        assert_eq!(
+            shell("bash -c 'echo > /dev/tcp/localhost/9555'"),
+            Some((9555, None, None))
+        );
+        assert_eq!(shell("nc -z localhost 7001"), Some((7001, None, None)));
+        assert_eq!(
+            shell("ruby -e \"TCPSocket.new('localhost', 6060).close\""),
+            Some((6060, None, None))
+        );
+        assert_eq!(
+            shell("/bin/grpc_health_probe -addr=:5050"),
+            Some((5050, Some(Protocol::Grpc), None))
+        );
+        assert_eq!(
+            shell("[ $(valkey-cli ping) = PONG ]"),
+            Some((6379, Some(Protocol::Redis), None))
+        );
+    }
+
+    #[test]
+    fn other_hosts_and_processes_say_nothing() {
+        assert_eq!(shell("pg_isready -h other"), None);
+        assert_eq!(shell("curl http://other:80/"), None);
+        assert_eq!(shell("pgrep k6"), None);
+        assert_eq!(read(&["NONE".to_owned()], "api"), None);
+        assert_eq!(read(&[], "api"), None);
+    }
+}

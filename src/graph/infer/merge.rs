@@ -1,0 +1,300 @@
+//! Raw edges of all origins → one edge for each connection: deduplicated, firm ones absorbing guesses, with identities. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
+
+use crate::address::{self, HttpQuestion, LoginReference, TlsMode};
+use crate::finding::EdgeId;
+use crate::protocol::Protocol;
+
+use super::super::{Confidence, Edge, HealthPath};
+
+/// An edge while origins still come in.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Draft {
+    pub from: String,
+    pub to: String,
+    pub host: String,
+    pub port: NonZeroU16,
+    pub protocol: Protocol,
+    /// Whether nothing on the client's side, nor the server's image, tells the port.
+    pub guessed: bool,
+    pub by_scheme: bool,
+    pub origin: Vec<String>,
+    pub confidence: Confidence,
+    pub variable: Option<String>,
+    pub login: Option<LoginReference>,
+    /// Path and where it comes from.
+    pub path: Option<(String, String)>,
+    pub tls: Option<TlsMode>,
+    pub external: bool,
+    pub optional: bool,
+}
+
+/// All drafts, by client, server, port and host (DNS does not distinguish case).
+#[derive(Debug, Default)]
+pub(super) struct Drafts(BTreeMap<(String, String, NonZeroU16, String), Draft>);
+
+impl Drafts {
+    /// Adds what one origin says; the strongest says host, variable and login, all are listed.
+    pub(super) fn add(&mut self, draft: Draft) {
+        let key = (
+            draft.from.clone(),
+            draft.to.clone(),
+            draft.port,
+            draft.host.to_ascii_lowercase(),
+        );
+        let Some(known) = self.0.get_mut(&key) else {
+            self.0.insert(key, draft);
+            return;
+        };
+        let stronger =
+            (draft.confidence, draft.login.is_some()) > (known.confidence, known.login.is_some());
+        let (mut first, second) = if stronger {
+            (draft, known.clone())
+        } else {
+            (known.clone(), draft)
+        };
+        let mut origin = known.origin.clone();
+        origin.extend(if stronger {
+            first.origin.clone()
+        } else {
+            second.origin.clone()
+        });
+        let mut seen = BTreeSet::new();
+        origin.retain(|text| seen.insert(text.clone()));
+        if second.by_scheme && !first.by_scheme || first.protocol == Protocol::Tcp {
+            first.protocol = second.protocol;
+            first.by_scheme |= second.by_scheme;
+        }
+        *known = Draft {
+            origin,
+            guessed: first.guessed && second.guessed,
+            variable: first.variable.or(second.variable),
+            login: first.login.or(second.login),
+            path: first.path.or(second.path),
+            tls: first.tls.or(second.tls),
+            optional: first.optional && second.optional,
+            ..first
+        };
+    }
+
+    /// Every draft between two tiers.
+    pub(super) fn between<'a>(
+        &'a self,
+        from: &'a str,
+        to: &'a str,
+    ) -> impl Iterator<Item = &'a Draft> {
+        self.0
+            .values()
+            .filter(move |draft| draft.from == from && draft.to == to)
+    }
+
+    /// Every draft of a client.
+    pub(super) fn of<'a>(&'a self, from: &'a str) -> impl Iterator<Item = &'a Draft> {
+        self.0.values().filter(move |draft| draft.from == from)
+    }
+
+    /// Adds an origin to what is known between two tiers; false if nothing is.
+    pub(super) fn confirm(
+        &mut self,
+        from: &str,
+        to: &str,
+        origin: &str,
+        confidence: Confidence,
+    ) -> bool {
+        let known = self
+            .0
+            .values_mut()
+            .filter(|draft| draft.from == from && draft.to == to);
+        let mut found = false;
+        for draft in known {
+            found = true;
+            draft.confidence = draft.confidence.max(confidence);
+            if !draft.origin.iter().any(|text| text == origin) {
+                draft.origin.push(origin.to_owned());
+            }
+        }
+        found
+    }
+
+    /// Keeps what `keep` says.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Draft) -> bool) {
+        self.0.retain(|_, draft| keep(draft));
+    }
+
+    /// A port that was only chosen gives way to one that the client's configuration tells for the same server.
+    pub(super) fn absorb_guesses(&mut self) {
+        let sure: BTreeMap<(String, String), NonZeroU16> = self
+            .0
+            .values()
+            .filter(|draft| !draft.guessed)
+            .map(|draft| ((draft.from.clone(), draft.to.clone()), draft.port))
+            .collect();
+        let guesses: Vec<Draft> = self
+            .0
+            .values()
+            .filter(|draft| {
+                draft.guessed && sure.contains_key(&(draft.from.clone(), draft.to.clone()))
+            })
+            .cloned()
+            .collect();
+        for guess in guesses {
+            self.0.retain(|_, draft| *draft != guess);
+            for origin in &guess.origin {
+                self.confirm(&guess.from, &guess.to, origin, Confidence::Weak);
+            }
+        }
+    }
+
+    /// The edges, sorted, with their identities. `health` gives a tier's health path.
+    pub(super) fn edges(self, health: &dyn Fn(&str) -> Option<HealthPath>) -> Vec<Edge> {
+        let mut edges: Vec<Edge> = self
+            .0
+            .into_values()
+            .map(|draft| edge(draft, health))
+            .collect();
+        identify(&mut edges);
+        edges
+    }
+}
+
+fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
+    let web = matches!(draft.protocol, Protocol::Http | Protocol::Https);
+    let health = health(&draft.to).filter(|health| health.port == draft.port);
+    let http = web.then(|| question(draft.path, health)).flatten();
+    Edge {
+        id: EdgeId(String::new()),
+        replica: is_replica(&draft.to) || is_replica(&draft.host),
+        from: draft.from,
+        to: draft.to,
+        host: draft.host,
+        port: draft.port,
+        protocol: draft.protocol,
+        origin: draft.origin,
+        confidence: draft.confidence,
+        external: draft.external,
+        variable: draft.variable,
+        compose_said: None,
+        http,
+        tls: draft.tls,
+        login: draft.login,
+        optional: draft.optional,
+        forbidden: false,
+        query: None,
+    }
+}
+
+/// The client's own path comes before the health path of the server.
+fn question(path: Option<(String, String)>, health: Option<HealthPath>) -> Option<HttpQuestion> {
+    if let Some((path, origin)) = path {
+        return Some(HttpQuestion {
+            path: Some(path),
+            origin,
+            health: false,
+            expect_status: None,
+        });
+    }
+    let health = health?;
+    Some(HttpQuestion {
+        path: Some(health.path),
+        origin: health.origin,
+        health: true,
+        expect_status: None,
+    })
+}
+
+/// Whether a name marks a read replica.
+#[must_use]
+pub fn is_replica(name: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "replica",
+        "replicas",
+        "slave",
+        "readonly",
+        "ro",
+        "standby",
+        "secondary",
+        "follower",
+        "read",
+    ];
+    address::words(name)
+        .iter()
+        .any(|word| WORDS.contains(&word.as_str()))
+}
+
+/// Sorts edges and gives each its identity `FROM->TO:PORT/PROTOCOL`, with `@HOST` where that alone would repeat.
+pub fn identify(edges: &mut [Edge]) {
+    let plain = |edge: &Edge| format!("{}->{}:{}/{}", edge.from, edge.to, edge.port, edge.protocol);
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for edge in edges.iter() {
+        *count.entry(plain(edge)).or_default() += 1;
+    }
+    for edge in edges.iter_mut() {
+        let id = plain(edge);
+        let repeats = count.get(&id).copied().unwrap_or(0) > 1;
+        edge.id = EdgeId(if repeats {
+            format!("{id}@{}", edge.host)
+        } else {
+            id
+        });
+    }
+    edges.sort_by(|one, other| one.id.cmp(&other.id));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn draft(host: &str, port: u16, confidence: Confidence, origin: &str) -> Draft {
+        Draft {
+            from: "ap".into(),
+            to: "db".into(),
+            host: host.into(),
+            port: NonZeroU16::new(port).unwrap(),
+            protocol: Protocol::Mysql,
+            guessed: false,
+            by_scheme: false,
+            origin: vec![origin.into()],
+            confidence,
+            variable: None,
+            login: None,
+            path: None,
+            tls: None,
+            external: false,
+            optional: false,
+        }
+    }
+
+    #[test]
+    fn origins_are_collected_and_the_strongest_counts() {
+        let mut drafts = Drafts::default();
+        drafts.add(draft("DB", 3306, Confidence::Likely, "command"));
+        drafts.add(draft("db", 3306, Confidence::Declared, "env DB_HOST"));
+        let edges = drafts.edges(&|_| None);
+        assert_eq!(edges.len(), 1);
+        assert_eq!(
+            (edges[0].host.as_str(), edges[0].confidence),
+            ("db", Confidence::Declared)
+        );
+        assert_eq!(edges[0].origin, ["command", "env DB_HOST"]);
+        assert_eq!(edges[0].id.0, "ap->db:3306/mysql");
+    }
+
+    #[test]
+    fn a_guess_gives_way_and_two_names_stay_two_edges() {
+        let mut drafts = Drafts::default();
+        drafts.add(draft("db", 3307, Confidence::Declared, "env"));
+        let mut guess = draft("db", 3306, Confidence::Declared, "links");
+        guess.guessed = true;
+        drafts.add(guess);
+        drafts.add(draft("main-db", 3307, Confidence::Declared, "file"));
+        drafts.absorb_guesses();
+        let ids: Vec<String> = drafts
+            .edges(&|_| None)
+            .into_iter()
+            .map(|edge| edge.id.0)
+            .collect();
+        assert_eq!(ids, ["ap->db:3307/mysql@db", "ap->db:3307/mysql@main-db"]);
+    }
+}

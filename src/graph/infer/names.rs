@@ -1,0 +1,220 @@
+//! Which names a client may dial, and which tier stands behind each. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::compose::{ComposeFile, NetworkMode, Service};
+
+/// Host names (and fixed addresses) → tier.
+#[derive(Debug, Clone, Default)]
+pub struct NameTable {
+    exact: BTreeMap<String, String>,
+    folded: BTreeMap<String, String>,
+    /// Names that lead elsewhere although a tier is called like that (`extra_hosts`).
+    pinned: BTreeSet<String>,
+}
+
+impl NameTable {
+    /// Lets `name` lead to `tier`; the first one to take a name keeps it.
+    pub fn insert(&mut self, name: &str, tier: &str) {
+        self.exact
+            .entry(name.to_owned())
+            .or_insert_with(|| tier.to_owned());
+        self.folded
+            .entry(name.to_ascii_lowercase())
+            .or_insert_with(|| tier.to_owned());
+    }
+
+    /// Lets `name` lead nowhere that is a tier.
+    pub fn pin(&mut self, name: &str) {
+        self.pinned.insert(name.to_ascii_lowercase());
+    }
+
+    /// The tier behind a host; DNS does not distinguish case, so an exact match only comes first.
+    #[must_use]
+    pub fn resolve(&self, host: &str) -> Option<&str> {
+        let host = host.trim_end_matches('.');
+        let folded = host.to_ascii_lowercase();
+        if self.pinned.contains(&folded) {
+            return None;
+        }
+        self.exact
+            .get(host)
+            .or_else(|| self.folded.get(&folded))
+            .map(String::as_str)
+    }
+
+    /// Whether the name is pinned to an address of its own.
+    #[must_use]
+    pub fn is_pinned(&self, host: &str) -> bool {
+        self.pinned.contains(&host.to_ascii_lowercase())
+    }
+
+    /// The tier whose name is the given words, whatever stands between them: `[penpot, backend]` → `penpot-backend`.
+    #[must_use]
+    pub fn by_words(&self, words: &[String]) -> Option<(&str, &str)> {
+        let wanted = words.concat();
+        self.exact
+            .iter()
+            .find(|(name, _)| crate::address::words(name).concat() == wanted)
+            .map(|(name, tier)| (name.as_str(), tier.as_str()))
+    }
+
+    /// The names that a service may dial in a compose project.
+    #[must_use]
+    pub fn of_client(file: &ComposeFile, client: &Service) -> Self {
+        let mut table = Self::default();
+        let all = || file.services.values().chain(file.inactive.values());
+        // A service's own name wins over another's alias.
+        for service in all() {
+            table.insert(&service.name, &service.name);
+        }
+        for service in all() {
+            if let Some(name) = &service.container_name {
+                table.insert(name, &service.name);
+            }
+        }
+        let seen_from = networks(file, client);
+        for service in all() {
+            for (network, joined) in &service.networks {
+                if seen_from.contains(network.as_str()) {
+                    for alias in &joined.aliases {
+                        table.insert(alias, &service.name);
+                    }
+                }
+                for address in [&joined.ipv4_address, &joined.ipv6_address]
+                    .into_iter()
+                    .flatten()
+                {
+                    table.insert(address, &service.name);
+                }
+            }
+            table.insert(
+                &format!("{}-{}-1", file.project, service.name),
+                &service.name,
+            );
+        }
+        for link in &client.links {
+            table.exact.insert(link.alias.clone(), link.service.clone());
+            table
+                .folded
+                .insert(link.alias.to_ascii_lowercase(), link.service.clone());
+        }
+        for (name, addresses) in &client.extra_hosts {
+            let tier = addresses
+                .iter()
+                .find_map(|address| table.exact.get(address).cloned());
+            match tier {
+                Some(tier) => {
+                    table.exact.insert(name.clone(), tier.clone());
+                    table.folded.insert(name.to_ascii_lowercase(), tier);
+                }
+                None => table.pin(name),
+            }
+        }
+        table
+    }
+}
+
+/// The networks on which a service really stands: those of the service whose namespace it shares.
+pub(super) fn networks<'a>(file: &'a ComposeFile, service: &'a Service) -> BTreeSet<&'a str> {
+    let mut current = service;
+    // A chain of `network_mode: service:` is short; the bound keeps a cycle from turning for ever.
+    for _ in 0..8 {
+        match &current.network_mode {
+            Some(NetworkMode::Service(other)) => match file
+                .services
+                .get(other)
+                .or_else(|| file.inactive.get(other))
+            {
+                Some(next) => current = next,
+                None => break,
+            },
+            _ => break,
+        }
+    }
+    current.networks.keys().map(String::as_str).collect()
+}
+
+/// Whether two services can exchange packets by name in compose.
+pub(super) fn connected(file: &ComposeFile, from: &Service, to: &Service) -> bool {
+    if matches!(
+        from.network_mode,
+        Some(NetworkMode::Host | NetworkMode::None | NetworkMode::Container(_))
+    ) {
+        return false;
+    }
+    let (ours, theirs) = (networks(file, from), networks(file, to));
+    // A hand-made model may leave networks out: then nothing is isolated.
+    (ours.is_empty() && theirs.is_empty()) || ours.intersection(&theirs).next().is_some()
+}
+
+/// Whether two services share one network namespace: what one says about the other is `localhost`.
+pub(super) fn same_namespace(from: &Service, to: &Service) -> bool {
+    let inside = |one: &Service, other: &Service| matches!(&one.network_mode, Some(NetworkMode::Service(name)) if *name == other.name);
+    inside(from, to) || inside(to, from)
+}
+
+/// The names under which peers may call a service.
+pub(super) fn of_service(service: &Service) -> Vec<String> {
+    let mut names = vec![service.name.clone()];
+    names.extend(service.container_name.clone());
+    names.extend(
+        service
+            .networks
+            .values()
+            .flat_map(|joined| joined.aliases.iter().cloned()),
+    );
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::ServiceNetwork;
+
+    fn service(name: &str, networks: &[&str]) -> Service {
+        Service {
+            name: name.to_owned(),
+            networks: networks
+                .iter()
+                .map(|key| ((*key).to_owned(), ServiceNetwork::default()))
+                .collect(),
+            ..Service::default()
+        }
+    }
+
+    #[test]
+    fn names_are_case_insensitive_and_aliases_keep_to_their_network() {
+        let mut file = ComposeFile::default();
+        let mut db = service("DB", &["back"]);
+        db.container_name = Some("main-db".into());
+        db.networks
+            .get_mut("back")
+            .unwrap()
+            .aliases
+            .push("sql".into());
+        file.services.insert("DB".into(), db);
+        let api = service("api", &["back"]);
+        let table = NameTable::of_client(&file, &api);
+        assert_eq!(table.resolve("db"), Some("DB"));
+        assert_eq!(table.resolve("main-db"), Some("DB"));
+        assert_eq!(table.resolve("SQL"), Some("DB"));
+        assert_eq!(table.resolve("redis"), None);
+        let web = service("web", &["front"]);
+        assert_eq!(NameTable::of_client(&file, &web).resolve("sql"), None);
+        assert!(!connected(&file, &web, &file.services["DB"]));
+        assert!(connected(&file, &api, &file.services["DB"]));
+    }
+
+    #[test]
+    fn extra_hosts_lead_elsewhere() {
+        let mut file = ComposeFile::default();
+        file.services
+            .insert("db".into(), service("db", &["default"]));
+        let mut api = service("api", &["default"]);
+        api.extra_hosts.insert("db".into(), vec!["10.1.2.3".into()]);
+        assert_eq!(NameTable::of_client(&file, &api).resolve("db"), None);
+    }
+}

@@ -1,0 +1,297 @@
+//! What compose says without an address: `links`, `depends_on`, and proxies that find their targets through the docker socket. Pure.
+//!
+//! `links` declare a connection. `depends_on` is an order of start: it becomes a weak edge only where nothing speaks against a
+//! connection and the target plainly serves somewhere.
+
+use std::collections::BTreeMap;
+
+use crate::compose::{ComposeFile, Service};
+use crate::protocol::Protocol;
+
+use super::super::Confidence;
+use super::facts::TierFacts;
+use super::merge::{Draft, Drafts};
+use super::names;
+
+/// What the readers of this file look at.
+pub(super) struct Project<'a> {
+    pub file: &'a ComposeFile,
+    pub facts: &'a BTreeMap<String, TierFacts>,
+}
+
+impl<'a> Project<'a> {
+    fn service(&self, name: &str) -> Option<&'a Service> {
+        self.file
+            .services
+            .get(name)
+            .or_else(|| self.file.inactive.get(name))
+    }
+
+    fn active(&self, name: &str) -> Option<&'a Service> {
+        self.file.services.get(name)
+    }
+
+    /// The draft of an edge whose port only the target tells.
+    fn draft(
+        &self,
+        from: &Service,
+        to: &Service,
+        host: &str,
+        confidence: Confidence,
+        origin: String,
+    ) -> Option<Draft> {
+        let dialled = self.facts.get(&to.name)?.dial(None, None, false)?;
+        Some(Draft {
+            from: from.name.clone(),
+            to: to.name.clone(),
+            host: host.to_owned(),
+            port: dialled.port,
+            protocol: dialled.protocol,
+            // Nothing of the client's configuration tells this port: what does tell one is better.
+            guessed: true,
+            by_scheme: false,
+            origin: vec![origin],
+            confidence,
+            variable: None,
+            login: None,
+            path: None,
+            tls: None,
+            external: false,
+            optional: self.active(&from.name).is_none(),
+        })
+    }
+
+    fn is_store(&self, tier: &str) -> bool {
+        self.facts.get(tier).is_some_and(TierFacts::is_store)
+    }
+
+    fn protocol(&self, tier: &str) -> Option<Protocol> {
+        self.facts.get(tier)?.server().map(|server| server.protocol)
+    }
+
+    /// `links`: declared. Gives the names of targets whose port nothing tells.
+    pub(super) fn links(&self, from: &Service, drafts: &mut Drafts) -> Vec<String> {
+        let mut unknown = Vec::new();
+        for link in &from.links {
+            let Some(to) = self.active(&link.service) else {
+                continue;
+            };
+            if to.name == from.name || !names::connected(self.file, from, to) {
+                continue;
+            }
+            let origin = format!("compose services.{}.links", from.name);
+            if drafts.confirm(&from.name, &to.name, &origin, Confidence::Declared) {
+                continue;
+            }
+            match self.draft(from, to, &link.alias, Confidence::Declared, origin) {
+                Some(draft) => drafts.add(draft),
+                None => unknown.push(to.name.clone()),
+            }
+        }
+        unknown
+    }
+
+    /// Proxies that find their targets by labels and variables, through the docker socket.
+    pub(super) fn discovered(&self, proxy: &Service, drafts: &mut Drafts) {
+        if !proxy.docker_socket {
+            return;
+        }
+        let image = proxy.image.as_deref().unwrap_or_default();
+        let traefik = image.contains("traefik");
+        let public = |target: u16| proxy.ports.iter().any(|port| port.target == target);
+        if !(traefik || public(80) || public(443)) {
+            return;
+        }
+        for to in self.file.services.values() {
+            if to.name == proxy.name || !names::connected(self.file, proxy, to) {
+                continue;
+            }
+            let (found, port, key) = if traefik {
+                (traefik_routes(to), traefik_port(to), "labels")
+            } else {
+                let port = to
+                    .environment
+                    .get("VIRTUAL_PORT")
+                    .map(|value| value.value.clone());
+                (
+                    to.environment.contains_key("VIRTUAL_HOST"),
+                    port,
+                    "environment.VIRTUAL_HOST",
+                )
+            };
+            if !found {
+                continue;
+            }
+            let origin = format!(
+                "compose services.{}.{key}, read by {} through the docker socket",
+                to.name, proxy.name
+            );
+            let written = port.as_deref().and_then(super::facts::number);
+            let facts = self.facts.get(&to.name);
+            let dialled = written.or_else(|| {
+                facts
+                    .and_then(|facts| facts.dial(None, Some(Protocol::Http), false))
+                    .map(|found| found.port)
+            });
+            if let Some(port) = dialled {
+                drafts.add(Draft {
+                    from: proxy.name.clone(),
+                    to: to.name.clone(),
+                    host: to.name.clone(),
+                    port,
+                    protocol: Protocol::Http,
+                    guessed: false,
+                    by_scheme: false,
+                    origin: vec![origin],
+                    confidence: Confidence::Likely,
+                    variable: None,
+                    login: None,
+                    path: None,
+                    tls: None,
+                    external: false,
+                    optional: false,
+                });
+            }
+        }
+    }
+
+    /// `depends_on`: weak.
+    pub(super) fn depends(&self, from: &Service, drafts: &mut Drafts) {
+        let mut weak = Vec::new();
+        for (name, depends) in &from.depends_on {
+            let Some(to) = self.active(name) else {
+                continue;
+            };
+            let origin = format!("compose services.{}.depends_on", from.name);
+            let ends = depends.condition == "service_completed_successfully"
+                || to.is_one_shot() && !self.is_store(name);
+            // `volumes_from`, `ipc`, `pid`, `network_mode` imply an order, and no connection.
+            if depends.implied_by.is_some() || ends || to.name == from.name {
+                continue;
+            }
+            if drafts.between(&from.name, name).next().is_some() {
+                drafts.confirm(&from.name, name, &origin, Confidence::Weak);
+                continue;
+            }
+            if !self.speaks_for_a_connection(from, to, drafts) {
+                continue;
+            }
+            let draft = self.draft(from, to, name, Confidence::Weak, origin);
+            weak.extend(draft.map(|draft| Draft {
+                optional: draft.optional || !depends.required,
+                ..draft
+            }));
+        }
+        for draft in weak {
+            drafts.add(draft);
+        }
+        self.inherited(from, drafts);
+    }
+
+    /// Whether an order of start may stand for a connection.
+    fn speaks_for_a_connection(&self, from: &Service, to: &Service, drafts: &Drafts) -> bool {
+        let store = self.is_store(&to.name);
+        let backwards = drafts
+            .between(&to.name, &from.name)
+            .any(|draft| draft.confidence > Confidence::Weak);
+        // A worker waits for the web role of the same application because that one migrates.
+        let roles = same_application(from, to) && !store;
+        // Whoever finds others through the docker socket does not call its fellow.
+        let fellows = from.docker_socket && to.docker_socket;
+        // A tier whose configuration names other applications would name this one too; stores often stand elsewhere (a secret, a file).
+        let names_others = drafts.of(&from.name).any(|draft| {
+            draft.confidence > Confidence::Weak
+                && !draft.external
+                && !is_telemetry(draft)
+                && !self.is_store(&draft.to)
+        });
+        // Kafka's clients wait for ZooKeeper and talk to the broker.
+        let by_broker = self.protocol(&to.name) == Some(Protocol::Zookeeper)
+            && drafts
+                .of(&from.name)
+                .any(|draft| draft.protocol == Protocol::Kafka);
+        names::connected(self.file, from, to)
+            && !(backwards || roles || fellows || by_broker || (names_others && !store))
+    }
+
+    /// A role without any address of its own that waits for another role of the same image shares that one's configuration by a
+    /// volume, and with it the stores.
+    fn inherited(&self, from: &Service, drafts: &mut Drafts) {
+        if drafts.of(&from.name).next().is_some() || !from.links.is_empty() {
+            return;
+        }
+        let Some(to) = from
+            .depends_on
+            .keys()
+            .filter_map(|name| self.service(name))
+            .find(|to| to.image.is_some() && to.image == from.image)
+        else {
+            return;
+        };
+        let shared: Vec<Draft> = drafts
+            .of(&to.name)
+            .filter(|draft| !draft.external && self.is_store(&draft.to))
+            .cloned()
+            .collect();
+        for draft in shared {
+            let reachable = self
+                .service(&draft.to)
+                .is_some_and(|store| names::connected(self.file, from, store));
+            if reachable && draft.to != from.name {
+                drafts.add(Draft {
+                    from: from.name.clone(),
+                    origin: vec![format!("compose services.{}: the configuration of {}, whose image and volumes it shares", from.name, to.name)],
+                    confidence: Confidence::Weak,
+                    variable: None,
+                    login: None,
+                    ..draft
+                });
+            }
+        }
+    }
+}
+
+/// Whether an edge only sends telemetry: it says nothing about how an application names its peers.
+fn is_telemetry(draft: &Draft) -> bool {
+    let by_port = matches!(
+        draft.port.get(),
+        4317 | 4318 | 6831 | 9411 | 8125 | 14268 | 24224
+    );
+    by_port
+        || draft
+            .variable
+            .as_deref()
+            .is_some_and(|name| name.starts_with("OTEL_"))
+}
+
+/// Whether two services are roles of one application.
+fn same_application(one: &Service, other: &Service) -> bool {
+    match (&one.image, &other.image) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => match (&one.build, &other.build) {
+            (Some(one), Some(other)) => one.context.is_some() && one == other,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn traefik_routes(service: &Service) -> bool {
+    let off = service
+        .labels
+        .get("traefik.enable")
+        .is_some_and(|value| value.eq_ignore_ascii_case("false"));
+    !off && service.labels.iter().any(|(key, value)| {
+        (key == "traefik.enable" && value.eq_ignore_ascii_case("true"))
+            || key.starts_with("traefik.http.routers.")
+            || key.starts_with("traefik.frontend.")
+    })
+}
+
+fn traefik_port(service: &Service) -> Option<String> {
+    let label = service
+        .labels
+        .iter()
+        .find(|(key, _)| key.ends_with(".loadbalancer.server.port") || *key == "traefik.port");
+    label.map(|(_, value)| value.clone())
+}

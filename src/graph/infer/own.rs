@@ -1,0 +1,259 @@
+//! What a tier's own command and environment say about where it listens. Pure.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use crate::address;
+use crate::catalog::ImagePort;
+use crate::protocol::Protocol;
+
+use super::facts::{Evidence, number};
+use super::words;
+
+/// Programs that serve: name, port, protocol.
+const SERVERS: [(&str, u16, Protocol); 27] = [
+    ("redis", 6379, Protocol::Redis),
+    ("redis-server", 6379, Protocol::Redis),
+    ("valkey-server", 6379, Protocol::Redis),
+    ("keydb-server", 6379, Protocol::Redis),
+    ("redis-sentinel", 26379, Protocol::Redis),
+    ("mysqld", 3306, Protocol::Mysql),
+    ("mysqld_safe", 3306, Protocol::Mysql),
+    ("mariadbd", 3306, Protocol::Mysql),
+    ("postgres", 5432, Protocol::Postgres),
+    ("mongod", 27017, Protocol::Mongodb),
+    ("memcached", 11211, Protocol::Memcached),
+    ("rabbitmq-server", 5672, Protocol::Amqp),
+    ("nats-server", 4222, Protocol::Nats),
+    ("mosquitto", 1883, Protocol::Mqtt),
+    ("nginx", 80, Protocol::Http),
+    ("httpd", 80, Protocol::Http),
+    ("httpd-foreground", 80, Protocol::Http),
+    ("apache2-foreground", 80, Protocol::Http),
+    ("caddy", 80, Protocol::Http),
+    ("haproxy", 80, Protocol::Http),
+    ("traefik", 80, Protocol::Http),
+    ("php-fpm", 9000, Protocol::Fastcgi),
+    ("etcd", 2379, Protocol::Http),
+    ("consul", 8500, Protocol::Http),
+    ("prometheus", 9090, Protocol::Http),
+    ("zkServer.sh", 2181, Protocol::Zookeeper),
+    ("clickhouse-server", 8123, Protocol::Http),
+];
+/// Programs that only call others.
+const CLIENTS: [&str; 20] = [
+    "redis-cli",
+    "valkey-cli",
+    "mysql",
+    "mariadb",
+    "mysqladmin",
+    "mysqldump",
+    "psql",
+    "pg_dump",
+    "pg_isready",
+    "mongo",
+    "mongosh",
+    "mongorestore",
+    "curl",
+    "wget",
+    "nc",
+    "cub",
+    "mc",
+    "sleep",
+    "rabbitmqadmin",
+    "etcdctl",
+];
+/// Programs before the one that counts.
+const WRAPPERS: [&str; 16] = [
+    "sh",
+    "bash",
+    "ash",
+    "/bin/sh",
+    "exec",
+    "tini",
+    "dumb-init",
+    "docker-entrypoint.sh",
+    "env",
+    "gosu",
+    "su-exec",
+    "sudo",
+    "nohup",
+    "--",
+    "-c",
+    "time",
+];
+
+/// The program that a command runs, by its base name, behind shells and wrappers.
+pub(super) fn program(command: &[String]) -> Option<String> {
+    let tokens = words::tokens(command);
+    tokens
+        .iter()
+        .map(|token| token.rsplit('/').next().unwrap_or(token))
+        .find(|name| {
+            let option = name.starts_with('-') || name.contains('=');
+            !(name.is_empty()
+                || option
+                || WRAPPERS.contains(name)
+                || name.ends_with("entrypoint.sh"))
+        })
+        .map(str::to_owned)
+}
+
+pub(super) fn is_client(program: &str) -> bool {
+    CLIENTS.contains(&program)
+        || program.starts_with("kafka-topics")
+        || program.starts_with("kafka-console")
+}
+
+pub(super) fn server(program: &str) -> Option<ImagePort> {
+    let entry = SERVERS.iter().find(|(name, ..)| *name == program)?;
+    Some(ImagePort {
+        port: NonZeroU16::new(entry.1)?,
+        protocol: entry.2,
+    })
+}
+
+/// A server by the variables that only a server's image reads; not where the same environment names a host, as a client's does.
+pub(super) fn by_environment(
+    environment: &BTreeMap<String, String>,
+) -> Option<(ImagePort, String)> {
+    const VARIABLES: [(&str, Protocol); 12] = [
+        ("MYSQL_ROOT_PASSWORD", Protocol::Mysql),
+        ("MYSQL_ROOT_PASSWORD_FILE", Protocol::Mysql),
+        ("MYSQL_RANDOM_ROOT_PASSWORD", Protocol::Mysql),
+        ("MYSQL_ALLOW_EMPTY_PASSWORD", Protocol::Mysql),
+        ("MARIADB_ROOT_PASSWORD", Protocol::Mysql),
+        ("MARIADB_RANDOM_ROOT_PASSWORD", Protocol::Mysql),
+        ("POSTGRES_INITDB_ARGS", Protocol::Postgres),
+        ("POSTGRES_HOST_AUTH_METHOD", Protocol::Postgres),
+        ("MONGO_INITDB_ROOT_USERNAME", Protocol::Mongodb),
+        ("MONGO_INITDB_DATABASE", Protocol::Mongodb),
+        ("RABBITMQ_DEFAULT_USER", Protocol::Amqp),
+        ("MSSQL_SA_PASSWORD", Protocol::Mssql),
+    ];
+    let (name, protocol) = VARIABLES
+        .iter()
+        .find(|(name, _)| environment.contains_key(*name))?;
+    if !address::families(environment).is_empty() {
+        return None;
+    }
+    Some((
+        ImagePort {
+            port: protocol.default_port()?,
+            protocol: *protocol,
+        },
+        (*name).to_owned(),
+    ))
+}
+
+/// Ports on which its own command and environment make it listen.
+pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<NonZeroU16> {
+    let mut found = by_command(
+        evidence.words,
+        serves.is_some_and(|one| one.protocol.is_store()),
+    );
+    let store = serves.is_some_and(|one| one.protocol.is_store());
+    let declared: Vec<NonZeroU16> = evidence.ports.iter().map(|port| port.port).collect();
+    for (name, value) in &evidence.environment {
+        let Some(port) = number(value.trim()) else {
+            continue;
+        };
+        let upper = name.to_ascii_uppercase();
+        let of_store = upper.ends_with("_PORT_NUMBER")
+            || matches!(upper.as_str(), "PGPORT" | "MYSQL_TCP_PORT");
+        let general = matches!(
+            upper.as_str(),
+            "PORT"
+                | "SERVER_PORT"
+                | "HTTP_PORT"
+                | "APP_PORT"
+                | "LISTEN_PORT"
+                | "GF_SERVER_HTTP_PORT"
+                | "NODE_PORT"
+                | "ASPNETCORE_HTTP_PORTS"
+        );
+        // `AD_PORT` of the tier `ad`, as long as no declaration speaks against it: it may be the published one.
+        let mut words = address::words(name);
+        let named = words.pop().is_some_and(|last| last == "port")
+            && words.concat() == address::words(evidence.tier).concat()
+            && (declared.is_empty() || declared.contains(&port));
+        if (store && of_store) || (!store && (general || named)) {
+            found.push(port);
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|port| seen.insert(*port));
+    found
+}
+
+/// `--port 3307`, `--bind 0.0.0.0:8000`, `--server.port=81`, `runserver :8000`; `-p` only of servers where it means that.
+fn by_command(command: &[String], store: bool) -> Vec<NonZeroU16> {
+    let tokens = words::tokens(command);
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let (flag, value) = match token.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (token.as_str(), tokens.get(at + 1).cloned()),
+        };
+        let name = flag.trim_start_matches('-').to_ascii_lowercase();
+        let name = name
+            .strip_prefix("dserver.")
+            .map_or(name.clone(), |rest| format!("server.{rest}"));
+        let value = value.unwrap_or_default();
+        let last = value.rsplit(':').next().unwrap_or(&value);
+        let port = match name.as_str() {
+            "port" | "http-port" | "server.port" | "http.port" | "server-port" | "http_port"
+                if flag.starts_with('-') =>
+            {
+                number(&value)
+            }
+            "p" if flag == "-p" && store => number(&value),
+            "bind" | "b" | "listen" | "listen-address" | "web.listen-address" | "address"
+            | "addr" | "http-addr" | "http-address"
+                if flag.starts_with('-') && !value.contains('/') && value.contains(':') =>
+            {
+                number(last)
+            }
+            "runserver" => number(last),
+            _ => None,
+        };
+        found.extend(port);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_program_is_found_behind_shells() {
+        assert_eq!(
+            program(&command(&["sh", "-c", "valkey-server --appendonly yes"])),
+            Some("valkey-server".into())
+        );
+        assert_eq!(
+            program(&command(&["/usr/bin/redis-server", "/x.conf"])),
+            Some("redis-server".into())
+        );
+        assert_eq!(program(&command(&["--transaction-isolation=READ"])), None);
+    }
+
+    #[test]
+    fn ports_of_the_command() {
+        let read = |words: &[&str]| -> Vec<u16> {
+            by_command(&command(words), false)
+                .into_iter()
+                .map(NonZeroU16::get)
+                .collect()
+        };
+        assert_eq!(read(&["gunicorn", "--bind", "0.0.0.0:8000", "app"]), [8000]);
+        assert_eq!(read(&["python manage.py runserver 0.0.0.0:8001"]), [8001]);
+        assert_eq!(read(&["mysqld", "--port=3307"]), [3307]);
+        assert!(read(&["psql", "-p", "5433"]).is_empty());
+    }
+}

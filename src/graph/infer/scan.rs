@@ -1,0 +1,283 @@
+//! One client's own configuration (environment, command, files) → what it dials. Pure; used for compose services and for Pods.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
+
+use crate::address::{self, LoginReference, Role, Shape, Target, TlsMode};
+use crate::catalog::Catalog;
+use crate::protocol::Protocol;
+
+use super::super::Confidence;
+use super::files;
+use super::names::NameTable;
+use super::words;
+
+/// A client's configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// Variables whose value is known, `$(VAR)` already expanded.
+    pub environment: BTreeMap<String, String>,
+    /// Variables whose value stands in a Secret: they exist, and that is all that is known.
+    pub secret_variables: BTreeSet<String>,
+    /// Entrypoint, command and arguments.
+    pub words: Vec<String>,
+    /// Text files that the container sees: path and text.
+    pub files: Vec<(String, String)>,
+    /// The image.
+    pub image: Option<String>,
+}
+
+/// Where an address leads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RawTarget {
+    /// A tier.
+    Tier(String),
+    /// A dotted name or an address that is no tier.
+    Outside,
+    /// A single word that no one defines.
+    Unknown,
+}
+
+/// Where an address was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A variable.
+    Variable(String),
+    /// The command.
+    Words,
+    /// A file, by its path in the container.
+    File(String),
+    /// What the image dials where nothing else is set.
+    Image,
+}
+
+/// One address that a client's configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawEdge {
+    /// Where it leads.
+    pub target: RawTarget,
+    /// The host as written.
+    pub host: String,
+    /// The port, if anything on the client's side tells one.
+    pub port: Option<NonZeroU16>,
+    /// Ports of variables that may belong to the same host: they count if the target listens there.
+    pub further_ports: Vec<NonZeroU16>,
+    /// The protocol, as far as scheme or key tell.
+    pub protocol: Option<Protocol>,
+    /// Whether the protocol comes from a scheme.
+    pub by_scheme: bool,
+    /// Where it was found.
+    pub place: Place,
+    /// The key under which it stands (variable, option, directive).
+    pub key: String,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// How the client logs in.
+    pub login: Option<LoginReference>,
+    /// HTTP: the path of the client's own URL.
+    pub path: Option<String>,
+    /// TLS as the client says.
+    pub tls: Option<TlsMode>,
+}
+
+/// An address in a command or file, before its host is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub key: String,
+    pub target: Target,
+    pub confidence: Confidence,
+}
+
+/// Everything that a client's configuration dials, in the order environment, command, files, image; repetitions included.
+#[must_use]
+pub fn scan(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdge> {
+    let mut edges = Vec::new();
+    for family in address::families_beside(&source.environment, &source.secret_variables) {
+        let place = Place::Variable(family.host_variable.clone());
+        let hit = Hit {
+            key: family.host_variable.clone(),
+            confidence: Confidence::Declared,
+            target: family.target,
+        };
+        if let Some(mut edge) = raw(hit, place, names) {
+            // A bare unknown word is worth a word only if a port stands beside it.
+            if edge.target == RawTarget::Unknown && edge.port.is_none() {
+                continue;
+            }
+            edge.further_ports = family.further_ports;
+            edge.login = family.login;
+            edges.push(edge);
+        }
+    }
+    for (name, value) in &source.environment {
+        // `JAVA_OPTS=-Dredis.host=redis -Dredis.port=6379`.
+        if (value.starts_with('-') || value.contains(" -D") || value.contains(" --"))
+            && address::role(name) != Role::Never
+        {
+            for hit in words::scan(std::slice::from_ref(value), names) {
+                let edge = raw(hit, Place::Variable(name.clone()), names);
+                edges.extend(edge.filter(|edge| matches!(edge.target, RawTarget::Tier(_))));
+            }
+        }
+    }
+    let command: Vec<String> = source
+        .words
+        .iter()
+        .map(|word| files::substitute(word, source, names).text)
+        .collect();
+    for hit in words::scan(&command, names) {
+        edges.extend(raw(hit, Place::Words, names));
+    }
+    for (path, text) in &source.files {
+        for hit in files::scan(path, text, source, names) {
+            edges.extend(raw(hit, Place::File(path.clone()), names));
+        }
+    }
+    edges.extend(by_image(source, names, catalog));
+    edges
+}
+
+/// What the image dials where no variable says otherwise.
+fn by_image(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdge> {
+    let Some(image) = &source.image else {
+        return Vec::new();
+    };
+    let set = |name: &str| {
+        source.environment.contains_key(name) || source.secret_variables.contains(name)
+    };
+    catalog
+        .images
+        .dials(image)
+        .iter()
+        .filter(|dial| !dial.unless.iter().any(|name| set(name)))
+        .filter_map(|dial| {
+            let tier = names.resolve(&dial.host)?;
+            Some(RawEdge {
+                target: RawTarget::Tier(tier.to_owned()),
+                host: dial.host.clone(),
+                port: Some(dial.port),
+                further_ports: Vec::new(),
+                protocol: None,
+                by_scheme: false,
+                place: Place::Image,
+                key: String::new(),
+                confidence: Confidence::Likely,
+                login: None,
+                path: None,
+                tls: None,
+            })
+        })
+        .collect()
+}
+
+fn raw(hit: Hit, place: Place, names: &NameTable) -> Option<RawEdge> {
+    let Hit {
+        key,
+        target,
+        confidence,
+    } = hit;
+    let lead = match names.resolve(&target.host) {
+        Some(tier) => RawTarget::Tier(tier.to_owned()),
+        None if names.is_pinned(&target.host) => return None,
+        None if target.host.contains(['.', ':']) => RawTarget::Outside,
+        None => RawTarget::Unknown,
+    };
+    Some(RawEdge {
+        target: lead,
+        host: target.host,
+        port: target.port,
+        further_ports: Vec::new(),
+        protocol: target.protocol,
+        by_scheme: target.by_scheme,
+        place,
+        key,
+        confidence: if target.shape == Shape::Host {
+            confidence.min(Confidence::Declared)
+        } else {
+            confidence
+        },
+        login: None,
+        path: target.path,
+        tls: target.tls,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> NameTable {
+        let mut names = NameTable::default();
+        for name in ["DB", "kvs", "elasticsearch"] {
+            names.insert(name, name);
+        }
+        names
+    }
+
+    fn source(pairs: &[(&str, &str)]) -> Source {
+        Source {
+            environment: pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Source::default()
+        }
+    }
+
+    #[test]
+    fn tiers_outside_hosts_and_unknown_names_are_told_apart() {
+        let source = source(&[
+            ("DB_HOST", "db"),
+            ("KVS_URL", "redis://kvs:6379/0"),
+            ("MAIL_URL", "smtp://mail.example.com:587"),
+            ("JAEGER_HOST", "jaeger"),
+            ("JAEGER_PORT", "16686"),
+            ("LOG_SERVER", "quiet"),
+        ]);
+        let found = scan(&source, &names(), &Catalog::embedded());
+        let leads: Vec<(&str, &RawTarget)> = found
+            .iter()
+            .map(|edge| (edge.host.as_str(), &edge.target))
+            .collect();
+        assert_eq!(
+            leads,
+            [
+                ("db", &RawTarget::Tier("DB".into())),
+                ("jaeger", &RawTarget::Unknown),
+                ("kvs", &RawTarget::Tier("kvs".into())),
+                ("mail.example.com", &RawTarget::Outside),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_secret_password_pairs_and_an_image_has_its_own_default() {
+        let mut with_secret = source(&[("DB_HOST", "DB"), ("DB_USER", "u")]);
+        with_secret.secret_variables.insert("DB_PASSWORD".into());
+        let found = scan(&with_secret, &names(), &Catalog::embedded());
+        assert!(
+            found[0]
+                .login
+                .as_ref()
+                .unwrap()
+                .variables()
+                .contains(&"DB_PASSWORD")
+        );
+        let mut kibana = source(&[]);
+        kibana.image = Some("kibana:8".into());
+        assert_eq!(
+            scan(&kibana, &names(), &Catalog::embedded())[0]
+                .port
+                .map(NonZeroU16::get),
+            Some(9200)
+        );
+        kibana
+            .environment
+            .insert("ELASTICSEARCH_HOSTS".into(), "http://other:9200".into());
+        assert!(
+            scan(&kibana, &names(), &Catalog::embedded())
+                .iter()
+                .all(|edge| edge.host != "elasticsearch")
+        );
+    }
+}

@@ -1,0 +1,349 @@
+//! The story's graph, and one case for each rule.
+
+use super::*;
+use crate::compose::{
+    DependsOn, EnvironmentValue, Link, MountedFile, Network, NetworkMode, Port, ServiceNetwork,
+};
+
+fn service(name: &str, image: &str) -> Service {
+    Service {
+        name: name.to_owned(),
+        image: (!image.is_empty()).then(|| image.to_owned()),
+        networks: BTreeMap::from([("default".to_owned(), ServiceNetwork::default())]),
+        ..Service::default()
+    }
+}
+
+fn with_environment(mut service: Service, pairs: &[(&str, &str)]) -> Service {
+    for (name, value) in pairs {
+        service.environment.insert(
+            (*name).to_owned(),
+            EnvironmentValue {
+                value: (*value).to_owned(),
+                location: crate::compose::Location::default(),
+                from_env_file: false,
+            },
+        );
+    }
+    service
+}
+
+fn depending(mut service: Service, on: &[&str]) -> Service {
+    for name in on {
+        service.depends_on.insert(
+            (*name).to_owned(),
+            DependsOn {
+                condition: "service_started".into(),
+                required: true,
+                restart: false,
+                implied_by: None,
+            },
+        );
+    }
+    service
+}
+
+fn listening(mut service: Service, target: u16) -> Service {
+    service.ports.push(Port {
+        target,
+        published: Some(target.to_string()),
+        host_ip: None,
+        transport: "tcp".into(),
+        mode: "ingress".into(),
+        app_protocol: None,
+        name: None,
+    });
+    service
+}
+
+fn linked(mut service: Service, to: &str) -> Service {
+    service.links.push(Link {
+        service: to.to_owned(),
+        alias: to.to_owned(),
+    });
+    service
+}
+
+fn mounting(mut service: Service, target: &str, text: &str) -> Service {
+    service.mounts.push(MountedFile {
+        target: target.to_owned(),
+        source: format!("./{target}"),
+        text: text.to_owned(),
+    });
+    service
+}
+
+fn file(services: Vec<Service>) -> ComposeFile {
+    ComposeFile {
+        project: "p".into(),
+        services: services
+            .into_iter()
+            .map(|service| (service.name.clone(), service))
+            .collect(),
+        networks: BTreeMap::from([("default".to_owned(), Network::default())]),
+        ..ComposeFile::default()
+    }
+}
+
+fn edges(file: &ComposeFile) -> Vec<String> {
+    let inferred = infer(file, &Catalog::embedded());
+    inferred
+        .edges
+        .iter()
+        .map(|edge| format!("{} {:?}", edge.id, edge.confidence).to_lowercase())
+        .collect()
+}
+
+fn story() -> ComposeFile {
+    let db = with_environment(
+        service("DB", "mysql:8"),
+        &[("MYSQL_ROOT_PASSWORD", "r"), ("MYSQL_DATABASE", "app")],
+    );
+    let mut kvs = service("KVS", "redis:7");
+    kvs.command = Some(vec!["redis-server".into(), "--save".into(), String::new()]);
+    kvs.container_name = Some("KVS".into());
+    let web = with_environment(
+        listening(
+            depending(service("WEB", "python:3.12-slim"), &["DB", "AP"]),
+            3000,
+        ),
+        &[("AP_URL", "http://AP:2000")],
+    );
+    let ap = with_environment(
+        listening(
+            linked(depending(service("AP", "python:3.12-slim"), &["DB"]), "DB"),
+            2000,
+        ),
+        &[
+            ("DB_HOST", "DB"),
+            ("DB_USER", "app"),
+            ("DB_PASS", "s"),
+            ("DB_NAME", "app"),
+            ("KVS_URL", "redis://KVS:6379/0"),
+        ],
+    );
+    file(vec![db, kvs, web, ap])
+}
+
+#[test]
+fn the_story() {
+    assert_eq!(
+        edges(&story()),
+        [
+            "ap->db:3306/mysql declared",
+            "ap->kvs:6379/redis declared",
+            "web->ap:2000/http declared",
+            "web->db:3306/mysql weak",
+        ]
+    );
+    let inferred = infer(&story(), &Catalog::embedded());
+    let login = inferred.edges[0].login.as_ref().unwrap();
+    assert_eq!(
+        login.variables(),
+        ["DB_HOST", "DB_USER", "DB_PASS", "DB_NAME"]
+    );
+    assert_eq!(inferred.edges[0].host, "DB");
+    assert!(
+        inferred.edges[0]
+            .origin
+            .contains(&"compose services.AP.links".to_owned())
+    );
+    assert_eq!(inferred.notes, []);
+}
+
+#[test]
+fn the_story_in_its_shortest_form() {
+    let mut kvs = service("KVS", "sample-KVS:1.0");
+    kvs.command = Some(vec!["redis".into(), "--appendonly".into(), "yes".into()]);
+    let short = file(vec![
+        service("DB", "mysql:8"),
+        kvs,
+        listening(depending(service("WEB", "sample-WEB:1.0"), &["DB"]), 3000),
+        listening(
+            linked(depending(service("AP", "sample-AP:1.0"), &["DB"]), "DB"),
+            2000,
+        ),
+    ]);
+    assert_eq!(
+        edges(&short),
+        ["ap->db:3306/mysql declared", "web->db:3306/mysql weak"]
+    );
+    let tiers = infer(&short, &Catalog::embedded()).tiers;
+    let hint = tiers["KVS"].server.as_ref().unwrap();
+    assert_eq!((hint.port.get(), hint.protocol.name()), (6379, "redis"));
+    assert_eq!(tiers["WEB"].server.as_ref().unwrap().port.get(), 3000);
+}
+
+#[test]
+fn data_that_looks_like_a_host_is_none() {
+    let project = file(vec![
+        service("db", "postgres:16"),
+        service("redis", "redis"),
+        with_environment(
+            service("app", "app"),
+            &[
+                ("POSTGRES_DB", "db"),
+                ("CACHE_DRIVER", "redis"),
+                ("NO_PROXY", "db,redis"),
+                ("APP_NAME", "db"),
+            ],
+        ),
+    ]);
+    assert!(edges(&project).is_empty());
+}
+
+#[test]
+fn isolation_keeps_edges_out_and_says_so() {
+    let mut db = service("db", "postgres:16");
+    db.networks = BTreeMap::from([("back".to_owned(), ServiceNetwork::default())]);
+    let app = with_environment(
+        depending(service("app", "app"), &["db"]),
+        &[("DB_HOST", "db")],
+    );
+    let project = file(vec![db, app]);
+    assert!(edges(&project).is_empty());
+    assert_eq!(infer(&project, &Catalog::embedded()).notes.len(), 1);
+}
+
+#[test]
+fn one_namespace_is_localhost() {
+    let mut sidecar = with_environment(
+        service("sidecar", "x"),
+        &[
+            ("APP_URL_INTERNAL", "http://app:80"),
+            ("APP_HOST", "app"),
+            ("DB_HOST", "db"),
+        ],
+    );
+    sidecar.network_mode = Some(NetworkMode::Service("app".into()));
+    sidecar.networks.clear();
+    let project = file(vec![
+        service("app", "nginx"),
+        service("db", "mysql:8"),
+        sidecar,
+    ]);
+    assert_eq!(edges(&project), ["sidecar->db:3306/mysql declared"]);
+}
+
+#[test]
+fn static_addresses_and_container_names_lead_to_their_tier() {
+    let mut dns = service("dns", "cloudflared");
+    dns.container_name = Some("resolver".into());
+    dns.networks.get_mut("default").unwrap().ipv4_address = Some("172.20.0.2".into());
+    let client = with_environment(
+        service("hole", "pihole"),
+        &[
+            ("PIHOLE_DNS_", "172.20.0.2#5054;1.1.1.1"),
+            ("METRICS_URL", "http://resolver:9000"),
+        ],
+    );
+    assert_eq!(
+        edges(&file(vec![dns, client])),
+        [
+            "hole->dns:5054/udp declared",
+            "hole->dns:9000/http declared"
+        ]
+    );
+}
+
+#[test]
+fn start_orders_that_are_no_connections() {
+    let one_shot = {
+        let mut service = listening(service("migrate", "app"), 80);
+        service.restart = Some("no".into());
+        service
+    };
+    let project = file(vec![
+        listening(service("web", "app"), 8000),
+        one_shot,
+        depending(service("worker", "app"), &["web", "migrate"]),
+        with_environment(depending(service("alert", "alertmanager"), &["prom"]), &[]),
+        mounting(
+            service("prom", "prom/prometheus"),
+            "/etc/prometheus/prometheus.yml",
+            "targets: ['alert:9093']",
+        ),
+    ]);
+    assert_eq!(edges(&project), ["prom->alert:9093/http declared"]);
+}
+
+#[test]
+fn a_firm_edge_absorbs_the_weak_one_and_keeps_its_origin() {
+    let runner = with_environment(
+        depending(service("runner", "runners"), &["n8n"]),
+        &[("BROKER_URI", "http://n8n:5679")],
+    );
+    let project = file(vec![listening(service("n8n", "n8n"), 5678), runner]);
+    let inferred = infer(&project, &Catalog::embedded());
+    assert_eq!(edges(&project), ["runner->n8n:5679/http declared"]);
+    assert_eq!(inferred.edges[0].origin.len(), 2);
+}
+
+#[test]
+fn stores_outside_are_edges_and_other_hosts_are_listed() {
+    let app = with_environment(
+        service("app", "app"),
+        &[
+            ("DATABASE_URL", "postgres://u:p@pg.example.com/x"),
+            ("HOOK_URL", "https://hooks.example.com/x"),
+            ("CACHE_URL", "redis://typo:6379"),
+        ],
+    );
+    let project = file(vec![app]);
+    assert_eq!(
+        edges(&project),
+        [
+            "app->pg.example.com:5432/postgres declared",
+            "app->typo:6379/redis declared"
+        ]
+    );
+    let inferred = infer(&project, &Catalog::embedded());
+    assert!(inferred.edges.iter().all(|edge| edge.external));
+    assert_eq!(inferred.outside.len(), 1);
+}
+
+#[test]
+fn a_shared_file_concerns_those_that_wait_for_the_target() {
+    let text = "{ \"GeoMongo\": \"mongo-geo:27017\", \"RateMongo\": \"mongo-rate:27017\" }";
+    let mount = |service: Service| mounting(service, "/config.json", text);
+    let project = file(vec![
+        service("mongo-geo", "mongo"),
+        service("mongo-rate", "mongo"),
+        mount(depending(service("geo", "hotel"), &["mongo-geo"])),
+        mount(depending(service("rate", "hotel"), &["mongo-rate"])),
+    ]);
+    assert_eq!(
+        edges(&project),
+        [
+            "geo->mongo-geo:27017/mongodb declared",
+            "rate->mongo-rate:27017/mongodb declared"
+        ]
+    );
+}
+
+#[test]
+fn traefik_finds_its_targets_by_label() {
+    let mut proxy = listening(service("edge", "traefik:3"), 80);
+    proxy.docker_socket = true;
+    let mut api = service("api", "api");
+    api.labels.insert("traefik.enable".into(), "true".into());
+    api.labels.insert(
+        "traefik.http.services.a.loadbalancer.server.port".into(),
+        "8080".into(),
+    );
+    assert_eq!(
+        edges(&file(vec![proxy, api])),
+        ["edge->api:8080/http likely"]
+    );
+}
+
+#[test]
+fn a_link_without_any_port_is_a_note() {
+    let project = file(vec![
+        service("thing", "thing"),
+        linked(service("app", "app"), "thing"),
+    ]);
+    let inferred = infer(&project, &Catalog::embedded());
+    assert!(inferred.edges.is_empty());
+    assert_eq!(inferred.notes[0].kind, NoteKind::Incomplete);
+}

@@ -1,0 +1,107 @@
+//! One compose service → what it serves, and its tier. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::Catalog;
+use crate::compose::{ComposeFile, Service};
+use crate::protocol::Protocol;
+
+use super::super::Tier;
+use super::facts::{self, DeclaredPort, Evidence, TierFacts};
+use super::names;
+
+/// What a compose service serves.
+pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
+    let built = service.build.as_ref();
+    let mut ports: Vec<DeclaredPort> = Vec::new();
+    let expose = service
+        .expose
+        .iter()
+        .map(|one| (one.port, &one.transport, None, "compose expose"));
+    let published = service.ports.iter().map(|one| {
+        (
+            one.target,
+            &one.transport,
+            service.app_protocol(one.target),
+            "compose ports",
+        )
+    });
+    let image = built
+        .into_iter()
+        .flat_map(|build| &build.exposed)
+        .map(|one| (one.port, &one.transport, None, "Dockerfile EXPOSE"));
+    for (port, transport, protocol, origin) in expose.chain(published).chain(image) {
+        let declared = facts::declared(port, transport, protocol, origin);
+        // A database's port on something that is no database is a misplaced key, whatever the reason.
+        ports.extend(declared.filter(|one| !misplaced(service, one, catalog)));
+    }
+    let words = words(service);
+    TierFacts::read(
+        &Evidence {
+            tier: &service.name,
+            image: service.image.as_deref(),
+            base_image: built.and_then(|build| build.base_image.as_deref()),
+            environment: facts::plain(&service.environment),
+            words: &words,
+            ports,
+            healthcheck: service
+                .healthcheck
+                .as_ref()
+                .filter(|check| !check.disable)
+                .map_or(&[], |check| check.test.as_slice()),
+            one_shot: service.is_one_shot(),
+        },
+        catalog,
+    )
+}
+
+fn misplaced(service: &Service, port: &DeclaredPort, catalog: &Catalog) -> bool {
+    let store = catalog
+        .port_protocol(port.port.get())
+        .is_some_and(Protocol::is_store)
+        || port.port.get() == 33060;
+    let published = service
+        .ports
+        .iter()
+        .any(|one| one.target != port.port.get());
+    store
+        && service.image.is_none()
+        && service.build.is_some()
+        && published
+        && port.origin == "compose expose"
+}
+
+/// Entrypoint and command.
+pub(super) fn words(service: &Service) -> Vec<String> {
+    let entrypoint = service.entrypoint.iter().flatten();
+    entrypoint
+        .chain(service.command.iter().flatten())
+        .cloned()
+        .collect()
+}
+
+/// A service's tier, as far as compose tells.
+pub(super) fn tier(
+    file: &ComposeFile,
+    service: &Service,
+    facts: &BTreeMap<String, TierFacts>,
+) -> Tier {
+    let facts = facts.get(&service.name);
+    let active = file.services.contains_key(&service.name);
+    Tier {
+        name: service.name.clone(),
+        in_compose: true,
+        names: names::of_service(service),
+        server: facts.and_then(|facts| facts.server().cloned()),
+        ports: facts.map(TierFacts::listens).unwrap_or_default(),
+        one_shot: service.is_one_shot(),
+        expected: active && service.replicas != Some(0) && !service.provider,
+        image: service.image.clone(),
+        health_path: facts.and_then(|facts| facts.health_path().cloned()),
+        networks: names::networks(file, service)
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        ..Tier::default()
+    }
+}
