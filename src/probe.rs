@@ -25,6 +25,8 @@ mod redis;
 mod seen;
 mod talk;
 mod target;
+#[cfg(test)]
+mod tests;
 mod tls;
 pub mod wire;
 
@@ -228,7 +230,7 @@ fn scrubber(
             login::hide(reference, &target.login, environment, &mut scrubber);
         }
         if let Some((host, instead)) = target.hidden() {
-            scrubber.hide(host, instead);
+            scrubber.hide_host(host, instead);
         }
     }
     scrubber

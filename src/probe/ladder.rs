@@ -301,11 +301,13 @@ impl Walk<'_> {
     /// Who it is that takes the connection and does not speak the protocol.
     async fn identify(&self, found: &mut [Found], address: SocketAddr) {
         let stranger = found.iter_mut().find(|step| {
-            step.name == StepName::Protocol
-                && matches!(
-                    step.error,
-                    Some(StepError::Silent | StepError::Closed | StepError::Broken)
-                )
+            let names: &[StepError] = match step.name {
+                StepName::Protocol => &[StepError::Silent, StepError::Closed, StepError::Broken],
+                // One that ends the handshake knows TLS, and may even say so in plain HTTP.
+                StepName::Tls => &[StepError::Silent],
+                _ => &[],
+            };
+            step.error.is_some_and(|error| names.contains(&error))
         });
         if let Some(step) = stranger
             && !matches!(self.task.protocol, Protocol::Tcp | Protocol::Fastcgi)

@@ -53,6 +53,11 @@ impl Peer {
         &self.head
     }
 
+    /// What was read and not used yet.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The connection, with what was read of it and not used yet.
     pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
         (self.io, self.buffer)

@@ -136,14 +136,16 @@ async fn open(
 async fn asks_for_tls(peer: &mut Peer, ask: &Ask<'_>) -> Result<bool, Failure> {
     let end = ask.clock.phase(ANSWER);
     peer.send(TLS_REQUEST, end).await?;
-    match peer.exact(1, end).await?.first() {
-        Some(b'S') => Ok(true),
-        Some(b'N') => Ok(false),
-        _ => {
+    match (peer.exact(1, end).await?.first(), peer.unread()) {
+        // PostgreSQL says that one letter and waits: with more behind it, it is somebody else's word.
+        (Some(b'S'), []) => Ok(true),
+        (Some(b'N'), []) => Ok(false),
+        (_, []) => {
             // Read on, so that the message shows more than one letter; that it ends here is no news.
             let _ = peer.first(end).await;
             Err(peer.mismatch())
         }
+        _ => Err(peer.mismatch()),
     }
 }
 

@@ -15,6 +15,7 @@ const FACT: usize = 2000;
 pub(crate) struct Scrubber {
     secrets: Vec<(String, String)>,
     users: BTreeSet<String>,
+    hosts: Vec<(String, String)>,
 }
 
 impl Scrubber {
@@ -27,6 +28,11 @@ impl Scrubber {
             self.secrets
                 .sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
         }
+    }
+
+    /// Never lets this host name pass where it stands as a name of its own.
+    pub(crate) fn hide_host(&mut self, host: &str, instead: &str) {
+        self.hosts.push((host.to_owned(), instead.to_owned()));
     }
 
     /// Never lets this user name pass where a peer's message names a user.
@@ -49,7 +55,15 @@ impl Scrubber {
             })
             .collect();
         for (secret, instead) in &self.secrets {
-            clean = replace_word(&clean, secret, instead);
+            clean = if secret.len() >= 4 {
+                clean.replace(secret, instead)
+            } else {
+                // A short one only where it stands alone, else half of every message would be stars.
+                replace_word(&clean, secret, instead, "")
+            };
+        }
+        for (host, instead) in &self.hosts {
+            clean = replace_word(&clean, host, instead, "-_");
         }
         for user in &self.users {
             for quote in ["'", "\"", "`"] {
@@ -61,7 +75,7 @@ impl Scrubber {
                     );
                 }
             }
-            clean = replace_word(&clean, &format!("User {user} has"), "User *** has");
+            clean = clean.replace(&format!("User {user} has"), "User *** has");
         }
         if clean.len() > limit {
             let end = clean.floor_char_boundary(limit);
@@ -91,26 +105,19 @@ const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}')
 }
 
-/// Replaces a text: a short one only where it stands as a word of its own, else half of every message would be stars.
-fn replace_word(text: &str, secret: &str, instead: &str) -> String {
-    if secret.len() >= 4 {
-        return text.replace(secret, instead);
-    }
+/// Replaces a text where it stands as a word of its own, not within letters, digits or `inner` characters.
+fn replace_word(text: &str, word: &str, instead: &str, inner: &str) -> String {
+    let joined = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || inner.contains(c));
     let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(secret) {
-        let (before, found) = rest.split_at(at);
-        let after = &found[secret.len()..];
-        let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        result.push_str(before);
-        if joined(before.chars().next_back()) || joined(after.chars().next()) {
-            result.push_str(secret);
-        } else {
-            result.push_str(instead);
-        }
-        rest = after;
+    let mut done = 0;
+    for (at, found) in text.match_indices(word) {
+        let end = at + found.len();
+        result.push_str(&text[done..at]);
+        let within = joined(text[..at].chars().next_back()) || joined(text[end..].chars().next());
+        result.push_str(if within { found } else { instead });
+        done = end;
     }
-    result.push_str(rest);
+    result.push_str(&text[done..]);
     result
 }
 
@@ -174,6 +181,11 @@ mod tests {
         scrubber.hide("mysql://app:s3cret@db/app", "DATABASE_URL");
         scrubber.hide("ab", "***");
         scrubber.hide_user("app");
+        scrubber.hide_host("MariaDB", "the host in URL");
+        assert_eq!(
+            scrubber.clean("MariaDB.shop. 10.11-MariaDB-0", TEXT),
+            "the host in URL.shop. 10.11-MariaDB-0"
+        );
         assert_eq!(
             scrubber.clean(
                 "Access denied for user 'app'@'10.1.1.1' to database 'app'",
