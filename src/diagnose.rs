@@ -2,7 +2,9 @@
 
 pub mod answers;
 pub(crate) mod connection;
+mod destination;
 mod dns;
+mod fixes;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod ingress;
@@ -10,9 +12,14 @@ mod network_policy;
 mod node_network;
 mod other_policy;
 mod protocol;
+mod services;
+pub mod subjects;
 mod target;
+pub mod troubles;
 mod unverified;
 pub mod walk;
+mod words;
+mod workloads;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,6 +29,7 @@ use crate::finding::{EdgeId, Finding, Severity};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::plan::Outcomes;
+use subjects::Subject;
 use walk::Evidence;
 
 /// What every rule sees. Without outcomes the same rules serve the offline `check`.
@@ -36,6 +44,8 @@ pub struct Context<'a> {
     pub evidence: BTreeMap<EdgeId, Evidence<'a>>,
     /// The compose file, if one took part: which variables a tier reads stands there.
     pub compose: Option<&'a ComposeFile>,
+    /// The workloads that rules speak of, with what ails their Pods.
+    pub subjects: Vec<Subject<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -46,13 +56,16 @@ impl<'a> Context<'a> {
         snapshot: &'a Snapshot,
         outcomes: Option<&'a Outcomes>,
     ) -> Self {
-        Self {
+        let mut context = Self {
             graph,
             snapshot,
             outcomes,
             evidence: walk::evidence(graph, snapshot, outcomes),
             compose: None,
-        }
+            subjects: Vec::new(),
+        };
+        context.subjects = subjects::all(&context);
+        context
     }
 
     /// The same with the compose file that the graph was made from.
@@ -74,7 +87,9 @@ pub type Rule = fn(&Context<'_>) -> Vec<Finding>;
 
 /// Every rule, by section of the catalogue; each file owns its slice.
 const RULES: &[&[Rule]] = &[
+    services::RULES,
     ingress::RULES,
+    workloads::RULES,
     network_policy::RULES,
     other_policy::RULES,
     dns::RULES,

@@ -82,6 +82,9 @@ pub(crate) fn snapshot(objects: &str) -> Snapshot {
         "nodes",
         "events",
         "deployments",
+        "ingresses",
+        "persistentvolumeclaims",
+        "configmaps",
     ] {
         snapshot
             .observed
@@ -106,6 +109,17 @@ pub(crate) fn snapshot(objects: &str) -> Snapshot {
                 .push(serde_json::from_value(value).unwrap()),
             "NetworkPolicy" => state
                 .network_policies
+                .push(serde_json::from_value(value).unwrap()),
+            "Ingress" => state.ingresses.push(serde_json::from_value(value).unwrap()),
+            "Event" => {
+                value["involvedObject"]["namespace"] = namespace.into();
+                state.events.push(serde_json::from_value(value).unwrap());
+            }
+            "PersistentVolumeClaim" => state
+                .volume_claims
+                .push(serde_json::from_value(value).unwrap()),
+            "ConfigMap" => state
+                .config_maps
                 .push(serde_json::from_value(value).unwrap()),
             "Namespace" => {
                 let name = value["metadata"]["name"].as_str().unwrap().to_owned();

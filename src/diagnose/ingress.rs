@@ -50,6 +50,14 @@ fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
     found
 }
 
+/// The names of the Services that an Ingress leads to.
+pub(super) fn services(ingress: &Ingress) -> Vec<&str> {
+    backends(ingress)
+        .into_iter()
+        .map(|backend| backend.service.name.as_str())
+        .collect()
+}
+
 /// Whether the Service offers the backend's port. An `ExternalName` needs to declare none.
 fn offers(service: &Service, backend: &IngressService) -> bool {
     (service.spec.kind == "ExternalName" && service.spec.ports.is_empty())

@@ -1,0 +1,270 @@
+//! Section 1: names and Services. In: graph, snapshot and evidence. Out: why a name means nothing, or a Service leads nowhere.
+//! Pure.
+//!
+//! Everything starts from two views: an edge with where its host leads ([`Look`]), and a Service with the edges and tiers that
+//! stand behind it ([`Use`]).
+
+mod names;
+pub(super) mod ports;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::destination::{self, Destination};
+use super::subjects::Subject;
+use super::walk::{Evidence, Stage};
+use super::{Context, Rule};
+use crate::finding::{EdgeId, Severity};
+use crate::graph::{Edge, Tier};
+use crate::observe::kinds::Service;
+use crate::observe::{ServiceKey, WorkloadKey};
+use crate::probe::wire::StepStatus;
+use crate::protocol::Protocol;
+
+/// The rules of this file and of those below it.
+pub(super) const RULES: &[Rule] = &[
+    names::unresolved,
+    names::servers_without_service,
+    names::tiers_without_workload,
+    ports::not_offered,
+    ports::target_port_unknown,
+];
+
+/// An edge that is not proven to work, and where its host leads.
+struct Look<'c, 'a> {
+    edge: &'a Edge,
+    evidence: &'c Evidence<'a>,
+    destination: Destination<'a>,
+    client_namespace: &'a str,
+}
+
+impl Look<'_, '_> {
+    /// Whether the client's name resolved.
+    fn resolved(&self) -> bool {
+        self.evidence
+            .firm()
+            .filter_map(|walk| walk.dns)
+            .any(|step| step.status == StepStatus::Pass)
+    }
+
+    /// The transport that the client speaks.
+    fn transport(&self) -> &'static str {
+        if self.edge.protocol == Protocol::Udp {
+            "UDP"
+        } else {
+            "TCP"
+        }
+    }
+}
+
+/// Every edge that must work and is not proven to.
+fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Look<'c, 'a>> {
+    context
+        .graph
+        .edges
+        .iter()
+        .filter(|edge| !edge.forbidden)
+        .filter_map(|edge| {
+            let evidence = context.evidence(&edge.id)?;
+            (evidence.status() != StepStatus::Pass).then(|| Look {
+                edge,
+                evidence,
+                destination: destination::of_edge(context.graph, context.snapshot, edge),
+                client_namespace: destination::client_namespace(
+                    context.graph,
+                    context.snapshot,
+                    edge,
+                ),
+            })
+        })
+        .collect()
+}
+
+/// A Service, with the edges and tiers that stand behind it.
+struct Use<'l, 'a> {
+    key: ServiceKey,
+    service: &'a Service,
+    /// Edges that lead to it and are not proven to work.
+    looks: Vec<&'l Look<'l, 'a>>,
+    /// Whether some edge that leads to it is proven to work.
+    proven: bool,
+    /// Whether any edge leads to it.
+    called: bool,
+    /// The tiers that its edges lead to, or that it stands for by name or selector.
+    tiers: Vec<&'a Tier>,
+    /// Whether an edge or a tier that counts stands behind it.
+    in_scope: bool,
+}
+
+impl Use<'_, '_> {
+    /// Whether anything at all stands behind it: a leftover is nobody's concern.
+    fn matters(&self) -> bool {
+        self.called || !self.tiers.is_empty()
+    }
+}
+
+/// The Services that edges lead to or that stand for a tier, sorted.
+fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l, 'a>> {
+    if !services_known(context) {
+        return Vec::new();
+    }
+    let graph = context.graph;
+    let mut found: BTreeMap<ServiceKey, Use<'l, 'a>> = BTreeMap::new();
+    let entry = |key: &ServiceKey, service: &'a Service| Use {
+        key: key.clone(),
+        service,
+        looks: Vec::new(),
+        proven: false,
+        called: false,
+        tiers: Vec::new(),
+        in_scope: false,
+    };
+    for look in looks {
+        if let Some((key, service)) = look.destination.last() {
+            let usage = found
+                .entry(key.clone())
+                .or_insert_with(|| entry(key, service));
+            usage.looks.push(look);
+        }
+    }
+    for edge in graph.edges.iter().filter(|edge| !edge.forbidden) {
+        let destination = destination::of_edge(graph, context.snapshot, edge);
+        let Some((key, service)) = destination.last() else {
+            continue;
+        };
+        let usage = found
+            .entry(key.clone())
+            .or_insert_with(|| entry(key, service));
+        usage.called = true;
+        usage.in_scope = true;
+        usage.proven |= context
+            .evidence(&edge.id)
+            .is_some_and(|evidence| evidence.status() == StepStatus::Pass);
+        usage.tiers.extend(graph.tiers.get(&edge.to));
+    }
+    for tier in graph.tiers.values() {
+        for key in &tier.services {
+            let Some(service) = context.snapshot.service(key) else {
+                continue;
+            };
+            let usage = found
+                .entry(key.clone())
+                .or_insert_with(|| entry(key, service));
+            usage.tiers.push(tier);
+            usage.in_scope |= tier.expected && (tier.in_compose || !graph.from_compose);
+        }
+    }
+    let mut uses: Vec<_> = found.into_values().collect();
+    for usage in &mut uses {
+        usage
+            .tiers
+            .sort_by(|left, right| left.name.cmp(&right.name));
+        usage.tiers.dedup_by(|left, right| left.name == right.name);
+    }
+    uses
+}
+
+/// Whether Services could be read: without them nothing is said about any.
+fn services_known(context: &Context<'_>) -> bool {
+    context.snapshot.knows("services")
+}
+
+/// The subject of a workload.
+fn subject<'c, 'a>(context: &'c Context<'a>, key: &WorkloadKey) -> Option<&'c Subject<'a>> {
+    context.subjects.iter().find(|subject| subject.key == *key)
+}
+
+/// The workloads of a tier that the API shows.
+fn tier_subjects<'c, 'a>(context: &'c Context<'a>, tier: &Tier) -> Vec<&'c Subject<'a>> {
+    tier.workloads
+        .iter()
+        .filter_map(|key| subject(context, key))
+        .filter(|subject| subject.template.is_some())
+        .collect()
+}
+
+/// The Services that select a subject's Pods.
+fn selecting<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Vec<(ServiceKey, &'a Service)> {
+    let Some(template) = subject.template else {
+        return Vec::new();
+    };
+    let namespace = &subject.key.namespace;
+    context
+        .snapshot
+        .services_selecting(namespace, template.labels)
+        .into_iter()
+        .map(|service| {
+            let key = ServiceKey {
+                namespace: namespace.clone(),
+                name: service.metadata.name.clone(),
+            };
+            (key, service)
+        })
+        .collect()
+}
+
+/// A Service's name in messages, with its namespace if that is not the run's.
+fn service_name(context: &Context<'_>, key: &ServiceKey) -> String {
+    if key.namespace == context.snapshot.namespace {
+        format!("service/{}", key.name)
+    } else {
+        format!("service/{} in namespace {}", key.name, key.namespace)
+    }
+}
+
+/// Clients and the host that they ask for: `AP asks for DB`.
+fn askers<'e>(edges: impl IntoIterator<Item = &'e Edge>) -> String {
+    let mut by_host: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for edge in edges {
+        by_host.entry(&edge.host).or_default().insert(&edge.from);
+    }
+    by_host
+        .into_iter()
+        .map(|(host, from)| {
+            let from: Vec<&str> = from.into_iter().collect();
+            let verb = if from.len() == 1 { "asks" } else { "ask" };
+            format!("{} {verb} for {host}", from.join(", "))
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What the clients' DNS said of the edges, in words.
+fn dns_words(looks: &[&Look<'_, '_>]) -> Vec<String> {
+    let mut lines = BTreeSet::new();
+    for look in looks {
+        for walk in look.evidence.firm() {
+            if let Some(step) = walk.dns.filter(|step| step.status == StepStatus::Fail) {
+                let error = step
+                    .error
+                    .and_then(|error| serde_json::to_value(error).ok())
+                    .and_then(|value| value.as_str().map(str::to_uppercase))
+                    .unwrap_or_default();
+                lines.insert(
+                    format!(
+                        "dns {}: {error}, asked as {} {}",
+                        step.target,
+                        walk.place(),
+                        super::words::quote(&step.detail)
+                    )
+                    .trim_end()
+                    .to_owned(),
+                );
+            }
+        }
+    }
+    lines.into_iter().take(4).collect()
+}
+
+/// The edges of those looks.
+fn ids(looks: &[&Look<'_, '_>]) -> BTreeSet<EdgeId> {
+    looks.iter().map(|look| look.edge.id.clone()).collect()
+}
+
+/// An error if anything that counts stands behind it.
+fn weight(in_scope: bool) -> Severity {
+    if in_scope {
+        Severity::Error
+    } else {
+        Severity::Warning
+    }
+}

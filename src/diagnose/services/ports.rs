@@ -1,0 +1,528 @@
+//! Ports: what the Service offers, what it sends traffic to, and what the Pods declare. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{Look, Use, ids, looks, service_name, services_known, uses, weight};
+use crate::diagnose::Context;
+use crate::diagnose::fixes;
+use crate::diagnose::subjects::Subject;
+use crate::finding::{Code, Finding, Fix, Severity};
+use crate::observe::ServiceKey;
+use crate::observe::kinds::{Container, PodSpec, Service, ServicePort};
+
+/// The transport of a Service port.
+pub(super) fn transport(port: &ServicePort) -> &str {
+    if port.protocol.is_empty() {
+        "TCP"
+    } else {
+        &port.protocol
+    }
+}
+
+/// Whether a Service has no address of its own: clients get those of its Pods, and dial their ports.
+pub(super) fn is_headless(service: &Service) -> bool {
+    service.spec.cluster_ip == "None"
+}
+
+/// Containers whose ports a name may stand for: native sidecars too.
+fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
+    spec.containers.iter().chain(
+        spec.init_containers
+            .iter()
+            .filter(|container| container.restart_policy == "Always"),
+    )
+}
+
+/// The name of a Service port's target, if it is a name.
+fn target_name(port: &ServicePort) -> Option<&str> {
+    port.target_port
+        .as_str()
+        .filter(|text| text.parse::<u16>().is_err())
+}
+
+/// The number of a Service port's target in Pods of that kind; `None` for a name that no container declares.
+pub(in crate::diagnose) fn target_number(port: &ServicePort, spec: &PodSpec) -> Option<u16> {
+    if let Some(name) = target_name(port) {
+        return containers(spec)
+            .flat_map(|container| &container.ports)
+            .find(|declared| {
+                declared.name == name
+                    && (declared.protocol.is_empty() && transport(port) == "TCP"
+                        || declared.protocol == transport(port))
+            })
+            .and_then(|declared| u16::try_from(declared.container_port).ok());
+    }
+    let number = match &port.target_port {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    // Absent and 0 both mean the Service's own port.
+    match number.filter(|number| *number != 0) {
+        Some(number) => u16::try_from(number).ok(),
+        None => u16::try_from(port.port).ok(),
+    }
+}
+
+/// The port of the Service that an edge dials.
+pub(super) fn dialled<'a>(look: &Look<'_, '_>, service: &'a Service) -> Option<&'a ServicePort> {
+    service.spec.ports.iter().find(|port| {
+        port.port == i32::from(look.edge.port.get()) && transport(port) == look.transport()
+    })
+}
+
+/// `3307 → 3306`, for people.
+fn offer(service: &Service) -> String {
+    let ports: Vec<String> = service
+        .spec
+        .ports
+        .iter()
+        .map(|port| {
+            let target = match &port.target_port {
+                Value::Null => port.port.to_string(),
+                Value::String(name) => name.clone(),
+                other => other.to_string(),
+            };
+            format!("{} → {target} ({})", port.port, transport(port))
+        })
+        .collect();
+    if ports.is_empty() {
+        "no port".to_owned()
+    } else {
+        ports.join(", ")
+    }
+}
+
+/// Ports that clients dial and the Service does not offer, or offers with another transport.
+pub(super) fn not_offered(context: &Context<'_>) -> Vec<Finding> {
+    if !services_known(context) {
+        return Vec::new();
+    }
+    let looks = looks(context);
+    let mut missing: BTreeMap<ServiceKey, (&Service, Vec<&Look<'_, '_>>)> = BTreeMap::new();
+    for look in &looks {
+        let Some((key, service)) = look.destination.last() else {
+            continue;
+        };
+        if !is_headless(service) && dialled(look, service).is_none() {
+            missing
+                .entry(key.clone())
+                .or_insert_with(|| (service, Vec::new()))
+                .1
+                .push(look);
+        }
+    }
+    let mut findings = Vec::new();
+    for (key, (service, looks)) in missing {
+        let (other, absent): (Vec<_>, Vec<_>) = looks.into_iter().partition(|look| {
+            service
+                .spec
+                .ports
+                .iter()
+                .any(|port| port.port == i32::from(look.edge.port.get()))
+        });
+        if !absent.is_empty() {
+            findings.push(port_missing(context, &key, service, &absent));
+        }
+        if !other.is_empty() {
+            findings.push(port_protocol(context, &key, service, &other));
+        }
+    }
+    findings
+}
+
+fn dialled_ports(looks: &[&Look<'_, '_>]) -> BTreeSet<u16> {
+    looks.iter().map(|look| look.edge.port.get()).collect()
+}
+
+fn clients(looks: &[&Look<'_, '_>]) -> String {
+    let from: BTreeSet<&str> = looks.iter().map(|look| look.edge.from.as_str()).collect();
+    from.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn list(ports: &BTreeSet<u16>) -> String {
+    ports
+        .iter()
+        .map(u16::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn port_missing(
+    context: &Context<'_>,
+    key: &ServiceKey,
+    service: &Service,
+    looks: &[&Look<'_, '_>],
+) -> Finding {
+    let ports = dialled_ports(looks);
+    let mut finding = Finding::new(
+        Code::ServicePortMissing,
+        Severity::Error,
+        key.object(),
+        format!(
+            "{} dials port {} of {}, which offers {} only",
+            clients(looks),
+            list(&ports),
+            service_name(context, key),
+            offer(service)
+        ),
+    );
+    finding
+        .evidence
+        .push(format!("ports of service/{}: {}", key.name, offer(service)));
+    finding.evidence.extend(
+        looks
+            .iter()
+            .flat_map(|look| look.edge.origin.iter().cloned()),
+    );
+    finding.edges = ids(looks);
+    let mut operations = Vec::new();
+    // A second port needs a name, and so does the first then.
+    for (index, port) in service.spec.ports.iter().enumerate() {
+        if port.name.is_empty() {
+            let name = format!("{}-{}", transport(port).to_lowercase(), port.port);
+            operations.push(
+                json!({"op": "add", "path": format!("/spec/ports/{index}/name"), "value": name}),
+            );
+        }
+    }
+    let added: BTreeSet<(u16, &str)> = looks
+        .iter()
+        .map(|look| (look.edge.port.get(), look.transport()))
+        .collect();
+    for (number, transport) in added {
+        operations.push(json!({"op": "add", "path": "/spec/ports/-", "value": {
+            "name": format!("{}-{number}", transport.to_lowercase()),
+            "port": number,
+            "protocol": transport,
+            "targetPort": target_to_add(context, key, service, number),
+        }}));
+    }
+    finding.fix = Some(Fix {
+        text: format!(
+            "let service/{} offer port {} too (peers of a compose service use the container's port, not the published one), or make the clients dial one that it offers",
+            key.name,
+            list(&ports)
+        ),
+        command: Some(fixes::patch(
+            &key.namespace,
+            &format!("service/{}", key.name),
+            &operations,
+        )),
+        manifest: None,
+    });
+    finding
+}
+
+/// Where a port that is to be added leads: to the Pods' port of that number if anything says that there is one, else where the
+/// Service's only port leads.
+fn target_to_add(context: &Context<'_>, key: &ServiceKey, service: &Service, number: u16) -> Value {
+    let leads_there = service
+        .spec
+        .ports
+        .iter()
+        .any(|port| port.target_port == json!(number));
+    let behind = subjects_behind(context, key, service);
+    if leads_there {
+        return json!(number);
+    }
+    if let Some(subject) = behind.first() {
+        let target = fixes::target_port(subject, number);
+        if target == number
+            && subject
+                .template
+                .is_some_and(|template| fixes::declared_ports(template.spec).contains(&number))
+        {
+            return json!(number);
+        }
+    }
+    match service.spec.ports.as_slice() {
+        [only] if only.target_port.is_null() => json!(only.port),
+        [only] => only.target_port.clone(),
+        _ => behind.first().map_or(json!(number), |subject| {
+            json!(fixes::target_port(subject, number))
+        }),
+    }
+}
+
+/// The subjects whose Pods a Service selects.
+pub(super) fn subjects_behind<'c, 'a>(
+    context: &'c Context<'a>,
+    key: &ServiceKey,
+    service: &Service,
+) -> Vec<&'c Subject<'a>> {
+    context
+        .subjects
+        .iter()
+        .filter(|subject| subject.key.namespace == key.namespace)
+        .filter(|subject| {
+            subject.template.is_some_and(|template| {
+                crate::observe::kinds::service_selects(&service.spec.selector, template.labels)
+            })
+        })
+        .collect()
+}
+
+fn port_protocol(
+    context: &Context<'_>,
+    key: &ServiceKey,
+    service: &Service,
+    looks: &[&Look<'_, '_>],
+) -> Finding {
+    let ports = dialled_ports(looks);
+    let mut finding = Finding::new(
+        Code::ServicePortProtocol,
+        Severity::Error,
+        key.object(),
+        format!(
+            "{} dials port {} of {} by {}, which offers it as {}",
+            clients(looks),
+            list(&ports),
+            service_name(context, key),
+            looks.first().map_or("TCP", |look| look.transport()),
+            offer(service)
+        ),
+    );
+    finding
+        .evidence
+        .push(format!("ports of service/{}: {}", key.name, offer(service)));
+    finding.edges = ids(looks);
+    let operations: Vec<Value> = service
+        .spec
+        .ports
+        .iter()
+        .enumerate()
+        .filter_map(|(index, port)| {
+            let look = looks
+                .iter()
+                .find(|look| i32::from(look.edge.port.get()) == port.port)?;
+            Some(json!({"op": "add", "path": format!("/spec/ports/{index}/protocol"), "value": look.transport()}))
+        })
+        .collect();
+    finding.fix = Some(Fix {
+        text: format!(
+            "give port {} of service/{} the protocol that its clients speak",
+            list(&ports),
+            key.name
+        ),
+        command: Some(fixes::patch(
+            &key.namespace,
+            &format!("service/{}", key.name),
+            &operations,
+        )),
+        manifest: None,
+    });
+    finding
+}
+
+/// Named target ports that no container of the selected Pods declares.
+pub(super) fn target_port_unknown(context: &Context<'_>) -> Vec<Finding> {
+    let looks = looks(context);
+    uses(context, &looks)
+        .into_iter()
+        .filter(Use::matters)
+        .filter_map(|usage| unknown_target(context, &usage))
+        .collect()
+}
+
+fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let service = usage.service;
+    let behind = subjects_behind(context, &usage.key, service);
+    if behind.is_empty() || service.spec.kind == "ExternalName" {
+        return None;
+    }
+    let specs: Vec<&PodSpec> = behind
+        .iter()
+        .flat_map(|subject| {
+            let pods: Vec<&PodSpec> = subject.pods.iter().map(|pod| &pod.spec).collect();
+            let template = subject.template.map(|template| template.spec);
+            if pods.is_empty() {
+                template.into_iter().collect()
+            } else {
+                pods
+            }
+        })
+        .collect();
+    let unknown: Vec<(usize, &ServicePort)> = service
+        .spec
+        .ports
+        .iter()
+        .enumerate()
+        .filter(|(_, port)| {
+            target_name(port).is_some()
+                && specs.iter().all(|spec| target_number(port, spec).is_none())
+        })
+        .collect();
+    let (_, first) = *unknown.first()?;
+    let name = target_name(first).unwrap_or_default();
+    let looks: Vec<&Look<'_, '_>> = usage
+        .looks
+        .iter()
+        .copied()
+        .filter(|look| {
+            unknown
+                .iter()
+                .any(|(_, port)| port.port == i32::from(look.edge.port.get()))
+        })
+        .collect();
+    // A port beside others that nobody dials is worth a warning.
+    let all = unknown.len() == service.spec.ports.len();
+    let severity = weight(usage.in_scope && (!looks.is_empty() || (all && !usage.proven)));
+    let declared: BTreeSet<String> = specs
+        .iter()
+        .flat_map(|spec| containers(spec))
+        .flat_map(|container| {
+            container
+                .ports
+                .iter()
+                .map(|port| format!("{} {}:{}", container.name, port.name, port.container_port))
+        })
+        .collect();
+    let mut finding = Finding::new(
+        Code::ServiceTargetPortUnknown,
+        severity,
+        usage.key.object(),
+        format!(
+            "targetPort {name:?} of {} is declared by no container of {}, so the Service has no endpoint there",
+            service_name(context, &usage.key),
+            behind
+                .iter()
+                .map(|subject| subject.key.to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    );
+    finding.evidence.push(if declared.is_empty() {
+        "the containers declare no port".to_owned()
+    } else {
+        format!(
+            "the containers declare {}",
+            declared.into_iter().collect::<Vec<_>>().join(", ")
+        )
+    });
+    finding.edges = ids(&looks);
+    let operations: Vec<Value> = unknown
+        .iter()
+        .map(|(index, port)| {
+            let number = u16::try_from(port.port).unwrap_or_default();
+            let target = behind
+                .first()
+                .map_or(number, |subject| fixes::target_port(subject, number));
+            json!({"op": "replace", "path": format!("/spec/ports/{index}/targetPort"), "value": target})
+        })
+        .collect();
+    finding.fix = Some(Fix {
+        text: format!(
+            "use the number of the port in service/{}, or name the container's port {name:?}",
+            usage.key.name
+        ),
+        command: Some(fixes::patch(
+            &usage.key.namespace,
+            &format!("service/{}", usage.key.name),
+            &operations,
+        )),
+        manifest: None,
+    });
+    Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::fixtures;
+    use crate::plan::Outcomes;
+    use crate::probe::wire::{StepError, StepName};
+
+    const ID: &str = "AP->DB:3306/mysql";
+    const DB: &str = "
+kind: Deployment
+metadata: {name: db}
+spec: {replicas: 1, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, ports: [{containerPort: 3306, name: mysql}]}]}}}
+---
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: ADDRESS, selector: {app: db}, ports: PORTS}
+";
+
+    fn objects(ports: &str) -> String {
+        DB.replace("PORTS", ports).replace("ADDRESS", "10.96.0.9")
+    }
+
+    fn found(objects: &str, outcomes: Option<&Outcomes>) -> Vec<Finding> {
+        let snapshot = fixtures::snapshot(objects);
+        let graph = fixtures::graph(&[ID]);
+        let context = Context::new(&graph, &snapshot, outcomes);
+        let mut findings = not_offered(&context);
+        findings.extend(target_port_unknown(&context));
+        findings
+    }
+
+    fn only(objects: &str) -> Finding {
+        let mut findings = found(objects, None);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings.remove(0)
+    }
+
+    #[test]
+    fn a_service_that_offers_the_port_is_silent() {
+        for ports in [
+            "[{port: 3306}]",
+            "[{port: 3306, targetPort: mysql}]",
+            "[{port: 3306, targetPort: '3306'}]",
+            "[{name: a, port: 3306, targetPort: 3306}, {name: b, port: 3306, protocol: UDP}]",
+        ] {
+            assert!(found(&objects(ports), None).is_empty(), "{ports}");
+        }
+    }
+
+    #[test]
+    fn the_published_port_in_place_of_the_containers_is_told_with_the_patch() {
+        let finding = only(&objects("[{port: 3307, targetPort: 3306}]"));
+        assert_eq!(finding.id("default").0, "service-port-missing service/db");
+        assert_eq!(finding.edges.len(), 1);
+        let command = finding.fix.unwrap().command.unwrap();
+        assert!(command.contains(r#""port":3306"#), "{command}");
+        assert!(command.contains(r#""targetPort":3306"#), "{command}");
+        assert!(command.contains("/spec/ports/0/name"), "{command}");
+    }
+
+    #[test]
+    fn another_transport_and_an_unknown_name_have_their_own_codes() {
+        assert_eq!(
+            only(&objects("[{port: 3306, protocol: UDP}]")).code,
+            Code::ServicePortProtocol
+        );
+        let finding = only(&objects("[{port: 3306, targetPort: db}]"));
+        assert_eq!(finding.code, Code::ServiceTargetPortUnknown);
+        assert_eq!(finding.edges.len(), 1);
+        assert!(finding.evidence[0].contains("mysql:3306"));
+    }
+
+    #[test]
+    fn a_headless_service_has_no_port_to_miss_and_a_passing_edge_no_fault() {
+        let headless = DB
+            .replace("PORTS", "[{port: 55555}]")
+            .replace("ADDRESS", "None");
+        assert!(found(&headless, None).is_empty());
+        let outcomes = fixtures::outcomes(vec![fixtures::probe(
+            "AP",
+            "node-1",
+            vec![
+                fixtures::pass(ID, StepName::Dns),
+                fixtures::pass(ID, StepName::Service),
+            ],
+        )]);
+        assert!(found(&objects("[{port: 3307}]"), Some(&outcomes)).is_empty());
+        let fails = fixtures::outcomes(vec![fixtures::probe(
+            "AP",
+            "node-1",
+            vec![
+                fixtures::pass(ID, StepName::Dns),
+                fixtures::fail(ID, StepName::Service, StepError::Timeout),
+            ],
+        )]);
+        assert_eq!(found(&objects("[{port: 3307}]"), Some(&fails)).len(), 1);
+    }
+}

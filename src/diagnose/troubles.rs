@@ -1,0 +1,191 @@
+//! What ails a workload's Pods, or keeps them from being made: statuses and events read into codes, one per container, the
+//! most telling one. In: a subject. Out: [`Trouble`]s, which the rules of sections 2 and 3 turn into findings. Pure.
+
+mod containers;
+mod creation;
+mod kubelet;
+mod scheduling;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Context;
+use super::subjects::Subject;
+use super::words::quote;
+use crate::finding::{Code, ObjectRef};
+use crate::observe::kinds::{Container, ContainerStatus, Event, Pod};
+
+/// One thing that is wrong with one Pod, or with the making of Pods.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trouble {
+    /// Which.
+    pub code: Code,
+    /// The object if that is not the workload (a claim, a node).
+    pub object: Option<ObjectRef>,
+    /// The Pod; empty if there is none.
+    pub pod: String,
+    /// What is wrong, as a sentence that begins with the Pod.
+    pub message: String,
+    /// The cluster's own words.
+    pub evidence: Vec<String>,
+    /// Whether a target that cannot be reached brings this about as well (see `Finding::follows`).
+    pub dependent: bool,
+    /// What it follows from, where that is known.
+    pub caused_by: Vec<(Code, ObjectRef)>,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Trouble {
+    fn new(code: Code, pod: &Pod, message: String) -> Self {
+        Self {
+            code,
+            object: None,
+            pod: pod.metadata.name.clone(),
+            message,
+            evidence: Vec::new(),
+            dependent: false,
+            caused_by: Vec::new(),
+            remedy: String::new(),
+        }
+    }
+
+    fn evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        for line in lines {
+            if !line.is_empty() && !self.evidence.contains(&line) {
+                self.evidence.push(line);
+            }
+        }
+        self
+    }
+
+    fn remedy(mut self, text: impl Into<String>) -> Self {
+        self.remedy = text.into();
+        self
+    }
+
+    fn dependent(mut self, dependent: bool) -> Self {
+        self.dependent = dependent;
+        self
+    }
+}
+
+/// Everything that ails a subject. Nothing is known of a workload's Pods offline.
+pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
+    if context.snapshot.offline {
+        return Vec::new();
+    }
+    let mut troubles = creation::of(context, subject);
+    for pod in &subject.pods {
+        // The kubelet of a dead node says nothing any more: what the Pod's status holds is old.
+        if let Some(trouble) = scheduling::node_not_ready(context, pod) {
+            troubles.push(trouble);
+            continue;
+        }
+        if let Some(trouble) = scheduling::unscheduled(context, pod) {
+            troubles.extend(scheduling::claims(context, pod));
+            troubles.push(trouble);
+            continue;
+        }
+        troubles.extend(containers::of(context, subject, pod));
+    }
+    troubles
+}
+
+/// The events of a Pod that are about one of its containers, or about no container in particular.
+fn events_about<'a>(context: &Context<'a>, pod: &Pod, container: &str) -> Vec<&'a Event> {
+    let mut events = context
+        .snapshot
+        .events_of("Pod", &pod.metadata.namespace, &pod.metadata.name);
+    events.retain(|event| {
+        let path = &event.involved_object.field_path;
+        path.is_empty() || path.ends_with(&format!("{{{container}}}"))
+    });
+    events
+}
+
+/// An event in words: `Failed: Failed to pull image …`.
+fn event_line(event: &Event) -> String {
+    format!("{}: {}", event.reason, quote(&event.message))
+}
+
+/// The newest event of those that `wanted` takes.
+fn newest<'a>(events: &[&'a Event], wanted: impl Fn(&Event) -> bool) -> Option<&'a Event> {
+    events.iter().rev().copied().find(|event| wanted(event))
+}
+
+/// How long ago that was when the snapshot was taken.
+fn ago(context: &Context<'_>, then: Option<Timestamp>) -> Option<Duration> {
+    let now = context.snapshot.taken_at?;
+    Duration::try_from(now.duration_since(then?)).ok()
+}
+
+/// The container of a status.
+fn container_of<'a>(
+    containers: &'a [Container],
+    status: &ContainerStatus,
+) -> Option<&'a Container> {
+    containers
+        .iter()
+        .find(|container| container.name == status.name)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::diagnose::fixtures;
+    use crate::graph::TierGraph;
+    use crate::observe::Snapshot;
+
+    /// The troubles of `deployment/db` (in `AP->DB:3306/mysql`) with those objects.
+    pub(crate) fn troubles_of(objects: &str) -> Vec<Trouble> {
+        let snapshot = fixtures::snapshot(objects);
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        troubles_in(&graph, &snapshot)
+    }
+
+    /// The troubles of every workload of that snapshot.
+    pub(crate) fn troubles_in(graph: &TierGraph, snapshot: &Snapshot) -> Vec<Trouble> {
+        let context = Context::new(graph, snapshot, None);
+        context
+            .subjects
+            .iter()
+            .flat_map(|subject| subject.troubles.clone())
+            .collect()
+    }
+
+    /// A Pod of `deployment/db` with that spec and status, each as YAML in flow style.
+    pub(crate) fn pod(spec: &str, status: &str) -> String {
+        format!(
+            "
+kind: Deployment
+metadata: {{name: db}}
+spec: {{replicas: 1, selector: {{matchLabels: {{app: db}}}}, template: {{metadata: {{labels: {{app: db}}}}, spec: {spec}}}}}
+---
+kind: ReplicaSet
+metadata: {{name: db-6f9c, ownerReferences: [{{kind: Deployment, name: db, controller: true}}]}}
+spec: {{replicas: 1, selector: {{matchLabels: {{app: db}}}}}}
+---
+kind: Pod
+metadata: {{name: db-6f9c-x, labels: {{app: db}}, ownerReferences: [{{kind: ReplicaSet, name: db-6f9c, controller: true}}]}}
+spec: {spec}
+status: {status}
+"
+        )
+    }
+
+    /// An event about that Pod's container `db`.
+    pub(crate) fn event(reason: &str, message: &str) -> String {
+        format!(
+            "---
+kind: Event
+metadata: {{name: e-{reason}}}
+involvedObject: {{kind: Pod, name: db-6f9c-x, namespace: default, fieldPath: 'spec.containers{{db}}'}}
+reason: {reason}
+message: '{message}'
+lastTimestamp: '2026-11-23T10:00:00Z'
+"
+        )
+    }
+}

@@ -1,0 +1,548 @@
+//! Container states: images, configuration, starts, crashes, memory, init containers. Pure.
+
+use std::time::Duration;
+
+use super::kubelet::{self, ProbeKind};
+use super::{Trouble, ago, container_of, event_line, events_about, newest};
+use crate::diagnose::Context;
+use crate::diagnose::subjects::Subject;
+use crate::diagnose::words::{last_lines, quote};
+use crate::finding::Code;
+use crate::observe::is_ready;
+use crate::observe::kinds::{
+    Container, ContainerStatus, Event, Pod, StateTerminated, StateWaiting,
+};
+use crate::probe::wire::StepStatus;
+
+/// Lines of a crash log that are worth showing.
+const LOG_LINES: usize = 4;
+
+/// What the rules of one container see.
+pub(super) struct View<'c, 'a> {
+    pub(super) context: &'c Context<'a>,
+    pub(super) subject: &'c Subject<'a>,
+    pub(super) pod: &'a Pod,
+    pub(super) status: &'a ContainerStatus,
+    pub(super) container: Option<&'a Container>,
+    pub(super) events: Vec<&'a Event>,
+    /// Whether it must end before the others start.
+    pub(super) init: bool,
+}
+
+impl View<'_, '_> {
+    pub(super) fn trouble(&self, code: Code, what: &str) -> Trouble {
+        let kind = if self.init {
+            "init container"
+        } else {
+            "container"
+        };
+        Trouble::new(
+            code,
+            self.pod,
+            format!(
+                "Pod {}, {kind} {}: {what}",
+                self.pod.metadata.name, self.status.name
+            ),
+        )
+    }
+
+    /// How long it has been running.
+    pub(super) fn running_for(&self) -> Option<Duration> {
+        ago(self.context, self.status.state.running.as_ref()?.started_at)
+    }
+
+    fn log(&self) -> Vec<String> {
+        let key = format!("{}/{}", self.pod.metadata.name, self.status.name);
+        self.context
+            .snapshot
+            .namespaces
+            .get(&self.pod.metadata.namespace)
+            .and_then(|state| state.crash_logs.get(&key))
+            .map(|log| last_lines(log, LOG_LINES))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|line| format!("log: {line}"))
+            .collect()
+    }
+}
+
+/// What ails the containers of a Pod that has a node, the one that explains the others first.
+pub(super) fn of<'a>(
+    context: &Context<'a>,
+    subject: &Subject<'a>,
+    pod: &'a Pod,
+) -> Option<Trouble> {
+    let init = &pod.status.init_container_statuses;
+    let mut views = init
+        .iter()
+        .map(|status| (status, container_of(&pod.spec.init_containers, status)))
+        .chain(
+            pod.status
+                .container_statuses
+                .iter()
+                .map(|status| (status, container_of(&pod.spec.containers, status))),
+        )
+        .enumerate()
+        .map(|(index, (status, container))| View {
+            context,
+            subject,
+            pod,
+            status,
+            container,
+            events: events_about(context, pod, &status.name),
+            // A native sidecar stands among the init containers and runs for ever on purpose.
+            init: index < init.len()
+                && container.is_none_or(|container| container.restart_policy != "Always"),
+        });
+    views
+        .find_map(|view| judge(&view))
+        .or_else(|| never_created(context, pod))
+}
+
+fn judge(view: &View<'_, '_>) -> Option<Trouble> {
+    if let Some(waiting) = &view.status.state.waiting {
+        return waits(view, waiting);
+    }
+    if let Some(terminated) = &view.status.state.terminated {
+        if view.init {
+            return (terminated.exit_code != 0).then(|| init_failing(view, terminated));
+        }
+        // A Pod that does not restart its containers has not failed while another of them runs.
+        if view.pod.spec.restart_policy == "Never"
+            || (view.pod.spec.restart_policy == "OnFailure" && terminated.exit_code == 0)
+        {
+            return None;
+        }
+        return Some(ended(view, terminated));
+    }
+    if view.init {
+        return init_never_ends(view);
+    }
+    kubelet::running(view).or_else(|| unstable(view))
+}
+
+fn waits(view: &View<'_, '_>, waiting: &StateWaiting) -> Option<Trouble> {
+    let words = format!("{}: {}", waiting.reason, quote(&waiting.message));
+    let image = || {
+        view.container
+            .map_or(view.status.image.as_str(), |container| {
+                container.image.as_str()
+            })
+    };
+    let failed = || {
+        newest(&view.events, |event| {
+            matches!(
+                event.reason.as_str(),
+                "Failed" | "InspectFailed" | "ErrImageNeverPull"
+            ) && !event.message.starts_with("Error: ImagePullBackOff")
+        })
+        .map(event_line)
+        .unwrap_or_default()
+    };
+    let trouble = match waiting.reason.as_str() {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "ImageInspectError"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed" => view
+            .trouble(
+                Code::ImagePullFailed,
+                &format!("image {} cannot be pulled ({})", image(), waiting.reason),
+            )
+            .evidence([words, failed()])
+            .remedy(image_remedy(&waiting.reason, image())),
+        "CreateContainerError" if waiting.message.contains("no command specified") => {
+            start_failed(view, &words)
+        }
+        "CreateContainerConfigError" | "CreateContainerError" => config_error(view, &words),
+        "RunContainerError" | "StartError" => start_failed(view, &words),
+        "CrashLoopBackOff" => {
+            let last = view
+                .status
+                .last_state
+                .terminated
+                .clone()
+                .unwrap_or_default();
+            let trouble = if view.init {
+                init_failing(view, &last)
+            } else {
+                ended(view, &last)
+            };
+            trouble.evidence([words])
+        }
+        _ => return None,
+    };
+    Some(trouble)
+}
+
+fn image_remedy(reason: &str, image: &str) -> String {
+    match reason {
+        "InvalidImageName" => format!("correct the image name {image:?} in the Pod template"),
+        "ErrImageNeverPull" => format!("load {image} on the nodes, or drop imagePullPolicy: Never"),
+        _ => format!(
+            "push {image} to a registry that the nodes reach, correct its name or tag, or add imagePullSecrets; an image that was built locally must be loaded on every node"
+        ),
+    }
+}
+
+fn config_error(view: &View<'_, '_>, words: &str) -> Trouble {
+    view.trouble(
+        Code::ContainerConfigError,
+        &format!("it cannot be created: {words}"),
+    )
+    .evidence([words.to_owned()])
+    .remedy(missing_remedy(words))
+}
+
+fn missing_remedy(words: &str) -> String {
+    let lower = words.to_ascii_lowercase();
+    if lower.contains("couldn't find key") || lower.contains("non-existent") {
+        "add the key that is named to the ConfigMap or Secret, or correct the key in the Pod template".to_owned()
+    } else if lower.contains("not found") {
+        "create the ConfigMap or Secret that is named, or correct its name in the Pod template"
+            .to_owned()
+    } else if lower.contains("runasnonroot") || lower.contains("run as root") {
+        "set runAsUser to a number other than 0, or use an image with such a user".to_owned()
+    } else {
+        "correct what the message names in the Pod template".to_owned()
+    }
+}
+
+fn start_failed(view: &View<'_, '_>, words: &str) -> Trouble {
+    view.trouble(
+        Code::ContainerStartFailed,
+        &format!("its command cannot be started ({words})"),
+    )
+    .evidence([words.to_owned()])
+    .evidence(view.log())
+    .remedy("correct command and args in the Pod template: the image does not hold what they name, or it may not be executed on this node")
+}
+
+/// A container that ended and will be started again: out of memory, killed by a probe, never started, or crashed.
+fn ended(view: &View<'_, '_>, terminated: &StateTerminated) -> Trouble {
+    let restarts = view.status.restart_count;
+    let exit = exit_line(terminated);
+    let log = view.log();
+    if terminated.reason == "OOMKilled" {
+        let limit = view
+            .container
+            .and_then(|container| container.resources.limits.get("memory"))
+            .map_or_else(
+                || "no limit of its own".to_owned(),
+                |limit| format!("limit {}", limit.as_str().unwrap_or_default()),
+            );
+        return view
+            .trouble(
+                Code::ContainerOutOfMemory,
+                &format!("killed for want of memory ({limit}), {restarts} restarts"),
+            )
+            .evidence([exit])
+            .remedy("raise resources.limits.memory, or make the program use less");
+    }
+    let cannot_start = matches!(
+        terminated.reason.as_str(),
+        "StartError" | "ContainerCannotRun"
+    ) || log.iter().any(|line| line.contains("exec format error"));
+    if cannot_start {
+        return start_failed(view, &exit).evidence(log);
+    }
+    for kind in [ProbeKind::Startup, ProbeKind::Liveness] {
+        if let Some(kill) = kubelet::killed_by(&view.events, kind, terminated) {
+            return kubelet::killed(view, kind, kill).evidence([exit]);
+        }
+    }
+    let reads = matches!(terminated.exit_code, 126 | 127);
+    view.trouble(
+        Code::ContainerCrashLooping,
+        &format!(
+            "{} after its start, {restarts} restarts",
+            ending(terminated)
+        ),
+    )
+    .evidence([exit])
+    .evidence(log)
+    // Exit 126 and 127 say that a command is not there, 0 that it had nothing to do, a signal that somebody killed it.
+    .dependent(
+        terminated.exit_code != 0 && !reads && terminated.exit_code < 128 && terminated.signal == 0,
+    )
+    .remedy(if reads {
+        "correct the command: the shell did not find it or may not run it"
+    } else if terminated.exit_code == 0 {
+        "make it run in the foreground, or make it a Job if it is meant to end"
+    } else {
+        "see its log (kubectl logs --previous) and mend what it complains of"
+    })
+}
+
+fn ending(terminated: &StateTerminated) -> String {
+    if terminated.exit_code == 0 {
+        "it ends with exit code 0".to_owned()
+    } else {
+        format!("it exits with code {}", terminated.exit_code)
+    }
+}
+
+fn exit_line(terminated: &StateTerminated) -> String {
+    format!(
+        "last state: {} exit code {} {}",
+        terminated.reason,
+        terminated.exit_code,
+        quote(&terminated.message)
+    )
+    .trim_end()
+    .to_owned()
+}
+
+fn init_failing(view: &View<'_, '_>, terminated: &StateTerminated) -> Trouble {
+    if terminated.reason == "OOMKilled" {
+        return ended(view, terminated);
+    }
+    if matches!(
+        terminated.reason.as_str(),
+        "StartError" | "ContainerCannotRun"
+    ) {
+        return start_failed(view, &exit_line(terminated));
+    }
+    view.trouble(
+        Code::InitContainerFailing,
+        &format!(
+            "it exits with code {}, {} restarts, so the Pod never starts",
+            terminated.exit_code, view.status.restart_count
+        ),
+    )
+    .evidence([exit_line(terminated)])
+    .evidence(newest(&view.events, |event| event.reason == "BackOff").map(event_line))
+    .evidence(view.log())
+    .dependent(terminated.exit_code != 0 && terminated.exit_code < 126)
+    .remedy(
+        "see its log (kubectl logs POD -c INIT-CONTAINER --previous) and mend what it complains of",
+    )
+}
+
+/// An init container that still runs when waiting is over: most wait for something that never comes.
+fn init_never_ends(view: &View<'_, '_>) -> Option<Trouble> {
+    view.status.state.running.as_ref()?;
+    let settle = &view.context.snapshot.settle;
+    let over = settle.unsettled.contains_key(&view.subject.key)
+        || settle.failed.contains_key(&view.subject.key);
+    let long = view
+        .running_for()
+        .is_some_and(|age| age > Duration::from_mins(1));
+    (over || long).then(|| {
+        let age = view
+            .running_for()
+            .map(|age| format!(" for {} s", age.as_secs()))
+            .unwrap_or_default();
+        view.trouble(
+            Code::InitContainerFailing,
+            &format!("it has been running{age} and does not end, so the Pod never starts"),
+        )
+        .evidence(view.log())
+        .dependent(true)
+        .remedy("see its log (kubectl logs POD -c INIT-CONTAINER): it waits for something that does not come")
+    })
+}
+
+/// A container that runs at the moment, and has crashed before. One that is ready has recovered, unless those who call it say
+/// otherwise: between two crashes a container without readiness probe is ready too.
+fn unstable(view: &View<'_, '_>) -> Option<Trouble> {
+    let terminated = view.status.last_state.terminated.as_ref()?;
+    let restarts = view.status.restart_count;
+    let lived = ago(view.context, terminated.started_at)
+        .zip(ago(view.context, terminated.finished_at))
+        .map(|(from, to)| from.saturating_sub(to));
+    let outlived = match (view.running_for(), lived) {
+        (Some(now), Some(before)) => now > before * 2 && now > Duration::from_secs(10),
+        _ => true,
+    };
+    if outlived {
+        return None;
+    }
+    let broken = view.subject.into.iter().any(|edge| {
+        view.context
+            .evidence(edge)
+            .is_some_and(|evidence| evidence.status() == StepStatus::Fail)
+    });
+    let ready = view.status.ready && is_ready(view.pod);
+    let certain = if ready {
+        restarts >= 2 && broken
+    } else {
+        restarts >= 2 || (restarts >= 1 && terminated.reason == "OOMKilled")
+    };
+    certain.then(|| ended(view, terminated))
+}
+
+/// A Pod that has a node and whose containers were never created: mounts, the sandbox.
+fn never_created(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
+    let waits = pod.status.phase == "Pending"
+        && pod
+            .status
+            .init_container_statuses
+            .iter()
+            .chain(&pod.status.container_statuses)
+            .filter_map(|status| status.state.waiting.as_ref())
+            .any(|waiting| {
+                matches!(
+                    waiting.reason.as_str(),
+                    "ContainerCreating" | "PodInitializing"
+                )
+            });
+    if !waits {
+        return None;
+    }
+    let events = context
+        .snapshot
+        .events_of("Pod", &pod.metadata.namespace, &pod.metadata.name);
+    let event = newest(&events, |event| {
+        matches!(
+            event.reason.as_str(),
+            "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" | "FailedCreatePodSandBox"
+        )
+    })?;
+    let name = &pod.metadata.name;
+    let line = event_line(event);
+    let trouble = if event.reason == "FailedCreatePodSandBox" {
+        Trouble::new(
+            Code::ContainerStartFailed,
+            pod,
+            format!("Pod {name} gets no sandbox ({line})"),
+        )
+        .remedy("see to the node's container runtime and network plugin (kubectl describe pod)")
+    } else {
+        Trouble::new(
+            Code::ContainerConfigError,
+            pod,
+            format!("Pod {name} hangs in ContainerCreating: a volume cannot be mounted ({line})"),
+        )
+        .remedy(missing_remedy(&line))
+    };
+    Some(trouble.evidence([line]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{event, pod, troubles_of};
+    use super::Trouble;
+    use crate::finding::Code;
+
+    const SPEC: &str = "{containers: [{name: db, image: 'registry.invalid/db:1'}]}";
+
+    fn one(status: &str, events: &str) -> Option<Trouble> {
+        let mut troubles = troubles_of(&(pod(SPEC, status) + events));
+        assert!(troubles.len() <= 1, "{troubles:?}");
+        troubles.pop()
+    }
+
+    fn code(state: &str, events: &str) -> Option<Code> {
+        let status = format!("{{phase: Running, containerStatuses: [{{name: db, {state}}}]}}");
+        one(&status, events).map(|trouble| trouble.code)
+    }
+
+    #[test]
+    fn each_way_of_not_running_has_its_code() {
+        for (state, wanted) in [
+            (
+                "state: {waiting: {reason: ImagePullBackOff}}",
+                Code::ImagePullFailed,
+            ),
+            (
+                "state: {waiting: {reason: ErrImageNeverPull}}",
+                Code::ImagePullFailed,
+            ),
+            (
+                "state: {waiting: {reason: CreateContainerConfigError, message: 'secret \"db\" not found'}}",
+                Code::ContainerConfigError,
+            ),
+            (
+                "state: {waiting: {reason: RunContainerError, message: 'exec: redisd'}}",
+                Code::ContainerStartFailed,
+            ),
+            (
+                "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 128, reason: StartError}}",
+                Code::ContainerStartFailed,
+            ),
+            (
+                "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 137, reason: OOMKilled}}",
+                Code::ContainerOutOfMemory,
+            ),
+            (
+                "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}",
+                Code::ContainerCrashLooping,
+            ),
+            (
+                "restartCount: 3, state: {terminated: {exitCode: 1, reason: Error}}",
+                Code::ContainerCrashLooping,
+            ),
+        ] {
+            assert_eq!(code(state, ""), Some(wanted), "{state}");
+        }
+        assert_eq!(code("ready: true, state: {running: {}}", ""), None);
+        assert_eq!(
+            code(
+                "ready: true, restartCount: 2, state: {running: {}}, lastState: {terminated: {exitCode: 1}}",
+                ""
+            ),
+            None
+        );
+        assert_eq!(
+            code("state: {waiting: {reason: ContainerCreating}}", ""),
+            None
+        );
+    }
+
+    #[test]
+    fn only_an_exit_of_the_program_itself_may_follow_from_a_target() {
+        let status = |code: i32| {
+            format!(
+                "{{phase: Running, containerStatuses: [{{name: db, restartCount: 3, state: {{waiting: {{reason: CrashLoopBackOff}}}}, lastState: {{terminated: {{exitCode: {code}, reason: Error}}}}}}]}}"
+            )
+        };
+        assert!(one(&status(1), "").unwrap().dependent);
+        assert!(!one(&status(127), "").unwrap().dependent);
+        assert!(!one(&status(0), "").unwrap().dependent);
+    }
+
+    #[test]
+    fn a_kill_by_liveness_is_told_from_a_crash() {
+        let state = "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 137, reason: Error, finishedAt: '2026-11-23T10:00:02Z'}}";
+        let kill = event(
+            "Killing",
+            "Container db failed liveness probe, will be restarted",
+        );
+        assert_eq!(code(state, &kill), Some(Code::LivenessProbeFailing));
+        let kill = event(
+            "Killing",
+            "Container db failed startup probe, will be restarted",
+        );
+        assert_eq!(code(state, &kill), Some(Code::StartupProbeFailing));
+    }
+
+    #[test]
+    fn a_mount_that_fails_is_read_from_the_event() {
+        let status = "{phase: Pending, containerStatuses: [{name: db, state: {waiting: {reason: ContainerCreating}}}]}";
+        let trouble = one(
+            status,
+            &event(
+                "FailedMount",
+                "MountVolume.SetUp failed for volume \"src\" : configmap \"ap-src\" not found",
+            ),
+        )
+        .unwrap();
+        assert_eq!(trouble.code, Code::ContainerConfigError);
+        assert!(trouble.message.contains("configmap \"ap-src\" not found"));
+    }
+
+    #[test]
+    fn an_init_container_that_fails_is_told_from_a_native_sidecar() {
+        let spec = |policy: &str| {
+            format!("{{initContainers: [{{name: migrate{policy}}}], containers: [{{name: db}}]}}")
+        };
+        let failing = "{phase: Pending, initContainerStatuses: [{name: migrate, restartCount: 2, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}], containerStatuses: [{name: db, state: {waiting: {reason: PodInitializing}}}]}";
+        let troubles = troubles_of(&pod(&spec(""), failing));
+        assert_eq!(troubles[0].code, Code::InitContainerFailing);
+        let running = "{phase: Running, initContainerStatuses: [{name: migrate, ready: true, started: true, state: {running: {}}}], containerStatuses: [{name: db, ready: true, state: {running: {}}}]}";
+        assert!(troubles_of(&pod(&spec(", restartPolicy: Always"), running)).is_empty());
+    }
+}

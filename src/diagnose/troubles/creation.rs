@@ -1,0 +1,157 @@
+//! Pods that were never made: quota, admission, Pod Security, a ServiceAccount that is not there. Only events and the
+//! condition `ReplicaFailure` tell. Pure.
+
+use super::{Trouble, event_line};
+use crate::diagnose::Context;
+use crate::diagnose::subjects::Subject;
+use crate::diagnose::words::quote;
+use crate::finding::Code;
+use crate::observe::kinds::Workload;
+
+/// Why Pods of the subject are missing, if the cluster refused to make them.
+pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
+    let Some(workload) = subject.workload else {
+        return Vec::new();
+    };
+    let missing = match subject.wanted() {
+        Some(wanted) => usize::try_from(wanted)
+            .unwrap_or(0)
+            .saturating_sub(subject.pods.len()),
+        // A Job that has neither ended nor any Pod.
+        None if subject.key.kind == "job" => {
+            usize::from(subject.pods.is_empty() && subject.ended.is_empty() && !ended(workload))
+        }
+        None => 0,
+    };
+    if missing == 0 {
+        return Vec::new();
+    }
+    let evidence = refusals(context, subject, workload);
+    let Some(first) = evidence.first().cloned() else {
+        return Vec::new();
+    };
+    vec![Trouble {
+        code: Code::PodCreateForbidden,
+        object: None,
+        pod: String::new(),
+        message: format!(
+            "{missing} Pod{} of {} may not be created ({first})",
+            if missing == 1 { "" } else { "s" },
+            subject.name(&context.snapshot.namespace)
+        ),
+        remedy: remedy(&first),
+        evidence,
+        dependent: false,
+        caused_by: Vec::new(),
+    }]
+}
+
+fn ended(workload: &Workload) -> bool {
+    workload.status.conditions.iter().any(|condition| {
+        matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
+    })
+}
+
+/// What the workload and the ReplicaSets (or Jobs) that want Pods on its behalf were told, the newest first.
+fn refusals(context: &Context<'_>, subject: &Subject<'_>, workload: &Workload) -> Vec<String> {
+    let snapshot = context.snapshot;
+    let makers = snapshot
+        .namespaces
+        .get(&subject.key.namespace)
+        .into_iter()
+        .flat_map(|state| &state.workloads)
+        .filter(|child| {
+            child.spec.replicas != Some(0)
+                && child.metadata.owner_references.iter().any(|owner| {
+                    owner.controller
+                        && owner.name == subject.key.name
+                        && owner.kind.eq_ignore_ascii_case(&subject.key.kind)
+                })
+        });
+    let mut lines = Vec::new();
+    for maker in makers.chain([workload]) {
+        let mut events =
+            snapshot.events_of(&maker.kind, &subject.key.namespace, &maker.metadata.name);
+        events.retain(|event| event.reason == "FailedCreate");
+        lines.extend(events.last().map(|event| event_line(event)));
+        lines.extend(
+            maker
+                .status
+                .conditions
+                .iter()
+                .filter(|condition| {
+                    condition.kind == "ReplicaFailure" && condition.status == "True"
+                })
+                .map(|condition| format!("{}: {}", condition.reason, quote(&condition.message))),
+        );
+    }
+    lines.dedup();
+    lines
+}
+
+fn remedy(words: &str) -> String {
+    let advice = if words.contains("exceeded quota") {
+        "lower requests and limits of its containers, or raise the ResourceQuota (kubectl describe resourcequota)"
+    } else if words.contains("PodSecurity") {
+        "drop what the Pod Security level forbids from the Pod template, or change the namespace's label pod-security.kubernetes.io/enforce"
+    } else if words.contains("serviceaccount") {
+        "create the ServiceAccount, or correct serviceAccountName in the Pod template"
+    } else if words.contains("LimitRange") || words.contains("usage per") {
+        "bring the containers' requests and limits inside the namespace's LimitRange (kubectl describe limitrange)"
+    } else if words.contains("webhook") {
+        "see to the admission webhook, or do what it asks for"
+    } else if words.contains("failed quota") || words.contains("must specify") {
+        "set requests and limits on every container: the ResourceQuota demands them"
+    } else {
+        "do what admission asks for; the event tells what it refused"
+    };
+    advice.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::troubles_of;
+    use crate::finding::Code;
+
+    const DEPLOYMENT: &str = "
+kind: Deployment
+metadata: {name: db}
+spec: {replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db}]}}}
+---
+kind: ReplicaSet
+metadata: {name: db-6f9c, ownerReferences: [{kind: Deployment, name: db, controller: true}]}
+spec: {replicas: 1}
+";
+    const EVENT: &str = "---
+kind: Event
+metadata: {name: e}
+involvedObject: {kind: ReplicaSet, name: db-6f9c}
+reason: FailedCreate
+message: 'Error creating: pods \"db-6f9c-x\" is forbidden: exceeded quota: memory, requested: limits.memory=4Gi, used: limits.memory=0, limited: limits.memory=2Gi'
+";
+    const POD: &str = "---
+kind: Pod
+metadata: {name: db-6f9c-x, ownerReferences: [{kind: ReplicaSet, name: db-6f9c, controller: true}]}
+spec: {containers: [{name: db}]}
+status: {phase: Running, conditions: [{type: Ready, status: 'True'}], containerStatuses: [{name: db, ready: true, state: {running: {}}}]}
+";
+
+    #[test]
+    fn a_refusal_is_read_from_the_event_of_the_replica_set() {
+        let troubles = troubles_of(&(DEPLOYMENT.to_owned() + EVENT));
+        assert_eq!(troubles.len(), 1);
+        assert_eq!(troubles[0].code, Code::PodCreateForbidden);
+        assert!(troubles[0].message.contains("exceeded quota"));
+        assert!(troubles[0].remedy.contains("ResourceQuota"));
+    }
+
+    #[test]
+    fn an_old_refusal_is_no_trouble_once_the_pods_are_there() {
+        assert!(troubles_of(&(DEPLOYMENT.to_owned() + EVENT + POD)).is_empty());
+    }
+
+    #[test]
+    fn missing_pods_without_an_event_say_nothing() {
+        assert!(troubles_of(DEPLOYMENT).is_empty());
+    }
+}

@@ -1,0 +1,577 @@
+//! Section 2, and what fails of section 3: Pods that do not run or are not ready, rollouts that stall, workloads that are
+//! switched off, Jobs that failed. In: the subjects. Out: findings, with the edges that they explain. Pure.
+
+mod collision;
+mod jobs;
+
+use std::collections::BTreeMap;
+
+use super::subjects::Subject;
+use super::troubles::Trouble;
+use super::{Context, Rule};
+use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
+use crate::observe::is_ready;
+use crate::observe::kinds::Pod;
+use crate::probe::wire::StepStatus;
+
+/// The rules of this file and of those below it.
+pub(super) const RULES: &[Rule] = &[
+    pods_in_trouble,
+    nodes_not_ready,
+    rollout_stalled,
+    degraded,
+    scaled_to_zero,
+    jobs::failed,
+    collision::service_env_collision,
+];
+
+/// How a subject stands as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing serves.
+    Down,
+    /// Something serves, and a newer revision does not come up.
+    Stalled,
+    /// Something serves, fewer than wanted.
+    Degraded,
+}
+
+fn standing(subject: &Subject<'_>) -> Standing {
+    if subject.serving() == 0 {
+        Standing::Down
+    } else if is_stalled(subject) {
+        Standing::Stalled
+    } else {
+        Standing::Degraded
+    }
+}
+
+/// The revision that a Pod belongs to.
+fn revision(pod: &Pod) -> Option<&str> {
+    ["pod-template-hash", "controller-revision-hash"]
+        .iter()
+        .find_map(|label| pod.metadata.labels.get(*label))
+        .map(String::as_str)
+}
+
+/// Whether the Pods in trouble are all of a newer revision than those that serve.
+fn is_stalled(subject: &Subject<'_>) -> bool {
+    let ails = |pod: &Pod| {
+        subject
+            .troubles
+            .iter()
+            .any(|trouble| trouble.pod == pod.metadata.name)
+    };
+    let (ailing, well): (Vec<&Pod>, Vec<&Pod>) = subject
+        .pods
+        .iter()
+        .copied()
+        .filter(|pod| ails(pod) || is_ready(pod))
+        .partition(|pod| ails(pod));
+    let newest_well = well.iter().map(|pod| pod.metadata.creation_timestamp).max();
+    !ailing.is_empty()
+        && ailing.iter().all(|pod| {
+            revision(pod).is_some()
+                && well.iter().all(|other| revision(other) != revision(pod))
+                && newest_well.is_some_and(|time| pod.metadata.creation_timestamp >= time)
+        })
+}
+
+/// A command that acts on the subject's namespace.
+fn kubectl(subject: &Subject<'_>, rest: &str) -> String {
+    format!("kubectl -n {} {rest}", subject.key.namespace)
+}
+
+/// Codes of section 2 and 3 that are read from single Pods; one finding per code and object.
+fn pods_in_trouble(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in &context.subjects {
+        let mut groups: BTreeMap<(Code, ObjectRef), Vec<&Trouble>> = BTreeMap::new();
+        for trouble in &subject.troubles {
+            if trouble.code == Code::NodeNotReady {
+                continue;
+            }
+            let object = trouble
+                .object
+                .clone()
+                .unwrap_or_else(|| subject.key.object());
+            groups
+                .entry((trouble.code, object))
+                .or_default()
+                .push(trouble);
+        }
+        for ((code, object), troubles) in groups {
+            let mut finding = of_troubles(subject, code, object, &troubles);
+            if code == Code::ContainerCrashLooping && collision::explains_crash(context, subject) {
+                let cause = (Code::ServiceEnvCollision, subject.key.object());
+                finding.caused_by.push(cause);
+            }
+            findings.push(finding);
+        }
+    }
+    findings
+}
+
+fn of_troubles(
+    subject: &Subject<'_>,
+    code: Code,
+    object: ObjectRef,
+    troubles: &[&Trouble],
+) -> Finding {
+    let standing = standing(subject);
+    let severity = match standing {
+        Standing::Degraded => Severity::Warning,
+        Standing::Down | Standing::Stalled => subject.scoped(Severity::Error),
+    };
+    let first = troubles[0];
+    let others = troubles.len() - 1;
+    let message = if others == 0 {
+        first.message.clone()
+    } else {
+        format!(
+            "{}; {others} more Pod{} likewise",
+            first.message,
+            if others == 1 { "" } else { "s" }
+        )
+    };
+    let mut finding = Finding::new(code, severity, object, message);
+    for trouble in troubles {
+        for line in &trouble.evidence {
+            if !finding.evidence.contains(line) && finding.evidence.len() < 8 {
+                finding.evidence.push(line.clone());
+            }
+        }
+        for cause in &trouble.caused_by {
+            if !finding.caused_by.contains(cause) {
+                finding.caused_by.push(cause.clone());
+            }
+        }
+    }
+    if standing == Standing::Down {
+        finding.edges.clone_from(&subject.into);
+        if troubles.iter().any(|trouble| trouble.dependent) {
+            finding.follows.clone_from(&subject.from);
+        }
+    }
+    finding.fix = Some(Fix {
+        text: first.remedy.clone(),
+        command: None,
+        manifest: None,
+    });
+    finding
+}
+
+/// Nodes that are gone, where an edge suffers by it.
+fn nodes_not_ready(context: &Context<'_>) -> Vec<Finding> {
+    let mut found: BTreeMap<ObjectRef, Finding> = BTreeMap::new();
+    for subject in &context.subjects {
+        let suffering: Vec<EdgeId> = subject
+            .into
+            .iter()
+            .chain(&subject.from)
+            .filter(|edge| {
+                context
+                    .evidence(edge)
+                    .is_some_and(|evidence| evidence.status() != StepStatus::Pass)
+            })
+            .cloned()
+            .collect();
+        if suffering.is_empty() || !subject.in_scope {
+            continue;
+        }
+        for trouble in &subject.troubles {
+            let (Code::NodeNotReady, Some(object)) = (trouble.code, &trouble.object) else {
+                continue;
+            };
+            let finding = found.entry(object.clone()).or_insert_with(|| {
+                let mut finding = Finding::new(
+                    Code::NodeNotReady,
+                    Severity::Error,
+                    object.clone(),
+                    trouble.message.clone(),
+                );
+                finding.fix = Some(Fix {
+                    text: trouble.remedy.clone(),
+                    ..Fix::default()
+                });
+                finding
+            });
+            finding.edges.extend(suffering.iter().cloned());
+            for line in trouble.evidence.iter().chain([&trouble.message]) {
+                if !finding.evidence.contains(line) {
+                    finding.evidence.push(line.clone());
+                }
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// What a finding about the whole workload follows from: its Pods' troubles, each once.
+pub(super) fn causes(subject: &Subject<'_>) -> Vec<(Code, ObjectRef)> {
+    let mut found = Vec::new();
+    for trouble in &subject.troubles {
+        let cause = (
+            trouble.code,
+            trouble
+                .object
+                .clone()
+                .unwrap_or_else(|| subject.key.object()),
+        );
+        if !found.contains(&cause) {
+            found.push(cause);
+        }
+    }
+    found
+}
+
+/// A new revision that does not come up while the old one serves; a deadline that is over; or, as a warning, a rollout that
+/// had not ended when waiting did.
+fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in context
+        .subjects
+        .iter()
+        .filter(|subject| !subject.is_one_shot())
+    {
+        let late = subject.workload.and_then(|workload| {
+            workload.status.conditions.iter().find(|condition| {
+                condition.kind == "Progressing"
+                    && condition.status == "False"
+                    && condition.reason == "ProgressDeadlineExceeded"
+            })
+        });
+        let ready = subject.pods.iter().filter(|pod| is_ready(pod)).count();
+        let wanted = subject.wanted().unwrap_or(0);
+        let name = subject.name(&context.snapshot.namespace);
+        let unsettled = context.snapshot.settle.unsettled.get(&subject.key);
+        let stalled = standing(subject) == Standing::Stalled;
+        let (severity, message) = if stalled {
+            let sick = subject.troubles.len();
+            (
+                Severity::Error,
+                format!(
+                    "the new revision of {name} does not come up ({sick} Pod{} in trouble), {ready} Pods of the old one still serve",
+                    if sick == 1 { "" } else { "s" }
+                ),
+            )
+        } else if let Some(condition) = late.filter(|_| subject.troubles.is_empty()) {
+            (
+                Severity::Error,
+                format!(
+                    "the rollout of {name} exceeded its deadline: {}",
+                    condition.message
+                ),
+            )
+        } else if let Some(reason) = unsettled.filter(|_| {
+            subject.troubles.is_empty()
+                && usize::try_from(wanted).is_ok_and(|wanted| ready < wanted)
+        }) {
+            (
+                Severity::Warning,
+                format!("{name} had not settled when waiting ended: {reason}"),
+            )
+        } else {
+            continue;
+        };
+        let mut finding = Finding::new(
+            Code::RolloutStalled,
+            subject.scoped(severity),
+            subject.key.object(),
+            message,
+        );
+        finding.evidence.extend(late.map(|condition| {
+            format!(
+                "Progressing=False {}: {}",
+                condition.reason, condition.message
+            )
+        }));
+        finding.evidence.extend(unsettled.cloned());
+        finding.caused_by = causes(subject);
+        if ready == 0 {
+            finding.edges.clone_from(&subject.into);
+        }
+        finding.fix = Some(Fix {
+            text: "mend the new revision, or go back to the old one".to_owned(),
+            command: stalled.then(|| kubectl(subject, &format!("rollout undo {}", subject.key))),
+            manifest: None,
+        });
+        findings.push(finding);
+    }
+    findings
+}
+
+/// Fewer ready Pods than wanted while at least one serves.
+fn degraded(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in context
+        .subjects
+        .iter()
+        .filter(|subject| !subject.is_one_shot())
+    {
+        let (Some(wanted), serving) = (subject.wanted(), subject.serving()) else {
+            continue;
+        };
+        let short = usize::try_from(wanted).is_ok_and(|wanted| serving < wanted);
+        if context.snapshot.offline
+            || serving == 0
+            || !short
+            || standing(subject) == Standing::Stalled
+        {
+            continue;
+        }
+        let name = subject.name(&context.snapshot.namespace);
+        let mut finding = Finding::new(
+            Code::WorkloadDegraded,
+            Severity::Warning,
+            subject.key.object(),
+            format!("{serving} of {wanted} Pods of {name} serve"),
+        );
+        finding.evidence = subject
+            .troubles
+            .iter()
+            .map(|trouble| trouble.message.clone())
+            .collect();
+        finding
+            .evidence
+            .extend(context.snapshot.settle.unsettled.get(&subject.key).cloned());
+        finding.caused_by = causes(subject);
+        finding.fix = Some(Fix {
+            text: subject.troubles.first().map_or_else(
+                || "see why the other Pods are not ready (kubectl describe pods)".to_owned(),
+                |trouble| trouble.remedy.clone(),
+            ),
+            ..Fix::default()
+        });
+        findings.push(finding);
+    }
+    findings
+}
+
+/// Workloads that are switched off although an edge needs them.
+fn scaled_to_zero(context: &Context<'_>) -> Vec<Finding> {
+    context
+        .subjects
+        .iter()
+        .filter(|subject| {
+            subject.called
+                && subject.wanted() == Some(0)
+                && !(context.snapshot.offline && subject.key.kind == "daemonset")
+                && subject.tiers.iter().all(|tier| tier.expected)
+        })
+        .map(|subject| {
+            let name = subject.name(&context.snapshot.namespace);
+            let daemon = subject.key.kind == "daemonset";
+            let message = if daemon {
+                format!("{name} runs on no node: none matches its nodeSelector and tolerations")
+            } else {
+                format!("{name} is scaled to 0 replicas, and other tiers need it")
+            };
+            let needed = subject.into.iter().any(|id| {
+                context.evidence(id).is_some_and(|evidence| {
+                    evidence.edge.confidence != crate::graph::Confidence::Weak
+                })
+            });
+            let mut finding = Finding::new(
+                if daemon {
+                    Code::PodUnschedulable
+                } else {
+                    Code::WorkloadScaledToZero
+                },
+                if needed {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
+                subject.key.object(),
+                message,
+            );
+            finding.evidence = vec![format!("spec.replicas of {}: 0", subject.key)];
+            if daemon {
+                finding.evidence = vec!["status.desiredNumberScheduled: 0".to_owned()];
+            }
+            finding.edges.clone_from(&subject.into);
+            finding.fix = Some(if daemon {
+                Fix {
+                    text: "change its nodeSelector or tolerations, or label a node".to_owned(),
+                    ..Fix::default()
+                }
+            } else {
+                let command = kubectl(subject, &format!("scale {} --replicas=1", subject.key));
+                Fix {
+                    text: "scale it up again".to_owned(),
+                    command: Some(command),
+                    manifest: None,
+                }
+            });
+            finding
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::{diagnose, fixtures};
+    use crate::observe::Snapshot;
+    use crate::probe::wire::{StepError, StepName};
+
+    fn deployment(replicas: usize) -> String {
+        format!(
+            "
+kind: Deployment
+metadata: {{name: db}}
+spec: {{replicas: {replicas}, selector: {{matchLabels: {{app: db}}}}, template: {{metadata: {{labels: {{app: db}}}}, spec: {{containers: [{{name: db}}]}}}}}}
+"
+        )
+    }
+
+    fn pod(name: &str, revision: &str, created: &str, state: &str, ready: &str) -> String {
+        format!(
+            "---
+kind: ReplicaSet
+metadata: {{name: db-{revision}, ownerReferences: [{{kind: Deployment, name: db, controller: true}}]}}
+spec: {{replicas: 1}}
+---
+kind: Pod
+metadata: {{name: {name}, creationTimestamp: '{created}', labels: {{app: db, pod-template-hash: {revision}}}, ownerReferences: [{{kind: ReplicaSet, name: db-{revision}, controller: true}}]}}
+spec: {{containers: [{{name: db, image: 'db:1'}}]}}
+status: {{phase: Running, conditions: [{{type: Ready, status: '{ready}'}}], containerStatuses: [{{name: db, ready: {}, state: {state}}}]}}
+",
+            ready == "True"
+        )
+    }
+
+    const RUNS: &str = "{running: {}}";
+    const PULLS: &str = "{waiting: {reason: ImagePullBackOff, message: Back-off pulling image}}";
+    const EARLY: &str = "2026-11-23T09:00:00Z";
+    const LATE: &str = "2026-11-23T10:00:00Z";
+
+    fn raised(snapshot: &Snapshot) -> Vec<(Code, Severity)> {
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        let context = Context::new(&graph, snapshot, None);
+        RULES
+            .iter()
+            .flat_map(|rule| rule(&context))
+            .map(|finding| (finding.code, finding.severity))
+            .collect()
+    }
+
+    #[test]
+    fn a_workload_that_serves_is_silent() {
+        let snapshot =
+            fixtures::snapshot(&(deployment(1) + &pod("db-1", "a", EARLY, RUNS, "True")));
+        assert!(raised(&snapshot).is_empty());
+    }
+
+    #[test]
+    fn one_bad_pod_of_two_is_a_warning_with_its_reason() {
+        let snapshot = fixtures::snapshot(
+            &(deployment(2)
+                + &pod("db-1", "a", EARLY, RUNS, "True")
+                + &pod("db-2", "a", LATE, PULLS, "False")),
+        );
+        assert_eq!(
+            raised(&snapshot),
+            [
+                (Code::ImagePullFailed, Severity::Warning),
+                (Code::WorkloadDegraded, Severity::Warning)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_new_revision_that_cannot_be_pulled_is_a_stalled_rollout() {
+        let snapshot = fixtures::snapshot(
+            &(deployment(1)
+                + &pod("db-1", "a", EARLY, RUNS, "True")
+                + &pod("db-2", "b", LATE, PULLS, "False")),
+        );
+        assert_eq!(
+            raised(&snapshot),
+            [
+                (Code::ImagePullFailed, Severity::Error),
+                (Code::RolloutStalled, Severity::Error)
+            ]
+        );
+    }
+
+    #[test]
+    fn what_no_tier_needs_is_a_warning_at_most() {
+        let other = (deployment(1) + &pod("db-1", "a", EARLY, PULLS, "False"))
+            .replace("name: db", "name: reporting");
+        let snapshot = fixtures::snapshot(&other.replace("db-a", "reporting-a"));
+        assert_eq!(
+            raised(&snapshot),
+            [(Code::ImagePullFailed, Severity::Warning)]
+        );
+    }
+
+    #[test]
+    fn a_broken_target_explains_the_edges_that_lead_to_it_and_only_those_that_fail() {
+        let snapshot =
+            fixtures::snapshot(&(deployment(1) + &pod("db-1", "a", EARLY, PULLS, "False")));
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        let found = diagnose(&Context::new(&graph, &snapshot, None));
+        let pull = found
+            .iter()
+            .find(|finding| finding.code == Code::ImagePullFailed)
+            .unwrap();
+        assert_eq!(pull.edges.len(), 1);
+        assert_eq!(pull.object, ObjectRef::new("deployment", "db", "default"));
+        let passes = fixtures::outcomes(vec![fixtures::probe(
+            "AP",
+            "node-1",
+            vec![
+                fixtures::pass("AP->DB:3306/mysql", StepName::Dns),
+                fixtures::pass("AP->DB:3306/mysql", StepName::Service),
+            ],
+        )]);
+        let context = Context::new(&graph, &snapshot, Some(&passes));
+        assert!(pods_in_trouble(&context)[0].edges.is_empty());
+    }
+
+    #[test]
+    fn scaled_to_zero_is_a_fault_only_of_what_is_called() {
+        let snapshot = fixtures::snapshot(&deployment(0));
+        assert_eq!(
+            raised(&snapshot),
+            [(Code::WorkloadScaledToZero, Severity::Error)]
+        );
+        let snapshot = fixtures::snapshot(&deployment(0).replace("name: db}", "name: batch}"));
+        assert!(raised(&snapshot).is_empty());
+    }
+
+    #[test]
+    fn a_dead_node_is_named_where_an_edge_suffers_only() {
+        let objects = deployment(1)
+            + &pod("db-1", "a", EARLY, RUNS, "False").replace(
+                "{containers: [{name: db, image: 'db:1'}]}",
+                "{nodeName: node-2, containers: [{name: db}]}",
+            )
+            + "---\nkind: Node\nmetadata: {name: node-2}\nstatus: {conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown}]}\n";
+        let snapshot = fixtures::snapshot(&objects);
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        let id = "AP->DB:3306/mysql";
+        let fails = fixtures::outcomes(vec![fixtures::probe(
+            "AP",
+            "node-1",
+            vec![
+                fixtures::pass(id, StepName::Dns),
+                fixtures::fail(id, StepName::Service, StepError::Refused),
+            ],
+        )]);
+        let found = nodes_not_ready(&Context::new(&graph, &snapshot, Some(&fails)));
+        assert_eq!(found[0].object, ObjectRef::new("node", "node-2", ""));
+        assert_eq!(found[0].edges.len(), 1);
+        let passes = fixtures::outcomes(vec![fixtures::probe(
+            "AP",
+            "node-1",
+            vec![
+                fixtures::pass(id, StepName::Dns),
+                fixtures::pass(id, StepName::Service),
+            ],
+        )]);
+        assert!(nodes_not_ready(&Context::new(&graph, &snapshot, Some(&passes))).is_empty());
+    }
+}

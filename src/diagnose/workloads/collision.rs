@@ -1,0 +1,324 @@
+//! Variables that Kubernetes sets by itself: for a Service `redis` every Pod gets `REDIS_PORT=tcp://10.96.0.9:6379`, and a
+//! program that takes `REDIS_PORT` for a number dies of it. Pure.
+
+use std::collections::BTreeSet;
+
+use super::kubectl;
+use crate::diagnose::Context;
+use crate::diagnose::subjects::Subject;
+use crate::diagnose::words::quote;
+use crate::finding::{Code, Finding, Fix, Severity};
+use crate::observe::kinds::{Container, Service};
+
+/// A collision, and what shows it.
+struct Collision<'a> {
+    variable: String,
+    service: &'a Service,
+    reader: String,
+    /// A log line in which the injected value shows.
+    log: Option<String>,
+}
+
+/// Variables that a tier reads, that its Pods do not set, and that `enableServiceLinks` sets to a URL.
+pub(super) fn service_env_collision(context: &Context<'_>) -> Vec<Finding> {
+    context
+        .subjects
+        .iter()
+        .filter(|subject| !subject.tiers.is_empty())
+        .filter_map(|subject| finding(context, subject))
+        .collect()
+}
+
+/// Whether a collision is why the subject's containers crash.
+pub(super) fn explains_crash(context: &Context<'_>, subject: &Subject<'_>) -> bool {
+    find(context, subject).is_some_and(|collision| is_fatal(subject, &collision))
+}
+
+/// The program dies, by itself, and its log shows the value or nothing shows another reason.
+fn is_fatal(subject: &Subject<'_>, collision: &Collision<'_>) -> bool {
+    let crashes = subject
+        .troubles
+        .iter()
+        .find(|trouble| trouble.code == Code::ContainerCrashLooping && trouble.dependent);
+    crashes.is_some_and(|trouble| {
+        let has_log = trouble
+            .evidence
+            .iter()
+            .any(|line| line.starts_with("log: "));
+        collision.log.is_some() || (!has_log && subject.from.is_empty())
+    })
+}
+
+fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
+    let collision = find(context, subject)?;
+    let Collision {
+        variable,
+        service,
+        reader,
+        log,
+    } = &collision;
+    let service = &service.metadata.name;
+    let name = subject.name(&context.snapshot.namespace);
+    let fatal = is_fatal(subject, &collision);
+    let severity = if fatal {
+        subject.scoped(Severity::Error)
+    } else {
+        Severity::Warning
+    };
+    let mut finding = Finding::new(
+        Code::ServiceEnvCollision,
+        severity,
+        subject.key.object(),
+        format!(
+            "{name} reads {variable} and does not set it; Kubernetes sets it to tcp://… for service/{service} (enableServiceLinks)"
+        ),
+    );
+    finding.evidence.push(reader.clone());
+    finding
+        .evidence
+        .extend(log.iter().map(|line| format!("log: {line}")));
+    if fatal {
+        finding.edges.clone_from(&subject.into);
+    }
+    let template = match subject.key.kind.as_str() {
+        "pod" | "cronjob" => None,
+        _ => Some(kubectl(
+            subject,
+            &format!(
+                "patch {} --type=merge -p '{{\"spec\":{{\"template\":{{\"spec\":{{\"enableServiceLinks\":false}}}}}}}}'",
+                subject.key
+            ),
+        )),
+    };
+    finding.fix = Some(Fix {
+        text: format!(
+            "set enableServiceLinks: false in the Pod template of {name}, or set {variable} there"
+        ),
+        command: template,
+        manifest: None,
+    });
+    Some(finding)
+}
+
+fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a>> {
+    let template = subject.template?;
+    if template.spec.enable_service_links == Some(false) {
+        return None;
+    }
+    let state = context.snapshot.namespaces.get(&subject.key.namespace)?;
+    let youngest = subject
+        .pods
+        .iter()
+        .filter_map(|pod| pod.metadata.creation_timestamp)
+        .max();
+    let logs: Vec<&String> = state
+        .crash_logs
+        .iter()
+        .filter(|(key, _)| {
+            subject
+                .pods
+                .iter()
+                .any(|pod| key.split('/').next() == Some(pod.metadata.name.as_str()))
+        })
+        .map(|(_, log)| log)
+        .collect();
+    for service in &state.services {
+        let spec = &service.spec;
+        // Only a Service with an address that was there before the Pod is injected.
+        let injected = spec.cluster_ip != "None"
+            && spec.kind != "ExternalName"
+            && !spec.ports.is_empty()
+            && youngest
+                .zip(service.metadata.creation_timestamp)
+                .is_none_or(|(pod, service)| service <= pod);
+        if !injected {
+            continue;
+        }
+        let variable = format!(
+            "{}_PORT",
+            service.metadata.name.to_uppercase().replace('-', "_")
+        );
+        for container in &template.spec.containers {
+            if sets(context, subject, container, &variable) {
+                continue;
+            }
+            let address = format!("tcp://{}", spec.cluster_ip);
+            let log = logs
+                .iter()
+                .flat_map(|log| log.lines())
+                .find(|line| {
+                    line.contains(&variable)
+                        || (!spec.cluster_ip.is_empty() && line.contains(&address))
+                })
+                .map(quote);
+            if let Some(reader) = reads(context, subject, container, &variable) {
+                return Some(Collision {
+                    variable,
+                    service,
+                    reader,
+                    log,
+                });
+            }
+            if let Some(line) = log.filter(|line| line.contains("tcp://")) {
+                return Some(Collision {
+                    reader: format!("the log of {} shows the value", subject.key),
+                    variable,
+                    service,
+                    log: Some(line),
+                });
+            }
+        }
+    }
+    None
+}
+
+/// Whether the Pod sets the variable; a whole Secret may do so unseen.
+fn sets(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    container: &Container,
+    variable: &str,
+) -> bool {
+    let maps = context
+        .snapshot
+        .namespaces
+        .get(&subject.key.namespace)
+        .map(|state| &state.config_maps);
+    container.env.iter().any(|entry| entry.name == variable)
+        || container.env_from.iter().any(|source| {
+            let Some(key) = variable.strip_prefix(source.prefix.as_str()) else {
+                return false;
+            };
+            match &source.config_map_ref {
+                None => source.secret_ref.is_some(),
+                Some(reference) => maps.is_none_or(|maps| {
+                    maps.iter()
+                        .find(|map| map.metadata.name == reference.name)
+                        .is_none_or(|map| map.data.contains_key(key))
+                }),
+            }
+        })
+}
+
+/// Where the variable is read, as far as the manifests and compose show.
+fn reads(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    container: &Container,
+    variable: &str,
+) -> Option<String> {
+    if container
+        .command
+        .iter()
+        .chain(&container.args)
+        .any(|text| mentions(text, variable))
+    {
+        return Some(format!(
+            "command of container {} reads {variable}",
+            container.name
+        ));
+    }
+    // `$(REDIS_PORT)` in another variable.
+    if let Some(entry) = container.env.iter().find(|entry| {
+        entry
+            .value
+            .as_deref()
+            .is_some_and(|value| value.contains(&format!("$({variable})")))
+    }) {
+        return Some(format!(
+            "env {} of container {} refers to {variable}",
+            entry.name, container.name
+        ));
+    }
+    let compose = context.compose?;
+    for tier in &subject.tiers {
+        let Some(service) = compose.services.get(&tier.name) else {
+            continue;
+        };
+        let words: BTreeSet<&String> = service
+            .command
+            .iter()
+            .chain(&service.entrypoint)
+            .flatten()
+            .collect();
+        if words.iter().any(|text| mentions(text, variable)) {
+            return Some(format!("compose command of {} reads {variable}", tier.name));
+        }
+        if service.environment.contains_key(variable) {
+            return Some(format!(
+                "compose sets {variable} for {}, the Pod template does not",
+                tier.name
+            ));
+        }
+    }
+    None
+}
+
+/// Whether a text names the variable as a whole word.
+fn mentions(text: &str, variable: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    text.match_indices(variable).any(|(start, _)| {
+        !text[..start].ends_with(is_part) && !text[start + variable.len()..].starts_with(is_part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::fixtures;
+
+    const OBJECTS: &str = "
+kind: Service
+metadata: {name: kvs}
+spec: {clusterIP: 10.96.0.7, selector: {app: kvs}, ports: [{port: 6379}]}
+---
+kind: Deployment
+metadata: {name: ap}
+spec: {replicas: 1, template: {metadata: {labels: {app: ap}}, spec: {SPEC}}}
+---
+kind: ReplicaSet
+metadata: {name: ap-1, ownerReferences: [{kind: Deployment, name: ap, controller: true}]}
+spec: {replicas: 1}
+---
+kind: Pod
+metadata: {name: ap-1-x, ownerReferences: [{kind: ReplicaSet, name: ap-1, controller: true}]}
+spec: {SPEC}
+status: {phase: Running, containerStatuses: [{name: ap, STATE}]}
+";
+    const READS: &str = "containers: [{name: ap, args: [python3, -c, \"int(os.environ.get('KVS_PORT', '6379'))\"]}]";
+    const RUNS: &str = "ready: true, state: {running: {}}";
+    const CRASHES: &str = "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}";
+
+    fn found(spec: &str, state: &str, log: &str) -> Option<Finding> {
+        let mut snapshot =
+            fixtures::snapshot(&OBJECTS.replace("SPEC", spec).replace("STATE", state));
+        if !log.is_empty() {
+            let own = snapshot.namespaces.get_mut("default").unwrap();
+            own.crash_logs.insert("ap-1-x/ap".into(), log.into());
+        }
+        let graph = fixtures::graph(&["WEB->AP:2000/http"]);
+        service_env_collision(&Context::new(&graph, &snapshot, None)).pop()
+    }
+
+    #[test]
+    fn a_variable_that_the_program_reads_is_a_warning_and_the_cause_if_it_crashes() {
+        assert_eq!(found(READS, RUNS, "").unwrap().severity, Severity::Warning);
+        let log = "ValueError: invalid literal for int() with base 10: 'tcp://10.96.0.7:6379'";
+        let crash = found(READS, CRASHES, log).unwrap();
+        assert_eq!(crash.severity, Severity::Error);
+        assert_eq!(crash.edges.len(), 1);
+        let other = found(READS, CRASHES, "Access denied for user app").unwrap();
+        assert_eq!(other.severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_variable_that_is_set_or_not_read_or_not_injected_is_silent() {
+        let set = READS.replace(
+            "{name: ap,",
+            "{name: ap, env: [{name: KVS_PORT, value: '6379'}],",
+        );
+        assert!(found(&set, RUNS, "").is_none());
+        assert!(found(&format!("enableServiceLinks: false, {READS}"), RUNS, "").is_none());
+        assert!(found("containers: [{name: ap, args: [MY_KVS_PORT]}]", RUNS, "").is_none());
+    }
+}

@@ -1,0 +1,261 @@
+//! One-shot tiers that ended in failure: Jobs, and the bare Pods that kompose makes of `restart: "no"`. Pure.
+
+use super::kubectl;
+use crate::diagnose::Context;
+use crate::diagnose::subjects::Subject;
+use crate::diagnose::words::{last_lines, quote};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::observe::kinds::{Condition, Pod, Workload};
+
+/// Jobs that failed for good, and long-running tiers whose only Pod has ended and is not started again.
+pub(super) fn failed(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in &context.subjects {
+        match subject.key.kind.as_str() {
+            "job" => findings.extend(
+                subject
+                    .workload
+                    .and_then(|job| of_job(context, subject, job)),
+            ),
+            "cronjob" => findings.extend(of_cron_job(context, subject)),
+            "pod" => findings.extend(of_pod(context, subject)),
+            _ => {}
+        }
+    }
+    findings
+}
+
+fn failure(job: &Workload) -> Option<&Condition> {
+    job.status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Failed" && condition.status == "True")
+}
+
+fn of_job(context: &Context<'_>, subject: &Subject<'_>, job: &Workload) -> Option<Finding> {
+    let name = subject.name(&context.snapshot.namespace);
+    let failed = job.status.failed;
+    let (severity, message, line) = match failure(job) {
+        Some(condition) => (
+            subject.scoped(Severity::Error),
+            format!("{name} ended in failure ({})", quote(&condition.message)),
+            format!(
+                "Failed=True {}: {}",
+                condition.reason,
+                quote(&condition.message)
+            ),
+        ),
+        // It still tries again: not certain.
+        None if failed > 0 && job.status.succeeded == 0 => (
+            Severity::Warning,
+            format!("{name} has failed {failed} times and goes on trying"),
+            format!("status.failed of {}: {failed}", subject.key),
+        ),
+        None => return None,
+    };
+    let mut finding = Finding::new(Code::JobFailed, severity, subject.key.object(), message);
+    finding.evidence.push(line);
+    finding.evidence.extend(last_words(context, &subject.ended));
+    if dependent(&subject.ended) {
+        finding.follows.clone_from(&subject.from);
+    }
+    finding.edges.clone_from(&subject.into);
+    finding.fix = Some(Fix {
+        text: format!(
+            "see its log ({}), mend it, delete it and apply it again: a Job that failed is not started a second time",
+            kubectl(subject, &format!("logs {}", subject.key))
+        ),
+        ..Fix::default()
+    });
+    Some(finding)
+}
+
+/// The newest Job of a `CronJob`: a warning, the next run may do better.
+fn of_cron_job(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
+    let state = context.snapshot.namespaces.get(&subject.key.namespace)?;
+    let newest = state
+        .workloads
+        .iter()
+        .filter(|job| {
+            job.kind == "Job"
+                && job
+                    .metadata
+                    .owner_references
+                    .iter()
+                    .any(|owner| owner.kind == "CronJob" && owner.name == subject.key.name)
+        })
+        .max_by_key(|job| job.metadata.creation_timestamp)?;
+    let condition = failure(newest)?;
+    let name = &newest.metadata.name;
+    let mut finding = Finding::new(
+        Code::JobFailed,
+        Severity::Warning,
+        ObjectRef::new("job", name, &subject.key.namespace),
+        format!(
+            "the last run of {}, job/{name}, ended in failure ({})",
+            subject.key,
+            quote(&condition.message)
+        ),
+    );
+    finding.follows.clone_from(&subject.from);
+    finding.fix = Some(Fix {
+        text: format!(
+            "see its log: {}",
+            kubectl(subject, &format!("logs job/{name}"))
+        ),
+        ..Fix::default()
+    });
+    Some(finding)
+}
+
+/// A bare Pod that failed and is all that its tier has. A leftover beside a workload that runs is history.
+fn of_pod(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
+    let pod = subject
+        .ended
+        .iter()
+        .find(|pod| pod.status.phase == "Failed")?;
+    let alone = subject.tiers.iter().any(|tier| {
+        tier.workloads
+            .iter()
+            .all(|key| *key == subject.key || key.kind == "pod" && !runs(context, key))
+    });
+    if !alone || !subject.pods.is_empty() {
+        return None;
+    }
+    let one_shot = subject.is_one_shot();
+    let reason = if pod.status.reason.is_empty() {
+        "its program failed".to_owned()
+    } else {
+        format!("{}: {}", pod.status.reason, quote(&pod.status.message))
+    };
+    let name = subject.name(&context.snapshot.namespace);
+    let mut finding = Finding::new(
+        if one_shot {
+            Code::JobFailed
+        } else {
+            Code::ContainerCrashLooping
+        },
+        subject.scoped(Severity::Error),
+        subject.key.object(),
+        format!("{name} has ended in failure ({reason}) and nothing starts it again"),
+    );
+    finding.evidence = last_words(context, &subject.ended);
+    if dependent(&subject.ended) {
+        finding.follows.clone_from(&subject.from);
+    }
+    finding.edges.clone_from(&subject.into);
+    finding.fix = Some(Fix {
+        text: format!(
+            "see its log ({}), mend it, and apply it as a {} so that it is started again",
+            kubectl(subject, &format!("logs {}", subject.key)),
+            if one_shot { "Job" } else { "Deployment" }
+        ),
+        ..Fix::default()
+    });
+    Some(finding)
+}
+
+fn runs(context: &Context<'_>, key: &crate::observe::WorkloadKey) -> bool {
+    context
+        .subjects
+        .iter()
+        .any(|subject| subject.key == *key && !subject.pods.is_empty())
+}
+
+/// How the containers of the last Pod ended, and what they said.
+fn last_words(context: &Context<'_>, ended: &[&Pod]) -> Vec<String> {
+    let Some(pod) = ended
+        .iter()
+        .filter(|pod| pod.status.phase == "Failed")
+        .max_by_key(|pod| pod.metadata.creation_timestamp)
+    else {
+        return Vec::new();
+    };
+    let logs = context
+        .snapshot
+        .namespaces
+        .get(&pod.metadata.namespace)
+        .map(|state| &state.crash_logs);
+    let mut lines = Vec::new();
+    for status in &pod.status.container_statuses {
+        if let Some(end) = &status.state.terminated {
+            lines.push(format!(
+                "Pod {} container {}: {} exit code {}",
+                pod.metadata.name, status.name, end.reason, end.exit_code
+            ));
+        }
+        let log = logs.and_then(|logs| logs.get(&format!("{}/{}", pod.metadata.name, status.name)));
+        lines.extend(
+            log.into_iter()
+                .flat_map(|log| last_lines(log, 3))
+                .map(|line| format!("log: {line}")),
+        );
+    }
+    lines
+}
+
+/// Whether a program failed by itself, not for want of a command or of memory.
+fn dependent(ended: &[&Pod]) -> bool {
+    ended
+        .iter()
+        .flat_map(|pod| &pod.status.container_statuses)
+        .filter_map(|status| status.state.terminated.as_ref())
+        .any(|end| (1..126).contains(&end.exit_code) && end.reason != "OOMKilled")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::fixtures;
+
+    fn found(objects: &str, workload: &str, one_shot: bool) -> Vec<Finding> {
+        let snapshot = fixtures::snapshot(objects);
+        let mut graph = fixtures::graph(&["MIGRATE->DB:3306/mysql"]);
+        let tier = graph.tiers.get_mut("MIGRATE").unwrap();
+        let (kind, name) = workload.split_once('/').unwrap();
+        tier.workloads = vec![crate::observe::WorkloadKey::new("default", kind, name)];
+        tier.one_shot = one_shot;
+        failed(&Context::new(&graph, &snapshot, None))
+    }
+
+    const JOB: &str = "
+kind: Job
+metadata: {name: migrate}
+spec: {backoffLimit: 0, template: {spec: {containers: [{name: migrate}]}}}
+status: STATUS
+";
+
+    #[test]
+    fn a_job_that_failed_is_told_from_one_that_tries_and_one_that_is_done() {
+        let job = |status: &str| found(&JOB.replace("STATUS", status), "job/migrate", true);
+        let failed = job(
+            "{failed: 1, conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, message: Job has reached the specified backoff limit}]}",
+        );
+        assert_eq!(failed[0].id("default").0, "job-failed job/migrate");
+        assert_eq!(failed[0].severity, Severity::Error);
+        assert_eq!(job("{failed: 2}")[0].severity, Severity::Warning);
+        assert!(
+            job("{succeeded: 1, failed: 2, conditions: [{type: Complete, status: 'True'}]}")
+                .is_empty()
+        );
+    }
+
+    const POD: &str = "
+kind: Pod
+metadata: {name: migrate}
+spec: {restartPolicy: Never, containers: [{name: migrate}]}
+status: {phase: Failed, containerStatuses: [{name: migrate, state: {terminated: {exitCode: 1, reason: Error}}}]}
+";
+
+    #[test]
+    fn a_bare_pod_that_failed_counts_unless_something_else_runs_the_tier() {
+        let found_alone = found(POD, "pod/migrate", true);
+        assert_eq!(found_alone[0].code, Code::JobFailed);
+        assert_eq!(found_alone[0].follows.len(), 1);
+        assert_eq!(
+            found(POD, "pod/migrate", false)[0].code,
+            Code::ContainerCrashLooping
+        );
+        assert!(found(POD, "deployment/migrate", false).is_empty());
+    }
+}
