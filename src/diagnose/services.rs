@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::destination::{self, Destination};
 use super::subjects::Subject;
-use super::walk::{Evidence, Stage};
+use super::walk::Evidence;
 use super::{Context, Rule};
 use crate::finding::{EdgeId, Severity};
 use crate::graph::{Edge, Tier};
