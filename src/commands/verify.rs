@@ -20,7 +20,7 @@ use crate::finding::EdgeId;
 use crate::graph::{self, TierGraph};
 use crate::jobs;
 use crate::observe::{self, Api, ConnectOptions, ObserveError, ObserveOptions, Snapshot};
-use crate::plan::{self, JobOptions, Outcomes, PlanOptions, ProbePlan};
+use crate::plan::{self, Outcomes, PlanOptions, ProbePlan};
 use crate::report::Report;
 use crate::verdict::{self, ReportMeta, VerdictOptions};
 use outputs::Outputs;
@@ -52,6 +52,14 @@ struct Run<'a> {
     signals: Signals,
     progress: Progress,
     notes: Vec<String>,
+}
+
+/// What the first look was made by.
+#[derive(Clone, Copy)]
+struct First<'a> {
+    graph: &'a TierGraph,
+    plan: &'a ProbePlan,
+    options: &'a PlanOptions,
 }
 
 async fn run(args: &VerifyArgs, input: &Input) -> Result<Report, Failure> {
@@ -92,10 +100,7 @@ impl Run<'_> {
             .namespace
             .clone()
             .unwrap_or_else(|| api.default_namespace().to_owned());
-        let options = ObserveOptions {
-            namespace,
-            also: self.input.config.namespaces.iter().cloned().collect(),
-        };
+        let options = self.observe_options(namespace);
         self.progress.stage("observing");
         // Jobs of a run that was killed are swept meanwhile; what cannot be swept has its TTL.
         let (snapshot, _) = tokio::join!(
@@ -128,65 +133,71 @@ impl Run<'_> {
 
     async fn verify(&mut self, api: &Api, snapshot: Snapshot) -> Report {
         let graph = self.graph(&snapshot);
-        let mut plan_options = options::plan(self.args);
+        let plan_options = options::plan(self.args);
         let job_options = options::jobs(self.args, &plan_options.run);
         let plan = plan::plan(&graph, &snapshot, &plan_options);
-        let mut outcomes = self.probe(api, &plan, &job_options, "probing").await;
-        let (mut snapshot, mut changing) = (snapshot, BTreeSet::new());
+        let session = jobs::Session::new(api, &job_options, self.signals.cancel());
+        let progress = &self.progress;
+        let mut outcomes = session
+            .run(&plan, &|state| progress.jobs("probing", state))
+            .await;
+        let mut seen = (snapshot, BTreeSet::new());
         if self.signals.fired().is_none() && has_failures(&outcomes) {
-            plan_options.run = job_options.run.clone();
-            (snapshot, changing) = self
-                .look_again(
-                    api,
-                    &graph,
-                    &plan,
-                    snapshot,
-                    &mut outcomes,
-                    (&plan_options, &job_options),
-                )
+            let first = First {
+                graph: &graph,
+                plan: &plan,
+                options: &plan_options,
+            };
+            seen = self
+                .look_again(api, &session, &first, seen.0, &mut outcomes)
                 .await;
         }
+        self.progress.stage("cleaning up");
+        self.notes.extend(session.finish().await);
         if let Some(signal) = self.signals.fired() {
             self.notes.push(format!(
                 "interrupted by {signal}: what had not ended by then is unknown"
             ));
         }
         self.progress.done();
+        let (snapshot, changing) = seen;
         let options = VerdictOptions {
-            skipped: plan.skipped,
+            skipped: plan.skipped.clone(),
             changing,
             ..self.verdict_options()
         };
         self.report(&graph, &snapshot, Some(&outcomes), &options)
     }
 
-    /// The second look at what failed, and the same look once more where something changed meanwhile.
+    /// The second look at what failed, and the same look once more where something changed meanwhile. Returns the newest state, and the edges under which
+    /// it changed again.
     async fn look_again(
-        &mut self,
+        &self,
         api: &Api,
-        graph: &TierGraph,
-        plan: &ProbePlan,
+        session: &jobs::Session<'_>,
+        first: &First<'_>,
         snapshot: Snapshot,
         outcomes: &mut Outcomes,
-        (plan_options, job_options): (&PlanOptions, &JobOptions),
     ) -> (Snapshot, BTreeSet<EdgeId>) {
-        let options = ObserveOptions {
-            namespace: snapshot.namespace.clone(),
-            also: self.input.config.namespaces.iter().cloned().collect(),
-        };
-        let mut second = plan::second_look(graph, &snapshot, plan, outcomes, plan_options);
+        let First {
+            graph,
+            plan,
+            options,
+        } = *first;
+        let progress = &self.progress;
+        let tell = |state| progress.jobs("second look", state);
+        let mut second = plan::second_look(graph, &snapshot, plan, outcomes, options);
+        let observe_options = self.observe_options(snapshot.namespace.clone());
         // A list that fails now takes nothing from what was seen before.
-        let Ok(mut after) = observe::observe(api, &options).await else {
-            outcomes.probes.extend(
-                self.probe(api, &second, job_options, "second look")
-                    .await
-                    .probes,
-            );
+        let Ok(mut after) = observe::observe(api, &observe_options).await else {
+            outcomes
+                .probes
+                .extend(session.run(&second, &tell).await.probes);
             return (snapshot, BTreeSet::new());
         };
         after.settle = snapshot.settle.clone();
-        let again = plan::again(graph, &snapshot, &after, outcomes, plan_options);
-        let looked_again: BTreeSet<String> = again
+        let again = plan::again(graph, &snapshot, &after, outcomes, options);
+        let repeated: BTreeSet<String> = again
             .vantages
             .iter()
             .flat_map(|vantage| &vantage.containers)
@@ -194,50 +205,35 @@ impl Run<'_> {
             .map(|edge| edge.id.clone())
             .collect();
         second.vantages.extend(again.vantages);
-        outcomes.probes.extend(
-            self.probe(api, &second, job_options, "second look")
-                .await
-                .probes,
-        );
-        if looked_again.is_empty() {
+        if !second.vantages.is_empty() {
+            outcomes
+                .probes
+                .extend(session.run(&second, &tell).await.probes);
+        }
+        if repeated.is_empty() {
             return (after, BTreeSet::new());
         }
-        let Ok(mut last) = observe::observe(api, &options).await else {
+        let Ok(mut last) = observe::observe(api, &observe_options).await else {
             return (after, BTreeSet::new());
         };
         last.settle = after.settle.clone();
+        let still_changes = |edge: &&graph::Edge| {
+            repeated.contains(&edge.id.0) && plan::changed(graph, &after, &last, edge)
+        };
         let changing = graph
             .edges
             .iter()
-            .filter(|edge| {
-                looked_again.contains(&edge.id.0) && plan::changed(graph, &after, &last, edge)
-            })
+            .filter(still_changes)
             .map(|edge| edge.id.clone())
             .collect();
         (last, changing)
     }
 
-    async fn probe(
-        &mut self,
-        api: &Api,
-        plan: &ProbePlan,
-        options: &JobOptions,
-        what: &str,
-    ) -> Outcomes {
-        if plan.vantages.is_empty() {
-            return Outcomes::default();
+    fn observe_options(&self, namespace: String) -> ObserveOptions {
+        ObserveOptions {
+            namespace,
+            also: self.input.config.namespaces.iter().cloned().collect(),
         }
-        let progress = &self.progress;
-        let (outcomes, left) = jobs::run(
-            api,
-            plan,
-            options,
-            &|state| progress.jobs(what, state.ended, state.all),
-            &self.signals.cancel(),
-        )
-        .await;
-        self.notes.extend(left);
-        outcomes
     }
 
     fn verdict_options(&self) -> VerdictOptions {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::jobs::JobsProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The line.
@@ -29,9 +30,12 @@ impl Progress {
         self.0.set_message(text.to_owned());
     }
 
-    /// So many probes have ended.
-    pub(super) fn jobs(&self, what: &str, ended: usize, all: usize) {
-        self.0.set_message(format!("{what} {ended}/{all}"));
+    /// So many probes have ended, and so many steps came in.
+    pub(super) fn jobs(&self, what: &str, state: JobsProgress) {
+        self.0.set_message(format!(
+            "{what} {}/{} ({} steps)",
+            state.finished, state.containers, state.steps
+        ));
     }
 
     /// The line goes away.
