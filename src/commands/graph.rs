@@ -80,14 +80,12 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
         .await
         .map_err(failed)?;
         let namespace = namespace.unwrap_or_else(|| api.default_namespace().to_owned());
-        observe::observe(
-            &api,
-            &ObserveOptions {
-                namespace,
-                also: input.config.namespaces.iter().cloned().collect(),
-            },
-        )
-        .await
-        .map_err(failed)
+        let options = ObserveOptions {
+            namespace,
+            also: input.config.namespaces.iter().cloned().collect(),
+        };
+        Box::pin(observe::observe(&api, &options))
+            .await
+            .map_err(failed)
     })
 }

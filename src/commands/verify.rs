@@ -75,11 +75,11 @@ async fn run(args: &VerifyArgs, input: &Input) -> Result<Report, Failure> {
     };
     let signals = run.signals.clone();
     let observed = tokio::select! {
-        observed = run.observe() => observed,
+        observed = Box::pin(run.observe()) => observed,
         signal = signals.wait() => return Ok(run.interrupted(&signal)),
     };
     match observed {
-        Ok((api, snapshot)) => Ok(run.verify(&api, snapshot).await),
+        Ok((api, snapshot)) => Ok(Box::pin(run.verify(&api, snapshot)).await),
         Err(error) if error.code().is_none() => Err(Failure::Usage(error.to_string())),
         Err(error) => Ok(run.blocked(&error)),
     }
@@ -104,7 +104,7 @@ impl Run<'_> {
         self.progress.stage("observing");
         // Jobs of a run that was killed are swept meanwhile; what cannot be swept has its TTL.
         let (snapshot, _) = tokio::join!(
-            observe::observe(&api, &options),
+            Box::pin(observe::observe(&api, &options)),
             jobs::sweep(&api, &options.namespace)
         );
         let snapshot = snapshot?;
@@ -148,9 +148,7 @@ impl Run<'_> {
                 plan: &plan,
                 options: &plan_options,
             };
-            seen = self
-                .look_again(api, &session, &first, seen.0, &mut outcomes)
-                .await;
+            seen = Box::pin(self.look_again(api, &session, &first, seen.0, &mut outcomes)).await;
         }
         self.progress.stage("cleaning up");
         self.notes.extend(session.finish().await);
@@ -189,7 +187,7 @@ impl Run<'_> {
         let mut second = plan::second_look(graph, &snapshot, plan, outcomes, options);
         let observe_options = self.observe_options(snapshot.namespace.clone());
         // A list that fails now takes nothing from what was seen before.
-        let Ok(mut after) = observe::observe(api, &observe_options).await else {
+        let Ok(mut after) = Box::pin(observe::observe(api, &observe_options)).await else {
             outcomes
                 .probes
                 .extend(session.run(&second, &tell).await.probes);
@@ -213,7 +211,7 @@ impl Run<'_> {
         if repeated.is_empty() {
             return (after, BTreeSet::new());
         }
-        let Ok(mut last) = observe::observe(api, &observe_options).await else {
+        let Ok(mut last) = Box::pin(observe::observe(api, &observe_options)).await else {
             return (after, BTreeSet::new());
         };
         last.settle = after.settle.clone();
