@@ -8,7 +8,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::kinds::{ContainerStatus, Pod, Workload};
 use super::resources::collection;
-use super::{Api, ObserveError, ObserveOptions, Settle, Snapshot, WorkloadKey, encode, follow, is_ready, observe};
+use super::{
+    Api, ObserveError, ObserveOptions, Settle, Snapshot, WorkloadKey, encode, follow, is_ready,
+    observe,
+};
 
 /// A missing ConfigMap, Secret or key, or a Pod that finds no node, counts as certain when it has stood for so long.
 const STANDING_SECONDS: i64 = 10;
@@ -36,7 +39,12 @@ enum State {
 
 /// Where every rollout stands. A workload that crashes has failed once nothing else is under way, and it crashed since then (`crashes`: restarts when that was first so).
 #[must_use]
-pub fn judge(snapshot: &Snapshot, matter: Option<&BTreeSet<WorkloadKey>>, patience: Duration, now: Timestamp) -> Settle {
+pub fn judge(
+    snapshot: &Snapshot,
+    matter: Option<&BTreeSet<WorkloadKey>>,
+    patience: Duration,
+    now: Timestamp,
+) -> Settle {
     let mut settle = Settle::default();
     let mut crashing = BTreeMap::new();
     for key in keys(snapshot, matter) {
@@ -73,13 +81,22 @@ fn state(snapshot: &Snapshot, key: &WorkloadKey, patience: Duration, now: Timest
         (_, Some(workload)) => rollout(&key.kind, workload),
         ("pod", None) => bare_pod(snapshot, key),
         // A kind that nobody taught us: its Pods tell.
-        (_, None) => snapshot.pods_of(key).iter().all(|pod| is_ready(pod)).then_some(()).ok_or_else(|| "not all Pods are ready".to_owned()),
+        (_, None) => snapshot
+            .pods_of(key)
+            .iter()
+            .all(|pod| is_ready(pod))
+            .then_some(())
+            .ok_or_else(|| "not all Pods are ready".to_owned()),
     };
     let Err(why) = progress else {
         return State::Settled;
     };
     if let Some(workload) = snapshot.workload(key)
-        && workload.status.conditions.iter().any(|condition| condition.reason == "ProgressDeadlineExceeded")
+        && workload
+            .status
+            .conditions
+            .iter()
+            .any(|condition| condition.reason == "ProgressDeadlineExceeded")
     {
         return State::Failed(format!("{why}; the progress deadline is exceeded"));
     }
@@ -102,11 +119,22 @@ fn rollout(kind: &str, workload: &Workload) -> Result<(), String> {
     let (spec, status) = (&workload.spec, &workload.status);
     let wanted = spec.replicas.unwrap_or(1);
     let (wanted, updated, ready) = match kind {
-        "daemonset" => (status.desired_number_scheduled, status.updated_number_scheduled, status.number_ready),
+        "daemonset" => (
+            status.desired_number_scheduled,
+            status.updated_number_scheduled,
+            status.number_ready,
+        ),
         "deployment" | "statefulset" => (wanted, status.updated_replicas, status.ready_replicas),
         "job" => {
-            let ended = status.conditions.iter().any(|condition| matches!(condition.kind.as_str(), "Complete" | "Failed" | "Suspended") && condition.status == "True");
-            return if ended || spec.suspend { Ok(()) } else { Err("the Job has not ended".to_owned()) };
+            let ended = status.conditions.iter().any(|condition| {
+                matches!(condition.kind.as_str(), "Complete" | "Failed" | "Suspended")
+                    && condition.status == "True"
+            });
+            return if ended || spec.suspend {
+                Ok(())
+            } else {
+                Err("the Job has not ended".to_owned())
+            };
         }
         "replicaset" => (wanted, wanted, status.ready_replicas),
         _ => return Ok(()),
@@ -118,20 +146,29 @@ fn rollout(kind: &str, workload: &Workload) -> Result<(), String> {
         return Err("the controller has not seen the newest revision".to_owned());
     }
     if updated < wanted {
-        return Err(format!("{updated} of {wanted} Pods are of the newest revision"));
+        return Err(format!(
+            "{updated} of {wanted} Pods are of the newest revision"
+        ));
     }
     if ready < wanted {
         return Err(format!("{ready} of {wanted} Pods are ready"));
     }
     if kind == "deployment" && status.replicas > wanted {
-        return Err(format!("{} Pods of an old revision have not ended", status.replicas - wanted));
+        return Err(format!(
+            "{} Pods of an old revision have not ended",
+            status.replicas - wanted
+        ));
     }
     Ok(())
 }
 
 fn bare_pod(snapshot: &Snapshot, key: &WorkloadKey) -> Result<(), String> {
     match snapshot.pod(&key.namespace, &key.name) {
-        Some(pod) if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") || is_ready(pod) => Ok(()),
+        Some(pod)
+            if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") || is_ready(pod) =>
+        {
+            Ok(())
+        }
         Some(pod) => Err(format!("the Pod is {}, not ready", pod.status.phase)),
         None => Ok(()),
     }
@@ -140,8 +177,16 @@ fn bare_pod(snapshot: &Snapshot, key: &WorkloadKey) -> Result<(), String> {
 /// The controller may not make Pods, and has none of the newest revision.
 fn refused(snapshot: &Snapshot, key: &WorkloadKey) -> Option<String> {
     let state = snapshot.namespaces.get(&key.namespace)?;
-    let owns = |name: &str| name == key.name || name.strip_prefix(key.name.as_str()).is_some_and(|rest| rest.starts_with('-') && !rest[1..].contains('-'));
-    let event = state.events.iter().find(|event| event.reason == "FailedCreate" && owns(&event.involved_object.name))?;
+    let owns = |name: &str| {
+        name == key.name
+            || name
+                .strip_prefix(key.name.as_str())
+                .is_some_and(|rest| rest.starts_with('-') && !rest[1..].contains('-'))
+    };
+    let event = state
+        .events
+        .iter()
+        .find(|event| event.reason == "FailedCreate" && owns(&event.involved_object.name))?;
     let missing = snapshot.pods_of(key).iter().all(|pod| is_ready(pod));
     missing.then(|| format!("its Pods may not be created: {}", event.message))
 }
@@ -150,57 +195,128 @@ fn pod_state(snapshot: &Snapshot, pod: &Pod, patience: Duration, now: Timestamp)
     if is_ready(pod) {
         return State::Settled;
     }
-    let age = |since: Option<Timestamp>| since.map_or(0, |since| now.as_second() - since.as_second());
+    let age =
+        |since: Option<Timestamp>| since.map_or(0, |since| now.as_second() - since.as_second());
     let started = age(pod.status.start_time.or(pod.metadata.creation_timestamp));
-    for status in pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses) {
+    for status in pod
+        .status
+        .init_container_statuses
+        .iter()
+        .chain(&pod.status.container_statuses)
+    {
         let found = container_state(snapshot, pod, status, started);
         if !matches!(found, State::Settled) {
             return found;
         }
     }
     let events = snapshot.events_of("Pod", &pod.metadata.namespace, &pod.metadata.name);
-    if let Some(condition) = pod.status.conditions.iter().find(|condition| condition.kind == "PodScheduled" && condition.reason == "Unschedulable") {
-        let grows = events.iter().any(|event| event.reason == "TriggeredScaleUp");
+    if let Some(condition) =
+        pod.status.conditions.iter().find(|condition| {
+            condition.kind == "PodScheduled" && condition.reason == "Unschedulable"
+        })
+    {
+        let grows = events
+            .iter()
+            .any(|event| event.reason == "TriggeredScaleUp");
         let standing = age(condition.last_transition_time) >= STANDING_SECONDS;
-        return if standing && !grows { State::Failed(format!("no node takes it: {}", condition.message)) } else { State::Moving("waits for a node".to_owned()) };
+        return if standing && !grows {
+            State::Failed(format!("no node takes it: {}", condition.message))
+        } else {
+            State::Moving("waits for a node".to_owned())
+        };
     }
-    let mount = events.iter().find(|event| event.reason == "FailedMount" && event.message.contains("not found"));
+    let mount = events
+        .iter()
+        .find(|event| event.reason == "FailedMount" && event.message.contains("not found"));
     if let Some(event) = mount.filter(|_| started >= STANDING_SECONDS) {
         return State::Failed(event.message.clone());
     }
-    let running = pod.status.container_statuses.iter().filter_map(|status| status.state.running.as_ref()).map(|running| age(running.started_at)).min();
+    let running = pod
+        .status
+        .container_statuses
+        .iter()
+        .filter_map(|status| status.state.running.as_ref())
+        .map(|running| age(running.started_at))
+        .min();
     let Some(running) = running else {
         return State::Moving("starts".to_owned());
     };
     if i128::from(running) * 1000 >= i128::try_from(patience.as_millis()).unwrap_or(i128::MAX) {
-        return State::Failed("it has run for longer than the wait without getting ready".to_owned());
+        return State::Failed(
+            "it has run for longer than the wait without getting ready".to_owned(),
+        );
     }
-    let answer = events.iter().find(|event| event.reason == "Unhealthy" && event.message.contains("Readiness probe failed: HTTP probe failed with statuscode: 4"));
+    let answer = events.iter().find(|event| {
+        event.reason == "Unhealthy"
+            && event
+                .message
+                .contains("Readiness probe failed: HTTP probe failed with statuscode: 4")
+    });
     match answer {
-        Some(event) if running >= WRONG_ANSWER_SECONDS && event.count > 2 => State::Failed(event.message.clone()),
+        Some(event) if running >= WRONG_ANSWER_SECONDS && event.count > 2 => {
+            State::Failed(event.message.clone())
+        }
         _ => State::Moving("not ready yet".to_owned()),
     }
 }
 
-fn container_state(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, started: i64) -> State {
+fn container_state(
+    snapshot: &Snapshot,
+    pod: &Pod,
+    status: &ContainerStatus,
+    started: i64,
+) -> State {
     let waiting = status.state.waiting.as_ref();
     let reason = waiting.map_or("", |waiting| waiting.reason.as_str());
-    let message = || waiting.map_or(String::new(), |waiting| format!("{}: {}", waiting.reason, waiting.message));
+    let message = || {
+        waiting.map_or(String::new(), |waiting| {
+            format!("{}: {}", waiting.reason, waiting.message)
+        })
+    };
     match reason {
         "InvalidImageName" | "ErrImageNeverPull" => State::Failed(message()),
         "ErrImagePull" | "ImagePullBackOff" => {
             let events = snapshot.events_of("Pod", &pod.metadata.namespace, &pod.metadata.name);
-            let words: Vec<&str> = events.iter().filter(|event| event.message.contains("pull")).map(|event| event.message.as_str()).collect();
-            let passing = |text: &str| ["429", "toomanyrequests", " 500 ", " 502 ", " 503 ", " 504 ", "timeout", "deadline"].iter().any(|word| text.to_lowercase().contains(word));
+            let words: Vec<&str> = events
+                .iter()
+                .filter(|event| event.message.contains("pull"))
+                .map(|event| event.message.as_str())
+                .collect();
+            let passing = |text: &str| {
+                [
+                    "429",
+                    "toomanyrequests",
+                    " 500 ",
+                    " 502 ",
+                    " 503 ",
+                    " 504 ",
+                    "timeout",
+                    "deadline",
+                ]
+                .iter()
+                .any(|word| text.to_lowercase().contains(word))
+            };
             let transient = passing(&message()) || words.iter().any(|text| passing(text));
             // The back-off says that it was tried and failed; a second look makes it two.
-            if reason == "ImagePullBackOff" && !transient { State::Failed(message()) } else { State::Moving(message()) }
+            if reason == "ImagePullBackOff" && !transient {
+                State::Failed(message())
+            } else {
+                State::Moving(message())
+            }
         }
-        "CreateContainerConfigError" | "CreateContainerError" if started >= STANDING_SECONDS => State::Failed(message()),
-        "CreateContainerConfigError" | "CreateContainerError" => State::Moving(message()),
-        "RunContainerError" | "CrashLoopBackOff" if status.restart_count >= CRASHES => State::Crashing(message()),
-        "RunContainerError" | "CrashLoopBackOff" => State::Moving(message()),
-        _ if status.restart_count > CRASHES && status.state.terminated.is_some() => State::Crashing("it ends again and again".to_owned()),
+        "CreateContainerConfigError" | "CreateContainerError" if started >= STANDING_SECONDS => {
+            State::Failed(message())
+        }
+        "RunContainerError" | "CrashLoopBackOff" if status.restart_count >= CRASHES => {
+            State::Crashing(message())
+        }
+        "CreateContainerConfigError"
+        | "CreateContainerError"
+        | "RunContainerError"
+        | "CrashLoopBackOff" => State::Moving(message()),
+        _ if status.restart_count > CRASHES && status.state.terminated.is_some() => {
+            State::Crashing("it ends again and again".to_owned())
+        }
         _ => State::Settled,
     }
 }
@@ -232,9 +348,23 @@ pub async fn settle(
             let mut state = judge(&snapshot, matter, wait, now);
             // What others lacked when this crashed may be there now: then it gets one more start.
             if state.unsettled.is_empty() {
-                let before = others_ready.get_or_insert_with(|| if first { BTreeMap::new() } else { restarts(&snapshot, state.failed.keys()) });
-                let waiting: Vec<WorkloadKey> =
-                    state.failed.keys().filter(|key| before.get(*key).is_some_and(|count| *count >= restarts_of(&snapshot, key) && is_crash(&snapshot, key))).cloned().collect();
+                let before = others_ready.get_or_insert_with(|| {
+                    if first {
+                        BTreeMap::new()
+                    } else {
+                        restarts(&snapshot, state.failed.keys())
+                    }
+                });
+                let waiting: Vec<WorkloadKey> = state
+                    .failed
+                    .keys()
+                    .filter(|key| {
+                        before.get(*key).is_some_and(|count| {
+                            *count >= restarts_of(&snapshot, key) && is_crash(&snapshot, key)
+                        })
+                    })
+                    .cloned()
+                    .collect();
                 for key in waiting {
                     if let Some(why) = state.failed.remove(&key) {
                         state.unsettled.insert(key, why);
@@ -247,7 +377,10 @@ pub async fn settle(
             state.waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             state.timed_out = !state.unsettled.is_empty() && Instant::now() >= deadline;
             let done = state.unsettled.is_empty() || state.timed_out;
-            tell(&format!("waiting for rollouts: {} under way", state.unsettled.len()));
+            tell(&format!(
+                "waiting for rollouts: {} under way",
+                state.unsettled.len()
+            ));
             snapshot.settle = state;
             if done {
                 return Ok(snapshot);
@@ -257,7 +390,12 @@ pub async fn settle(
             let _ = timeout_at((Instant::now() + TICK).min(deadline), changed.notified()).await;
             match Box::pin(observe(api, options)).await {
                 Ok(next) => snapshot = next,
-                Err(error) if error.code() == Some(crate::finding::Code::ApiUnreachable) && Instant::now() < deadline => sleep(TICK).await,
+                Err(error)
+                    if error.code() == Some(crate::finding::Code::ApiUnreachable)
+                        && Instant::now() < deadline =>
+                {
+                    sleep(TICK).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -265,27 +403,50 @@ pub async fn settle(
     tokio::select! {
         snapshot = look => snapshot,
         // Without the watch the tick goes on alone.
-        _ = async { watch.await; std::future::pending::<()>().await } => unreachable_watch(),
+        never = async { watch.await; std::future::pending().await } => never,
     }
 }
 
-/// The watch's branch never ends.
-fn unreachable_watch() -> Result<Snapshot, ObserveError> {
-    Err(ObserveError::Unreachable { server: String::new(), what: "the watch ended".to_owned() })
-}
-
-fn restarts<'k>(snapshot: &Snapshot, keys: impl Iterator<Item = &'k WorkloadKey>) -> BTreeMap<WorkloadKey, i32> {
-    keys.map(|key| (key.clone(), restarts_of(snapshot, key))).collect()
+fn restarts<'k>(
+    snapshot: &Snapshot,
+    keys: impl Iterator<Item = &'k WorkloadKey>,
+) -> BTreeMap<WorkloadKey, i32> {
+    keys.map(|key| (key.clone(), restarts_of(snapshot, key)))
+        .collect()
 }
 
 fn restarts_of(snapshot: &Snapshot, key: &WorkloadKey) -> i32 {
-    snapshot.pods_of(key).iter().flat_map(|pod| pod.status.container_statuses.iter().chain(&pod.status.init_container_statuses)).map(|status| status.restart_count).sum()
+    snapshot
+        .pods_of(key)
+        .iter()
+        .flat_map(|pod| {
+            pod.status
+                .container_statuses
+                .iter()
+                .chain(&pod.status.init_container_statuses)
+        })
+        .map(|status| status.restart_count)
+        .sum()
 }
 
 fn is_crash(snapshot: &Snapshot, key: &WorkloadKey) -> bool {
-    snapshot.pods_of(key).iter().flat_map(|pod| pod.status.container_statuses.iter().chain(&pod.status.init_container_statuses)).any(|status| {
-        status.state.waiting.as_ref().is_some_and(|waiting| matches!(waiting.reason.as_str(), "CrashLoopBackOff" | "RunContainerError"))
-    })
+    snapshot
+        .pods_of(key)
+        .iter()
+        .flat_map(|pod| {
+            pod.status
+                .container_statuses
+                .iter()
+                .chain(&pod.status.init_container_statuses)
+        })
+        .any(|status| {
+            status.state.waiting.as_ref().is_some_and(|waiting| {
+                matches!(
+                    waiting.reason.as_str(),
+                    "CrashLoopBackOff" | "RunContainerError"
+                )
+            })
+        })
 }
 
 #[cfg(test)]
@@ -296,7 +457,11 @@ mod tests {
     fn snapshot(deployment: &str, pods: &str, events: &str) -> Snapshot {
         let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         let state: NamespaceState = serde_json::from_value(serde_json::json!({"workloads": [read(deployment)], "pods": read(pods), "events": read(events)})).unwrap();
-        Snapshot { namespace: "default".to_owned(), namespaces: [("default".to_owned(), state)].into(), ..Snapshot::default() }
+        Snapshot {
+            namespace: "default".to_owned(),
+            namespaces: [("default".to_owned(), state)].into(),
+            ..Snapshot::default()
+        }
     }
 
     fn deployment(ready: i32) -> String {
@@ -312,7 +477,12 @@ mod tests {
     }
 
     fn judged(ready: i32, status: &str, events: &str) -> (usize, usize) {
-        let settle = judge(&snapshot(&deployment(ready), &pod(status), events), None, Duration::from_mins(2), "2026-11-25T10:02:00Z".parse().unwrap());
+        let settle = judge(
+            &snapshot(&deployment(ready), &pod(status), events),
+            None,
+            Duration::from_mins(2),
+            "2026-11-25T10:02:00Z".parse().unwrap(),
+        );
         (settle.unsettled.len(), settle.failed.len())
     }
 
@@ -329,19 +499,56 @@ mod tests {
     #[test]
     fn certain_failures_end_the_wait_and_passing_ones_do_not() {
         let waiting = |reason: &str, message: &str, restarts: i32| {
-            format!(r#"{{"phase":"Pending","startTime":"2026-11-25T10:01:00Z","containerStatuses":[{{"name":"ap","restartCount":{restarts},"state":{{"waiting":{{"reason":"{reason}","message":"{message}"}}}}}}]}}"#)
+            format!(
+                r#"{{"phase":"Pending","startTime":"2026-11-25T10:01:00Z","containerStatuses":[{{"name":"ap","restartCount":{restarts},"state":{{"waiting":{{"reason":"{reason}","message":"{message}"}}}}}}]}}"#
+            )
         };
-        assert_eq!(judged(0, &waiting("ImagePullBackOff", "not found", 0), "[]"), (0, 1));
-        assert_eq!(judged(0, &waiting("ImagePullBackOff", "429 toomanyrequests", 0), "[]"), (1, 0));
-        assert_eq!(judged(0, &waiting("CreateContainerConfigError", "secret not found", 0), "[]"), (0, 1));
-        assert_eq!(judged(0, &waiting("CrashLoopBackOff", "back-off", 1), "[]"), (1, 0));
-        assert_eq!(judged(0, &waiting("CrashLoopBackOff", "back-off", 2), "[]"), (0, 1));
+        assert_eq!(
+            judged(0, &waiting("ImagePullBackOff", "not found", 0), "[]"),
+            (0, 1)
+        );
+        assert_eq!(
+            judged(
+                0,
+                &waiting("ImagePullBackOff", "429 toomanyrequests", 0),
+                "[]"
+            ),
+            (1, 0)
+        );
+        assert_eq!(
+            judged(
+                0,
+                &waiting("CreateContainerConfigError", "secret not found", 0),
+                "[]"
+            ),
+            (0, 1)
+        );
+        assert_eq!(
+            judged(0, &waiting("CrashLoopBackOff", "back-off", 1), "[]"),
+            (1, 0)
+        );
+        assert_eq!(
+            judged(0, &waiting("CrashLoopBackOff", "back-off", 2), "[]"),
+            (0, 1)
+        );
     }
 
     #[test]
     fn a_refused_creation_is_only_an_event() {
         let events = r#"[{"involvedObject":{"kind":"ReplicaSet","name":"ap-5d8f"},"reason":"FailedCreate","message":"exceeded quota"}]"#;
-        let settle = judge(&snapshot(&deployment(0), "[]", events), None, Duration::from_mins(2), Timestamp::UNIX_EPOCH);
-        assert!(settle.failed.values().next().unwrap().contains("exceeded quota"));
+        let settle = judge(
+            &snapshot(&deployment(0), "[]", events),
+            None,
+            Duration::from_mins(2),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert!(
+            settle
+                .failed
+                .values()
+                .next()
+                .unwrap()
+                .contains("exceeded quota")
+        );
     }
 }
