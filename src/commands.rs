@@ -62,6 +62,8 @@ pub fn main() -> ExitCode {
         // clap's own exit code for usage is 2, and 0 for --help and --version.
         Err(error) => error.exit(),
     };
+    // One TLS provider for every crate; a second installation of the same one changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if matches!(cli.command, Some(Command::Probe)) {
         return probe::command();
     }
