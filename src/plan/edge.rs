@@ -22,6 +22,9 @@ const NEGATIVE_CACHE_MS: i64 = 35_000;
 /// So long a new Pod's policies and proxies may take.
 const SETTLING_MS: u64 = 10_000;
 
+/// So long after its start a server without a readiness probe may not listen yet: a database that makes its files first.
+const STARTING_MS: i64 = 30_000;
+
 /// How the client logs in, or why not.
 #[derive(Debug, Clone)]
 pub(super) enum Login {
@@ -99,7 +102,11 @@ pub(super) fn task(
         } else {
             0
         },
-        retry_until_ms: if guarded || mesh { SETTLING_MS } else { 0 },
+        retry_until_ms: young_ms(snapshot, &route).max(if guarded || mesh {
+            SETTLING_MS
+        } else {
+            0
+        }),
         recheck_pass: guarded
             && (edge.forbidden || paths.iter().any(|path| path.decision.is_denied_somehow())),
         mesh,
@@ -107,6 +114,35 @@ pub(super) fn task(
         query: edge.query.clone(),
         forbidden: edge.forbidden,
     }
+}
+
+/// How long a server behind the route may still be starting: without a readiness probe a Pod counts as ready as soon as its process runs.
+fn young_ms(snapshot: &Snapshot, route: &Route) -> u64 {
+    let Some(now) = snapshot.taken_at else {
+        return 0;
+    };
+    let left = |pod: &Pod| {
+        let unprobed = |name: &str| {
+            pod.spec
+                .containers
+                .iter()
+                .any(|container| container.name == name && container.readiness_probe.is_none())
+        };
+        let started = pod
+            .status
+            .container_statuses
+            .iter()
+            .filter(|status| unprobed(&status.name))
+            .filter_map(|status| status.state.running.as_ref()?.started_at)
+            .max()?;
+        u64::try_from(STARTING_MS - (now.as_millisecond() - started.as_millisecond())).ok()
+    };
+    let pods = route.endpoints.iter().filter_map(|endpoint| {
+        snapshot.pod(&endpoint.view.pod_namespace, endpoint.view.pod.as_deref()?)
+    });
+    pods.filter_map(left)
+        .max()
+        .map_or(0, |left| left.min(STARTING_MS.unsigned_abs()))
 }
 
 /// The odd ones first: they are what goes wrong.
