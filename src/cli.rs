@@ -125,6 +125,9 @@ pub struct VerifyArgs {
     /// Report tiers that reach each other although they share no compose network
     #[arg(long)]
     pub check_isolation: bool,
+    /// Where probes dial and resolve instead, as JSON: the sandbox's network; no cluster has one
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub network_table: Option<PathBuf>,
 }
 
 impl Default for VerifyArgs {
@@ -137,6 +140,7 @@ impl Default for VerifyArgs {
             timeout: Duration::from_mins(1),
             output: OutputArgs::default(),
             check_isolation: false,
+            network_table: None,
         }
     }
 }
@@ -196,9 +200,9 @@ pub struct OutputArgs {
     /// Write the Markdown report to this file
     #[arg(long, value_name = "PATH")]
     pub markdown: Option<PathBuf>,
-    /// The severity from which a finding fails the run; without it that of the user's file, else error
-    #[arg(long, value_enum)]
-    pub fail_on: Option<FailOn>,
+    /// The severity from which a finding fails the run
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
     /// Colours on the console
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -218,7 +222,7 @@ impl Default for OutputArgs {
             junit: None,
             html: None,
             markdown: None,
-            fail_on: None,
+            fail_on: FailOn::Error,
             color: Color::Auto,
             verbose: 0,
             quiet: false,

@@ -145,7 +145,7 @@ pub(super) fn spec(
         deadline_ms: options.deadline_ms,
         names,
         edges,
-        ..ProbeSpec::default()
+        network: options.network.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Code, EdgeId, ObjectRef};
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::{DnsConfig, EnvFrom, EnvVar, HostAlias, Labels, NameRef};
-use crate::probe::wire::{ProbeSpec, Step};
+use crate::probe::wire::{NetworkTable, ProbeSpec, Step};
 
 /// What to probe, from where; what not, and why.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -31,6 +31,8 @@ pub struct PlanOptions {
     pub nodes: usize,
     /// Whether to log in at all.
     pub login: bool,
+    /// Where agents dial and resolve; empty in a cluster.
+    pub network: NetworkTable,
 }
 
 impl Default for PlanOptions {
@@ -40,6 +42,7 @@ impl Default for PlanOptions {
             deadline_ms: 60_000,
             nodes: 3,
             login: true,
+            network: NetworkTable::default(),
         }
     }
 }

@@ -40,8 +40,8 @@ pub struct ProbeSpec {
 }
 
 /// The one seam of the network: empty in a cluster; a sandbox maps addresses to listeners on loopback.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct NetworkTable {
     /// The name server (`host:port`) instead of those of resolv.conf.
     pub nameserver: Option<String>,
