@@ -8,6 +8,7 @@ mod fixes;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod ingress;
+mod kubelet_probes;
 mod network_policy;
 mod node_network;
 mod other_policy;
@@ -90,6 +91,7 @@ const RULES: &[&[Rule]] = &[
     services::RULES,
     ingress::RULES,
     workloads::RULES,
+    kubelet_probes::RULES,
     network_policy::RULES,
     other_policy::RULES,
     dns::RULES,

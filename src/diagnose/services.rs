@@ -4,8 +4,12 @@
 //! Everything starts from two views: an edge with where its host leads ([`Look`]), and a Service with the edges and tiers that
 //! stand behind it ([`Use`]).
 
+mod endpoints;
+mod external;
+mod kinds;
 mod names;
 pub(super) mod ports;
+mod selectors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +31,16 @@ pub(super) const RULES: &[Rule] = &[
     names::tiers_without_workload,
     ports::not_offered,
     ports::target_port_unknown,
+    selectors::mismatch,
+    selectors::mixed,
+    endpoints::not_ready,
+    endpoints::target_port_closed,
+    endpoints::by_hand,
+    endpoints::local_traffic_policy,
+    external::external_name,
+    kinds::headless_port,
+    kinds::load_balancer_pending,
+    kinds::ip_family,
 ];
 
 /// An edge that is not proven to work, and where its host leads.

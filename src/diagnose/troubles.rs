@@ -6,6 +6,10 @@ mod creation;
 mod kubelet;
 mod scheduling;
 
+pub(super) use kubelet::{
+    ProbeKind, command_is_one_string, named_port, port_is_declared, port_number, probe_of,
+};
+
 use std::time::Duration;
 
 use jiff::Timestamp;

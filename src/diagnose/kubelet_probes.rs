@@ -1,0 +1,572 @@
+//! Section 3, what is declared: probes that are missing, cannot be run, ask elsewhere, or kill too early. What fails is read
+//! from the Pods by `troubles` and raised by `workloads`. Pure.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::services::ports::target_number;
+use super::subjects::Subject;
+use super::troubles::{
+    ProbeKind, command_is_one_string, named_port, port_is_declared, port_number, probe_of,
+};
+use super::{Context, Rule, fixes};
+use crate::finding::{Code, Finding, Fix, Severity};
+use crate::observe::kinds::{Container, Pod};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[missing, cannot_run, target_differs, too_impatient];
+
+/// The subjects whose probes matter: long-running workloads of tiers.
+fn concerned<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c Subject<'a>> {
+    context.subjects.iter().filter(|subject| {
+        subject.in_scope
+            && !subject.tiers.is_empty()
+            && !subject.is_one_shot()
+            && subject.wanted() != Some(0)
+    })
+}
+
+/// The ports to which Services send traffic for that workload.
+fn traffic_ports(context: &Context<'_>, subject: &Subject<'_>) -> BTreeSet<u16> {
+    let Some(template) = subject.template else {
+        return BTreeSet::new();
+    };
+    context
+        .snapshot
+        .services_selecting(&subject.key.namespace, template.labels)
+        .into_iter()
+        .flat_map(|service| &service.spec.ports)
+        .filter_map(|port| target_number(port, template.spec))
+        .collect()
+}
+
+/// The container that serves: the only one, else the one that declares a port that traffic goes to, else the first. Its place
+/// comes along, for patches.
+fn serving<'a>(subject: &Subject<'a>, traffic: &BTreeSet<u16>) -> Option<(usize, &'a Container)> {
+    let containers = &subject.template?.spec.containers;
+    let declares = |container: &Container| {
+        container.ports.iter().any(|port| {
+            u16::try_from(port.container_port).is_ok_and(|number| {
+                traffic.contains(&number)
+                    || subject
+                        .tiers
+                        .iter()
+                        .any(|tier| tier.ports.iter().any(|known| known.get() == number))
+            })
+        })
+    };
+    containers
+        .iter()
+        .enumerate()
+        .find(|(_, container)| declares(container))
+        .or_else(|| containers.iter().enumerate().next())
+}
+
+/// Tiers without readiness probe that others call, and long-running tiers without liveness probe.
+fn missing(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in concerned(context) {
+        let traffic = traffic_ports(context, subject);
+        let Some((index, container)) = serving(subject, &traffic) else {
+            continue;
+        };
+        let name = subject.name(&context.snapshot.namespace);
+        let port = port_to_ask(subject, container, &traffic);
+        if container.readiness_probe.is_none() && (subject.called || !traffic.is_empty()) {
+            let mut finding = Finding::new(
+                Code::ReadinessProbeMissing,
+                Severity::Warning,
+                subject.key.object(),
+                format!(
+                    "{name} has no readiness probe: clients are sent to it before it can answer, and while it cannot"
+                ),
+            );
+            finding.evidence = vec![format!(
+                "container {} declares no readinessProbe",
+                container.name
+            )];
+            finding.fix = Some(add_probe(subject, index, port, ProbeKind::Readiness));
+            findings.push(finding);
+        }
+        if container.liveness_probe.is_none() {
+            let mut finding = Finding::new(
+                Code::LivenessProbeMissing,
+                Severity::Warning,
+                subject.key.object(),
+                format!("{name} has no liveness probe: if it hangs, nobody restarts it"),
+            );
+            finding.evidence = vec![format!(
+                "container {} declares no livenessProbe",
+                container.name
+            )];
+            finding.fix = Some(add_probe(subject, index, port, ProbeKind::Liveness));
+            findings.push(finding);
+        }
+    }
+    findings
+}
+
+/// The port that a new probe would ask: where traffic goes, else what the container or its tier declares.
+fn port_to_ask(
+    subject: &Subject<'_>,
+    container: &Container,
+    traffic: &BTreeSet<u16>,
+) -> Option<u16> {
+    let known = |port: &u16| {
+        subject
+            .tiers
+            .iter()
+            .any(|tier| tier.ports.iter().any(|known| known.get() == *port))
+    };
+    traffic
+        .iter()
+        .copied()
+        .find(known)
+        .or_else(|| traffic.first().copied())
+        .or_else(|| {
+            container
+                .ports
+                .first()
+                .and_then(|port| u16::try_from(port.container_port).ok())
+        })
+        .or_else(|| {
+            subject
+                .tiers
+                .iter()
+                .find_map(|tier| tier.ports.first())
+                .map(|port| port.get())
+        })
+}
+
+/// Where the Pod template's containers stand in the workload's object; none for kinds whose layout is not known or that
+/// cannot be changed in place.
+fn containers_path(subject: &Subject<'_>) -> Option<&'static str> {
+    matches!(
+        subject.key.kind.as_str(),
+        "deployment" | "statefulset" | "daemonset"
+    )
+    .then_some("/spec/template/spec/containers")
+}
+
+fn add_probe(subject: &Subject<'_>, index: usize, port: Option<u16>, kind: ProbeKind) -> Fix {
+    let field = kind.field();
+    let Some(port) = port else {
+        return Fix {
+            text: format!("add a {field} to its container that asks what the program serves"),
+            ..Fix::default()
+        };
+    };
+    // A path of the program's own would be better; that the port answers is what can be known from here.
+    let (probe, more) = match kind {
+        ProbeKind::Readiness => (
+            json!({"tcpSocket": {"port": port}, "periodSeconds": 5}),
+            "better still an httpGet of its health path",
+        ),
+        _ => (
+            json!({"tcpSocket": {"port": port}, "initialDelaySeconds": 30, "periodSeconds": 10}),
+            "it should ask for nothing beyond the process itself",
+        ),
+    };
+    let command = containers_path(subject).map(|path| {
+        fixes::patch(
+            &subject.key.namespace,
+            &subject.key.to_string(),
+            &[json!({"op": "add", "path": format!("{path}/{index}/{field}"), "value": probe})],
+        )
+    });
+    Fix {
+        text: format!("add a {field} that asks port {port}; {more}"),
+        command,
+        manifest: None,
+    }
+}
+
+/// Probes that can never be run: an unknown port name, or a command that is one string. As liveness the kubelet drops the
+/// error and never restarts anything; as readiness the Pod is never ready, which online its status tells.
+fn cannot_run(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in &context.subjects {
+        let Some(template) = subject.template.filter(|_| !subject.tiers.is_empty()) else {
+            continue;
+        };
+        for (index, container) in template.spec.containers.iter().enumerate() {
+            for kind in [
+                ProbeKind::Liveness,
+                ProbeKind::Readiness,
+                ProbeKind::Startup,
+            ] {
+                if kind == ProbeKind::Liveness || context.snapshot.offline {
+                    findings.extend(of_probe(context, subject, index, container, kind));
+                }
+            }
+        }
+    }
+    findings
+}
+
+fn of_probe(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    index: usize,
+    container: &Container,
+    kind: ProbeKind,
+) -> Option<Finding> {
+    let probe = probe_of(container, kind)?;
+    let severity = match kind {
+        ProbeKind::Liveness => Severity::Warning,
+        _ => subject.scoped(Severity::Error),
+    };
+    let name = subject.name(&context.snapshot.namespace);
+    let field = kind.field();
+    let effect = match kind {
+        ProbeKind::Liveness => "the kubelet drops the error and never restarts it",
+        ProbeKind::Readiness => "the Pod never gets ready",
+        ProbeKind::Startup => "the container is killed over and over",
+    };
+    let words_of_kubelet = kubelet_cannot_run(context, subject, kind);
+    let mut finding = if let Some(port) =
+        named_port(probe).filter(|port| !port_is_declared(container, port))
+    {
+        let mut finding = Finding::new(
+            Code::ProbePortUnknown,
+            severity,
+            subject.key.object(),
+            format!(
+                "{field} of {name} names port {port:?}, which container {} does not declare: {effect}",
+                container.name
+            ),
+        );
+        finding.fix = Some(Fix {
+            text: format!(
+                "use the number of the port in {field}, or name the container's port {port:?}"
+            ),
+            ..Fix::default()
+        });
+        finding
+    } else if command_is_one_string(probe) || words_of_kubelet.is_some() {
+        let mut finding = Finding::new(
+            Code::ProbeCommandInvalid,
+            severity,
+            subject.key.object(),
+            format!(
+                "the command of {field} of {name} cannot be run{}: {effect}",
+                if command_is_one_string(probe) {
+                    ", it is one word with blanks in it"
+                } else {
+                    ""
+                }
+            ),
+        );
+        finding.evidence.extend(words_of_kubelet);
+        finding.fix = Some(shell_fix(subject, index, container, kind));
+        finding
+    } else {
+        return None;
+    };
+    finding
+        .evidence
+        .push(format!("{field} of container {}", container.name));
+    if kind != ProbeKind::Liveness {
+        finding.edges.clone_from(&subject.into);
+    }
+    Some(finding)
+}
+
+/// The kubelet's word that it cannot run the command of a probe.
+fn kubelet_cannot_run(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    kind: ProbeKind,
+) -> Option<String> {
+    subject
+        .pods
+        .iter()
+        .flat_map(|pod| {
+            context
+                .snapshot
+                .events_of("Pod", &pod.metadata.namespace, &pod.metadata.name)
+        })
+        .find(|event| {
+            event.message.starts_with(&format!("{} probe", kind.word()))
+                && event.message.contains("executable file not found")
+        })
+        .map(|event| format!("{}: {}", event.reason, super::words::quote(&event.message)))
+}
+
+/// The same command, run by a shell. Its words may hold a password, so that the command is printed only where they do not
+/// look like it.
+fn shell_fix(subject: &Subject<'_>, index: usize, container: &Container, kind: ProbeKind) -> Fix {
+    let field = kind.field();
+    let line = probe_of(container, kind)
+        .filter(|probe| command_is_one_string(probe))
+        .and_then(|probe| probe.exec.as_ref())
+        .and_then(|exec| exec.command.first())
+        .filter(|line| super::words::quote(line) == **line);
+    let command = line.zip(containers_path(subject)).map(|(line, path)| {
+        let words: Vec<Value> = ["sh", "-c", line].iter().map(|word| json!(word)).collect();
+        fixes::patch(
+            &subject.key.namespace,
+            &subject.key.to_string(),
+            &[json!({"op": "replace", "path": format!("{path}/{index}/{field}/exec/command"), "value": words})],
+        )
+    });
+    Fix {
+        text: format!(
+            "write the command of {field} as separate words, or as [\"sh\", \"-c\", \"…\"], with a program that is in the image"
+        ),
+        command,
+        manifest: None,
+    }
+}
+
+/// Readiness that asks another port than those to which Services send traffic.
+fn target_differs(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in concerned(context) {
+        let mut traffic = traffic_ports(context, subject);
+        // kompose's headless dummy is nobody's port.
+        traffic.remove(&55555);
+        let Some((index, container)) = serving(subject, &traffic) else {
+            continue;
+        };
+        let Some(asked) = probe_of(container, ProbeKind::Readiness)
+            .and_then(|probe| port_number(container, probe))
+        else {
+            continue;
+        };
+        if traffic.is_empty() || traffic.contains(&asked) {
+            continue;
+        }
+        let listed: Vec<String> = traffic.iter().map(u16::to_string).collect();
+        let mut finding = Finding::new(
+            Code::ProbeTargetDiffers,
+            Severity::Warning,
+            subject.key.object(),
+            format!(
+                "readiness of {} asks port {asked}, its Service sends traffic to {}: that it is ready says nothing about the port that clients use",
+                subject.name(&context.snapshot.namespace),
+                listed.join(", ")
+            ),
+        );
+        finding.evidence = vec![format!(
+            "readinessProbe of container {}: port {asked}",
+            container.name
+        )];
+        let only = traffic.first().filter(|_| traffic.len() == 1);
+        finding.fix = Some(add_probe(
+            subject,
+            index,
+            only.copied(),
+            ProbeKind::Readiness,
+        ));
+        if let Some(fix) = &mut finding.fix {
+            fix.text =
+                "let the readiness probe ask the port that the Service sends traffic to".to_owned();
+            // Its replacement asks for less than the program's own path does.
+            fix.command = None;
+        }
+        findings.push(finding);
+    }
+    findings
+}
+
+/// Whether a Pod has never been ready since it was started.
+fn never_ready(pod: &Pod) -> bool {
+    let start = pod.status.start_time.or(pod.metadata.creation_timestamp);
+    pod.status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Ready")
+        .is_some_and(|condition| {
+            condition.status != "True"
+                && condition
+                    .last_transition_time
+                    .zip(start)
+                    .is_some_and(|(changed, start)| changed.duration_since(start).as_secs() <= 5)
+        })
+}
+
+/// Liveness that kills a container before it has ever been ready.
+fn too_impatient(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for subject in &context.subjects {
+        let killed = subject.troubles.iter().find(|trouble| {
+            trouble.code == Code::LivenessProbeFailing
+                && subject.pods.iter().any(|pod| {
+                    pod.metadata.name == trouble.pod
+                        && never_ready(pod)
+                        && pod.spec.containers.iter().any(|container| {
+                            container.readiness_probe.is_some()
+                                && container.liveness_probe.is_some()
+                                && container.startup_probe.is_none()
+                        })
+                })
+        });
+        let Some(trouble) = killed else {
+            continue;
+        };
+        let mut finding = Finding::new(
+            Code::ProbeTooImpatient,
+            Severity::Warning,
+            subject.key.object(),
+            format!(
+                "the liveness probe of {} kills it before it has ever been ready: a slow start needs a startup probe",
+                subject.name(&context.snapshot.namespace)
+            ),
+        );
+        finding.evidence = vec![format!("Pod {} was never ready", trouble.pod)];
+        finding.evidence.extend(trouble.evidence.iter().cloned());
+        finding.fix = Some(startup_fix(subject));
+        findings.push(finding);
+    }
+    findings
+}
+
+/// A startup probe that asks what liveness asks, for five minutes.
+fn startup_fix(subject: &Subject<'_>) -> Fix {
+    let text = "add a startupProbe that asks what liveness asks and allows for the whole start (failureThreshold × periodSeconds)";
+    let command = subject.template.and_then(|template| {
+        let path = containers_path(subject)?;
+        let (index, container) = template
+            .spec
+            .containers
+            .iter()
+            .enumerate()
+            .find(|(_, container)| container.liveness_probe.is_some())?;
+        let probe = container.liveness_probe.as_ref()?;
+        // An exec command may hold a password: only what asks a port is printed.
+        port_number(container, probe)?;
+        let mut value = serde_json::to_value(probe).ok()?;
+        value["periodSeconds"] = json!(5);
+        value["failureThreshold"] = json!(60);
+        Some(fixes::patch(
+            &subject.key.namespace,
+            &subject.key.to_string(),
+            &[json!({"op": "add", "path": format!("{path}/{index}/startupProbe"), "value": value})],
+        ))
+    });
+    Fix {
+        text: text.to_owned(),
+        command,
+        manifest: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::fixtures;
+
+    const OBJECTS: &str = "
+kind: Deployment
+metadata: {name: db}
+spec: {replicas: 1, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, ports: [{containerPort: 3306}]PROBES}, {name: sidecar}]}}}
+---
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}
+";
+
+    fn codes(probes: &str, offline: bool, one_shot: bool) -> Vec<(Code, Severity)> {
+        let probes = if probes.is_empty() {
+            String::new()
+        } else {
+            format!(", {probes}")
+        };
+        let mut snapshot = fixtures::snapshot(&OBJECTS.replace("PROBES", &probes));
+        snapshot.offline = offline;
+        let mut graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        graph.tiers.get_mut("DB").unwrap().one_shot = one_shot;
+        let context = Context::new(&graph, &snapshot, None);
+        RULES
+            .iter()
+            .flat_map(|rule| rule(&context))
+            .filter(|finding| finding.object.name == "db")
+            .map(|finding| (finding.code, finding.severity))
+            .collect()
+    }
+
+    const GOOD: &str = "readinessProbe: {tcpSocket: {port: 3306}}, livenessProbe: {exec: {command: [mysqladmin, ping]}}";
+
+    #[test]
+    fn a_tier_with_both_probes_is_silent_and_a_one_shot_needs_none() {
+        assert!(codes(GOOD, false, false).is_empty());
+        assert!(codes("", false, true).is_empty());
+    }
+
+    #[test]
+    fn missing_probes_are_warnings() {
+        assert_eq!(
+            codes("", false, false),
+            [
+                (Code::ReadinessProbeMissing, Severity::Warning),
+                (Code::LivenessProbeMissing, Severity::Warning)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_probe_that_can_never_be_run_is_worse_as_readiness_than_as_liveness() {
+        let line = "exec: {command: ['curl -f http://localhost/ || exit 1']}";
+        let liveness =
+            format!("readinessProbe: {{tcpSocket: {{port: 3306}}}}, livenessProbe: {{{line}}}");
+        assert_eq!(
+            codes(&liveness, false, false),
+            [(Code::ProbeCommandInvalid, Severity::Warning)]
+        );
+        let readiness =
+            format!("livenessProbe: {{tcpSocket: {{port: 3306}}}}, readinessProbe: {{{line}}}");
+        assert_eq!(
+            codes(&readiness, true, false),
+            [(Code::ProbeCommandInvalid, Severity::Error)]
+        );
+        let named =
+            "livenessProbe: {tcpSocket: {port: 3306}}, readinessProbe: {httpGet: {port: http}}";
+        assert_eq!(
+            codes(named, true, false),
+            [(Code::ProbePortUnknown, Severity::Error)]
+        );
+    }
+
+    #[test]
+    fn readiness_on_another_port_than_the_service_uses_is_a_warning() {
+        let other = GOOD.replace("{port: 3306}", "{port: 9104}");
+        assert_eq!(
+            codes(&other, false, false),
+            [(Code::ProbeTargetDiffers, Severity::Warning)]
+        );
+    }
+
+    #[test]
+    fn a_liveness_probe_that_kills_before_the_first_ready_is_too_impatient() {
+        let objects = |changed: &str| {
+            format!("
+kind: Deployment
+metadata: {{name: db}}
+spec: {{replicas: 1, template: {{metadata: {{labels: {{app: db}}}}, spec: {{containers: [{{name: db, {GOOD}}}]}}}}}}
+---
+kind: ReplicaSet
+metadata: {{name: db-1, ownerReferences: [{{kind: Deployment, name: db, controller: true}}]}}
+---
+kind: Pod
+metadata: {{name: db-x, ownerReferences: [{{kind: ReplicaSet, name: db-1, controller: true}}]}}
+spec: {{containers: [{{name: db, {GOOD}}}]}}
+status: {{phase: Running, startTime: '2026-11-23T10:00:00Z', conditions: [{{type: Ready, status: 'False', lastTransitionTime: '{changed}'}}], containerStatuses: [{{name: db, restartCount: 2, state: {{waiting: {{reason: CrashLoopBackOff}}}}, lastState: {{terminated: {{exitCode: 137, reason: Error}}}}}}]}}
+---
+kind: Event
+metadata: {{name: e}}
+involvedObject: {{kind: Pod, name: db-x, fieldPath: 'spec.containers{{db}}'}}
+reason: Killing
+message: Container db failed liveness probe, will be restarted
+")
+        };
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        let early = fixtures::snapshot(&objects("2026-11-23T10:00:01Z"));
+        let found = too_impatient(&Context::new(&graph, &early, None));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].severity, Severity::Warning);
+        let later = fixtures::snapshot(&objects("2026-11-23T10:05:00Z"));
+        assert!(too_impatient(&Context::new(&graph, &later, None)).is_empty());
+    }
+}

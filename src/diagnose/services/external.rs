@@ -1,0 +1,262 @@
+//! Services of type `ExternalName`: what DNS makes of the name that they lead to. Pure.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::{Look, dns_words, ids, looks, service_name, services_known, weight};
+use crate::diagnose::Context;
+use crate::finding::{Code, Finding, Fix};
+use crate::observe::kinds::Service;
+use crate::observe::{HostMeaning, ServiceKey};
+use crate::probe::wire::StepStatus;
+
+/// `ExternalName` Services whose name is none, or leads nowhere.
+pub(super) fn external_name(context: &Context<'_>) -> Vec<Finding> {
+    if !services_known(context) {
+        return Vec::new();
+    }
+    let looks = looks(context);
+    let mut used: BTreeMap<ServiceKey, (&Service, Vec<&Look<'_, '_>>)> = BTreeMap::new();
+    for look in looks.iter().filter(|look| !look.resolved()) {
+        // The last ExternalName on the way is the one that leads nowhere.
+        let last = look
+            .destination
+            .services
+            .iter()
+            .rev()
+            .find(|(_, service)| service.spec.kind == "ExternalName");
+        if let Some((key, service)) = last {
+            used.entry(key.clone())
+                .or_insert_with(|| (service, Vec::new()))
+                .1
+                .push(look);
+        }
+    }
+    // One that a tier stands for and nobody calls is judged by its name alone.
+    for tier in context.graph.tiers.values() {
+        for key in &tier.services {
+            if let Some(service) = context
+                .snapshot
+                .service(key)
+                .filter(|service| service.spec.kind == "ExternalName")
+                && !context.graph.edges.iter().any(|edge| edge.to == tier.name)
+            {
+                used.entry(key.clone()).or_insert((service, Vec::new()));
+            }
+        }
+    }
+    used.into_iter()
+        .filter_map(|(key, (service, looks))| judge(context, &key, service, &looks))
+        .collect()
+}
+
+/// Why a name is none, if it is none.
+fn invalid(key: &ServiceKey, name: &str) -> Option<String> {
+    let plain = name.trim_end_matches('.').to_ascii_lowercase();
+    let own = [
+        format!("{}.{}", key.name, key.namespace),
+        format!("{}.{}.svc", key.name, key.namespace),
+        format!("{}.{}.svc.cluster.local", key.name, key.namespace),
+    ];
+    if plain.is_empty() {
+        Some("it names nothing".to_owned())
+    } else if plain.parse::<IpAddr>().is_ok() {
+        Some("it is an IP address, which DNS takes for a name".to_owned())
+    } else if plain.contains("://") {
+        Some("it has a scheme; DNS knows names only".to_owned())
+    } else if plain.contains(':') {
+        Some("it has a port; DNS knows names only".to_owned())
+    } else if plain.contains('/') {
+        Some("it has a path; DNS knows names only".to_owned())
+    } else if own.contains(&plain) || plain == key.name {
+        Some("it points at itself".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Why a name cannot be found, as far as the API shows: an alias is not completed by the search list.
+fn unresolvable(context: &Context<'_>, key: &ServiceKey, name: &str) -> Option<String> {
+    let plain = name.trim_end_matches('.');
+    let dots = plain.matches('.').count();
+    let meaning = context.snapshot.meaning(plain, &key.namespace);
+    if dots == 0 {
+        return Some("a name of one word is not completed by the search list".to_owned());
+    }
+    match meaning {
+        HostMeaning::Service(target) if dots < 3 => Some(format!(
+            "an alias is not completed by the search list: write {}.{}.svc.cluster.local",
+            target.name, target.namespace
+        )),
+        HostMeaning::Missing => Some(format!("there is no Service {plain}")),
+        _ => None,
+    }
+}
+
+fn judge(
+    context: &Context<'_>,
+    key: &ServiceKey,
+    service: &Service,
+    looks: &[&Look<'_, '_>],
+) -> Option<Finding> {
+    let name = &service.spec.external_name;
+    let failed = looks.iter().any(|look| {
+        look.evidence
+            .firm()
+            .filter_map(|walk| walk.dns)
+            .any(|step| step.status == StepStatus::Fail)
+    });
+    let (code, reason) = if let Some(reason) = invalid(key, name) {
+        (Code::ServiceExternalNameInvalid, reason)
+    } else {
+        let known = unresolvable(context, key, name);
+        if known.is_none() && !failed {
+            return None;
+        }
+        (
+            Code::ServiceExternalNameUnresolvable,
+            known.unwrap_or_else(|| "the cluster's DNS does not find it".to_owned()),
+        )
+    };
+    let mut finding = Finding::new(
+        code,
+        weight(!looks.is_empty()),
+        key.object(),
+        format!(
+            "{} is an ExternalName for {name:?}: {reason}",
+            service_name(context, key)
+        ),
+    );
+    finding
+        .evidence
+        .push(format!("spec.externalName of service/{}: {name}", key.name));
+    finding.evidence.extend(dns_words(looks));
+    finding.edges = ids(looks);
+    let address = name.trim_end_matches('.').parse::<IpAddr>().ok();
+    finding.fix = Some(Fix {
+        text: match address {
+            Some(address) => format!(
+                "use a Service without selector and an EndpointSlice for {address} in place of the ExternalName"
+            ),
+            None => format!(
+                "make externalName of service/{} the full name of what it is to lead to (for a Service: NAME.NAMESPACE.svc.cluster.local)",
+                key.name
+            ),
+        },
+        command: None,
+        manifest: address.and_then(|address| by_address(context, key, service, address, looks)),
+    });
+    Some(finding)
+}
+
+/// The Service and the EndpointSlice that lead to an address.
+fn by_address(
+    context: &Context<'_>,
+    key: &ServiceKey,
+    service: &Service,
+    address: IpAddr,
+    looks: &[&Look<'_, '_>],
+) -> Option<String> {
+    // An address that is a ClusterIP is no endpoint: nothing answers behind a Service that leads to another's address.
+    if let HostMeaning::ServiceAddress(_) = context
+        .snapshot
+        .meaning(&address.to_string(), &key.namespace)
+    {
+        return None;
+    }
+    let dialled: std::collections::BTreeSet<u16> =
+        looks.iter().map(|look| look.edge.port.get()).collect();
+    let named = |port: u16| format!("tcp-{port}");
+    let ports: Vec<_> = dialled
+        .iter()
+        .map(|port| serde_json::json!({"name": named(*port), "port": port, "protocol": "TCP"}))
+        .collect();
+    if ports.is_empty() {
+        return None;
+    }
+    let documents = [
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "spec": {"type": "ClusterIP", "externalName": null, "ports": ports},
+        }),
+        serde_json::json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {"name": format!("{}-1", service.metadata.name), "namespace": key.namespace,
+                "labels": {"kubernetes.io/service-name": key.name}},
+            "addressType": if address.is_ipv4() { "IPv4" } else { "IPv6" },
+            "endpoints": [{"addresses": [address.to_string()]}],
+            "ports": ports,
+        }),
+    ];
+    let texts: Result<Vec<String>, _> = documents.iter().map(serde_saphyr::to_string).collect();
+    // Maps, lists and strings always have a YAML form.
+    texts.ok().map(|texts| texts.join("---\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::fixtures::{self, fail, outcomes, pass, probe};
+    use crate::plan::Outcomes;
+    use crate::probe::wire::{StepError, StepName};
+
+    const ID: &str = "AP->DB:3306/mysql";
+
+    fn found(name: &str, outcomes: Option<&Outcomes>) -> Option<Finding> {
+        let objects = format!(
+            "kind: Service\nmetadata: {{name: db}}\nspec: {{type: ExternalName, externalName: '{name}'}}\n---\nkind: Service\nmetadata: {{name: db, namespace: data}}\nspec: {{clusterIP: 10.96.0.9, ports: [{{port: 3306}}]}}\n"
+        );
+        let snapshot = fixtures::snapshot(&objects);
+        let mut graph = fixtures::graph(&[ID]);
+        graph.tiers.get_mut("DB").unwrap().workloads.clear();
+        external_name(&Context::new(&graph, &snapshot, outcomes)).pop()
+    }
+
+    #[test]
+    fn a_name_that_leads_somewhere_is_silent() {
+        assert!(found("db.data.svc.cluster.local", None).is_none());
+        assert!(found("mysql.example.com", None).is_none());
+        let resolved = outcomes(vec![probe("AP", "n", vec![pass(ID, StepName::Dns)])]);
+        assert!(
+            found("10.1.2.3", Some(&resolved)).is_none(),
+            "the cluster says otherwise"
+        );
+    }
+
+    #[test]
+    fn what_is_no_name_is_invalid() {
+        for name in [
+            "10.1.2.3",
+            "tcp://db",
+            "db.data:3306",
+            "db.default.svc.cluster.local",
+        ] {
+            assert_eq!(
+                found(name, None).unwrap().code,
+                Code::ServiceExternalNameInvalid,
+                "{name}"
+            );
+        }
+        let fix = found("10.1.2.3", None).unwrap().fix.unwrap();
+        assert!(fix.manifest.unwrap().contains("EndpointSlice"));
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_unresolvable() {
+        let code = Code::ServiceExternalNameUnresolvable;
+        assert_eq!(
+            found("mysql.data.svc.cluster.local", None).unwrap().code,
+            code
+        );
+        assert_eq!(found("db.data", None).unwrap().code, code);
+        let fails = outcomes(vec![probe(
+            "AP",
+            "n",
+            vec![fail(ID, StepName::Dns, StepError::Nodata)],
+        )]);
+        let found = found("mysql.example.com", Some(&fails)).unwrap();
+        assert_eq!(found.code, code);
+        assert_eq!(found.edges.len(), 1);
+    }
+}

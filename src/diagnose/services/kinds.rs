@@ -1,0 +1,372 @@
+//! Kinds of Services: headless ports that mislead, load balancers without address, IP families. Pure.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use super::ports::{is_headless, subjects_behind, target_number};
+use super::{Look, Use, ids, looks, service_name, uses, weight};
+use crate::diagnose::{Context, fixes};
+use crate::finding::{Code, Finding, Fix, Severity};
+use crate::observe::kinds::ServicePort;
+use crate::observe::{is_live, is_ready};
+
+/// kompose's port of a headless Service that compose gives no port.
+const DUMMY_PORT: i32 = 55555;
+
+/// Headless Services whose port is none that the Pods listen on.
+pub(super) fn headless_port(context: &Context<'_>) -> Vec<Finding> {
+    let looks = looks(context);
+    uses(context, &looks)
+        .into_iter()
+        .filter(|usage| usage.matters() && is_headless(usage.service))
+        .filter_map(|usage| misleading(context, &usage))
+        .collect()
+}
+
+fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let behind = subjects_behind(context, &usage.key, usage.service);
+    let listens: BTreeSet<u16> = behind
+        .iter()
+        .filter_map(|subject| subject.template)
+        .flat_map(|template| fixes::declared_ports(template.spec))
+        .chain(
+            usage
+                .tiers
+                .iter()
+                .flat_map(|tier| tier.ports.iter().map(|port| port.get())),
+        )
+        .collect();
+    let wrong: Vec<&ServicePort> = usage
+        .service
+        .spec
+        .ports
+        .iter()
+        .filter(|port| {
+            let number = u16::try_from(port.port).unwrap_or_default();
+            port.port == DUMMY_PORT || (!listens.is_empty() && !listens.contains(&number))
+        })
+        .collect();
+    let first = wrong.first()?;
+    // A client that dials that port of a headless name reaches the Pod itself, where nothing translates it.
+    let dials: Vec<&Look<'_, '_>> = usage
+        .looks
+        .iter()
+        .copied()
+        .filter(|look| {
+            wrong
+                .iter()
+                .any(|port| port.port == i32::from(look.edge.port.get()))
+                && (context.outcomes.is_none() || look.evidence.failed().next().is_some())
+        })
+        .collect();
+    let target = behind
+        .first()
+        .and_then(|subject| subject.template)
+        .and_then(|template| target_number(first, template.spec))
+        .filter(|target| i32::from(*target) != first.port);
+    let listening = listens
+        .iter()
+        .map(u16::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let mut finding = Finding::new(
+        Code::ServiceHeadlessPort,
+        if dials.is_empty() {
+            Severity::Warning
+        } else {
+            Severity::Error
+        },
+        usage.key.object(),
+        format!(
+            "port {} of headless {} is none that its Pods listen on{}: a headless name leads to the Pods themselves, so clients dial the Pods' port",
+            first.port,
+            service_name(context, &usage.key),
+            if listening.is_empty() {
+                String::new()
+            } else {
+                format!(" ({listening})")
+            }
+        ),
+    );
+    finding.evidence.push(format!(
+        "spec.clusterIP of service/{}: None, port {}{}",
+        usage.key.name,
+        first.port,
+        target.map_or_else(String::new, |target| format!(" → {target}"))
+    ));
+    finding.edges = ids(&dials);
+    let only = listens.iter().next().filter(|_| listens.len() == 1);
+    let index = usage
+        .service
+        .spec
+        .ports
+        .iter()
+        .position(|port| port == *first);
+    finding.fix = Some(Fix {
+        text: format!(
+            "make it the port that the Pods of service/{} listen on{}",
+            usage.key.name,
+            if dials.is_empty() {
+                ""
+            } else {
+                ", and let the clients dial that one; or give the Service a ClusterIP, which translates ports"
+            }
+        ),
+        command: only.zip(index).filter(|_| dials.is_empty()).map(|(port, index)| {
+            fixes::patch(
+                &usage.key.namespace,
+                &format!("service/{}", usage.key.name),
+                &[
+                    json!({"op": "replace", "path": format!("/spec/ports/{index}/port"), "value": port}),
+                    json!({"op": "add", "path": format!("/spec/ports/{index}/targetPort"), "value": port}),
+                ],
+            )
+        }),
+        manifest: None,
+    });
+    Some(finding)
+}
+
+/// Services of type `LoadBalancer` that got no address.
+pub(super) fn load_balancer_pending(context: &Context<'_>) -> Vec<Finding> {
+    if context.snapshot.offline {
+        return Vec::new();
+    }
+    let looks = looks(context);
+    uses(context, &looks)
+        .into_iter()
+        .filter(|usage| {
+            usage.matters()
+                && usage.service.spec.kind == "LoadBalancer"
+                && usage.service.status["loadBalancer"]["ingress"]
+                    .as_array()
+                    .is_none_or(Vec::is_empty)
+        })
+        .map(|usage| {
+            let mut finding = Finding::new(
+                Code::ServiceLoadBalancerPending,
+                Severity::Warning,
+                usage.key.object(),
+                format!(
+                    "{} is of type LoadBalancer and has no address: nobody outside reaches it there",
+                    service_name(context, &usage.key)
+                ),
+            );
+            finding.evidence.push("status.loadBalancer is empty".to_owned());
+            finding.evidence.extend(
+                context
+                    .snapshot
+                    .events_of("Service", &usage.key.namespace, &usage.key.name)
+                    .iter()
+                    .rev()
+                    .take(2)
+                    .map(|event| {
+                        format!(
+                            "{}: {}",
+                            event.reason,
+                            super::super::words::quote(&event.message)
+                        )
+                    }),
+            );
+            finding.fix = Some(Fix {
+                text: "install a load balancer controller for this cluster, or use type NodePort or an Ingress".to_owned(),
+                ..Fix::default()
+            });
+            finding
+        })
+        .collect()
+}
+
+/// Services of an IP family that none of their Pods has or listens on.
+pub(super) fn ip_family(context: &Context<'_>) -> Vec<Finding> {
+    if context.snapshot.offline {
+        return Vec::new();
+    }
+    let looks = looks(context);
+    uses(context, &looks)
+        .into_iter()
+        .filter(|usage| usage.matters() && !usage.service.spec.selector.is_empty())
+        .filter_map(|usage| family_mismatch(context, &usage))
+        .collect()
+}
+
+fn family(address: &IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+fn family_mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let families = &usage.service.spec.ip_families;
+    let first = families.first()?;
+    let pods: Vec<_> = subjects_behind(context, &usage.key, usage.service)
+        .into_iter()
+        .flat_map(|subject| &subject.pods)
+        .filter(|pod| is_live(pod) && is_ready(pod))
+        .collect();
+    let of_pods: BTreeSet<&str> = pods
+        .iter()
+        .flat_map(|pod| {
+            pod.status
+                .pod_ips
+                .iter()
+                .map(|entry| &entry.ip)
+                .chain([&pod.status.pod_ip])
+        })
+        .filter_map(|text| text.parse::<IpAddr>().ok())
+        .map(|address| family(&address))
+        .collect();
+    let absent = !pods.is_empty()
+        && !of_pods.is_empty()
+        && families
+            .iter()
+            .all(|wanted| !of_pods.contains(wanted.as_str()));
+    // On a cluster of both families: the Pods refuse one of them on the port that they accept on the other.
+    let one_sided: Vec<&Look<'_, '_>> = usage
+        .looks
+        .iter()
+        .copied()
+        .filter(|look| refuses_one_family(look))
+        .collect();
+    if !absent && one_sided.is_empty() {
+        return None;
+    }
+    let affected = if absent {
+        usage.looks.clone()
+    } else {
+        one_sided
+    };
+    let mut finding = Finding::new(
+        Code::ServiceIpFamilyMismatch,
+        weight(usage.in_scope),
+        usage.key.object(),
+        if absent {
+            format!(
+                "{} is {first} only, and its Pods have {} addresses",
+                service_name(context, &usage.key),
+                of_pods.iter().copied().collect::<Vec<_>>().join(", ")
+            )
+        } else {
+            format!(
+                "the Pods of {} do not listen on every IP family that the Service ({}) sends traffic to",
+                service_name(context, &usage.key),
+                families.join(", ")
+            )
+        },
+    );
+    finding.evidence.push(format!(
+        "spec.ipFamilies of service/{}: {}",
+        usage.key.name,
+        families.join(", ")
+    ));
+    finding.edges = ids(&affected);
+    finding.fix = Some(Fix {
+        text: format!(
+            "create service/{} anew with the family that its Pods have (ipFamilyPolicy: PreferDualStack), or make the program listen on all addresses (::)",
+            usage.key.name
+        ),
+        ..Fix::default()
+    });
+    Some(finding)
+}
+
+/// Whether, on one port, every endpoint of one family refuses and every one of the other accepts.
+fn refuses_one_family(look: &Look<'_, '_>) -> bool {
+    let mut accepts = BTreeSet::new();
+    let mut fails = BTreeSet::new();
+    for (endpoint, results) in look.evidence.endpoint_connects() {
+        let Some((address, _)) = crate::diagnose::target::address(endpoint) else {
+            continue;
+        };
+        if results.iter().all(|connected| *connected) {
+            accepts.insert(family(&address));
+        } else {
+            fails.insert(family(&address));
+        }
+    }
+    !accepts.is_empty() && !fails.is_empty() && accepts.is_disjoint(&fails)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::fixtures;
+
+    const OBJECTS: &str = "
+kind: Deployment
+metadata: {name: db}
+spec: {template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, ports: PORTS}]}}}
+---
+kind: ReplicaSet
+metadata: {name: db-1, ownerReferences: [{kind: Deployment, name: db, controller: true}]}
+---
+kind: Pod
+metadata: {name: db-x, labels: {app: db}, ownerReferences: [{kind: ReplicaSet, name: db-1, controller: true}]}
+status: {phase: Running, podIP: 10.244.0.1, conditions: [{type: Ready, status: 'True'}]}
+---
+kind: Service
+metadata: {name: db}
+spec: SPEC
+status: STATUS
+";
+
+    fn found(rule: crate::diagnose::Rule, spec: &str, ports: &str, status: &str) -> Vec<Finding> {
+        let objects = OBJECTS
+            .replace("SPEC", spec)
+            .replace("PORTS", ports)
+            .replace("STATUS", status);
+        let snapshot = fixtures::snapshot(&objects);
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        rule(&Context::new(&graph, &snapshot, None))
+    }
+
+    #[test]
+    fn a_headless_port_that_nobody_listens_on_is_a_warning_unless_it_is_dialled() {
+        let spec = |port: i32| {
+            format!("{{clusterIP: None, selector: {{app: db}}, ports: [{{port: {port}}}]}}")
+        };
+        let declared = "[{containerPort: 3306}]";
+        assert!(found(headless_port, &spec(3306), declared, "{}").is_empty());
+        assert!(found(headless_port, &spec(3306), "[]", "{}").is_empty());
+        let dummy = found(headless_port, &spec(55555), "[]", "{}");
+        assert_eq!(dummy[0].severity, Severity::Warning);
+        assert!(dummy[0].edges.is_empty());
+        let dialled = found(headless_port, &spec(3306), "[{containerPort: 3307}]", "{}");
+        assert_eq!(dialled[0].severity, Severity::Error);
+        assert_eq!(dialled[0].edges.len(), 1);
+    }
+
+    #[test]
+    fn a_load_balancer_without_address_is_a_warning() {
+        let spec = "{type: LoadBalancer, clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}";
+        assert_eq!(
+            found(load_balancer_pending, spec, "[]", "{loadBalancer: {}}").len(),
+            1
+        );
+        assert!(
+            found(
+                load_balancer_pending,
+                spec,
+                "[]",
+                "{loadBalancer: {ingress: [{ip: 1.2.3.4}]}}"
+            )
+            .is_empty()
+        );
+        let plain = spec.replace("LoadBalancer", "ClusterIP");
+        assert!(found(load_balancer_pending, &plain, "[]", "{}").is_empty());
+    }
+
+    #[test]
+    fn a_family_that_the_pods_do_not_have_leaves_the_service_empty() {
+        let spec = |family: &str| {
+            format!(
+                "{{clusterIP: 10.96.0.9, ipFamilies: {family}, selector: {{app: db}}, ports: [{{port: 3306}}]}}"
+            )
+        };
+        assert!(found(ip_family, &spec("[IPv4]"), "[]", "{}").is_empty());
+        assert!(found(ip_family, &spec("[]"), "[]", "{}").is_empty());
+        let wrong = found(ip_family, &spec("[IPv6]"), "[]", "{}");
+        assert_eq!(wrong[0].code, Code::ServiceIpFamilyMismatch);
+        assert_eq!(wrong[0].edges.len(), 1);
+    }
+}

@@ -1,0 +1,621 @@
+//! Selectors: those that take no Pod or the wrong ones, and those that take too many. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::ports::subjects_behind;
+use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses, weight};
+use crate::diagnose::subjects::Subject;
+use crate::diagnose::walk::EndpointWalk;
+use crate::diagnose::{Context, fixes, target};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::observe::WorkloadKey;
+use crate::observe::kinds::{Labels, service_selects};
+use crate::policy;
+use crate::probe::wire::{StepError, StepName};
+
+/// Services whose selector takes no Pod, or none of the tier that it stands for.
+pub(super) fn mismatch(context: &Context<'_>) -> Vec<Finding> {
+    let looks = looks(context);
+    uses(context, &looks)
+        .into_iter()
+        .filter(|usage| usage.matters() && !usage.service.spec.selector.is_empty())
+        .filter_map(|usage| judge(context, &usage))
+        .collect()
+}
+
+/// The workloads, in the Service's namespace, of the tiers that it stands for.
+fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c Subject<'a>> {
+    usage
+        .tiers
+        .iter()
+        .flat_map(|tier| tier_subjects(context, tier))
+        .filter(|subject| subject.key.namespace == usage.key.namespace)
+        .collect()
+}
+
+fn judge(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let service = usage.service;
+    let selector = &service.spec.selector;
+    let behind = subjects_behind(context, &usage.key, service);
+    let pods_behind = context
+        .snapshot
+        .namespaces
+        .get(&usage.key.namespace)
+        .is_some_and(|state| {
+            state.pods.iter().any(|pod| {
+                crate::observe::is_live(pod) && service_selects(selector, &pod.metadata.labels)
+            })
+        });
+    let wanted = wanted(context, usage);
+    if behind.is_empty() && !pods_behind {
+        // Nothing runs the tier: that is the fault, and the selector may be right.
+        if wanted.is_empty() && !usage.tiers.is_empty() {
+            return workloadless(usage);
+        }
+        return Some(no_pod(context, usage, &wanted));
+    }
+    let misses = !wanted.is_empty()
+        && !behind.is_empty()
+        && behind
+            .iter()
+            .all(|subject| wanted.iter().all(|own| own.key != subject.key));
+    // That other workloads stand behind it is a fault only if the clients say so: people may know better than the mapping.
+    let failed = usage
+        .looks
+        .iter()
+        .any(|look| look.evidence.failed().next().is_some());
+    (misses && failed).then(|| wrong_pods(context, usage, &behind, &wanted))
+}
+
+/// The Service stands, the workload does not.
+fn workloadless(usage: &Use<'_, '_>) -> Option<Finding> {
+    let tier = usage
+        .tiers
+        .iter()
+        .find(|tier| tier.in_compose && tier.expected && tier.workloads.is_empty())?;
+    if usage.looks.is_empty() {
+        return None;
+    }
+    let looks: Vec<&Look<'_, '_>> = usage.looks.clone();
+    let mut finding = super::names::missing_tier(
+        tier,
+        Severity::Error,
+        format!(
+            "nothing runs {}: service/{} is there, and has no Pod to select",
+            tier.name, usage.key.name
+        ),
+    );
+    finding.evidence.push(selector_line(usage));
+    finding.edges = ids(&looks);
+    Some(finding)
+}
+
+fn selector_line(usage: &Use<'_, '_>) -> String {
+    format!(
+        "selector of service/{}: {}",
+        usage.key.name,
+        fixes::labels_text(&usage.service.spec.selector)
+    )
+}
+
+/// The labels in which a template differs from a selector, in words, and how many agree.
+fn difference(selector: &Labels, labels: &Labels) -> (usize, String) {
+    let differing: Vec<String> = selector
+        .iter()
+        .filter(|(key, value)| labels.get(*key) != Some(value))
+        .map(|(key, value)| match labels.get(key) {
+            Some(has) => format!("{key}={has} instead of {key}={value}"),
+            None => format!("no label {key}"),
+        })
+        .collect();
+    (selector.len() - differing.len(), differing.join(", "))
+}
+
+/// The subject that a selector was most likely meant for: of the tiers that the Service stands for, else of the namespace.
+fn nearest<'c, 'a>(
+    context: &'c Context<'a>,
+    usage: &Use<'_, 'a>,
+    wanted: &[&'c Subject<'a>],
+) -> Option<&'c Subject<'a>> {
+    let selector = &usage.service.spec.selector;
+    let agreement = |subject: &&Subject<'_>| {
+        subject.template.map_or(0, |template| {
+            let keys = selector
+                .keys()
+                .filter(|key| template.labels.contains_key(*key))
+                .count();
+            difference(selector, template.labels).0 * 2 + keys
+        })
+    };
+    if let Some(best) = wanted.iter().max_by_key(|subject| agreement(subject)) {
+        return Some(best);
+    }
+    context
+        .subjects
+        .iter()
+        .filter(|subject| {
+            subject.key.namespace == usage.key.namespace
+                && (subject.key.name == usage.key.name || agreement(subject) > 1)
+        })
+        .max_by_key(agreement)
+}
+
+/// The command that makes the Service select those Pods.
+fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &Subject<'_>) -> Fix {
+    let selector = fixes::selector(context, subject);
+    Fix {
+        text: format!(
+            "make the selector of service/{} that of {}{}",
+            usage.key.name,
+            subject.key,
+            selector.as_ref().map_or_else(String::new, |labels| format!(
+                ": {}",
+                fixes::labels_text(labels)
+            ))
+        ),
+        command: selector.map(|labels| {
+            fixes::patch(
+                &usage.key.namespace,
+                &format!("service/{}", usage.key.name),
+                &[json!({"op": "replace", "path": "/spec/selector", "value": labels})],
+            )
+        }),
+        manifest: None,
+    }
+}
+
+fn no_pod<'c, 'a>(
+    context: &'c Context<'a>,
+    usage: &Use<'_, 'a>,
+    wanted: &[&'c Subject<'a>],
+) -> Finding {
+    let selector = &usage.service.spec.selector;
+    let name = service_name(context, &usage.key);
+    let nearest = nearest(context, usage, wanted);
+    let mut finding = Finding::new(
+        Code::ServiceSelectorMismatch,
+        // A second Service of a tier that another one serves is nobody's way.
+        weight(usage.in_scope && (!usage.looks.is_empty() || !served_otherwise(context, wanted))),
+        usage.key.object(),
+        format!(
+            "the selector {} of {name} matches no Pod",
+            fixes::labels_text(selector)
+        ),
+    );
+    finding.evidence.push(selector_line(usage));
+    if let Some((subject, template)) =
+        nearest.and_then(|subject| Some((subject, subject.template?)))
+    {
+        let (_, words) = difference(selector, template.labels);
+        finding.message = format!(
+            "{}; nearest is {}, which has {words}",
+            finding.message, subject.key
+        );
+        finding.evidence.push(format!(
+            "labels of {}: {}",
+            subject.key,
+            fixes::labels_text(template.labels)
+        ));
+        finding.fix = Some(select(context, usage, subject));
+    } else {
+        finding.fix = Some(Fix {
+            text: format!(
+                "give service/{} a selector that matches the Pods that it is for",
+                usage.key.name
+            ),
+            ..Fix::default()
+        });
+    }
+    finding.edges = ids(&usage.looks);
+    finding
+}
+
+fn served_otherwise(context: &Context<'_>, wanted: &[&Subject<'_>]) -> bool {
+    wanted
+        .iter()
+        .any(|subject| !super::selecting(context, subject).is_empty())
+}
+
+fn wrong_pods(
+    context: &Context<'_>,
+    usage: &Use<'_, '_>,
+    behind: &[&Subject<'_>],
+    wanted: &[&Subject<'_>],
+) -> Finding {
+    let names = |subjects: &[&Subject<'_>]| {
+        subjects
+            .iter()
+            .map(|subject| subject.key.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut finding = Finding::new(
+        Code::ServiceSelectorMismatch,
+        weight(usage.in_scope),
+        usage.key.object(),
+        format!(
+            "the selector {} of {} matches the Pods of {} and none of {}",
+            fixes::labels_text(&usage.service.spec.selector),
+            service_name(context, &usage.key),
+            names(behind),
+            names(wanted)
+        ),
+    );
+    finding.evidence.push(selector_line(usage));
+    finding.edges = ids(&usage.looks);
+    if let [own, ..] = wanted {
+        finding.fix = Some(select(context, usage, own));
+    }
+    finding
+}
+
+/// One endpoint as the clients of a Service saw it.
+struct Answer {
+    endpoint: String,
+    workload: Option<WorkloadKey>,
+    works: bool,
+    words: String,
+}
+
+/// What each endpoint said, over all clients: it works if anybody got through, it is bad if nobody did.
+fn answers(context: &Context<'_>, look: &Look<'_, '_>) -> Vec<Answer> {
+    let mut seen: BTreeMap<&str, Vec<(String, &EndpointWalk<'_>)>> = BTreeMap::new();
+    for walk in look.evidence.firm() {
+        for (endpoint, steps) in walk.endpoints.iter().filter(|(_, walk)| walk.ready) {
+            seen.entry(endpoint)
+                .or_default()
+                .push((walk.place(), steps));
+        }
+    }
+    seen.into_iter()
+        .filter_map(|(endpoint, walks)| {
+            let failure = walks
+                .iter()
+                .find_map(|(place, walk)| broken(walk, look, place));
+            let works = walks
+                .iter()
+                .any(|(place, walk)| walk.is_connected() && broken(walk, look, place).is_none());
+            if !works && failure.is_none() {
+                return None;
+            }
+            Some(Answer {
+                endpoint: endpoint.to_owned(),
+                workload: target::workload_at(context, endpoint),
+                works,
+                words: failure.unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// Why an endpoint is of no use at all: it cannot be connected to, or something else answers there.
+fn broken(walk: &EndpointWalk<'_>, look: &Look<'_, '_>, place: &str) -> Option<String> {
+    let step = walk.failure(look.edge)?;
+    let useless = step.name == StepName::Endpoint
+        || (step.name == StepName::Protocol
+            && matches!(
+                step.error,
+                Some(
+                    StepError::Mismatch
+                        | StepError::Closed
+                        | StepError::Silent
+                        | StepError::Reset
+                        | StepError::Broken
+                )
+            ));
+    useless.then(|| target::line(place, step))
+}
+
+/// Whether policies, not the workload, keep a client of the edge from an endpoint.
+pub(super) fn denied(context: &Context<'_>, look: &Look<'_, '_>, endpoint: &str) -> bool {
+    let (Some(pod), Some((_, port))) =
+        (target::pod_at(context, endpoint), target::address(endpoint))
+    else {
+        return false;
+    };
+    let to = policy::Peer::of_pod(context.snapshot, pod);
+    target::clients(context, look.edge).iter().any(|client| {
+        policy::Peer::of_workload(context.snapshot, client).is_some_and(|from| {
+            policy::evaluate(context.snapshot, &from, &to, port, look.transport())
+                != policy::Decision::Allowed
+        })
+    })
+}
+
+/// Services behind which some endpoints work and others do not.
+pub(super) fn mixed(context: &Context<'_>) -> Vec<Finding> {
+    let looks = looks(context);
+    let mut findings: Vec<Finding> = uses(context, &looks)
+        .into_iter()
+        .flat_map(|usage| {
+            let looks = usage.looks.clone();
+            looks
+                .into_iter()
+                .filter_map(|look| split(context, &usage, look))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    if context.outcomes.is_none() {
+        findings.extend(declared_mix(context, &looks));
+    }
+    findings
+}
+
+fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Option<Finding> {
+    let (good, bad): (Vec<Answer>, Vec<Answer>) = answers(context, look)
+        .into_iter()
+        .partition(|answer| answer.works);
+    if good.is_empty()
+        || bad.is_empty()
+        || bad.iter().any(|bad| denied(context, look, &bad.endpoint))
+    {
+        return None;
+    }
+    let own: BTreeSet<&WorkloadKey> = usage
+        .tiers
+        .iter()
+        .flat_map(|tier| &tier.workloads)
+        .chain(good.iter().filter_map(|answer| answer.workload.as_ref()))
+        .collect();
+    let strangers: BTreeSet<&WorkloadKey> = bad
+        .iter()
+        .filter_map(|answer| answer.workload.as_ref())
+        .collect();
+    let foreign = !strangers.is_empty()
+        && !usage.service.spec.selector.is_empty()
+        && bad.iter().all(|answer| {
+            answer
+                .workload
+                .as_ref()
+                .is_some_and(|workload| !own.contains(workload))
+        });
+    let name = service_name(context, &usage.key);
+    let pods: Vec<String> = bad
+        .iter()
+        .map(|answer| {
+            target::pod_at(context, &answer.endpoint)
+                .map_or_else(|| answer.endpoint.clone(), |pod| pod.metadata.name.clone())
+        })
+        .collect();
+    let total = good.len() + bad.len();
+    let listed: Vec<String> = strangers.iter().map(ToString::to_string).collect();
+    let (code, message) = if foreign {
+        (
+            Code::ServiceSelectorTooBroad,
+            format!(
+                "the selector {} of {name} also takes Pods of {}, which do not serve port {}: {} of {total} endpoints fail",
+                fixes::labels_text(&usage.service.spec.selector),
+                listed.join(", "),
+                look.edge.port,
+                bad.len()
+            ),
+        )
+    } else {
+        (
+            Code::ServiceEndpointsPartial,
+            format!(
+                "{} of {total} endpoints of {name} do not work: {}",
+                bad.len(),
+                pods.join(", ")
+            ),
+        )
+    };
+    let mut finding = Finding::new(code, Severity::Error, usage.key.object(), message);
+    finding.evidence = bad
+        .iter()
+        .map(|answer| answer.words.clone())
+        .chain(
+            good.iter()
+                .map(|answer| format!("{} works", answer.endpoint)),
+        )
+        .take(8)
+        .collect();
+    finding.edges.insert(look.edge.id.clone());
+    finding.fix = Some(if foreign {
+        let subject = own.iter().find_map(|key| subject(context, key));
+        subject.map_or_else(Fix::default, |subject| select(context, usage, subject))
+    } else {
+        finding.caused_by = troubles_of(context, &strangers);
+        Fix {
+            text: format!(
+                "mend or replace {}: it is called ready and does not serve; a readiness probe on the port that the Service uses would keep it out",
+                pods.join(", ")
+            ),
+            ..Fix::default()
+        }
+    });
+    Some(finding)
+}
+
+fn troubles_of(context: &Context<'_>, keys: &BTreeSet<&WorkloadKey>) -> Vec<(Code, ObjectRef)> {
+    keys.iter()
+        .filter_map(|key| subject(context, key))
+        .flat_map(crate::diagnose::workloads::causes)
+        .collect()
+}
+
+/// Without a cluster: a selector that takes Pods of two tiers, of which one declares other ports only, is worth a warning.
+fn declared_mix(context: &Context<'_>, looks: &[Look<'_, '_>]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for usage in uses(context, looks).into_iter().filter(Use::matters) {
+        let behind = subjects_behind(context, &usage.key, usage.service);
+        let own = wanted(context, &usage);
+        if !behind
+            .iter()
+            .any(|subject| own.iter().any(|own| own.key == subject.key))
+        {
+            continue;
+        }
+        let strangers: Vec<String> = behind
+            .iter()
+            .filter(|subject| own.iter().all(|own| own.key != subject.key))
+            .filter(|subject| !subject.tiers.is_empty())
+            .filter(|subject| {
+                let Some(template) = subject.template else {
+                    return false;
+                };
+                let declared = fixes::declared_ports(template.spec);
+                !declared.is_empty()
+                    && usage.service.spec.ports.iter().all(|port| {
+                        super::ports::target_number(port, template.spec)
+                            .is_none_or(|target| !declared.contains(&target))
+                    })
+            })
+            .map(|subject| subject.key.to_string())
+            .collect();
+        if strangers.is_empty() {
+            continue;
+        }
+        let mut finding = Finding::new(
+            Code::ServiceSelectorTooBroad,
+            Severity::Warning,
+            usage.key.object(),
+            format!(
+                "the selector {} of {} also takes Pods of {}, which declare other ports only",
+                fixes::labels_text(&usage.service.spec.selector),
+                service_name(context, &usage.key),
+                strangers.join(", ")
+            ),
+        );
+        finding.evidence.push(selector_line(&usage));
+        if let Some(subject) = own.first() {
+            finding.fix = Some(select(context, &usage, subject));
+        }
+        findings.push(finding);
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::fixtures::{self, at, fail, outcomes, pass, probe};
+    use crate::plan::Outcomes;
+
+    const ID: &str = "AP->DB:3306/mysql";
+    const OBJECTS: &str = "
+kind: Deployment
+metadata: {name: db}
+spec: {replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db, shop: a}}, spec: {containers: [{name: db}]}}}
+---
+kind: Deployment
+metadata: {name: ap}
+spec: {replicas: 1, selector: {matchLabels: {app: ap}}, template: {metadata: {labels: {app: ap, shop: a}}, spec: {containers: [{name: ap}]}}}
+---
+kind: ReplicaSet
+metadata: {name: db-1, ownerReferences: [{kind: Deployment, name: db, controller: true}]}
+---
+kind: ReplicaSet
+metadata: {name: ap-1, ownerReferences: [{kind: Deployment, name: ap, controller: true}]}
+---
+kind: Pod
+metadata: {name: db-x, labels: {app: db, shop: a}, ownerReferences: [{kind: ReplicaSet, name: db-1, controller: true}]}
+status: {phase: Running, podIP: 10.244.0.1}
+---
+kind: Pod
+metadata: {name: ap-x, labels: {app: ap, shop: a}, ownerReferences: [{kind: ReplicaSet, name: ap-1, controller: true}]}
+status: {phase: Running, podIP: 10.244.0.2}
+---
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: 10.96.0.9, selector: SELECTOR, ports: [{port: 3306}]}
+";
+
+    fn found(selector: &str, outcomes: Option<&Outcomes>) -> Vec<Finding> {
+        let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", selector));
+        let graph = fixtures::graph(&[ID]);
+        let context = Context::new(&graph, &snapshot, outcomes);
+        let mut findings = mismatch(&context);
+        findings.extend(mixed(&context));
+        findings
+    }
+
+    #[test]
+    fn a_selector_that_fits_is_silent() {
+        assert!(found("{app: db}", None).is_empty());
+    }
+
+    #[test]
+    fn a_typo_is_told_with_the_label_that_differs_and_the_patch() {
+        let found = found("{app: bd}", None);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].id("default").0,
+            "service-selector-mismatch service/db"
+        );
+        assert_eq!(found[0].severity, Severity::Error);
+        assert!(
+            found[0].message.contains("app=db instead of app=bd"),
+            "{}",
+            found[0].message
+        );
+        let command = found[0].fix.as_ref().unwrap().command.clone().unwrap();
+        assert!(command.contains(r#""value":{"app":"db"}"#), "{command}");
+    }
+
+    #[test]
+    fn a_leftover_service_and_a_tier_without_workload_are_no_mismatch() {
+        let snapshot = fixtures::snapshot(
+            &OBJECTS
+                .replace("SELECTOR", "{app: db}")
+                .replace(
+                    "name: db}\nspec: {clusterIP",
+                    "name: mysql-old}\nspec: {clusterIP",
+                )
+                .replace("selector: {app: db}, ports", "selector: {app: old}, ports"),
+        );
+        let graph = fixtures::graph(&[ID]);
+        assert!(mismatch(&Context::new(&graph, &snapshot, None)).is_empty());
+        let service = OBJECTS
+            .rsplit_once("---")
+            .unwrap()
+            .1
+            .replace("SELECTOR", "{app: db}");
+        let snapshot = fixtures::snapshot(&service);
+        let mut graph = fixtures::graph(&[ID]);
+        graph.tiers.get_mut("DB").unwrap().workloads.clear();
+        let found = mismatch(&Context::new(&graph, &snapshot, None));
+        assert_eq!(found[0].id("default").0, "workload-missing tier/DB");
+    }
+
+    fn two(second: crate::probe::wire::Step) -> Outcomes {
+        outcomes(vec![probe(
+            "AP",
+            "node-1",
+            vec![
+                pass(ID, StepName::Dns),
+                pass(ID, StepName::Service),
+                at("10.244.0.1:3306", pass(ID, StepName::Endpoint)),
+                at("10.244.0.2:3306", second),
+            ],
+        )])
+    }
+
+    #[test]
+    fn a_stranger_among_the_endpoints_makes_the_selector_too_broad() {
+        let refused = two(fail(ID, StepName::Endpoint, StepError::Refused));
+        let broad = found("{shop: a}", Some(&refused));
+        assert_eq!(broad.len(), 1, "{broad:?}");
+        assert_eq!(broad[0].code, Code::ServiceSelectorTooBroad);
+        assert!(broad[0].message.contains("deployment/ap"));
+        assert_eq!(broad[0].edges.len(), 1);
+        let works = two(pass(ID, StepName::Endpoint));
+        assert!(found("{shop: a}", Some(&works)).is_empty());
+    }
+
+    #[test]
+    fn a_bad_pod_of_the_same_tier_makes_the_endpoints_partial() {
+        let refused = two(fail(ID, StepName::Endpoint, StepError::Refused));
+        let objects = OBJECTS.replace("SELECTOR", "{shop: a}").replace(
+            "{kind: ReplicaSet, name: ap-1",
+            "{kind: ReplicaSet, name: db-1",
+        );
+        let snapshot = fixtures::snapshot(&objects);
+        let graph = fixtures::graph(&[ID]);
+        let found = mixed(&Context::new(&graph, &snapshot, Some(&refused)));
+        assert_eq!(found[0].code, Code::ServiceEndpointsPartial);
+        assert!(found[0].message.contains("ap-x"));
+    }
+}
