@@ -327,7 +327,7 @@ fn target_differs(context: &Context<'_>) -> Vec<Finding> {
         let mut traffic = traffic_ports(context, subject);
         // kompose's headless dummy is nobody's port.
         traffic.remove(&55555);
-        let Some((index, container)) = serving(subject, &traffic) else {
+        let Some((_, container)) = serving(subject, &traffic) else {
             continue;
         };
         let Some(asked) = probe_of(container, ProbeKind::Readiness)
@@ -353,19 +353,14 @@ fn target_differs(context: &Context<'_>) -> Vec<Finding> {
             "readinessProbe of container {}: port {asked}",
             container.name
         )];
-        let only = traffic.first().filter(|_| traffic.len() == 1);
-        finding.fix = Some(add_probe(
-            subject,
-            index,
-            only.copied(),
-            ProbeKind::Readiness,
-        ));
-        if let Some(fix) = &mut finding.fix {
-            fix.text =
-                "let the readiness probe ask the port that the Service sends traffic to".to_owned();
-            // Its replacement asks for less than the program's own path does.
-            fix.command = None;
-        }
+        // A patch would put less in the place of the program's own path.
+        finding.fix = Some(Fix {
+            text: format!(
+                "let the readiness probe of container {} ask the port that the Service sends traffic to",
+                container.name
+            ),
+            ..Fix::default()
+        });
         findings.push(finding);
     }
     findings
