@@ -200,9 +200,9 @@ pub struct OutputArgs {
     /// Write the Markdown report to this file
     #[arg(long, value_name = "PATH")]
     pub markdown: Option<PathBuf>,
-    /// The severity from which a finding fails the run
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
-    pub fail_on: FailOn,
+    /// The severity from which a finding fails the run; without it that of the user's file, else error
+    #[arg(long, value_enum)]
+    pub fail_on: Option<FailOn>,
     /// Colours on the console
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -222,7 +222,7 @@ impl Default for OutputArgs {
             junit: None,
             html: None,
             markdown: None,
-            fail_on: FailOn::Error,
+            fail_on: None,
             color: Color::Auto,
             verbose: 0,
             quiet: false,

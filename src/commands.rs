@@ -8,11 +8,15 @@ use thiserror::Error;
 
 use crate::cli::{Cli, Command};
 
+pub mod check;
 pub mod explain;
 pub mod fix;
+pub mod graph;
+pub mod input;
 pub mod output;
 pub mod probe;
 pub mod rbac;
+pub mod verify;
 
 /// Exit code: verified.
 pub const EXIT_PASS: u8 = 0;
@@ -75,6 +79,11 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
+        None => return verify::command(&cli.verify),
+        Some(Command::Verify(args)) => return verify::command(&args),
+        Some(Command::Check(args)) => return check::command(&args),
+        Some(Command::Graph(args)) => graph::command(&args)?,
+        Some(Command::Probe) => {}
         Some(Command::Explain(args)) => output::print(explain::text(&args)?.as_bytes())?,
         Some(Command::Fix(args)) => output::print(fix::manifests(&args)?.as_bytes())?,
         Some(Command::Rbac(args)) => output::print(rbac::manifest(&args).as_bytes())?,
@@ -90,7 +99,6 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 .map_err(|error| Failure::Output(format!("cannot write the man page: {error}")))?;
             output::print(&page)?;
         }
-        None | Some(_) => return Err(Failure::Usage("not in this build yet".to_owned())),
     }
     Ok(EXIT_PASS)
 }

@@ -1,10 +1,16 @@
 //! [`crate::compose::ComposeFile`] + [`crate::observe::Snapshot`] → [`TierGraph`]: tiers, and edges "A must reach host B:port by protocol". Pure.
 
+mod build;
+mod deployed;
+#[cfg(test)]
+mod fixture;
 pub mod infer;
 pub mod layout;
+mod mapping;
 mod model;
 pub mod render;
 pub mod svg;
 
+pub use build::build;
 pub use infer::{Inferred, identify, infer};
 pub use model::*;

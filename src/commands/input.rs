@@ -23,7 +23,8 @@ pub struct Input {
 /// # Errors
 /// [`Failure::Usage`] with file, line, column and what was expected.
 pub fn read(args: &ComposeArgs) -> Result<Input, Failure> {
-    let folder = std::env::current_dir().map_err(|error| Failure::Usage(format!("cannot read the current folder: {error}")))?;
+    let folder = std::env::current_dir()
+        .map_err(|error| Failure::Usage(format!("cannot read the current folder: {error}")))?;
     let config = read_config(args.config.as_deref(), &folder)?;
     let mut options = LoadOptions {
         files: args.compose.clone(),
@@ -31,31 +32,59 @@ pub fn read(args: &ComposeArgs) -> Result<Input, Failure> {
         profiles: args.profile.clone(),
         env_files: args.env_file.clone(),
         working_directory: folder,
-        environment: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect(),
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
     };
     if args.infer {
-        return Ok(Input { compose: None, config, names: Vec::new() });
+        return Ok(Input {
+            compose: None,
+            config,
+            names: Vec::new(),
+        });
     }
     let wrong = |error: compose::ComposeError| Failure::Usage(error.to_string());
     if options.files.is_empty() {
         match compose::find(&options, &DiskFiles).map_err(wrong)? {
             Some(found) => options.files = found,
-            None => return Ok(Input { compose: None, config, names: Vec::new() }),
+            None => {
+                return Ok(Input {
+                    compose: None,
+                    config,
+                    names: Vec::new(),
+                });
+            }
         }
     }
     let file = compose::load(&options, &DiskFiles).map_err(wrong)?;
-    Ok(Input { names: file.sources.clone(), compose: Some(file), config })
+    Ok(Input {
+        names: file.sources.clone(),
+        compose: Some(file),
+        config,
+    })
 }
 
 fn read_config(named: Option<&Path>, folder: &Path) -> Result<Config, Failure> {
     let path: PathBuf = match named {
         Some(path) => path.to_owned(),
-        None => match config::FILE_NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file()) {
+        None => match config::FILE_NAMES
+            .iter()
+            .map(|name| folder.join(name))
+            .find(|path| path.is_file())
+        {
             Some(path) => path,
             None => return Ok(Config::default()),
         },
     };
-    let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::Usage(format!("{shown}: cannot read it: {error}; name a readable file with --config")))?;
+    let shown = path
+        .strip_prefix(folder)
+        .unwrap_or(&path)
+        .display()
+        .to_string();
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Failure::Usage(format!(
+            "{shown}: cannot read it: {error}; name a readable file with --config"
+        ))
+    })?;
     config::parse(&text, &shown).map_err(|error| Failure::Usage(error.to_string()))
 }

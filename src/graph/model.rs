@@ -109,7 +109,8 @@ pub struct Edge {
     pub origin: Vec<String>,
     /// How sure it is.
     pub confidence: Confidence,
-    /// Whether `to` is no tier but a host outside.
+    /// Whether the host is none of the application's own: outside the cluster, or a Service behind which no tier stands. `to` is
+    /// then that host, or the compose tier whose place it has taken (RDS for `db`).
     pub external: bool,
     /// The variable of the client's container in which the host stands, if any.
     pub variable: Option<String>,

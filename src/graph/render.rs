@@ -3,11 +3,13 @@
 mod dot;
 mod json;
 mod mermaid;
+mod svg;
 mod text;
 
 pub use dot::dot;
 pub use json::json;
 pub use mermaid::mermaid;
+pub use svg::svg;
 pub use text::text;
 
 use super::{Confidence, Edge, TierGraph};

@@ -1,0 +1,64 @@
+//! `k8sverify check`: the rules on manifest files, without a cluster. IO.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::verify::outputs::Outputs;
+use super::{Failure, input};
+use crate::catalog::Catalog;
+use crate::cli::CheckArgs;
+use crate::compose::DiskFiles;
+use crate::diagnose::{Context, diagnose};
+use crate::finding::Severity;
+use crate::graph;
+use crate::observe;
+use crate::verdict::{self, ReportMeta, VerdictOptions};
+
+/// Runs `check`.
+///
+/// # Errors
+/// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written.
+pub fn command(args: &CheckArgs) -> Result<u8, Failure> {
+    let (started, started_at) = (Instant::now(), Timestamp::now());
+    let outputs = Outputs::open(&args.output)?;
+    let input = input::read(&args.compose)?;
+    let snapshot = observe::from_manifests(&DiskFiles, &args.manifests, &args.namespace)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let graph = graph::build(
+        input.compose.as_ref(),
+        &snapshot,
+        &input.config,
+        &Catalog::embedded(),
+    );
+    let context = Context::new(&graph, &snapshot, None).with_compose(input.compose.as_ref());
+    let options = VerdictOptions {
+        fail_on: args
+            .output
+            .fail_on
+            .map(Into::into)
+            .or(input.config.fail_on)
+            .unwrap_or(Severity::Error),
+        severity: input.config.severity.clone(),
+        ignore: input.config.ignore.clone(),
+        config_file: input.config.file.clone(),
+        ..VerdictOptions::default()
+    };
+    let verdict = verdict::judge(&context, diagnose(&context), &options);
+    let meta = ReportMeta {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: started_at
+            .round(jiff::Unit::Second)
+            .unwrap_or(started_at)
+            .to_string(),
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        input: input.names,
+        notes: vec![format!(
+            "manifests of {} alone: what only the network knows was not asked",
+            args.manifests.display()
+        )],
+    };
+    let report = verdict::report(&context, &verdict, &options, meta);
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}

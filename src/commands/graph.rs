@@ -1,0 +1,91 @@
+//! `k8sverify graph`: prints the tier graph, from compose, manifests or a cluster. IO.
+
+use super::input::{self, Input};
+use super::{Failure, output};
+use crate::catalog::Catalog;
+use crate::cli::{GraphArgs, GraphFormat};
+use crate::compose::{self, DiskFiles};
+use crate::graph::{self, TierGraph, render};
+use crate::observe::{self, ConnectOptions, ObserveOptions, Snapshot};
+
+/// Runs `graph`.
+///
+/// # Errors
+/// [`Failure::Usage`] for bad input, [`Failure::Unverified`] if the cluster that was named cannot be read.
+pub fn command(args: &GraphArgs) -> Result<(), Failure> {
+    let input = input::read(&args.compose)?;
+    if args.resolved {
+        let Some(file) = &input.compose else {
+            return Err(Failure::Usage("graph --resolved: no compose file was found from here upwards; name one with --compose".to_owned()));
+        };
+        let text = serde_json::to_string_pretty(&compose::resolved(file))
+            .map_err(|error| Failure::Output(format!("cannot print the model: {error}")))?;
+        return output::print(format!("{text}\n").as_bytes());
+    }
+    let snapshot = snapshot(args, &input)?;
+    let graph = graph::build(
+        input.compose.as_ref(),
+        &snapshot,
+        &input.config,
+        &Catalog::embedded(),
+    );
+    output::print(text(&graph, args.format).as_bytes())
+}
+
+fn text(graph: &TierGraph, format: GraphFormat) -> String {
+    let mut text = match format {
+        GraphFormat::Text => render::text(graph),
+        GraphFormat::Json => render::json(graph),
+        GraphFormat::Dot => render::dot(graph),
+        GraphFormat::Mermaid => render::mermaid(graph),
+        GraphFormat::Svg => render::svg(graph),
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// Manifests if they were named, a cluster if one was named or there is no compose file; else nothing but compose.
+fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
+    let cluster = &args.cluster;
+    let namespace = cluster.namespace.clone();
+    if let Some(path) = &args.manifests {
+        return observe::from_manifests(
+            &DiskFiles,
+            path,
+            namespace.as_deref().unwrap_or("default"),
+        )
+        .map_err(|error| Failure::Usage(error.to_string()));
+    }
+    let named = namespace.is_some() || cluster.context.is_some() || cluster.kubeconfig.is_some();
+    if !named && input.compose.is_some() {
+        return Ok(Snapshot {
+            namespace: "default".to_owned(),
+            offline: true,
+            ..Snapshot::default()
+        });
+    }
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(async {
+        let failed = |error: observe::ObserveError| match error.code() {
+            Some(code) => Failure::Unverified(format!("{code}: {error}")),
+            None => Failure::Usage(error.to_string()),
+        };
+        let api = observe::connect(&ConnectOptions {
+            kubeconfig: cluster.kubeconfig.clone(),
+            context: cluster.context.clone(),
+        })
+        .await
+        .map_err(failed)?;
+        let namespace = namespace.unwrap_or_else(|| api.default_namespace().to_owned());
+        let options = ObserveOptions {
+            namespace,
+            also: input.config.namespaces.iter().cloned().collect(),
+        };
+        Box::pin(observe::observe(&api, &options))
+            .await
+            .map_err(failed)
+    })
+}

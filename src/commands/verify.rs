@@ -1,0 +1,295 @@
+//! `k8sverify`: the pipeline, from the user's files to the exit code. IO.
+
+mod blocked;
+mod options;
+pub(crate) mod outputs;
+mod progress;
+mod signals;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Failure;
+use super::input::{self, Input};
+use crate::catalog::Catalog;
+use crate::cli::VerifyArgs;
+use crate::diagnose::{Context, diagnose};
+use crate::finding::EdgeId;
+use crate::graph::{self, TierGraph};
+use crate::jobs;
+use crate::observe::{self, Api, ConnectOptions, ObserveError, ObserveOptions, Snapshot};
+use crate::plan::{self, Outcomes, PlanOptions, ProbePlan};
+use crate::report::Report;
+use crate::verdict::{self, ReportMeta, VerdictOptions};
+use outputs::Outputs;
+use progress::Progress;
+use signals::Signals;
+
+/// Runs `verify`.
+///
+/// # Errors
+/// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written. What keeps the cluster from being asked is a report
+/// with exit code 3, no error.
+pub fn command(args: &VerifyArgs) -> Result<u8, Failure> {
+    let outputs = Outputs::open(&args.output)?;
+    let input = input::read(&args.compose)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+    let report = runtime.block_on(run(args, &input))?;
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}
+
+/// What a run carries from stage to stage.
+struct Run<'a> {
+    args: &'a VerifyArgs,
+    input: &'a Input,
+    catalog: Catalog,
+    started: Instant,
+    started_at: Timestamp,
+    signals: Signals,
+    progress: Progress,
+    notes: Vec<String>,
+}
+
+/// What the first look was made by.
+#[derive(Clone, Copy)]
+struct First<'a> {
+    graph: &'a TierGraph,
+    plan: &'a ProbePlan,
+    options: &'a PlanOptions,
+}
+
+async fn run(args: &VerifyArgs, input: &Input) -> Result<Report, Failure> {
+    let mut run = Run {
+        args,
+        input,
+        catalog: Catalog::embedded(),
+        started: Instant::now(),
+        started_at: Timestamp::now(),
+        signals: Signals::install()?,
+        progress: Progress::new(args.output.quiet),
+        notes: Vec::new(),
+    };
+    let signals = run.signals.clone();
+    let observed = tokio::select! {
+        observed = Box::pin(run.observe()) => observed,
+        signal = signals.wait() => return Ok(run.interrupted(&signal)),
+    };
+    match observed {
+        Ok((api, snapshot)) => Ok(Box::pin(run.verify(&api, snapshot)).await),
+        Err(error) if error.code().is_none() => Err(Failure::Usage(error.to_string())),
+        Err(error) => Ok(run.blocked(&error)),
+    }
+}
+
+impl Run<'_> {
+    /// The cluster as it is once its rollouts have settled.
+    async fn observe(&mut self) -> Result<(Api, Snapshot), ObserveError> {
+        self.progress.stage("connecting");
+        let api = observe::connect(&ConnectOptions {
+            kubeconfig: self.args.cluster.kubeconfig.clone(),
+            context: self.args.cluster.context.clone(),
+        })
+        .await?;
+        let namespace = self
+            .args
+            .cluster
+            .namespace
+            .clone()
+            .unwrap_or_else(|| api.default_namespace().to_owned());
+        let options = self.observe_options(namespace);
+        self.progress.stage("observing");
+        // Jobs of a run that was killed are swept meanwhile; what cannot be swept has its TTL.
+        let (snapshot, _) = tokio::join!(
+            Box::pin(observe::observe(&api, &options)),
+            jobs::sweep(&api, &options.namespace)
+        );
+        let snapshot = snapshot?;
+        let matter = matter(&self.graph(&snapshot), &snapshot);
+        let progress = &self.progress;
+        let snapshot = observe::settle(
+            &api,
+            &options,
+            snapshot,
+            self.args.wait,
+            matter.as_ref(),
+            &|text| progress.stage(text),
+        )
+        .await?;
+        Ok((api, snapshot))
+    }
+
+    fn graph(&self, snapshot: &Snapshot) -> TierGraph {
+        graph::build(
+            self.input.compose.as_ref(),
+            snapshot,
+            &self.input.config,
+            &self.catalog,
+        )
+    }
+
+    async fn verify(&mut self, api: &Api, snapshot: Snapshot) -> Report {
+        let graph = self.graph(&snapshot);
+        let plan_options = options::plan(self.args);
+        let job_options = options::jobs(self.args, &plan_options.run);
+        let plan = plan::plan(&graph, &snapshot, &plan_options);
+        let session = jobs::Session::new(api, &job_options, self.signals.cancel());
+        let progress = &self.progress;
+        let mut outcomes = session
+            .run(&plan, &|state| progress.jobs("probing", state))
+            .await;
+        let mut seen = (snapshot, BTreeSet::new());
+        if self.signals.fired().is_none() && has_failures(&outcomes) {
+            let first = First {
+                graph: &graph,
+                plan: &plan,
+                options: &plan_options,
+            };
+            seen = Box::pin(self.look_again(api, &session, &first, seen.0, &mut outcomes)).await;
+        }
+        self.progress.stage("cleaning up");
+        self.notes.extend(session.finish().await);
+        if let Some(signal) = self.signals.fired() {
+            self.notes.push(format!(
+                "interrupted by {signal}: what had not ended by then is unknown"
+            ));
+        }
+        self.progress.done();
+        let (snapshot, changing) = seen;
+        let options = VerdictOptions {
+            skipped: plan.skipped.clone(),
+            changing,
+            ..self.verdict_options()
+        };
+        self.report(&graph, &snapshot, Some(&outcomes), &options)
+    }
+
+    /// The second look at what failed, and the same look once more where something changed meanwhile. Returns the newest state, and the edges under which
+    /// it changed again.
+    async fn look_again(
+        &self,
+        api: &Api,
+        session: &jobs::Session<'_>,
+        first: &First<'_>,
+        snapshot: Snapshot,
+        outcomes: &mut Outcomes,
+    ) -> (Snapshot, BTreeSet<EdgeId>) {
+        let First {
+            graph,
+            plan,
+            options,
+        } = *first;
+        let progress = &self.progress;
+        let tell = |state| progress.jobs("second look", state);
+        let mut second = plan::second_look(graph, &snapshot, plan, outcomes, options);
+        let observe_options = self.observe_options(snapshot.namespace.clone());
+        // A list that fails now takes nothing from what was seen before.
+        let Ok(mut after) = Box::pin(observe::observe(api, &observe_options)).await else {
+            outcomes
+                .probes
+                .extend(session.run(&second, &tell).await.probes);
+            return (snapshot, BTreeSet::new());
+        };
+        after.settle = snapshot.settle.clone();
+        let again = plan::again(graph, &snapshot, &after, outcomes, options);
+        let repeated: BTreeSet<String> = again
+            .vantages
+            .iter()
+            .flat_map(|vantage| &vantage.containers)
+            .flat_map(|probe| &probe.spec.edges)
+            .map(|edge| edge.id.clone())
+            .collect();
+        second.vantages.extend(again.vantages);
+        if !second.vantages.is_empty() {
+            outcomes
+                .probes
+                .extend(session.run(&second, &tell).await.probes);
+        }
+        if repeated.is_empty() {
+            return (after, BTreeSet::new());
+        }
+        let Ok(mut last) = Box::pin(observe::observe(api, &observe_options)).await else {
+            return (after, BTreeSet::new());
+        };
+        last.settle = after.settle.clone();
+        let still_changes = |edge: &&graph::Edge| {
+            repeated.contains(&edge.id.0) && plan::changed(graph, &after, &last, edge)
+        };
+        let changing = graph
+            .edges
+            .iter()
+            .filter(still_changes)
+            .map(|edge| edge.id.clone())
+            .collect();
+        (last, changing)
+    }
+
+    fn observe_options(&self, namespace: String) -> ObserveOptions {
+        ObserveOptions {
+            namespace,
+            also: self.input.config.namespaces.iter().cloned().collect(),
+        }
+    }
+
+    fn verdict_options(&self) -> VerdictOptions {
+        let config = &self.input.config;
+        let from_arguments = self.args.output.fail_on.map(Into::into);
+        VerdictOptions {
+            fail_on: from_arguments
+                .or(config.fail_on)
+                .unwrap_or(crate::finding::Severity::Error),
+            severity: config.severity.clone(),
+            ignore: config.ignore.clone(),
+            config_file: config.file.clone(),
+            ..VerdictOptions::default()
+        }
+    }
+
+    fn report(
+        &self,
+        graph: &TierGraph,
+        snapshot: &Snapshot,
+        outcomes: Option<&Outcomes>,
+        options: &VerdictOptions,
+    ) -> Report {
+        let context =
+            Context::new(graph, snapshot, outcomes).with_compose(self.input.compose.as_ref());
+        let verdict = verdict::judge(&context, diagnose(&context), options);
+        verdict::report(&context, &verdict, options, self.meta())
+    }
+
+    fn meta(&self) -> ReportMeta {
+        ReportMeta {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self
+                .started_at
+                .round(jiff::Unit::Second)
+                .unwrap_or(self.started_at)
+                .to_string(),
+            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            input: self.input.names.clone(),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+fn has_failures(outcomes: &Outcomes) -> bool {
+    outcomes
+        .probes
+        .iter()
+        .flat_map(|probe| &probe.steps)
+        .any(|step| step.status == crate::probe::wire::StepStatus::Fail)
+}
+
+/// The workloads whose rollouts are waited for: those of the graph's tiers; without any tier, all.
+fn matter(graph: &TierGraph, _: &Snapshot) -> Option<BTreeSet<observe::WorkloadKey>> {
+    let keys: BTreeSet<_> = graph
+        .tiers
+        .values()
+        .flat_map(|tier| tier.workloads.iter().cloned())
+        .collect();
+    (!keys.is_empty()).then_some(keys)
+}

@@ -1,0 +1,113 @@
+//! The command line's options → those of the stages. IO: the clock and process id make the run's label unique.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use crate::cli::VerifyArgs;
+use crate::observe::kinds::NameRef;
+use crate::plan::{JobOptions, PlanOptions};
+
+/// Options of the plan, with a fresh run label.
+pub(super) fn plan(args: &VerifyArgs) -> PlanOptions {
+    PlanOptions {
+        run: run_label(),
+        // The agent ends before its Job's deadline, so that its last words are heard.
+        deadline_ms: u64::try_from(args.timeout.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_sub(2000)
+            .max(1000),
+        nodes: usize::from(args.probe.max_nodes),
+        ..PlanOptions::default()
+    }
+}
+
+/// Seven letters and digits that no other run of this minute has.
+fn run_label() -> String {
+    const ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let nanoseconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    let mut seed = nanoseconds ^ (u128::from(std::process::id()) << 40);
+    // A step of SplitMix64 spreads the few bits that differ.
+    seed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    seed = (seed ^ (seed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (0..7)
+        .map(|_| {
+            let digit = usize::try_from(seed % 36).unwrap_or(0);
+            seed /= 36;
+            char::from(ALPHABET[digit])
+        })
+        .collect()
+}
+
+/// Options of every Job.
+pub(super) fn jobs(args: &VerifyArgs, run: &str) -> JobOptions {
+    let probe = &args.probe;
+    JobOptions {
+        run: run.to_owned(),
+        image: probe.image.clone(),
+        image_pull_policy: probe.image_pull_policy.clone().unwrap_or_default(),
+        deadline_seconds: args.timeout.as_secs().max(1),
+        ttl_seconds: 60,
+        image_pull_secrets: probe
+            .image_pull_secret
+            .iter()
+            .map(|name| NameRef { name: name.clone() })
+            .collect(),
+        tolerations: probe
+            .probe_toleration
+            .iter()
+            .map(|text| toleration(text))
+            .collect(),
+        node_selector: probe.probe_node_selector.iter().cloned().collect(),
+        labels: probe.probe_label.iter().cloned().collect(),
+        annotations: probe.probe_annotation.iter().cloned().collect(),
+        priority_class: probe.probe_priority_class.clone().unwrap_or_default(),
+        service_account: probe.probe_service_account.clone().unwrap_or_default(),
+    }
+}
+
+/// `KEY[=VALUE][:EFFECT]`, as `kubectl taint` writes it.
+fn toleration(text: &str) -> serde_json::Value {
+    let (pair, effect) = text
+        .rsplit_once(':')
+        .map_or((text, None), |(pair, effect)| (pair, Some(effect)));
+    let mut toleration = match pair.split_once('=') {
+        Some((key, value)) => json!({"key": key, "operator": "Equal", "value": value}),
+        None => json!({"key": pair, "operator": "Exists"}),
+    };
+    if let Some(effect) = effect {
+        toleration["effect"] = json!(effect);
+    }
+    toleration
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tolerations_are_read_as_taints_are_written() {
+        assert_eq!(
+            toleration("dedicated=shop:NoSchedule"),
+            json!({"key": "dedicated", "operator": "Equal", "value": "shop", "effect": "NoSchedule"})
+        );
+        assert_eq!(
+            toleration("gpu"),
+            json!({"key": "gpu", "operator": "Exists"})
+        );
+    }
+
+    #[test]
+    fn a_run_label_fits_a_name() {
+        let label = run_label();
+        assert!(
+            label.len() == 7
+                && label
+                    .chars()
+                    .all(|character| character.is_ascii_lowercase() || character.is_ascii_digit()),
+            "{label}"
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! What a person at a terminal sees while the run goes on: one line on standard error; nothing on a pipe or in CI. IO.
+
+use std::time::Duration;
+
+use crate::jobs::JobsProgress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The line.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A line that hides itself where nobody looks.
+    pub(super) fn new(quiet: bool) -> Self {
+        let hidden = quiet || std::env::var_os("CI").is_some();
+        let target = if hidden {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    /// Another stage began.
+    pub(super) fn stage(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+    }
+
+    /// So many probes have ended, and so many steps came in.
+    pub(super) fn jobs(&self, what: &str, state: JobsProgress) {
+        self.0.set_message(format!(
+            "{what} {}/{} ({} steps)",
+            state.finished, state.containers, state.steps
+        ));
+    }
+
+    /// The line goes away.
+    pub(super) fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}

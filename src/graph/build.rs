@@ -1,0 +1,148 @@
+//! Compose's graph, what is deployed, and the user's word → the [`TierGraph`] that is proven. Pure.
+
+mod alone;
+mod mentions;
+mod merge;
+mod question;
+mod resolve;
+mod rules;
+mod tiers;
+
+use crate::catalog::Catalog;
+use crate::compose::{ComposeFile, WarningKind};
+use crate::config::Config;
+use crate::observe::{Observed, Snapshot};
+
+use super::{Note, NoteKind, TierGraph, identify, infer, mapping};
+
+/// The graph: of compose where there is a file, corrected by what is deployed, else of the deployed workloads alone; then the
+/// user's own rules.
+#[must_use]
+pub fn build(
+    compose: Option<&ComposeFile>,
+    snapshot: &Snapshot,
+    config: &Config,
+    catalog: &Catalog,
+) -> TierGraph {
+    let mut graph = match compose {
+        Some(compose) => with_compose(compose, snapshot, config, catalog),
+        None => alone::build(snapshot, config, catalog),
+    };
+    unread(snapshot, &mut graph.notes);
+    rules::apply(&mut graph, config, snapshot, catalog);
+    question::fill(&mut graph, snapshot);
+    finish(&mut graph);
+    graph
+}
+
+fn with_compose(
+    compose: &ComposeFile,
+    snapshot: &Snapshot,
+    config: &Config,
+    catalog: &Catalog,
+) -> TierGraph {
+    // What the compose files leave open may be closed by the Pods: that is told below, when these are known.
+    let quiet = ComposeFile {
+        warnings: Vec::new(),
+        ..compose.clone()
+    };
+    let inferred = infer(&quiet, catalog);
+    let mut graph = TierGraph {
+        tiers: inferred.tiers,
+        edges: Vec::new(),
+        outside: inferred.outside,
+        notes: inferred.notes,
+        questions: Vec::new(),
+        from_compose: true,
+    };
+    let mapping = mapping::map(&graph.tiers, compose, snapshot, config, catalog);
+    graph.questions.extend(mapping.questions);
+    graph.notes.extend(mapping.notes);
+    for (name, workloads) in mapping.workloads {
+        if let Some(tier) = graph.tiers.get_mut(&name) {
+            tier.workloads = workloads;
+        }
+    }
+    for name in &mapping.none {
+        if let Some(tier) = graph.tiers.get_mut(name) {
+            tier.expected = false;
+        }
+    }
+    open_ends(compose, &mut graph);
+    let facts = tiers::describe_all(&mut graph.tiers, snapshot, catalog);
+    let sources = merge::Sources {
+        compose: Some(compose),
+        facts: &facts,
+        snapshot,
+        catalog,
+    };
+    merge::merge(&mut graph, inferred.edges, &sources);
+    graph
+}
+
+/// Variables without a value and files that are not here: edges may be missing, unless every tier's Pods show what they were given.
+fn open_ends(compose: &ComposeFile, graph: &mut TierGraph) {
+    let deployed = graph
+        .tiers
+        .values()
+        .filter(|tier| tier.expected)
+        .all(|tier| !tier.workloads.is_empty());
+    if deployed {
+        return;
+    }
+    for (kind, what) in [
+        (WarningKind::UnsetVariable, "variables without a value"),
+        (WarningKind::FileMissing, "files that are not here"),
+    ] {
+        let mut places = compose
+            .warnings
+            .iter()
+            .filter(|warning| warning.kind == kind);
+        if let Some(first) = places.next() {
+            graph.notes.push(Note {
+                kind: NoteKind::Incomplete,
+                message: format!(
+                    "the compose files name {} {what} ({}:{}: {})",
+                    places.count() + 1,
+                    first.location.file,
+                    first.location.line,
+                    first.message
+                ),
+            });
+        }
+    }
+}
+
+/// ConfigMaps that were refused may hold addresses.
+fn unread(snapshot: &Snapshot, notes: &mut Vec<Note>) {
+    if snapshot.observed.get("configmaps") == Some(&Observed::Forbidden) {
+        notes.push(Note {
+            kind: NoteKind::Incomplete,
+            message: "ConfigMaps could not be read: addresses that stand in them are not known"
+                .to_owned(),
+        });
+    }
+}
+
+/// Ids, order, no line twice.
+fn finish(graph: &mut TierGraph) {
+    identify(&mut graph.edges);
+    graph.outside.sort_by(|left, right| {
+        (&left.from, &left.host, left.port, &left.origin).cmp(&(
+            &right.from,
+            &right.host,
+            right.port,
+            &right.origin,
+        ))
+    });
+    graph.outside.dedup_by(|left, right| {
+        (&left.from, &left.host, left.port) == (&right.from, &right.host, right.port)
+    });
+    graph.notes.sort();
+    graph.notes.dedup();
+    graph.questions.sort();
+    graph.questions.dedup();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! The graph from the cluster alone: every workload that serves or calls is a tier. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address;
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::graph::deployed::{self, Source};
+use crate::graph::{Note, NoteKind, Tier, TierGraph};
+use crate::observe::kinds::service_selects;
+use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey, is_live};
+
+use super::{merge, tiers};
+
+/// The graph of the run's namespace, with what its workloads reach in other ones.
+pub(super) fn build(snapshot: &Snapshot, config: &Config, catalog: &Catalog) -> TierGraph {
+    let mut graph = TierGraph {
+        notes: vec![Note {
+            kind: NoteKind::Information,
+            message: "no compose file: the graph comes from the deployed workloads alone"
+                .to_owned(),
+        }],
+        ..TierGraph::default()
+    };
+    let keys = workloads(snapshot, config);
+    let names = names(&keys, &snapshot.namespace);
+    let mut all: BTreeMap<String, Tier> = keys
+        .into_iter()
+        .zip(names)
+        .map(|(key, name)| {
+            let tier = Tier {
+                name: name.clone(),
+                one_shot: matches!(key.kind.as_str(), "job" | "cronjob"),
+                expected: true,
+                workloads: vec![key],
+                ..Tier::default()
+            };
+            (name, tier)
+        })
+        .collect();
+    apply_rules(&mut all, config, snapshot, &mut graph.questions);
+    let facts = tiers::describe_all(&mut all, snapshot, catalog);
+    graph.tiers = all;
+    secret_hosts(&graph.tiers, snapshot, &mut graph.notes);
+    let sources = merge::Sources {
+        compose: None,
+        facts: &facts,
+        snapshot,
+        catalog,
+    };
+    merge::merge(&mut graph, Vec::new(), &sources);
+
+    let ends: BTreeSet<&String> = graph
+        .edges
+        .iter()
+        .flat_map(|edge| [&edge.from, &edge.to])
+        .collect();
+    let idle: Vec<String> = graph
+        .tiers
+        .values()
+        .filter(|tier| !ends.contains(&tier.name))
+        .filter(|tier| tier.services.is_empty() && tier.server.is_none())
+        .map(|tier| tier.name.clone())
+        .collect();
+    for name in idle {
+        graph.tiers.remove(&name);
+    }
+    graph
+}
+
+/// The workloads of the run's namespace and of those that the user names; and what hosts of theirs lead to elsewhere.
+fn workloads(snapshot: &Snapshot, config: &Config) -> Vec<WorkloadKey> {
+    let mut found: BTreeSet<WorkloadKey> = std::iter::once(&snapshot.namespace)
+        .chain(&config.namespaces)
+        .flat_map(|namespace| snapshot.workloads(namespace))
+        .filter(|key| !is_leftover(key, snapshot))
+        .collect();
+    let own: Vec<WorkloadKey> = found.iter().cloned().collect();
+    for key in own {
+        for host in hosts(&key, snapshot) {
+            let behind = behind(&host, &key.namespace, snapshot, 0);
+            found.extend(behind.into_iter().filter(|key| !is_leftover(key, snapshot)));
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// The workloads to which a host leads, through `ExternalName`s and hand-made `EndpointSlice`s too.
+fn behind(host: &str, namespace: &str, snapshot: &Snapshot, depth: u8) -> Vec<WorkloadKey> {
+    let key = match snapshot.meaning(host, namespace) {
+        HostMeaning::Service(key) | HostMeaning::ServiceAddress(key) => key,
+        HostMeaning::PodAddress { namespace, pod }
+        | HostMeaning::HeadlessPod {
+            service: ServiceKey { namespace, .. },
+            pod,
+        } => {
+            let pod = snapshot.pod(&namespace, &pod);
+            return pod
+                .map(|pod| snapshot.workload_of(pod))
+                .into_iter()
+                .collect();
+        }
+        _ => return Vec::new(),
+    };
+    let Some(service) = snapshot.service(&key) else {
+        return Vec::new();
+    };
+    if service.spec.kind == "ExternalName" {
+        // Two steps are as far as anybody goes on purpose.
+        return if depth < 2 {
+            behind(
+                &service.spec.external_name,
+                &key.namespace,
+                snapshot,
+                depth + 1,
+            )
+        } else {
+            Vec::new()
+        };
+    }
+    if service.spec.selector.is_empty() {
+        let addresses = snapshot
+            .slices_of(&key)
+            .into_iter()
+            .flat_map(|slice| &slice.endpoints)
+            .flat_map(|endpoint| &endpoint.addresses);
+        return addresses
+            .filter_map(|address| match snapshot.meaning(address, &key.namespace) {
+                HostMeaning::PodAddress { namespace, pod } => snapshot.pod(&namespace, &pod),
+                _ => None,
+            })
+            .map(|pod| snapshot.workload_of(pod))
+            .collect();
+    }
+    let all = snapshot.workloads(&key.namespace).into_iter();
+    all.filter(|workload| {
+        snapshot
+            .template(workload)
+            .is_some_and(|pods| service_selects(&service.spec.selector, pods.labels))
+    })
+    .collect()
+}
+
+/// The hosts in a workload's variables.
+fn hosts(key: &WorkloadKey, snapshot: &Snapshot) -> BTreeSet<String> {
+    deployed::containers(snapshot, key)
+        .iter()
+        .flat_map(|container| address::families(&container.environment.known()))
+        .map(|family| family.target.host)
+        .collect()
+}
+
+/// A bare Pod that has ended is no tier.
+fn is_leftover(key: &WorkloadKey, snapshot: &Snapshot) -> bool {
+    key.kind == "pod"
+        && snapshot
+            .pod(&key.namespace, &key.name)
+            .is_some_and(|pod| !is_live(pod))
+}
+
+/// The workloads' names; the kind, and the namespace, are added where those alone would repeat.
+fn names(keys: &[WorkloadKey], own: &str) -> Vec<String> {
+    let long = |key: &WorkloadKey| {
+        if key.namespace == own {
+            key.name.clone()
+        } else {
+            format!("{}@{}", key.name, key.namespace)
+        }
+    };
+    let count = |wanted: &str, of: &dyn Fn(&WorkloadKey) -> String| {
+        keys.iter().filter(|key| of(key) == wanted).count()
+    };
+    keys.iter()
+        .map(|key| {
+            if count(&key.name, &|key| key.name.clone()) == 1 {
+                return key.name.clone();
+            }
+            let name = long(key);
+            if count(&name, &long) == 1 {
+                return name;
+            }
+            format!("{}/{name}", key.kind)
+        })
+        .collect()
+}
+
+/// The user's `tiers:` give names to workloads and put several into one tier.
+fn apply_rules(
+    all: &mut BTreeMap<String, Tier>,
+    config: &Config,
+    snapshot: &Snapshot,
+    questions: &mut Vec<String>,
+) {
+    for (name, rule) in &config.tiers {
+        let mut together: Option<Tier> = None;
+        for workload in &rule.workloads {
+            let namespace = workload.namespace.as_ref().unwrap_or(&snapshot.namespace);
+            let key = WorkloadKey::new(namespace, &workload.kind, &workload.name);
+            let holder = all
+                .iter()
+                .find(|(_, tier)| tier.workloads.contains(&key))
+                .map(|(name, _)| name.clone());
+            let Some(tier) = holder.and_then(|holder| all.remove(&holder)) else {
+                questions.push(format!(
+                    "{}:{}: tier `{name}` is said to be {key}, which does not exist in namespace {namespace}",
+                    config.file, rule.line
+                ));
+                continue;
+            };
+            match &mut together {
+                None => together = Some(tier),
+                Some(first) => first.workloads.extend(tier.workloads),
+            }
+        }
+        if let Some(mut tier) = together {
+            tier.name.clone_from(name);
+            all.insert(name.clone(), tier);
+        } else if rule.workloads.is_empty() {
+            all.remove(name);
+        }
+    }
+}
+
+/// Addresses in Secrets are not known without compose.
+fn secret_hosts(tiers: &BTreeMap<String, Tier>, snapshot: &Snapshot, notes: &mut Vec<Note>) {
+    for tier in tiers.values() {
+        let containers = tier
+            .workloads
+            .iter()
+            .flat_map(|key| deployed::containers(snapshot, key));
+        for container in containers {
+            for (name, variable) in &container.environment.variables {
+                if variable.value.is_none()
+                    && matches!(variable.source, Source::Secret { .. })
+                    && address::role(name) == address::Role::Host
+                {
+                    notes.push(Note {
+                        kind: NoteKind::Incomplete,
+                        message: format!(
+                            "{}: {name} stands in a Secret, so where it leads is not known without compose: add the edge to k8sverify.yaml",
+                            tier.name
+                        ),
+                    });
+                }
+            }
+        }
+    }
+}

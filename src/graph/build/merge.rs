@@ -1,0 +1,225 @@
+//! Compose's edges and what the Pods are configured with → one set of edges. Pure.
+//!
+//! The deployed Pod decides: what it names is dialled, and an edge that both know is one edge. Compose speaks where the Pod is
+//! silent: links, orders of start, and variables whose value is in a Secret.
+
+mod pair;
+mod silent;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::Catalog;
+use crate::compose::{ComposeFile, Service};
+use crate::graph::infer::{NameTable, TierFacts};
+use crate::graph::{Edge, Note, Outside, Tier, TierGraph};
+use crate::observe::Snapshot;
+
+use super::mentions::{self, Deployed, Mention};
+use super::resolve::{Leads, Resolver, normal};
+
+/// What edges are put together from.
+pub(super) struct Sources<'a> {
+    pub(super) compose: Option<&'a ComposeFile>,
+    /// What the Pods of each tier say about what they serve.
+    pub(super) facts: &'a BTreeMap<String, TierFacts>,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) catalog: &'a Catalog,
+}
+
+/// Puts the edges of every tier together: those of compose, and what the Pods' configuration names.
+pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Sources) {
+    let resolver = Resolver::new(&graph.tiers, sources.snapshot);
+    let mut by_tier: BTreeMap<&str, Vec<Draft>> = graph
+        .tiers
+        .keys()
+        .map(|name| (name.as_str(), Vec::new()))
+        .collect();
+    for edge in inferred {
+        if let Some(drafts) = by_tier.get_mut(edge.from.as_str()) {
+            drafts.push(Draft::of_compose(edge));
+        }
+    }
+    let mut edges = Vec::new();
+    let mut outside = Vec::new();
+    let mut notes = Vec::new();
+    for (name, drafts) in by_tier {
+        let service = sources.compose.and_then(|file| file.services.get(name));
+        let variables: BTreeSet<String> = service
+            .map(|service| service.environment.keys().cloned().collect())
+            .unwrap_or_default();
+        let links = service.iter().flat_map(|service| &service.links);
+        let aliases: BTreeMap<String, String> = links
+            .map(|link| (normal(&link.alias), link.service.clone()))
+            .collect();
+        let workloads = graph
+            .tiers
+            .get(name)
+            .map_or(&[][..], |tier| tier.workloads.as_slice());
+        let namespace = workloads
+            .first()
+            .map_or(&sources.snapshot.namespace, |key| &key.namespace);
+        let names = names(&graph.tiers, service, sources, namespace);
+        let deployed = mentions::of_tier(
+            workloads,
+            &variables,
+            &names,
+            sources.snapshot,
+            sources.catalog,
+        );
+        let mut client = Client {
+            name,
+            namespace,
+            tiers: &graph.tiers,
+            resolver: &resolver,
+            aliases: &aliases,
+            sources,
+            deployed: &deployed,
+            drafts,
+            outside: Vec::new(),
+            notes: Vec::new(),
+        };
+        client.merge();
+        edges.extend(client.drafts.into_iter().map(|draft| draft.edge));
+        outside.extend(client.outside);
+        notes.extend(client.notes);
+    }
+    graph.edges = edges;
+    graph.outside.extend(outside);
+    graph.notes.extend(notes);
+}
+
+/// The names by which a client in `namespace` may call a tier: compose's, and those of Kubernetes.
+fn names(
+    tiers: &BTreeMap<String, Tier>,
+    service: Option<&Service>,
+    sources: &Sources,
+    namespace: &str,
+) -> NameTable {
+    let mut names = match (sources.compose, service) {
+        (Some(file), Some(service)) => NameTable::of_client(file, service),
+        _ => NameTable::default(),
+    };
+    for tier in tiers.values() {
+        names.insert(&tier.name, &tier.name);
+        names.insert(&normal(&tier.name), &tier.name);
+    }
+    // A Service that is called like a tier is that tier's, whatever else its selector takes.
+    for called in [true, false] {
+        for tier in tiers.values() {
+            for key in &tier.services {
+                if (normal(&key.name) == normal(&tier.name)) != called {
+                    continue;
+                }
+                if key.namespace == namespace {
+                    names.insert(&key.name, &tier.name);
+                }
+                let qualified = format!("{}.{}", key.name, key.namespace);
+                for suffix in ["", ".svc", ".svc.cluster.local"] {
+                    names.insert(&format!("{qualified}{suffix}"), &tier.name);
+                }
+            }
+        }
+    }
+    names
+}
+
+/// An edge in the making.
+struct Draft {
+    edge: Edge,
+    /// Whether compose knows it.
+    in_compose: bool,
+    /// Whether the Pods' configuration names it.
+    deployed: bool,
+}
+
+impl Draft {
+    fn of_compose(edge: Edge) -> Self {
+        Self {
+            edge,
+            in_compose: true,
+            deployed: false,
+        }
+    }
+}
+
+/// One tier as a client.
+struct Client<'a> {
+    name: &'a str,
+    /// Where its hosts are resolved.
+    namespace: &'a str,
+    tiers: &'a BTreeMap<String, Tier>,
+    resolver: &'a Resolver<'a>,
+    aliases: &'a BTreeMap<String, String>,
+    sources: &'a Sources<'a>,
+    deployed: &'a Deployed,
+    drafts: Vec<Draft>,
+    outside: Vec<Outside>,
+    notes: Vec<Note>,
+}
+
+impl Client<'_> {
+    fn merge(&mut self) {
+        let mentions: Vec<(&Mention, Leads)> = self
+            .deployed
+            .mentions
+            .iter()
+            .map(|mention| {
+                let leads = self
+                    .resolver
+                    .leads(&mention.host, self.namespace, self.aliases);
+                (mention, leads)
+            })
+            .collect();
+        // First what both sides agree on, so that one variable with several hosts is paired right.
+        let mut rest = Vec::new();
+        for (mention, leads) in mentions {
+            let paired = match &leads {
+                Leads::Tier(tier) => self.pair_by_tier(mention, tier),
+                _ => false,
+            };
+            if !paired {
+                rest.push((mention, leads));
+            }
+        }
+        for (mention, leads) in rest {
+            if !self.pair_by_variable(mention, &leads) {
+                self.add(mention, leads);
+            }
+        }
+        if !self.deployed.containers.is_empty() {
+            self.settle_silent_edges();
+        }
+        self.name_hosts();
+        self.unite();
+    }
+
+    /// Two variables that lead to the same place are one edge.
+    fn unite(&mut self) {
+        let mut united: Vec<Draft> = Vec::new();
+        for draft in std::mem::take(&mut self.drafts) {
+            let edge = &draft.edge;
+            let same = united
+                .iter_mut()
+                .map(|known| &mut known.edge)
+                .find(|known| {
+                    known.to == edge.to
+                        && known.port == edge.port
+                        && known.protocol == edge.protocol
+                        && known.host.eq_ignore_ascii_case(&edge.host)
+                });
+            match same {
+                Some(known) => {
+                    known.login = known.login.take().or_else(|| edge.login.clone());
+                    known.confidence = known.confidence.max(edge.confidence);
+                    for origin in &edge.origin {
+                        if !known.origin.contains(origin) {
+                            known.origin.push(origin.clone());
+                        }
+                    }
+                }
+                None => united.push(draft),
+            }
+        }
+        self.drafts = united;
+    }
+}

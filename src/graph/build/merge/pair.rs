@@ -1,0 +1,289 @@
+//! What a Pod is configured with → the edge of compose that it is, or a new one. Pure.
+
+use std::num::NonZeroU16;
+
+use crate::address::HttpQuestion;
+use crate::finding::EdgeId;
+use crate::graph::infer::is_replica;
+use crate::graph::{Confidence, Edge, Note, NoteKind, Outside};
+use crate::protocol::Protocol;
+
+use super::super::mentions::Mention;
+use super::super::resolve::{Leads, normal};
+use super::{Client, Draft};
+
+impl Client<'_> {
+    /// An edge of compose to the same tier: on the same port, or on a port that one of the two only guesses.
+    pub(super) fn pair_by_tier(&mut self, mention: &Mention, tier: &str) -> bool {
+        // Where compose has the same variable lead to another tier, that edge comes first.
+        let mut same_variable = self
+            .drafts
+            .iter()
+            .filter(|draft| mention.variable.is_some() && draft.edge.variable == mention.variable);
+        if same_variable.clone().next().is_some()
+            && same_variable.all(|draft| draft.edge.to != tier)
+        {
+            return false;
+        }
+        let to_tier: Vec<usize> = (0..self.drafts.len())
+            .filter(|index| self.drafts[*index].edge.to == tier)
+            .collect();
+        let edge = |index: &usize| &self.drafts[*index].edge;
+        let same_port = to_tier.iter().find(|index| {
+            mention.port == Some(edge(index).port) && self.may_join(**index, mention)
+        });
+        let same_variable = to_tier.iter().find(|index| {
+            mention.variable.is_some()
+                && edge(index).variable == mention.variable
+                && !self.drafts[**index].deployed
+        });
+        let without_port = to_tier.iter().find(|index| {
+            mention.port.is_none()
+                && mention
+                    .protocol
+                    .is_none_or(|protocol| protocol == edge(index).protocol)
+                && self.may_join(**index, mention)
+        });
+        // `links` and `depends_on` have no port of their own: theirs was put there from the target.
+        let guessed = to_tier.iter().find(|index| {
+            edge(index).origin.iter().all(|origin| is_order(origin))
+                && !self.drafts[**index].deployed
+                && mention
+                    .protocol
+                    .is_none_or(|protocol| protocol == edge(index).protocol || !protocol.is_store())
+        });
+        let found = if mention.further {
+            same_port
+        } else {
+            same_port.or(same_variable).or(without_port).or(guessed)
+        };
+        let Some(index) = found.copied() else {
+            return false;
+        };
+        self.follow(index, mention, None);
+        true
+    }
+
+    /// Whether a mention can be the edge that stands there: not if the Pod dials the same port under another host already.
+    fn may_join(&self, index: usize, mention: &Mention) -> bool {
+        let draft = &self.drafts[index];
+        !draft.deployed || draft.edge.host.eq_ignore_ascii_case(&mention.host)
+    }
+
+    /// An edge of compose whose host stands in the same variable.
+    pub(super) fn pair_by_variable(&mut self, mention: &Mention, leads: &Leads) -> bool {
+        if mention.variable.is_none() || mention.further {
+            return false;
+        }
+        let Some(index) = self
+            .drafts
+            .iter()
+            .position(|draft| !draft.deployed && draft.edge.variable == mention.variable)
+        else {
+            return false;
+        };
+        // Another tier of the same kind (a replica, a new cache) is where the edge leads now; one of another kind is a mistake
+        // in the variable, and the edge is still the one that is needed.
+        let edge = &self.drafts[index].edge;
+        let to_tier = self.tiers.contains_key(&edge.to);
+        let moved = match leads {
+            Leads::Tier(tier) if tier != self.name => {
+                let server = self.tiers.get(tier).and_then(|tier| tier.server.as_ref());
+                let same_kind = server.is_none_or(|server| server.protocol == edge.protocol);
+                (same_kind || !to_tier).then(|| tier.clone())
+            }
+            Leads::Service(key) if !to_tier => Some(key.name.clone()),
+            // Where compose had a tier the edge keeps its name: it is what became of that tier.
+            _ => (!to_tier).then(|| mention.host.clone()),
+        };
+        self.follow(index, mention, moved);
+        true
+    }
+
+    /// The edge goes where the Pod says.
+    fn follow(&mut self, index: usize, mention: &Mention, moved: Option<String>) {
+        let outside = self.resolver.is_outside(&mention.host, self.namespace)
+            && !self.is_known_name(&mention.host);
+        let draft = &mut self.drafts[index];
+        let edge = &mut draft.edge;
+        let before = format!("{}:{}", edge.host, edge.port);
+        let renamed = normal(&edge.host) != normal(&mention.host);
+        let port = mention.port.unwrap_or(edge.port);
+        let differs = draft.in_compose && !draft.deployed && (renamed || port != edge.port);
+        // A port or host that compose only guessed is nothing that compose said.
+        let said = edge.variable.is_some() || edge.confidence == Confidence::Declared;
+        if differs && said {
+            edge.compose_said = Some(before.clone());
+            self.notes.push(Note {
+                kind: NoteKind::Differs,
+                message: format!(
+                    "{} asks for {}:{port} ({}), compose says {before}",
+                    self.name, mention.host, mention.origin
+                ),
+            });
+        }
+        if let Some(tier) = moved {
+            edge.to = tier;
+        }
+        edge.host.clone_from(&mention.host);
+        edge.port = port;
+        if mention.by_scheme || edge.protocol == Protocol::Tcp {
+            edge.protocol = mention.protocol.unwrap_or(edge.protocol);
+        }
+        if draft.deployed {
+            edge.login = edge.login.take().or_else(|| mention.login.clone());
+            edge.tls = edge.tls.or(mention.tls);
+        } else {
+            edge.login.clone_from(&mention.login);
+            edge.tls = mention.tls;
+            edge.http = None;
+            if mention.variable.is_some() {
+                edge.variable.clone_from(&mention.variable);
+            }
+        }
+        if edge.http.is_none() {
+            edge.http = client_question(mention);
+        }
+        edge.external = outside || !self.tiers.contains_key(&edge.to);
+        edge.confidence = edge.confidence.max(mention.confidence);
+        if !edge.origin.contains(&mention.origin) {
+            edge.origin.push(mention.origin.clone());
+        }
+        draft.deployed = true;
+    }
+
+    fn is_known_name(&self, host: &str) -> bool {
+        matches!(
+            self.resolver.leads(host, self.namespace, self.aliases),
+            Leads::Tier(_)
+        )
+    }
+
+    /// What only the Pods show.
+    pub(super) fn add(&mut self, mention: &Mention, leads: Leads) {
+        let is_store = mention.protocol.is_some_and(Protocol::is_store);
+        let (to, external) = match leads {
+            Leads::Tier(tier) if tier == self.name => return,
+            Leads::Tier(tier) if mention.further && !self.listens(&tier, mention.port) => return,
+            Leads::Tier(tier) => (tier, false),
+            _ if mention.further => return,
+            // A Service of the cluster that is no tier's: the app dials it all the same.
+            Leads::Service(key) if mention.explicit || mention.port.is_some() || is_store => {
+                (key.name, true)
+            }
+            Leads::Nowhere | Leads::Outside if is_store => (mention.host.clone(), true),
+            Leads::Service(_) | Leads::Nowhere | Leads::Outside => {
+                if mention.explicit || mention.host.contains('.') {
+                    self.outside.push(Outside {
+                        from: self.name.to_owned(),
+                        host: mention.host.clone(),
+                        port: mention.port,
+                        origin: mention.origin.clone(),
+                    });
+                }
+                return;
+            }
+        };
+        let Some((port, protocol)) = self.dial(mention, &to) else {
+            self.notes.push(Note {
+                kind: NoteKind::Incomplete,
+                message: format!(
+                    "{} names {to} ({}), and nothing says on which port: add the edge to k8sverify.yaml",
+                    self.name, mention.origin
+                ),
+            });
+            return;
+        };
+        let known = self.drafts.iter().position(|draft| {
+            draft.deployed
+                && draft.edge.to == to
+                && draft.edge.port == port
+                && draft.edge.host.eq_ignore_ascii_case(&mention.host)
+        });
+        if let Some(index) = known {
+            return self.follow(index, mention, None);
+        }
+        self.drafts.push(Draft {
+            edge: Edge {
+                id: EdgeId(String::new()),
+                from: self.name.to_owned(),
+                to,
+                host: mention.host.clone(),
+                port,
+                protocol,
+                origin: vec![mention.origin.clone()],
+                confidence: mention.confidence,
+                external,
+                variable: mention.variable.clone(),
+                compose_said: None,
+                http: client_question(mention),
+                tls: mention.tls,
+                login: mention.login.clone(),
+                optional: false,
+                forbidden: false,
+                replica: is_replica(&mention.host),
+                query: None,
+            },
+            in_compose: false,
+            deployed: true,
+        });
+    }
+
+    fn listens(&self, tier: &str, port: Option<NonZeroU16>) -> bool {
+        let ports = self.tiers.get(tier).map(|tier| &tier.ports);
+        port.is_some_and(|port| ports.is_some_and(|ports| ports.contains(&port)))
+    }
+
+    /// Port and protocol that a mention means, from both ends.
+    fn dial(&self, mention: &Mention, to: &str) -> Option<(NonZeroU16, Protocol)> {
+        let Mention {
+            port,
+            protocol,
+            by_scheme,
+            ..
+        } = *mention;
+        if let Some(dialled) = self
+            .sources
+            .facts
+            .get(to)
+            .and_then(|facts| facts.dial(port, protocol, by_scheme))
+        {
+            return Some((dialled.port, dialled.protocol));
+        }
+        let tier = self.tiers.get(to);
+        let server = tier
+            .and_then(|tier| tier.server.as_ref())
+            .filter(|server| port.is_none_or(|port| port == server.port));
+        let by_number = port.and_then(|port| self.sources.catalog.port_protocol(port.get()));
+        let protocol = protocol
+            .or_else(|| server.map(|server| server.protocol))
+            .or(by_number)
+            .unwrap_or(Protocol::Tcp);
+        let only_port = tier.and_then(|tier| match tier.ports.as_slice() {
+            [port] => Some(*port),
+            _ => None,
+        });
+        let port = port
+            .or_else(|| server.map(|server| server.port))
+            .or_else(|| protocol.default_port())
+            .or(only_port)?;
+        Some((port, protocol))
+    }
+}
+
+/// Whether an origin only tells an order of start or a link: its port was put there from the target.
+fn is_order(origin: &str) -> bool {
+    [".links", ".depends_on"]
+        .iter()
+        .any(|key| origin.ends_with(key))
+}
+
+/// The path of the client's own URL.
+fn client_question(mention: &Mention) -> Option<HttpQuestion> {
+    mention.path.as_ref().map(|path| HttpQuestion {
+        path: Some(path.clone()),
+        origin: mention.origin.clone(),
+        health: false,
+        expect_status: None,
+    })
+}

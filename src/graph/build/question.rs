@@ -1,0 +1,135 @@
+//! What to ask of an HTTP server: the client's own URL, then compose's healthcheck, then the target's probes. Pure.
+//!
+//! Never `/` unless a healthcheck or probe declares it: a GET of the root may write.
+
+use std::num::NonZeroU16;
+
+use serde_json::Value;
+
+use crate::address::HttpQuestion;
+use crate::graph::{Edge, Tier, TierGraph};
+use crate::observe::kinds::{Container, Probe, Service};
+use crate::observe::{HostMeaning, Snapshot, WorkloadKey};
+use crate::protocol::Protocol;
+
+/// Gives every HTTP edge its question.
+pub(super) fn fill(graph: &mut TierGraph, snapshot: &Snapshot) {
+    let TierGraph { tiers, edges, .. } = graph;
+    for edge in edges {
+        if !matches!(edge.protocol, Protocol::Http | Protocol::Https) {
+            edge.http = None;
+            continue;
+        }
+        let own = edge.http.take();
+        let expect_status = own.as_ref().and_then(|question| question.expect_status);
+        // What a person or a probe declares may be `/`; what a client only has as the base of its URLs may not.
+        let own = own.filter(|question| {
+            let path = question.path.as_deref();
+            path.is_some_and(|path| question.health || !matches!(path, "" | "/"))
+        });
+        let target = tiers.get(&edge.to).filter(|_| !edge.external);
+        let question = own.or_else(|| target.and_then(|tier| declared(edge, tier, snapshot)));
+        edge.http = Some(HttpQuestion {
+            expect_status,
+            ..question.unwrap_or(HttpQuestion {
+                path: None,
+                origin: String::new(),
+                health: false,
+                expect_status: None,
+            })
+        });
+    }
+}
+
+/// The health path that compose or the Pods declare for the port that the edge ends at.
+fn declared(edge: &Edge, tier: &Tier, snapshot: &Snapshot) -> Option<HttpQuestion> {
+    let health = |path: String, origin: String| HttpQuestion {
+        path: Some(path),
+        origin,
+        health: true,
+        expect_status: None,
+    };
+    let port = edge.port;
+    if let Some(declared) = &tier.health_path
+        && (declared.port == port
+            || tier
+                .workloads
+                .iter()
+                .any(|key| container_port(edge, key, snapshot) == Some(declared.port)))
+    {
+        return Some(health(declared.path.clone(), declared.origin.clone()));
+    }
+    for name in ["readiness", "liveness"] {
+        for key in &tier.workloads {
+            let Some(template) = snapshot.template(key) else {
+                continue;
+            };
+            let wanted = container_port(edge, key, snapshot).unwrap_or(port);
+            for container in &template.spec.containers {
+                let probe = if name == "readiness" {
+                    &container.readiness_probe
+                } else {
+                    &container.liveness_probe
+                };
+                if let Some(path) = probe_path(probe.as_ref(), container, wanted) {
+                    return Some(health(path, format!("{name} probe of {key}")));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// The path of an HTTP probe on that port of the Pod.
+fn probe_path(probe: Option<&Probe>, container: &Container, wanted: NonZeroU16) -> Option<String> {
+    let http = probe?.http_get.as_ref()?;
+    if !http.host.is_empty() || number(&http.port, std::slice::from_ref(container))? != wanted {
+        return None;
+    }
+    Some(if http.path.is_empty() {
+        "/".to_owned()
+    } else {
+        http.path.clone()
+    })
+}
+
+/// The port of the workload's Pods at which the edge ends: what the Service in between makes of its own port.
+fn container_port(edge: &Edge, key: &WorkloadKey, snapshot: &Snapshot) -> Option<NonZeroU16> {
+    let template = snapshot.template(key)?;
+    let services: Vec<&Service> = match snapshot.meaning(&edge.host, &key.namespace) {
+        HostMeaning::Service(service) | HostMeaning::ServiceAddress(service) => {
+            snapshot.service(&service).into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+    let port = services
+        .into_iter()
+        // Nothing translates the port of a headless Service.
+        .filter(|service| service.spec.cluster_ip != "None")
+        .flat_map(|service| &service.spec.ports)
+        .find(|port| {
+            port.port == i32::from(edge.port.get())
+                && (port.protocol.is_empty() || port.protocol == "TCP")
+        })?;
+    if port.target_port.is_null() {
+        return Some(edge.port);
+    }
+    number(&port.target_port, &template.spec.containers)
+}
+
+/// A port that is written as a number or as the name of a declared one.
+fn number(port: &Value, containers: &[Container]) -> Option<NonZeroU16> {
+    let number = match port {
+        Value::Number(number) => number.as_u64()?,
+        Value::String(text) => match text.parse() {
+            Ok(number) => number,
+            Err(_) => containers
+                .iter()
+                .flat_map(|container| &container.ports)
+                .find(|declared| declared.name == *text)
+                .and_then(|declared| u64::try_from(declared.container_port).ok())?,
+        },
+        _ => return None,
+    };
+    u16::try_from(number).ok().and_then(NonZeroU16::new)
+}

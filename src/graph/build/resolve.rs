@@ -1,0 +1,177 @@
+//! A host as a Pod names it → the tier that it leads to. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::graph::Tier;
+use crate::observe::kinds::service_selects;
+use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
+
+/// Where a host leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// To a tier.
+    Tier(String),
+    /// To a Service of the cluster behind which no tier stands.
+    Service(ServiceKey),
+    /// To a name that the cluster should know, and does not show.
+    Nowhere,
+    /// Out of the cluster.
+    Outside,
+}
+
+/// The names of all tiers.
+pub(super) struct Resolver<'a> {
+    snapshot: &'a Snapshot,
+    by_name: BTreeMap<String, String>,
+    by_workload: BTreeMap<WorkloadKey, String>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(tiers: &BTreeMap<String, Tier>, snapshot: &'a Snapshot) -> Self {
+        let mut by_name = BTreeMap::new();
+        // A tier's own key beats an alias of another one.
+        for tier in tiers.values() {
+            by_name.insert(normal(&tier.name), tier.name.clone());
+        }
+        for tier in tiers.values() {
+            for name in &tier.names {
+                by_name
+                    .entry(normal(name))
+                    .or_insert_with(|| tier.name.clone());
+            }
+        }
+        let by_workload = tiers
+            .values()
+            .flat_map(|tier| {
+                tier.workloads
+                    .iter()
+                    .map(|key| (key.clone(), tier.name.clone()))
+            })
+            .collect();
+        Self {
+            snapshot,
+            by_name,
+            by_workload,
+        }
+    }
+
+    /// Where `host` leads a client in `namespace`; `aliases` are names that only this client knows (compose's links).
+    pub(super) fn leads(
+        &self,
+        host: &str,
+        namespace: &str,
+        aliases: &BTreeMap<String, String>,
+    ) -> Leads {
+        let host_name = normal(host);
+        if let Some(tier) = aliases
+            .get(&host_name)
+            .or_else(|| self.by_name.get(&host_name))
+        {
+            return Leads::Tier(tier.clone());
+        }
+        match self.snapshot.meaning(host, namespace) {
+            HostMeaning::Service(key)
+            | HostMeaning::ServiceAddress(key)
+            | HostMeaning::Unread(key) => self.service(&key),
+            HostMeaning::HeadlessPod { service, pod } => self
+                .pod(&service.namespace, &pod)
+                .map_or_else(|| self.service(&service), Leads::Tier),
+            HostMeaning::PodAddress { namespace, pod } => self
+                .pod(&namespace, &pod)
+                .map_or(Leads::Outside, Leads::Tier),
+            HostMeaning::ServiceElsewhere(keys) => keys
+                .iter()
+                .map(|key| self.service(key))
+                .find(|leads| matches!(leads, Leads::Tier(_)))
+                .unwrap_or(Leads::Nowhere),
+            // `db.data` where the Service is missing: the first label is still the tier's name.
+            HostMeaning::Missing => host_name
+                .split('.')
+                .next()
+                .and_then(|label| self.by_name.get(label))
+                .map_or(Leads::Nowhere, |tier| Leads::Tier(tier.clone())),
+            HostMeaning::Address(_) | HostMeaning::Outside => Leads::Outside,
+        }
+    }
+
+    /// Whether `host` is no name or address of this cluster.
+    pub(super) fn is_outside(&self, host: &str, namespace: &str) -> bool {
+        matches!(
+            self.snapshot.meaning(host, namespace),
+            HostMeaning::Outside | HostMeaning::Address(_)
+        )
+    }
+
+    /// The tier behind a Service: that of its Pods, else the one that it is called like.
+    fn service(&self, key: &ServiceKey) -> Leads {
+        self.service_at_depth(key, 0)
+    }
+
+    fn service_at_depth(&self, key: &ServiceKey, depth: u8) -> Leads {
+        let named = || self.by_name.get(&normal(&key.name)).cloned();
+        let stranger = || Leads::Service(key.clone());
+        let Some(service) = self.snapshot.service(key) else {
+            return named().map_or_else(stranger, Leads::Tier);
+        };
+        if service.spec.kind == "ExternalName" {
+            // An ExternalName may lead to another one; two steps are as far as anybody goes on purpose.
+            let target = service.spec.external_name.as_str();
+            if depth < 2
+                && let HostMeaning::Service(next) = self.snapshot.meaning(target, &key.namespace)
+                && let Leads::Tier(tier) = self.service_at_depth(&next, depth + 1)
+            {
+                return Leads::Tier(tier);
+            }
+            return named().map_or_else(stranger, Leads::Tier);
+        }
+        let mut behind: Vec<&String> = self
+            .by_workload
+            .iter()
+            .filter(|(workload, _)| workload.namespace == key.namespace)
+            .filter(|(workload, _)| {
+                self.snapshot
+                    .template(workload)
+                    .is_some_and(|pods| service_selects(&service.spec.selector, pods.labels))
+            })
+            .map(|(_, tier)| tier)
+            .collect();
+        behind.sort();
+        behind.dedup();
+        match (behind.as_slice(), named()) {
+            ([one], _) => Leads::Tier((*one).clone()),
+            // A selector that takes several tiers, or none: the name says which one is meant.
+            (_, Some(tier)) => Leads::Tier(tier),
+            ([first, ..], None) => Leads::Tier((*first).clone()),
+            ([], None) => self.endpoint_tier(key).map_or_else(stranger, Leads::Tier),
+        }
+    }
+
+    /// The tier of the Pods that hand-made EndpointSlices name.
+    fn endpoint_tier(&self, key: &ServiceKey) -> Option<String> {
+        self.snapshot
+            .slices_of(key)
+            .into_iter()
+            .flat_map(|slice| &slice.endpoints)
+            .flat_map(|endpoint| &endpoint.addresses)
+            .find_map(
+                |address| match self.snapshot.meaning(address, &key.namespace) {
+                    HostMeaning::PodAddress { namespace, pod } => self.pod(&namespace, &pod),
+                    _ => None,
+                },
+            )
+    }
+
+    fn pod(&self, namespace: &str, pod: &str) -> Option<String> {
+        let pod = self.snapshot.pod(namespace, pod)?;
+        self.by_workload
+            .get(&self.snapshot.workload_of(pod))
+            .cloned()
+    }
+}
+
+/// Names as DNS and converters see them: case does not matter, `_` became `-`.
+pub(super) fn normal(name: &str) -> String {
+    name.trim_end_matches('.')
+        .to_ascii_lowercase()
+        .replace('_', "-")
+}

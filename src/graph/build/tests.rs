@@ -1,0 +1,533 @@
+//! Whole applications: compose and manifests in, exact edges out.
+
+use crate::graph::fixture::{converted, edge, login, shown, stores, story, two_namespaces};
+use crate::graph::{Confidence, NoteKind, TierGraph};
+
+const STORY: [&str; 4] = [
+    "AP->DB:3306/mysql DB",
+    "AP->KVS:6379/redis KVS",
+    "WEB->AP:2000/http AP",
+    "WEB->DB:3306/mysql DB",
+];
+
+fn path(graph: &TierGraph, id: &str) -> Option<String> {
+    edge(graph, id).http.as_ref()?.path.clone()
+}
+
+fn notes(graph: &TierGraph, kind: NoteKind) -> Vec<&str> {
+    graph
+        .notes
+        .iter()
+        .filter(|note| note.kind == kind)
+        .map(|note| note.message.as_str())
+        .collect()
+}
+
+#[test]
+fn the_story() {
+    let graph = story().graph();
+    assert_eq!(shown(&graph), STORY);
+    let db = edge(&graph, "AP->DB:3306/mysql");
+    assert_eq!(login(db), ["DB_HOST", "DB_USER", "DB_PASS", "DB_NAME"]);
+    assert_eq!(db.variable.as_deref(), Some("DB_HOST"));
+    assert_eq!(db.confidence, Confidence::Declared);
+    assert!(
+        db.origin.iter().any(|origin| origin.ends_with("AP.links")),
+        "{:?}",
+        db.origin
+    );
+    assert!(
+        db.origin
+            .contains(&"env DB_HOST of deployment/ap".to_owned()),
+        "{:?}",
+        db.origin
+    );
+    // A URL without user and password is no login.
+    assert_eq!(
+        login(edge(&graph, "AP->KVS:6379/redis")),
+        Vec::<&str>::new()
+    );
+    let weak = edge(&graph, "WEB->DB:3306/mysql");
+    assert_eq!((weak.confidence, &weak.login), (Confidence::Weak, &None));
+    assert_eq!(path(&graph, "WEB->AP:2000/http").as_deref(), Some("/ready"));
+    assert_eq!(notes(&graph, NoteKind::Differs), Vec::<&str>::new());
+    assert_eq!(graph.questions, Vec::<String>::new());
+    assert_eq!(graph.tiers["DB"].services.len(), 1);
+}
+
+#[test]
+fn the_edge_follows_the_pod_and_stays_one() {
+    for host in [
+        "database",
+        "db.production.svc.cluster.local",
+        "db.rds.example.com",
+        "10.1.2.3",
+    ] {
+        let graph = story()
+            .deploy(
+                "{name: DB_HOST, value: DB}",
+                &format!("{{name: DB_HOST, value: {host}}}"),
+            )
+            .graph();
+        let db = edge(&graph, "AP->DB:3306/mysql");
+        assert_eq!(db.host, host);
+        assert_eq!(db.compose_said.as_deref(), Some("DB:3306"));
+        assert_eq!(
+            login(db),
+            ["DB_HOST", "DB_USER", "DB_PASS", "DB_NAME"],
+            "{host}"
+        );
+        assert_eq!(graph.edges.len(), 4);
+        assert_eq!(notes(&graph, NoteKind::Differs).len(), 1);
+        assert_eq!(
+            db.external,
+            matches!(host, "db.rds.example.com" | "10.1.2.3"),
+            "{host}"
+        );
+    }
+}
+
+#[test]
+fn another_name_that_both_sides_know_is_no_fault_of_the_edge() {
+    let graph = story()
+        .deploy("{name: DB_HOST, value: DB}", "{name: DB_HOST, value: database}")
+        .add("kind: Service\nmetadata: {name: database}\nspec: {selector: {io.kompose.service: db}, ports: [{port: 3306}]}")
+        .graph();
+    assert_eq!(edge(&graph, "AP->DB:3306/mysql").host, "database");
+    assert_eq!(graph.tiers["DB"].services.len(), 2);
+}
+
+#[test]
+fn a_port_variable_moves_the_edge() {
+    let graph = story()
+        .deploy(
+            "{name: DB_USER, value: notes}",
+            "{name: DB_USER, value: notes}\n        - {name: DB_PORT, value: \"3307\"}",
+        )
+        .graph();
+    let db = edge(&graph, "AP->DB:3307/mysql");
+    assert_eq!(db.compose_said.as_deref(), Some("DB:3306"));
+    assert_eq!(graph.edges.len(), 4);
+}
+
+#[test]
+fn a_link_alias_is_the_host() {
+    let graph = story()
+        .compose("links: [DB]", "links: [\"DB:mysql\"]")
+        .compose("DB_HOST: DB", "DB_HOST: mysql")
+        .deploy(
+            "{name: DB_HOST, value: DB}",
+            "{name: DB_HOST, value: mysql}",
+        )
+        .graph();
+    let db = edge(&graph, "AP->DB:3306/mysql");
+    assert_eq!((db.host.as_str(), &db.compose_said), ("mysql", &None));
+    assert_eq!(graph.edges.len(), 4);
+}
+
+#[test]
+fn a_variable_that_names_the_wrong_tier_is_still_the_edge_that_is_needed() {
+    let graph = story()
+        .deploy("{name: DB_HOST, value: DB}", "{name: DB_HOST, value: kvs}")
+        .graph();
+    assert_eq!(edge(&graph, "AP->DB:3306/mysql").host, "kvs");
+    assert_eq!(graph.edges.len(), 4);
+}
+
+#[test]
+fn a_variable_that_moved_to_another_tier_of_its_kind_moves_the_edge() {
+    let graph = story()
+        .compose(
+            "  KVS:\n    image: redis:7\n",
+            "  KVS:\n    image: redis:7\n  DB2: {image: \"mysql:8\"}\n",
+        )
+        .compose(
+            "DB_NAME: notes",
+            "DB_NAME: notes\n      SECOND_DB_HOST: DB2",
+        )
+        .deploy(
+            "{name: DB_HOST, value: DB}",
+            "{name: DB_HOST, value: DB2}\n        - {name: SECOND_DB_HOST, value: DB2}",
+        )
+        .graph();
+    assert_eq!(
+        shown(&graph)[0..2],
+        ["AP->DB2:3306/mysql DB2", "AP->KVS:6379/redis KVS"]
+    );
+    assert_eq!(graph.edges.len(), 4);
+}
+
+#[test]
+fn a_login_comes_from_the_pods_own_variables() {
+    let without_password = story()
+        .deploy(
+            "- {name: DB_PASS, value: not-a-secret}",
+            "- {name: UNUSED, value: \"1\"}",
+        )
+        .graph();
+    assert!(!login(edge(&without_password, "AP->DB:3306/mysql")).contains(&"DB_PASS"));
+    let from_secret = story()
+        .deploy(
+            "{name: DB_PASS, value: not-a-secret}",
+            "{name: DB_PASS, valueFrom: {secretKeyRef: {name: ap, key: pass}}}",
+        )
+        .graph();
+    assert!(login(edge(&from_secret, "AP->DB:3306/mysql")).contains(&"DB_PASS"));
+    let whole_secret = story()
+        .deploy("- {name: DB_PASS, value: not-a-secret}", "")
+        .deploy(
+            "image: registry.example/notes/ap:1",
+            "image: registry.example/notes/ap:1\n        envFrom: [{secretRef: {name: ap}}]",
+        )
+        .graph();
+    assert!(login(edge(&whole_secret, "AP->DB:3306/mysql")).contains(&"DB_PASS"));
+}
+
+#[test]
+fn secrets_keep_composes_host_and_the_pods_variable() {
+    let graph = stores().graph();
+    assert_eq!(
+        shown(&graph),
+        [
+            "api->memcached:11211/memcached memcached",
+            "api->postgres:5432/postgres postgres",
+            "api->redis:6379/redis redis",
+            "proxy->api:8080/http api",
+        ]
+    );
+    assert_eq!(
+        login(edge(&graph, "api->postgres:5432/postgres")),
+        ["DATABASE_URL"]
+    );
+    let redis = edge(&graph, "api->redis:6379/redis");
+    assert!(
+        login(redis).contains(&"REDIS_PASSWORD"),
+        "{:?}",
+        redis.login
+    );
+    assert!(
+        redis
+            .origin
+            .iter()
+            .any(|origin| origin.contains("configmap/api-config")),
+        "{:?}",
+        redis.origin
+    );
+    // Compose's healthcheck comes before the readiness probe.
+    assert_eq!(
+        path(&graph, "proxy->api:8080/http").as_deref(),
+        Some("/deep")
+    );
+    assert_eq!(
+        edge(&graph, "proxy->api:8080/http").confidence,
+        Confidence::Declared,
+        "the mounted file declares what compose only orders"
+    );
+}
+
+#[test]
+fn a_mounted_file_with_another_port_is_the_same_edge() {
+    let graph = stores()
+        .deploy("proxy_pass http://api:8080", "proxy_pass http://api:80")
+        .deploy(
+            "ports: [{port: 8080, targetPort: main}]",
+            "ports: [{port: 80, targetPort: main}]",
+        )
+        .graph();
+    assert!(
+        shown(&graph).contains(&"proxy->api:80/http api".to_owned()),
+        "{:?}",
+        shown(&graph)
+    );
+    assert_eq!(graph.edges.len(), 4);
+    assert_eq!(path(&graph, "proxy->api:80/http").as_deref(), Some("/deep"));
+}
+
+#[test]
+fn a_readiness_path_is_asked_on_the_port_that_the_service_leads_to() {
+    let graph = stores()
+        .compose(
+            "    healthcheck: {test: [\"CMD\", \"curl\", \"-f\", \"http://127.0.0.1:8080/deep\"]}\n",
+            "",
+        )
+        .deploy("proxy_pass http://api:8080", "proxy_pass http://api:80")
+        .deploy("ports: [{port: 8080, targetPort: main}]", "ports: [{port: 80, targetPort: main}]")
+        .graph();
+    assert_eq!(
+        path(&graph, "proxy->api:80/http").as_deref(),
+        Some("/ready")
+    );
+    let other_port = stores()
+        .compose(
+            "    healthcheck: {test: [\"CMD\", \"curl\", \"-f\", \"http://127.0.0.1:8080/deep\"]}\n",
+            "",
+        )
+        .deploy("{path: /ready, port: main}", "{path: /ready, port: 9000}")
+        .graph();
+    assert_eq!(path(&other_port, "proxy->api:8080/http"), None);
+}
+
+#[test]
+fn the_root_is_asked_only_where_it_is_declared() {
+    let slash = story()
+        .deploy("value: \"http://AP:2000\"", "value: \"http://AP:2000/\"")
+        .graph();
+    assert_eq!(path(&slash, "WEB->AP:2000/http").as_deref(), Some("/ready"));
+    let own = story()
+        .deploy("value: \"http://AP:2000\"", "value: \"http://AP:2000/v1\"")
+        .graph();
+    assert_eq!(path(&own, "WEB->AP:2000/http").as_deref(), Some("/v1"));
+    let nothing = story()
+        .deploy(
+            "        readinessProbe: {httpGet: {path: /ready, port: 2000}}\n",
+            "",
+        )
+        .deploy(
+            "        livenessProbe: {httpGet: {path: /alive, port: 2000}}\n",
+            "",
+        )
+        .graph();
+    assert_eq!(path(&nothing, "WEB->AP:2000/http"), None);
+}
+
+#[test]
+fn names_that_a_converter_changed_are_no_difference() {
+    let graph = converted().graph();
+    assert_eq!(
+        shown(&graph),
+        [
+            "backend_api->my_db:3306/mysql my-db",
+            "backend_api->session_cache:6379/redis session-cache",
+            "front_web->backend_api:8080/http backend-api",
+        ]
+    );
+    assert_eq!(notes(&graph, NoteKind::Differs), Vec::<&str>::new());
+    let kept = converted()
+        .deploy(
+            "{name: DB_HOST, value: my-db}",
+            "{name: DB_HOST, value: my_db}",
+        )
+        .graph();
+    assert_eq!(edge(&kept, "backend_api->my_db:3306/mysql").host, "my_db");
+    // Where the Pods say nothing, the name that exists is the one that is meant.
+    let silent = converted().delete("ConfigMap", "front-web-cm0").graph();
+    assert_eq!(
+        edge(&silent, "front_web->backend_api:8080/http").host,
+        "backend-api"
+    );
+    assert_eq!(
+        edge(&silent, "front_web->backend_api:8080/http").confidence,
+        Confidence::Weak
+    );
+}
+
+#[test]
+fn stores_in_another_namespace() {
+    let graph = two_namespaces().graph();
+    assert_eq!(
+        shown(&graph),
+        ["app->cache:6379/redis cache", "app->db:3306/mysql db"]
+    );
+    let db: Vec<String> = graph.tiers["db"]
+        .workloads
+        .iter()
+        .map(|key| format!("{key}@{}", key.namespace))
+        .collect();
+    assert_eq!(db, ["deployment/db@shop-data"]);
+    assert!(!edge(&graph, "app->db:3306/mysql").external);
+    let qualified = two_namespaces()
+        .delete("Service", "db")
+        .deploy("@db:3306/forum", "@db.shop-data:3306/forum")
+        .graph();
+    assert_eq!(edge(&qualified, "app->db:3306/mysql").host, "db.shop-data");
+    let short = two_namespaces().delete("Service", "db").graph();
+    assert_eq!(edge(&short, "app->db:3306/mysql").host, "db");
+}
+
+#[test]
+fn a_value_that_leads_to_the_pod_itself_is_no_edge() {
+    let graph = story()
+        .compose("    links: [DB]\n", "")
+        .deploy(
+            "{name: DB_HOST, value: DB}",
+            "{name: DB_HOST, value: 127.0.0.1}",
+        )
+        .graph();
+    assert!(!shown(&graph).iter().any(|edge| edge.starts_with("AP->DB")));
+    assert_eq!(notes(&graph, NoteKind::Differs).len(), 1);
+}
+
+#[test]
+fn what_only_the_pods_show_is_added() {
+    let graph = story()
+        .deploy(
+            "{name: DB_NAME, value: notes}",
+            "{name: DB_NAME, value: notes}\n        - {name: EVENTS_URL, value: \"amqp://events.example.com:5672\"}\n        - {name: MAPS_URL, value: \"https://maps.example.com/v1\"}\n        - {name: RENDERER, value: \"http://web:3000\"}",
+        )
+        .graph();
+    let events = edge(&graph, "AP->events.example.com:5672/amqp");
+    assert!(events.external);
+    assert!(!edge(&graph, "AP->WEB:3000/http").external);
+    let outside: Vec<&str> = graph.outside.iter().map(|one| one.host.as_str()).collect();
+    assert_eq!(outside, ["maps.example.com"]);
+    assert_eq!(graph.edges.len(), 6);
+}
+
+#[test]
+fn a_one_shot_that_has_ended_is_a_tier_and_a_stranger_is_none() {
+    let graph = story()
+        .compose(
+            "  KVS:\n    image: redis:7\n",
+            "  KVS:\n    image: redis:7\n  migrate: {image: \"mysql:8\", command: mysql -hDB -unotes notes, depends_on: [DB], restart: \"no\"}\n",
+        )
+        .add("kind: Job\nmetadata: {name: migrate, labels: {io.kompose.service: migrate}}\nspec: {template: {metadata: {labels: {io.kompose.service: migrate}}, spec: {containers: [{name: migrate, image: \"mysql:8\", args: [mysql, -hDB, -unotes, notes]}]}}}")
+        .add("kind: Deployment\nmetadata: {name: reporting}\nspec: {template: {metadata: {labels: {app: reporting}}, spec: {containers: [{name: reporting, image: \"registry.example/reporting:3\", env: [{name: DB_HOST, value: db}]}]}}}")
+        .graph();
+    assert!(graph.tiers["migrate"].one_shot);
+    assert_eq!(
+        graph.tiers["migrate"].workloads[0].to_string(),
+        "job/migrate"
+    );
+    assert_eq!(graph.tiers.len(), 5);
+    assert!(
+        shown(&graph).contains(&"migrate->DB:3306/mysql DB".to_owned()),
+        "{:?}",
+        shown(&graph)
+    );
+    assert_eq!(graph.edges.len(), 5);
+}
+
+#[test]
+fn a_tier_without_a_workload_keeps_its_edges() {
+    let graph = story()
+        .delete("Deployment", "kvs")
+        .delete("Service", "kvs")
+        .graph();
+    assert_eq!(shown(&graph), STORY);
+    assert!(graph.tiers["KVS"].workloads.is_empty());
+    assert!(graph.tiers["KVS"].expected);
+}
+
+#[test]
+fn a_service_that_selects_the_wrong_pods_does_not_rename_the_edge() {
+    let graph = story()
+        .deploy(
+            "spec: {clusterIP: 10.96.0.10, selector: {io.kompose.service: db}",
+            "spec: {clusterIP: 10.96.0.10, selector: {io.kompose.service: kvs}",
+        )
+        .graph();
+    assert_eq!(shown(&graph), STORY);
+}
+
+#[test]
+fn the_users_rules_have_the_last_word() {
+    let graph = story()
+        .config(
+            "edges:
+  drop: [WEB->DB:3306/mysql]
+  adjust:
+  - {edge: '*->AP', path: /, status: 204}
+  - {edge: AP->KVS, optional: true, host: cache}
+  - {edge: AP->NOWHERE, optional: true}
+  add:
+  - {from: WEB, to: KVS, port: 6379, forbidden: true}
+  - {from: AP, to: search.example.com, port: 9200, protocol: http, path: /_health}
+  - {from: BATCH, to: DB, port: 3306}
+",
+        )
+        .graph();
+    assert_eq!(
+        shown(&graph),
+        [
+            "AP->DB:3306/mysql DB",
+            "AP->KVS:6379/redis cache",
+            "AP->search.example.com:9200/http search.example.com",
+            "WEB->AP:2000/http AP",
+            "WEB->KVS:6379/redis KVS",
+        ]
+    );
+    let http = edge(&graph, "WEB->AP:2000/http").http.clone().unwrap();
+    assert_eq!(
+        (http.path.as_deref(), http.expect_status),
+        (Some("/"), Some(204))
+    );
+    assert!(edge(&graph, "AP->KVS:6379/redis").optional);
+    assert!(edge(&graph, "WEB->KVS:6379/redis").forbidden);
+    assert!(edge(&graph, "AP->search.example.com:9200/http").external);
+    assert_eq!(graph.questions.len(), 2, "{:?}", graph.questions);
+    assert!(
+        graph.questions[0].contains("k8sverify.yaml:10"),
+        "{:?}",
+        graph.questions
+    );
+}
+
+#[test]
+fn two_hosts_for_one_tier_are_two_edges_with_their_hosts_in_the_id() {
+    let graph = story()
+        .deploy(
+            "{name: DB_NAME, value: notes}",
+            "{name: DB_NAME, value: notes}\n        - {name: AUDIT_DB_URL, value: \"mysql://audit:not-a-secret@db.shop:3306/audit\"}",
+        )
+        .graph();
+    let shown = shown(&graph);
+    assert!(
+        shown.contains(&"AP->DB:3306/mysql@DB DB".to_owned()),
+        "{shown:?}"
+    );
+    assert!(
+        shown.contains(&"AP->DB:3306/mysql@db.shop db.shop".to_owned()),
+        "{shown:?}"
+    );
+    assert_eq!(
+        login(edge(&graph, "AP->DB:3306/mysql@db.shop")),
+        ["AUDIT_DB_URL"]
+    );
+}
+
+#[test]
+fn without_compose_the_cluster_alone_tells() {
+    let graph = story().alone();
+    assert!(!graph.from_compose);
+    assert_eq!(
+        shown(&graph),
+        [
+            "ap->db:3306/mysql DB",
+            "ap->kvs:6379/redis KVS",
+            "web->ap:2000/http AP",
+        ]
+    );
+    assert_eq!(graph.tiers.len(), 4);
+    let graph = stores().alone();
+    assert_eq!(
+        shown(&graph),
+        [
+            "api->memcached:11211/memcached memcached",
+            "api->redis:6379/redis redis",
+            "proxy->api:8080/http api",
+        ]
+    );
+    assert!(
+        notes(&graph, NoteKind::Incomplete)
+            .iter()
+            .any(|note| note.contains("DATABASE_URL")),
+        "{:?}",
+        graph.notes
+    );
+    let graph = two_namespaces().alone();
+    assert_eq!(
+        shown(&graph),
+        ["app->db:3306/mysql db", "app->redis:6379/redis cache"]
+    );
+    assert!(graph.edges.iter().all(|edge| !edge.external));
+}
+
+#[test]
+fn an_empty_cluster_gives_composes_graph() {
+    let mut app = story();
+    app.manifests = "kind: Service\nmetadata: {name: other}\nspec: {}".to_owned();
+    let graph = app.graph();
+    assert_eq!(shown(&graph), STORY);
+    assert!(graph.tiers.values().all(|tier| tier.workloads.is_empty()));
+    assert!(app.alone().edges.is_empty());
+}

@@ -1,0 +1,92 @@
+//! What the containers of a workload are really configured with: environment, words, mounted files. Pure.
+//!
+//! Secrets are known by name only. Variables that `enableServiceLinks` injects are not configuration and are not here.
+
+mod environment;
+mod mounts;
+
+use std::collections::BTreeMap;
+
+use crate::compose::MountedFile;
+use crate::observe::kinds::Container;
+use crate::observe::{NamespaceState, Snapshot, WorkloadKey};
+
+pub(super) use environment::{Environment, Source};
+
+/// One container's configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct DeployedContainer {
+    /// The container's name.
+    pub(super) name: String,
+    /// Its image.
+    pub(super) image: String,
+    /// Its environment.
+    pub(super) environment: Environment,
+    /// `command` and `args`, `$(VAR)` expanded where the value is known.
+    pub(super) words: Vec<String>,
+    /// Text files from ConfigMaps.
+    pub(super) files: Vec<MountedFile>,
+    /// Whether it runs before the others and ends.
+    pub(super) init: bool,
+}
+
+/// Proxies that a mesh or a platform puts into Pods: their settings are not the tier's.
+const SIDECARS: [&str; 8] = [
+    "istio-proxy",
+    "istio-init",
+    "linkerd-proxy",
+    "linkerd-init",
+    "linkerd-network-validator",
+    "vault-agent",
+    "vault-agent-init",
+    "daprd",
+];
+
+/// The containers of a workload: those that run on, then init containers.
+pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<DeployedContainer> {
+    let Some(template) = snapshot.template(key) else {
+        return Vec::new();
+    };
+    let state = snapshot.namespaces.get(&key.namespace);
+    let spec = template.spec;
+    let main = spec.containers.iter().map(|container| (container, false));
+    let init = spec
+        .init_containers
+        .iter()
+        .map(|container| (container, container.restart_policy != "Always"));
+    main.chain(init)
+        .filter(|(container, _)| !SIDECARS.contains(&container.name.as_str()))
+        .map(|(container, init)| deployed(container, init, spec.volumes.as_slice(), state))
+        .collect()
+}
+
+fn deployed(
+    container: &Container,
+    init: bool,
+    volumes: &[crate::observe::kinds::Volume],
+    state: Option<&NamespaceState>,
+) -> DeployedContainer {
+    let maps: BTreeMap<&str, &BTreeMap<String, String>> = state
+        .into_iter()
+        .flat_map(|state| &state.config_maps)
+        .map(|map| (map.metadata.name.as_str(), &map.data))
+        .collect();
+    let environment = Environment::of(container, &maps);
+    let words = container
+        .command
+        .iter()
+        .chain(&container.args)
+        .map(|word| environment.expand(word))
+        .collect();
+    DeployedContainer {
+        name: container.name.clone(),
+        image: container.image.clone(),
+        words,
+        files: mounts::files(container, volumes, &maps),
+        environment,
+        init,
+    }
+}
+
+#[cfg(test)]
+mod tests;

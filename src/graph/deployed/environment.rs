@@ -1,0 +1,152 @@
+//! A container's variables as the kubelet will set them, without any content of a Secret. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::address;
+use crate::observe::kinds::{Container, EnvVar};
+
+/// Where a variable's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::graph) enum Source {
+    /// It stands in the Pod's own specification.
+    Literal,
+    /// A ConfigMap's key.
+    ConfigMap {
+        /// The ConfigMap.
+        name: String,
+    },
+    /// A Secret's key: the value is never read.
+    Secret {
+        /// The Secret.
+        name: String,
+    },
+    /// The Pod's own fields, or a ConfigMap that could not be read.
+    Unknown,
+}
+
+/// One variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::graph) struct Variable {
+    /// The value, `$(VAR)` expanded where known; `None`: it is not to be known.
+    pub(in crate::graph) value: Option<String>,
+    /// Where it comes from.
+    pub(in crate::graph) source: Source,
+}
+
+/// A container's variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::graph) struct Environment {
+    /// By name.
+    pub(in crate::graph) variables: BTreeMap<String, Variable>,
+    /// Where whole Secrets or unread ConfigMaps are taken in there may be variables whose very names are unknown: their prefixes.
+    pub(in crate::graph) open_prefixes: Vec<String>,
+}
+
+type Maps<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
+
+impl Environment {
+    /// The variables of a container: `envFrom` in its order, then `env`, each later one winning.
+    pub(super) fn of(container: &Container, maps: &Maps) -> Self {
+        let mut environment = Self::default();
+        for from in &container.env_from {
+            if let Some(reference) = &from.config_map_ref {
+                match maps.get(reference.name.as_str()) {
+                    Some(data) => {
+                        for (key, value) in *data {
+                            let source = Source::ConfigMap {
+                                name: reference.name.clone(),
+                            };
+                            environment.set(
+                                format!("{}{key}", from.prefix),
+                                // `envFrom` values are taken as they are: the kubelet expands `$(VAR)` in `env` only.
+                                Some(value.clone()),
+                                source,
+                            );
+                        }
+                    }
+                    None if reference.optional => {}
+                    None => {
+                        environment.open_with(&from.prefix);
+                    }
+                }
+            }
+            if from.secret_ref.is_some() {
+                environment.open_with(&from.prefix);
+            }
+        }
+        for variable in &container.env {
+            environment.add(variable, maps);
+        }
+        environment
+    }
+
+    fn open_with(&mut self, prefix: &str) {
+        self.open_prefixes.push(prefix.to_owned());
+    }
+
+    fn set(&mut self, name: String, value: Option<String>, source: Source) {
+        self.variables.insert(name, Variable { value, source });
+    }
+
+    fn add(&mut self, variable: &EnvVar, maps: &Maps) {
+        let name = variable.name.clone();
+        let Some(from) = &variable.value_from else {
+            // Only variables that stand before it are known to the kubelet when it expands this one.
+            let value = self.expand(variable.value.as_deref().unwrap_or_default());
+            return self.set(name, Some(value), Source::Literal);
+        };
+        if let Some(reference) = &from.config_map_key_ref {
+            let value = maps
+                .get(reference.name.as_str())
+                .and_then(|data| data.get(&reference.key))
+                .cloned();
+            if value.is_none() && reference.optional {
+                return;
+            }
+            let source = Source::ConfigMap {
+                name: reference.name.clone(),
+            };
+            return self.set(name, value, source);
+        }
+        if let Some(reference) = &from.secret_key_ref {
+            let source = Source::Secret {
+                name: reference.name.clone(),
+            };
+            return self.set(name, None, source);
+        }
+        self.set(name, None, Source::Unknown);
+    }
+
+    /// A text with `$(VAR)` expanded as the kubelet does; what is unknown stays as written.
+    pub(super) fn expand(&self, text: &str) -> String {
+        address::expand(text, &|name| {
+            self.variables
+                .get(name)
+                .and_then(|variable| variable.value.clone())
+        })
+    }
+
+    /// Names and values of what is known.
+    pub(in crate::graph) fn known(&self) -> BTreeMap<String, String> {
+        self.variables
+            .iter()
+            .filter_map(|(name, variable)| Some((name.clone(), variable.value.clone()?)))
+            .collect()
+    }
+
+    /// Whether the container has the variable with a value that is not to be known, or may have it from a whole Secret.
+    pub(in crate::graph) fn may_hold_secretly(&self, name: &str) -> bool {
+        match self.variables.get(name) {
+            Some(variable) => variable.value.is_none(),
+            None => self
+                .open_prefixes
+                .iter()
+                .any(|prefix| name.starts_with(prefix.as_str())),
+        }
+    }
+
+    /// Whether the container has the variable, or may have it.
+    pub(in crate::graph) fn may_have(&self, name: &str) -> bool {
+        self.variables.contains_key(name) || self.may_hold_secretly(name)
+    }
+}
