@@ -77,7 +77,7 @@ fn denied(context: &Context<'_>) -> Vec<Finding> {
                 },
             };
             for denial in denials(&path) {
-                found.push(denial_finding(edge, &path, denial, &confirmation));
+                found.push(denial_finding(context, edge, &path, denial, &confirmation));
             }
         }
     }
@@ -151,12 +151,18 @@ fn is_blocked(step: &Step) -> bool {
         )
 }
 
-fn denial_finding(edge: &Edge, path: &Path, denial: &Denial, confirmation: &[String]) -> Finding {
+fn denial_finding(
+    context: &Context<'_>,
+    edge: &Edge,
+    path: &Path,
+    denial: &Denial,
+    confirmation: &[String],
+) -> Finding {
     let (code, end) = match denial.direction {
         Direction::Egress => (Code::NetworkPolicyEgressDenied, &edge.from),
         Direction::Ingress => (Code::NetworkPolicyIngressDenied, &edge.to),
     };
-    let object = policy_object(denial, path, edge);
+    let object = policy_object(context, denial, path, edge);
     let way = match denial.direction {
         Direction::Egress => "lets it reach no",
         Direction::Ingress => "lets in no",
@@ -193,9 +199,27 @@ fn denial_finding(edge: &Edge, path: &Path, denial: &Denial, confirmation: &[Str
     finding
 }
 
-/// The policy that comes nearest to admitting the connection.
-fn policy_object(denial: &Denial, path: &Path, edge: &Edge) -> ObjectRef {
-    denial.policies.first().cloned().unwrap_or_else(|| {
+/// The policy that comes nearest to admitting the connection: of several, the one that converters made of a compose network which both tiers share.
+fn policy_object(context: &Context<'_>, denial: &Denial, path: &Path, edge: &Edge) -> ObjectRef {
+    let networks = |tier: &str| {
+        context
+            .graph
+            .tiers
+            .get(tier)
+            .map_or(&[][..], |tier| tier.networks.as_slice())
+    };
+    let shared = |policy: &&ObjectRef| {
+        networks(&edge.from).iter().any(|network| {
+            networks(&edge.to).contains(network)
+                && (policy.name == *network || policy.name.ends_with(&format!("-{network}")))
+        })
+    };
+    let nearest = denial
+        .policies
+        .iter()
+        .find(shared)
+        .or(denial.policies.first());
+    nearest.cloned().unwrap_or_else(|| {
         let (peer, name) = match denial.direction {
             Direction::Egress => (&path.source, &edge.from),
             Direction::Ingress => (&path.target, &edge.to),

@@ -107,6 +107,9 @@ pub(super) fn task(
         } else {
             0
         }),
+        recheck_dns: guarded
+            && edge.host.parse::<std::net::IpAddr>().is_err()
+            && is_denied_dns(snapshot, client),
         recheck_pass: guarded
             && (edge.forbidden || paths.iter().any(|path| path.decision.is_denied_somehow())),
         mesh,
@@ -193,6 +196,15 @@ fn is_guarded(snapshot: &Snapshot, client: &Client<'_>, paths: &[Path]) -> bool 
         || paths
             .iter()
             .any(|path| concerned(&path.source) || concerned(&path.target))
+}
+
+/// Whether the rules keep the client from the cluster's DNS.
+fn is_denied_dns(snapshot: &Snapshot, client: &Client<'_>) -> bool {
+    Peer::of_workload(snapshot, &client.workload).is_some_and(|peer| {
+        policy::dns(snapshot, &peer, &[])
+            .decision
+            .is_denied_somehow()
+    })
 }
 
 fn leads_into_mesh(snapshot: &Snapshot, route: &Route) -> bool {

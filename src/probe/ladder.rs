@@ -177,9 +177,15 @@ impl Walk<'_> {
             return vec![address];
         }
         let not_found = Duration::from_millis(self.task.retry_not_found_ms);
-        let (lookup, found) = agent
+        let (mut lookup, mut found) = agent
             .resolve(&self.target.host, not_found, self.window())
             .await;
+        // Policies of a new Pod may take seconds: where the rules deny it DNS, only the later answer counts.
+        if self.task.recheck_dns && found.passed() && agent.clock.pause(RECHECK).await {
+            (lookup, found) = agent
+                .resolve(&self.target.host, not_found, self.window())
+                .await;
+        }
         self.write(None, self.target.mark(found));
         lookup.result.unwrap_or_default()
     }

@@ -29,6 +29,7 @@ fn edge(id: &str, port: u16, protocol: Protocol) -> EdgeTask {
         retry_not_found_ms: 0,
         retry_until_ms: 0,
         recheck_pass: false,
+        recheck_dns: false,
         mesh: false,
         replica: false,
         query: None,

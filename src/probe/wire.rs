@@ -91,6 +91,9 @@ pub struct EdgeTask {
     pub retry_until_ms: u64,
     /// Whether the rules deny this edge: a pass is dialled again after 6 s, and only that answer counts.
     pub recheck_pass: bool,
+    /// Whether the rules deny the client its DNS: an answer is asked for again after 6 s, and only that one counts.
+    #[serde(default)]
+    pub recheck_dns: bool,
     /// Whether a proxy stands between: connect proves nothing, only bytes of the peer do.
     pub mesh: bool,
     /// A read replica is fine.
