@@ -344,7 +344,7 @@ fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
             let Some(denial) = denials(&path).first() else {
                 continue;
             };
-            let object = policy_object(denial, &path, edge);
+            let object = policy_object(context, denial, &path, edge);
             let mut finding = Finding::new(
                 Code::NetworkPolicyNotEnforced,
                 Severity::Warning,
