@@ -4,6 +4,7 @@ mod blocked;
 mod options;
 pub(crate) mod outputs;
 mod progress;
+mod scope;
 mod signals;
 
 use std::collections::BTreeSet;
@@ -108,16 +109,16 @@ impl Run<'_> {
             jobs::sweep(&api, &options.namespace)
         );
         let snapshot = snapshot?;
-        let matter = matter(&self.graph(&snapshot), &snapshot);
         let progress = &self.progress;
-        let snapshot = observe::settle(
-            &api,
-            &options,
-            snapshot,
-            self.args.wait,
-            matter.as_ref(),
-            &|text| progress.stage(text),
-        )
+        let (input, catalog, wait) = (&self.input, &self.catalog, self.args.wait);
+        let scope = |snapshot: &Snapshot| {
+            let compose = input.compose.as_ref();
+            let graph = graph::build(compose, snapshot, &input.config, catalog);
+            scope::of(&graph, snapshot, wait)
+        };
+        let snapshot = observe::settle(&api, &options, snapshot, wait, &scope, &|text| {
+            progress.stage(text);
+        })
         .await?;
         Ok((api, snapshot))
     }
@@ -282,14 +283,4 @@ fn has_failures(outcomes: &Outcomes) -> bool {
         .iter()
         .flat_map(|probe| &probe.steps)
         .any(|step| step.status == crate::probe::wire::StepStatus::Fail)
-}
-
-/// The workloads whose rollouts are waited for: those of the graph's tiers; without any tier, all.
-fn matter(graph: &TierGraph, _: &Snapshot) -> Option<BTreeSet<observe::WorkloadKey>> {
-    let keys: BTreeSet<_> = graph
-        .tiers
-        .values()
-        .flat_map(|tier| tier.workloads.iter().cloned())
-        .collect();
-    (!keys.is_empty()).then_some(keys)
 }

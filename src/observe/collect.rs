@@ -136,10 +136,10 @@ pub async fn observe(api: &Api, options: &ObserveOptions) -> Result<Snapshot, Ob
     let ObserveOptions { namespace, also } = options;
     let object_path = format!("{}/{}", NAMESPACES.path(None), encode(namespace));
     let (own, object, cluster, other_policies) = tokio::join!(
-        namespace_state(api, namespace, true),
+        Box::pin(namespace_state(api, namespace, true)),
         api.get::<Namespace>(&object_path),
-        Cluster::read(api),
-        other_policies(api, namespace),
+        Box::pin(Cluster::read(api)),
+        Box::pin(other_policies(api, namespace)),
     );
     let (state, record) = own;
     if object.as_ref().is_err_and(CallError::is_not_found) {
@@ -165,8 +165,8 @@ pub async fn observe(api: &Api, options: &ObserveOptions) -> Result<Snapshot, Ob
         let name = object.metadata.name.clone();
         snapshot.namespaces.entry(name).or_default().object = Some(object);
     }
-    further_namespaces(api, &mut snapshot, also).await;
-    cluster_dns(api, &mut snapshot).await;
+    Box::pin(further_namespaces(api, &mut snapshot, also)).await;
+    Box::pin(cluster_dns(api, &mut snapshot)).await;
     let logs = crash_logs(api, &snapshot).await;
     for (namespace, lines) in logs {
         if let Some(state) = snapshot.namespaces.get_mut(&namespace) {
@@ -399,7 +399,7 @@ impl Taker<'_> {
 }
 
 /// Takes k8sverify's own Jobs, their Pods and events out: it must never see itself.
-fn drop_own(state: &mut NamespaceState) {
+pub(super) fn drop_own(state: &mut NamespaceState) {
     let own: BTreeSet<String> = state
         .workloads
         .iter()

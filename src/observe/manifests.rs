@@ -1,226 +1,337 @@
-//! A file or folder of manifests → an offline [`Snapshot`]: what `kubectl apply` would be given, without any status. Pure: files are read through [`Files`].
+//! Manifest files (YAML or JSON) → an offline [`Snapshot`]: what would be applied, without any status. Reads files through
+//! [`Files`]; no cluster. Secrets are passed over unread.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{NamespaceState, ObserveError, Observed, Snapshot};
+use super::error::ObserveError;
+use super::resources::{
+    CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, NAMESPACES,
+    NETWORK_POLICIES, NODES, PODS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
+};
+use super::trim::Trim;
+use super::{NamespaceState, Observed, Snapshot};
 use crate::compose::Files;
 
-/// Endings of manifest files.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
-/// Folders within folders.
+/// Folders in folders that are looked into.
 const DEEPEST: usize = 8;
 
-/// Reads every manifest below `path`. Objects without a namespace are in `namespace`; kinds that no rule looks at are passed over, Secrets are never kept.
+/// Reads a file, or every `.yaml`, `.yml` and `.json` of a folder and of the folders in it. Objects without a namespace go to
+/// `namespace`.
 ///
 /// # Errors
-/// [`ObserveError::Manifest`] with file and line for what cannot be read, is no YAML, or is no Kubernetes object.
+/// [`ObserveError::Manifest`] with file and line.
 pub fn from_manifests(
     files: &dyn Files,
     path: &Path,
     namespace: &str,
 ) -> Result<Snapshot, ObserveError> {
-    let mut snapshot = Snapshot {
+    let mut manifests = Manifests {
+        namespace,
+        states: BTreeMap::from([(namespace.to_owned(), NamespaceState::default())]),
+        objects: 0,
+    };
+    if files.list(path).is_ok() {
+        manifests.read_folder(files, path, 0)?;
+    } else {
+        // No folder: a file, and if it is none, reading it says so.
+        manifests.read(files, path, false)?;
+    }
+    if manifests.objects == 0 {
+        return Err(wrong(
+            path,
+            0,
+            "there is no Kubernetes object in it; expected manifests with apiVersion and kind",
+        ));
+    }
+    let known = [
+        PODS,
+        SERVICES,
+        NETWORK_POLICIES,
+        INGRESSES,
+        VOLUME_CLAIMS,
+        CONFIG_MAPS,
+        DISRUPTION_BUDGETS,
+    ];
+    let read = known
+        .iter()
+        .chain(&WORKLOADS)
+        .map(|resource| (resource.plural.to_owned(), Observed::Ok));
+    let absent = [ENDPOINT_SLICES, EVENTS, NODES, NAMESPACES];
+    let not_read = absent
+        .iter()
+        .map(|resource| (resource.plural.to_owned(), Observed::Absent));
+    Ok(Snapshot {
+        cluster: path.display().to_string(),
         namespace: namespace.to_owned(),
         offline: true,
+        namespaces: manifests.states,
+        observed: read.chain(not_read).collect(),
         ..Snapshot::default()
-    };
-    snapshot
-        .namespaces
-        .insert(namespace.to_owned(), NamespaceState::default());
-    let found = manifest_files(files, path)?;
-    for file in &found {
-        let text = files
-            .read(file)
-            .map_err(|error| wrong(file, 0, format!("cannot be read: {error}")))?;
-        for (line, document) in documents(&text) {
-            let value: Option<Value> = serde_saphyr::from_str(document).map_err(|error| {
-                let at = error
-                    .location()
-                    .map_or(0, |place| usize::try_from(place.line()).unwrap_or(0));
-                wrong(
-                    file,
-                    line + at.saturating_sub(1),
-                    format!("is no YAML: {error}"),
-                )
-            })?;
-            match value {
-                None | Some(Value::Null) => {}
-                Some(value) => take(&mut snapshot, file, line, value)?,
-            }
-        }
-    }
-    for resource in [
-        "pods",
-        "services",
-        "deployments",
-        "statefulsets",
-        "daemonsets",
-        "jobs",
-        "cronjobs",
-        "networkpolicies",
-        "ingresses",
-        "configmaps",
-        "persistentvolumeclaims",
-    ] {
-        snapshot.observed.insert(resource.to_owned(), Observed::Ok);
-    }
-    for resource in ["events", "nodes", "endpointslices"] {
-        snapshot
-            .observed
-            .insert(resource.to_owned(), Observed::Absent);
-    }
-    Ok(snapshot)
+    })
 }
 
-fn wrong(file: &Path, line: usize, what: String) -> ObserveError {
+fn is_manifest_name(name: &str) -> bool {
+    !name.starts_with('.')
+        && Path::new(name).extension().is_some_and(|extension| {
+            ["yaml", "yml", "json"]
+                .iter()
+                .any(|known| extension.eq_ignore_ascii_case(known))
+        })
+}
+
+fn wrong(file: &Path, line: usize, what: impl Into<String>) -> ObserveError {
     ObserveError::Manifest {
         file: file.to_owned(),
         line,
-        what,
+        what: what.into(),
     }
 }
 
-fn manifest_files(files: &dyn Files, path: &Path) -> Result<Vec<PathBuf>, ObserveError> {
-    if !files.exists(path) {
-        return Err(wrong(
-            path,
-            0,
-            "does not exist; --manifests takes a file or a folder of manifests".to_owned(),
-        ));
-    }
-    let mut found = Vec::new();
-    if files.list(path).is_ok() {
-        below(files, path, 0, &mut found);
-    } else {
-        found.push(path.to_owned());
-    }
-    if found.is_empty() {
-        return Err(wrong(
-            path,
-            0,
-            format!(
-                "holds no manifest; expected files that end in .{}",
-                ENDINGS.join(", .")
-            ),
-        ));
-    }
-    Ok(found)
+/// One document of a file.
+struct Document<'a> {
+    file: PathBuf,
+    /// The line before its first.
+    before: usize,
+    text: &'a str,
 }
 
-fn below(files: &dyn Files, folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    // What is no folder, or may not be listed, is looked at as a file.
-    for name in files.list(folder).unwrap_or_default() {
-        let path = folder.join(&name);
-        let ending = path
-            .extension()
-            .and_then(|ending| ending.to_str())
-            .unwrap_or_default();
-        if depth < DEEPEST && files.list(&path).is_ok() {
-            below(files, &path, depth + 1, found);
-        } else if ENDINGS.contains(&ending) && !name.starts_with("kustomization.") {
-            found.push(path);
+/// What every object has.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Head {
+    api_version: Option<String>,
+    kind: Option<String>,
+}
+
+struct Manifests<'a> {
+    namespace: &'a str,
+    states: BTreeMap<String, NamespaceState>,
+    objects: usize,
+}
+
+impl Manifests<'_> {
+    fn read_folder(
+        &mut self,
+        files: &dyn Files,
+        folder: &Path,
+        depth: usize,
+    ) -> Result<(), ObserveError> {
+        let names = files
+            .list(folder)
+            .map_err(|error| wrong(folder, 0, format!("failed to list it: {error}")))?;
+        for name in names.iter().filter(|name| !name.starts_with('.')) {
+            let path = folder.join(name);
+            if is_manifest_name(name) {
+                self.read(files, &path, true)?;
+            } else if depth < DEEPEST && files.list(&path).is_ok() {
+                self.read_folder(files, &path, depth + 1)?;
+            }
         }
+        Ok(())
     }
-}
 
-/// The documents of a stream, each with the line on which it begins.
-fn documents(text: &str) -> Vec<(usize, &str)> {
-    let (mut documents, mut start, mut start_line, mut offset) = (Vec::new(), 0, 1, 0);
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        if line.starts_with("---") && line[3..].starts_with(['\n', '\r', ' ', '#']) || line == "---"
-        {
-            documents.push((start_line, &text[start..offset]));
-            start = offset + line.len();
-            start_line = number + 2;
+    /// In a folder other files (compose files, Helm values) may stand beside; a file that was named must hold manifests.
+    fn read(
+        &mut self,
+        files: &dyn Files,
+        file: &Path,
+        in_folder: bool,
+    ) -> Result<(), ObserveError> {
+        let text = files
+            .read(file)
+            .map_err(|error| wrong(file, 0, format!("failed to read it: {error}")))?;
+        for (before, text) in documents(&text) {
+            let document = Document {
+                file: file.to_owned(),
+                before,
+                text,
+            };
+            let Some(head) = document.parse::<Option<Head>>()? else {
+                continue;
+            };
+            let (Some(version), Some(kind)) = (&head.api_version, &head.kind) else {
+                if in_folder {
+                    tracing::debug!("{}: passed over, no manifest", file.display());
+                    continue;
+                }
+                return Err(wrong(
+                    file,
+                    before + 1,
+                    "expected a Kubernetes object with apiVersion and kind",
+                ));
+            };
+            self.take(&document, version, kind)?;
         }
-        offset += line.len();
+        Ok(())
     }
-    documents.push((start_line, &text[start..]));
-    documents.retain(|(_, document)| {
-        document
-            .lines()
-            .any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-    });
-    documents
-}
 
-fn take(
-    snapshot: &mut Snapshot,
-    file: &Path,
-    line: usize,
-    mut value: Value,
-) -> Result<(), ObserveError> {
-    let Some(kind) = value.get("kind").and_then(Value::as_str).map(str::to_owned) else {
-        return Err(wrong(
-            file,
-            line,
-            "is no Kubernetes object: `kind` is missing".to_owned(),
-        ));
-    };
-    if kind.ends_with("List") || kind == "List" {
-        let items = value.get_mut("items").map(Value::take);
-        return match items {
-            Some(Value::Array(items)) => items
-                .into_iter()
-                .try_for_each(|item| take(snapshot, file, line, item)),
-            _ => Err(wrong(file, line, format!("is a {kind} without `items`"))),
+    fn take(
+        &mut self,
+        document: &Document<'_>,
+        version: &str,
+        kind: &str,
+    ) -> Result<(), ObserveError> {
+        if kind == "List" || (kind.ends_with("List") && version == "v1") {
+            return self.take_list(document);
+        }
+        self.objects += 1;
+        self.place(kind, version, &|| document.parse::<Value>(), document)
+    }
+
+    fn take_list(&mut self, document: &Document<'_>) -> Result<(), ObserveError> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct List {
+            items: Vec<Value>,
+        }
+        for item in document.parse::<List>()?.items {
+            let head: Head = Head::deserialize(&item)
+                .map_err(|error| wrong(&document.file, document.before + 1, error.to_string()))?;
+            let (Some(version), Some(kind)) = (&head.api_version, &head.kind) else {
+                return Err(wrong(
+                    &document.file,
+                    document.before + 1,
+                    "an item of the List has no apiVersion or kind",
+                ));
+            };
+            self.objects += 1;
+            self.place(kind, version, &|| Ok(item.clone()), document)?;
+        }
+        Ok(())
+    }
+
+    /// Puts an object where its kind belongs. The group counts: a Knative Service is no Service.
+    fn place(
+        &mut self,
+        kind: &str,
+        version: &str,
+        value: &dyn Fn() -> Result<Value, ObserveError>,
+        document: &Document<'_>,
+    ) -> Result<(), ObserveError> {
+        let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+        macro_rules! put {
+            ($field:ident) => {{
+                let (object, namespace) = self.object(value()?, kind, document)?;
+                self.states
+                    .entry(namespace)
+                    .or_default()
+                    .$field
+                    .push(object);
+            }};
+        }
+        match (group, kind) {
+            ("", "Pod") => put!(pods),
+            ("", "Service") => put!(services),
+            ("", "ConfigMap") => put!(config_maps),
+            ("", "PersistentVolumeClaim") => put!(volume_claims),
+            ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+            | ("batch", "Job" | "CronJob") => put!(workloads),
+            ("discovery.k8s.io", "EndpointSlice") => put!(endpoint_slices),
+            ("networking.k8s.io", "NetworkPolicy") => put!(network_policies),
+            ("networking.k8s.io", "Ingress") => put!(ingresses),
+            ("policy", "PodDisruptionBudget") => put!(disruption_budgets),
+            ("", "Namespace") => {
+                let object: super::kinds::Namespace = from_value(value()?, kind, document)?;
+                let name = object.metadata.name.clone();
+                self.states.entry(name).or_default().object = Some(object);
+            }
+            // Secrets above all: their content is nobody's business here.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn object<T: DeserializeOwned + Trim>(
+        &self,
+        mut value: Value,
+        kind: &str,
+        document: &Document<'_>,
+    ) -> Result<(T, String), ObserveError> {
+        let named = |field: &str| {
+            value
+                .pointer(&format!("/metadata/{field}"))
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
         };
-    }
-    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
-        return Err(wrong(file, line, format!("is a {kind} without `metadata`")));
-    };
-    let namespace = metadata
-        .get("namespace")
-        .and_then(Value::as_str)
-        .filter(|name| !name.is_empty())
-        .unwrap_or(&snapshot.namespace)
-        .to_owned();
-    if kind == "Namespace" {
-        let name = metadata
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        snapshot.namespaces.entry(name).or_default().object = Some(read(file, line, &kind, value)?);
-        return Ok(());
-    }
-    metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
-    let state = snapshot.namespaces.entry(namespace).or_default();
-    match kind.as_str() {
-        "Pod" => state.pods.push(read(file, line, &kind, value)?),
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "CronJob" => {
-            state.workloads.push(read(file, line, &kind, value)?);
+        if named("name").is_none() && named("generateName").is_none() {
+            return Err(wrong(
+                &document.file,
+                document.before + 1,
+                format!("{kind} has no metadata.name"),
+            ));
         }
-        "Service" => state.services.push(read(file, line, &kind, value)?),
-        "EndpointSlice" => state.endpoint_slices.push(read(file, line, &kind, value)?),
-        "NetworkPolicy" => state.network_policies.push(read(file, line, &kind, value)?),
-        "Ingress" => state.ingresses.push(read(file, line, &kind, value)?),
-        "PersistentVolumeClaim" => state.volume_claims.push(read(file, line, &kind, value)?),
-        "ConfigMap" => state.config_maps.push(read(file, line, &kind, value)?),
-        "PodDisruptionBudget" => state
-            .disruption_budgets
-            .push(read(file, line, &kind, value)?),
-        _ => {}
+        let namespace = named("namespace").unwrap_or(self.namespace).to_owned();
+        value["metadata"]["namespace"] = Value::String(namespace.clone());
+        let mut object: T = from_value(value, kind, document)?;
+        object.trim();
+        Ok((object, namespace))
     }
-    Ok(())
 }
 
-fn read<T: DeserializeOwned>(
-    file: &Path,
-    line: usize,
-    kind: &str,
+fn from_value<T: DeserializeOwned>(
     value: Value,
+    kind: &str,
+    document: &Document<'_>,
 ) -> Result<T, ObserveError> {
     let name = value
         .pointer("/metadata/name")
         .and_then(Value::as_str)
-        .unwrap_or("?")
+        .unwrap_or_default()
         .to_owned();
-    serde_json::from_value(value)
-        .map_err(|error| wrong(file, line, format!("{kind} {name}: {error}")))
+    serde_json::from_value(value).map_err(|error| {
+        wrong(
+            &document.file,
+            document.before + 1,
+            format!("{}/{name}: {error}", kind.to_lowercase()),
+        )
+    })
+}
+
+impl Document<'_> {
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, ObserveError> {
+        let options = serde_saphyr::options! { with_snippet: false };
+        serde_saphyr::from_str_with_options(self.text, options).map_err(|error| {
+            let line = error
+                .location()
+                .and_then(|location| usize::try_from(location.line()).ok())
+                .unwrap_or(1);
+            wrong(
+                &self.file,
+                self.before + line,
+                error.without_snippet().to_string(),
+            )
+        })
+    }
+}
+
+/// The documents of a file that hold more than comments, each with the number of lines before it. A line `---` at the margin
+/// can be nothing but a separator: everything inside a document is indented or quoted.
+fn documents(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let mut before = 0;
+    let mut offset = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let bare = line.trim_end();
+        if bare == "---" || bare.starts_with("--- ") || bare == "..." {
+            found.push((before, &text[start..offset]));
+            start = offset + line.len();
+            before = index + 1;
+        }
+        offset += line.len();
+    }
+    found.push((before, &text[start..]));
+    found.retain(|(_, text)| {
+        text.lines()
+            .map(str::trim)
+            .any(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with('%'))
+    });
+    found
 }
 
 #[cfg(test)]
@@ -228,53 +339,119 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::observe::{ServiceKey, WorkloadKey};
 
-    struct One(&'static str);
+    struct Memory(BTreeMap<&'static str, &'static str>);
 
-    impl Files for One {
-        fn read(&self, _: &Path) -> io::Result<String> {
-            Ok(self.0.to_owned())
+    impl Files for Memory {
+        fn read(&self, path: &Path) -> io::Result<String> {
+            self.0
+                .get(path.to_str().unwrap())
+                .map(|text| (*text).to_owned())
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
         }
-        fn list(&self, _: &Path) -> io::Result<Vec<String>> {
-            Err(io::ErrorKind::NotADirectory.into())
+        fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+            let prefix = format!("{}/", directory.display());
+            let names: Vec<String> = self
+                .0
+                .keys()
+                .filter_map(|path| path.strip_prefix(&prefix))
+                .map(str::to_owned)
+                .collect();
+            if names.is_empty() {
+                Err(io::ErrorKind::NotADirectory.into())
+            } else {
+                Ok(names)
+            }
         }
-        fn exists(&self, _: &Path) -> bool {
-            true
+        fn exists(&self, path: &Path) -> bool {
+            self.0.contains_key(path.to_str().unwrap())
         }
     }
 
-    fn load(text: &'static str) -> Result<Snapshot, String> {
-        from_manifests(&One(text), Path::new("all.yaml"), "shop").map_err(|error| error.to_string())
+    const DB: &str = "# the database\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: db}\nspec:\n  template:\n    metadata: {labels: {app: db}}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: data}\nspec: {selector: {app: db}, ports: [{port: 3306}]}\n";
+    const LIST: &str = r#"{"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}},
+        {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "knative"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"p": 7}}]}"#;
+
+    fn read(files: &[(&'static str, &'static str)], path: &str) -> Result<Snapshot, ObserveError> {
+        from_manifests(
+            &Memory(files.iter().copied().collect()),
+            Path::new(path),
+            "shop",
+        )
     }
 
     #[test]
-    fn documents_lists_and_namespaces_are_read() {
-        let snapshot = load("# head\n---\nkind: Service\nmetadata: {name: db}\nspec: {ports: [{port: 3306}]}\n---\nkind: List\nitems:\n- {kind: Pod, metadata: {name: p, namespace: data}}\n- {kind: Secret, metadata: {name: s}}\n").unwrap();
+    fn a_folder_becomes_an_offline_snapshot() {
+        let snapshot = read(
+            &[
+                ("k/db.yaml", DB),
+                ("k/list.json", LIST),
+                ("k/compose.yml", "services: {db: {image: x}}"),
+                ("k/README.md", "no: ["),
+            ],
+            "k",
+        )
+        .unwrap();
+        assert!(snapshot.offline && snapshot.knows("services") && !snapshot.knows("events"));
         assert_eq!(
-            snapshot.namespaces["shop"].services[0].metadata.namespace,
-            "shop"
+            snapshot.workloads("shop"),
+            [WorkloadKey::new("shop", "deployment", "db")]
         );
-        assert_eq!(snapshot.namespaces["data"].pods.len(), 1);
-        assert!(snapshot.offline);
+        let names: Vec<&str> = snapshot.namespaces["shop"]
+            .services
+            .iter()
+            .map(|service| service.metadata.name.as_str())
+            .collect();
+        assert_eq!(names, ["web"]);
+        let key = ServiceKey {
+            namespace: "data".into(),
+            name: "db".into(),
+        };
+        assert_eq!(snapshot.service(&key).unwrap().spec.ports[0].port, 3306);
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn errors_name_file_and_line() {
+        for (text, line, words) in [
+            (
+                "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: v1\nkind: [\n",
+                6,
+                "",
+            ),
+            ("a: 1\n", 1, "apiVersion and kind"),
+            ("# nothing\n", 0, "no Kubernetes object"),
+            ("\n---\napiVersion: v1\nkind: Service\n", 3, "metadata.name"),
+            (
+                "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: 7}\n",
+                1,
+                "service/a",
+            ),
+        ] {
+            match read(&[("f.yaml", text)], "f.yaml").err().unwrap() {
+                ObserveError::Manifest {
+                    file,
+                    line: found,
+                    what,
+                } => {
+                    assert_eq!(file, Path::new("f.yaml"));
+                    assert!(what.contains(words), "{what}");
+                    assert!(
+                        found == line || (words.is_empty() && found >= line),
+                        "{text:?} {found} {what}"
+                    );
+                }
+                other => panic!("{other}"),
+            }
+        }
         assert!(
-            load("kind: Service\n")
-                .unwrap_err()
-                .starts_with("all.yaml:1: is a Service without")
+            read(&[], "missing.yaml")
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("missing.yaml")
         );
-        assert!(
-            load("---\na: b\n---\nkind: Pod\n")
-                .unwrap_err()
-                .starts_with("all.yaml:2: is no Kubernetes object")
-        );
-        assert!(
-            load("kind: Pod\nmetadata: {name: p}\nspec: {containers: 7}\n")
-                .unwrap_err()
-                .contains("Pod p: ")
-        );
-        assert!(load("a: [\n").unwrap_err().contains("is no YAML"));
     }
 }

@@ -1,0 +1,401 @@
+//! Is a Pod up, on its way, or never to come up? Pure functions over Pod status and events.
+
+use jiff::Timestamp;
+
+use super::kinds::{Container, ContainerStatus, Event, Pod, StateWaiting};
+use super::{Snapshot, WorkloadKey, is_ready};
+
+/// A ConfigMap, Secret or key may still be applied within this time.
+const MISSING_SECONDS: i64 = 10;
+/// No node takes it for this long, and no autoscaler is at work: none will.
+const UNSCHEDULABLE_SECONDS: i64 = 30;
+/// An HTTP server that answers 4xx for this long answers from its routes, not from its start.
+const WRONG_ANSWER_SECONDS: i64 = 30;
+/// A server that is not ready after this time may lack something; before, it just starts.
+const STARTING_SECONDS: i64 = 25;
+/// A restart within this time belongs to a crash loop.
+const RECENT_SECONDS: i64 = 360;
+/// Restarts after which a crash is a loop.
+const LOOP: i32 = 2;
+/// A pull that failed for this long has been tried more than once.
+const PULLED_TWICE_SECONDS: i64 = 25;
+
+/// How a Pod stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PodState {
+    /// Ready, or a bare Pod that has ended.
+    Ready,
+    /// On its way.
+    Underway(String),
+    /// It crashes or is not ready, maybe for want of what it needs.
+    Suffers(String),
+    /// It will not come up.
+    Failed(String),
+}
+
+/// Seconds since; 0 where it is not known or lies ahead.
+pub(super) fn age(now: Timestamp, since: Option<Timestamp>) -> i64 {
+    since.map_or(0, |since| now.duration_since(since).as_secs().max(0))
+}
+
+/// How a live Pod stands.
+pub(super) fn pod_state(
+    snapshot: &Snapshot,
+    pod: &Pod,
+    now: Timestamp,
+    patience_seconds: i64,
+) -> PodState {
+    let name = &pod.metadata.name;
+    if is_ready(pod) {
+        return PodState::Ready;
+    }
+    if pod.spec.node_name.is_empty() {
+        return unscheduled(snapshot, pod, now);
+    }
+    if let Some(reason) = mount_fails(snapshot, pod, now) {
+        return PodState::Failed(format!("pod/{name}: {reason}"));
+    }
+    let statuses = pod
+        .status
+        .init_container_statuses
+        .iter()
+        .chain(&pod.status.container_statuses);
+    let mut worst = PodState::Underway(format!("pod/{name} starts"));
+    for status in statuses.filter(|status| !status.ready) {
+        let mut state = container_state(snapshot, pod, status, now);
+        let runs = status.state.running.as_ref();
+        if let Some(PodState::Suffers(reason)) = &state
+            && runs.is_some_and(|running| age(now, running.started_at) >= patience_seconds)
+        {
+            state = Some(PodState::Failed(reason.clone()));
+        }
+        match state {
+            Some(PodState::Failed(reason)) => {
+                return PodState::Failed(format!("pod/{name}: {reason}"));
+            }
+            Some(PodState::Suffers(reason)) => {
+                worst = PodState::Suffers(format!("pod/{name}: {reason}"));
+            }
+            Some(PodState::Underway(reason)) if !matches!(worst, PodState::Suffers(_)) => {
+                worst = PodState::Underway(format!("pod/{name}: {reason}"));
+            }
+            _ => {}
+        }
+    }
+    worst
+}
+
+fn unscheduled(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> PodState {
+    let name = &pod.metadata.name;
+    let Some(condition) =
+        pod.status.conditions.iter().find(|condition| {
+            condition.kind == "PodScheduled" && condition.reason == "Unschedulable"
+        })
+    else {
+        return PodState::Underway(format!("pod/{name} waits for a node"));
+    };
+    let events = events_of(snapshot, pod);
+    let said = |reasons: &[&str]| {
+        events
+            .iter()
+            .any(|event| reasons.contains(&event.reason.as_str()))
+    };
+    // Pods that leave make room.
+    let leaving = snapshot.namespaces.values().any(|state| {
+        state
+            .pods
+            .iter()
+            .any(|pod| pod.metadata.deletion_timestamp.is_some())
+    });
+    let words = format!("pod/{name}: {}", condition.message);
+    if said(&["TriggeredScaleUp", "Nominated"]) || leaving {
+        return PodState::Underway(words);
+    }
+    let patience = if said(&["NotTriggerScaleUp"]) {
+        MISSING_SECONDS
+    } else {
+        UNSCHEDULABLE_SECONDS
+    };
+    if age(now, condition.last_transition_time) >= patience {
+        PodState::Failed(words)
+    } else {
+        PodState::Underway(words)
+    }
+}
+
+/// A volume whose ConfigMap, Secret or key is missing shows in no status, only in events.
+fn mount_fails(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> Option<String> {
+    let running = pod
+        .status
+        .container_statuses
+        .iter()
+        .chain(&pod.status.init_container_statuses)
+        .any(|status| status.state.running.is_some() || status.state.terminated.is_some());
+    if running || age(now, pod.status.start_time) < MISSING_SECONDS {
+        return None;
+    }
+    events_of(snapshot, pod)
+        .into_iter()
+        .rfind(|event| event.reason == "FailedMount" && is_missing(&event.message))
+        .map(|event| event.message.clone())
+}
+
+fn is_missing(message: &str) -> bool {
+    let names = ["configmap", "secret", "references non-existent"];
+    names.iter().any(|name| message.contains(name))
+        && (message.contains("not found") || message.contains("non-existent"))
+}
+
+fn container_state(
+    snapshot: &Snapshot,
+    pod: &Pod,
+    status: &ContainerStatus,
+    now: Timestamp,
+) -> Option<PodState> {
+    let last = status
+        .state
+        .terminated
+        .as_ref()
+        .or(status.last_state.terminated.as_ref());
+    if let Some(waiting) = &status.state.waiting
+        && let Some(state) = waiting_state(snapshot, pod, status, waiting, now)
+    {
+        return Some(state);
+    }
+    if let Some(ended) = last
+        && status.restart_count >= LOOP
+        && age(now, ended.finished_at) <= RECENT_SECONDS
+    {
+        let words = format!(
+            "container {} ended {} times, last with exit code {} ({})",
+            status.name, status.restart_count, ended.exit_code, ended.reason
+        );
+        // No target in the world gives it more memory.
+        return Some(if ended.reason == "OOMKilled" {
+            PodState::Failed(words)
+        } else if has_targets_to_wait_for(snapshot, pod, ended.started_at) {
+            PodState::Suffers(words)
+        } else {
+            PodState::Failed(words)
+        });
+    }
+    if let Some(running) = &status.state.running {
+        return Some(not_ready(
+            snapshot,
+            pod,
+            status,
+            age(now, running.started_at),
+        ));
+    }
+    None
+}
+
+/// A crash counts once everything else was up when that run began: until then another workload may be what it wants.
+fn has_targets_to_wait_for(snapshot: &Snapshot, pod: &Pod, run: Option<Timestamp>) -> bool {
+    let Some(run) = run else {
+        return true;
+    };
+    let own = snapshot.workload_of(pod);
+    let Some(state) = snapshot.namespaces.get(&pod.metadata.namespace) else {
+        return false;
+    };
+    state
+        .pods
+        .iter()
+        .filter(|other| super::is_live(other) && snapshot.workload_of(other) != own)
+        .any(|other| {
+            let ready = other
+                .status
+                .conditions
+                .iter()
+                .find(|condition| condition.kind == "Ready" && condition.status == "True");
+            ready.is_none_or(|condition| {
+                condition
+                    .last_transition_time
+                    .is_some_and(|since| since > run)
+            })
+        })
+}
+
+fn waiting_state(
+    snapshot: &Snapshot,
+    pod: &Pod,
+    status: &ContainerStatus,
+    waiting: &StateWaiting,
+    now: Timestamp,
+) -> Option<PodState> {
+    let StateWaiting { reason, message } = waiting;
+    let words = format!("container {}: {reason}: {message}", status.name);
+    let for_long = age(now, pod.status.start_time) >= MISSING_SECONDS;
+    let certain = match reason.as_str() {
+        "InvalidImageName" | "ErrImageNeverPull" => true,
+        "ErrImagePull" | "ImagePullBackOff" => pull_fails(snapshot, pod, message, now),
+        "CreateContainerConfigError" => message.contains("runAsNonRoot") || for_long,
+        "CreateContainerError" | "RunContainerError" => for_long,
+        // Crash loops are judged by how the container ended.
+        _ => return None,
+    };
+    Some(if certain {
+        PodState::Failed(words)
+    } else {
+        PodState::Underway(words)
+    })
+}
+
+/// Not found or denied, seen twice. A registry that is busy or out of reach may come back.
+fn pull_fails(snapshot: &Snapshot, pod: &Pod, message: &str, now: Timestamp) -> bool {
+    let events = events_of(snapshot, pod);
+    let failed: Vec<&&Event> = events
+        .iter()
+        .filter(|event| event.reason == "Failed" && event.message.contains("pull"))
+        .collect();
+    let tries: i32 = failed
+        .iter()
+        .filter(|event| event.message.starts_with("Failed to pull"))
+        .map(|event| event.count.max(1))
+        .sum();
+    let words = failed
+        .iter()
+        .map(|event| event.message.as_str())
+        .chain([message])
+        .collect::<Vec<_>>()
+        .join("\n")
+        .to_ascii_lowercase();
+    let says = |list: &[&str]| list.iter().any(|word| words.contains(word));
+    if says(&[
+        "429",
+        "toomanyrequests",
+        "rate limit",
+        "500 internal",
+        "502 bad",
+        "503 service",
+        "504 gateway",
+    ]) {
+        return false;
+    }
+    let definite = says(&[
+        "not found",
+        "manifest unknown",
+        "does not exist",
+        "denied",
+        "unauthorized",
+        "authentication required",
+        "forbidden",
+        "no such host",
+        "dial tcp: lookup",
+        "no match for platform",
+        "server gave http response to https client",
+    ]);
+    definite && (tries >= 2 || age(now, pod.status.start_time) >= PULLED_TWICE_SECONDS)
+}
+
+/// It runs, and its readiness or startup probe does not pass.
+fn not_ready(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, runs: i64) -> PodState {
+    let container = pod
+        .spec
+        .containers
+        .iter()
+        .chain(&pod.spec.init_containers)
+        .find(|container| container.name == status.name);
+    let events = events_of(snapshot, pod);
+    let last = events
+        .iter()
+        .rfind(|event| event.reason == "Unhealthy" && !event.message.starts_with("Liveness"));
+    let words = last.map_or_else(
+        || format!("container {} is not ready", status.name),
+        |event| event.message.clone(),
+    );
+    let seen = |event: &&&Event| event.count.max(1) >= 2;
+    let answers_wrong = last.filter(seen).is_some_and(|event| {
+        [
+            "statuscode: 404",
+            "statuscode: 401",
+            "statuscode: 403",
+            "statuscode: 405",
+        ]
+        .iter()
+        .any(|code| event.message.contains(code))
+            && runs >= WRONG_ANSWER_SECONDS
+    });
+    let cannot_run = last.filter(seen).is_some_and(|event| {
+        event.message.contains("no such file or directory")
+            || event.message.contains("executable file not found")
+            || event.message.contains("permission denied")
+    });
+    if answers_wrong || cannot_run || container.is_some_and(asks_unknown_port) {
+        return PodState::Failed(words);
+    }
+    if runs < STARTING_SECONDS {
+        return PodState::Underway(words);
+    }
+    PodState::Suffers(words)
+}
+
+/// A probe that names a port which the container does not declare never passes.
+fn asks_unknown_port(container: &Container) -> bool {
+    [&container.readiness_probe, &container.startup_probe]
+        .into_iter()
+        .flatten()
+        .filter_map(|probe| {
+            let http = probe.http_get.as_ref().map(|http| &http.port);
+            http.or(probe.tcp_socket.as_ref().map(|tcp| &tcp.port))
+        })
+        .filter_map(serde_json::Value::as_str)
+        .filter(|port| port.parse::<u16>().is_err())
+        .any(|port| container.ports.iter().all(|declared| declared.name != port))
+}
+
+fn events_of<'a>(snapshot: &'a Snapshot, pod: &Pod) -> Vec<&'a Event> {
+    snapshot.events_of("Pod", &pod.metadata.namespace, &pod.metadata.name)
+}
+
+/// Whether a controller's message says that admission refused its Pods, and would again.
+pub(super) fn is_refusal(message: &str) -> bool {
+    [
+        "exceeded quota",
+        "violates PodSecurity",
+        "denied the request",
+        "usage per Container",
+        "usage per Pod",
+        "must specify",
+        "no PriorityClass",
+        "unable to validate against any security context constraint",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+/// The last event by which a controller says that it may not create Pods, if none could be created since.
+pub(super) fn create_refused(
+    snapshot: &Snapshot,
+    key: &WorkloadKey,
+    now: Timestamp,
+) -> Option<String> {
+    if !snapshot.pods_of(key).is_empty() {
+        return None;
+    }
+    let state = snapshot.namespaces.get(&key.namespace)?;
+    let owners = state.workloads.iter().filter(|workload| {
+        workload
+            .metadata
+            .owner_references
+            .iter()
+            .any(|owner| owner.name == key.name && owner.kind.eq_ignore_ascii_case(&key.kind))
+    });
+    let mut events: Vec<&Event> = owners
+        .flat_map(|owner| snapshot.events_of(&owner.kind, &key.namespace, &owner.metadata.name))
+        .chain(snapshot.events_of(&key.kind, &key.namespace, &key.name))
+        .filter(|event| matches!(event.reason.as_str(), "FailedCreate" | "SuccessfulCreate"))
+        .collect();
+    events.sort_by_key(|event| event.seen_at());
+    let last = events.last()?;
+    let account = last.message.contains("serviceaccount") && last.message.contains("not found");
+    let first = events
+        .iter()
+        .find(|event| event.reason == "FailedCreate")
+        .and_then(|event| event.first_timestamp.or(event.seen_at()));
+    let certain = is_refusal(&last.message)
+        // The account may be applied a moment later.
+        || account && age(now, first) >= MISSING_SECONDS;
+    (last.reason == "FailedCreate" && certain).then(|| last.message.clone())
+}
