@@ -1,19 +1,17 @@
-//! HTTP and HTTPS over the connection that was dialled: the question of the spec, redirects on the same host, and whether what answers is
-//! HTTP at all. IO: connections.
+//! HTTP and HTTPS at the address that was dialled: the question of the spec, redirects on the same host, and whether what answers is HTTP at
+//! all. IO: connections.
 
 mod exchange;
 
 use std::time::Duration;
 
-use base64::Engine as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::HttpQuestion;
 use crate::probe::found::{Failure, Found};
-use crate::probe::http::exchange::{Head, exchange};
+use crate::probe::http::exchange::{Asker, Head, basic};
 use crate::probe::login::Login;
-use crate::probe::peer::Stream;
 use crate::probe::talk::Ask;
 use crate::probe::wire::{StepError, StepName};
 use crate::protocol::Protocol;
@@ -33,15 +31,17 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         .and_then(|question| question.path.clone())
         .unwrap_or_else(|| NOWHERE.to_owned());
     let mut steps = Vec::new();
-    let first = match open(Box::new(stream), ask, secure).await {
-        Ok((stream, step)) => {
-            steps.extend(step);
-            stream
+    if secure {
+        match ask.secure(Box::new(stream), &[b"http/1.1"]).await {
+            Ok((_, step)) => steps.push(step),
+            Err(step) => return vec![*step],
         }
-        Err(step) => return vec![*step],
-    };
+    } else {
+        // A server that takes one client at a time must be free for the request.
+        drop(stream);
+    }
     let begun = Instant::now();
-    let step = match walk(first, ask, secure, &path).await {
+    let step = match walk(ask, secure, &path).await {
         Ok(answer) => judge(ask, question, &answer).await,
         Err(failure) if wants_client_certificate(&failure) => Found::skipped(
             StepName::Protocol,
@@ -64,37 +64,13 @@ struct Answer {
     elsewhere: Option<String>,
 }
 
-/// Opens TLS where it is wanted.
-async fn open(
-    stream: Stream,
-    ask: &Ask<'_>,
-    secure: bool,
-) -> Result<(Stream, Option<Found>), Box<Found>> {
-    if !secure {
-        return Ok((stream, None));
-    }
-    let (secured, step) = ask.secure(stream, &[b"http/1.1"]).await?;
-    Ok((Box::new(secured.stream), Some(step)))
-}
-
 /// Asks, and follows redirects on the same host.
-async fn walk(
-    mut stream: Stream,
-    ask: &Ask<'_>,
-    secure: bool,
-    path: &str,
-) -> Result<Answer, Failure> {
+async fn walk(ask: &Ask<'_>, secure: bool, path: &str) -> Result<Answer, Failure> {
+    let asker = Asker::new(ask, secure)?;
     let declared = path != NOWHERE;
     let mut path = path.to_owned();
     for _ in 0..=REDIRECTS {
-        let head = exchange(
-            stream,
-            ask,
-            &authority(ask, secure),
-            &path,
-            authorization(ask),
-        )
-        .await?;
+        let head = asker.get(&path).await?;
         let Some(location) = head.location.as_deref().filter(|_| head.is_redirect()) else {
             return Ok(Answer {
                 head,
@@ -110,11 +86,6 @@ async fn walk(
                 return Ok(Answer { head, elsewhere });
             }
         }
-        let dialled = ask.network.connect(ask.address, &ask.clock).await?;
-        stream = open(Box::new(dialled), ask, secure)
-            .await
-            .map_err(|step| Failure::new(step.error.unwrap_or(StepError::Broken), step.detail))?
-            .0;
     }
     Err(Failure::new(
         StepError::HttpRedirectLoop,
@@ -178,25 +149,12 @@ fn authority(ask: &Ask<'_>, secure: bool) -> String {
     }
 }
 
-fn authorization(ask: &Ask<'_>) -> Option<String> {
-    let credentials = &ask.login.account()?.credentials;
-    let text = format!(
-        "{}:{}",
-        credentials.user.as_ref()?,
-        credentials.password.as_deref().unwrap_or_default()
-    );
-    Some(format!(
-        "Basic {}",
-        base64::engine::general_purpose::STANDARD.encode(text)
-    ))
-}
-
 /// HTTP knows of a login only if the client's own URL carries one.
 fn login_step(ask: &Ask<'_>, status: Option<&str>) -> Option<Found> {
     let Login::With(account) = ask.login else {
         return None;
     };
-    authorization(ask)?;
+    basic(ask)?;
     let step = match status? {
         "401" => Found::fail(
             StepName::Login,

@@ -93,7 +93,7 @@ impl Network {
 }
 
 /// A connect that the system refused, by what it says.
-fn refused(address: SocketAddr, error: &io::Error) -> Failure {
+pub(crate) fn refused(address: SocketAddr, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::new(
             StepError::Refused,

@@ -83,8 +83,16 @@ impl Peer {
         }
     }
 
+    /// Uses up what was read, and starts anew.
+    pub(crate) fn forget(&mut self) {
+        self.buffer.clear();
+    }
+
     /// Reads more; the number of bytes that came.
-    async fn more(&mut self, end: Instant) -> Result<usize, Failure> {
+    ///
+    /// # Errors
+    /// Closed, silent or broken.
+    pub(crate) async fn more(&mut self, end: Instant) -> Result<usize, Failure> {
         let before = self.buffer.len();
         self.buffer.reserve(CHUNK);
         match self.clock.by(end, self.io.read_buf(&mut self.buffer)).await {

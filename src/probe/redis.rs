@@ -1,15 +1,15 @@
-//! Redis, Valkey and their kin, spoken by hand: the client library loses the codes of AUTH, of a full server and of protected mode. IO: the
-//! connection.
+//! Redis, Valkey and their kin: the client library packs the commands and parses the replies, its connections stay unused, since they lose
+//! the codes of AUTH, of a full server and of protected mode. IO: the connection.
 
 mod state;
 
+use ::redis::{Cmd, Value, parse_redis_value};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::Credentials;
 use crate::probe::found::{Failure, Found};
 use crate::probe::login::Login;
-
 use crate::probe::peer::{MESSAGE, Peer};
 use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName, StepStatus};
@@ -170,12 +170,11 @@ fn code(text: &str) -> &str {
 
 /// Sends one command and reads its reply.
 async fn command(peer: &mut Peer, ask: &Ask<'_>, words: &[&str]) -> Result<Reply, Failure> {
-    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    let mut packed = Cmd::new();
     for word in words {
-        bytes.extend(format!("${}\r\n", word.len()).bytes());
-        bytes.extend(word.bytes());
-        bytes.extend(b"\r\n");
+        packed.arg(*word);
     }
+    let bytes = packed.get_packed_command();
     let end = ask.clock.phase(ANSWER);
     let sent = peer.send(&bytes, end).await;
     // A server that turns clients away says why before it closes: read even if sending failed.
@@ -185,29 +184,94 @@ async fn command(peer: &mut Peer, ask: &Ask<'_>, words: &[&str]) -> Result<Reply
     }
 }
 
+/// One reply; questions and replies alternate, so all that was read belongs to it.
 async fn reply(peer: &mut Peer, end: Instant) -> Result<Reply, Failure> {
-    let line = peer.line(end).await?;
-    let text = String::from_utf8_lossy(&line).into_owned();
-    let Some(rest) = text.get(1..) else {
-        return Err(peer.mismatch());
-    };
-    match line.first() {
-        Some(b'+') => Ok(Reply::Text(rest.to_owned())),
-        Some(b':') if rest.parse::<i64>().is_ok() => Ok(Reply::Text(rest.to_owned())),
-        Some(b'-') => Ok(Reply::Error(rest.to_owned())),
-        Some(b'$') => match rest.parse::<i64>() {
-            Ok(length) if length < 0 => Ok(Reply::Other),
-            Ok(length) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                if length > MESSAGE {
-                    return Err(peer.mismatch());
-                }
-                let bytes = peer.exact(length + 2, end).await?;
-                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
-                Ok(Reply::Text(text))
+    loop {
+        let bytes = peer.unread();
+        match parse(bytes) {
+            Some(Ok(reply)) => {
+                peer.forget();
+                return Ok(reply);
             }
-            Err(_) => Err(peer.mismatch()),
-        },
-        _ => Err(peer.mismatch()),
+            None if bytes.len() < MESSAGE => peer.more(end).await?,
+            _ => return Err(peer.mismatch()),
+        };
+    }
+}
+
+/// What the bytes say; nothing yet if the reply goes on, an error if they are no reply.
+fn parse(bytes: &[u8]) -> Option<Result<Reply, ()>> {
+    // What is asked here is answered by one of these kinds: with another first byte another protocol speaks.
+    if !b"+-:$".contains(bytes.first()?) {
+        return Some(Err(()));
+    }
+    match parse_redis_value(bytes) {
+        Ok(value) => Some(Ok(Reply::of(value))),
+        Err(error) if error.is_io_error() => None,
+        Err(_) => Some(Err(())),
+    }
+}
+
+impl Reply {
+    fn of(value: Value) -> Self {
+        match value {
+            Value::Okay => Self::Text("OK".to_owned()),
+            Value::SimpleString(text) => Self::Text(text),
+            Value::Int(number) => Self::Text(number.to_string()),
+            Value::BulkString(bytes) => Self::Text(String::from_utf8_lossy(&bytes).into_owned()),
+            Value::ServerError(error) => Self::Error(match error.details() {
+                Some(details) => format!("{} {details}", error.code()),
+                None => error.code().to_owned(),
+            }),
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_read_whole_and_errors_keep_their_words() {
+        let text = |text: &str| Reply::Text(text.to_owned());
+        let error = |text: &str| Reply::Error(text.to_owned());
+        for (bytes, expected) in [
+            (&b"+PONG\r\n"[..], text("PONG")),
+            (b"+OK\r\n", text("OK")),
+            (b":-7\r\n", text("-7")),
+            (b"$4\r\na\r\nb\r\n", text("a\r\nb")),
+            (b"$0\r\n\r\n", text("")),
+            (b"$-1\r\n", Reply::Other),
+            (
+                b"-ERR max number of clients reached\r\n",
+                error("ERR max number of clients reached"),
+            ),
+            (
+                b"-DENIED Redis is running in protected mode\r\n",
+                error("DENIED Redis is running in protected mode"),
+            ),
+            (b"-LOADING later\r\n", error("LOADING later")),
+            (b"-MISCONF\r\n", error("MISCONF")),
+        ] {
+            assert_eq!(parse(bytes), Some(Ok(expected)));
+            for length in 0..bytes.len() {
+                assert_eq!(parse(&bytes[..length]), None, "{:?}", &bytes[..length]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_told_at_once() {
+        for bytes in [
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
+            b"*9999999999\r\n",
+            b":seven\r\n",
+            b"$x\r\n",
+            b"$3\r\nabcdef\r\n",
+            b"\0",
+        ] {
+            assert_eq!(parse(bytes), Some(Err(())), "{bytes:?}");
+        }
     }
 }

@@ -233,7 +233,7 @@ pub(crate) async fn secure(
 }
 
 /// Why a handshake failed.
-fn failed(error: &std::io::Error) -> Failure {
+pub(crate) fn failed(error: &std::io::Error) -> Failure {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
