@@ -3,6 +3,7 @@
 //! The order is that of Docker Compose: YAML with anchors ([`tree`]) → variables ([`interpolate`]) → `extends` and `include`
 //! ([`load`](mod@load)) → several files ([`merge`]) → the typed model ([`service`]) → profiles and networks ([`normalise`]).
 
+mod context;
 mod disk;
 mod dockerfile;
 mod duration;
@@ -261,6 +262,7 @@ mod tests {
                 ("/etc/nginx.conf", "nginx.conf", "proxy_pass http://api;"),
                 ("/etc/conf.d/a.conf", "conf.d/a.conf", "a"),
                 ("/etc/conf.d/b.conf", "conf.d/b.conf", "b"),
+                ("/etc/conf.d/deeper/c.conf", "conf.d/deeper/c.conf", "c"),
                 ("/inline", "configs.inline", "to db:5432"),
                 ("/f", "c.txt", "config"),
             ]

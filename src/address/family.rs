@@ -39,12 +39,17 @@ const GENERIC: [&str; 4] = ["db", "database", "sql", "datasource"];
 /// An environment, indexed by what its keys mean.
 pub(super) struct Environment<'a> {
     values: &'a BTreeMap<String, String>,
-    /// Variables whose value is in a Secret: they exist, and that is all.
-    hidden: &'a BTreeSet<String>,
+    /// The keys with a value, known or not, cut into words once.
+    keys: Vec<(&'a String, Vec<String>)>,
+    /// User, password and database of each stem.
+    parts: BTreeMap<Vec<String>, [Option<Part>; 3]>,
     /// Stems of keys that hold a host.
     owners: BTreeSet<Vec<String>>,
     ports: Vec<PortVariable>,
 }
+
+/// A variable that holds a part of a login, and how usual its last word is: the smallest counts.
+type Part = (usize, String);
 
 struct PortVariable {
     name: String,
@@ -66,9 +71,17 @@ pub(super) fn families(
     let secret_hosts = hidden
         .iter()
         .filter(|name| key::role(name) == key::Role::Host);
+    let keys: Vec<(&String, Vec<String>)> = values
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, _)| name)
+        .chain(hidden)
+        .map(|name| (name, key::words(name)))
+        .collect();
     let environment = Environment {
         values,
-        hidden,
+        parts: parts(&keys),
+        keys,
         owners: read
             .iter()
             .map(|(name, _)| *name)
@@ -84,6 +97,28 @@ pub(super) fn families(
         }
     }
     families
+}
+
+/// The parts of logins by their stem.
+fn parts(keys: &[(&String, Vec<String>)]) -> BTreeMap<Vec<String>, [Option<Part>; 3]> {
+    let tails: [&[&str]; 3] = [&USERS, &PASSWORDS, &DATABASES];
+    let mut found: BTreeMap<Vec<String>, [Option<Part>; 3]> = BTreeMap::new();
+    for (name, words) in keys {
+        for (kind, tails) in tails.iter().enumerate() {
+            let Some((stem, tail)) = key::split_words(words, tails) else {
+                continue;
+            };
+            let rank = tails
+                .iter()
+                .position(|one| *one == tail)
+                .unwrap_or(tails.len());
+            let slot = &mut found.entry(stem).or_default()[kind];
+            if slot.as_ref().is_none_or(|(known, _)| rank < *known) {
+                *slot = Some((rank, (*name).clone()));
+            }
+        }
+    }
+    found
 }
 
 fn port_variables(values: &BTreeMap<String, String>) -> Vec<PortVariable> {
@@ -231,21 +266,19 @@ impl Environment<'_> {
 
     fn protocol(&self, stem: &[String]) -> Option<Protocol> {
         key::protocol_of(stem).or_else(|| {
-            self.values.iter().find_map(|(name, value)| {
-                let (other, _) = key::split_tail(name, &TYPES)?;
-                (other == stem)
-                    .then(|| value.rsplit(['.', '\\']).find_map(scheme::product))
-                    .flatten()
+            self.keys.iter().find_map(|(name, words)| {
+                let (other, _) = key::split_words(words, &TYPES)?;
+                let value = self.values.get(*name).filter(|_| other == stem)?;
+                value.rsplit(['.', '\\']).find_map(scheme::product)
             })
         })
     }
 
     fn tls(&self, stem: &[String]) -> Option<TlsMode> {
-        self.values.iter().find_map(|(name, value)| {
-            let words = key::words(name);
-            let rest = words.strip_prefix(stem).filter(|_| !stem.is_empty());
-            let rest = match rest {
-                Some(rest) => rest.join(""),
+        self.keys.iter().find_map(|(name, words)| {
+            let value = self.values.get(*name)?;
+            let rest = match words.strip_prefix(stem).filter(|_| !stem.is_empty()) {
+                Some(rest) => rest.concat(),
                 // `PGSSLMODE`.
                 None => words.concat().strip_prefix(&stem.concat())?.to_owned(),
             };
@@ -272,9 +305,9 @@ impl Environment<'_> {
             });
         }
         let stem = self.login_stem(stem, protocol);
-        let parts = stem.as_deref().map(|stem| {
-            let get = |tails: &[&str]| self.variable(stem, tails);
-            (get(&USERS), get(&PASSWORDS), get(&DATABASES))
+        let parts = stem.and_then(|stem| self.parts.get(&stem)).map(|parts| {
+            let name = |part: &Option<Part>| part.as_ref().map(|(_, name)| name.clone());
+            (name(&parts[0]), name(&parts[1]), name(&parts[2]))
         });
         match parts {
             Some((user, Some(password), database)) => {
@@ -303,7 +336,7 @@ impl Environment<'_> {
     /// The stem under which user and password of a host stand: its own; the product's other name; or the nearest shorter stem, or
     /// the one of the product, that no other host owns.
     fn login_stem(&self, stem: &[String], protocol: Option<Protocol>) -> Option<Vec<String>> {
-        let has = |stem: &[String]| self.variable(stem, &PASSWORDS).is_some();
+        let has = |stem: &[String]| self.parts.get(stem).is_some_and(|parts| parts[1].is_some());
         if has(stem) && !stem.is_empty() {
             return Some(stem.to_vec());
         }
@@ -347,9 +380,10 @@ impl Environment<'_> {
             Protocol::Mssql,
         ];
         let found: BTreeSet<Vec<String>> = self
-            .names()
-            .filter_map(|name| key::split_tail(name, &PASSWORDS))
-            .map(|(stem, _)| stem)
+            .parts
+            .iter()
+            .filter(|(_, parts)| parts[1].is_some())
+            .map(|(stem, _)| stem.clone())
             .filter(|stem| {
                 stem.len() == 1
                     && key::protocol_of(stem).is_some_and(|found| {
@@ -362,20 +396,6 @@ impl Environment<'_> {
         } else {
             Vec::new()
         }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &String> {
-        self.values.keys().chain(self.hidden)
-    }
-
-    /// The variable of that stem with one of the tails, in the order of the tails.
-    fn variable(&self, stem: &[String], tails: &[&str]) -> Option<String> {
-        tails.iter().find_map(|tail| {
-            self.names()
-                .filter(|name| self.values.get(*name).is_none_or(|value| !value.is_empty()))
-                .find(|name| key::split_tail(name, &[tail]).is_some_and(|(found, _)| found == stem))
-                .cloned()
-        })
     }
 }
 

@@ -361,20 +361,24 @@ pub(super) fn fused<'a>(word: &'a str, tails: &[&'a str]) -> Option<(&'a str, &'
 
 /// The words before the tail, and the tail: `REDIS_CACHE_HOST` → (`[redis, cache]`, `host`); also for fused words.
 pub(super) fn split_tail(key: &str, tails: &[&str]) -> Option<(Vec<String>, String)> {
-    let mut words = words(key);
-    while words.last().is_some_and(|word| word.parse::<u32>().is_ok()) && words.len() > 1 {
-        words.pop();
-    }
-    let last = words.last()?.clone();
+    split_words(&words(key), tails)
+}
+
+/// The same for a key that is cut into words already.
+pub(super) fn split_words(words: &[String], tails: &[&str]) -> Option<(Vec<String>, String)> {
+    let number = |word: &String| word.bytes().all(|byte| byte.is_ascii_digit());
+    let (at, last) = words
+        .iter()
+        .enumerate()
+        .rev()
+        .find(|(at, word)| *at == 0 || !number(word))?;
     if tails.contains(&last.as_str()) {
-        words.pop();
-        return Some((words, last));
+        return Some((words[..at].to_vec(), last.clone()));
     }
-    let (stem, tail) = fused(&last, tails)?;
-    let (stem, tail) = (stem.to_owned(), tail.to_owned());
-    words.pop();
-    words.push(stem);
-    Some((words, tail))
+    let (stem, tail) = fused(last, tails)?;
+    let mut found = words[..at].to_vec();
+    found.push(stem.to_owned());
+    Some((found, tail.to_owned()))
 }
 
 /// The stem of a key that holds a host; the whole key if it has no tail (`PAPERLESS_REDIS`).

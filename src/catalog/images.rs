@@ -112,10 +112,9 @@ impl Images {
         self.dials
             .iter()
             .filter(|entry| {
-                entry
-                    .names
-                    .iter()
-                    .any(|wanted| wanted == name || path.ends_with(&format!("/{wanted}")))
+                entry.names.iter().any(|wanted| {
+                    *wanted == name || *wanted == path || path.ends_with(&format!("/{wanted}"))
+                })
             })
             .flat_map(|entry| entry.dials.clone())
             .collect()

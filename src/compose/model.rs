@@ -162,6 +162,8 @@ pub struct Build {
     pub environment: BTreeMap<String, String>,
     /// Image of the last `FROM`, if it is no earlier stage.
     pub base_image: Option<String>,
+    /// Configuration files beside the Dockerfile, by well-known names.
+    pub files: Vec<MountedFile>,
 }
 
 /// One of `links`.

@@ -14,6 +14,18 @@ use super::tree::Value;
 const MAX_BYTES: usize = 256 * 1024;
 /// Of a mounted folder no more files are read.
 const MAX_FILES: usize = 200;
+/// Nor what lies deeper in it.
+const MAX_DEPTH: usize = 3;
+/// Folders that hold no configuration.
+const SKIPPED: [&str; 7] = [
+    "node_modules",
+    "vendor",
+    "venv",
+    "__pycache__",
+    "target",
+    "dist",
+    "data",
+];
 /// Where a host keeps no configuration of an application, but files that never end.
 const SYSTEM: [&str; 6] = ["/proc", "/sys", "/dev", "/run", "/var", "/etc"];
 
@@ -112,9 +124,40 @@ fn bound(reader: &mut Reader<'_>, mount: &Mount, item: &Field<'_>, out: &mut Ser
         file(reader, &path, mount.target.clone(), out);
         return;
     };
-    for name in names.iter().take(MAX_FILES) {
-        let target = format!("{}/{name}", mount.target.trim_end_matches('/'));
-        file(reader, &path.join(name), target, out);
+    // The whole project is code of all its services: only what lies at its top is looked at.
+    let depth = if path == reader.working_directory {
+        1
+    } else {
+        MAX_DEPTH
+    };
+    let limit = out.mounts.len() + MAX_FILES;
+    folder(reader, (&path, &mount.target), (&names, depth, limit), out);
+}
+
+/// The files of a mounted folder, those of its own folders after them.
+fn folder(
+    reader: &Reader<'_>,
+    (path, target): (&Path, &str),
+    (names, depth, limit): (&[String], usize, usize),
+    out: &mut Service,
+) {
+    let mut folders = Vec::new();
+    for name in names {
+        if out.mounts.len() >= limit {
+            return;
+        }
+        let inner = path.join(name);
+        let seen = format!("{}/{name}", target.trim_end_matches('/'));
+        let skipped = name.starts_with('.') || SKIPPED.contains(&name.as_str());
+        match reader.files.list(&inner) {
+            Ok(names) if depth > 1 && !skipped => folders.push((inner, seen, names)),
+            Ok(_) => {}
+            // No folder.
+            Err(_) => file(reader, &inner, seen, out),
+        }
+    }
+    for (inner, seen, names) in folders {
+        folder(reader, (&inner, &seen), (&names, depth - 1, limit), out);
     }
 }
 

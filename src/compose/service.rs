@@ -175,20 +175,32 @@ impl Reader<'_> {
                 )
             };
         let folder = context.clone().unwrap_or_else(|| ".".to_owned());
+        let local = active && !folder.contains("://");
+        let beside = paths::folder(&paths::join(
+            &paths::join(self.working_directory, &folder),
+            file.as_deref().unwrap_or("Dockerfile"),
+        ));
+        let files = if local {
+            super::context::read(self.files, &beside, self.working_directory)
+        } else {
+            Vec::new()
+        };
         let dockerfile = inline.or_else(|| {
             // A Dockerfile that is not here only means that nothing is known of the image.
             let path = paths::join(
                 &paths::join(self.working_directory, &folder),
                 file.as_deref().unwrap_or("Dockerfile"),
             );
-            (active && !folder.contains("://"))
-                .then(|| self.files.read(&path).ok())
-                .flatten()
+            local.then(|| self.files.read(&path).ok()).flatten()
         });
         let read = dockerfile
             .map(|text| super::dockerfile::read(&text, target.as_deref(), &arguments))
             .unwrap_or_default();
-        Ok(Build { context, ..read })
+        Ok(Build {
+            context,
+            files,
+            ..read
+        })
     }
 
     fn arguments(&self, field: &Field<'_>) -> Result<BTreeMap<String, String>, ComposeError> {

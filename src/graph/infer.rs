@@ -17,7 +17,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
-use crate::compose::{ComposeFile, Service, WarningKind};
+use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
 
 use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 
@@ -82,6 +82,9 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     for service in all(file) {
         project.depends(service, &mut work.drafts);
     }
+    for service in file.services.values() {
+        project.named_after(service, &mut work.drafts);
+    }
     work.unresolved();
     let Work {
         drafts,
@@ -120,12 +123,18 @@ fn all(file: &ComposeFile) -> impl Iterator<Item = &Service> {
 fn shared_files(file: &ComposeFile) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for service in all(file) {
-        for mount in &service.mounts {
+        for mount in files_of(service) {
             seen.entry(&mount.source).or_default().insert(&service.name);
         }
     }
     seen.retain(|_, tiers| tiers.len() > 1);
     seen
+}
+
+/// What a service sees: mounted files, and those that its build copies.
+fn files_of(service: &Service) -> impl Iterator<Item = &MountedFile> {
+    let built = service.build.iter().flat_map(|build| &build.files);
+    service.mounts.iter().chain(built)
 }
 
 /// What is being put together.
@@ -160,14 +169,12 @@ impl Work<'_> {
             environment,
             secret_variables: BTreeSet::new(),
             words: tiers::words(service),
-            files: service
-                .mounts
-                .iter()
+            files: files_of(service)
                 .map(|mount| (mount.target.clone(), mount.text.clone()))
                 .collect(),
             image: service.image.clone(),
         };
-        for mount in &service.mounts {
+        for mount in files_of(service) {
             if mount.text.contains("127.0.0.11") {
                 self.note(
                     NoteKind::Information,
@@ -178,13 +185,23 @@ impl Work<'_> {
                 );
             }
         }
-        for raw in scan(&source, &names, catalog) {
-            let common = matches!(&raw.place, Place::File(path) if service
-                .mounts
-                .iter()
-                .any(|mount| mount.target == *path && shared.contains_key(mount.source.as_str())));
-            if common && !concerns(service, &raw) {
+        for mut raw in scan(&source, &names, catalog) {
+            let sharers = match &raw.place {
+                Place::File(path) => files_of(service)
+                    .find(|file| file.target == *path)
+                    .and_then(|file| shared.get(file.source.as_str())),
+                _ => None,
+            };
+            if sharers.is_some_and(|sharers| !concerns(self.file, service, &raw, sharers)) {
                 continue;
+            }
+            // Beside the Dockerfile is not yet in the image.
+            let built = service.build.iter().flat_map(|build| &build.files);
+            if built
+                .into_iter()
+                .any(|file| raw.place == Place::File(file.target.clone()))
+            {
+                raw.confidence = raw.confidence.min(Confidence::Likely);
             }
             self.admit(service, raw);
         }
@@ -328,12 +345,12 @@ impl Work<'_> {
 
     /// A one-shot that carries a copy of its siblings' variables (anchors) needs what it waits for, and not all that they name.
     fn one_shots(&mut self) {
-        let file = self.file;
+        let (file, facts) = (self.file, self.facts);
         self.drafts.retain(|draft| {
             let Some(service) = file
                 .services
                 .get(&draft.from)
-                .filter(|service| service.is_one_shot())
+                .filter(|service| tiers::ends(file, service, facts.get(&service.name)))
             else {
                 return true;
             };
@@ -386,18 +403,33 @@ impl Work<'_> {
     }
 }
 
-/// Whether an address in a file that several tiers see concerns this tier: it waits for the target, or the key names it. Without
-/// any order of start nothing can be told, and everything counts.
-fn concerns(service: &Service, raw: &RawEdge) -> bool {
+/// Whether an address in a file that several tiers see concerns this tier: it waits for the target, or the key names it. What
+/// neither a key nor any order of start gives to one of them counts for all.
+fn concerns(
+    file: &ComposeFile,
+    service: &Service,
+    raw: &RawEdge,
+    sharers: &BTreeSet<&str>,
+) -> bool {
     let RawTarget::Tier(to) = &raw.target else {
         return false;
     };
-    let waits =
-        service.depends_on.contains_key(to) || service.links.iter().any(|link| link.service == *to);
-    let own = crate::address::words(&service.name);
+    let waits = |service: &Service| {
+        service.depends_on.contains_key(to) || service.links.iter().any(|link| link.service == *to)
+    };
     let key = crate::address::words(&raw.key);
-    let named = !own.is_empty() && key.len() > own.len() && key.starts_with(&own);
-    waits || named || (service.depends_on.is_empty() && service.links.is_empty())
+    let named = |name: &str| {
+        let words = crate::address::words(name);
+        !words.is_empty() && key.len() > words.len() && key.starts_with(&words)
+    };
+    if waits(service) || named(&service.name) {
+        return true;
+    }
+    let given = sharers
+        .iter()
+        .filter(|name| **name != to)
+        .any(|name| named(name) || file.services.get(*name).is_some_and(waits));
+    !given
 }
 
 fn origin(service: &Service, place: &Place) -> String {

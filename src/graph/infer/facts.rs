@@ -139,7 +139,11 @@ impl TierFacts {
                 .health
                 .as_ref()
                 .is_some_and(|health| health.port.is_some());
-        if evidence.one_shot && !declared {
+        let store = self
+            .serves
+            .first()
+            .is_some_and(|one| one.protocol.is_store());
+        if evidence.one_shot && !declared && !store {
             return None;
         }
         // A port of its own that nobody declares and no image explains is a wish, not a server.

@@ -95,6 +95,11 @@ impl Drafts {
         self.0.values().filter(move |draft| draft.from == from)
     }
 
+    /// Every draft to a server.
+    pub(super) fn to<'a>(&'a self, to: &'a str) -> impl Iterator<Item = &'a Draft> {
+        self.0.values().filter(move |draft| draft.to == to)
+    }
+
     /// Adds an origin to what is known between two tiers; false if nothing is.
     pub(super) fn confirm(
         &mut self,

@@ -12,6 +12,8 @@ use super::super::Confidence;
 use super::facts::TierFacts;
 use super::merge::{Draft, Drafts};
 use super::names;
+use super::own;
+use super::tiers;
 
 /// What the readers of this file look at.
 pub(super) struct Project<'a> {
@@ -163,8 +165,7 @@ impl<'a> Project<'a> {
                 continue;
             };
             let origin = format!("compose services.{}.depends_on", from.name);
-            let ends = depends.condition == "service_completed_successfully"
-                || to.is_one_shot() && !self.is_store(name);
+            let ends = tiers::ends(self.file, to, self.facts.get(name));
             // `volumes_from`, `ipc`, `pid`, `network_mode` imply an order, and no connection.
             if depends.implied_by.is_some() || ends || to.name == from.name {
                 continue;
@@ -188,6 +189,36 @@ impl<'a> Project<'a> {
         self.inherited(from, drafts);
     }
 
+    /// A store that no one names, called like one tier (`carts-db` beside `carts`), is that tier's: the address stands in its code.
+    pub(super) fn named_after(&self, store: &Service, drafts: &mut Drafts) {
+        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
+            return;
+        }
+        let words = crate::address::words(&store.name);
+        let Some((last, owner)) = words.split_last().filter(|(_, owner)| !owner.is_empty()) else {
+            return;
+        };
+        let kind = ["db", "database", "cache", "store"].contains(&last.as_str())
+            || crate::address::product(last).is_some();
+        let from = self
+            .file
+            .services
+            .values()
+            .find(|service| crate::address::words(&service.name) == owner);
+        let Some(from) = from.filter(|from| {
+            kind && !self.is_store(&from.name) && names::connected(self.file, from, store)
+        }) else {
+            return;
+        };
+        let origin = format!(
+            "compose services.{}: called like {}, and named by no one",
+            store.name, from.name
+        );
+        if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
+            drafts.add(draft);
+        }
+    }
+
     /// Whether an order of start may stand for a connection.
     fn speaks_for_a_connection(&self, from: &Service, to: &Service, drafts: &Drafts) -> bool {
         let store = self.is_store(&to.name);
@@ -195,23 +226,27 @@ impl<'a> Project<'a> {
             .between(&to.name, &from.name)
             .any(|draft| draft.confidence > Confidence::Weak);
         // A worker waits for the web role of the same application because that one migrates.
-        let roles = same_application(from, to) && !store;
-        // Whoever finds others through the docker socket does not call its fellow.
+        let roles = same_application(from, to);
+        // Whoever finds others through the docker socket does not call its fellow; a database calls no application; a shell that
+        // waits for a person calls nobody.
         let fellows = from.docker_socket && to.docker_socket;
-        // A tier whose configuration names other applications would name this one too; stores often stand elsewhere (a secret, a file).
+        let served = self.is_store(&from.name);
+        let idle = own::is_idle(&tiers::words(from));
+        // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
         let names_others = drafts.of(&from.name).any(|draft| {
-            draft.confidence > Confidence::Weak
-                && !draft.external
-                && !is_telemetry(draft)
-                && !self.is_store(&draft.to)
+            draft.confidence > Confidence::Weak && !draft.external && !is_telemetry(draft)
         });
         // Kafka's clients wait for ZooKeeper and talk to the broker.
         let by_broker = self.protocol(&to.name) == Some(Protocol::Zookeeper)
             && drafts
                 .of(&from.name)
                 .any(|draft| draft.protocol == Protocol::Kafka);
-        names::connected(self.file, from, to)
-            && !(backwards || roles || fellows || by_broker || (names_others && !store))
+        let order_only = backwards
+            || fellows
+            || by_broker
+            || idle
+            || (!store && (roles || served || names_others));
+        names::connected(self.file, from, to) && !order_only
     }
 
     /// A role without any address of its own that waits for another role of the same image shares that one's configuration by a

@@ -100,9 +100,32 @@ pub(super) fn program(command: &[String]) -> Option<String> {
 }
 
 pub(super) fn is_client(program: &str) -> bool {
+    // A script that prepares a server runs in the server's image and is none.
+    let prepares = ["init", "setup", "seed", "migrate", "create"];
+    let script = std::path::Path::new(program)
+        .extension()
+        .is_some_and(|end| end == "sh")
+        && address::words(program)
+            .iter()
+            .any(|word| prepares.contains(&word.as_str()));
     CLIENTS.contains(&program)
         || program.starts_with("kafka-topics")
         || program.starts_with("kafka-console")
+        || script
+}
+
+/// Whether a command is a shell that waits for a person, or sleeps for ever.
+pub(super) fn is_idle(command: &[String]) -> bool {
+    let tokens = words::tokens(command);
+    let shell = |token: &String| {
+        let name = token.rsplit('/').next().unwrap_or(token);
+        WRAPPERS.contains(&name) || matches!(name, "zsh" | "cat")
+    };
+    let text = tokens.join(" ");
+    !tokens.is_empty()
+        && (tokens.iter().all(shell)
+            || text.ends_with("tail -f /dev/null") && tokens.len() <= 5
+            || text == "sleep infinity")
 }
 
 pub(super) fn server(program: &str) -> Option<ImagePort> {

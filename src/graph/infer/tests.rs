@@ -303,19 +303,22 @@ fn stores_outside_are_edges_and_other_hosts_are_listed() {
 }
 
 #[test]
-fn a_shared_file_concerns_those_that_wait_for_the_target() {
-    let text = "{ \"GeoMongo\": \"mongo-geo:27017\", \"RateMongo\": \"mongo-rate:27017\" }";
+fn a_shared_file_concerns_those_that_wait_or_are_named_and_the_rest_all() {
+    let text = "{ \"GeoMongo\": \"mongo-geo:27017\", \"RateMongo\": \"mongo-rate:27017\", \"trace\": \"jaeger:6831\" }";
     let mount = |service: Service| mounting(service, "/config.json", text);
     let project = file(vec![
         service("mongo-geo", "mongo"),
         service("mongo-rate", "mongo"),
+        service("jaeger", "jaegertracing/all-in-one"),
         mount(depending(service("geo", "hotel"), &["mongo-geo"])),
         mount(depending(service("rate", "hotel"), &["mongo-rate"])),
     ]);
     assert_eq!(
         edges(&project),
         [
+            "geo->jaeger:6831/udp declared",
             "geo->mongo-geo:27017/mongodb declared",
+            "rate->jaeger:6831/udp declared",
             "rate->mongo-rate:27017/mongodb declared"
         ]
     );
@@ -346,4 +349,88 @@ fn a_link_without_any_port_is_a_note() {
     let inferred = infer(&project, &Catalog::embedded());
     assert!(inferred.edges.is_empty());
     assert_eq!(inferred.notes[0].kind, NoteKind::Incomplete);
+}
+
+#[test]
+fn tiers_that_name_their_peers_wait_for_the_rest() {
+    let project = file(vec![
+        service("db", "postgres:16"),
+        listening(service("metrics", "metrics"), 4000),
+        listening(service("vector", "vector"), 9001),
+        with_environment(
+            depending(service("api", "api"), &["db", "metrics"]),
+            &[("DB_HOST", "db")],
+        ),
+        depending(service("mirror", "postgres:16"), &["vector", "db"]),
+        {
+            let mut shell = depending(service("shell", "tools"), &["db", "metrics"]);
+            shell.entrypoint = Some(vec!["/bin/sh".into()]);
+            shell
+        },
+    ]);
+    // A database may follow another one.
+    assert_eq!(
+        edges(&project),
+        [
+            "api->db:5432/postgres declared",
+            "mirror->db:5432/postgres weak",
+        ]
+    );
+}
+
+#[test]
+fn a_store_called_like_a_tier_is_its_own() {
+    let project = file(vec![
+        listening(service("carts", "carts"), 80),
+        service("carts-db", "mongo"),
+        service("db", "mysql"),
+    ]);
+    assert_eq!(edges(&project), ["carts->carts-db:27017/mongodb weak"]);
+}
+
+#[test]
+fn a_preparation_needs_what_it_waits_for() {
+    let environment = [
+        ("DATABASE_URL", "postgres://u:p@db/x"),
+        ("AMQP_URL", "amqp://u:p@mq"),
+    ];
+    let mut migrator =
+        with_environment(depending(service("migrator", "app"), &["db"]), &environment);
+    migrator.restart_condition = Some("on-failure".into());
+    let project = file(vec![
+        service("db", "postgres:16"),
+        service("mq", "rabbitmq"),
+        with_environment(service("api", "app"), &environment),
+        migrator,
+    ]);
+    assert_eq!(
+        edges(&project),
+        [
+            "api->db:5432/postgres declared",
+            "api->mq:5672/amqp declared",
+            "migrator->db:5432/postgres declared",
+        ]
+    );
+}
+
+#[test]
+fn what_a_profile_switches_off_is_optional_or_a_note() {
+    let mut project = file(vec![
+        listening(service("vote", "vote"), 80),
+        with_environment(
+            service("api", "api"),
+            &[("SEARCH_URL", "http://search:9200")],
+        ),
+    ]);
+    for service in [
+        depending(service("seed", "seed"), &["vote"]),
+        service("search", "elasticsearch"),
+    ] {
+        project.inactive.insert(service.name.clone(), service);
+    }
+    let inferred = infer(&project, &Catalog::embedded());
+    assert_eq!(edges(&project), ["seed->vote:80/http weak"]);
+    assert!(inferred.edges[0].optional);
+    assert!(!inferred.tiers["seed"].expected && inferred.tiers["vote"].expected);
+    assert!(inferred.notes[0].message.contains("switches off"));
 }

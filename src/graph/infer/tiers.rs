@@ -94,7 +94,7 @@ pub(super) fn tier(
         names: names::of_service(service),
         server: facts.and_then(|facts| facts.server().cloned()),
         ports: facts.map(TierFacts::listens).unwrap_or_default(),
-        one_shot: service.is_one_shot(),
+        one_shot: ends(file, service, facts),
         expected: active && service.replicas != Some(0) && !service.provider,
         image: service.image.clone(),
         health_path: facts.and_then(|facts| facts.health_path().cloned()),
@@ -104,4 +104,28 @@ pub(super) fn tier(
             .collect(),
         ..Tier::default()
     }
+}
+
+/// Whether it ends on its own: others wait for its end, or it is not restarted or called like a preparation, and serves nothing.
+pub(super) fn ends(file: &ComposeFile, service: &Service, facts: Option<&TierFacts>) -> bool {
+    let awaited = file
+        .services
+        .values()
+        .filter_map(|other| other.depends_on.get(&service.name))
+        .any(|depends| depends.condition == "service_completed_successfully");
+    let prepares = [
+        "init",
+        "migrate",
+        "migration",
+        "migrations",
+        "migrator",
+        "seed",
+        "seeder",
+        "setup",
+    ];
+    let called = crate::address::words(&service.name)
+        .last()
+        .is_some_and(|word| prepares.contains(&word.as_str()));
+    awaited
+        || ((service.is_one_shot() || called) && facts.is_none_or(|facts| facts.server().is_none()))
 }

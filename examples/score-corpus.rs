@@ -1,0 +1,256 @@
+//! Measures the tier graph against hand-labelled compose files: precision, recall, and every miss with its reason.
+//!
+//! `cargo run --example score-corpus [FOLDER]`, by default `../shared/corpus` beside the checkout. `edges.tsv` there holds: id, path of the
+//! compose file, `from>to:port/protocol` joined by `;` (a trailing `?`: counts neither way). Ports count, protocols do not.
+//!
+//! How weak edges (`depends_on` alone) count: the labels do not tell them apart, so both figures are printed. `all` counts every edge
+//! between tiers; `firm` leaves the weak ones out, as a verdict that must not rest on them would. Edges to hosts outside and to tiers
+//! that a profile switches off are no part of either. `evidence` is the recall where the given files hold what tells the edge: an edge
+//! whose target the client's files name nowhere, or only in `depends_on` without anything that tells a port, cannot be derived.
+#![expect(
+    clippy::print_stdout,
+    reason = "it is a program whose result is what it prints"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use k8sverify::catalog::Catalog;
+use k8sverify::compose::{self, ComposeFile, DiskFiles, LoadOptions, Service};
+use k8sverify::graph::{Confidence, Inferred, infer};
+
+/// `from>to:port`.
+type Connection = (String, String, u16);
+
+/// Why a labelled edge was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    /// The client's files name the target nowhere: it stands in code, in an image or in a file that is not given.
+    NotInTheFiles,
+    /// `depends_on` names the target, and nothing tells where it listens.
+    NoPort,
+    /// The edge is there with another port.
+    OtherPort,
+    /// The client's files name the target, and it was not read.
+    NotRead,
+}
+
+#[derive(Default)]
+struct Score {
+    right: usize,
+    wrong: usize,
+    missed: usize,
+}
+
+impl Score {
+    #[expect(clippy::cast_precision_loss, reason = "counts of edges are small")]
+    fn share(part: usize, rest: usize) -> f64 {
+        if part + rest == 0 {
+            1.0
+        } else {
+            part as f64 / (part + rest) as f64
+        }
+    }
+
+    fn print(&self, name: &str) {
+        println!(
+            "{name:<9} precision {:.3}  recall {:.3}  ({} right, {} wrong, {} missed)",
+            Self::share(self.right, self.wrong),
+            Self::share(self.right, self.missed),
+            self.right,
+            self.wrong,
+            self.missed
+        );
+    }
+}
+
+fn main() -> ExitCode {
+    let folder = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "../shared/corpus".to_owned());
+    let folder = PathBuf::from(folder);
+    let table = match std::fs::read_to_string(folder.join("edges.tsv")) {
+        Ok(table) => table,
+        Err(error) => {
+            println!(
+                "cannot read {}: {error}",
+                folder.join("edges.tsv").display()
+            );
+            return ExitCode::from(2);
+        }
+    };
+    let catalog = Catalog::embedded();
+    let (mut all, mut firm, mut evidence) = (Score::default(), Score::default(), Score::default());
+    let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
+    let mut slowest = (Duration::ZERO, String::new());
+    let mut broken = false;
+    for row in table.lines().skip(1) {
+        let [id, path, labels] = row.split('\t').collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        let start = Instant::now();
+        let file = match load(&folder.join(id).join(path)) {
+            Ok(file) => file,
+            Err(error) => {
+                println!("{id}: {error}");
+                broken = true;
+                continue;
+            }
+        };
+        let parsed = start.elapsed();
+        let inferred = infer(&file, &catalog);
+        let time = start.elapsed();
+        if time > slowest.0 {
+            slowest = (
+                time,
+                format!("{id}, {} ms of it parsing", parsed.as_millis()),
+            );
+        }
+        let (wanted, uncertain) = labelled(labels);
+        let everything = found(&inferred, Confidence::Weak);
+        let strong = found(&inferred, Confidence::Likely);
+        count(&mut all, &everything, &wanted, &uncertain);
+        count(&mut firm, &strong, &wanted, &uncertain);
+        for edge in everything
+            .difference(&wanted)
+            .filter(|edge| !uncertain.contains(*edge))
+        {
+            println!("wrong   {id}: {}", described(edge, &inferred));
+        }
+        for edge in wanted.difference(&everything) {
+            let reason = reason(edge, &file, &everything);
+            *reasons.entry(reason).or_default() += 1;
+            println!("missed  {id}: {}>{}:{} {reason:?}", edge.0, edge.1, edge.2);
+            evidence.missed += usize::from(matches!(reason, Reason::OtherPort | Reason::NotRead));
+        }
+    }
+    (evidence.right, evidence.wrong) = (all.right, all.wrong);
+    println!();
+    all.print("all");
+    firm.print("firm");
+    evidence.print("evidence");
+    println!("misses: {reasons:?}");
+    println!("slowest: {} ms ({})", slowest.0.as_millis(), slowest.1);
+    if broken {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn load(path: &Path) -> Result<ComposeFile, String> {
+    let path = path
+        .canonicalize()
+        .map_err(|error| format!("cannot find {}: {error}", path.display()))?;
+    let options = LoadOptions {
+        working_directory: path.parent().unwrap_or(Path::new(".")).to_path_buf(),
+        files: vec![path],
+        ..LoadOptions::default()
+    };
+    compose::load(&options, &DiskFiles).map_err(|error| error.to_string())
+}
+
+/// Certain and uncertain labels.
+fn labelled(text: &str) -> (BTreeSet<Connection>, BTreeSet<Connection>) {
+    let (mut wanted, mut uncertain) = (BTreeSet::new(), BTreeSet::new());
+    for label in text.split(';') {
+        let Some((from, rest)) = label.split_once('>') else {
+            continue;
+        };
+        let Some((to, rest)) = rest.rsplit_once(':') else {
+            continue;
+        };
+        let Ok(port) = rest.split('/').next().unwrap_or_default().parse() else {
+            continue;
+        };
+        let edge = (from.to_owned(), to.to_owned(), port);
+        if label.ends_with('?') {
+            uncertain.insert(edge);
+        } else {
+            wanted.insert(edge);
+        }
+    }
+    (wanted, uncertain)
+}
+
+fn found(inferred: &Inferred, least: Confidence) -> BTreeSet<Connection> {
+    inferred
+        .edges
+        .iter()
+        .filter(|edge| !edge.external && edge.confidence >= least)
+        .map(|edge| (edge.from.clone(), edge.to.clone(), edge.port.get()))
+        .collect()
+}
+
+fn count(
+    score: &mut Score,
+    found: &BTreeSet<Connection>,
+    wanted: &BTreeSet<Connection>,
+    uncertain: &BTreeSet<Connection>,
+) {
+    score.right += found.intersection(wanted).count();
+    score.wrong += found
+        .difference(wanted)
+        .filter(|edge| !uncertain.contains(*edge))
+        .count();
+    score.missed += wanted.difference(found).count();
+}
+
+fn described(edge: &Connection, inferred: &Inferred) -> String {
+    let from = inferred
+        .edges
+        .iter()
+        .find(|one| one.from == edge.0 && one.to == edge.1 && one.port.get() == edge.2)
+        .map(|one| format!("{:?}: {}", one.confidence, one.origin.join(", ")));
+    format!(
+        "{}>{}:{} {}",
+        edge.0,
+        edge.1,
+        edge.2,
+        from.unwrap_or_default()
+    )
+}
+
+/// Why an edge was missed.
+fn reason(edge: &Connection, file: &ComposeFile, found: &BTreeSet<Connection>) -> Reason {
+    if found.iter().any(|one| one.0 == edge.0 && one.1 == edge.1) {
+        return Reason::OtherPort;
+    }
+    let service = |name: &str| file.services.get(name).or_else(|| file.inactive.get(name));
+    let Some((from, to)) = service(&edge.0).zip(service(&edge.1)) else {
+        return Reason::NotInTheFiles;
+    };
+    if names(from, to) {
+        Reason::NotRead
+    } else if from.depends_on.contains_key(&to.name) {
+        Reason::NoPort
+    } else {
+        Reason::NotInTheFiles
+    }
+}
+
+/// Whether the configuration of `from` holds a name of `to` as a word.
+fn names(from: &Service, to: &Service) -> bool {
+    let values = from.environment.values().map(|value| &value.value);
+    let words = from
+        .command
+        .iter()
+        .flatten()
+        .chain(from.entrypoint.iter().flatten());
+    let texts: Vec<&String> = values
+        .chain(words)
+        .chain(from.mounts.iter().map(|mount| &mount.text))
+        .collect();
+    let aliases = to.networks.values().flat_map(|network| &network.aliases);
+    let mut wanted = std::iter::once(&to.name)
+        .chain(&to.container_name)
+        .chain(aliases);
+    wanted.any(|name| {
+        texts.iter().any(|text| {
+            text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+                .any(|word| word == name)
+        })
+    })
+}
