@@ -13,7 +13,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, Writer};
 use thiserror::Error;
 
-use super::sanitise::{clean, line};
+use super::sanitise::{self, line};
 use super::{EdgeReport, FindingReport, Report, VerdictValue};
 use crate::finding::FindingId;
 use crate::graph::Confidence;
@@ -76,6 +76,11 @@ fn timestamp(report: &Report) -> OffsetDateTime {
         .parse::<jiff::Timestamp>()
         .map_or(0, jiff::Timestamp::as_second);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// Text for a CDATA section, which `]]>` would end.
+fn clean(text: &str) -> String {
+    sanitise::clean(text).replace("]]>", "]] >")
 }
 
 /// GitLab keeps only the first of two cases with the same class and name.
