@@ -161,4 +161,58 @@ mod tests {
             "{shown}"
         );
     }
+
+    /// Pieces of addresses put together in every wrong way: hosts or nothing, and no panic.
+    #[test]
+    fn torn_values_never_panic() {
+        const PIECES: [&str; 26] = [
+            "://",
+            "@",
+            ":",
+            "/",
+            "?",
+            "#",
+            "[",
+            "]",
+            ",",
+            ";",
+            "=",
+            "tcp(",
+            ")",
+            "jdbc:",
+            "db",
+            "host=",
+            "65536",
+            "80",
+            "ä",
+            "'",
+            "\"",
+            " ",
+            "server.1=",
+            "%zz",
+            "$(X)",
+            "\n",
+        ];
+        // A small generator with a fixed seed: the same values in every run.
+        let mut state = 7_u32;
+        for _ in 0..20_000 {
+            let mut value = String::new();
+            for _ in 0..8 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                value.push_str(PIECES[(state >> 16) as usize % PIECES.len()]);
+            }
+            let environment = BTreeMap::from([
+                ("DB_URL".to_owned(), value.clone()),
+                (value.clone(), value.clone()),
+            ]);
+            for family in families(&environment) {
+                assert!(is_host(&family.target.host), "{value}");
+                if let Some(login) = family.login {
+                    // Right or wrong does not matter here.
+                    let _ = credentials(&login, &environment);
+                }
+            }
+            assert_eq!(expand(&value, &|_| None).is_empty(), value.is_empty());
+        }
+    }
 }

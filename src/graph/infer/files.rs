@@ -182,3 +182,98 @@ fn address_hit(
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> NameTable {
+        let mut names = NameTable::default();
+        names.insert("db", "db");
+        names
+    }
+
+    fn count(path: &str, text: &str) -> usize {
+        scan(path, text, &Source::default(), &names()).len()
+    }
+
+    #[test]
+    fn each_kind_of_file_has_its_reader() {
+        assert_eq!(
+            count("/etc/nginx/nginx.conf", "proxy_pass http://db:80;"),
+            1
+        );
+        assert_eq!(count("/etc/caddy/Caddyfile", "reverse_proxy db:80"), 1);
+        assert_eq!(
+            count(
+                "/usr/local/etc/haproxy/haproxy.cfg",
+                "backend a\n server s db:80"
+            ),
+            1
+        );
+        assert_eq!(
+            count("/app/wait.sh", "until nc -z db 5432; do sleep 1; done"),
+            1
+        );
+        assert_eq!(count("/app/main.py", "x = 'postgres://db/x'"), 1);
+        assert_eq!(count("/app/config.yml", "url: http://db:80"), 1);
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_not_read() {
+        for path in [
+            "/app/README.md",
+            "/app/node_modules/x/config.yml",
+            "/app/tests/config.yml",
+            "/docker-entrypoint-initdb.d/init.sql",
+            "/app/package.json",
+            "/app/docker-compose.yml",
+        ] {
+            assert_eq!(count(path, "url: http://db:80"), 0, "{path}");
+        }
+    }
+
+    #[test]
+    fn torn_files_never_panic() {
+        const PIECES: [&str; 20] = [
+            "${",
+            "}",
+            "{",
+            "$",
+            "db",
+            ":",
+            "80",
+            "\n",
+            "  ",
+            "- ",
+            "proxy_pass ",
+            "http://",
+            ";",
+            "\"",
+            "'",
+            "ä",
+            "#",
+            "<host>",
+            "</host>",
+            "=",
+        ];
+        let mut state = 3_u32;
+        for _ in 0..1_000 {
+            let mut text = String::new();
+            for _ in 0..16 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                text.push_str(PIECES[(state >> 16) as usize % PIECES.len()]);
+            }
+            for path in [
+                "/nginx.conf",
+                "/Caddyfile",
+                "/haproxy.cfg",
+                "/x.sh",
+                "/x.py",
+                "/x.yml",
+            ] {
+                assert!(count(path, &text) < 100);
+            }
+        }
+    }
+}
