@@ -102,7 +102,7 @@ async fn verify(
 ) -> Result<Option<i32>, Box<dyn Error>> {
     let status = Command::new(std::env::current_exe()?)
         .arg("verify")
-        .args(arguments(sandbox, scenario))
+        .args(sandbox.arguments(scenario))
         .arg("--json")
         .arg(output.join(format!("{name}-report.json")))
         .arg("--junit")
@@ -110,18 +110,6 @@ async fn verify(
         .status()
         .await?;
     Ok(status.code())
-}
-
-fn arguments(sandbox: &Sandbox, scenario: &Scenario) -> Vec<String> {
-    let path = |path: &Path| path.display().to_string();
-    vec![
-        "--kubeconfig".to_owned(),
-        path(&sandbox.kubeconfig()),
-        "--network-table".to_owned(),
-        path(sandbox.network_table()),
-        "--compose".to_owned(),
-        path(&scenario.compose()),
-    ]
 }
 
 fn expect(code: Option<i32>, wanted: u8) -> Result<(), Box<dyn Error>> {
@@ -152,7 +140,7 @@ fn fixes(report: &Path) -> Result<String, Box<dyn Error>> {
 async fn wait(sandbox: &Sandbox, scenario: &Scenario) -> Result<(), Box<dyn Error>> {
     let kubeconfig = sandbox.kubeconfig().display().to_string();
     println!("\n# the sandbox stays up until Ctrl-C; in another terminal:");
-    println!("  cargo run -- {}", arguments(sandbox, scenario).join(" "));
+    println!("  cargo run -- {}", sandbox.arguments(scenario).join(" "));
     println!("  kubectl --kubeconfig {kubeconfig} get pods,services");
     println!("  kubectl --kubeconfig {kubeconfig} delete service db      # and verify again");
     tokio::signal::ctrl_c().await?;

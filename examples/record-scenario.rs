@@ -1,6 +1,6 @@
 //! Records scenarios of the sandbox from a real cluster, and compares both worlds.
 //!
-//! `cargo run --example record-scenario -- NAME` deploys `tests/scenarios/NAME/manifests` into a namespace of its own and writes what
+//! `cargo run --example record-scenario -- NAME` deploys `tests/scenarios/NAME/manifests` into a namespace of that name and writes what
 //! the API says to `tests/scenarios/NAME/cluster`. `-- --compare --bin PATH --image IMAGE` deploys every such scenario, records it anew
 //! into a temporary folder, runs k8sverify on the cluster and in the sandbox, and fails where the two differ. Needs KUBECONFIG and
 //! kubectl. Secrets are never read.
@@ -89,7 +89,7 @@ fn run(args: &Args) -> Outcome<bool> {
         let space = if args.compare {
             Space::deploy(format!("sandbox-{name}-{}", std::process::id()), &folder)?
         } else {
-            Space::deploy(format!("sandbox-{name}"), &folder)?
+            Space::deploy(name.clone(), &folder)?
         };
         match (&args.bin, &args.image) {
             (Some(bin), Some(image)) if args.compare => {
@@ -262,7 +262,7 @@ fn compare(name: &str, folder: &Path, space: &Space, bin: &Path, image: &str) ->
     )?;
     let anew = scratch.path().join("scenario");
     std::fs::create_dir(&anew)?;
-    for file in ["compose.yaml", "network.yaml", "expected.yaml"] {
+    for file in ["compose.yaml", "scenario.yaml"] {
         std::fs::copy(folder.join(file), anew.join(file))?;
     }
     record(&space.name, &anew.join("cluster"))?;
@@ -281,8 +281,6 @@ fn compare(name: &str, folder: &Path, space: &Space, bin: &Path, image: &str) ->
             &compose,
             "--kubeconfig",
             &sandbox.kubeconfig().display().to_string(),
-            "--network-table",
-            &sandbox.network_table().display().to_string(),
         ],
     )?;
     if on_cluster == in_sandbox {

@@ -125,9 +125,6 @@ pub struct VerifyArgs {
     /// Report tiers that reach each other although they share no compose network
     #[arg(long)]
     pub check_isolation: bool,
-    /// Where probes dial and resolve instead, as JSON: the sandbox's network; no cluster has one
-    #[arg(long, value_name = "FILE", hide = true)]
-    pub network_table: Option<PathBuf>,
 }
 
 impl Default for VerifyArgs {
@@ -140,7 +137,6 @@ impl Default for VerifyArgs {
             timeout: Duration::from_mins(1),
             output: OutputArgs::default(),
             check_isolation: false,
-            network_table: None,
         }
     }
 }

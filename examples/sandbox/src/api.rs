@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use crate::faults::How;
 use crate::kinds::{self, Resource};
 use crate::store::text;
-use crate::{World, controller};
+use crate::{World, controller, merge};
 use call::{Call, Target};
 use reply::{Body, Refusal, status};
 
@@ -66,6 +66,7 @@ async fn handle(world: &Arc<World>, request: Request<Incoming>) -> Response<Body
     let mut response = match &fault {
         Some(How::Hang) => std::future::pending().await,
         Some(How::Status(code)) => status(&Refusal::injected(*code, &call)),
+        Some(How::Refuse { code, message }) => status(&Refusal::new(*code, message)),
         Some(How::Expired) => stream::expired(&call),
         _ => answer(world, &parts, &call, &body).unwrap_or_else(|refusal| status(&refusal)),
     };
@@ -93,6 +94,9 @@ fn answer(
     else {
         return other(world, call);
     };
+    if !world.serves(kind) {
+        return Err(Refusal::no_path());
+    }
     let namespace = namespace.as_deref();
     match (&parts.method, name.as_deref()) {
         (&Method::GET, Some(pod)) if *log => {
@@ -119,7 +123,9 @@ fn answer(
 fn other(world: &World, call: &Call) -> Result<Response<Body>, Refusal> {
     let value = match &call.target {
         Target::Version => world.version.clone(),
-        Target::Discovery(path) => reply::discovery(path).ok_or_else(Refusal::no_path)?,
+        Target::Discovery(path) => {
+            reply::discovery(path, &|kind| world.serves(kind)).ok_or_else(Refusal::no_path)?
+        }
         Target::Health => return Ok(reply::text("ok")),
         _ => return Err(Refusal::no_path()),
     };
@@ -162,11 +168,7 @@ fn create(
         return Err(Refusal::exists(kind, &name));
     }
     let object = match kind.plural {
-        "services" => {
-            let service = controller::create_service(&world.store, object);
-            world.write_table();
-            service
-        }
+        "services" => controller::create_service(&world.store, object),
         "jobs" => {
             object["status"] = json!({"active": 1, "startTime": world.clock.text()});
             let job = world.store.put(kind, object);
@@ -178,7 +180,7 @@ fn create(
     Ok(reply::object(StatusCode::CREATED, &object))
 }
 
-/// A merge patch; the controllers do not look again.
+/// A merge patch; only the controller of Services looks again.
 fn patch(
     world: &Arc<World>,
     kind: &'static Resource,
@@ -194,29 +196,13 @@ fn patch(
     let patch: Value = serde_json::from_slice(body).map_err(|error| {
         Refusal::new(400, &format!("only JSON merge patches are served: {error}"))
     })?;
-    merge(&mut object, patch);
-    let object = world.store.put(kind, object);
-    world.write_table();
-    Ok(reply::object(StatusCode::OK, &object))
-}
-
-fn merge(into: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *into = patch;
-        return;
+    merge::patch(&mut object, patch);
+    let object = if kind.plural == "services" {
+        controller::create_service(&world.store, object)
+    } else {
+        world.store.put(kind, object)
     };
-    if !into.is_object() {
-        *into = json!({});
-    }
-    for (key, value) in patch {
-        if let Some(fields) = into.as_object_mut() {
-            if value.is_null() {
-                fields.remove(&key);
-            } else {
-                merge(fields.entry(key).or_insert(Value::Null), value);
-            }
-        }
-    }
+    Ok(reply::object(StatusCode::OK, &object))
 }
 
 fn delete(
@@ -240,28 +226,9 @@ fn delete(
         "jobs" => world.kubelet.job_removed(namespace, name),
         "services" => {
             controller::service_removed(&world.store, namespace, name);
-            world.write_table();
         }
         _ => {}
     }
     let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": {"name": name, "kind": kind.plural, "uid": object["metadata"]["uid"]}});
     Ok(reply::object(StatusCode::OK, &done))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patches_are_merged() {
-        let mut object = json!({"spec": {"a": 1, "b": {"c": 2}}, "x": 1});
-        merge(
-            &mut object,
-            json!({"spec": {"b": {"d": 3}, "a": null}, "y": [1]}),
-        );
-        assert_eq!(
-            object,
-            json!({"spec": {"b": {"c": 2, "d": 3}}, "x": 1, "y": [1]})
-        );
-    }
 }

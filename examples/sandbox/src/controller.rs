@@ -6,9 +6,19 @@ use serde_json::{Value, json};
 
 use crate::kinds;
 use crate::store::{Store, list, text};
+use crate::{merge, workload};
 
 /// Fills in what the API server and the endpoints controller fill in, and stores the Service with its EndpointSlice.
 pub(crate) fn create_service(store: &Store, mut service: Value) -> Value {
+    let (namespace, name) = (
+        text(&service, "/metadata/namespace").to_owned(),
+        text(&service, "/metadata/name").to_owned(),
+    );
+    if let Some(mut there) = store.get(kinds::of("services"), &namespace, &name) {
+        merge::patch(&mut there, service);
+        service = there;
+        service_removed(store, &namespace, &name);
+    }
     let external = text(&service, "/spec/type") == "ExternalName";
     if service["spec"]["type"].is_null() {
         service["spec"]["type"] = json!("ClusterIP");
@@ -30,9 +40,15 @@ pub(crate) fn create_service(store: &Store, mut service: Value) -> Value {
         if service["spec"]["clusterIP"].is_null() {
             service["spec"]["clusterIP"] = json!(free_address(store));
         }
-        service["spec"]["clusterIPs"] = json!([service["spec"]["clusterIP"]]);
-        service["spec"]["ipFamilies"] = json!(["IPv4"]);
-        service["spec"]["ipFamilyPolicy"] = json!("SingleStack");
+        if service["spec"]["clusterIPs"].is_null() {
+            service["spec"]["clusterIPs"] = json!([service["spec"]["clusterIP"]]);
+        }
+        if service["spec"]["ipFamilies"].is_null() {
+            service["spec"]["ipFamilies"] = json!(["IPv4"]);
+        }
+        if service["spec"]["ipFamilyPolicy"].is_null() {
+            service["spec"]["ipFamilyPolicy"] = json!("SingleStack");
+        }
     }
     let service = store.put(kinds::of("services"), service);
     if !external && service["spec"]["selector"].is_object() {
@@ -49,6 +65,41 @@ pub(crate) fn service_removed(store: &Store, namespace: &str, name: &str) {
             store.remove(kind, namespace, text(&slice, "/metadata/name"));
         }
     }
+}
+
+/// Every controller looks once more, save at what `said` (plural and name) says otherwise: EndpointSlices follow selectors and readiness,
+/// counts of workloads follow their Pods.
+pub(crate) fn look_again(store: &Store, said: &BTreeSet<(&'static str, String)>) {
+    for service in store.list(kinds::of("services"), None).0 {
+        let (namespace, name) = (
+            text(&service, "/metadata/namespace"),
+            text(&service, "/metadata/name"),
+        );
+        let external = text(&service, "/spec/type") == "ExternalName";
+        let selects = service["spec"]["selector"].is_object() && !external;
+        if selects && !said.contains(&("endpointslices", name.to_owned())) {
+            service_removed(store, namespace, name);
+            store.put(kinds::of("endpointslices"), slice(store, &service));
+        }
+    }
+    for plural in ["replicasets", "deployments", "statefulsets", "daemonsets"] {
+        let kind = kinds::of(plural);
+        for object in store.list(kind, None).0 {
+            let name = text(&object, "/metadata/name").to_owned();
+            if !said.contains(&(plural, name)) && !is_elsewhere(store, &object) {
+                workload::count(store, kind, object);
+            }
+        }
+    }
+}
+
+/// Whether the Pods of that namespace were not recorded at all.
+fn is_elsewhere(store: &Store, object: &Value) -> bool {
+    text(object, "/metadata/namespace") == "kube-system"
+        && store
+            .list(kinds::of("pods"), Some("kube-system"))
+            .0
+            .is_empty()
 }
 
 /// An address of the service range that no Service has.
@@ -74,7 +125,7 @@ fn slice(store: &Store, service: &Value) -> Value {
         .filter(|pod| !text(pod, "/status/podIP").is_empty())
         .filter(|pod| !["Succeeded", "Failed"].contains(&text(pod, "/status/phase")))
         .collect();
-    let endpoints: Vec<Value> = pods.iter().map(|pod| endpoint(pod)).collect();
+    let endpoints: Vec<Value> = pods.iter().map(|pod| endpoint(pod, service)).collect();
     let ports: Vec<Value> = list(service, "/spec/ports")
         .iter()
         .filter_map(|port| {
@@ -99,17 +150,20 @@ fn slice(store: &Store, service: &Value) -> Value {
     })
 }
 
-fn endpoint(pod: &Value) -> Value {
-    let ready = list(pod, "/status/conditions")
-        .iter()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+fn endpoint(pod: &Value, service: &Value) -> Value {
+    let ready = workload::is_ready(pod);
+    let early = service["spec"]["publishNotReadyAddresses"] == true;
     let leaves = !pod["metadata"]["deletionTimestamp"].is_null();
-    json!({
+    let mut endpoint = json!({
         "addresses": [pod["status"]["podIP"]],
-        "conditions": {"ready": ready && !leaves, "serving": ready, "terminating": leaves},
+        "conditions": {"ready": early || (ready && !leaves), "serving": ready, "terminating": leaves},
         "nodeName": pod["spec"]["nodeName"],
         "targetRef": {"kind": "Pod", "namespace": pod["metadata"]["namespace"], "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]},
-    })
+    });
+    if pod["spec"]["subdomain"] == service["metadata"]["name"] {
+        endpoint["hostname"] = pod["spec"]["hostname"].clone();
+    }
+    endpoint
 }
 
 fn selects(selector: &Value, pod: &Value) -> bool {

@@ -29,6 +29,13 @@ pub struct Fault {
 pub enum How {
     /// An error with this HTTP status, as the API server words it.
     Status(u16),
+    /// An error with this HTTP status and message.
+    Refuse {
+        /// The status.
+        code: u16,
+        /// What the server says.
+        message: String,
+    },
     /// The answer comes, so many milliseconds late.
     Slow(u64),
     /// No answer, ever.

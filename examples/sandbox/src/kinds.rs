@@ -40,9 +40,30 @@ kinds! {
     "networking.k8s.io" "v1" "ingresses" "Ingress" true;
     "networking.k8s.io" "v1" "networkpolicies" "NetworkPolicy" true;
     "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" true;
+    "cilium.io" "v2" "ciliumnetworkpolicies" "CiliumNetworkPolicy" true;
+    "cilium.io" "v2" "ciliumclusterwidenetworkpolicies" "CiliumClusterwideNetworkPolicy" false;
+    "crd.projectcalico.org" "v1" "networkpolicies" "NetworkPolicy" true;
+    "crd.projectcalico.org" "v1" "globalnetworkpolicies" "GlobalNetworkPolicy" false;
+    "policy.networking.k8s.io" "v1alpha1" "adminnetworkpolicies" "AdminNetworkPolicy" false;
+    "policy.networking.k8s.io" "v1alpha1" "baselineadminnetworkpolicies" "BaselineAdminNetworkPolicy" false;
+    "security.istio.io" "v1" "authorizationpolicies" "AuthorizationPolicy" true;
 }
 
 impl Resource {
+    /// Whether every cluster serves it; all others are served by those that have such an object, or whose scenario says so.
+    pub(crate) fn everywhere(&self) -> bool {
+        !self.group.contains('.') || ["discovery.k8s.io", "networking.k8s.io"].contains(&self.group)
+    }
+
+    /// `PLURAL.GROUP`.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.plural.to_owned()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
+    }
+
     /// `apiVersion` of its objects.
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() {
@@ -76,4 +97,12 @@ pub(crate) fn of_object(api_version: &str, kind: &str) -> Option<&'static Resour
     KINDS
         .iter()
         .find(|known| known.kind == kind && known.api_version() == api_version)
+}
+
+/// The resource of a kind as people write it: `deployment`, `Deployment`, `deployments`.
+pub(crate) fn of_word(word: &str) -> Option<&'static Resource> {
+    let word = word.to_ascii_lowercase();
+    KINDS
+        .iter()
+        .find(|known| known.plural == word || known.kind.to_ascii_lowercase() == word)
 }

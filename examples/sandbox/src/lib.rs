@@ -12,13 +12,16 @@ mod clock;
 mod controller;
 mod faults;
 mod kinds;
+mod merge;
 mod network;
 mod pods;
 mod scenario;
 mod selector;
 mod store;
+mod workload;
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::request::Parts;
@@ -28,13 +31,17 @@ use tokio::task::JoinSet;
 
 use clock::Clock;
 use faults::Faults;
+use kinds::Resource;
 use network::Network;
 use pods::Kubelet;
 use store::Store;
 
 pub use faults::{Fault, How};
 pub use pods::Program;
-pub use scenario::{Expected, NetworkFile, Recorded, Scenario, ScenarioError, Unserved};
+pub use scenario::{
+    DnsFile, DnsMode, Expected, From, NetworkFile, ProbePods, Recorded, Scenario, ScenarioError,
+    Unserved,
+};
 
 /// A request that the API server got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +57,14 @@ struct World {
     clock: Clock,
     version: Value,
     store: Arc<Store>,
-    network: Network,
     kubelet: Arc<Kubelet>,
     faults: Faults,
-    table: PathBuf,
+    /// What the application's containers wrote.
+    logs: BTreeMap<String, String>,
+    /// Resources that the scenario names beyond those of every cluster.
+    serves: Vec<String>,
+    /// Jobs and their Pods that were there before.
+    before: BTreeSet<String>,
     requests: Mutex<Vec<Seen>>,
 }
 
@@ -68,10 +79,23 @@ impl World {
             });
     }
 
-    /// The table follows the Services; a run reads it when it begins.
-    fn write_table(&self) {
-        // The folder is the sandbox's own; where it is gone, nobody reads the table any more.
-        let _ = std::fs::write(&self.table, self.network.table().to_string());
+    /// Whether the API has that resource.
+    fn serves(&self, kind: &Resource) -> bool {
+        kind.everywhere() || self.serves.contains(&kind.qualified()) || self.store.has(kind)
+    }
+
+    /// The names of all Jobs, and of the Pods that belong to one.
+    fn jobs_and_pods(store: &Store) -> Vec<String> {
+        let named = |kind: &'static str| {
+            let (items, _) = store.list(kinds::of(kind), None);
+            items
+                .into_iter()
+                .filter(move |item| {
+                    kind == "jobs" || !item["metadata"]["labels"]["job-name"].is_null()
+                })
+                .map(move |item| format!("{kind}/{}", store::text(&item, "/metadata/name")))
+        };
+        named("jobs").chain(named("pods")).collect()
     }
 }
 
@@ -98,7 +122,8 @@ impl Sandbox {
             Arc::clone(&store),
             clock,
             program,
-            scenario.network.secrets.clone(),
+            network,
+            scenario.network.clone(),
         );
         let folder = tempfile::Builder::new()
             .prefix("k8sverify-sandbox-")
@@ -106,16 +131,16 @@ impl Sandbox {
         let world = Arc::new(World {
             clock,
             version: scenario.recorded.version.clone(),
+            logs: scenario.network.logs.clone(),
+            serves: scenario.network.serves.clone(),
+            before: World::jobs_and_pods(&store).into_iter().collect(),
             store,
-            network,
             kubelet: Arc::new(kubelet),
             faults: Faults::new(scenario.network.faults.clone()),
-            table: folder.path().join("network-table.json"),
             requests: Mutex::default(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let server = format!("http://{}", listener.local_addr()?);
-        world.write_table();
         std::fs::write(
             folder.path().join("kubeconfig"),
             kubeconfig(&server, &namespace).to_string(),
@@ -149,10 +174,20 @@ impl Sandbox {
         self.folder.path().join("kubeconfig")
     }
 
-    /// The network table of now.
+    /// The arguments with which k8sverify verifies that scenario here.
     #[must_use]
-    pub fn network_table(&self) -> &Path {
-        &self.world.table
+    pub fn arguments(&self, scenario: &Scenario) -> Vec<String> {
+        let mut arguments = vec![
+            "--kubeconfig".to_owned(),
+            self.kubeconfig().display().to_string(),
+        ];
+        for path in &scenario.compose {
+            arguments.extend(["--compose".to_owned(), path.display().to_string()]);
+        }
+        if let Some(path) = &scenario.config {
+            arguments.extend(["--config".to_owned(), path.display().to_string()]);
+        }
+        arguments
     }
 
     /// Adds a fault of the API.
@@ -180,25 +215,18 @@ impl Sandbox {
         }
     }
 
-    /// The names of all Jobs, and of the Pods that belong to one.
+    /// The names of all Jobs and of their Pods that were made since the start and are still there.
     #[must_use]
     pub fn left_over(&self) -> Vec<String> {
-        let named = |kind: &'static str| {
-            let (items, _) = self.world.store.list(kinds::of(kind), None);
-            items
-                .into_iter()
-                .filter(move |item| {
-                    kind == "jobs" || !item["metadata"]["labels"]["job-name"].is_null()
-                })
-                .map(move |item| format!("{kind}/{}", store::text(&item, "/metadata/name")))
-        };
-        named("jobs").chain(named("pods")).collect()
+        let mut names = World::jobs_and_pods(&self.world.store);
+        names.retain(|name| !self.world.before.contains(name));
+        names
     }
 
-    /// Creates a Service, as `kubectl apply` would.
+    /// Creates objects, or merges them into those of the same name, as `kubectl apply` would.
     ///
     /// # Errors
-    /// What is no YAML of a Service.
+    /// What is no YAML of objects that the sandbox serves.
     pub fn apply(&self, manifest: &str) -> Result<(), ScenarioError> {
         let wrong = |what: String| ScenarioError::Parse {
             path: PathBuf::from("manifest"),
@@ -206,16 +234,35 @@ impl Sandbox {
         };
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(manifest).map_err(|error| wrong(error.to_string()))?;
+        let store = &self.world.store;
         for mut document in documents {
-            if document["kind"] != "Service" {
-                return Err(wrong("only Services are created".to_owned()));
-            }
-            if document["metadata"]["namespace"].is_null() {
+            let (version, kind) = (
+                store::text(&document, "/apiVersion"),
+                store::text(&document, "/kind"),
+            );
+            let known = kinds::of_object(version, kind).ok_or_else(|| {
+                wrong(format!(
+                    "`{version} {kind}` is nothing that the sandbox serves"
+                ))
+            })?;
+            if document["metadata"]["namespace"].is_null() && known.namespaced {
                 document["metadata"]["namespace"] = json!(self.namespace);
             }
-            controller::create_service(&self.world.store, document);
+            if known.plural == "services" {
+                controller::create_service(store, document);
+                continue;
+            }
+            let namespace = store::text(&document, "/metadata/namespace").to_owned();
+            let name = store::text(&document, "/metadata/name").to_owned();
+            let object = match store.get(known, &namespace, &name) {
+                Some(mut there) => {
+                    merge::edit(&mut there, document);
+                    there
+                }
+                None => document,
+            };
+            store.put(known, object);
         }
-        self.world.write_table();
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
-//! The scenario's network on loopback: `network.yaml` and the store's objects → listeners, and the table that leads agents to them. IO.
+//! The scenario's network on loopback: what answers → listeners, and the table that leads an agent to them. IO.
 
 mod answer;
+mod client;
 mod dns;
 mod listener;
 mod mysql;
@@ -12,24 +13,33 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::scenario::{NetworkFile, ScenarioError, Unserved};
+use crate::scenario::{DnsFile, From, NetworkFile, ScenarioError, Unserved};
 use crate::store::{Store, list, text};
 use crate::{controller, kinds};
 
-use answer::Answer;
-pub(crate) use answer::parse;
+use answer::{Answer, parse};
+pub(crate) use client::{Client, fill};
 use dns::Dns;
 use listener::Listener;
 
 /// All listeners of a scenario.
 pub(crate) struct Network {
     store: Arc<Store>,
-    namespace: String,
-    dns: Dns,
     refusing: Listener,
     dropping: Listener,
+    /// What a Pod without the cluster's DNS asks: it knows only the names of the scenario.
+    outer_dns: Dns,
     unserved: Unserved,
-    listeners: BTreeMap<SocketAddr, Listener>,
+    /// What holds for everybody, then what holds for some.
+    views: Vec<View>,
+}
+
+/// What some clients meet.
+struct View {
+    of: From,
+    places: BTreeMap<SocketAddr, SocketAddr>,
+    dns: Option<(Dns, DnsFile)>,
+    _listeners: Vec<Listener>,
 }
 
 impl Network {
@@ -42,36 +52,83 @@ impl Network {
         namespace: &str,
         store: Arc<Store>,
     ) -> Result<Self, ScenarioError> {
-        let mut listeners = BTreeMap::new();
-        for (place, words) in &file.answers {
-            let answer = parse(words).map_err(|what| ScenarioError::Network {
-                place: place.clone(),
-                what,
-            })?;
-            for address in addresses(&store, namespace, place)? {
-                let listener = Listener::start(answer.clone()).await?;
-                listeners.insert(address, listener);
-            }
-        }
-        Ok(Self {
-            dns: Dns::start(Arc::clone(&store)).await?,
+        let everybody = From {
+            answers: file.answers.clone(),
+            dns: Some(file.dns.clone()),
+            ..From::default()
+        };
+        let mut network = Self {
+            outer_dns: Dns::start(Arc::new(Store::new(store.clock())), &file.dns).await?,
             refusing: Listener::start(Answer::Refuse).await?,
             dropping: Listener::start(Answer::Drop).await?,
             unserved: file.unserved,
-            namespace: namespace.to_owned(),
-            listeners,
+            views: Vec::new(),
             store,
+        };
+        for of in std::iter::once(&everybody).chain(&file.from) {
+            let view = network.view(of, namespace, &file.inherited).await?;
+            network.views.push(view);
+        }
+        Ok(network)
+    }
+
+    async fn view(
+        &self,
+        of: &From,
+        namespace: &str,
+        inherited: &BTreeSet<String>,
+    ) -> Result<View, ScenarioError> {
+        let mut places = BTreeMap::new();
+        let mut listeners = Vec::new();
+        for (place, words) in &of.answers {
+            let wrong = |what: String| ScenarioError::Network {
+                place: place.clone(),
+                what,
+            };
+            let answer = parse(words).map_err(wrong)?;
+            let at = match addresses(&self.store, namespace, place) {
+                // The base had it, and an edit took it away.
+                Err(_) if inherited.contains(place) => continue,
+                at => at.map_err(wrong)?,
+            };
+            for address in at {
+                let real = match answer {
+                    Answer::Refuse => self.refusing.address,
+                    Answer::Drop => self.dropping.address,
+                    _ => {
+                        let listener = Listener::start(answer.clone()).await?;
+                        let real = listener.address;
+                        listeners.push(listener);
+                        real
+                    }
+                };
+                places.insert(address, real);
+            }
+        }
+        let dns = match &of.dns {
+            Some(file) => Some((
+                Dns::start(Arc::clone(&self.store), file).await?,
+                file.clone(),
+            )),
+            None => None,
+        };
+        Ok(View {
+            of: of.clone(),
+            places,
+            dns,
+            _listeners: listeners,
         })
     }
 
-    /// Where an agent dials and resolves, as JSON: the nameserver, the search list, and every address that the objects name.
-    pub(crate) fn table(&self) -> Value {
-        let ports = self.ports();
-        let mut table: BTreeMap<SocketAddr, SocketAddr> = BTreeMap::new();
-        for address in self.pod_addresses() {
+    /// Where that client dials and resolves, as JSON: the nameserver, the search list, and every address and port that it may ask. Nothing
+    /// leads out of this machine: what nobody answers is refused.
+    pub(crate) fn table(&self, client: &Client) -> Value {
+        let ports = self.ports(client);
+        let mut table: BTreeMap<String, String> = BTreeMap::new();
+        for address in self.addresses(client) {
             for port in &ports {
                 let place = SocketAddr::new(address, *port);
-                table.insert(place, self.behind(place));
+                table.insert(place.to_string(), self.behind(place, client).to_string());
             }
         }
         let (services, _) = self.store.list(kinds::of("services"), None);
@@ -82,43 +139,56 @@ impl Network {
                     continue;
                 };
                 for port in &ports {
-                    let real = self.service(service, *port);
-                    table.insert(SocketAddr::new(address, *port), real);
+                    let place = SocketAddr::new(address, *port);
+                    let real = self
+                        .named(place, client)
+                        .unwrap_or_else(|| self.service(service, *port, client));
+                    table.insert(place.to_string(), real.to_string());
                 }
             }
         }
-        for (place, listener) in &self.listeners {
-            table.insert(*place, listener.address);
-        }
-        let addresses: BTreeMap<String, String> = table
-            .iter()
-            .map(|(place, real)| (place.to_string(), real.to_string()))
-            .collect();
+        let dns = self.views.iter().rev().filter(|view| view.of.holds(client));
+        let Some((server, file)) = dns.filter_map(|view| view.dns.as_ref()).next() else {
+            unreachable!("the first view is for everybody and has DNS");
+        };
+        let server = if client.asks_cluster_dns() {
+            server
+        } else {
+            &self.outer_dns
+        };
         json!({
-            "nameserver": self.dns.address.to_string(),
-            "search": [format!("{}.svc.cluster.local", self.namespace), "svc.cluster.local", "cluster.local"],
-            "addresses": addresses,
+            "nameserver": server.address.to_string(),
+            "search": file.search.clone().unwrap_or_else(|| client.search()),
+            "addresses": table,
         })
     }
 
+    /// What the file says of a place, the last word first.
+    fn named(&self, place: SocketAddr, client: &Client) -> Option<SocketAddr> {
+        self.views
+            .iter()
+            .rev()
+            .filter(|view| view.of.holds(client))
+            .find_map(|view| view.places.get(&place).copied())
+    }
+
     /// What listens at a Pod's address; nobody, unless the file says so.
-    fn behind(&self, place: SocketAddr) -> SocketAddr {
-        self.listeners
-            .get(&place)
-            .map_or(self.refusing.address, |listener| listener.address)
+    fn behind(&self, place: SocketAddr, client: &Client) -> SocketAddr {
+        self.named(place, client).unwrap_or(self.refusing.address)
     }
 
     /// Where a Service's port leads: to its first ready endpoint; refused without one, as kube-proxy does.
-    fn service(&self, service: &Value, port: u16) -> SocketAddr {
+    fn service(&self, service: &Value, port: u16, client: &Client) -> SocketAddr {
         let Some(wanted) = list(service, "/spec/ports")
             .iter()
-            .find(|one| one["port"] == port)
+            .find(|one| one["port"] == port && one["protocol"] != "UDP")
         else {
             return match self.unserved {
                 Unserved::Drop => self.dropping.address,
                 Unserved::Refuse => self.refusing.address,
             };
         };
+        let local = text(service, "/spec/internalTrafficPolicy") == "Local";
         let (slices, _) = self.store.list(
             kinds::of("endpointslices"),
             Some(text(service, "/metadata/namespace")),
@@ -126,26 +196,39 @@ impl Network {
         let of_service = |slice: &&Value| {
             slice["metadata"]["labels"]["kubernetes.io/service-name"] == service["metadata"]["name"]
         };
+        let mut elsewhere = false;
         for slice in slices.iter().filter(of_service) {
             let name = |port: &Value| text(port, "/name").to_owned();
             let target = list(slice, "/ports")
                 .iter()
                 .find(|port| name(port) == name(wanted))
                 .and_then(|port| u16::try_from(port["port"].as_u64()?).ok());
-            let endpoint = list(slice, "/endpoints")
+            let mut ready = list(slice, "/endpoints")
                 .iter()
-                .filter(|endpoint| endpoint["conditions"]["ready"] != false)
-                .find_map(|endpoint| endpoint["addresses"].get(0)?.as_str()?.parse().ok());
-            if let (Some(port), Some(address)) = (target, endpoint) {
-                return self.behind(SocketAddr::new(address, port));
+                .filter(|endpoint| endpoint["conditions"]["ready"] != false);
+            let endpoint = ready.find(|endpoint| {
+                let here = !local || text(endpoint, "/nodeName") == client.node;
+                elsewhere |= !here;
+                here
+            });
+            let address =
+                endpoint.and_then(|endpoint| endpoint["addresses"].get(0)?.as_str()?.parse().ok());
+            if let (Some(port), Some(address)) = (target, address) {
+                return self.behind(SocketAddr::new(address, port), client);
             }
+        }
+        if elsewhere {
+            // Endpoints there are, but none that the policy lets through: dropped.
+            return self.dropping.address;
         }
         self.refusing.address
     }
 
     /// Every port that anything names: each of them may be asked at each address.
-    fn ports(&self) -> BTreeSet<u16> {
-        let mut ports: BTreeSet<u16> = self.listeners.keys().map(SocketAddr::port).collect();
+    fn ports(&self, client: &Client) -> BTreeSet<u16> {
+        let places = self.views.iter().flat_map(|view| view.places.keys());
+        let mut ports: BTreeSet<u16> = places.map(SocketAddr::port).collect();
+        ports.extend(&client.ports);
         let mut add = |port: &Value| {
             ports.extend(port.as_u64().and_then(|port| u16::try_from(port).ok()));
         };
@@ -165,41 +248,65 @@ impl Network {
         ports
     }
 
-    fn pod_addresses(&self) -> BTreeSet<IpAddr> {
-        let (pods, _) = self.store.list(kinds::of("pods"), None);
-        pods.iter()
-            .filter(|pod| pod["spec"]["hostNetwork"] != true)
-            .filter_map(|pod| text(pod, "/status/podIP").parse().ok())
-            .collect()
+    /// Every address that is not a Service's: of Pods, nodes, endpoints, of the file, of what the client asks.
+    fn addresses(&self, client: &Client) -> BTreeSet<IpAddr> {
+        let mut addresses = client.addresses.clone();
+        for view in &self.views {
+            addresses.extend(view.places.keys().map(SocketAddr::ip));
+            let named = view.dns.iter().flat_map(|(_, file)| file.addresses());
+            addresses.extend(named);
+        }
+        let mut add = |text: &str| addresses.extend(text.parse::<IpAddr>().ok());
+        for pod in self.store.list(kinds::of("pods"), None).0 {
+            for ip in list(&pod, "/status/podIPs") {
+                add(text(ip, "/ip"));
+            }
+            add(text(&pod, "/status/podIP"));
+        }
+        for node in self.store.list(kinds::of("nodes"), None).0 {
+            for address in list(&node, "/status/addresses") {
+                add(text(address, "/address"));
+            }
+        }
+        for slice in self.store.list(kinds::of("endpointslices"), None).0 {
+            for endpoint in list(&slice, "/endpoints") {
+                for address in list(endpoint, "/addresses") {
+                    add(address.as_str().unwrap_or_default());
+                }
+            }
+        }
+        addresses
     }
 }
 
-/// `10.244.0.5:3306`, or `deployment/db:3306`: that port of each of the workload's Pods.
-fn addresses(
-    store: &Store,
-    namespace: &str,
-    place: &str,
-) -> Result<Vec<SocketAddr>, ScenarioError> {
-    let wrong = |what: &str| ScenarioError::Network {
-        place: place.to_owned(),
-        what: what.to_owned(),
-    };
+/// `10.244.0.5:3306`; `deployment/db:3306`: that port of each of the workload's Pods; `service/db:3306`: that of the Service itself.
+fn addresses(store: &Store, namespace: &str, place: &str) -> Result<Vec<SocketAddr>, String> {
     if let Ok(address) = place.parse() {
         return Ok(vec![address]);
     }
-    let (workload, port) = place
+    let (object, port) = place
         .rsplit_once(':')
-        .and_then(|(workload, port)| Some((workload, port.parse::<u16>().ok()?)))
-        .ok_or_else(|| wrong("expected ADDRESS:PORT or KIND/NAME:PORT"))?;
-    let (pods, _) = store.list(kinds::of("pods"), Some(namespace));
-    let found: Vec<SocketAddr> = pods
-        .iter()
-        .filter(|pod| controller::workload_of(store, pod) == workload)
-        .filter_map(|pod| text(pod, "/status/podIP").parse().ok())
-        .map(|address| SocketAddr::new(address, port))
-        .collect();
+        .and_then(|(object, port)| Some((object, port.parse::<u16>().ok()?)))
+        .ok_or("expected ADDRESS:PORT or KIND/NAME:PORT")?;
+    let (object, namespace) = object.split_once('@').unwrap_or((object, namespace));
+    let found: Vec<SocketAddr> = if let Some(name) = object.strip_prefix("service/") {
+        let service = store.get(kinds::of("services"), namespace, name);
+        let service = service.ok_or("there is no such Service")?;
+        list(&service, "/spec/clusterIPs")
+            .iter()
+            .filter_map(|address| address.as_str()?.parse().ok())
+            .map(|address| SocketAddr::new(address, port))
+            .collect()
+    } else {
+        let (pods, _) = store.list(kinds::of("pods"), Some(namespace));
+        pods.iter()
+            .filter(|pod| controller::workload_of(store, pod) == object)
+            .filter_map(|pod| text(pod, "/status/podIP").parse().ok())
+            .map(|address| SocketAddr::new(address, port))
+            .collect()
+    };
     if found.is_empty() {
-        return Err(wrong("no recorded Pod of that workload has an address"));
+        return Err("nothing of that name has an address".to_owned());
     }
     Ok(found)
 }

@@ -12,8 +12,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::kinds;
+use crate::network::{self, Network};
+use crate::scenario::NetworkFile;
 use crate::store::{Store, list, text};
+use crate::{kinds, merge};
 
 /// What containers run instead of their image.
 #[derive(Debug, Clone)]
@@ -41,7 +43,8 @@ pub(crate) struct Kubelet {
     store: Arc<Store>,
     clock: Clock,
     program: Program,
-    secrets: BTreeMap<String, BTreeMap<String, String>>,
+    network: Network,
+    file: NetworkFile,
     logs: Mutex<BTreeMap<Place, watch::Receiver<Log>>>,
     /// By namespace and Pod.
     stops: Mutex<BTreeMap<(String, String), watch::Sender<bool>>>,
@@ -52,13 +55,15 @@ impl Kubelet {
         store: Arc<Store>,
         clock: Clock,
         program: Program,
-        secrets: BTreeMap<String, BTreeMap<String, String>>,
+        network: Network,
+        file: NetworkFile,
     ) -> Self {
         Self {
             store,
             clock,
             program,
-            secrets,
+            network,
+            file,
             logs: Mutex::default(),
             stops: Mutex::default(),
         }
@@ -78,7 +83,16 @@ impl Kubelet {
 
     /// Makes the Pod of a Job and runs it to its end.
     pub(crate) fn start(self: &Arc<Self>, job: &Value) {
-        let pod = self.store.put(kinds::of("pods"), self.pod(job));
+        let probes = &self.file.probes;
+        if probes.none {
+            return self.happens(job);
+        }
+        let mut pod = self.pod(job);
+        if let Some(looks) = &probes.pod {
+            merge::edit(&mut pod, looks.clone());
+        }
+        let pod = self.store.put(kinds::of("pods"), pod);
+        self.happens(&pod);
         let place = (
             text(&pod, "/metadata/namespace").to_owned(),
             text(&pod, "/metadata/name").to_owned(),
@@ -118,6 +132,20 @@ impl Kubelet {
             _ => {
                 self.store.remove(kind, namespace, pod);
             }
+        }
+    }
+
+    /// The events that the scenario wants of a probe Pod, or of its Job.
+    fn happens(&self, to: &Value) {
+        for (number, event) in self.file.probes.events.iter().enumerate() {
+            let mut object = json!({
+                "metadata": {"name": format!("{}.{number}", text(to, "/metadata/name")), "namespace": to["metadata"]["namespace"]},
+                "involvedObject": {"kind": to["kind"], "apiVersion": to["apiVersion"], "name": to["metadata"]["name"],
+                    "namespace": to["metadata"]["namespace"], "uid": to["metadata"]["uid"]},
+                "type": "Warning", "count": 1, "firstTimestamp": self.clock.text(), "lastTimestamp": self.clock.text(),
+            });
+            merge::edit(&mut object, event.clone());
+            self.store.put(kinds::of("events"), object);
         }
     }
 
@@ -164,7 +192,9 @@ impl Kubelet {
         let name = text(&pod, "/metadata/name").to_owned();
         // The Pod stays, with its log, until it is deleted.
         let work = async {
-            self.containers(&pod).await;
+            if self.file.probes.pod.is_none() {
+                self.containers(&pod).await;
+            }
             std::future::pending::<()>().await;
         };
         let end = async {
@@ -264,7 +294,7 @@ impl Kubelet {
             .args(&self.program.arguments)
             .args(arguments)
             .env_clear()
-            .envs(self.environment(text(pod, "/metadata/namespace"), container))
+            .envs(self.environment(pod, container))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -273,11 +303,12 @@ impl Kubelet {
     }
 
     /// The container's variables as the kubelet makes them: whole objects first, then one by one, `$(NAME)` expanded.
-    fn environment(&self, namespace: &str, container: &Value) -> BTreeMap<String, String> {
+    fn environment(&self, pod: &Value, container: &Value) -> BTreeMap<String, String> {
+        let namespace = text(pod, "/metadata/namespace");
         let mut variables = BTreeMap::new();
         for source in list(container, "/envFrom") {
             let prefix = text(source, "/prefix");
-            let secret = self.secrets.get(text(source, "/secretRef/name"));
+            let secret = self.file.secrets.get(text(source, "/secretRef/name"));
             let map = self.config_map(namespace, text(source, "/configMapRef/name"));
             for (key, value) in secret.into_iter().flatten().chain(&map) {
                 variables.insert(format!("{prefix}{key}"), value.clone());
@@ -292,12 +323,14 @@ impl Kubelet {
                 variables.insert(text(variable, "/name").to_owned(), value);
             }
         }
+        // What stands between a Pod and its network is the node's, not the Pod's.
+        network::fill(&mut variables, &self.network, pod);
         variables
     }
 
     fn referenced(&self, namespace: &str, source: &Value) -> Option<String> {
         let of = |kind: &str, what: &str| text(source, &format!("/{kind}/{what}")).to_owned();
-        let secret = self.secrets.get(&of("secretKeyRef", "name"));
+        let secret = self.file.secrets.get(&of("secretKeyRef", "name"));
         if let Some(value) = secret.and_then(|secret| secret.get(&of("secretKeyRef", "key"))) {
             return Some(value.clone());
         }

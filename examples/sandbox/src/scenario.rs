@@ -1,6 +1,11 @@
-//! A scenario's directory: what was recorded from a cluster, what answers in its network, what is expected. IO: reads the files.
+//! A scenario's directory: a recorded cluster or another scenario with edits, what answers in its network, what is expected.
+//! IO: reads the files.
 
-use std::collections::BTreeMap;
+mod edits;
+mod expected;
+mod network;
+
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +16,16 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::faults::Fault;
 use crate::kinds;
+use crate::merge;
 use crate::store::{Store, list, text};
+use edits::Edit;
+
+pub use expected::Expected;
+pub use network::{DnsFile, DnsMode, From, NetworkFile, ProbePods, Unserved};
+
+/// No chain of scenarios is longer; a circle ends here.
+const DEEPEST: usize = 8;
 
 /// Why a scenario cannot be played.
 #[derive(Debug, Error)]
@@ -34,8 +46,8 @@ pub enum ScenarioError {
         /// What is wrong.
         what: String,
     },
-    /// An entry of `network.yaml` makes no sense.
-    #[error("network.yaml: {place}: {what}")]
+    /// An entry of the network makes no sense.
+    #[error("network: {place}: {what}")]
     Network {
         /// The entry.
         place: String,
@@ -47,45 +59,20 @@ pub enum ScenarioError {
     Start(#[from] io::Error),
 }
 
-/// `network.yaml`.
+/// `scenario.yaml`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct NetworkFile {
-    /// `ADDRESS:PORT` or `KIND/NAME:PORT` → what answers there.
-    pub answers: BTreeMap<String, String>,
-    /// What becomes of a port of a Service's address that the Service does not have.
-    pub unserved: Unserved,
-    /// What Secrets hold: name → key → value. A recording has none.
-    pub secrets: BTreeMap<String, BTreeMap<String, String>>,
-    /// Faults of the API.
-    pub faults: Vec<Fault>,
-}
-
-/// What becomes of a port of a Service's address that the Service does not have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unserved {
-    /// Nothing comes back.
-    #[default]
-    Drop,
-    /// Refused.
-    Refuse,
-}
-
-/// `expected.yaml`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Expected {
-    /// The exit code.
-    pub exit_code: i32,
-    /// The first finding's id; `None`: there is no error.
-    pub first: Option<String>,
-    /// Edge → status.
-    pub edges: BTreeMap<String, String>,
-    /// What must not stand in any output.
-    pub secrets: Vec<String>,
-    /// More arguments of k8sverify.
-    pub arguments: Vec<String>,
+struct File {
+    /// What the scenario shows, in a sentence.
+    about: String,
+    /// The scenario that this one changes; without it: `cluster/` of this directory.
+    base: Option<PathBuf>,
+    /// What is different, in order.
+    edits: Vec<Edit>,
+    /// Merged into the base's.
+    network: Value,
+    /// What is expected; nothing is taken from the base.
+    expect: Option<Expected>,
 }
 
 /// `cluster/recorded.json`: when and where it was recorded.
@@ -104,12 +91,24 @@ pub struct Recorded {
 pub struct Scenario {
     /// Its directory.
     pub folder: PathBuf,
-    /// When and where it was recorded.
+    /// What it shows.
+    pub about: String,
+    /// When and where its cluster was recorded.
     pub recorded: Recorded,
     /// Its network.
     pub network: NetworkFile,
+    /// What is expected of k8sverify; `None`: it is only a base of others.
+    pub expected: Option<Expected>,
+    /// Its compose files, as `--compose` takes them.
+    pub compose: Vec<PathBuf>,
+    /// The user's file, if there is one.
+    pub config: Option<PathBuf>,
     /// The recorded lists.
     lists: Vec<(PathBuf, Value)>,
+    /// What is done to them, and which file says so.
+    edits: Vec<(PathBuf, Edit)>,
+    /// The network as it is merged into.
+    raw_network: Value,
 }
 
 impl Scenario {
@@ -118,6 +117,56 @@ impl Scenario {
     /// # Errors
     /// A file is missing or says something else.
     pub fn read(folder: &Path) -> Result<Self, ScenarioError> {
+        Self::read_at(folder, 0)
+    }
+
+    fn read_at(folder: &Path, depth: usize) -> Result<Self, ScenarioError> {
+        let path = folder.join("scenario.yaml");
+        let wrong = |what: String| ScenarioError::Parse {
+            path: path.clone(),
+            what,
+        };
+        if depth > DEEPEST {
+            return Err(wrong("its bases form a circle".to_owned()));
+        }
+        let file: File = yaml(&path)?;
+        let mut scenario = match &file.base {
+            Some(base) => Self::read_at(&folder.join(base), depth + 1)?,
+            None => Self::recorded(folder)?,
+        };
+        folder.clone_into(&mut scenario.folder);
+        scenario.about = file.about;
+        scenario.expected = file.expect;
+        for edit in file.edits {
+            edit.check().map_err(wrong)?;
+            scenario.edits.push((path.clone(), edit));
+        }
+        let inherited = scenario.network.answers.keys().cloned();
+        let own = &file.network["answers"];
+        let inherited: BTreeSet<String> = inherited.filter(|place| own[place].is_null()).collect();
+        if !file.network.is_null() {
+            merge::patch(&mut scenario.raw_network, file.network);
+        }
+        scenario.network = serde_json::from_value(scenario.raw_network.clone())
+            .map_err(|error| wrong(format!("network: {error}")))?;
+        scenario.network.inherited = inherited;
+        scenario.files();
+        Ok(scenario)
+    }
+
+    /// What the user has: a directory's own files go before those of its base.
+    fn files(&mut self) {
+        let own = |name: &str| Some(self.folder.join(name)).filter(|path| path.is_file());
+        let (compose, more) = (own("compose.yaml"), own("compose.override.yaml"));
+        let config = own("k8sverify.yaml");
+        if let Some(compose) = compose {
+            self.compose = vec![compose];
+        }
+        self.compose.extend(more);
+        self.config = config.or(self.config.take());
+    }
+
+    fn recorded(folder: &Path) -> Result<Self, ScenarioError> {
         let cluster = folder.join("cluster");
         let mut lists = Vec::new();
         for path in files(&cluster)? {
@@ -128,27 +177,19 @@ impl Scenario {
         }
         Ok(Self {
             folder: folder.to_owned(),
+            about: String::new(),
             recorded: yaml(&cluster.join("recorded.json"))?,
-            network: yaml(&folder.join("network.yaml"))?,
+            network: NetworkFile::default(),
+            expected: None,
+            compose: Vec::new(),
+            config: None,
             lists,
+            edits: Vec::new(),
+            raw_network: Value::Object(serde_json::Map::new()),
         })
     }
 
-    /// The scenario's compose file.
-    #[must_use]
-    pub fn compose(&self) -> PathBuf {
-        self.folder.join("compose.yaml")
-    }
-
-    /// What is expected of k8sverify.
-    ///
-    /// # Errors
-    /// The file is missing or says something else.
-    pub fn expected(&self) -> Result<Expected, ScenarioError> {
-        yaml(&self.folder.join("expected.yaml"))
-    }
-
-    /// The recorded objects.
+    /// The objects: as they were recorded, then edited.
     pub(crate) fn store(&self, clock: Clock) -> Result<Store, ScenarioError> {
         let store = Store::new(clock);
         for (path, recorded) in &self.lists {
@@ -171,6 +212,7 @@ impl Scenario {
                 store.put(known, item.clone());
             }
         }
+        edits::apply(&store, &self.recorded, &self.edits)?;
         Ok(store)
     }
 }

@@ -61,6 +61,11 @@ impl Store {
         }
     }
 
+    /// The cluster's time.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
     fn objects(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,6 +160,11 @@ impl Store {
             name: name.to_owned(),
         };
         self.objects().all.get(&key).cloned()
+    }
+
+    /// Whether there is any of a resource.
+    pub(crate) fn has(&self, kind: &Resource) -> bool {
+        self.objects().all.keys().any(|key| key.kind == kind)
     }
 
     /// All of a resource, in one namespace or everywhere, and the version at which this is so.

@@ -39,7 +39,7 @@ impl Refusal {
     }
 
     pub(super) fn not_found(kind: &Resource, name: &str) -> Self {
-        Self::new(404, &format!("{} \"{name}\" not found", qualified(kind)))
+        Self::new(404, &format!("{} \"{name}\" not found", kind.qualified()))
     }
 
     pub(super) fn exists(kind: &Resource, name: &str) -> Self {
@@ -47,7 +47,7 @@ impl Refusal {
             reason: "AlreadyExists",
             ..Self::new(
                 409,
-                &format!("{} \"{name}\" already exists", qualified(kind)),
+                &format!("{} \"{name}\" already exists", kind.qualified()),
             )
         }
     }
@@ -76,14 +76,6 @@ impl Refusal {
             _ => "an error on the server has prevented the request from succeeding".to_owned(),
         };
         Self::new(code, &message)
-    }
-}
-
-fn qualified(kind: &Resource) -> String {
-    if kind.group.is_empty() {
-        kind.plural.to_owned()
-    } else {
-        format!("{}.{}", kind.plural, kind.group)
     }
 }
 
@@ -168,38 +160,43 @@ pub(super) fn list(
 }
 
 /// `/api`, `/apis`, `/api/v1`, `/apis/GROUP`, `/apis/GROUP/VERSION`.
-pub(super) fn discovery(path: &[String]) -> Option<Value> {
+pub(super) fn discovery(path: &[String], serves: &dyn Fn(&Resource) -> bool) -> Option<Value> {
     let words: Vec<&str> = path.iter().map(String::as_str).collect();
+    let served: Vec<&Resource> = KINDS.iter().filter(|kind| serves(kind)).collect();
     match words.as_slice() {
         ["api"] => Some(json!({"kind": "APIVersions", "versions": ["v1"]})),
         ["apis"] => {
-            let groups: BTreeSet<&str> = KINDS
+            let groups: BTreeSet<(&str, &str)> = served
                 .iter()
-                .map(|kind| kind.group)
-                .filter(|group| !group.is_empty())
+                .map(|kind| (kind.group, kind.version))
+                .filter(|(group, _)| !group.is_empty())
                 .collect();
-            let groups: Vec<Value> = groups.into_iter().map(group).collect();
+            let groups: Vec<Value> = groups
+                .into_iter()
+                .map(|(name, version)| group(name, version))
+                .collect();
             Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
-        ["apis", name] if KINDS.iter().any(|kind| kind.group == *name) => {
-            let mut value = group(name);
+        ["apis", name] => {
+            let one = served.iter().find(|kind| kind.group == *name)?;
+            let mut value = group(name, one.version);
             value["kind"] = json!("APIGroup");
             value["apiVersion"] = json!("v1");
             Some(value)
         }
-        ["api", version] => resources("", version),
-        ["apis", group, version] => resources(group, version),
+        ["api", version] => resources(&served, "", version),
+        ["apis", group, version] => resources(&served, group, version),
         _ => None,
     }
 }
 
-fn group(name: &str) -> Value {
-    let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
+fn group(name: &str, version: &str) -> Value {
+    let version = json!({"groupVersion": format!("{name}/{version}"), "version": version});
     json!({"name": name, "versions": [version], "preferredVersion": version})
 }
 
-fn resources(group: &str, version: &str) -> Option<Value> {
-    let of_group: Vec<&Resource> = KINDS
+fn resources(served: &[&Resource], group: &str, version: &str) -> Option<Value> {
+    let of_group: Vec<&&Resource> = served
         .iter()
         .filter(|kind| kind.group == group && kind.version == version)
         .collect();
@@ -219,7 +216,10 @@ mod tests {
 
     #[test]
     fn discovery_lists_what_is_served() {
-        let path = |text: &str| discovery(&text.split('/').map(str::to_owned).collect::<Vec<_>>());
+        let path = |text: &str| {
+            let words: Vec<String> = text.split('/').map(str::to_owned).collect();
+            discovery(&words, &Resource::everywhere)
+        };
         let apps = path("apis/apps/v1").unwrap();
         let names: Vec<&str> = apps["resources"]
             .as_array()

@@ -9,9 +9,10 @@ use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
+use crate::scenario::{DnsFile, DnsMode};
 use crate::store::Store;
 use crate::{kinds, store};
 
@@ -24,6 +25,8 @@ const PORT_TRIES: usize = 32;
 pub(crate) struct Dns {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// What only has to stay taken.
+    _kept: Vec<TcpSocket>,
     _serving: JoinSet<()>,
 }
 
@@ -33,6 +36,7 @@ enum Meaning {
     Addresses(Vec<IpAddr>),
     Alias(String),
     Nothing,
+    Failure,
 }
 
 impl Dns {
@@ -40,19 +44,29 @@ impl Dns {
     ///
     /// # Errors
     /// No free port.
-    pub(crate) async fn start(store: Arc<Store>) -> io::Result<Self> {
+    pub(crate) async fn start(store: Arc<Store>, file: &DnsFile) -> io::Result<Self> {
+        let mut serving = JoinSet::new();
+        if file.answers == DnsMode::Refuse {
+            // The port is taken, and nobody listens on it.
+            let kept = TcpSocket::new_v4()?;
+            kept.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+            return Ok(Self {
+                address: kept.local_addr()?,
+                _kept: vec![kept],
+                _serving: serving,
+            });
+        }
         let (datagrams, streams) = sockets().await?;
         let address = datagrams.local_addr()?;
-        let mut serving = JoinSet::new();
-        let by_stream = Arc::clone(&store);
+        let zone = Arc::new(Zone {
+            store,
+            file: file.clone(),
+        });
+        let by_stream = Arc::clone(&zone);
         serving.spawn(async move {
             let mut buffer = vec![0; 4096];
-            loop {
-                // What a client's closed port sends back is no reason to stop.
-                let Ok((length, client)) = datagrams.recv_from(&mut buffer).await else {
-                    continue;
-                };
-                if let Some(answer) = answer(&store, &buffer[..length]) {
+            while let Ok((length, client)) = datagrams.recv_from(&mut buffer).await {
+                if let Some(answer) = zone.answer(&buffer[..length]) {
                     // A client that is gone misses its answer.
                     let _ = datagrams.send_to(&answer, client).await;
                 }
@@ -61,18 +75,25 @@ impl Dns {
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = streams.accept().await {
-                let store = Arc::clone(&by_stream);
+                let zone = Arc::clone(&by_stream);
                 connections.spawn(async move {
-                    let _ = talk(stream, &store).await;
+                    let _ = talk(stream, &zone).await;
                 });
                 while connections.try_join_next().is_some() {}
             }
         });
         Ok(Self {
             address,
+            _kept: Vec::new(),
             _serving: serving,
         })
     }
+}
+
+/// What a server knows.
+struct Zone {
+    store: Arc<Store>,
+    file: DnsFile,
 }
 
 /// The same free port of both transports.
@@ -88,12 +109,12 @@ async fn sockets() -> io::Result<(UdpSocket, TcpListener)> {
     Err(last)
 }
 
-async fn talk(mut stream: TcpStream, store: &Store) -> io::Result<()> {
+async fn talk(mut stream: TcpStream, zone: &Zone) -> io::Result<()> {
     loop {
         let length = stream.read_u16().await?;
         let mut question = vec![0; usize::from(length)];
         stream.read_exact(&mut question).await?;
-        let Some(answer) = answer(store, &question) else {
+        let Some(answer) = zone.answer(&question) else {
             return Ok(());
         };
         let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
@@ -102,49 +123,75 @@ async fn talk(mut stream: TcpStream, store: &Store) -> io::Result<()> {
     }
 }
 
-fn answer(store: &Store, bytes: &[u8]) -> Option<Vec<u8>> {
-    let question = Message::from_vec(bytes).ok()?;
-    if question.metadata.message_type != MessageType::Query {
-        return None;
-    }
-    let query = question.queries.first()?.clone();
-    let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
-    answer.metadata.recursion_desired = question.metadata.recursion_desired;
-    answer.metadata.recursion_available = true;
-    answer.metadata.authoritative = true;
-    answer.add_query(query.clone());
-    let mut name = query.name.clone();
-    // An alias may lead to another one; a circle ends.
-    for _ in 0..8 {
-        match meaning(store, &name.to_ascii().to_ascii_lowercase()) {
-            None => {
-                answer.metadata.response_code = ResponseCode::NXDomain;
-                break;
-            }
-            Some(Meaning::Nothing) => break,
-            Some(Meaning::Alias(target)) => {
-                let Ok(target) = Name::from_str(&format!("{}.", target.trim_end_matches('.')))
-                else {
+impl Zone {
+    fn answer(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let question = Message::from_vec(bytes).ok()?;
+        if question.metadata.message_type != MessageType::Query {
+            return None;
+        }
+        if self.file.answers == DnsMode::Silent {
+            return None;
+        }
+        let query = question.queries.first()?.clone();
+        let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+        answer.metadata.recursion_desired = question.metadata.recursion_desired;
+        answer.metadata.recursion_available = true;
+        answer.metadata.authoritative = true;
+        answer.add_query(query.clone());
+        let mut name = query.name.clone();
+        // An alias may lead to another one; a circle ends.
+        for _ in 0..8 {
+            match self.meaning(&name.to_ascii().to_ascii_lowercase()) {
+                Some(Meaning::Failure) => {
+                    answer.metadata.response_code = ResponseCode::ServFail;
                     break;
-                };
-                let data = RData::CNAME(CNAME(target.clone()));
-                answer.add_answer(Record::from_rdata(name, TTL, data));
-                name = target;
-            }
-            Some(Meaning::Addresses(addresses)) => {
-                for address in addresses {
-                    let data = match (address, query.query_type) {
-                        (IpAddr::V4(address), RecordType::A) => RData::A(A(address)),
-                        (IpAddr::V6(address), RecordType::AAAA) => RData::AAAA(AAAA(address)),
-                        _ => continue,
-                    };
-                    answer.add_answer(Record::from_rdata(name.clone(), TTL, data));
                 }
-                break;
+                None => {
+                    answer.metadata.response_code = ResponseCode::NXDomain;
+                    break;
+                }
+                Some(Meaning::Nothing) => break,
+                Some(Meaning::Alias(target)) => {
+                    let Ok(target) = Name::from_str(&format!("{}.", target.trim_end_matches('.')))
+                    else {
+                        break;
+                    };
+                    let data = RData::CNAME(CNAME(target.clone()));
+                    answer.add_answer(Record::from_rdata(name, TTL, data));
+                    name = target;
+                }
+                Some(Meaning::Addresses(addresses)) => {
+                    for address in addresses {
+                        let data = match (address, query.query_type) {
+                            (IpAddr::V4(address), RecordType::A) => RData::A(A(address)),
+                            (IpAddr::V6(address), RecordType::AAAA) => RData::AAAA(AAAA(address)),
+                            _ => continue,
+                        };
+                        answer.add_answer(Record::from_rdata(name.clone(), TTL, data));
+                    }
+                    break;
+                }
             }
         }
+        answer.to_vec().ok()
     }
-    answer.to_vec().ok()
+
+    fn meaning(&self, name: &str) -> Option<Meaning> {
+        if self.file.answers == DnsMode::Servfail {
+            return Some(Meaning::Failure);
+        }
+        let Some(says) = self.file.names.get(name.trim_end_matches('.')) else {
+            return meaning(&self.store, name);
+        };
+        let addresses: Result<Vec<IpAddr>, _> = says.split_whitespace().map(str::parse).collect();
+        match (says.as_str(), addresses) {
+            ("nxdomain", _) => None,
+            ("nodata", _) => Some(Meaning::Nothing),
+            ("servfail", _) => Some(Meaning::Failure),
+            (_, Ok(addresses)) => Some(Meaning::Addresses(addresses)),
+            (alias, Err(_)) => Some(Meaning::Alias(alias.to_owned())),
+        }
+    }
 }
 
 /// What a fully qualified name in lower case stands for; `None`: it does not exist.

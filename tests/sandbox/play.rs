@@ -1,0 +1,158 @@
+//! A scenario that is played: the sandbox, the shipped binary's runs in it, and everything that they leave to read.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use k8sverify_sandbox::{Program, Sandbox, Scenario};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+/// No run may take longer, whatever the cluster does; the options below keep it far below.
+pub(crate) const LONGEST: Duration = Duration::from_secs(90);
+/// The files that every run writes.
+const FILES: [(&str, &str); 4] = [
+    ("--json", "report.json"),
+    ("--junit", "junit.xml"),
+    ("--html", "report.html"),
+    ("--markdown", "report.md"),
+];
+
+/// Where the scenarios are.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
+}
+
+/// A sandbox that is up.
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) scenario: Scenario,
+    output: tempfile::TempDir,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// `Null` where the run wrote none.
+    pub(crate) report: Value,
+    pub(crate) took: Duration,
+    /// Every file that it wrote, by name.
+    pub(crate) files: Vec<(String, String)>,
+}
+
+impl Stage {
+    #[expect(dead_code, reason = "the tests that name a scenario follow")]
+    pub(crate) async fn new(name: &str) -> Self {
+        Self::of(Scenario::read(&folder().join(name)).unwrap_or_else(|error| panic!("{error}")))
+            .await
+    }
+
+    pub(crate) async fn of(scenario: Scenario) -> Self {
+        let program = Program {
+            path: PathBuf::from(env!("CARGO_BIN_EXE_k8sverify")),
+            arguments: Vec::new(),
+        };
+        let sandbox = Sandbox::start(&scenario, program)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", scenario.folder.display()));
+        Self {
+            sandbox,
+            scenario,
+            output: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Starts the binary with the scenario's arguments and these.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let own = self.scenario.expected.as_ref();
+        let own = own.map(|expected| expected.arguments.clone());
+        let own = own.unwrap_or_default();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_k8sverify"));
+        command
+            .args(self.sandbox.arguments(&self.scenario))
+            .args(&own)
+            .args(arguments)
+            // Neither this machine's own cluster nor its own settings have a say.
+            .env_clear()
+            .current_dir(self.output.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let said = |name: &str| own.iter().any(|one| one == name) || arguments.contains(&name);
+        if !said("--wait") {
+            command.args(["--wait", "2s"]);
+        }
+        for (option, file) in FILES {
+            command.arg(option).arg(self.output.path().join(file));
+        }
+        command.spawn().unwrap()
+    }
+
+    /// Runs it to its end.
+    pub(crate) async fn verify(&self, arguments: &[&str]) -> Run {
+        self.finish(self.start(arguments), Instant::now()).await
+    }
+
+    /// Waits for its end, and reads what it left.
+    pub(crate) async fn finish(&self, child: Child, started: Instant) -> Run {
+        let name = self.scenario.folder.display();
+        let output: Output = tokio::time::timeout(LONGEST, child.wait_with_output())
+            .await
+            .unwrap_or_else(|_| panic!("{name}: the run did not end within {LONGEST:?}"))
+            .unwrap();
+        let took = started.elapsed();
+        let mut files = Vec::new();
+        for (_, file) in FILES {
+            let path = self.output.path().join(file);
+            // Bad usage ends before anything is written.
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                files.push((file.to_owned(), text));
+                std::fs::remove_file(&path).unwrap();
+            }
+        }
+        let report = files
+            .iter()
+            .find(|(name, text)| name == "report.json" && !text.is_empty());
+        Run {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            report: report.map_or(Value::Null, |(_, text)| serde_json::from_str(text).unwrap()),
+            took,
+            files,
+        }
+    }
+}
+
+impl Run {
+    /// The findings' ids, in the report's order.
+    pub(crate) fn findings(&self) -> Vec<&str> {
+        texts(&self.report["findings"], "id")
+    }
+
+    /// The ids of the edges with that status.
+    pub(crate) fn edges(&self, status: &str) -> Vec<&str> {
+        let edges = self.report["edges"].as_array().into_iter().flatten();
+        edges
+            .filter(|edge| edge["status"] == status)
+            .filter_map(|edge| edge["id"].as_str())
+            .collect()
+    }
+
+    /// The manifests that the findings propose.
+    pub(crate) fn fixes(&self) -> Vec<&str> {
+        let findings = self.report["findings"].as_array().into_iter().flatten();
+        findings
+            .filter_map(|finding| finding["fix"]["manifest"].as_str())
+            .collect()
+    }
+}
+
+fn texts<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(|entry| entry[field].as_str()).collect()
+}
