@@ -147,8 +147,8 @@ impl Network {
                 }
             }
         }
-        let dns = self.views.iter().rev().filter(|view| view.of.holds(client));
-        let Some((server, file)) = dns.filter_map(|view| view.dns.as_ref()).next() else {
+        let mut views = self.views.iter().rev().filter(|view| view.of.holds(client));
+        let Some((server, file)) = views.find_map(|view| view.dns.as_ref()) else {
             unreachable!("the first view is for everybody and has DNS");
         };
         let server = if client.asks_cluster_dns() {

@@ -162,11 +162,11 @@ pub(super) fn list(
 /// `/api`, `/apis`, `/api/v1`, `/apis/GROUP`, `/apis/GROUP/VERSION`.
 pub(super) fn discovery(path: &[String], serves: &dyn Fn(&Resource) -> bool) -> Option<Value> {
     let words: Vec<&str> = path.iter().map(String::as_str).collect();
-    let served: Vec<&Resource> = KINDS.iter().filter(|kind| serves(kind)).collect();
+    let offered: Vec<&Resource> = KINDS.iter().filter(|kind| serves(kind)).collect();
     match words.as_slice() {
         ["api"] => Some(json!({"kind": "APIVersions", "versions": ["v1"]})),
         ["apis"] => {
-            let groups: BTreeSet<(&str, &str)> = served
+            let groups: BTreeSet<(&str, &str)> = offered
                 .iter()
                 .map(|kind| (kind.group, kind.version))
                 .filter(|(group, _)| !group.is_empty())
@@ -178,14 +178,14 @@ pub(super) fn discovery(path: &[String], serves: &dyn Fn(&Resource) -> bool) -> 
             Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
         ["apis", name] => {
-            let one = served.iter().find(|kind| kind.group == *name)?;
+            let one = offered.iter().find(|kind| kind.group == *name)?;
             let mut value = group(name, one.version);
             value["kind"] = json!("APIGroup");
             value["apiVersion"] = json!("v1");
             Some(value)
         }
-        ["api", version] => resources(&served, "", version),
-        ["apis", group, version] => resources(&served, group, version),
+        ["api", version] => resources(&offered, "", version),
+        ["apis", group, version] => resources(&offered, group, version),
         _ => None,
     }
 }
@@ -195,8 +195,8 @@ fn group(name: &str, version: &str) -> Value {
     json!({"name": name, "versions": [version], "preferredVersion": version})
 }
 
-fn resources(served: &[&Resource], group: &str, version: &str) -> Option<Value> {
-    let of_group: Vec<&&Resource> = served
+fn resources(offered: &[&Resource], group: &str, version: &str) -> Option<Value> {
+    let of_group: Vec<&&Resource> = offered
         .iter()
         .filter(|kind| kind.group == group && kind.version == version)
         .collect();
