@@ -54,6 +54,10 @@ async fn every_scenario_is_judged_as_it_expects() {
     );
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "a scenario that is played alone shows its report"
+)]
 async fn play(path: PathBuf, show: bool) -> Result<(), String> {
     let scenario = Scenario::read(&path).map_err(|error| error.to_string())?;
     let Some(expected) = scenario.expected.clone() else {
