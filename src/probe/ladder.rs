@@ -154,10 +154,18 @@ fn names(errors: &[StepError]) -> String {
 impl Walk<'_> {
     async fn run(&self) {
         let addresses = self.resolve().await;
-        let mut known: BTreeMap<SocketAddr, Vec<Found>> = BTreeMap::new();
         let resolved = !addresses.is_empty();
-        self.service(&addresses, &mut known).await;
-        self.endpoints(resolved, &known).await;
+        // A headless name leads to the endpoints themselves, which are dialled once; else nothing that is dropped waits for the other.
+        let headless = self.task.endpoints.iter().any(|endpoint| {
+            endpoint.port.get() == self.target.port && addresses.contains(&endpoint.address)
+        });
+        if headless {
+            let known = self.service(&addresses).await;
+            self.endpoints(resolved, &known).await;
+        } else {
+            let known = BTreeMap::new();
+            tokio::join!(self.service(&addresses), self.endpoints(resolved, &known));
+        }
     }
 
     /// The DNS step.
@@ -201,14 +209,15 @@ impl Walk<'_> {
     }
 
     /// Every address that the name resolved to, one after another.
-    async fn service(&self, addresses: &[IpAddr], known: &mut BTreeMap<SocketAddr, Vec<Found>>) {
+    async fn service(&self, addresses: &[IpAddr]) -> BTreeMap<SocketAddr, Vec<Found>> {
+        let mut known = BTreeMap::new();
         if addresses.is_empty() {
             let found = Found::skipped(
                 StepName::Service,
                 "the name did not resolve, so there is nothing to dial",
             );
             self.write(None, found.asked(self.target.shown()));
-            return;
+            return known;
         }
         let port = self.target.port;
         for address in addresses.iter().take(ADDRESSES) {
@@ -232,6 +241,7 @@ impl Walk<'_> {
             }
             known.insert(address, found);
         }
+        known
     }
 
     /// Every endpoint of the task; an outcome each, whatever happens.

@@ -117,7 +117,6 @@ async fn edges(edges: Vec<EdgeTask>, environment: &[(&str, &str)]) -> Outcome {
 }
 
 #[tokio::test]
-#[ignore = "fails since HTTP is asked by reqwest: one of the servers no longer shows a connection step that passed"]
 async fn misbehaving_servers_are_told_apart_and_never_hang() {
     let protocols = [
         Protocol::Mysql,
@@ -172,10 +171,12 @@ async fn misbehaving_servers_are_told_apart_and_never_hang() {
     for protocol in protocols {
         let error = |server: &str| {
             let task = format!("{server} {protocol}");
-            assert_eq!(
-                outcome.step(&task, StepName::Service).status,
-                StepStatus::Pass
-            );
+            let connect = outcome.step(&task, StepName::Service);
+            // A reset that is faster than the look at the new connection is seen as one of the connect itself.
+            if server == "reset" && connect.error == Some(StepError::Reset) {
+                return StepError::Reset;
+            }
+            assert_eq!(connect.status, StepStatus::Pass, "{connect:?}");
             let step = outcome.step(&task, StepName::Protocol);
             assert_eq!(step.status, StepStatus::Fail, "{step:?}");
             step.error.unwrap()

@@ -529,6 +529,8 @@ pub(super) fn servers_without_service(context: &Context<'_>) -> Vec<Finding> {
             .iter()
             .find(|subject| !subject.pods.is_empty())
             .or(subjects.first())
+            // What was deployed to run to its end serves nobody, whatever its image.
+            .filter(|subject| !subject.is_one_shot())
         else {
             continue;
         };

@@ -445,10 +445,29 @@ mod tests {
             hint(&Evidence {
                 image: Some("redis"),
                 words: &words("redis-cli -h x ping"),
-                ..base
+                ..base.clone()
             }),
             None
         );
+        // A loop of the shell around a client is a client, unless it starts the server in the end.
+        for (script, expected) in [
+            ("until mysql -hDB -e 'SELECT 1'; do sleep 1; done", None),
+            ("while ! mysqladmin ping -h DB; do sleep 1; done", None),
+            (
+                "until mysql -hother -e 'SELECT 1'; do sleep 1; done; exec mysqld --port 3307",
+                Some((3307, Protocol::Mysql)),
+            ),
+        ] {
+            assert_eq!(
+                hint(&Evidence {
+                    image: Some("mysql:8"),
+                    words: &["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+                    ..base.clone()
+                }),
+                expected,
+                "{script}"
+            );
+        }
     }
 
     #[test]

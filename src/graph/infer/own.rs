@@ -41,19 +41,30 @@ const SERVERS: [(&str, u16, Protocol); 27] = [
     ("clickhouse-server", 8123, Protocol::Http),
 ];
 /// Programs that only call others.
-const CLIENTS: [&str; 20] = [
+const CLIENTS: [&str; 31] = [
     "redis-cli",
     "valkey-cli",
     "mysql",
     "mariadb",
     "mysqladmin",
     "mysqldump",
+    "mysqlimport",
+    "mysqlcheck",
+    "mariadb-admin",
+    "mariadb-dump",
     "psql",
     "pg_dump",
+    "pg_dumpall",
+    "pg_restore",
+    "pgbench",
+    "createdb",
+    "redis-benchmark",
     "pg_isready",
     "mongo",
     "mongosh",
     "mongorestore",
+    "mongodump",
+    "mongoimport",
     "curl",
     "wget",
     "nc",
@@ -64,7 +75,7 @@ const CLIENTS: [&str; 20] = [
     "etcdctl",
 ];
 /// Programs before the one that counts.
-const WRAPPERS: [&str; 16] = [
+const WRAPPERS: [&str; 25] = [
     "sh",
     "bash",
     "ash",
@@ -81,22 +92,40 @@ const WRAPPERS: [&str; 16] = [
     "--",
     "-c",
     "time",
+    // Words of the shell before a command.
+    "until",
+    "while",
+    "if",
+    "do",
+    "then",
+    "set",
+    "!",
+    "(",
+    "{",
 ];
 
-/// The program that a command runs, by its base name, behind shells and wrappers.
+/// The program that a command runs, by its base name, behind shells and wrappers: a server behind a client that waits for something,
+/// else the first one.
 pub(super) fn program(command: &[String]) -> Option<String> {
     let tokens = words::tokens(command);
-    tokens
+    let mut names = tokens
         .iter()
-        .map(|token| token.rsplit('/').next().unwrap_or(token))
-        .find(|name| {
-            let option = name.starts_with('-') || name.contains('=');
-            !(name.is_empty()
-                || option
-                || WRAPPERS.contains(name)
-                || name.ends_with("entrypoint.sh"))
+        .map(|token| token.rsplit('/').next().unwrap_or(token));
+    let first = names.clone().find(|name| {
+        let option = name.starts_with('-') || name.contains('=');
+        !(name.is_empty() || option || WRAPPERS.contains(name) || name.ends_with("entrypoint.sh"))
+    })?;
+    // A client's words may be a host called like a server; a server's own program name hardly is one.
+    let server = CLIENTS.contains(&first).then(|| {
+        names.find(|name| {
+            name.ends_with("-server")
+                || matches!(
+                    *name,
+                    "mysqld" | "mysqld_safe" | "mariadbd" | "mongod" | "nginx"
+                )
         })
-        .map(str::to_owned)
+    });
+    Some(server.flatten().unwrap_or(first).to_owned())
 }
 
 pub(super) fn is_client(program: &str) -> bool {
