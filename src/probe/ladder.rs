@@ -316,9 +316,15 @@ impl Walk<'_> {
 
     /// Who it is that takes the connection and does not speak the protocol.
     async fn identify(&self, found: &mut [Found], address: SocketAddr) {
+        let secure = found.iter().any(|step| step.name == StepName::Tls);
         let stranger = found.iter_mut().find(|step| {
             let names: &[StepError] = match step.name {
-                StepName::Protocol => &[StepError::Silent, StepError::Closed, StepError::Broken],
+                StepName::Protocol => &[
+                    StepError::Silent,
+                    StepError::Closed,
+                    StepError::Reset,
+                    StepError::Broken,
+                ],
                 // One that ends the handshake knows TLS, and may even say so in plain HTTP.
                 StepName::Tls => &[StepError::Silent],
                 _ => &[],
@@ -328,7 +334,15 @@ impl Walk<'_> {
         if let Some(step) = stranger
             && !matches!(self.task.protocol, Protocol::Tcp | Protocol::Fastcgi)
         {
-            identify::note(step, address, self.agent.network, &self.agent.clock).await;
+            identify::note(
+                step,
+                address,
+                self.task.protocol,
+                secure,
+                self.agent.network,
+                &self.agent.clock,
+            )
+            .await;
         }
     }
 

@@ -367,6 +367,7 @@ async fn http_is_proven_by_any_answer_but_server_errors_and_bad_requests() {
     let round = serve(say("302 Found", "Location: /again\r\n")).await;
     let away = serve(say("301 Moved", "Location: https://elsewhere.example/\r\n")).await;
     let tls = serve(Server::Tls).await;
+    let tls_only = serve(Server::TlsOnly).await;
     let health = |id: &str, port: u16, expect_status| {
         let mut task = edge(id, port, Protocol::Http);
         task.http = Some(HttpQuestion {
@@ -392,6 +393,8 @@ async fn http_is_proven_by_any_answer_but_server_errors_and_bad_requests() {
             edge("round", round, Protocol::Http),
             edge("away", away, Protocol::Http),
             edge("tls", tls, Protocol::Http),
+            edge("tls only", tls_only, Protocol::Http),
+            edge("tls only, mysql", tls_only, Protocol::Mysql),
             edge("plain", ok, Protocol::Https),
             verified,
             lenient,
@@ -412,11 +415,13 @@ async fn http_is_proven_by_any_answer_but_server_errors_and_bad_requests() {
     assert_eq!(error("bad"), Some(StepError::Mismatch));
     assert_eq!(error("round"), Some(StepError::HttpRedirectLoop));
     assert_eq!(error("away"), None);
-    assert_eq!(error("tls"), Some(StepError::Mismatch));
-    assert_eq!(
-        outcome.step("tls", StepName::Protocol).facts["seen_protocol"],
-        "tls"
-    );
+    for task in ["tls", "tls only", "tls only, mysql"] {
+        assert_eq!(error(task), Some(StepError::Mismatch), "{task}");
+        assert_eq!(
+            outcome.step(task, StepName::Protocol).facts["seen_protocol"],
+            "tls"
+        );
+    }
     assert_eq!(
         outcome.error("plain", StepName::Tls),
         Some(StepError::Mismatch)

@@ -80,6 +80,16 @@ pub(crate) fn config(protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
     Ok(config)
 }
 
+/// The first message of a TLS client that names nobody, to see whether the peer answers in TLS.
+pub(crate) fn hello() -> Option<Vec<u8>> {
+    let config = config(&[]).ok()?;
+    let nobody = ServerName::IpAddress(PkiAddress::from(std::net::IpAddr::from([127, 0, 0, 1])));
+    let mut client = rustls::ClientConnection::new(Arc::new(config), nobody).ok()?;
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// The name that a client would ask for and check.
 pub(crate) fn server_name(host: &str) -> ServerName<'static> {
     let host = host.strip_suffix('.').unwrap_or(host);

@@ -36,6 +36,8 @@ pub(super) enum Server {
     Redis { password: Option<&'static str> },
     /// HTTPS with a certificate signed by itself.
     Tls,
+    /// The same, and whoever does not speak TLS gets no word.
+    TlsOnly,
 }
 
 /// Starts a server; its port.
@@ -43,7 +45,7 @@ pub(super) async fn serve(server: Server) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let count = Arc::new(AtomicUsize::new(0));
-    let acceptor = matches!(server, Server::Tls).then(acceptor);
+    let acceptor = matches!(server, Server::Tls | Server::TlsOnly).then(acceptor);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let number = count.fetch_add(1, Ordering::Relaxed);
@@ -83,7 +85,8 @@ async fn answer(
         Server::CloseFirst(first) if number < first => {}
         Server::CloseFirst(_) => redis(stream, None).await,
         Server::Redis { password } => redis(stream, password).await,
-        Server::Tls => {
+        Server::TlsOnly if !speaks_tls(&stream).await => {}
+        Server::Tls | Server::TlsOnly => {
             if let Some(acceptor) = acceptor
                 && let Ok(mut stream) = acceptor.accept(stream).await
             {
@@ -94,6 +97,11 @@ async fn answer(
             }
         }
     }
+}
+
+async fn speaks_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    stream.peek(&mut first).await.is_ok() && first[0] == 0x16
 }
 
 async fn request<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<()> {
