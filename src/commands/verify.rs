@@ -1,6 +1,7 @@
 //! `k8sverify`: the pipeline, from the user's files to the exit code. IO.
 
 mod blocked;
+mod early;
 mod options;
 pub(crate) mod outputs;
 mod progress;
@@ -8,7 +9,7 @@ mod scope;
 mod signals;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -109,18 +110,36 @@ impl Run<'_> {
             jobs::sweep(&api, &options.namespace)
         );
         let snapshot = snapshot?;
-        let progress = &self.progress;
-        let (input, catalog, wait) = (&self.input, &self.catalog, self.args.wait);
-        let scope = |snapshot: &Snapshot| {
-            let compose = input.compose.as_ref();
-            let graph = graph::build(compose, snapshot, &input.config, catalog);
-            scope::of(&graph, snapshot, wait)
-        };
-        let snapshot = observe::settle(&api, &options, snapshot, wait, &scope, &|text| {
-            progress.stage(text);
-        })
-        .await?;
+        let early = self.args.wait.min(early::EARLY);
+        let snapshot = self.settle(&api, snapshot, early).await?;
         Ok((api, snapshot))
+    }
+
+    /// Waits for rollouts, at most for that long.
+    async fn settle(
+        &self,
+        api: &Api,
+        snapshot: Snapshot,
+        at_most: Duration,
+    ) -> Result<Snapshot, ObserveError> {
+        let scope = |snapshot: &Snapshot| {
+            let graph = self.graph(snapshot);
+            scope::of(&graph, snapshot, self.args.wait)
+        };
+        let options = self.observe_options(snapshot.namespace.clone());
+        let before = snapshot.settle.waited_ms;
+        let tell = |text: &str| self.progress.stage(text);
+        let mut snapshot = observe::settle(api, &options, snapshot, at_most, &scope, &tell).await?;
+        snapshot.settle.waited_ms += before;
+        Ok(snapshot)
+    }
+
+    /// How much longer rollouts may be waited for.
+    fn patience(&self, snapshot: &Snapshot) -> Duration {
+        if snapshot.settle.unsettled.is_empty() {
+            return Duration::ZERO;
+        }
+        self.args.wait.saturating_sub(self.started.elapsed())
     }
 
     fn graph(&self, snapshot: &Snapshot) -> TierGraph {
@@ -132,7 +151,34 @@ impl Run<'_> {
         )
     }
 
-    async fn verify(&mut self, api: &Api, snapshot: Snapshot) -> Report {
+    /// Looks, and where rollouts have not settled and the look does not tell why, waits for them and looks again.
+    async fn verify(&mut self, api: &Api, mut snapshot: Snapshot) -> Report {
+        let mut early = !self.patience(&snapshot).is_zero();
+        loop {
+            let graph = self.graph(&snapshot);
+            if (!early || early::all_suffer(&graph, &snapshot, api.now()))
+                && let Some(report) = Box::pin(self.look(api, &snapshot, early)).await
+            {
+                return report;
+            }
+            early = false;
+            let patience = self.patience(&snapshot);
+            let signals = self.signals.clone();
+            let waited = tokio::select! {
+                waited = Box::pin(self.settle(api, snapshot, patience)) => waited,
+                signal = signals.wait() => return self.interrupted(&signal),
+            };
+            snapshot = match waited {
+                Ok(snapshot) => snapshot,
+                Err(error) => return self.blocked(&error),
+            };
+        }
+    }
+
+    /// One look at every edge, and the second one at what failed; `early`: only if the first tells why what has not settled never
+    /// will.
+    async fn look(&mut self, api: &Api, snapshot: &Snapshot, early: bool) -> Option<Report> {
+        let snapshot = snapshot.clone();
         let graph = self.graph(&snapshot);
         let plan_options = options::plan(self.args);
         let job_options = options::jobs(self.args, &plan_options.run);
@@ -142,6 +188,13 @@ impl Run<'_> {
         let mut outcomes = session
             .run(&plan, &|state| progress.jobs("probing", state))
             .await;
+        let is_over = !early
+            || self.signals.fired().is_some()
+            || early::is_explained(&graph, &snapshot, api.now(), &outcomes);
+        if !is_over {
+            self.notes.extend(session.finish().await);
+            return None;
+        }
         let mut seen = (snapshot, BTreeSet::new());
         if self.signals.fired().is_none() && has_failures(&outcomes) {
             let first = First {
@@ -165,7 +218,7 @@ impl Run<'_> {
             changing,
             ..self.verdict_options()
         };
-        self.report(&graph, &snapshot, Some(&outcomes), &options)
+        Some(self.report(&graph, &snapshot, Some(&outcomes), &options))
     }
 
     /// The second look at what failed, and the same look once more where something changed meanwhile. Returns the newest state, and the edges under which

@@ -12,7 +12,7 @@ const UNSCHEDULABLE_SECONDS: i64 = 30;
 /// An HTTP server that answers 4xx for this long answers from its routes, not from its start.
 const WRONG_ANSWER_SECONDS: i64 = 30;
 /// A server that is not ready after this time may lack something; before, it just starts.
-const STARTING_SECONDS: i64 = 25;
+const STARTING_SECONDS: i64 = 15;
 /// A restart within this time belongs to a crash loop.
 const RECENT_SECONDS: i64 = 360;
 /// Restarts after which a crash is a loop.

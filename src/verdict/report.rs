@@ -11,7 +11,7 @@ use crate::finding::Severity;
 use crate::graph::Tier;
 use crate::observe::{Snapshot, WorkloadKey, is_ready};
 use crate::plan::Look;
-use crate::probe::wire::{Step, StepError, StepStatus};
+use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::report::{
     Coverage, EdgeCounts, EdgeReport, FindingCounts, FindingReport, NameReport, PodCounts, Report,
     SCHEMA, StepReport, Summary, TierReport, VantageReport,
@@ -237,10 +237,23 @@ fn steps(evidence: &Evidence<'_>) -> Vec<StepReport> {
         .walks
         .iter()
         .flat_map(|walk| {
-            walk.probe
+            let mut steps: Vec<&Step> = walk
+                .probe
                 .steps
                 .iter()
                 .filter(|step| step.task == evidence.edge.id.0)
+                .collect();
+            // Service and endpoints are walked side by side; a ladder is read from its foot.
+            steps.sort_by_key(|step| {
+                let rung = match (step.name, &step.endpoint) {
+                    (StepName::Dns, _) => 0,
+                    (_, None) => 1,
+                    (_, Some(_)) => 2,
+                };
+                (rung, &step.endpoint)
+            });
+            steps
+                .into_iter()
                 .map(move |step| step_report(step, several.then(|| vantage(walk))))
         })
         .collect()

@@ -89,7 +89,11 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
     let subjects = tier.map_or_else(Vec::new, |tier| tier_subjects(context, tier));
     let elsewhere = match &look.destination.end {
         HostMeaning::Missing => Vec::new(),
-        HostMeaning::ServiceElsewhere(keys) => keys.clone(),
+        HostMeaning::ServiceElsewhere(keys) => keys
+            .iter()
+            .filter(|key| !is_another_installation(context, key, look.client_namespace))
+            .cloned()
+            .collect(),
         // A dotted name is the cluster's concern only if it was asked for, was not found, and stands for a tier that is here.
         HostMeaning::Outside if !subjects.is_empty() && not_found(look) => Vec::new(),
         _ => return None,
@@ -129,6 +133,20 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
     }
     tier.filter(|tier| tier.in_compose && tier.expected)
         .map(Answer::NoWorkload)
+}
+
+/// Whether a Service elsewhere belongs to another installation of the application: its namespace has Services that the client's own
+/// has too. Nobody means to call that one.
+fn is_another_installation(context: &Context<'_>, key: &ServiceKey, own: &str) -> bool {
+    let names = |namespace: &str| -> BTreeSet<&str> {
+        let state = context.snapshot.namespaces.get(namespace);
+        state
+            .into_iter()
+            .flat_map(|state| &state.services)
+            .map(|service| service.metadata.name.as_str())
+            .collect()
+    };
+    !names(&key.namespace).is_disjoint(&names(own))
 }
 
 fn not_found(look: &Look<'_, '_>) -> bool {

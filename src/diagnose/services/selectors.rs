@@ -353,9 +353,12 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
     {
         return None;
     }
-    let own: BTreeSet<&WorkloadKey> = usage
+    // Whom its clients mean: not every tier that the selector happens to take.
+    let own: BTreeSet<&WorkloadKey> = context
+        .graph
         .tiers
-        .iter()
+        .get(&look.edge.to)
+        .into_iter()
         .flat_map(|tier| &tier.workloads)
         .chain(good.iter().filter_map(|answer| answer.workload.as_ref()))
         .collect();
@@ -492,6 +495,7 @@ fn declared_mix(context: &Context<'_>, looks: &[Look<'_, '_>]) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::diagnose::fixtures::{self, at, fail, outcomes, pass, probe};
+    use crate::observe::ServiceKey;
     use crate::plan::Outcomes;
 
     const ID: &str = "AP->DB:3306/mysql";
@@ -603,6 +607,16 @@ spec: {clusterIP: 10.96.0.9, selector: SELECTOR, ports: [{port: 3306}]}
         assert_eq!(broad[0].edges.len(), 1);
         let works = two(pass(ID, StepName::Endpoint));
         assert!(found("{shop: a}", Some(&works)).is_empty());
+        // A tier stands behind every Service that takes its Pods, and is no less a stranger to this one.
+        let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", "{shop: a}"));
+        let mut graph = fixtures::graph(&[ID]);
+        let key = ServiceKey {
+            namespace: "default".to_owned(),
+            name: "db".to_owned(),
+        };
+        graph.tiers.get_mut("AP").unwrap().services.push(key);
+        let found = mixed(&Context::new(&graph, &snapshot, Some(&refused)));
+        assert_eq!(found[0].code, Code::ServiceSelectorTooBroad);
     }
 
     #[test]
