@@ -75,19 +75,24 @@ pub(super) async fn delete_pod(api: &Api, namespace: &str, pod: &str) -> bool {
 
 async fn delete(api: &Api, path: &str, options: &Value) -> Result<(), CallError> {
     let mut waits = BACKOFF_MS.into_iter();
+    let mut was_hung = false;
     loop {
         let result = api
             .call::<Value>(Method::DELETE, path, Some(options), DELETE_TIMEOUT)
             .await;
+        let hung = matches!(result, Err(CallError::Timeout(_)));
         match result {
             Ok(_) => return Ok(()),
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) if !error.is_transient() => return Err(error),
+            // A server that hangs is not asked seven times over: the Job ends by its deadline, and goes after its time to live.
+            Err(error) if hung && was_hung => return Err(error),
             Err(error) => match waits.next() {
                 Some(wait) => tokio::time::sleep(Duration::from_millis(wait)).await,
                 None => return Err(error),
             },
         }
+        was_hung = hung;
     }
 }
 

@@ -1,13 +1,17 @@
 //! A scenario that is played: the sandbox, the shipped binary's runs in it, and everything that they leave to read.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use k8sverify_sandbox::{Program, Sandbox, Scenario};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
+/// Most of a run is waiting, so more of them than there are cores go on at once.
+const AT_ONCE: usize = 8;
 /// No run may take longer, whatever the cluster does; the options below keep it far below.
 pub(crate) const LONGEST: Duration = Duration::from_secs(90);
 /// The files that every run writes.
@@ -21,6 +25,46 @@ const FILES: [(&str, &str); 4] = [
 /// Where the scenarios are.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
+}
+
+/// One of many things that are tried at once.
+pub(crate) struct Case {
+    name: String,
+    check: Pin<Box<dyn Future<Output = Result<(), String>> + Send>>,
+}
+
+impl Case {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        check: impl Future<Output = Result<(), String>> + Send + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            check: Box::pin(check),
+        }
+    }
+}
+
+/// Tries all of them, and names those that went wrong.
+pub(crate) async fn at_once(cases: impl IntoIterator<Item = Case>) {
+    let all = cases.into_iter().map(|case| async move {
+        let result = tokio::spawn(case.check).await;
+        let result = result.unwrap_or_else(|panic| Err(panic.to_string()));
+        result.map_err(|what| format!("{}: {what}", case.name))
+    });
+    let results: Vec<Result<(), String>> = futures::stream::iter(all)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let tried = results.len();
+    let wrong: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    assert!(tried > 0, "there is nothing to try");
+    assert!(
+        wrong.is_empty(),
+        "{} of {tried} went wrong\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// A sandbox that is up.
@@ -44,7 +88,6 @@ pub(crate) struct Run {
 }
 
 impl Stage {
-    #[expect(dead_code, reason = "the tests that name a scenario follow")]
     pub(crate) async fn new(name: &str) -> Self {
         Self::of(Scenario::read(&folder().join(name)).unwrap_or_else(|error| panic!("{error}")))
             .await
@@ -141,6 +184,30 @@ impl Run {
             .filter(|edge| edge["status"] == status)
             .filter_map(|edge| edge["id"].as_str())
             .collect()
+    }
+
+    /// The first step of an edge that failed: `STEP ERROR`.
+    pub(crate) fn first_failure(&self, edge: &str) -> String {
+        let edges = self.report["edges"].as_array().into_iter().flatten();
+        let steps = edges
+            .filter(|one| one["id"] == edge)
+            .flat_map(|one| one["steps"].as_array().into_iter().flatten());
+        let mut failed = steps.filter(|step| step["status"] == "fail");
+        failed.next().map_or_else(String::new, |step| {
+            let word = |field: &str| step[field].as_str().unwrap_or_default().to_owned();
+            format!("{} {}", word("name"), word("error"))
+        })
+    }
+
+    /// Everything that it wrote, and where.
+    pub(crate) fn outputs(&self) -> Vec<(&str, &str)> {
+        let mut outputs: Vec<(&str, &str)> = vec![
+            ("standard output", &self.stdout),
+            ("standard error", &self.stderr),
+        ];
+        let files = self.files.iter();
+        outputs.extend(files.map(|(name, text)| (name.as_str(), text.as_str())));
+        outputs
     }
 
     /// The manifests that the findings propose.

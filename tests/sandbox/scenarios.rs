@@ -1,16 +1,12 @@
 //! Every directory of `tests/scenarios`: what its `expect` says must hold, and what must hold of every run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use futures::StreamExt;
 use k8sverify_sandbox::{Expected, Scenario};
 use serde_json::Value;
 
-use crate::play::{Run, Stage, folder};
-
-/// Most of a run is waiting, so more of them than there are cores go on at once.
-const AT_ONCE: usize = 6;
+use crate::play::{Case, Run, Stage, at_once, folder};
 
 static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     let text = include_str!("../../checks/report-v1.schema.json");
@@ -30,28 +26,12 @@ async fn every_scenario_is_judged_as_it_expects() {
         .collect();
     names.sort();
     assert!(!names.is_empty(), "no scenario {only:?}");
-    let played: Vec<(String, Result<(), String>)> =
-        futures::stream::iter(names.into_iter().map(|name| {
-            let show = only.is_some();
-            tokio::spawn(async move {
-                let result = play(folder().join(&name), show).await;
-                (name, result)
-            })
-        }))
-        .buffer_unordered(AT_ONCE)
-        .map(|joined| joined.unwrap())
-        .collect()
-        .await;
-    let wrong: Vec<String> = played
-        .into_iter()
-        .filter_map(|(name, result)| Some(format!("{name}: {}", result.err()?)))
-        .collect();
-    assert!(
-        wrong.is_empty(),
-        "{} scenarios are not judged as they expect\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    let show = only.is_some();
+    at_once(names.into_iter().map(|name| {
+        let path = folder().join(&name);
+        Case::new(name, play(path, show))
+    }))
+    .await;
 }
 
 #[expect(
@@ -69,6 +49,7 @@ async fn play(path: PathBuf, show: bool) -> Result<(), String> {
         println!("{}\n{}\ntook {:?}", run.stdout, run.stderr, run.took);
     }
     let mut wrong = differences(&expected, &run);
+    wrong.extend(report(&path, &run));
     wrong.extend(always(&stage, &expected, &run));
     if let Some(code) = expected.fixed {
         let fixes = run.fixes().join("---\n");
@@ -127,6 +108,12 @@ fn differences(expected: &Expected, run: &Run) -> Vec<String> {
             wrong.push(format!("findings {findings:?}, expected no {code}"));
         }
     }
+    for (edge, step) in &expected.steps {
+        let failed = run.first_failure(edge);
+        if failed != *step {
+            wrong.push(format!("{edge} fails at `{failed}`, expected `{step}`"));
+        }
+    }
     for (status, edges) in [("fail", &expected.fail), ("unknown", &expected.unknown)] {
         let mut wanted: Vec<&str> = edges.iter().map(String::as_str).collect();
         wanted.sort_unstable();
@@ -137,6 +124,38 @@ fn differences(expected: &Expected, run: &Run) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The whole report where the scenario has one, but for what differs from run to run; `UPDATE_EXPECTED=1` writes it anew.
+fn report(folder: &Path, run: &Run) -> Option<String> {
+    let path = folder.join("report.json");
+    let mut report = run.report.clone();
+    for field in ["tool_version", "started_at", "duration_ms", "input"] {
+        report.as_object_mut()?.remove(field);
+    }
+    for edge in report["edges"].as_array_mut()? {
+        for step in edge["steps"].as_array_mut()? {
+            step.as_object_mut()?.remove("duration_ms");
+        }
+    }
+    let found = format!("{}\n", serde_json::to_string_pretty(&report).unwrap());
+    if !path.exists() {
+        return None;
+    }
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    let line = expected
+        .lines()
+        .zip(found.lines())
+        .find(|(one, other)| one != other);
+    (expected != found).then(|| {
+        format!(
+            "{} is another report: {line:?}; UPDATE_EXPECTED=1 writes it anew",
+            path.display()
+        )
+    })
 }
 
 /// What holds of every run, whatever it found.
@@ -157,21 +176,32 @@ fn always(stage: &Stage, expected: &Expected, run: &Run) -> Vec<String> {
             ));
         }
     }
-    for secret in &expected.secrets {
-        let mut outputs: Vec<(&str, &str)> = vec![
-            ("standard output", &run.stdout),
-            ("standard error", &run.stderr),
-        ];
-        outputs.extend(
-            run.files
-                .iter()
-                .map(|(name, text)| (name.as_str(), text.as_str())),
-        );
-        for (output, text) in outputs {
-            if text.contains(secret.as_str()) {
-                wrong.push(format!("{output} holds the secret {secret}"));
-            }
-        }
+    wrong.extend(leaks(stage, &expected.secrets, run));
+    wrong
+}
+
+/// Secrets that stand where nobody may read them: no value in any output or in what the agents wrote, and no value of a Secret in a request.
+pub(crate) fn leaks(stage: &Stage, values: &[String], run: &Run) -> Vec<String> {
+    let kept = stage.scenario.network.secrets.values();
+    let kept: Vec<&String> = kept.flat_map(|secret| secret.values()).collect();
+    let requests = stage.sandbox.requests();
+    let written = stage.sandbox.written();
+    let mut places = run.outputs();
+    places.extend(written.iter().map(|text| ("an agent's log", text.as_str())));
+    let sent = requests
+        .iter()
+        .map(|seen| (seen.line.as_str(), seen.body.as_str()));
+    let mut wrong = Vec::new();
+    for value in values.iter().chain(kept.iter().copied()) {
+        let found = places.iter().copied();
+        let found = found.filter(|(_, text)| text.contains(value.as_str()));
+        wrong.extend(found.map(|(place, _)| format!("{place} holds the secret {value}")));
+    }
+    for value in kept {
+        let found = sent
+            .clone()
+            .filter(|(_, body)| body.contains(value.as_str()));
+        wrong.extend(found.map(|(line, _)| format!("{line} holds the secret {value}")));
     }
     wrong
 }

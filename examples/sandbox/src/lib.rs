@@ -205,6 +205,12 @@ impl Sandbox {
             .clone()
     }
 
+    /// What every agent wrote so far.
+    #[must_use]
+    pub fn written(&self) -> Vec<String> {
+        self.world.kubelet.written()
+    }
+
     /// Waits until a request whose line contains `text` has come.
     pub async fn request(&self, text: &str) {
         let mut versions = self.world.store.versions();

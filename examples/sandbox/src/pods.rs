@@ -81,6 +81,14 @@ impl Kubelet {
         logs.get(&place).cloned()
     }
 
+    /// Every log, also of Pods that are gone.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.values()
+            .map(|log| String::from_utf8_lossy(&log.borrow().bytes).into_owned())
+            .collect()
+    }
+
     /// Makes the Pod of a Job and runs it to its end.
     pub(crate) fn start(self: &Arc<Self>, job: &Value) {
         let probes = &self.file.probes;

@@ -1,10 +1,12 @@
 //! SIGINT and SIGTERM → a value that stages can wait for. IO.
 
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
-use crate::commands::Failure;
+use crate::commands::{EXIT_UNKNOWN, Failure};
+use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -37,8 +39,12 @@ impl Signals {
             let _ = fired.set(signal);
             // Where nobody waits any more, the run is over.
             let _ = sender.send(true);
-            // The sender lives on, so that waiting for it never ends by itself.
-            std::future::pending::<()>().await;
+            // The sender lives on, so that waiting for it never ends by itself. Who cannot wait for the clean-up asks once more.
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            abandon();
         });
         Ok(Self { name, receiver })
     }
@@ -61,4 +67,14 @@ impl Signals {
         }
         self.fired().unwrap_or("a signal").to_owned()
     }
+}
+
+/// Ends at once, whatever is left; the cluster deletes it after its time to live.
+fn abandon() -> ! {
+    // Nothing is left to tell it to where standard error is closed.
+    let _ = writeln!(
+        std::io::stderr(),
+        "k8sverify: interrupted twice; probe Jobs that are left end by their deadline and go after their time to live, or now: kubectl delete jobs -l {MANAGED_BY_LABEL}={MANAGED_BY}"
+    );
+    std::process::exit(i32::from(EXIT_UNKNOWN))
 }

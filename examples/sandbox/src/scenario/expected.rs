@@ -1,5 +1,7 @@
 //! `expect` of a scenario. Pure data.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// What is expected of k8sverify.
@@ -23,6 +25,9 @@ pub struct Expected {
     /// The edges that are unknown, all of them. Every other edge passes, or is skipped.
     #[serde(default)]
     pub unknown: Vec<String>,
+    /// Edge → the first step that fails, and how: `protocol timeout`.
+    #[serde(default)]
+    pub steps: BTreeMap<String, String>,
     /// What must not stand in any output.
     #[serde(default)]
     pub secrets: Vec<String>,
