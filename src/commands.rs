@@ -13,6 +13,7 @@ pub mod explain;
 pub mod fix;
 pub mod graph;
 pub mod input;
+mod log;
 pub mod output;
 pub mod probe;
 pub mod rbac;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::Failure;
 use super::input::{self, Input};
+use super::log;
 use crate::catalog::Catalog;
 use crate::cli::VerifyArgs;
 use crate::diagnose::{Context, diagnose};
@@ -35,6 +36,7 @@ use signals::Signals;
 /// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written. What keeps the cluster from being asked is a report
 /// with exit code 3, no error.
 pub fn command(args: &VerifyArgs) -> Result<u8, Failure> {
+    log::start(args.output.verbose);
     let outputs = Outputs::open(&args.output)?;
     let input = input::read(&args.compose)?;
     let runtime = tokio::runtime::Runtime::new()

@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use http::{Method, Request};
@@ -262,6 +262,7 @@ impl Api {
     /// # Errors
     /// The server's answer, or none within `timeout`; the stream itself has no deadline.
     pub async fn stream(&self, path: &str, timeout: Duration) -> Result<Lines, CallError> {
+        tracing::debug!("GET {path}: followed");
         let mut request = request(Method::GET, path, None)?;
         request.headers_mut().insert(
             http::header::ACCEPT_ENCODING,
@@ -294,7 +295,9 @@ impl Api {
         request: Request<Vec<u8>>,
         timeout: Duration,
     ) -> Result<Vec<u8>, CallError> {
-        tokio::time::timeout(timeout, async {
+        let what = format!("{} {}", request.method(), request.uri());
+        let started = Instant::now();
+        let result = tokio::time::timeout(timeout, async {
             let response = self
                 .client
                 .send(request.map(kube::client::Body::from))
@@ -314,7 +317,13 @@ impl Api {
             }
         })
         .await
-        .map_err(|_| CallError::Timeout(timeout))?
+        .unwrap_or(Err(CallError::Timeout(timeout)));
+        let took = started.elapsed();
+        match &result {
+            Ok(bytes) => tracing::debug!("{what}: {} bytes in {took:.0?}", bytes.len()),
+            Err(error) => tracing::debug!("{what}: {error}, after {took:.0?}"),
+        }
+        result
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::signals::send;
 
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 const INVITATION: &str = "cargo run -- ";
 
 /// Cargo builds the examples with the tests, unless only some tests are asked for.
