@@ -258,6 +258,29 @@ fn an_unready_pod_suffers_until_its_probe_can_never_pass() {
 }
 
 #[test]
+fn a_pod_on_a_node_that_is_away_is_not_waited_for() {
+    let running = container(
+        &json!({"ready": false, "started": true, "state": {"running": {"startedAt": LONG_AGO}}}),
+    );
+    let mut snapshot = snapshot(
+        vec![deployment("ap", &unavailable())],
+        &[pod("ap", &running)],
+        &[],
+    );
+    for (status, since, expected) in [
+        ("Unknown", LONG_AGO, "failed"),
+        ("Unknown", JUST_NOW, "suffers"),
+        ("True", LONG_AGO, "suffers"),
+    ] {
+        let condition = json!({"type": "Ready", "status": status, "lastTransitionTime": since, "message": "Kubelet stopped posting node status."});
+        let node = json!({"metadata": {"name": "node-1"}, "status": {"conditions": [condition]}});
+        snapshot.nodes = vec![serde_json::from_value(node).unwrap()];
+        let state = state_of(&snapshot, &key("deployment", "ap"));
+        assert_eq!(word(&state), expected, "{status} since {since}: {state:?}");
+    }
+}
+
+#[test]
 fn a_container_that_nobody_probes_must_run_a_while() {
     let with = |since: &str| {
         let mut pod = pod("db", &ready(since));

@@ -13,6 +13,8 @@ const UNSCHEDULABLE_SECONDS: i64 = 30;
 const WRONG_ANSWER_SECONDS: i64 = 30;
 /// A server that is not ready after this time may lack something; before, it just starts.
 const STARTING_SECONDS: i64 = 15;
+/// A node that has been away this long does not just restart its kubelet.
+const NODE_AWAY_SECONDS: i64 = 30;
 /// A restart within this time belongs to a crash loop.
 const RECENT_SECONDS: i64 = 360;
 /// Restarts after which a crash is a loop.
@@ -52,6 +54,9 @@ pub(super) fn pod_state(
     if pod.spec.node_name.is_empty() {
         return unscheduled(snapshot, pod, now);
     }
+    if let Some(reason) = node_is_away(snapshot, pod, now) {
+        return PodState::Failed(format!("pod/{name}: {reason}"));
+    }
     if let Some(reason) = mount_fails(snapshot, pod, now) {
         return PodState::Failed(format!("pod/{name}: {reason}"));
     }
@@ -83,6 +88,28 @@ pub(super) fn pod_state(
         }
     }
     worst
+}
+
+/// Whether its node has not been ready for so long that nothing on it comes up now.
+fn node_is_away(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> Option<String> {
+    let node = snapshot
+        .nodes
+        .iter()
+        .find(|node| node.metadata.name == pod.spec.node_name)?;
+    let ready = node
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Ready")?;
+    let away = ready.status != "True"
+        && ready.last_transition_time.is_some()
+        && age(now, ready.last_transition_time) >= NODE_AWAY_SECONDS;
+    away.then(|| {
+        format!(
+            "its node {} is not ready: {}",
+            pod.spec.node_name, ready.message
+        )
+    })
 }
 
 fn unscheduled(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> PodState {

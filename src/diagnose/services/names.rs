@@ -773,6 +773,15 @@ spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}
             found[0].id("default").0,
             "service-in-other-namespace service/db@data"
         );
+        // Where a Service of the client's own namespace is found too, the application is installed once more.
+        let again = format!(
+            "{objects}{}{}",
+            service("web", "data"),
+            service("web", "default")
+        );
+        let snapshot = fixtures::snapshot(&again);
+        let found = unresolved(&Context::new(&graph, &snapshot, None));
+        assert_eq!(found[0].id("default").0, "workload-missing tier/DB");
     }
 
     #[test]
