@@ -9,7 +9,7 @@ use super::first::{Pool, Wish, lay, spec};
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::Labels;
-use crate::observe::{Snapshot, WorkloadKey, is_ready};
+use crate::observe::{HostMeaning, Snapshot, WorkloadKey, is_ready};
 use crate::policy::{self, Decision, Route, Selectors};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 
@@ -359,7 +359,15 @@ pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Ed
             .collect();
         (route, targets, sources)
     };
-    seen(before) != seen(after)
+    let (before, after) = (seen(before), seen(after));
+    // A name that nobody has is the same for whoever asks, whatever the Pods do, and Services of other namespaces come and go.
+    let nowhere = |route: &policy::Route| {
+        matches!(
+            route.meaning,
+            HostMeaning::Missing | HostMeaning::ServiceElsewhere(_)
+        )
+    };
+    !(nowhere(&before.0) && nowhere(&after.0)) && before != after
 }
 
 fn workloads<'g>(graph: &'g TierGraph, tier: &str) -> &'g [WorkloadKey] {

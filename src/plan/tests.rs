@@ -676,6 +676,28 @@ fn what_changed_behind_a_failed_edge_is_looked_at_once_more() {
 }
 
 #[test]
+fn a_name_that_nobody_has_stays_one_whatever_comes_and_goes() {
+    let mut graph = app();
+    graph.edges[0].host = "gone".into();
+    let elsewhere = "
+---
+kind: Service
+metadata: {name: gone, namespace: data}
+spec: {clusterIP: 10.96.7.7, ports: [{port: 3306}]}
+";
+    let before = snapshot(&usual());
+    let restarted = usual().replace("10.1.0.198]", "10.1.0.99]");
+    let missing = looked(fail(EDGE, StepName::Dns, StepError::Nxdomain), "n1");
+    let once_more = |after: &Snapshot| again(&graph, &before, after, &missing, &options());
+    let after = snapshot(&[restarted.as_str(), elsewhere].concat());
+    assert!(once_more(&after).vantages.is_empty());
+    // It came while it was asked for.
+    let came = elsewhere.replace(", namespace: data", "");
+    let after = snapshot(&[usual().as_str(), &came].concat());
+    assert_eq!(once_more(&after).vantages.len(), 1);
+}
+
+#[test]
 fn a_tier_of_another_namespace_is_looked_at_there() {
     let mut graph = app();
     graph.tiers.get_mut("AP").unwrap().workloads = vec![WorkloadKey::new("front", "pod", "ap")];

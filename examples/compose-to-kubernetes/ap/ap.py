@@ -29,7 +29,12 @@ def hits():
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         try:
-            code, body = (200, {"live": True}) if self.path == "/live" else (200, {"visits": visits(), "hits": hits()})
+            if self.path == "/live":
+                code, body = 200, {"live": True}
+            elif self.path == "/":
+                code, body = 200, {"visits": visits(), "hits": hits()}
+            else:
+                code, body = 404, {"error": f"no page {self.path}"}
         except Exception as error:  # whatever the stores say is the answer, and stands in the log
             code, body = 503, {"error": f"{type(error).__name__}: {error}"}
             print(body["error"], flush=True)
