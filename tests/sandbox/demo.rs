@@ -19,7 +19,8 @@ async fn demo() -> PathBuf {
     let demo = folder.join("examples/demo");
     if !demo.is_file() {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", "demo"]);
+        build.args(["build", "--quiet", "--example", "demo", "--target-dir"]);
+        build.arg(folder.parent().unwrap());
         assert!(build.status().await.unwrap().success());
     }
     demo

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 /// Most of a run is waiting, so more of them than there are cores go on at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 12;
 /// No run may take longer, whatever the cluster does; the options below keep it far below.
 pub(crate) const LONGEST: Duration = Duration::from_secs(90);
 /// The files that every run writes.
