@@ -163,6 +163,15 @@ impl Network {
         })
     }
 
+    /// The names of a namespace's Services.
+    fn services(&self, namespace: &str) -> BTreeSet<String> {
+        let (services, _) = self.store.list(kinds::of("services"), Some(namespace));
+        services
+            .iter()
+            .map(|service| text(service, "/metadata/name").to_owned())
+            .collect()
+    }
+
     /// What the file says of a place, the last word first.
     fn named(&self, place: SocketAddr, client: &Client) -> Option<SocketAddr> {
         self.views

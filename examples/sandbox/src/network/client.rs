@@ -25,6 +25,8 @@ pub(crate) struct Client {
     /// Addresses that it knows.
     pub(super) addresses: BTreeSet<IpAddr>,
     namespace: String,
+    /// The Services of its namespace.
+    services: BTreeSet<String>,
     labels: BTreeMap<String, String>,
     tiers: BTreeSet<String>,
     pod_spec: Value,
@@ -105,6 +107,10 @@ impl From {
                 .tier
                 .as_ref()
                 .is_none_or(|tier| client.tiers.contains(tier))
+            && self
+                .services
+                .iter()
+                .all(|name| client.services.contains(name))
     }
 }
 
@@ -118,7 +124,9 @@ pub(crate) fn fill(variables: &mut BTreeMap<String, String>, network: &Network, 
     }
     let spec = match serde_json::from_str::<Value>(&spec) {
         Ok(mut value) => {
-            value["network"] = network.table(&Client::new(pod, &value));
+            let mut client = Client::new(pod, &value);
+            client.services = network.services(&client.namespace);
+            value["network"] = network.table(&client);
             value.to_string()
         }
         // What is no spec is the agent's to refuse.

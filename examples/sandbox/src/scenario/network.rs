@@ -82,7 +82,7 @@ pub enum DnsMode {
     Servfail,
 }
 
-/// What is different for some of the clients: all that is named must hold of the probe Pod. Later entries go before earlier ones.
+/// What is different for some of the clients, or at some times: all that is named must hold when the probe Pod starts. Later entries go before earlier ones.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct From {
@@ -94,6 +94,8 @@ pub struct From {
     pub without: Vec<String>,
     /// The probe walks edges of this tier.
     pub tier: Option<String>,
+    /// Services of these names are there: what a server answers may hang on what it reaches itself.
+    pub services: Vec<String>,
     /// What answers there.
     pub answers: BTreeMap<String, String>,
     /// What DNS does there.
