@@ -24,6 +24,45 @@ Examples:
 
 Exit codes: 0 verified · 1 unhealthy · 2 bad usage or input · 3 could not verify";
 
+const GRAPH_EXAMPLES: &str = "\
+Examples:
+  k8sverify graph                                      the graph of this folder's compose file and of the cluster
+  k8sverify graph --manifests k8s/ --format svg > graph.svg
+  k8sverify graph --resolved                           the compose model after merging, as docker compose config";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  k8sverify check --manifests k8s/                     with the compose file of this folder
+  kompose convert --stdout > all.yaml; k8sverify check --manifests all.yaml --junit junit.xml
+
+Exit codes: 0 nothing found · 1 unhealthy · 2 bad usage or input · 3 could not verify";
+
+const FIX_EXAMPLES: &str = "\
+Examples:
+  k8sverify --json report.json; k8sverify fix report.json
+  k8sverify fix report.json | kubectl apply --filename=-";
+
+const RBAC_EXAMPLES: &str = "\
+Examples:
+  k8sverify rbac -n shop | kubectl apply --filename=-
+  k8sverify rbac -n shop --service-account ci --minimal";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  k8sverify explain service-missing
+  k8sverify explain --list";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  k8sverify completions bash > /etc/bash_completion.d/k8sverify
+  source <(k8sverify completions zsh)
+  k8sverify completions fish > ~/.config/fish/completions/k8sverify.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  k8sverify man > k8sverify.1; man ./k8sverify.1
+  k8sverify man check > k8sverify-check.1";
+
 /// Proves after `kubectl apply` that every tier of an application reaches the tiers it needs, and names the one thing to fix
 /// when it cannot.
 #[derive(Debug, Parser)]
@@ -44,19 +83,26 @@ pub enum Command {
     #[command(after_help = EXAMPLES)]
     Verify(Box<VerifyArgs>),
     /// Print the tier graph: who must reach whom, and how that is known
+    #[command(after_help = GRAPH_EXAMPLES)]
     Graph(Box<GraphArgs>),
     /// Apply the rules to manifest files, without a cluster
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(Box<CheckArgs>),
     /// Print the manifests that the findings of a JSON report propose
+    #[command(after_help = FIX_EXAMPLES)]
     Fix(FixArgs),
     /// Print the Role that k8sverify needs
+    #[command(after_help = RBAC_EXAMPLES)]
     Rbac(RbacArgs),
     /// Explain a finding code
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Print shell completions
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
     /// Print the man page
-    Man,
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
     /// The agent that runs in the probe Pods; not for people
     #[command(hide = true)]
     Probe,
@@ -366,6 +412,14 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// The options of `man`.
+#[derive(Debug, Args, Clone)]
+pub struct ManArgs {
+    /// The page of this command instead of the tool's
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
 }
 
 /// Reads `90s`, `2m`, `1m30s`, or a plain number of seconds.

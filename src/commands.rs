@@ -14,6 +14,7 @@ pub mod fix;
 pub mod graph;
 pub mod input;
 mod log;
+pub mod man;
 pub mod output;
 pub mod probe;
 pub mod rbac;
@@ -93,13 +94,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             clap_complete::generate(args.shell, &mut Cli::command(), "k8sverify", &mut script);
             output::print(&script)?;
         }
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut page)
-                .map_err(|error| Failure::Output(format!("cannot write the man page: {error}")))?;
-            output::print(&page)?;
-        }
+        Some(Command::Man(args)) => output::print(&man::page(&args)?)?,
     }
     Ok(EXIT_PASS)
 }

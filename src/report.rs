@@ -8,5 +8,6 @@ pub mod junit;
 pub mod markdown;
 mod model;
 pub mod sanitise;
+pub mod words;
 
 pub use model::*;

@@ -24,6 +24,8 @@ pub fn text(args: &ExplainArgs) -> Result<String, Failure> {
     let Some(name) = args.code.as_deref().filter(|_| !args.list) else {
         return Ok(list(&texts));
     };
+    // What a report prints, `CODE KIND/NAME`, may be pasted whole.
+    let name = name.split_whitespace().next().unwrap_or_default();
     let Some(code) = Code::from_name(name) else {
         let near: Vec<&str> = Code::ALL
             .iter()
@@ -108,6 +110,10 @@ mod tests {
             ask("service-missing")
                 .unwrap()
                 .contains("How to mend it\n  Create a ClusterIP Service")
+        );
+        assert_eq!(
+            ask("service-missing deployment/db").unwrap(),
+            ask("service-missing").unwrap()
         );
         assert!(
             ask("missing-service")

@@ -14,11 +14,12 @@ pub(super) fn start(verbose: u8) {
     }
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("k8sverify=debug"));
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // A subscriber that is there already, as in tests, hears the same.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(!plain && std::io::stderr().is_terminal())
         .with_target(false)
         .try_init();
 }

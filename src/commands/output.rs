@@ -1,5 +1,6 @@
 //! Where reports go: files that are opened before the run and written atomically at its end. IO.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,15 @@ use super::Failure;
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
-    file: NamedTempFile,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    /// Put in the place of `path` when it is whole.
+    Beside(NamedTempFile),
+    /// A pipe or a device (`/dev/stderr`), which must not be replaced by a file.
+    Direct(File),
 }
 
 impl OutputFile {
@@ -21,8 +30,26 @@ impl OutputFile {
     /// [`Failure::Usage`] if the folder does not exist or cannot be written, or if `path` is a folder.
     pub fn open(path: &Path, option: &str) -> Result<Self, Failure> {
         let refuse = |what: String| Failure::Usage(format!("{option} {}: {what}", path.display()));
+        if path.as_os_str() == "-" {
+            let format = option.trim_start_matches('-');
+            return Err(refuse(format!(
+                "standard output carries what --format says; use --format {format}"
+            )));
+        }
         if path.is_dir() {
             return Err(refuse("is a folder; name a file in it".to_owned()));
+        }
+        // What a link leads to is written, not the link.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if is_special(&path) {
+            let file = File::options()
+                .append(true)
+                .open(&path)
+                .map_err(|error| refuse(format!("cannot write to it: {error}")))?;
+            return Ok(Self {
+                path,
+                sink: Sink::Direct(file),
+            });
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -37,28 +64,48 @@ impl OutputFile {
                 ))
             })?;
         Ok(Self {
-            path: path.to_owned(),
-            file,
+            path,
+            sink: Sink::Beside(file),
         })
+    }
+
+    /// Where it will be.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes the bytes and puts the file in its place.
     ///
     /// # Errors
     /// [`Failure::Output`] if the disk is full or the rename is refused.
-    pub fn write(mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let path = self.path.clone();
+    pub fn write(self, bytes: &[u8]) -> Result<(), Failure> {
+        let Self { path, sink } = self;
         let failed = |error: std::io::Error| {
             Failure::Output(format!("cannot write {}: {error}", path.display()))
         };
-        self.file.write_all(bytes).map_err(failed)?;
-        self.file.flush().map_err(failed)?;
-        readable_by_others(&self.file).map_err(failed)?;
-        self.file
-            .persist(&self.path)
-            .map_err(|error| failed(error.error))?;
-        Ok(())
+        match sink {
+            Sink::Direct(mut file) => file
+                .write_all(bytes)
+                .and_then(|()| file.flush())
+                .map_err(failed),
+            Sink::Beside(mut file) => {
+                file.write_all(bytes)
+                    .and_then(|()| file.flush())
+                    .and_then(|()| readable_by_others(&file))
+                    .map_err(failed)?;
+                file.persist(&path).map_err(|error| failed(error.error))?;
+                Ok(())
+            }
+        }
     }
+}
+
+/// Whether it is there and no ordinary file. What a shell has opened (`/dev/stderr` of `2> log`) is written through, too.
+fn is_special(path: &Path) -> bool {
+    path.starts_with("/dev")
+        || path.starts_with("/proc")
+        || std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// Temporary files are the owner's alone; a report is read by the CI server's other users too.
@@ -115,5 +162,29 @@ mod tests {
             OutputFile::open(&folder.path().join("no/such/report.json"), "--json").unwrap_err();
         assert!(error.to_string().starts_with("--json "), "{error}");
         assert!(OutputFile::open(folder.path(), "--json").is_err());
+        let error = OutputFile::open(Path::new("-"), "--junit").unwrap_err();
+        assert!(error.to_string().contains("--format junit"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_written_through_and_a_link_stays_a_link() {
+        use std::os::unix::fs::FileTypeExt;
+        OutputFile::open(Path::new("/dev/null"), "--json")
+            .unwrap()
+            .write(b"{}")
+            .unwrap();
+        let kind = std::fs::metadata("/dev/null").unwrap().file_type();
+        assert!(kind.is_char_device());
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        OutputFile::open(&link, "--json")
+            .unwrap()
+            .write(b"new")
+            .unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 }

@@ -25,6 +25,7 @@ use crate::jobs;
 use crate::observe::{self, Api, ConnectOptions, ObserveError, ObserveOptions, Snapshot};
 use crate::plan::{self, Outcomes, PlanOptions, ProbePlan};
 use crate::report::Report;
+use crate::report::words::INTERRUPTED;
 use crate::verdict::{self, ReportMeta, VerdictOptions};
 use outputs::Outputs;
 use progress::Progress;
@@ -74,7 +75,7 @@ async fn run(args: &VerifyArgs, input: &Input) -> Result<Report, Failure> {
         started: Instant::now(),
         started_at: Timestamp::now(),
         signals: Signals::install()?,
-        progress: Progress::new(args.output.quiet),
+        progress: Progress::new(args.output.quiet || args.output.verbose > 1),
         notes: Vec::new(),
     };
     let signals = run.signals.clone();
@@ -185,6 +186,7 @@ impl Run<'_> {
         let plan_options = options::plan(self.args);
         let job_options = options::jobs(self.args, &plan_options.run);
         let plan = plan::plan(&graph, &snapshot, &plan_options);
+        self.notes.extend(plan.notes.iter().cloned());
         let session = jobs::Session::new(api, &job_options, self.signals.cancel());
         let progress = &self.progress;
         let mut outcomes = session
@@ -210,7 +212,7 @@ impl Run<'_> {
         self.notes.extend(session.finish().await);
         if let Some(signal) = self.signals.fired() {
             self.notes.push(format!(
-                "interrupted by {signal}: what had not ended by then is unknown"
+                "{INTERRUPTED}{signal}: what had not ended by then is unknown"
             ));
         }
         self.progress.done();

@@ -4,6 +4,10 @@ use maud::{Markup, html};
 
 use super::layout::{Box, layout};
 
+mod labels;
+
+use labels::Labels;
+
 /// A box.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
@@ -15,6 +19,8 @@ pub struct Node {
     pub class: String,
     /// Shown when pointed at.
     pub title: String,
+    /// The id of the element that describes it; clicking the box leads there. Empty: none.
+    pub target: String,
 }
 
 /// An arrow between two boxes.
@@ -32,6 +38,8 @@ pub struct Arrow {
     pub title: String,
     /// The id of the element that describes it; clicking the arrow leads there. Empty: none.
     pub target: String,
+    /// What a script should know of it, as `data-tag`. Empty: nothing.
+    pub tag: String,
 }
 
 /// More arrows than this carry no text of their own; pointing at them still shows it.
@@ -52,28 +60,49 @@ pub fn draw(nodes: &[Node], arrows: &[Arrow], style: &str) -> Markup {
         .collect();
     let pairs: Vec<(usize, usize)> = arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect();
     let drawn = layout(&widths, &pairs);
-    let labels = arrows.len() <= MOST_LABELS;
+    let mut labels = Labels::among(&drawn.boxes);
+    let places: Vec<Option<(f64, f64)>> = arrows
+        .iter()
+        .zip(&drawn.arrows)
+        .enumerate()
+        .map(|(index, (arrow, points))| {
+            let wanted = arrows.len() <= MOST_LABELS && !arrow.label.is_empty();
+            wanted
+                .then(|| {
+                    labels.place(
+                        points,
+                        lane(arrows, index),
+                        width_of_label(&arrow.label),
+                        wish(arrows, arrow),
+                    )
+                })
+                .flatten()
+        })
+        .collect();
+    // An image hides what is in it from a screen reader; links must be reached.
+    let is_linked = arrows.iter().any(|arrow| !arrow.target.is_empty());
+    let role = if is_linked { "group" } else { "img" };
     html! {
-        svg xmlns="http://www.w3.org/2000/svg" class="tiers" role="img" aria-label="the tier graph"
+        svg xmlns="http://www.w3.org/2000/svg" class="tiers" role=(role) aria-label="the tier graph"
             width=(round(drawn.width)) height=(round(drawn.height)) viewBox=(format!("0 0 {} {}", round(drawn.width), round(drawn.height))) {
-            style { (maud::PreEscaped(style)) }
+            @if !style.is_empty() { style { (maud::PreEscaped(style)) } }
             defs {
                 marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse" {
                     path d="M0 0 L10 5 L0 10 z" fill="context-stroke" {}
                 }
             }
             @for (index, (arrow, points)) in arrows.iter().zip(&drawn.arrows).enumerate() {
-                @if points.len() > 1 { (draw_arrow(arrow, points, lane(arrows, index), labels)) }
+                @if points.len() > 1 { (draw_arrow(arrow, points, lane(arrows, index), places[index])) }
             }
-            @for (node, place) in nodes.iter().zip(&drawn.boxes) { (draw_box(node, *place)) }
+            @for (index, (node, place)) in nodes.iter().zip(&drawn.boxes).enumerate() { (draw_box(node, *place, index)) }
         }
     }
 }
 
-fn draw_box(node: &Node, place: Box) -> Markup {
+fn draw_box(node: &Node, place: Box, index: usize) -> Markup {
     let middle = round(place.x + place.width / 2.0);
-    html! {
-        g class=(format!("tier {}", node.class)) {
+    let body = html! {
+        g class=(format!("tier {}", node.class).trim_end()) data-node=(index) {
             title { (if node.title.is_empty() { &node.name } else { &node.title }) }
             rect x=(round(place.x)) y=(round(place.y)) width=(round(place.width)) height=(round(place.height)) rx="7" {}
             @if node.note.is_empty() {
@@ -83,32 +112,38 @@ fn draw_box(node: &Node, place: Box) -> Markup {
                 text class="note" x=(middle) y=(round(place.y + 32.0)) text-anchor="middle" { (shortened(&node.note)) }
             }
         }
-    }
+    };
+    linked(&node.target, &body)
 }
 
-fn draw_arrow(arrow: &Arrow, points: &[(f64, f64)], shift: f64, label: bool) -> Markup {
+fn draw_arrow(
+    arrow: &Arrow,
+    points: &[(f64, f64)],
+    shift: f64,
+    label: Option<(f64, f64)>,
+) -> Markup {
     let (start, end) = (points[0], points[points.len() - 1]);
-    let middle = points.len() / 2;
-    let (one, other) = (points[middle - 1], points[middle]);
-    let body = html! {
-        title { (arrow.title) }
-        path class="hit" d=(path(points, shift)) {}
-        path class="line" d=(path(points, shift)) marker-end="url(#tip)" {}
-        @if label && !arrow.label.is_empty() {
-            text class="label" x=(round(f64::midpoint(one.0, other.0))) y=(round(f64::midpoint(one.1, other.1) + shift - 4.0)) text-anchor="middle" { (arrow.label) }
-        }
-    };
     let class = format!(
         "arrow {}{}",
         arrow.class,
         if start.0 > end.0 { " back" } else { "" }
     );
-    html! {
-        @if arrow.target.is_empty() {
-            g class=(class) { (body) }
-        } @else {
-            a href=(format!("#{}", arrow.target)) { g class=(class) { (body) } }
+    let body = html! {
+        g class=(class) data-from=(arrow.from) data-to=(arrow.to) data-tag=[(!arrow.tag.is_empty()).then_some(&arrow.tag)] {
+            title { (arrow.title) }
+            path class="hit" d=(path(points, shift)) {}
+            path class="line" d=(path(points, shift)) marker-end="url(#tip)" {}
+            @if let Some((x, y)) = label {
+                text class="label" x=(round(x)) y=(round(y)) text-anchor="middle" { (arrow.label) }
+            }
         }
+    };
+    linked(&arrow.target, &body)
+}
+
+fn linked(target: &str, body: &Markup) -> Markup {
+    html! {
+        @if target.is_empty() { (body) } @else { a href=(format!("#{target}")) { (body) } }
     }
 }
 
@@ -130,6 +165,17 @@ fn path(points: &[(f64, f64)], shift: f64) -> String {
     text
 }
 
+/// Where on its way an arrow's label stands best: away from the end where it is one of many.
+fn wish(arrows: &[Arrow], own: &Arrow) -> f64 {
+    let leaving = arrows.iter().filter(|other| other.from == own.from).count();
+    let entering = arrows.iter().filter(|other| other.to == own.to).count();
+    match leaving.cmp(&entering) {
+        std::cmp::Ordering::Greater => 0.58,
+        std::cmp::Ordering::Equal => 0.5,
+        std::cmp::Ordering::Less => 0.42,
+    }
+}
+
 /// How far an arrow is shifted so that those between the same two boxes lie side by side.
 fn lane(arrows: &[Arrow], index: usize) -> f64 {
     let own = &arrows[index];
@@ -138,6 +184,11 @@ fn lane(arrows: &[Arrow], index: usize) -> f64 {
     let all = before + arrows[index..].iter().filter(same).count();
     let lanes = |number: usize| u32::try_from(number).map_or(0.0, f64::from);
     (lanes(before) - (lanes(all) - 1.0) / 2.0) * LANE
+}
+
+/// Labels are smaller than names.
+fn width_of_label(text: &str) -> f64 {
+    u32::try_from(text.chars().count()).map_or(0.0, f64::from) * 6.2
 }
 
 fn width(text: &str) -> f64 {
@@ -180,6 +231,7 @@ mod tests {
             class: "fail".to_owned(),
             title: "AP & DB".to_owned(),
             target: "e1".to_owned(),
+            ..Arrow::default()
         }];
         let text = draw(&nodes, &arrows, "").into_string();
         assert!(

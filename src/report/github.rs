@@ -1,45 +1,107 @@
-//! The report as GitHub workflow commands: an annotation for each cause, a warning for each warning. Pure.
+//! The report as GitHub workflow commands: an annotation for each cause, one for each kind of warning, and the verdict. Pure.
 
-use super::Report;
+use std::collections::BTreeMap;
+
 use super::sanitise::line;
-use crate::finding::Severity;
+use super::words;
+use super::{FindingReport, Report, VerdictValue};
+use crate::finding::{Code, Severity};
 
-/// One `::error …` or `::warning …` line per finding that stands on its own, and a notice with the verdict.
+/// GitHub shows ten annotations of a level per step and drops the rest; the verdict is one of them.
+const MOST: usize = 9;
+
+/// The verdict first, then a line for each cause, and one for each code of the other warnings and of what is worth knowing.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let mut text = String::new();
-    for finding in report
-        .findings
-        .iter()
-        .filter(|finding| finding.caused_by.is_none() && !finding.ignored)
-    {
+    let mut text = verdict(report);
+    let causes: Vec<&FindingReport> = words::causes(report).collect();
+    let shown = if causes.len() > MOST { MOST - 1 } else { MOST };
+    for finding in causes.iter().take(shown) {
         let level = match finding.severity {
             Severity::Error => "error",
+            _ if finding.severity <= report.fail_on => "error",
             Severity::Warning => "warning",
             Severity::Info => "notice",
         };
-        let mut message = finding.message.clone();
-        for evidence in &finding.evidence {
-            message += &format!("\nseen: {evidence}");
-        }
-        if let Some(fix) = &finding.fix {
-            message += &format!("\nfix: {}", fix.command.as_ref().unwrap_or(&fix.text));
-        }
-        text += &format!(
-            "::{level} title={}::{}\n",
-            property(&finding.id.0),
-            data(&message)
-        );
+        text += &command(level, &finding.id.0, &message(finding));
     }
-    let edges = &report.summary.edges;
-    text += &format!(
-        "::notice title=k8sverify::{}\n",
-        data(&format!(
-            "exit {}: {} edges pass, {} fail, {} unknown",
-            report.exit_code, edges.pass, edges.fail, edges.unknown
-        ))
-    );
+    if causes.len() > shown {
+        let ids: Vec<String> = causes[shown..]
+            .iter()
+            .map(|finding| line(&finding.id.0))
+            .collect();
+        let title = format!("{} more causes", causes.len() - shown);
+        text += &command("error", &title, &words::some(&ids, 40));
+    }
+    let mut rest: BTreeMap<(Severity, Code), Vec<&FindingReport>> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| {
+        !finding.ignored && finding.caused_by.is_none() && !words::is_cause(report, finding)
+    }) {
+        rest.entry((finding.severity, finding.code))
+            .or_default()
+            .push(finding);
+    }
+    for ((severity, code), findings) in rest.iter().take(MOST) {
+        let level = if *severity == Severity::Info {
+            "notice"
+        } else {
+            "warning"
+        };
+        text += &match findings.as_slice() {
+            [only] => command(level, &only.id.0, &message(only)),
+            several => {
+                let objects: Vec<String> = several
+                    .iter()
+                    .map(|finding| words::object(report, finding))
+                    .collect();
+                let body = format!(
+                    "{}\n{}\nk8sverify explain {code}",
+                    words::some(&objects, 20),
+                    line(&several[0].message)
+                );
+                command(level, code.name(), &body)
+            }
+        };
+    }
     text
+}
+
+fn verdict(report: &Report) -> String {
+    let level = match report.verdict {
+        VerdictValue::Pass => "notice",
+        VerdictValue::Fail | VerdictValue::Unknown => "error",
+    };
+    let edges = &report.summary.edges;
+    let mut message = format!(
+        "{}\nedges: {} pass, {} fail, {} unknown, {} skipped; exit {}",
+        words::sentence(report),
+        edges.pass,
+        edges.fail,
+        edges.unknown,
+        edges.skipped,
+        report.exit_code
+    );
+    let interruption = words::interruption(report).map(line);
+    for remark in interruption.into_iter().chain(words::remarks(report)) {
+        message += &format!("\n{remark}");
+    }
+    command(level, "k8sverify", &message)
+}
+
+fn message(finding: &FindingReport) -> String {
+    let mut message = finding.message.clone();
+    for evidence in &finding.evidence {
+        message += &format!("\nseen: {}", line(evidence));
+    }
+    if let Some(fix) = &finding.fix {
+        message += &format!("\nfix: {}", fix.command.as_ref().unwrap_or(&fix.text));
+    }
+    message
+}
+
+/// A workflow command with its line break.
+fn command(level: &str, title: &str, message: &str) -> String {
+    format!("::{level} title={}::{}\n", property(title), data(message))
 }
 
 /// The escapes of a command's message.

@@ -9,15 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use junit_report::{
     Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuiteBuilder,
 };
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::{Reader, Writer};
 use thiserror::Error;
 
 use super::sanitise::{self, line};
+use super::words::{self, status_name, step_name};
 use super::{EdgeReport, FindingReport, Report, VerdictValue};
 use crate::finding::FindingId;
 use crate::graph::Confidence;
 use crate::probe::wire::StepStatus;
+
+mod complete;
+
+use complete::complete;
 
 /// Why the XML could not be written.
 #[derive(Debug, Error)]
@@ -46,6 +49,9 @@ pub fn render(report: &Report) -> Result<Vec<u8>, JunitError> {
         workloads(report),
         kubelet_probes(report),
     );
+    if report.verdict != VerdictValue::Pass {
+        connectivity.extend(words::interruption(report).map(interrupted_case));
+    }
     let red = [&connectivity, &workloads, &probes]
         .into_iter()
         .flatten()
@@ -62,11 +68,27 @@ pub fn render(report: &Report) -> Result<Vec<u8>, JunitError> {
     ] {
         let mut suite = TestSuiteBuilder::new(&format!("k8sverify.{name}"));
         suite.set_timestamp(timestamp).add_testcases(unique(cases));
+        if name == "connectivity" {
+            suite.set_system_out(&clean(&remarks(report)));
+        }
         whole.add_testsuite(suite.build());
     }
     let mut raw = Vec::new();
     whole.build().write_xml(&mut raw)?;
     complete(&raw, report)
+}
+
+/// The verdict in words, and what else a reader should know of the run.
+fn remarks(report: &Report) -> String {
+    let mut text = format!("{}\n", words::sentence(report));
+    let interruption = words::interruption(report).map(str::to_owned);
+    for remark in interruption.into_iter().chain(words::remarks(report)) {
+        text += &format!("{remark}\n");
+    }
+    for outside in &report.outside {
+        text += &format!("outside, not checked: {outside}\n");
+    }
+    text
 }
 
 fn timestamp(report: &Report) -> OffsetDateTime {
@@ -120,7 +142,7 @@ fn connectivity(report: &Report) -> Vec<TestCase> {
                 ),
                 // The finding that the name's absence leads to fails where it stands; here it would count twice.
                 _ => with_output(
-                    TestCaseBuilder::skipped_with_cause(&title, name_of(name.status), &text),
+                    TestCaseBuilder::skipped_with_cause(&title, status_name(name.status), &text),
                     &class,
                     None,
                 ),
@@ -148,10 +170,7 @@ fn edge_case(report: &Report, edge: &EdgeReport) -> TestCase {
     let time = edge_time(edge);
     let tolerated = edge.optional || edge.confidence == Confidence::Weak;
     let text = edge_text(report, edge);
-    let cause = edge.cause.as_ref().map_or_else(
-        || edge.reason.clone().unwrap_or_default(),
-        |cause| cause.0.clone(),
-    );
+    let cause = words::because(edge);
     let mut builder = match edge.status {
         StepStatus::Pass => TestCaseBuilder::success(&name, time),
         StepStatus::Fail if tolerated => TestCaseBuilder::skipped_with_cause(
@@ -190,11 +209,13 @@ fn edge_time(edge: &EdgeReport) -> Duration {
 
 fn edge_text(report: &Report, edge: &EdgeReport) -> String {
     let mut text = format!(
-        "{} reaches {}:{} by {}: proven to depth {}\n",
+        "{} → {} at {}:{} by {}: {}, proven to depth {}\n",
         edge.from,
+        edge.to,
         edge.host,
         edge.port,
         edge.protocol,
+        status_name(edge.status),
         edge.depth.name()
     );
     if let Some(reason) = &edge.reason {
@@ -205,12 +226,13 @@ fn edge_text(report: &Report, edge: &EdgeReport) -> String {
         .as_ref()
         .and_then(|cause| report.findings.iter().find(|finding| finding.id == *cause))
     {
-        text += &finding_text(finding);
+        text += &finding_text(report, finding);
     }
     for step in &edge.steps {
         let on = step
             .endpoint
             .as_ref()
+            .filter(|endpoint| **endpoint != step.target)
             .map_or(String::new(), |endpoint| format!(" on {endpoint}"));
         let from = step
             .vantage
@@ -218,8 +240,8 @@ fn edge_text(report: &Report, edge: &EdgeReport) -> String {
             .map_or(String::new(), |vantage| format!(" from {}", vantage.node));
         text += &format!(
             "{} {}{on}{from}: {} {} ({} ms)\n",
-            name_of(step.status),
-            step_name(step),
+            status_name(step.status),
+            step_name(step.name),
             step.target,
             step.detail,
             step.duration_ms
@@ -228,29 +250,17 @@ fn edge_text(report: &Report, edge: &EdgeReport) -> String {
     clean(&text)
 }
 
-fn step_name(step: &super::StepReport) -> String {
-    // A unit variant always serialises to its name.
-    serde_json::to_value(step.name)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-const fn name_of(status: StepStatus) -> &'static str {
-    match status {
-        StepStatus::Pass => "pass",
-        StepStatus::Fail => "fail",
-        StepStatus::Unknown => "unknown",
-        StepStatus::Skipped => "skipped",
-    }
-}
-
 fn code_of(id: &FindingId) -> &str {
     id.0.split(' ').next().unwrap_or(&id.0)
 }
 
-fn finding_text(finding: &FindingReport) -> String {
-    let mut text = format!("{} {}\n{}\n", finding.code, finding.object, finding.message);
+fn finding_text(report: &Report, finding: &FindingReport) -> String {
+    let mut text = format!(
+        "{} {}\n{}\n",
+        finding.code,
+        words::object(report, finding),
+        finding.message
+    );
     for evidence in &finding.evidence {
         text += &format!("seen: {evidence}\n");
     }
@@ -357,7 +367,7 @@ fn finding_case(class: &str, name: &str, findings: &[&FindingReport], report: &R
     let text = clean(
         &findings
             .iter()
-            .map(|finding| finding_text(finding))
+            .map(|finding| finding_text(report, finding))
             .collect::<Vec<_>>()
             .join("\n"),
     );
@@ -403,21 +413,31 @@ fn with_output(mut builder: TestCaseBuilder, class: &str, output: Option<&str>) 
     builder.build()
 }
 
+/// A run that was stopped before it knew enough says so among its cases.
+fn interrupted_case(note: &str) -> TestCase {
+    let mut builder =
+        TestCaseBuilder::error("interrupted", Duration::ZERO, "interrupted", &line(note));
+    builder.set_classname("k8sverify.run");
+    builder.set_trace(&clean(note));
+    builder.build()
+}
+
 /// A CI server reads nothing but the cases: a run that is no pass must have a failure or an error among them.
 fn verdict_case(report: &Report) -> TestCase {
     let text = clean(
         &report
             .findings
             .iter()
-            .map(finding_text)
+            .map(|finding| finding_text(report, finding))
             .collect::<Vec<_>>()
             .join("\n"),
     );
+    let sentence = words::sentence(report);
     let mut builder = match report.verdict {
         VerdictValue::Fail => {
-            TestCaseBuilder::failure("verdict", Duration::ZERO, "unhealthy", "the run failed")
+            TestCaseBuilder::failure("verdict", Duration::ZERO, "unhealthy", &sentence)
         }
-        _ => TestCaseBuilder::error("verdict", Duration::ZERO, "unknown", "could not verify"),
+        _ => TestCaseBuilder::error("verdict", Duration::ZERO, "unknown", &sentence),
     };
     builder.set_classname("k8sverify.run");
     builder.set_trace(if text.is_empty() {
@@ -426,155 +446,4 @@ fn verdict_case(report: &Report) -> TestCase {
         &text
     });
     builder.build()
-}
-
-/// Adds what the crate does not write: properties, the number of skipped cases, totals; and takes the package away, which Jenkins would put before every name.
-fn complete(raw: &[u8], report: &Report) -> Result<Vec<u8>, JunitError> {
-    let totals = totals(raw)?;
-    let mut reader = Reader::from_reader(raw);
-    let mut writer = Writer::new(Vec::with_capacity(raw.len() + 4096));
-    let (mut suite, mut buffer) = (0, Vec::new());
-    loop {
-        match reader.read_event_into(&mut buffer)? {
-            Event::Eof => break,
-            Event::Start(start) if start.name().as_ref() == b"testsuites" => {
-                let all = totals.iter().fold(Totals::default(), Totals::plus);
-                let mut element = BytesStart::new("testsuites");
-                element.push_attribute(("name", "k8sverify"));
-                all.push_to(&mut element);
-                writer.write_event(Event::Start(element))?;
-            }
-            Event::Start(start) if start.name().as_ref() == b"testsuite" => {
-                writer.write_event(Event::Start(suite_start(&start, &totals[suite])?))?;
-                properties(&mut writer, report)?;
-                suite += 1;
-            }
-            Event::Empty(start) if start.name().as_ref() == b"testsuite" => {
-                writer.write_event(Event::Start(suite_start(&start, &totals[suite])?))?;
-                properties(&mut writer, report)?;
-                writer.write_event(Event::End(quick_xml::events::BytesEnd::new("testsuite")))?;
-                suite += 1;
-            }
-            event => writer.write_event(event)?,
-        }
-        buffer.clear();
-    }
-    let mut bytes = writer.into_inner();
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-fn suite_start(start: &BytesStart<'_>, totals: &Totals) -> Result<BytesStart<'static>, JunitError> {
-    let mut element = BytesStart::new("testsuite");
-    for attribute in start.attributes() {
-        let attribute = attribute?;
-        if matches!(
-            attribute.key.as_ref(),
-            b"id" | b"name" | b"hostname" | b"timestamp"
-        ) {
-            element.push_attribute((attribute.key.as_ref(), attribute.value.as_ref()));
-        }
-    }
-    totals.push_to(&mut element);
-    Ok(element)
-}
-
-fn properties(writer: &mut Writer<Vec<u8>>, report: &Report) -> Result<(), JunitError> {
-    let input = report.input.join(", ");
-    let overrides = report
-        .severity_overrides
-        .iter()
-        .map(|(code, severity)| format!("{code}={severity}"))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let verdict = match report.verdict {
-        VerdictValue::Pass => "pass",
-        VerdictValue::Fail => "fail",
-        VerdictValue::Unknown => "unknown",
-    };
-    let fail_on = report.fail_on.to_string();
-    let pairs = [
-        ("k8sverify.version", report.tool_version.as_str()),
-        ("k8sverify.cluster", &report.cluster),
-        ("k8sverify.namespace", &report.namespace),
-        ("k8sverify.input", &input),
-        ("k8sverify.verdict", verdict),
-        ("k8sverify.fail_on", &fail_on),
-        ("k8sverify.severity_overrides", &overrides),
-    ];
-    writer
-        .create_element("properties")
-        .write_inner_content(|writer| {
-            for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
-                writer
-                    .create_element("property")
-                    .with_attributes([("name", *name), ("value", line(value).as_str())])
-                    .write_empty()?;
-            }
-            Ok(())
-        })?;
-    Ok(())
-}
-
-#[derive(Debug, Clone, Default)]
-struct Totals {
-    tests: usize,
-    failures: usize,
-    errors: usize,
-    skipped: usize,
-    seconds: f64,
-}
-
-impl Totals {
-    fn plus(mut self, other: &Self) -> Self {
-        self.tests += other.tests;
-        self.failures += other.failures;
-        self.errors += other.errors;
-        self.skipped += other.skipped;
-        self.seconds += other.seconds;
-        self
-    }
-
-    fn push_to(&self, element: &mut BytesStart<'_>) {
-        for (name, value) in [
-            ("tests", self.tests),
-            ("failures", self.failures),
-            ("errors", self.errors),
-            ("skipped", self.skipped),
-        ] {
-            element.push_attribute((name, value.to_string().as_str()));
-        }
-        element.push_attribute(("time", format!("{:.3}", self.seconds).as_str()));
-    }
-}
-
-/// Counts the cases of each suite as they stand in the file, so that the totals are right by construction.
-fn totals(raw: &[u8]) -> Result<Vec<Totals>, JunitError> {
-    let mut reader = Reader::from_reader(raw);
-    let (mut all, mut buffer) = (Vec::<Totals>::new(), Vec::new());
-    loop {
-        let event = reader.read_event_into(&mut buffer)?;
-        let (Event::Start(start) | Event::Empty(start)) = &event else {
-            if matches!(event, Event::Eof) {
-                return Ok(all);
-            }
-            continue;
-        };
-        match (start.name().as_ref(), all.last_mut()) {
-            (b"testsuite", _) => all.push(Totals::default()),
-            (b"testcase", Some(last)) => {
-                last.tests += 1;
-                if let Some(time) = start.try_get_attribute("time")? {
-                    last.seconds += String::from_utf8_lossy(&time.value)
-                        .parse::<f64>()
-                        .unwrap_or(0.0);
-                }
-            }
-            (b"failure", Some(last)) => last.failures += 1,
-            (b"error", Some(last)) => last.errors += 1,
-            (b"skipped", Some(last)) => last.skipped += 1,
-            _ => {}
-        }
-        buffer.clear();
-    }
 }

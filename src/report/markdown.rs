@@ -1,8 +1,7 @@
 //! The report as Markdown for job summaries and merge requests: verdict, causes with their fix, an edge table, the rest folded. Pure.
 
 use super::sanitise::{clean, cut, line};
-use super::{EdgeReport, FindingReport, Report, VerdictValue};
-use crate::finding::Severity;
+use super::{EdgeReport, FindingReport, Report, VerdictValue, words};
 use crate::graph::Confidence;
 use crate::probe::wire::StepStatus;
 
@@ -11,110 +10,139 @@ const MOST: usize = 60_000;
 /// Edges that are listed before those that work are left out.
 const MOST_EDGES: usize = 60;
 
+/// Characters of a manifest or command that are shown.
+const MOST_OF_FIX: usize = 6_000;
+
 /// The report as GitHub-flavoured Markdown.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let (mark, word) = match report.verdict {
-        VerdictValue::Pass => ("✅", "verified"),
-        VerdictValue::Fail => ("❌", "unhealthy"),
-        VerdictValue::Unknown => ("⚠️", "could not verify"),
+    let mut text = head(report);
+    let (mut length, mut left_out) = (text.chars().count(), 0);
+    let blocks = words::causes(report)
+        .map(|finding| cause(report, finding))
+        .chain([table(report), rest(report), notes(report)]);
+    for block in blocks {
+        let more = block.chars().count();
+        // A block is shown whole or not at all, so that no fence and no fold stays open.
+        if length + more > MOST {
+            left_out += 1;
+            continue;
+        }
+        length += more;
+        text += &block;
+    }
+    if left_out > 0 {
+        text += &format!(
+            "\n{} left out here for their length; the other reports have them.\n",
+            words::count(left_out, "part")
+        );
+    }
+    text
+}
+
+fn head(report: &Report) -> String {
+    let mark = match report.verdict {
+        VerdictValue::Pass => "✅",
+        VerdictValue::Fail => "❌",
+        VerdictValue::Unknown => "⚠️",
     };
     let edges = &report.summary.edges;
-    let mut text = format!(
-        "## {mark} k8sverify: {word}\n\nnamespace {} on {} · {} pass, {} fail, {} unknown, {} skipped · {}.{} s\n",
-        code(&report.namespace),
-        code(&report.cluster),
+    let mut place = format!("namespace {}", code(&report.namespace));
+    if !report.cluster.is_empty() {
+        place += &format!(" on {}", code(&report.cluster));
+    }
+    let interruption = words::interruption(report).map_or(String::new(), |note| {
+        format!("\n> **{}**\n", escape(&line(note)))
+    });
+    format!(
+        "## {mark} k8sverify: {}\n\n{place} · {} pass, {} fail, {} unknown, {} skipped · {}\n{interruption}",
+        escape(&words::sentence(report)),
         edges.pass,
         edges.fail,
         edges.unknown,
         edges.skipped,
-        report.duration_ms / 1000,
-        report.duration_ms % 1000 / 100
-    );
-    let shown = |finding: &&FindingReport| !finding.ignored;
-    for finding in report
-        .findings
-        .iter()
-        .filter(shown)
-        .filter(|finding| finding.severity == Severity::Error && finding.caused_by.is_none())
-    {
-        text += &cause(report, finding);
-    }
-    text += &table(report);
-    let rest: Vec<String> = report
-        .findings
-        .iter()
-        .filter(shown)
-        .filter(|finding| finding.severity != Severity::Error || finding.caused_by.is_some())
-        .map(|finding| rest(report, finding))
-        .collect();
-    if !rest.is_empty() {
-        text += &format!(
-            "\n<details><summary>{} more: consequences and warnings</summary>\n\n{}\n</details>\n",
-            rest.len(),
-            rest.concat()
-        );
-    }
-    if !report.notes.is_empty() {
-        text += "\n";
-        text.extend(
-            report
-                .notes
-                .iter()
-                .map(|note| format!("- {}\n", escape(&line(note)))),
-        );
-    }
-    if text.chars().count() > MOST {
-        cut(&text, MOST) + "\n\nThe rest is left out here; see the other reports.\n"
-    } else {
-        text
-    }
+        words::seconds(report.duration_ms),
+    )
 }
 
 fn cause(report: &Report, finding: &FindingReport) -> String {
+    let breaks: Vec<String> = words::broken_edges(report, finding)
+        .iter()
+        .map(|edge| escape(&format!("{} → {}", line(&edge.from), line(&edge.to))))
+        .collect();
+    let breaks = if breaks.is_empty() {
+        String::new()
+    } else {
+        format!(" breaks {}", words::some(&breaks, 8))
+    };
     let mut text = format!(
-        "\n### {} {}\n\n{}\n",
+        "\n### {} {}{breaks}\n\n{}\n\n",
         finding.code,
-        code(&object(report, finding)),
-        escape(&line(&finding.message))
+        code(&words::object(report, finding)),
+        prose(&finding.message)
     );
     for evidence in &finding.evidence {
         text += &format!("- {}\n", code(&line(evidence)));
     }
     if let Some(fix) = &finding.fix {
-        text += &format!("\n**Fix:** {}\n", escape(&line(&fix.text)));
+        text += &format!("\n**Fix:** {}\n", prose(&fix.text));
         if let Some(command) = &fix.command {
-            text += &fenced("sh", command);
+            text += &fenced("sh", &cut(command, MOST_OF_FIX));
         }
         if let Some(manifest) = &fix.manifest {
             text += &format!(
                 "\n<details><summary>manifest</summary>\n{}\n</details>\n",
-                fenced("yaml", manifest)
+                fenced("yaml", &cut(manifest, MOST_OF_FIX))
             );
         }
     }
     text
 }
 
-fn object(report: &Report, finding: &FindingReport) -> String {
-    if finding.namespace.is_empty() || finding.namespace == report.namespace {
-        finding.object.clone()
-    } else {
-        format!("{}@{}", finding.object, finding.namespace)
+/// Consequences, warnings and the rest, folded.
+fn rest(report: &Report) -> String {
+    let lines: Vec<String> = report
+        .findings
+        .iter()
+        .filter(|finding| !finding.ignored && !words::is_cause(report, finding))
+        .map(|finding| {
+            let because = finding.caused_by.as_ref().map_or(String::new(), |cause| {
+                format!(" (because of {})", code(&cause.0))
+            });
+            format!(
+                "- {} **{}** {}: {}{because}\n",
+                finding.severity,
+                finding.code,
+                code(&words::object(report, finding)),
+                escape(&line(&finding.message))
+            )
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
     }
+    format!(
+        "\n<details><summary>{} more: consequences, warnings, information</summary>\n\n{}\n</details>\n",
+        lines.len(),
+        lines.concat()
+    )
 }
 
-fn rest(report: &Report, finding: &FindingReport) -> String {
-    let because = finding.caused_by.as_ref().map_or(String::new(), |cause| {
-        format!(" (because of {})", code(&cause.0))
-    });
-    format!(
-        "- {} **{}** {}: {}{because}\n",
-        finding.severity,
-        finding.code,
-        code(&object(report, finding)),
-        escape(&line(&finding.message))
-    )
+fn notes(report: &Report) -> String {
+    let outside = report
+        .outside
+        .iter()
+        .map(|outside| format!("outside, not checked: {}", line(outside)));
+    let lines: Vec<String> = words::remarks(report)
+        .into_iter()
+        .chain(outside)
+        .map(|note| format!("- {}\n", escape(&note)))
+        .collect();
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", lines.concat())
+    }
 }
 
 fn table(report: &Report) -> String {
@@ -136,14 +164,11 @@ fn table(report: &Report) -> String {
             StepStatus::Unknown => "?",
             StepStatus::Skipped => "·",
         };
-        let cause = edge.cause.as_ref().map_or_else(
-            || edge.reason.clone().unwrap_or_default(),
-            |cause| cause.0.clone(),
-        );
-        let weak = if edge.confidence == Confidence::Weak {
-            " (depends_on only)"
-        } else {
-            ""
+        let cause = words::because(edge);
+        let weak = match (edge.confidence, edge.optional) {
+            (_, true) => " (optional)",
+            (Confidence::Weak, _) => " (depends_on only)",
+            _ => "",
         };
         text += &format!(
             "| {mark} | {} → {} | {} | {} | {} | {}{weak} |\n",
@@ -180,6 +205,27 @@ fn escape(text: &str) -> String {
     out
 }
 
+/// One line of text in which what stands between backquotes is code.
+fn prose(text: &str) -> String {
+    let text = line(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    // A backquote without its partner is a backquote.
+    if parts.len().is_multiple_of(2) {
+        return escape(&text);
+    }
+    parts
+        .iter()
+        .enumerate()
+        .map(|(index, part)| {
+            if index % 2 == 1 {
+                code(part)
+            } else {
+                escape(part)
+            }
+        })
+        .collect()
+}
+
 /// An inline code span, also inside a table.
 fn code(text: &str) -> String {
     let text = line(text);
@@ -212,6 +258,8 @@ mod tests {
     #[test]
     fn markup_of_the_cluster_stays_text() {
         assert_eq!(escape("<b>@all|"), "&#60;b&#62;&#64;all&#124;");
+        assert_eq!(prose("add `<b>` to *x*"), "add `<b>` to &#42;x&#42;");
+        assert_eq!(prose("a ` b"), "a &#96; b");
         assert_eq!(code("a`b"), "<code>a&#96;b</code>");
         assert!(fenced("yaml", "x ```` y").starts_with("\n`````yaml\n"));
     }

@@ -5,6 +5,7 @@ use crate::diagnose::Context;
 use crate::finding::{Finding, Fix, Severity};
 use crate::observe::{ObserveError, Snapshot};
 use crate::report::Report;
+use crate::report::words::INTERRUPTED;
 use crate::verdict;
 
 impl Run<'_> {
@@ -28,9 +29,8 @@ impl Run<'_> {
     /// A signal came before anything was created.
     pub(super) fn interrupted(&mut self, signal: &str) -> Report {
         self.progress.done();
-        self.notes.push(format!(
-            "interrupted by {signal} before anything was probed"
-        ));
+        self.notes
+            .push(format!("{INTERRUPTED}{signal} before anything was probed"));
         self.unseen(Vec::new())
     }
 

@@ -22,11 +22,17 @@ impl<'a> Outputs<'a> {
             (Format::Html, &args.html, "--html"),
             (Format::Markdown, &args.markdown, "--markdown"),
         ];
-        let mut files = Vec::new();
+        let mut files: Vec<(Format, OutputFile)> = Vec::new();
         for (format, path, option) in asked {
-            if let Some(path) = path {
-                files.push((format, OutputFile::open(path, option)?));
+            let Some(path) = path else { continue };
+            let file = OutputFile::open(path, option)?;
+            if files.iter().any(|(_, other)| other.path() == file.path()) {
+                return Err(Failure::Usage(format!(
+                    "{option} {}: another report goes to this file; name one file for each",
+                    path.display()
+                )));
             }
+            files.push((format, file));
         }
         Ok(Self { args, files })
     }
@@ -69,22 +75,24 @@ fn style(args: &OutputArgs) -> console::Style {
     };
     console::Style {
         color,
-        unicode: unicode(),
+        unicode: unicode(terminal),
         width: width(terminal),
         verbose: args.verbose,
         quiet: args.quiet,
     }
 }
 
-/// Whether the locale says UTF-8; where it says nothing, as in most CI jobs, logs are UTF-8 all the same.
-fn unicode() -> bool {
+/// Whether the locale says UTF-8. Where it says nothing or `C`, as in most CI jobs, logs are UTF-8 all the same; a terminal is believed.
+pub(crate) fn unicode(terminal: bool) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .filter_map(|name| std::env::var(name).ok())
         .find(|value| !value.is_empty());
     locale.is_none_or(|locale| {
         let locale = locale.to_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8") || locale == "c" || locale == "posix"
+        locale.contains("utf-8")
+            || locale.contains("utf8")
+            || !terminal && (locale == "c" || locale == "posix")
     })
 }
 
@@ -95,5 +103,26 @@ fn width(terminal: bool) -> usize {
     let real = terminal
         .then(|| usize::from(::console::Term::stdout().size().1))
         .filter(|columns| *columns > 0);
-    asked.or(real).unwrap_or(120).clamp(40, 160)
+    asked.or(real).unwrap_or(120).clamp(40, 180)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_reports_never_share_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        let args = OutputArgs {
+            json: Some(path.clone()),
+            html: Some(path),
+            ..OutputArgs::default()
+        };
+        let Err(error) = Outputs::open(&args) else {
+            panic!("both were opened");
+        };
+        assert!(error.to_string().starts_with("--html "), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

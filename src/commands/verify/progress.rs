@@ -2,24 +2,30 @@
 
 use std::time::Duration;
 
-use crate::jobs::JobsProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::outputs::unicode;
+use crate::jobs::JobsProgress;
 
 /// The line.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     /// A line that hides itself where nobody looks.
-    pub(super) fn new(quiet: bool) -> Self {
-        let hidden = quiet || std::env::var_os("CI").is_some();
+    pub(super) fn new(hide: bool) -> Self {
+        let hidden = hide || std::env::var_os("CI").is_some();
         let target = if hidden {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-            bar.set_style(style);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+            bar.set_style(if unicode(true) {
+                style
+            } else {
+                style.tick_chars("|/-\\ ")
+            });
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)

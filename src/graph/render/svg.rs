@@ -30,7 +30,7 @@ pub fn svg(graph: &TierGraph) -> String {
                 label: super::label(edge),
                 class: class(edge),
                 title: title(edge),
-                target: String::new(),
+                ..Arrow::default()
             })
         })
         .collect();
@@ -43,7 +43,7 @@ fn node(graph: &TierGraph, name: &str, kind: NodeKind) -> Node {
             name: name.to_owned(),
             note: "outside".to_owned(),
             class: "outside".to_owned(),
-            title: String::new(),
+            ..Node::default()
         };
     };
     let workloads: Vec<String> = tier.workloads.iter().map(ToString::to_string).collect();
@@ -58,6 +58,7 @@ fn node(graph: &TierGraph, name: &str, kind: NodeKind) -> Node {
         note,
         class: String::new(),
         title: workloads.join(", "),
+        target: String::new(),
     }
 }
 

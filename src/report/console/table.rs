@@ -2,75 +2,107 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Mark, Paint, Style, deciding, short_error};
-use crate::graph::Confidence;
+use super::wrap::{fit, wrap};
+use super::{Mark, Paint, Style};
 use crate::probe::wire::{StepName, StepStatus};
-use crate::report::EdgeReport;
 use crate::report::sanitise::{cut, line};
+use crate::report::words::{self, deciding, short_error};
+use crate::report::{EdgeReport, StepReport};
 
-const HEAD: [&str; 7] = ["edge", "dns", "service", "pods", "protocol", "login", "ms"];
+const COLUMNS: usize = 7;
+const HEAD: [&str; COLUMNS] = ["edge", "dns", "service", "pods", "protocol", "login", "ms"];
+/// The column of the numbers, which stand at its right.
+const TIME: usize = 6;
+const PODS: usize = 3;
+/// The narrowest that the first column becomes, in columns of the terminal.
+const NARROWEST_EDGE: usize = 20;
+
+type Cell = (String, Paint);
 
 struct Row {
     mark: Mark,
-    cells: [String; 7],
+    cells: [Cell; COLUMNS],
     cause: String,
     steps: Vec<String>,
 }
 
 /// The table; with `-v` every step below its edge.
 pub(super) fn render(edges: &[&EdgeReport], style: Style) -> String {
-    let rows: Vec<Row> = edges.iter().map(|edge| row(edge, style)).collect();
-    let mut widths = HEAD.map(UnicodeWidthStr::width);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(&row.cells) {
-            *width = (*width).max(cell.width());
-        }
-    }
+    let mut rows: Vec<Row> = edges.iter().map(|edge| row(edge, style)).collect();
+    let widths = widths(&mut rows, style);
+    let head = HEAD.map(|title| (title.to_owned(), Paint::Plain));
     let mut lines = vec![style.paint(
         Paint::Dim,
-        format!("  {}", cells(&HEAD.map(str::to_owned), &widths)).trim_end(),
+        format!("  {}", cells(&head, &widths, style)).trim_end(),
     )];
+    let table = total(&widths);
     for row in rows {
-        let paint = match row.mark {
-            Mark::Good => Paint::Green,
-            Mark::Bad => Paint::Red,
-            Mark::Unknown | Mark::Warn => Paint::Yellow,
-            Mark::Weak | Mark::Info => Paint::Dim,
-        };
-        let body = cells(&row.cells, &widths);
-        let line = format!(
-            "{} {}",
-            style.paint(paint, style.mark(row.mark)),
-            body.trim_end()
-        );
+        let body = cells(&row.cells, &widths, style);
+        let mark = style.painted(row.mark);
         if row.cause.is_empty() {
-            lines.push(line);
-        } else if body.width() + 4 + row.cause.width() <= style.width {
-            lines.push(format!(
-                "{} {body}  {}",
-                style.paint(paint, style.mark(row.mark)),
-                style.paint(Paint::Dim, &row.cause)
-            ));
+            lines.push(format!("{mark} {}", body.trim_end()));
+        } else if table + 2 + row.cause.width() <= style.width {
+            let cause = style.paint(Paint::Dim, &row.cause);
+            lines.push(format!("{mark} {body}  {cause}"));
         } else {
-            lines.push(line);
-            lines.push(format!("    {}", style.paint(Paint::Dim, &row.cause)));
+            lines.push(format!("{mark} {}", body.trim_end()));
+            lines.push(style.paint(Paint::Dim, &wrap(&row.cause, style.width, "    ")));
         }
         lines.extend(row.steps);
     }
     lines.join("\n")
 }
 
-fn cells(cells: &[String; 7], widths: &[usize; 7]) -> String {
+/// Widths of the columns; 0 for one in which nothing stands. If all of them are too wide, the first is cut.
+fn widths(rows: &mut [Row], style: Style) -> [usize; COLUMNS] {
+    let mut widths = [0; COLUMNS];
+    for (column, width) in widths.iter_mut().enumerate() {
+        let widest = rows.iter().map(|row| row.cells[column].0.width()).max();
+        *width = match widest {
+            None | Some(0) => 0,
+            Some(widest) => widest.max(HEAD[column].width()),
+        };
+    }
+    // On a narrow terminal the less telling columns go first, then the end of the names.
+    for column in [TIME, PODS] {
+        if total(&widths) - widths[0] + NARROWEST_EDGE > style.width {
+            widths[column] = 0;
+        }
+    }
+    let all = total(&widths);
+    if all > style.width {
+        widths[0] = widths[0]
+            .saturating_sub(all - style.width)
+            .max(NARROWEST_EDGE);
+        for row in rows {
+            row.cells[0].0 = fit(&row.cells[0].0, widths[0], style.unicode);
+        }
+    }
+    widths
+}
+
+/// With the mark and the gaps.
+fn total(widths: &[usize; COLUMNS]) -> usize {
+    widths
+        .iter()
+        .filter(|width| **width > 0)
+        .map(|width| width + 2)
+        .sum()
+}
+
+fn cells(cells: &[Cell; COLUMNS], widths: &[usize; COLUMNS], style: Style) -> String {
     cells
         .iter()
         .zip(widths)
         .enumerate()
-        .map(|(index, (cell, width))| {
-            let pad = " ".repeat(width.saturating_sub(cell.width()));
-            if index == 6 {
-                format!("{pad}{cell}")
+        .filter(|(_, (_, width))| **width > 0)
+        .map(|(index, ((text, paint), width))| {
+            let pad = " ".repeat(width.saturating_sub(text.width()));
+            let text = style.paint(*paint, text);
+            if index == TIME {
+                format!("{pad}{text}")
             } else {
-                format!("{cell}{pad}")
+                format!("{text}{pad}")
             }
         })
         .collect::<Vec<_>>()
@@ -78,140 +110,151 @@ fn cells(cells: &[String; 7], widths: &[usize; 7]) -> String {
 }
 
 fn row(edge: &EdgeReport, style: Style) -> Row {
-    let weak = edge.confidence == Confidence::Weak || edge.optional;
+    let firm = words::is_firm(edge);
     let mark = match edge.status {
         StepStatus::Pass => Mark::Good,
-        StepStatus::Fail if weak => Mark::Weak,
+        StepStatus::Fail if !firm => Mark::Weak,
         StepStatus::Fail => Mark::Bad,
         StepStatus::Unknown => Mark::Unknown,
         StepStatus::Skipped => Mark::Weak,
     };
-    let name = format!(
-        "{} {} {}:{}",
-        line(&edge.from),
-        style.arrow(),
-        line(&edge.to),
-        edge.port
-    );
-    let cell = |names: &[StepName]| deciding(edge, names).map_or(String::new(), short_error);
-    let pods = pods(edge);
-    let protocol = match deciding(edge, &[StepName::Protocol]) {
-        Some(step) if step.status == StepStatus::Pass => {
-            match (edge.protocol.name(), step.detail.is_empty()) {
-                ("http" | "https", false) => cut(&line(&step.detail), 16),
-                (name, _) => name.to_owned(),
-            }
-        }
-        Some(step) => short_error(step),
-        None => String::new(),
-    };
-    let login = match deciding(edge, &[StepName::Query])
-        .filter(|step| step.status != StepStatus::Skipped)
-    {
-        Some(step) if step.status != StepStatus::Pass => short_error(step),
-        _ => cell(&[StepName::Login]),
-    };
-    let milliseconds: u64 = edge
-        .steps
-        .iter()
-        .filter(|step| {
-            step.endpoint.is_none() && step.vantage.as_ref().is_none_or(|from| from.look.is_none())
-        })
-        .map(|step| step.duration_ms)
-        .sum();
-    let mut cause = edge.cause.as_ref().map_or_else(
-        || edge.reason.as_deref().map(line).unwrap_or_default(),
-        |cause| line(&cause.0),
-    );
-    if weak && edge.status == StepStatus::Fail {
-        cause = format!(
-            "{cause} ({})",
-            if edge.optional {
-                "optional"
-            } else {
-                "weak: depends_on only"
-            }
-        );
+    let mut cause = words::because(edge);
+    if !firm && edge.status != StepStatus::Pass {
+        let why = if edge.optional {
+            "optional"
+        } else {
+            "depends_on only"
+        };
+        cause = format!("{cause} ({why})").trim_start().to_owned();
     }
+    if edge.forbidden {
+        cause = format!("must not work; {cause}")
+            .trim_end_matches([';', ' '])
+            .to_owned();
+    }
+    let milliseconds = words::milliseconds(edge);
     Row {
         mark,
         cells: [
-            cut(&name, 44),
-            cell(&[StepName::Dns]),
-            cell(&[StepName::Service]),
-            pods,
-            protocol,
-            login,
-            milliseconds.to_string(),
+            (name(edge, style), Paint::Plain),
+            cell(deciding(edge, StepName::Dns), style),
+            cell(deciding(edge, StepName::Service), style),
+            pods(edge),
+            protocol(edge, style),
+            login(edge, style),
+            if edge.steps.is_empty() {
+                (String::new(), Paint::Plain)
+            } else {
+                (milliseconds.to_string(), Paint::Dim)
+            },
         ],
         cause,
         steps: if style.verbose > 0 {
-            steps(edge, style)
+            edge.steps.iter().map(|one| step(one, style)).collect()
         } else {
             Vec::new()
         },
     }
 }
 
-/// `2/3`: endpoints that accept a connection, of those that were walked.
-fn pods(edge: &EdgeReport) -> String {
-    let walked: Vec<_> = edge
-        .steps
-        .iter()
-        .filter(|step| step.name == StepName::Endpoint && step.status != StepStatus::Skipped)
-        .collect();
-    if walked.is_empty() {
-        return String::new();
+/// `AP → DB:3306`; `AP → DB at db-read.data:3306` where the client's host is not the tier's name.
+fn name(edge: &EdgeReport, style: Style) -> String {
+    let way = format!("{} {} {}", line(&edge.from), style.arrow(), line(&edge.to));
+    if edge.host.eq_ignore_ascii_case(&edge.to) {
+        format!("{way}:{}", edge.port)
+    } else {
+        format!("{way} at {}:{}", cut(&line(&edge.host), 40), edge.port)
     }
-    format!(
-        "{}/{}",
-        walked
-            .iter()
-            .filter(|step| step.status == StepStatus::Pass)
-            .count(),
-        walked.len()
-    )
 }
 
-fn steps(edge: &EdgeReport, style: Style) -> Vec<String> {
-    edge.steps
-        .iter()
-        .map(|step| {
-            let (mark, paint) = match step.status {
-                StepStatus::Pass => (Mark::Good, Paint::Green),
-                StepStatus::Fail => (Mark::Bad, Paint::Red),
-                StepStatus::Unknown => (Mark::Unknown, Paint::Yellow),
-                StepStatus::Skipped => (Mark::Weak, Paint::Dim),
-            };
-            let name = serde_json::to_value(step.name)
-                .ok()
-                .and_then(|value| value.as_str().map(str::to_owned))
-                .unwrap_or_default();
-            let from = step.vantage.as_ref().map_or(String::new(), |from| {
-                format!(
-                    " from {}{}",
-                    from.node,
-                    from.look
-                        .as_ref()
-                        .map_or(String::new(), |look| format!(", {look}"))
-                )
-            });
-            let on = step
-                .endpoint
-                .as_ref()
-                .filter(|endpoint| **endpoint != step.target)
-                .map_or(String::new(), |endpoint| format!(" on {endpoint}"));
-            let text = format!(
-                "{name:<8} {}{on}{from}: {} ({} ms)",
-                line(&step.target),
-                line(&step.detail),
-                step.duration_ms
-            );
-            format!(
-                "    {} {}",
-                style.paint(paint, style.mark(mark)),
-                cut(&text, style.width.saturating_sub(6).max(60))
-            )
-        })
-        .collect()
+fn cell(step: Option<&StepReport>, style: Style) -> Cell {
+    let Some(step) = step else {
+        return (String::new(), Paint::Plain);
+    };
+    match step.status {
+        StepStatus::Pass => (style.mark(Mark::Good).to_owned(), Paint::Green),
+        StepStatus::Fail => (short_error(step), Paint::Red),
+        StepStatus::Unknown => (short_error(step), Paint::Yellow),
+        StepStatus::Skipped => (style.mark(Mark::Weak).to_owned(), Paint::Dim),
+    }
+}
+
+/// `2/3`: endpoints that accept a connection, of those that were walked.
+fn pods(edge: &EdgeReport) -> Cell {
+    match words::endpoints(edge) {
+        None => (String::new(), Paint::Plain),
+        Some((good, all)) if good == all => (format!("{good}/{all}"), Paint::Green),
+        Some((good, all)) => (format!("{good}/{all}"), Paint::Red),
+    }
+}
+
+/// The protocol's name, with the answer of an HTTP server; what failed in it or in TLS.
+fn protocol(edge: &EdgeReport, style: Style) -> Cell {
+    let name = edge.protocol.name();
+    let failed = [StepName::Tls, StepName::Protocol]
+        .into_iter()
+        .filter_map(|step| deciding(edge, step))
+        .find(|step| matches!(step.status, StepStatus::Fail | StepStatus::Unknown));
+    if let Some(step) = failed {
+        return cell(Some(step), style);
+    }
+    match deciding(edge, StepName::Protocol) {
+        Some(step) if step.status == StepStatus::Pass => {
+            let detail = line(&step.detail);
+            // `HTTP 200` says more than `http`.
+            if matches!(name, "http" | "https") && detail.starts_with("HTTP ") {
+                (cut(&detail, 8), Paint::Green)
+            } else {
+                (name.to_owned(), Paint::Green)
+            }
+        }
+        _ => (name.to_owned(), Paint::Dim),
+    }
+}
+
+/// How the login ended, or the query after it.
+fn login(edge: &EdgeReport, style: Style) -> Cell {
+    let query = deciding(edge, StepName::Query)
+        .filter(|step| matches!(step.status, StepStatus::Fail | StepStatus::Unknown));
+    cell(query.or_else(|| deciding(edge, StepName::Login)), style)
+}
+
+fn step(step: &StepReport, style: Style) -> String {
+    let mark = match step.status {
+        StepStatus::Pass => Mark::Good,
+        StepStatus::Fail => Mark::Bad,
+        StepStatus::Unknown => Mark::Unknown,
+        StepStatus::Skipped => Mark::Weak,
+    };
+    let from = step.vantage.as_ref().map_or(String::new(), |from| {
+        let look = from
+            .look
+            .as_ref()
+            .map_or(String::new(), |look| format!(", {look}"));
+        format!(" from {}{}", line(&from.node), line(&look))
+    });
+    let on = step
+        .endpoint
+        .as_ref()
+        .filter(|endpoint| **endpoint != step.target)
+        .map_or(String::new(), |endpoint| format!(" on {}", line(endpoint)));
+    let detail = line(&step.detail);
+    let detail = if detail.is_empty() {
+        detail
+    } else {
+        format!(": {detail}")
+    };
+    let text = format!(
+        "{}{on}{from}{detail} ({} ms)",
+        line(&step.target),
+        step.duration_ms
+    );
+    let indent = " ".repeat(15);
+    let wrapped = wrap(&text, style.width, &indent);
+    format!(
+        "    {} {:<8} {}",
+        style.painted(mark),
+        words::step_name(step.name),
+        wrapped.trim_start()
+    )
 }

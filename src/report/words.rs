@@ -1,0 +1,387 @@
+//! What every format says in the same words: the verdict's sentence, the remarks, the steps of an edge. Pure.
+
+use super::sanitise::{cut, line};
+use super::{Depth, EdgeReport, FindingReport, Report, StepReport, VerdictValue};
+use crate::finding::Severity;
+use crate::graph::Confidence;
+use crate::observe::Observed;
+use crate::probe::wire::{StepError, StepName, StepStatus};
+
+/// How the note of a run that was stopped begins.
+pub const INTERRUPTED: &str = "interrupted by ";
+
+/// The note that says that the run was stopped before its end, if it was.
+#[must_use]
+pub fn interruption(report: &Report) -> Option<&str> {
+    report
+        .notes
+        .iter()
+        .map(String::as_str)
+        .find(|note| note.starts_with(INTERRUPTED))
+}
+
+/// `1 tier`, `2 tiers`.
+#[must_use]
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `2.4 s`.
+#[must_use]
+pub fn seconds(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+}
+
+/// `verified`, `unhealthy`, `could not verify`.
+#[must_use]
+pub const fn verdict_word(verdict: VerdictValue) -> &'static str {
+    match verdict {
+        VerdictValue::Pass => "verified",
+        VerdictValue::Fail => "unhealthy",
+        VerdictValue::Unknown => "could not verify",
+    }
+}
+
+/// The lower-case name, as in JSON.
+#[must_use]
+pub const fn verdict_name(verdict: VerdictValue) -> &'static str {
+    match verdict {
+        VerdictValue::Pass => "pass",
+        VerdictValue::Fail => "fail",
+        VerdictValue::Unknown => "unknown",
+    }
+}
+
+/// The lower-case name, as in JSON.
+#[must_use]
+pub const fn status_name(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::Pass => "pass",
+        StepStatus::Fail => "fail",
+        StepStatus::Unknown => "unknown",
+        StepStatus::Skipped => "skipped",
+    }
+}
+
+/// The lower-case name, as in JSON.
+#[must_use]
+pub const fn step_name(name: StepName) -> &'static str {
+    match name {
+        StepName::Dns => "dns",
+        StepName::Service => "service",
+        StepName::Endpoint => "endpoint",
+        StepName::Tls => "tls",
+        StepName::Protocol => "protocol",
+        StepName::Login => "login",
+        StepName::Query => "query",
+    }
+}
+
+/// Whether the verdict counts the edge: neither known from `depends_on` alone nor optional.
+#[must_use]
+pub fn is_firm(edge: &EdgeReport) -> bool {
+    edge.confidence != Confidence::Weak && !edge.optional
+}
+
+/// `kind/name`, with `@namespace` where that is not the run's.
+#[must_use]
+pub fn object(report: &Report, finding: &FindingReport) -> String {
+    if finding.namespace.is_empty() || finding.namespace == report.namespace {
+        line(&finding.object)
+    } else {
+        format!("{}@{}", line(&finding.object), line(&finding.namespace))
+    }
+}
+
+/// The findings to act on first: errors that follow from nothing, and whatever else fails the run.
+pub fn causes(report: &Report) -> impl Iterator<Item = &FindingReport> {
+    report
+        .findings
+        .iter()
+        .filter(|finding| is_cause(report, finding))
+}
+
+/// See [`causes`].
+#[must_use]
+pub fn is_cause(report: &Report, finding: &FindingReport) -> bool {
+    !finding.ignored
+        && finding.caused_by.is_none()
+        && (finding.severity == Severity::Error || finding.severity <= report.fail_on)
+}
+
+/// The firm edges that fail because of the finding.
+#[must_use]
+pub fn broken_edges<'a>(report: &'a Report, finding: &FindingReport) -> Vec<&'a EdgeReport> {
+    report
+        .edges
+        .iter()
+        .filter(|edge| {
+            edge.status == StepStatus::Fail
+                && edge.cause.as_ref() == Some(&finding.id)
+                && is_firm(edge)
+        })
+        .collect()
+}
+
+/// Whatever follows from the finding, by however many steps.
+#[must_use]
+pub fn consequences<'a>(report: &'a Report, cause: &FindingReport) -> Vec<&'a FindingReport> {
+    let mut ids = vec![&cause.id];
+    let mut found = Vec::new();
+    // Every turn adds a link of the chain; links have no circles, and the number of findings bounds them.
+    for _ in 0..report.findings.len() {
+        let next: Vec<&FindingReport> = report
+            .findings
+            .iter()
+            .filter(|finding| {
+                !finding.ignored
+                    && finding
+                        .caused_by
+                        .as_ref()
+                        .is_some_and(|by| ids.contains(&by))
+            })
+            .collect();
+        if next.is_empty() {
+            break;
+        }
+        ids = next.iter().map(|finding| &finding.id).collect();
+        found.extend(next);
+    }
+    found
+}
+
+/// The verdict in one sentence: `unhealthy: 2 causes break 2 of 3 edges`.
+#[must_use]
+pub fn sentence(report: &Report) -> String {
+    let firm = report.edges.iter().filter(|edge| is_firm(edge)).count();
+    let number = |status| {
+        report
+            .edges
+            .iter()
+            .filter(|edge| edge.status == status && is_firm(edge))
+            .count()
+    };
+    let causes = causes(report)
+        .filter(|finding| finding.code.section() != 7)
+        .count();
+    let stopped = interruption(report).map_or("", |_| "interrupted, ");
+    match report.verdict {
+        VerdictValue::Pass => format!("verified: {stopped}{}", proven(report)),
+        VerdictValue::Fail => {
+            let failed = number(StepStatus::Fail);
+            let what = match (failed, causes) {
+                (0, _) => format!(
+                    "{}; {} of {} work",
+                    count(causes, "cause"),
+                    number(StepStatus::Pass),
+                    count(firm, "edge")
+                ),
+                (_, 0) => format!("{failed} of {} fail", count(firm, "edge")),
+                (_, 1) => format!("1 cause breaks {failed} of {}", count(firm, "edge")),
+                _ => format!("{causes} causes break {failed} of {}", count(firm, "edge")),
+            };
+            format!("unhealthy: {stopped}{what}")
+        }
+        VerdictValue::Unknown if firm == 0 => {
+            format!("could not verify: {stopped}no edge was checked")
+        }
+        VerdictValue::Unknown => format!(
+            "could not verify: {stopped}{} of {} without a result",
+            number(StepStatus::Unknown) + number(StepStatus::Skipped),
+            count(firm, "edge")
+        ),
+    }
+}
+
+/// `4 edges work, 3 by login and query, 1 by protocol`.
+#[must_use]
+pub fn proven(report: &Report) -> String {
+    let passed: Vec<Depth> = report
+        .edges
+        .iter()
+        .filter(|edge| edge.status == StepStatus::Pass)
+        .map(|edge| edge.depth)
+        .collect();
+    let parts: Vec<String> = [
+        (Depth::Query, "by login and query"),
+        (Depth::Login, "by login"),
+        (Depth::Protocol, "by protocol"),
+        (Depth::Tcp, "by connection only"),
+        (Depth::Dns, "by name only"),
+        (Depth::None, "as expected"),
+    ]
+    .into_iter()
+    .filter_map(|(depth, how)| {
+        let number = passed.iter().filter(|one| **one == depth).count();
+        (number > 0).then(|| format!("{number} {how}"))
+    })
+    .collect();
+    let work = if passed.len() == 1 { "works" } else { "work" };
+    match parts.as_slice() {
+        [] => format!("{} {work}", count(0, "edge")),
+        // `1 edge works by login`, not `1 edge works: 1 by login`.
+        [only] => format!(
+            "{} {work} {}",
+            count(passed.len(), "edge"),
+            only.split_once(' ').map_or("", |(_, how)| how)
+        ),
+        _ => format!(
+            "{} {work}, {}",
+            count(passed.len(), "edge"),
+            parts.join(", ")
+        ),
+    }
+}
+
+/// What a reader should know beside findings and edges: the run's notes, what could not be seen, and what the user's own file changed.
+#[must_use]
+pub fn remarks(report: &Report) -> Vec<String> {
+    let mut remarks: Vec<String> = report
+        .notes
+        .iter()
+        .filter(|note| !note.starts_with(INTERRUPTED))
+        .map(|note| line(note))
+        .collect();
+    let unseen: Vec<&str> = report
+        .observed
+        .iter()
+        .filter(|(_, observed)| **observed == Observed::Forbidden)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !unseen.is_empty() {
+        remarks.push(format!("not observed (forbidden): {}", unseen.join(", ")));
+    }
+    if !report.severity_overrides.is_empty() {
+        let changed: Vec<String> = report
+            .severity_overrides
+            .iter()
+            .map(|(code, severity)| format!("{} is {}", line(code), line(severity)))
+            .collect();
+        remarks.push(format!(
+            "severities changed by the user's file: {}",
+            changed.join(", ")
+        ));
+    }
+    if report.fail_on != Severity::Error {
+        remarks.push(format!(
+            "findings from severity {} on fail this run",
+            report.fail_on
+        ));
+    }
+    let ignored: Vec<String> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.ignored)
+        .map(|finding| line(&finding.id.0))
+        .collect();
+    if !ignored.is_empty() {
+        remarks.push(format!("ignored by the user's file: {}", some(&ignored, 8)));
+    }
+    remarks
+}
+
+/// The first so many, and how many more.
+#[must_use]
+pub fn some(items: &[String], most: usize) -> String {
+    if items.len() <= most {
+        items.join(", ")
+    } else {
+        format!(
+            "{} and {} more",
+            items[..most - 1].join(", "),
+            items.len() - most + 1
+        )
+    }
+}
+
+/// What a failed step is called: short, the word that people search for.
+#[must_use]
+pub fn short_error(step: &StepReport) -> String {
+    let text = match step.error {
+        Some(StepError::Nxdomain) => "NXDOMAIN",
+        Some(StepError::Nodata) => "no address",
+        Some(StepError::Servfail) => "SERVFAIL",
+        Some(StepError::DnsTimeout) => "no DNS answer",
+        Some(StepError::DnsInvalid) => "no DNS name",
+        Some(StepError::Refused) => "refused",
+        Some(StepError::Mismatch) => "other protocol",
+        Some(StepError::LoginDenied) => "denied",
+        Some(StepError::DatabaseMissing) => "no database",
+        Some(StepError::ReadOnly) => "read-only",
+        Some(StepError::HttpServerError | StepError::HttpNotFound | StepError::HttpStatus) => {
+            return cut(&line(&step.detail), 16);
+        }
+        Some(StepError::HttpTimeout) => "no answer",
+        Some(error) => {
+            // A unit variant always serialises to its name.
+            return serde_json::to_value(error)
+                .ok()
+                .and_then(|value| value.as_str().map(|text| text.replace('-', " ")))
+                .unwrap_or_default();
+        }
+        None => match step.status {
+            StepStatus::Pass => "ok",
+            StepStatus::Fail => "failed",
+            StepStatus::Unknown => "unknown",
+            StepStatus::Skipped => "",
+        },
+    };
+    text.to_owned()
+}
+
+/// The step of one name that decides what is shown of the edge: a failure before anything else, of the first look.
+#[must_use]
+pub fn deciding(edge: &EdgeReport, name: StepName) -> Option<&StepReport> {
+    let mine = || first_look(edge).filter(|step| step.name == name);
+    mine()
+        .find(|step| step.status == StepStatus::Fail)
+        .or_else(|| mine().find(|step| step.status == StepStatus::Unknown))
+        .or_else(|| mine().find(|step| step.status == StepStatus::Pass))
+        .or_else(|| mine().next())
+}
+
+/// The steps of the first look, from every node.
+pub fn first_look(edge: &EdgeReport) -> impl Iterator<Item = &StepReport> {
+    edge.steps.iter().filter(|step| {
+        step.vantage
+            .as_ref()
+            .is_none_or(|vantage| vantage.look.is_none())
+    })
+}
+
+/// Endpoints that accept a connection from everywhere, of those that were walked: `(2, 3)`.
+#[must_use]
+pub fn endpoints(edge: &EdgeReport) -> Option<(usize, usize)> {
+    let mut walked: std::collections::BTreeMap<&str, bool> = std::collections::BTreeMap::new();
+    for step in first_look(edge)
+        .filter(|step| step.name == StepName::Endpoint && step.status != StepStatus::Skipped)
+    {
+        let endpoint = step.endpoint.as_deref().unwrap_or(&step.target);
+        *walked.entry(endpoint).or_insert(true) &= step.status == StepStatus::Pass;
+    }
+    (!walked.is_empty()).then(|| (walked.values().filter(|good| **good).count(), walked.len()))
+}
+
+/// What the way through the Service took from the first node, in milliseconds: what a client would wait.
+#[must_use]
+pub fn milliseconds(edge: &EdgeReport) -> u64 {
+    let node = first_look(edge)
+        .next()
+        .and_then(|step| step.vantage.as_ref())
+        .map(|vantage| vantage.node.as_str());
+    first_look(edge)
+        .filter(|step| {
+            step.endpoint.is_none() && step.vantage.as_ref().map(|from| from.node.as_str()) == node
+        })
+        .map(|step| step.duration_ms)
+        .fold(0, u64::saturating_add)
+}
+
+/// The cause's identity, or why the edge is unknown or was not asked.
+#[must_use]
+pub fn because(edge: &EdgeReport) -> String {
+    edge.cause.as_ref().map_or_else(
+        || edge.reason.as_deref().map(line).unwrap_or_default(),
+        |cause| line(&cause.0),
+    )
+}
