@@ -1,4 +1,4 @@
-//! The page in a real browser, where Chromium is installed: driven by its DevTools protocol over a pipe, so that no port is opened.
+//! The page in a real browser, where Chromium is installed: driven by its debugging protocol over a pipe, so that no port is opened.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

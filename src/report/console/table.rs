@@ -125,12 +125,14 @@ fn row(edge: &EdgeReport, style: Style) -> Row {
         } else {
             "depends_on only"
         };
-        cause = format!("{cause} ({why})").trim_start().to_owned();
+        let space = if cause.is_empty() { "" } else { " " };
+        cause += &format!("{space}({why})");
     }
     if edge.forbidden {
-        cause = format!("must not work; {cause}")
-            .trim_end_matches([';', ' '])
-            .to_owned();
+        cause = match cause.as_str() {
+            "" => "must not work".to_owned(),
+            cause => format!("must not work; {cause}"),
+        };
     }
     let milliseconds = words::milliseconds(edge);
     Row {
