@@ -1,6 +1,10 @@
 //! Every format on the same reports: what a CI server, a browser and a terminal get, also from a hostile cluster and with thousands of edges.
 #![expect(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
-#![expect(clippy::print_stderr, reason = "a test says when it skips")]
+#![expect(
+    clippy::assigning_clones,
+    clippy::print_stderr,
+    reason = "readable fixtures, and a test says when it skips"
+)]
 
 #[path = "reports/browser.rs"]
 mod browser;
