@@ -253,17 +253,15 @@ impl Verdict {
 
 fn compare(name: &str, folder: &Path, space: &Space, bin: &Path, image: &str) -> Outcome<bool> {
     let scratch = tempfile::tempdir()?;
-    let compose = folder.join("compose.yaml").display().to_string();
+    let scenario = Scenario::read(folder)?;
+    let compose = scenario.compose.iter();
+    let compose: Vec<String> = compose.map(|path| path.display().to_string()).collect();
     // A cluster on a loaded machine may be too slow to say anything: what it left unknown is asked once more.
     let ask = || {
-        let arguments = [
-            "--compose",
-            &compose,
-            "--namespace",
-            &space.name,
-            "--image",
-            image,
-        ];
+        let mut arguments = vec!["--namespace", &space.name, "--image", image];
+        for path in &compose {
+            arguments.extend(["--compose", path]);
+        }
         verify(bin, scratch.path(), &arguments)
     };
     let mut on_cluster = ask()?;
@@ -271,13 +269,9 @@ fn compare(name: &str, folder: &Path, space: &Space, bin: &Path, image: &str) ->
         println!("{name}: once more, since the cluster left edges unknown: {on_cluster:?}");
         on_cluster = ask()?;
     }
-    let anew = scratch.path().join("scenario");
-    std::fs::create_dir(&anew)?;
-    for file in ["compose.yaml", "scenario.yaml"] {
-        std::fs::copy(folder.join(file), anew.join(file))?;
-    }
-    record(&space.name, &anew.join("cluster"))?;
-    let scenario = Scenario::read(&anew)?;
+    let anew = scratch.path().join("cluster");
+    record(&space.name, &anew)?;
+    let scenario = scenario.on(&anew)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let program = Program {
         path: bin.to_owned(),

@@ -167,18 +167,11 @@ impl Scenario {
     }
 
     fn recorded(folder: &Path) -> Result<Self, ScenarioError> {
-        let cluster = folder.join("cluster");
-        let mut lists = Vec::new();
-        for path in files(&cluster)? {
-            if path.file_name().is_some_and(|name| name != "recorded.json") {
-                let list = yaml(&path)?;
-                lists.push((path, list));
-            }
-        }
+        let (recorded, lists) = recording(&folder.join("cluster"))?;
         Ok(Self {
             folder: folder.to_owned(),
             about: String::new(),
-            recorded: yaml(&cluster.join("recorded.json"))?,
+            recorded,
             network: NetworkFile::default(),
             expected: None,
             compose: Vec::new(),
@@ -186,6 +179,20 @@ impl Scenario {
             lists,
             edits: Vec::new(),
             raw_network: Value::Object(serde_json::Map::new()),
+        })
+    }
+
+    /// The same scenario on another recording of its cluster: that one is as it was deployed, so nothing is edited.
+    ///
+    /// # Errors
+    /// A file is missing or says something else.
+    pub fn on(self, cluster: &Path) -> Result<Self, ScenarioError> {
+        let (recorded, lists) = recording(cluster)?;
+        Ok(Self {
+            recorded,
+            lists,
+            edits: Vec::new(),
+            ..self
         })
     }
 
@@ -215,6 +222,18 @@ impl Scenario {
         edits::apply(&store, &self.recorded, &self.edits)?;
         Ok(store)
     }
+}
+
+/// When and where it was recorded, and the lists with their files.
+fn recording(cluster: &Path) -> Result<(Recorded, Vec<(PathBuf, Value)>), ScenarioError> {
+    let mut lists = Vec::new();
+    for path in files(cluster)? {
+        if path.file_name().is_some_and(|name| name != "recorded.json") {
+            let list = yaml(&path)?;
+            lists.push((path, list));
+        }
+    }
+    Ok((yaml(&cluster.join("recorded.json"))?, lists))
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, ScenarioError> {
