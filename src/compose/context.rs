@@ -31,7 +31,7 @@ const FOLDERS: [&str; 14] = [
 /// The same in the project's own folder, which belongs to no single service.
 const ROOT_FOLDERS: [&str; 2] = ["", "src/main/resources"];
 /// Beginnings and ends of their names, in lower case.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 28] = [
     ("nginx", ".conf"),
     ("nginx", ".template"),
     ("default", ".conf"),
@@ -50,6 +50,17 @@ const NAMES: [(&str, &str); 18] = [
     ("appsettings", ".json"),
     ("prometheus", ".yml"),
     ("prometheus", ".yaml"),
+    // What a program is built from: its libraries tell what it talks to.
+    ("package", ".json"),
+    ("requirements", ".txt"),
+    ("pyproject", ".toml"),
+    ("pom", ".xml"),
+    ("build.gradle", ""),
+    ("go", ".mod"),
+    ("gemfile", ""),
+    ("composer", ".json"),
+    ("cargo", ".toml"),
+    ("", ".csproj"),
 ];
 
 /// Reads the configuration beside a Dockerfile. What cannot be read is no evidence, and no error: the image decides.
@@ -69,7 +80,12 @@ pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -
         let Ok(names) = files.list(&place) else {
             continue;
         };
-        for name in names.iter().filter(|name| is_configuration(name)) {
+        // The project's own `.env` is compose's, and names all that there is.
+        let own = |name: &str| name == ".env" && place == folder && folder != working_directory;
+        for name in names
+            .iter()
+            .filter(|name| is_configuration(name) || own(name))
+        {
             let path = place.join(name);
             let Ok(text) = files.read(&path) else {
                 continue;
@@ -79,6 +95,7 @@ pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -
                 found.push(MountedFile {
                     target: shown.clone(),
                     source: shown,
+                    direct: false,
                     text,
                 });
             }
@@ -98,6 +115,7 @@ fn is_configuration(name: &str) -> bool {
         "storybook",
         "example",
         "sample",
+        "lock",
     ];
     NAMES
         .iter()
@@ -119,6 +137,9 @@ mod tests {
             ("/p/web/package.json", "d"),
             ("/p/web/appsettings.Development.json", "e"),
             ("/p/nginx/nginx.conf", "f"),
+            ("/p/.env", "g"),
+            ("/p/web/.env", "h"),
+            ("/p/web/package-lock.json", "i"),
         ]);
         let read = |folder: &str| -> Vec<String> {
             super::read(&files, Path::new(folder), Path::new("/p"))
@@ -126,7 +147,7 @@ mod tests {
                 .map(|file| file.text)
                 .collect()
         };
-        assert_eq!(read("/p/web"), ["a", "b"]);
+        assert_eq!(read("/p/web"), ["h", "a", "d", "b"]);
         assert!(read("/p").is_empty());
         assert!(read("/p/none").is_empty());
     }

@@ -1,4 +1,4 @@
-//! A Dockerfile → what matters of its last stage: `EXPOSE`, `ENV`, the base image. Pure.
+//! A Dockerfile → what matters of its last stage: `EXPOSE`, `ENV`, `ENTRYPOINT`, `CMD`, the base image. Pure.
 
 use std::collections::BTreeMap;
 
@@ -63,10 +63,31 @@ pub(super) fn read(
                     }
                 }
             }
+            "ENTRYPOINT" => {
+                if let Some(stage) = stages.last_mut() {
+                    stage.build.entrypoint = command(rest);
+                }
+            }
+            "CMD" => {
+                if let Some(stage) = stages.last_mut() {
+                    stage.build.command = command(rest);
+                }
+            }
             _ => {}
         }
     }
     stages.pop().unwrap_or_default().build
+}
+
+/// The JSON form, or a text for a shell.
+fn command(rest: &str) -> Vec<String> {
+    serde_json::from_str(rest).unwrap_or_else(|_| {
+        if rest.is_empty() {
+            Vec::new()
+        } else {
+            vec![rest.to_owned()]
+        }
+    })
 }
 
 /// A stage built on an earlier one has what that one has.
@@ -162,6 +183,17 @@ mod tests {
         assert_eq!(build.environment["HOST"], "db one");
         assert_eq!(build.environment["OLD"], "some value");
         assert_eq!(build.base_image.as_deref(), Some("nginx:1"));
+    }
+
+    #[test]
+    fn what_runs_is_read_in_both_forms() {
+        let build = read(
+            "FROM a\nENTRYPOINT [\"/wait.sh\", \"db:5432\"]\nCMD python app.py --port 81\n",
+            None,
+            &BTreeMap::new(),
+        );
+        assert_eq!(build.entrypoint, ["/wait.sh", "db:5432"]);
+        assert_eq!(build.command, ["python app.py --port 81"]);
     }
 
     #[test]

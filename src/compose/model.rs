@@ -160,6 +160,10 @@ pub struct Build {
     pub exposed: Vec<Expose>,
     /// `ENV` of the last stage.
     pub environment: BTreeMap<String, String>,
+    /// `ENTRYPOINT` of the last stage.
+    pub entrypoint: Vec<String>,
+    /// `CMD` of the last stage.
+    pub command: Vec<String>,
     /// Image of the last `FROM`, if it is no earlier stage.
     pub base_image: Option<String>,
     /// Configuration files beside the Dockerfile, by well-known names.
@@ -280,6 +284,8 @@ pub struct MountedFile {
     pub target: String,
     /// Its path on the host, or `configs.NAME`.
     pub source: String,
+    /// Whether it is mounted by itself, not with the folder around it.
+    pub direct: bool,
     /// The text, at most 256 KiB.
     #[serde(skip)]
     pub text: String,

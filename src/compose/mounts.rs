@@ -121,7 +121,7 @@ fn bound(reader: &mut Reader<'_>, mount: &Mount, item: &Field<'_>, out: &mut Ser
         None
     };
     let Some(names) = names else {
-        file(reader, &path, mount.target.clone(), out);
+        file(reader, &path, (mount.target.clone(), true), out);
         return;
     };
     // The whole project is code of all its services: only what lies at its top is looked at.
@@ -153,7 +153,7 @@ fn folder(
             Ok(names) if depth > 1 && !skipped => folders.push((inner, seen, names)),
             Ok(_) => {}
             // No folder.
-            Err(_) => file(reader, &inner, seen, out),
+            Err(_) => file(reader, &inner, (seen, false), out),
         }
     }
     for (inner, seen, names) in folders {
@@ -162,7 +162,7 @@ fn folder(
 }
 
 /// What cannot be read, is large or no text, is none of the files that say whom a service calls.
-fn file(reader: &Reader<'_>, path: &Path, target: String, out: &mut Service) {
+fn file(reader: &Reader<'_>, path: &Path, (target, direct): (String, bool), out: &mut Service) {
     let Ok(text) = reader.files.read(path) else {
         return;
     };
@@ -172,6 +172,7 @@ fn file(reader: &Reader<'_>, path: &Path, target: String, out: &mut Service) {
     out.mounts.push(MountedFile {
         target,
         source: paths::shown(path, reader.working_directory),
+        direct,
         text,
     });
 }
@@ -203,6 +204,7 @@ fn config(
             out.mounts.push(MountedFile {
                 target,
                 source: format!("configs.{name}"),
+                direct: true,
                 text: content,
             });
         }
@@ -213,6 +215,7 @@ fn config(
             out.mounts.push(MountedFile {
                 target,
                 source: format!("configs.{name}"),
+                direct: true,
                 text: value.clone(),
             });
         }
@@ -231,7 +234,7 @@ fn config(
                 location: declared.node.place().location(),
             });
         }
-        _ => file(reader, &path, target, out),
+        _ => file(reader, &path, (target, true), out),
     }
     Ok(())
 }

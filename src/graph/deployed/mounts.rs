@@ -98,6 +98,7 @@ fn of_source(
             Some(MountedFile {
                 target,
                 source: format!("configmap/{} {key}", source.name),
+                direct: true,
                 text: text.clone(),
             })
         })

@@ -68,6 +68,7 @@ fn mounting(mut service: Service, target: &str, text: &str) -> Service {
     service.mounts.push(MountedFile {
         target: target.to_owned(),
         source: format!("./{target}"),
+        direct: true,
         text: text.to_owned(),
     });
     service
