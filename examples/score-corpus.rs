@@ -13,7 +13,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -37,11 +37,15 @@ enum Reason {
     NotRead,
 }
 
+/// Counts of edges.
 #[derive(Default)]
-struct Score {
-    right: usize,
-    wrong: usize,
-    missed: usize,
+pub(crate) struct Score {
+    /// Found and labelled.
+    pub right: usize,
+    /// Found and not labelled.
+    pub wrong: usize,
+    /// Labelled and not found.
+    pub missed: usize,
 }
 
 impl Score {
@@ -54,11 +58,21 @@ impl Score {
         }
     }
 
+    /// The share of what was found that is right.
+    pub(crate) fn precision(&self) -> f64 {
+        Self::share(self.right, self.wrong)
+    }
+
+    /// The share of what is labelled that was found.
+    pub(crate) fn recall(&self) -> f64 {
+        Self::share(self.right, self.missed)
+    }
+
     fn print(&self, name: &str) {
         println!(
             "{name:<9} precision {:.3}  recall {:.3}  ({} right, {} wrong, {} missed)",
-            Self::share(self.right, self.wrong),
-            Self::share(self.right, self.missed),
+            self.precision(),
+            self.recall(),
             self.right,
             self.wrong,
             self.missed
@@ -66,26 +80,62 @@ impl Score {
     }
 }
 
+/// What a folder of labelled files gives.
+#[derive(Default)]
+pub(crate) struct Measure {
+    /// Every edge between tiers.
+    pub all: Score,
+    /// Without the weak ones.
+    pub firm: Score,
+    /// Where the given files hold what tells the edge.
+    pub evidence: Score,
+    /// Every wrong and missed edge, in words.
+    pub lines: Vec<String>,
+    /// Files that cannot be read or parsed.
+    pub broken: Vec<String>,
+    reasons: BTreeMap<Reason, usize>,
+    slowest: (Duration, String),
+}
+
 fn main() -> ExitCode {
     let folder = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "../shared/corpus".to_owned());
-    let folder = PathBuf::from(folder);
+    let measure = measure(Path::new(&folder));
+    for line in measure.lines.iter().chain(&measure.broken) {
+        println!("{line}");
+    }
+    println!();
+    measure.all.print("all");
+    measure.firm.print("firm");
+    measure.evidence.print("evidence");
+    println!("misses: {:?}", measure.reasons);
+    println!(
+        "slowest: {} ms ({})",
+        measure.slowest.0.as_millis(),
+        measure.slowest.1
+    );
+    if measure.broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Derives the graph of every labelled file of a folder and compares.
+pub(crate) fn measure(folder: &Path) -> Measure {
+    let mut out = Measure::default();
     let table = match std::fs::read_to_string(folder.join("edges.tsv")) {
         Ok(table) => table,
         Err(error) => {
-            println!(
+            out.broken.push(format!(
                 "cannot read {}: {error}",
                 folder.join("edges.tsv").display()
-            );
-            return ExitCode::from(2);
+            ));
+            return out;
         }
     };
     let catalog = Catalog::embedded();
-    let (mut all, mut firm, mut evidence) = (Score::default(), Score::default(), Score::default());
-    let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
-    let mut slowest = (Duration::ZERO, String::new());
-    let mut broken = false;
     for row in table.lines().skip(1) {
         let [id, path, labels] = row.split('\t').collect::<Vec<_>>()[..] else {
             continue;
@@ -94,49 +144,49 @@ fn main() -> ExitCode {
         let file = match load(&folder.join(id).join(path)) {
             Ok(file) => file,
             Err(error) => {
-                println!("{id}: {error}");
-                broken = true;
+                out.broken.push(format!("{id}: {error}"));
                 continue;
             }
         };
         let parsed = start.elapsed();
         let inferred = infer(&file, &catalog);
         let time = start.elapsed();
-        if time > slowest.0 {
-            slowest = (
+        if time > out.slowest.0 {
+            out.slowest = (
                 time,
                 format!("{id}, {} ms of it parsing", parsed.as_millis()),
             );
         }
+        out.compare(id, labels, &file, &inferred);
+    }
+    (out.evidence.right, out.evidence.wrong) = (out.all.right, out.all.wrong);
+    out
+}
+
+impl Measure {
+    fn compare(&mut self, id: &str, labels: &str, file: &ComposeFile, inferred: &Inferred) {
         let (wanted, uncertain) = labelled(labels);
-        let everything = found(&inferred, Confidence::Weak);
-        let strong = found(&inferred, Confidence::Likely);
-        count(&mut all, &everything, &wanted, &uncertain);
-        count(&mut firm, &strong, &wanted, &uncertain);
+        let everything = found(inferred, Confidence::Weak);
+        let strong = found(inferred, Confidence::Likely);
+        count(&mut self.all, &everything, &wanted, &uncertain);
+        count(&mut self.firm, &strong, &wanted, &uncertain);
         for edge in everything
             .difference(&wanted)
             .filter(|edge| !uncertain.contains(*edge))
         {
-            println!("wrong   {id}: {}", described(edge, &inferred));
+            self.lines
+                .push(format!("wrong   {id}: {}", described(edge, inferred)));
         }
         for edge in wanted.difference(&everything) {
-            let reason = reason(edge, &file, &everything);
-            *reasons.entry(reason).or_default() += 1;
-            println!("missed  {id}: {}>{}:{} {reason:?}", edge.0, edge.1, edge.2);
-            evidence.missed += usize::from(matches!(reason, Reason::OtherPort | Reason::NotRead));
+            let reason = reason(edge, file, &everything);
+            *self.reasons.entry(reason).or_default() += 1;
+            self.lines.push(format!(
+                "missed  {id}: {}>{}:{} {reason:?}",
+                edge.0, edge.1, edge.2
+            ));
+            self.evidence.missed +=
+                usize::from(matches!(reason, Reason::OtherPort | Reason::NotRead));
         }
-    }
-    (evidence.right, evidence.wrong) = (all.right, all.wrong);
-    println!();
-    all.print("all");
-    firm.print("firm");
-    evidence.print("evidence");
-    println!("misses: {reasons:?}");
-    println!("slowest: {} ms ({})", slowest.0.as_millis(), slowest.1);
-    if broken {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
     }
 }
 
@@ -231,17 +281,27 @@ fn reason(edge: &Connection, file: &ComposeFile, found: &BTreeSet<Connection>) -
     }
 }
 
-/// Whether the configuration of `from` holds a name of `to` as a word.
+/// Whether anything that is given of `from` holds a name of `to` as a word: variables, command, healthcheck, mounted files, and of a
+/// build its Dockerfile's variables and the files beside it.
 fn names(from: &Service, to: &Service) -> bool {
     let values = from.environment.values().map(|value| &value.value);
     let words = from
         .command
         .iter()
         .flatten()
-        .chain(from.entrypoint.iter().flatten());
+        .chain(from.entrypoint.iter().flatten())
+        .chain(from.healthcheck.iter().flat_map(|check| &check.test));
+    let built = from.build.iter().flat_map(|build| {
+        let files = build.files.iter().map(|file| &file.text);
+        files
+            .chain(build.environment.values())
+            .chain(&build.entrypoint)
+            .chain(&build.command)
+    });
     let texts: Vec<&String> = values
         .chain(words)
         .chain(from.mounts.iter().map(|mount| &mount.text))
+        .chain(built)
         .collect();
     let aliases = to.networks.values().flat_map(|network| &network.aliases);
     let mut wanted = std::iter::once(&to.name)

@@ -174,8 +174,9 @@ impl Environment<'_> {
             return vec![build(target, None, Vec::new())];
         }
         let own: Vec<&PortVariable> = self.own_ports(&stem, name);
-        let near: Vec<&PortVariable> = self.near_ports(&stem);
+        let mut near: Vec<&PortVariable> = self.near_ports(&stem);
         if let Some(first) = own.first() {
+            near.extend(self.management_ports(&stem));
             target.port = Some(first.port);
             let further = near
                 .iter()
@@ -247,6 +248,20 @@ impl Environment<'_> {
                     .any(|word| elsewhere.contains(&word.as_str()));
                 (suffix || infix) && !odd
             })
+            .collect()
+    }
+
+    /// `RABBITMQ_PORT_MANAGEMENT` beside `RABBITMQ_PORT`.
+    fn management_ports(&self, stem: &[String]) -> Vec<&PortVariable> {
+        let word = |one: &PortVariable| match (one.after.as_slice(), one.before.split_last()) {
+            ([word], _) if one.before == stem => Some(word.clone()),
+            ([], Some((word, rest))) if rest == stem => Some(word.clone()),
+            _ => None,
+        };
+        let kinds = ["management", "admin"];
+        self.ports
+            .iter()
+            .filter(|one| word(one).is_some_and(|word| kinds.contains(&word.as_str())))
             .collect()
     }
 

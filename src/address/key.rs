@@ -21,7 +21,7 @@ pub enum Role {
 }
 
 /// Last words that announce a host.
-const HOST_TAILS: [&str; 36] = [
+const HOST_TAILS: [&str; 38] = [
     "host",
     "hostname",
     "hosts",
@@ -58,6 +58,8 @@ const HOST_TAILS: [&str; 36] = [
     "connect",
     "ip",
     "gateway",
+    "points",
+    "contactpoints",
 ];
 /// Those of them that also stand at the end of a word (`DBHOST`, `BOOTSTRAPSERVERS`).
 const FUSED_TAILS: [&str; 10] = [
@@ -245,7 +247,7 @@ const OWN: [&str; 24] = [
 ];
 
 /// Keys of well-known applications that no rule reads right: key, protocol, port where none is written.
-const APPLICATIONS: [(&str, Option<Protocol>, Option<u16>); 22] = [
+const APPLICATIONS: [(&str, Option<Protocol>, Option<u16>); 23] = [
     ("REDMINE_DB_MYSQL", Some(Protocol::Mysql), None),
     ("REDMINE_DB_POSTGRES", Some(Protocol::Postgres), None),
     ("REDMINE_DB_SQLSERVER", Some(Protocol::Mssql), None),
@@ -268,6 +270,8 @@ const APPLICATIONS: [(&str, Option<Protocol>, Option<u16>); 22] = [
     ("JOB_MANAGER_RPC_ADDRESS", Some(Protocol::Tcp), Some(6123)),
     ("ZBX_SERVER_HOST", Some(Protocol::Tcp), Some(10051)),
     ("ZBX_SERVER", Some(Protocol::Tcp), Some(10051)),
+    // Most of its clients speak the native protocol; who means HTTP writes a URL or a port.
+    ("CLICKHOUSE_HOST", Some(Protocol::Tcp), Some(9000)),
     ("DD_AGENT_HOST", Some(Protocol::Http), Some(8126)),
     ("JAEGER_AGENT_HOST", Some(Protocol::Udp), Some(6831)),
     ("STATSD_HOST", Some(Protocol::Udp), Some(8125)),

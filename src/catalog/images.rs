@@ -32,6 +32,9 @@ pub struct Image {
     /// A health path on the first port.
     #[serde(default)]
     pub health: Option<String>,
+    /// Where its members call each other, if not on the first port.
+    #[serde(default)]
+    peer: Option<NonZeroU16>,
 }
 
 /// A port that an image serves.
@@ -102,6 +105,21 @@ impl Images {
     #[must_use]
     pub fn health(&self, image: &str) -> Option<&str> {
         self.find(&path_and_tag(image).0)?.health.as_deref()
+    }
+
+    /// The product that the image serves, by its first name in the table.
+    #[must_use]
+    pub fn product(&self, image: &str) -> Option<&str> {
+        self.find(&path_and_tag(image).0)?
+            .names
+            .first()
+            .map(String::as_str)
+    }
+
+    /// Where the members of a cluster of this image call each other, if not where clients do.
+    #[must_use]
+    pub fn peer(&self, image: &str) -> Option<NonZeroU16> {
+        self.find(&path_and_tag(image).0)?.peer
     }
 
     /// What the image dials by default, where a tier of that name exists.

@@ -6,6 +6,7 @@
 mod facts;
 mod files;
 mod health;
+mod libraries;
 mod merge;
 mod names;
 mod order;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
 use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
+use crate::protocol::Protocol;
 
 use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 
@@ -79,8 +81,13 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
         }
     }
     work.drafts.absorb_guesses();
+    project.brokers(&mut work.drafts);
     for service in all(file) {
         project.depends(service, &mut work.drafts);
+    }
+    for service in file.services.values() {
+        let files: Vec<&MountedFile> = files_of(service).collect();
+        project.libraries(service, &files, &mut work.drafts);
     }
     for service in file.services.values() {
         project.named_after(service, &mut work.drafts);
@@ -119,15 +126,25 @@ fn all(file: &ComposeFile) -> impl Iterator<Item = &Service> {
     file.services.values().chain(file.inactive.values())
 }
 
+/// Who sees a file.
+#[derive(Default)]
+struct Sharers<'a> {
+    tiers: BTreeSet<&'a str>,
+    /// Whether one of them mounts it by itself: then it is that one's, and the rest only see the folder around it.
+    direct: bool,
+}
+
 /// The tiers that see each file, where more than one does: such a file says what the project has, not what one tier calls.
-fn shared_files(file: &ComposeFile) -> BTreeMap<&str, BTreeSet<&str>> {
-    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+fn shared_files(file: &ComposeFile) -> BTreeMap<&str, Sharers<'_>> {
+    let mut seen: BTreeMap<&str, Sharers<'_>> = BTreeMap::new();
     for service in all(file) {
         for mount in files_of(service) {
-            seen.entry(&mount.source).or_default().insert(&service.name);
+            let sharers = seen.entry(&mount.source).or_default();
+            sharers.tiers.insert(&service.name);
+            sharers.direct |= mount.direct;
         }
     }
-    seen.retain(|_, tiers| tiers.len() > 1);
+    seen.retain(|_, sharers| sharers.tiers.len() > 1);
     seen
 }
 
@@ -155,7 +172,7 @@ impl Work<'_> {
     fn configuration(
         &mut self,
         service: &Service,
-        shared: &BTreeMap<&str, BTreeSet<&str>>,
+        shared: &BTreeMap<&str, Sharers<'_>>,
         catalog: &Catalog,
     ) {
         let names = NameTable::of_client(self.file, service);
@@ -170,6 +187,10 @@ impl Work<'_> {
             secret_variables: BTreeSet::new(),
             words: tiers::words(service),
             files: files_of(service)
+                .filter(|mount| {
+                    let sharers = shared.get(mount.source.as_str());
+                    mount.direct || !sharers.is_some_and(|sharers| sharers.direct)
+                })
                 .map(|mount| (mount.target.clone(), mount.text.clone()))
                 .collect(),
             image: service.image.clone(),
@@ -192,7 +213,9 @@ impl Work<'_> {
                     .and_then(|file| shared.get(file.source.as_str())),
                 _ => None,
             };
-            if sharers.is_some_and(|sharers| !concerns(self.file, service, &raw, sharers)) {
+            if sharers.is_some_and(|sharers| !concerns(self.file, service, &raw, &sharers.tiers))
+                || self.copied_into_a_store(service, &raw)
+            {
                 continue;
             }
             // Beside the Dockerfile is not yet in the image.
@@ -207,6 +230,40 @@ impl Work<'_> {
         }
     }
 
+    /// A database that shares an env file or a variable with those that call it calls only its own kind.
+    fn copied_into_a_store(&self, service: &Service, raw: &RawEdge) -> bool {
+        let (Place::Variable(variable), RawTarget::Tier(to)) = (&raw.place, &raw.target) else {
+            return false;
+        };
+        let Some((ours, theirs)) = self.facts.get(&service.name).zip(self.facts.get(to)) else {
+            return false;
+        };
+        // Brokers call their coordinators; what stores data calls nobody but replicas.
+        let broker = |facts: &TierFacts| {
+            facts
+                .server()
+                .is_some_and(|server| matches!(server.protocol, Protocol::Kafka | Protocol::Amqp))
+        };
+        let value = |service: &Service| {
+            service
+                .environment
+                .get(variable)
+                .map(|value| (value.value.clone(), value.from_env_file))
+        };
+        let copied = value(service).is_some_and(|own| {
+            own.1
+                || all(self.file).any(|other| {
+                    other.name != service.name && value(other).is_some_and(|one| one.0 == own.0)
+                })
+        });
+        let kind = |facts: &TierFacts| facts.server().map(|server| server.protocol);
+        ours.is_store()
+            && !broker(ours)
+            && ours.product().is_some()
+            && copied
+            && kind(ours) != kind(theirs)
+    }
+
     /// Takes a raw edge in, if it is one.
     fn admit(&mut self, service: &Service, raw: RawEdge) {
         let origin = origin(service, &raw.place);
@@ -215,11 +272,7 @@ impl Work<'_> {
             RawTarget::Outside => return self.outside(service, raw, origin),
             RawTarget::Unknown => {
                 // A store that a URL names is an edge, whoever runs it: a name that nobody defines is a fault worth finding.
-                if raw.by_scheme
-                    && raw
-                        .protocol
-                        .is_some_and(crate::protocol::Protocol::is_store)
-                {
+                if raw.by_scheme && raw.protocol.is_some_and(Protocol::is_store) {
                     return self.outside(service, raw, origin);
                 }
                 let message = format!(
@@ -264,7 +317,22 @@ impl Work<'_> {
         let Some(facts) = self.facts.get(&to.name) else {
             return;
         };
-        let Some(first) = facts.dial(raw.port, raw.protocol, raw.by_scheme) else {
+        let peers = self
+            .facts
+            .get(&service.name)
+            .is_some_and(|ours| ours.is_peer_of(facts));
+        let usual = raw.by_scheme && raw.protocol.and_then(Protocol::default_port) == raw.port;
+        let dialled = match raw.port {
+            None if peers && facts.peer_port().is_some() => {
+                facts.dial(facts.peer_port(), Some(Protocol::Tcp), true)
+            }
+            // A URL without a port leads to a peer's own, not to that of its scheme.
+            Some(port) if peers && usual && !facts.listens().contains(&port) => {
+                facts.dial(None, raw.protocol, raw.by_scheme)
+            }
+            port => facts.dial(port, raw.protocol, raw.by_scheme),
+        };
+        let Some(first) = dialled else {
             let message = format!(
                 "{} names {} ({origin}), but nothing tells the port",
                 service.name, to.name
@@ -275,7 +343,7 @@ impl Work<'_> {
         let further = raw
             .further_ports
             .iter()
-            .filter(|port| listens.contains(port));
+            .filter(|port| listens.contains(port) || facts.serves(**port));
         let further: Vec<Dialled> = further
             .filter_map(|port| facts.dial(Some(*port), None, false))
             .collect();
@@ -311,10 +379,9 @@ impl Work<'_> {
     /// A database, cache or broker outside is an edge like any other; the rest is listed.
     fn outside(&mut self, service: &Service, raw: RawEdge, origin: String) {
         let store = raw.protocol.filter(|protocol| protocol.is_store());
-        let port = raw.port.or_else(|| {
-            raw.protocol
-                .and_then(crate::protocol::Protocol::default_port)
-        });
+        let port = raw
+            .port
+            .or_else(|| raw.protocol.and_then(Protocol::default_port));
         let from_file = matches!(raw.place, Place::File(_) | Place::Words) && !raw.by_scheme;
         if let (Some(protocol), Some(port), false) = (store, port, from_file) {
             self.drafts.add(Draft {
@@ -368,6 +435,20 @@ impl Work<'_> {
                 })
             });
             !copied || service.depends_on.is_empty() || waits(&draft.to)
+        });
+        // What starts jobs by the clock needs the queue and its own records, not what the jobs need.
+        self.drafts.retain(|draft| {
+            let Some(service) = file
+                .services
+                .get(&draft.from)
+                .filter(|service| own::is_clock(&tiers::words(service)))
+            else {
+                return true;
+            };
+            let twin = file.services.values().any(|other| {
+                other.name != service.name && other.image.is_some() && other.image == service.image
+            });
+            draft.protocol.is_store() || !twin || service.depends_on.contains_key(&draft.to)
         });
     }
 
@@ -442,6 +523,9 @@ fn origin(service: &Service, place: &Place) -> String {
             Some(_) => format!("compose services.{name}.environment.{variable}"),
             None => format!("Dockerfile ENV {variable} of {name}"),
         },
+        Place::Words if service.command.is_none() && service.entrypoint.is_none() => {
+            format!("Dockerfile CMD of {name}")
+        }
         Place::Words => format!("compose services.{name}.command"),
         Place::File(path) => format!("file {path} of {name}"),
         Place::Image => format!(

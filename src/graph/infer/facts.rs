@@ -54,6 +54,8 @@ pub struct TierFacts {
     health_path: Option<HealthPath>,
     server: Option<ServerHint>,
     known: BTreeMap<u16, Protocol>,
+    product: Option<String>,
+    peer: Option<NonZeroU16>,
 }
 
 /// Where an address without a port leads.
@@ -78,7 +80,10 @@ impl TierFacts {
         let by_base = evidence
             .base_image
             .map_or_else(Vec::new, |image| catalog.images.serves(image));
-        let client = program.as_deref().is_some_and(own::is_client);
+        // A role of an application that only works through a queue serves nothing of what the image's other roles do.
+        let background = by_image.first().is_some_and(|one| !one.protocol.is_store())
+            && own::is_background(evidence.words);
+        let client = background || program.as_deref().is_some_and(own::is_client);
         let health = health::read(evidence.healthcheck, evidence.tier);
         let (serves, why) = if client {
             (Vec::new(), String::new())
@@ -128,9 +133,61 @@ impl TierFacts {
             health,
             server: None,
             known,
+            product: evidence
+                .image
+                .filter(|_| !client)
+                .and_then(|image| catalog.images.product(image))
+                .map(str::to_owned),
+            peer: evidence.image.and_then(|image| catalog.images.peer(image)),
         };
+        facts.by_framework(evidence);
         facts.server = facts.hint(&why, evidence);
         facts
+    }
+
+    /// A framework's usual port, where nothing else tells any.
+    fn by_framework(&mut self, evidence: &Evidence<'_>) {
+        let told = !self.serves.is_empty()
+            || !self.ports.is_empty()
+            || !self.own.is_empty()
+            || self
+                .health
+                .as_ref()
+                .is_some_and(|health| health.port.is_some());
+        let usual = if told {
+            None
+        } else {
+            own::by_framework(evidence.words)
+        };
+        self.ports.extend(usual.map(|port| DeclaredPort {
+            port,
+            protocol: Some(Protocol::Http),
+            origin: "the usual port of its framework,",
+        }));
+    }
+
+    /// Whether both run the same product as servers: members of one cluster.
+    #[must_use]
+    pub fn is_peer_of(&self, other: &Self) -> bool {
+        self.product.is_some() && self.product == other.product && self.server.is_some()
+    }
+
+    /// Where members of a cluster call it, if not where clients do.
+    #[must_use]
+    pub fn peer_port(&self) -> Option<NonZeroU16> {
+        self.peer
+    }
+
+    /// Whether its image is known to serve there.
+    #[must_use]
+    pub fn serves(&self, port: NonZeroU16) -> bool {
+        self.serves.iter().any(|one| one.port == port)
+    }
+
+    /// The product of its image, by the catalogue's name.
+    #[must_use]
+    pub fn product(&self) -> Option<&str> {
+        self.product.as_deref()
     }
 
     fn hint(&self, why: &str, evidence: &Evidence<'_>) -> Option<ServerHint> {

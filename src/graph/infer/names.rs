@@ -151,7 +151,11 @@ pub(super) fn connected(file: &ComposeFile, from: &Service, to: &Service) -> boo
 /// Whether two services share one network namespace: what one says about the other is `localhost`.
 pub(super) fn same_namespace(from: &Service, to: &Service) -> bool {
     let inside = |one: &Service, other: &Service| matches!(&one.network_mode, Some(NetworkMode::Service(name)) if *name == other.name);
-    inside(from, to) || inside(to, from)
+    let shared = |one: &Service| match &one.network_mode {
+        Some(NetworkMode::Service(name)) => Some(name.clone()),
+        _ => None,
+    };
+    inside(from, to) || inside(to, from) || shared(from).is_some() && shared(from) == shared(to)
 }
 
 /// The names under which peers may call a service.

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::compose::{ComposeFile, Service};
+use crate::compose::{ComposeFile, MountedFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
 use super::facts::TierFacts;
+use super::libraries;
 use super::merge::{Draft, Drafts};
 use super::names;
 use super::own;
@@ -67,6 +68,30 @@ impl<'a> Project<'a> {
         self.facts.get(tier).is_some_and(TierFacts::is_store)
     }
 
+    /// Whether a tier is a product that takes what others send it and calls no application.
+    fn only_answers(&self, tier: &str) -> bool {
+        const PRODUCTS: [&str; 14] = [
+            "alertmanager",
+            "loki",
+            "tempo",
+            "jaeger",
+            "zipkin",
+            "pyroscope",
+            "pushgateway",
+            "node-exporter",
+            "cadvisor",
+            "mailhog",
+            "minio",
+            "seq",
+            "registry",
+            "etcd",
+        ];
+        self.facts
+            .get(tier)
+            .and_then(TierFacts::product)
+            .is_some_and(|product| PRODUCTS.contains(&product))
+    }
+
     fn protocol(&self, tier: &str) -> Option<Protocol> {
         self.facts.get(tier)?.server().map(|server| server.protocol)
     }
@@ -78,7 +103,10 @@ impl<'a> Project<'a> {
             let Some(to) = self.active(&link.service) else {
                 continue;
             };
-            if to.name == from.name || !names::connected(self.file, from, to) {
+            if to.name == from.name
+                || names::same_namespace(from, to)
+                || !names::connected(self.file, from, to)
+            {
                 continue;
             }
             let origin = format!("compose services.{}.links", from.name);
@@ -167,7 +195,11 @@ impl<'a> Project<'a> {
             let origin = format!("compose services.{}.depends_on", from.name);
             let ends = tiers::ends(self.file, to, self.facts.get(name));
             // `volumes_from`, `ipc`, `pid`, `network_mode` imply an order, and no connection.
-            if depends.implied_by.is_some() || ends || to.name == from.name {
+            if depends.implied_by.is_some()
+                || ends
+                || to.name == from.name
+                || names::same_namespace(from, to)
+            {
                 continue;
             }
             if drafts.between(&from.name, name).next().is_some() {
@@ -187,6 +219,108 @@ impl<'a> Project<'a> {
             drafts.add(draft);
         }
         self.inherited(from, drafts);
+    }
+
+    /// Kafka's brokers call each other where each advertises its inner listener.
+    pub(super) fn brokers(&self, drafts: &mut Drafts) {
+        let value = |service: &'a Service, key: &str| {
+            ["KAFKA_", "KAFKA_CFG_"]
+                .iter()
+                .find_map(|prefix| service.environment.get(&format!("{prefix}{key}")))
+                .map(|value| value.value.as_str())
+        };
+        let cluster = |service: &'a Service| {
+            ["ZOOKEEPER_CONNECT", "CONTROLLER_QUORUM_VOTERS"]
+                .iter()
+                .find_map(|key| value(service, key))
+        };
+        let brokers: Vec<&Service> = self
+            .file
+            .services
+            .values()
+            .filter(|service| self.protocol(&service.name) == Some(Protocol::Kafka))
+            .collect();
+        for from in &brokers {
+            for to in &brokers {
+                let same = cluster(from).is_some() && cluster(from) == cluster(to);
+                if from.name == to.name || !same || !names::connected(self.file, from, to) {
+                    continue;
+                }
+                let inner = value(to, "INTER_BROKER_LISTENER_NAME").unwrap_or("PLAINTEXT");
+                let listener = value(to, "ADVERTISED_LISTENERS")
+                    .into_iter()
+                    .flat_map(|list| list.split(','))
+                    .filter_map(|one| one.trim().split_once("://"))
+                    .find(|(name, _)| name.eq_ignore_ascii_case(inner));
+                let Some((host, Some(port))) =
+                    listener.and_then(|(_, address)| crate::address::host_and_port(address))
+                else {
+                    continue;
+                };
+                let table = names::NameTable::of_client(self.file, from);
+                if table.resolve(&host) != Some(to.name.as_str()) {
+                    continue;
+                }
+                let origin = format!(
+                    "compose services.{}.environment, where it tells the other brokers its address",
+                    to.name
+                );
+                let draft = self.draft(from, to, &host, Confidence::Likely, origin);
+                if let Some(draft) = draft {
+                    drafts.add(Draft {
+                        port,
+                        protocol: Protocol::Kafka,
+                        guessed: false,
+                        ..draft
+                    });
+                }
+            }
+        }
+    }
+
+    /// A driver among the libraries of a tier's program, where the project has one store of that kind and the tier none yet: weak.
+    pub(super) fn libraries(&self, from: &Service, files: &[&MountedFile], drafts: &mut Drafts) {
+        // Who serves a store, or is a ready proxy or server, runs nothing that is built of these.
+        let ready = self.facts.get(&from.name).and_then(TierFacts::product);
+        if ready.is_some() && self.protocol(&from.name) != Some(Protocol::Fastcgi) {
+            return;
+        }
+        let mut found: BTreeMap<Protocol, (String, String)> = BTreeMap::new();
+        for file in files {
+            for (library, protocol) in libraries::drivers(file) {
+                found
+                    .entry(protocol)
+                    .or_insert_with(|| (library, file.source.clone()));
+            }
+        }
+        for (protocol, (library, file)) in found {
+            let stores: Vec<&Service> = self
+                .file
+                .services
+                .values()
+                .filter(|to| {
+                    to.name != from.name
+                        && self.protocol(&to.name) == Some(protocol)
+                        && names::connected(self.file, from, to)
+                })
+                .collect();
+            let known = drafts.of(&from.name).any(|draft| {
+                draft.protocol == protocol || stores.iter().any(|to| to.name == draft.to)
+            });
+            let [to] = stores.as_slice() else {
+                continue;
+            };
+            if known {
+                continue;
+            }
+            let origin = format!(
+                "{file}: the library {library}, and {} is the only {protocol} here",
+                to.name
+            );
+            if let Some(draft) = self.draft(from, to, &to.name, Confidence::Weak, origin) {
+                drafts.add(draft);
+            }
+        }
     }
 
     /// A store that no one names, called like one tier (`carts-db` beside `carts`), is that tier's: the address stands in its code.
@@ -230,7 +364,7 @@ impl<'a> Project<'a> {
         // Whoever finds others through the docker socket does not call its fellow; a database calls no application; a shell that
         // waits for a person calls nobody.
         let fellows = from.docker_socket && to.docker_socket;
-        let served = self.is_store(&from.name);
+        let served = self.is_store(&from.name) || self.only_answers(&from.name);
         let idle = own::is_idle(&tiers::words(from));
         // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
         let names_others = drafts.of(&from.name).any(|draft| {

@@ -157,6 +157,90 @@ pub(super) fn is_idle(command: &[String]) -> bool {
             || text == "sleep infinity")
 }
 
+/// Whether a command says that it works in the background: it takes jobs, and nobody calls it.
+pub(super) fn is_background(command: &[String]) -> bool {
+    const ROLES: [&str; 22] = [
+        "worker",
+        "workers",
+        "beat",
+        "sidekiq",
+        "resque",
+        "rq",
+        "rqworker",
+        "scheduler",
+        "schedule:work",
+        "schedule:run",
+        "queue:work",
+        "queue:listen",
+        "horizon",
+        "cron",
+        "crond",
+        "consumer",
+        "migrate",
+        "triggerer",
+        "taskworker",
+        "qcluster",
+        "dag-processor",
+        "run_huey",
+    ];
+    words::tokens(command).iter().any(|token| {
+        let name = token.rsplit('/').next().unwrap_or(token);
+        ROLES.contains(&name)
+    })
+}
+
+/// Whether a command only starts jobs by the clock: it needs the queue, and nothing of what the jobs need.
+pub(super) fn is_clock(command: &[String]) -> bool {
+    words::tokens(command).iter().any(|token| {
+        !token.starts_with('-')
+            && !token.contains("://")
+            && address::words(token).iter().any(|word| word == "beat")
+    })
+}
+
+/// The port on which a framework's own server listens where nobody says otherwise.
+pub(super) fn by_framework(command: &[String]) -> Option<NonZeroU16> {
+    /// A program, a word that must follow it anywhere (empty: none), and its port.
+    const FRAMEWORKS: [(&str, &str, u16); 24] = [
+        ("rails", "s", 3000),
+        ("rails", "server", 3000),
+        ("puma", "", 9292),
+        ("flask", "run", 5000),
+        ("uvicorn", "", 8000),
+        ("gunicorn", "", 8000),
+        ("daphne", "", 8000),
+        ("hypercorn", "", 8000),
+        ("manage.py", "runserver", 8000),
+        ("artisan", "serve", 8000),
+        ("next", "start", 3000),
+        ("next", "dev", 3000),
+        ("nuxt", "", 3000),
+        ("vite", "", 5173),
+        ("ng", "serve", 4200),
+        ("react-scripts", "start", 3000),
+        ("streamlit", "run", 8501),
+        ("mlflow", "server", 5000),
+        ("hugo", "server", 1313),
+        ("jekyll", "serve", 4000),
+        ("mkdocs", "serve", 8000),
+        ("http-server", "", 8080),
+        ("jupyter", "", 8888),
+        ("catalina.sh", "run", 8080),
+    ];
+    let tokens = words::tokens(command);
+    let names: Vec<&str> = tokens
+        .iter()
+        .map(|token| token.rsplit('/').next().unwrap_or(token))
+        .collect();
+    FRAMEWORKS
+        .iter()
+        .find(|(program, word, _)| {
+            let at = names.iter().position(|name| name == program);
+            at.is_some_and(|at| word.is_empty() || names[at..].contains(word))
+        })
+        .and_then(|(.., port)| NonZeroU16::new(*port))
+}
+
 pub(super) fn server(program: &str) -> Option<ImagePort> {
     let entry = SERVERS.iter().find(|(name, ..)| *name == program)?;
     Some(ImagePort {
@@ -293,6 +377,20 @@ mod tests {
             Some("redis-server".into())
         );
         assert_eq!(program(&command(&["--transaction-isolation=READ"])), None);
+    }
+
+    #[test]
+    fn roles_and_frameworks_are_known_by_their_commands() {
+        assert!(is_background(&command(&["celery -A app worker -l INFO"])));
+        assert!(is_background(&command(&["./boot.sh", "worker"])));
+        assert!(!is_background(&command(&["gunicorn", "worker.wsgi"])));
+        assert!(is_clock(&command(&["./bin/entrypoint-beat.sh"])));
+        assert!(!is_clock(&command(&["metricbeat", "-e"])));
+        let port = |text: &str| by_framework(&command(&[text])).map(NonZeroU16::get);
+        assert_eq!(port("bundle exec rails server -b 0.0.0.0"), Some(3000));
+        assert_eq!(port("bundle exec rails console"), None);
+        assert_eq!(port("python manage.py runserver"), Some(8000));
+        assert_eq!(port("node index.js"), None);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
         // A database's port on something that is no database is a misplaced key, whatever the reason.
         ports.extend(declared.filter(|one| !misplaced(service, one, catalog)));
     }
+    if ports.is_empty() {
+        ports.extend(spring(service));
+    }
     let words = words(service);
     TierFacts::read(
         &Evidence {
@@ -55,6 +58,37 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
     )
 }
 
+/// Spring Boot's settings beside a build: `server.port`, else its usual one.
+fn spring(service: &Service) -> Option<DeclaredPort> {
+    let files = service.build.iter().flat_map(|build| &build.files);
+    let mut settings = files.filter(|file| {
+        let path = file.target.to_ascii_lowercase();
+        path.contains("src/main/resources/application.")
+    });
+    let first = settings.next()?;
+    let written = std::iter::once(first).chain(settings).find_map(|file| {
+        let mut above = "";
+        file.text.lines().find_map(|line| {
+            let (key, value) = line.split_once(['=', ':'])?;
+            let nested = line.starts_with([' ', '\t']);
+            if !nested {
+                above = key.trim();
+            }
+            let port =
+                key.trim() == "server.port" || nested && above == "server" && key.trim() == "port";
+            // `${PORT:8081}`.
+            let value = value.trim().trim_end_matches('}');
+            let value = value.rsplit([':', '-']).next().unwrap_or(value);
+            port.then(|| facts::number(value)).flatten()
+        })
+    });
+    Some(DeclaredPort {
+        port: written.or_else(|| facts::number("8080"))?,
+        protocol: Some(Protocol::Http),
+        origin: "Spring Boot's settings,",
+    })
+}
+
 fn misplaced(service: &Service, port: &DeclaredPort, catalog: &Catalog) -> bool {
     let store = catalog
         .port_protocol(port.port.get())
@@ -71,13 +105,22 @@ fn misplaced(service: &Service, port: &DeclaredPort, catalog: &Catalog) -> bool 
         && port.origin == "compose expose"
 }
 
-/// Entrypoint and command.
+/// Entrypoint and command: compose's, else those of the Dockerfile. An entrypoint of compose's own sets the image's command aside.
 pub(super) fn words(service: &Service) -> Vec<String> {
-    let entrypoint = service.entrypoint.iter().flatten();
-    entrypoint
-        .chain(service.command.iter().flatten())
-        .cloned()
-        .collect()
+    let recipe = service.build.as_ref();
+    let mut words = match (&service.entrypoint, recipe) {
+        (Some(entrypoint), _) => entrypoint.clone(),
+        (None, Some(image)) => image.entrypoint.clone(),
+        (None, None) => Vec::new(),
+    };
+    match (&service.command, recipe) {
+        (Some(command), _) => words.extend(command.iter().cloned()),
+        (None, Some(image)) if service.entrypoint.is_none() => {
+            words.extend(image.command.iter().cloned());
+        }
+        _ => {}
+    }
+    words
 }
 
 /// A service's tier, as far as compose tells.

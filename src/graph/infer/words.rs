@@ -127,8 +127,31 @@ fn option(key: &str, value: &str, names: &NameTable) -> Vec<Hit> {
         .collect()
 }
 
+/// `minio{1...4}` and `minio{1..4}` → each of them; more than a cluster has members is none.
+fn expanded(token: &str) -> Vec<String> {
+    let range = token.split_once('{').and_then(|(before, rest)| {
+        let (range, after) = rest.split_once('}')?;
+        let (first, last) = range.split_once("..")?;
+        let first: u8 = first.parse().ok()?;
+        let last: u8 = last.trim_start_matches('.').parse().ok()?;
+        (first <= last && last - first < 32).then_some((before, first..=last, after))
+    });
+    match range {
+        Some((before, numbers, after)) => numbers
+            .map(|number| format!("{before}{number}{after}"))
+            .collect(),
+        None => vec![token.to_owned()],
+    }
+}
+
 /// A word of its own: a URL, `host:port`, or a host before its port.
 fn plain(token: &str, next: Option<&str>, names: &NameTable) -> Vec<Hit> {
+    if token.contains('{') && token.contains("..") {
+        let all = expanded(token);
+        if all.len() > 1 {
+            return all.iter().flat_map(|one| plain(one, next, names)).collect();
+        }
+    }
     if token.contains("://") || token.contains("tcp(") {
         return address::targets("", token)
             .into_iter()
@@ -238,6 +261,18 @@ mod tests {
             read(&["celery", "--broker=amqp://u:p@broker//"]),
             [pair("broker", 5672)]
         );
+    }
+
+    #[test]
+    fn a_range_of_hosts_is_each_of_them() {
+        let mut names = NameTable::default();
+        names.insert("m1", "m1");
+        names.insert("m2", "m2");
+        let found = scan(&["http://m{1...2}/data{1...4}".to_owned()], &names);
+        let hosts: Vec<&str> = found.iter().map(|hit| hit.target.host.as_str()).collect();
+        assert_eq!(hosts, ["m1", "m2"]);
+        assert_eq!(expanded("x{3..1}"), ["x{3..1}"]);
+        assert_eq!(expanded("{0...255}").len(), 1);
     }
 
     #[test]

@@ -73,7 +73,14 @@ pub(super) fn configuration(text: &str, names: &NameTable) -> Vec<Hit> {
         if denied(&lines, at, key) {
             continue;
         }
-        let literal = literals(key, line, names);
+        let mut literal = literals(key, line, names);
+        // `url: https://api` over `port: 55000`.
+        if let ([hit], [pair]) = (literal.as_mut_slice(), line.pairs.as_slice())
+            && hit.target.shape == Shape::Url
+            && !has_port(pair.value, &hit.target.host)
+        {
+            hit.target.port = port_beside(&lines, at, 0, &[]).or(hit.target.port);
+        }
         if literal.is_empty() {
             found.extend(bare(&lines, at, names));
         }
@@ -247,6 +254,12 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
     found
 }
 
+/// Whether a URL has a port of its own behind its host.
+fn has_port(url: &str, host: &str) -> bool {
+    url.split_once(&format!("{host}:"))
+        .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit() || c == '$'))
+}
+
 /// The words of the key above: `redis:` over `host: kvs`.
 fn block_name(lines: &[Line<'_>], at: usize) -> Vec<String> {
     address::words(parent(lines, at))
@@ -397,6 +410,14 @@ mod tests {
             [pair("zookeeper", 2181)]
         );
         assert_eq!(read("database:\n  host: postgres\n"), [pair("postgres", 0)]);
+        assert_eq!(
+            read("- api:\n    url: https://backend\n    port: 55000\n"),
+            [pair("backend", 55000)]
+        );
+        assert_eq!(
+            read("a:\n  url: http://backend:81\n  port: 9\n"),
+            [pair("backend", 81)]
+        );
     }
 
     #[test]

@@ -1,0 +1,364 @@
+//! What a program is built from → the kind of store that it talks to: a driver among its libraries, and one store of that kind in the
+//! project, are a weak edge. Pure.
+
+use crate::compose::MountedFile;
+use crate::protocol::Protocol;
+
+/// Drivers by protocol, as package managers name them, in lower case.
+const DRIVERS: [(Protocol, &[&str]); 11] = [
+    (
+        Protocol::Postgres,
+        &[
+            "pg",
+            "pg-promise",
+            "pg-native",
+            "postgres",
+            "psycopg",
+            "psycopg2",
+            "psycopg2-binary",
+            "psycopg-binary",
+            "asyncpg",
+            "github.com/lib/pq",
+            "github.com/jackc/pgx",
+            "gorm.io/driver/postgres",
+            "github.com/go-pg/pg",
+            "postgresql",
+            "r2dbc-postgresql",
+            "ext-pdo_pgsql",
+            "ext-pgsql",
+            "npgsql",
+            "npgsql.entityframeworkcore.postgresql",
+            "tokio-postgres",
+            "postgrex",
+        ],
+    ),
+    (
+        Protocol::Mysql,
+        &[
+            "mysql",
+            "mysql2",
+            "mysqlclient",
+            "pymysql",
+            "aiomysql",
+            "mysql-connector-python",
+            "flask-mysqldb",
+            "github.com/go-sql-driver/mysql",
+            "gorm.io/driver/mysql",
+            "mysql-connector-java",
+            "mysql-connector-j",
+            "mariadb-java-client",
+            "ext-pdo_mysql",
+            "ext-mysqli",
+            "mysql.data",
+            "mysqlconnector",
+            "pomelo.entityframeworkcore.mysql",
+            "myxql",
+        ],
+    ),
+    (
+        Protocol::Mongodb,
+        &[
+            "mongodb",
+            "mongoose",
+            "pymongo",
+            "motor",
+            "flask-pymongo",
+            "mongoengine",
+            "go.mongodb.org/mongo-driver",
+            "mongodb-driver-sync",
+            "spring-boot-starter-data-mongodb",
+            "mongoid",
+            "mongodb/mongodb",
+            "ext-mongodb",
+            "mongodb.driver",
+        ],
+    ),
+    (
+        Protocol::Redis,
+        &[
+            "redis",
+            "ioredis",
+            "bull",
+            "bullmq",
+            "connect-redis",
+            "django-redis",
+            "rq",
+            "github.com/go-redis/redis",
+            "github.com/redis/go-redis",
+            "github.com/gomodule/redigo",
+            "jedis",
+            "lettuce-core",
+            "spring-boot-starter-data-redis",
+            "sidekiq",
+            "resque",
+            "predis/predis",
+            "ext-redis",
+            "stackexchange.redis",
+            "microsoft.extensions.caching.stackexchangeredis",
+            "redix",
+        ],
+    ),
+    (
+        Protocol::Memcached,
+        &[
+            "memjs",
+            "pymemcache",
+            "python-memcached",
+            "pylibmc",
+            "github.com/bradfitz/gomemcache",
+            "spymemcached",
+            "dalli",
+            "ext-memcached",
+        ],
+    ),
+    (
+        Protocol::Amqp,
+        &[
+            "amqplib",
+            "amqp-connection-manager",
+            "pika",
+            "aio-pika",
+            "github.com/streadway/amqp",
+            "github.com/rabbitmq/amqp091-go",
+            "amqp-client",
+            "spring-boot-starter-amqp",
+            "bunny",
+            "php-amqplib/php-amqplib",
+            "rabbitmq.client",
+            "masstransit.rabbitmq",
+            "lapin",
+        ],
+    ),
+    (
+        Protocol::Kafka,
+        &[
+            "kafkajs",
+            "kafka-node",
+            "node-rdkafka",
+            "kafka-python",
+            "confluent-kafka",
+            "aiokafka",
+            "github.com/segmentio/kafka-go",
+            "github.com/shopify/sarama",
+            "github.com/ibm/sarama",
+            "github.com/confluentinc/confluent-kafka-go",
+            "spring-kafka",
+            "kafka-clients",
+            "ruby-kafka",
+            "confluent.kafka",
+            "rdkafka",
+        ],
+    ),
+    (
+        Protocol::Nats,
+        &[
+            "nats",
+            "nats-py",
+            "github.com/nats-io/nats.go",
+            "async-nats",
+        ],
+    ),
+    (
+        Protocol::Mqtt,
+        &[
+            "mqtt",
+            "paho-mqtt",
+            "github.com/eclipse/paho.mqtt.golang",
+            "rumqttc",
+        ],
+    ),
+    (
+        Protocol::Cassandra,
+        &[
+            "cassandra-driver",
+            "github.com/gocql/gocql",
+            "spring-boot-starter-data-cassandra",
+        ],
+    ),
+    (
+        Protocol::Mssql,
+        &[
+            "mssql",
+            "tedious",
+            "pymssql",
+            "github.com/microsoft/go-mssqldb",
+            "github.com/denisenkom/go-mssqldb",
+            "mssql-jdbc",
+            "microsoft.entityframeworkcore.sqlserver",
+            "microsoft.data.sqlclient",
+            "system.data.sqlclient",
+        ],
+    ),
+];
+
+/// The drivers in a file that lists libraries: name and protocol, each protocol once. Empty for any other file.
+pub(super) fn drivers(file: &MountedFile) -> Vec<(String, Protocol)> {
+    let path = file.target.to_ascii_lowercase();
+    let name = path.rsplit('/').next().unwrap_or(&path);
+    if path
+        .split('/')
+        .any(|part| matches!(part, "node_modules" | "vendor" | "test" | "tests"))
+    {
+        return Vec::new();
+    }
+    let ends = |end: &str| name.ends_with(end);
+    let libraries = match name {
+        "package.json" | "composer.json" => json(&file.text),
+        "pom.xml" => marked(&file.text, "<artifactId>", "</artifactId>"),
+        "gemfile" => ruby(&file.text),
+        "go.mod" => words(&file.text, &[]),
+        "pyproject.toml" | "cargo.toml" => words(
+            &file.text,
+            &["dev", "test", "optional", "dependency-groups"],
+        ),
+        _ if ends(".csproj") => marked(&file.text, "Include=\"", "\""),
+        _ if name.starts_with("requirements") && ends(".txt") => words(&file.text, &[]),
+        _ if name.starts_with("build.gradle") => words(&file.text, &[]),
+        _ => return Vec::new(),
+    };
+    let mut found: Vec<(String, Protocol)> = Vec::new();
+    for library in libraries {
+        let library = library.to_ascii_lowercase();
+        // Go adds the major version to a module's path.
+        let plain = match library.rsplit_once("/v") {
+            Some((path, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => path,
+            _ => &library,
+        };
+        let protocol = DRIVERS
+            .iter()
+            .find(|(_, names)| names.contains(&plain))
+            .map(|(protocol, _)| *protocol);
+        if let Some(protocol) =
+            protocol.filter(|wanted| found.iter().all(|(_, known)| known != wanted))
+        {
+            found.push((plain.to_owned(), protocol));
+        }
+    }
+    found
+}
+
+/// What runs, of npm's and Composer's files; not what only developers need.
+fn json(text: &str) -> Vec<String> {
+    let Ok(read) = serde_json::from_str::<serde_json::Value>(text) else {
+        return Vec::new();
+    };
+    let lists = ["dependencies", "optionalDependencies", "require"];
+    lists
+        .iter()
+        .filter_map(|list| read.get(*list)?.as_object())
+        .flat_map(|list| list.keys().cloned())
+        .collect()
+}
+
+fn marked(text: &str, open: &str, close: &str) -> Vec<String> {
+    text.split(open)
+        .skip(1)
+        .filter_map(|rest| rest.split(close).next())
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+/// Gems, those of groups for development and tests left out.
+fn ruby(text: &str) -> Vec<String> {
+    let (mut found, mut skipped) = (Vec::new(), false);
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("group ") {
+            skipped = !line.contains(":production") && !line.contains(":default");
+        } else if line == "end" {
+            skipped = false;
+        } else if let Some(rest) = line.strip_prefix("gem ").filter(|_| !skipped) {
+            found.extend(rest.split(['"', '\'']).nth(1).map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// Every word of a line that may be a library; sections whose head has one of the words are left out.
+fn words(text: &str, sections: &[&str]) -> Vec<String> {
+    let (mut found, mut skipped) = (Vec::new(), false);
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') && line.ends_with(']') {
+            skipped = sections.iter().any(|word| line.contains(word));
+        }
+        if skipped || line.starts_with(['#', '/']) {
+            continue;
+        }
+        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        found.extend(
+            line.split(|c: char| !part(c))
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned),
+        );
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, text: &str) -> Vec<Protocol> {
+        let file = MountedFile {
+            target: format!("web/{name}"),
+            source: name.to_owned(),
+            direct: false,
+            text: text.to_owned(),
+        };
+        drivers(&file)
+            .into_iter()
+            .map(|(_, protocol)| protocol)
+            .collect()
+    }
+
+    #[test]
+    fn drivers_are_found_in_every_kind_of_list() {
+        for (name, text) in [
+            (
+                "package.json",
+                r#"{"dependencies": {"redis": "3"}, "devDependencies": {"pg": "8"}}"#,
+            ),
+            (
+                "requirements.txt",
+                "flask\nredis[hiredis]>=5 # cache\n#pymongo",
+            ),
+            (
+                "pyproject.toml",
+                "[project]\ndependencies = [\"redis>=4\"]\n[project.optional-dependencies]\ntest = [\"pymongo\"]",
+            ),
+            (
+                "go.mod",
+                "require (\n\tgithub.com/redis/go-redis/v9 v9.1.0\n)",
+            ),
+            (
+                "pom.xml",
+                "<dependency><artifactId>jedis</artifactId></dependency>",
+            ),
+            (
+                "build.gradle.kts",
+                "implementation(\"redis.clients:jedis:5.1.0\")",
+            ),
+            (
+                "Gemfile",
+                "gem \"sidekiq\"\ngroup :test do\n  gem 'mongoid'\nend",
+            ),
+            ("composer.json", r#"{"require": {"predis/predis": "^2"}}"#),
+            (
+                "app.csproj",
+                "<PackageReference Include=\"StackExchange.Redis\" Version=\"2\" />",
+            ),
+            (
+                "Cargo.toml",
+                "[dependencies]\nredis = \"0.27\"\n[dev-dependencies]\ntokio-postgres = \"1\"",
+            ),
+        ] {
+            assert_eq!(read(name, text), [Protocol::Redis], "{name}");
+        }
+    }
+
+    #[test]
+    fn other_files_and_broken_ones_tell_nothing() {
+        assert!(read("package-lock.json", r#"{"dependencies": {"redis": "3"}}"#).is_empty());
+        assert!(read("package.json", "{").is_empty());
+        assert!(read("main.py", "import redis").is_empty());
+    }
+}
