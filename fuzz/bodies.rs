@@ -1,0 +1,105 @@
+//! What each fuzz target does with its input; used by the targets of cargo-fuzz and, on stable, by `tests/fuzz_targets.rs`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use k8sverify::address::{self, LoginReference};
+use k8sverify::catalog::Catalog;
+use k8sverify::compose::{self, Files, LoadOptions};
+use k8sverify::graph;
+
+/// The input as three files, parted by a line `%%`.
+struct Parts<'a>(Vec<&'a str>);
+
+const NAMES: [&str; 3] = ["/app/compose.yaml", "/app/b.yaml", "/app/.env"];
+
+impl Files for Parts<'_> {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let index = NAMES.iter().position(|name| Path::new(name) == path);
+        index
+            .and_then(|index| self.0.get(index))
+            .map(|text| (*text).to_owned())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, _directory: &Path) -> io::Result<Vec<String>> {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.read(path).is_ok()
+    }
+}
+
+/// Any text as compose file, with a second one beside it: a model and its graph, or an error that names a file.
+pub(crate) fn compose(text: &str) {
+    let files = Parts(text.splitn(3, "\n%%\n").collect());
+    let mut options = LoadOptions {
+        working_directory: PathBuf::from("/app"),
+        ..LoadOptions::default()
+    };
+    if files.0.len() > 1 {
+        options.files = NAMES[..2].iter().map(PathBuf::from).collect();
+    }
+    match compose::load(&options, &files) {
+        Ok(model) => {
+            let _ = compose::resolved(&model);
+            let inferred = graph::infer(&model, &Catalog::embedded());
+            for edge in &inferred.edges {
+                assert!(inferred.tiers.contains_key(&edge.from), "{}", edge.id.0);
+                assert_ne!(edge.from, edge.to, "no tier calls itself");
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    name.len().is_multiple_of(2).then(|| name.to_owned())
+}
+
+/// Any text with variables: a text or an error, and nothing else.
+pub(crate) fn interpolate(text: &str) {
+    let result = compose::interpolate(text, &variable, &mut |_| {});
+    if !text.contains('$') {
+        assert_eq!(
+            result.as_deref(),
+            Ok(text),
+            "without variables a text stays what it is"
+        );
+    }
+    let _ = compose::split_words(text);
+}
+
+/// Any text as env file: variables or an error with the file's name, and nothing else.
+pub(crate) fn env_file(text: &str) {
+    match compose::parse_env_file("f.env", text, &variable, &mut |_| {}) {
+        Ok(lines) => assert!(lines.iter().all(|line| !line.name.is_empty())),
+        Err(error) => assert!(error.to_string().starts_with("f.env:")),
+    }
+}
+
+/// Any key and value: URLs, data source names, lists. Hosts that are hosts, and no password in what may be shown.
+pub(crate) fn address(key: &str, value: &str) {
+    for target in address::targets(key, value) {
+        assert!(address::is_host(&target.host), "{} is no host", target.host);
+        assert!(!address::is_local(&target.host));
+    }
+    let environment = BTreeMap::from([
+        (key.to_owned(), value.to_owned()),
+        ("DB_HOST".to_owned(), value.to_owned()),
+        ("DB_PASSWORD".to_owned(), "secret-of-the-test".to_owned()),
+    ]);
+    for family in address::families(&environment) {
+        let Some(login) = family.login else { continue };
+        if let Ok(credentials) = address::credentials(&login, &environment) {
+            assert!(!format!("{credentials:?}").contains("secret-of-the-test"));
+        }
+    }
+    let url = LoginReference::Url {
+        variable: key.to_owned(),
+    };
+    let _ = address::credentials(&url, &environment);
+    let _ = address::expand(value, &|name| environment.get(name).cloned());
+}
