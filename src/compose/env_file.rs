@@ -132,7 +132,8 @@ impl<'a> Reader<'a> {
         self.check_name(name, has_value)?;
         self.take(end);
         if !has_value {
-            if let Some(value) = lookup(name) {
+            // `export` alone names nothing.
+            if let Some(value) = lookup(name).filter(|_| !name.is_empty()) {
                 self.add(name, value, line);
             }
             return Ok(());
@@ -300,6 +301,17 @@ mod tests {
 
     fn value(text: &str) -> String {
         read(text).unwrap().pop().unwrap().1
+    }
+
+    #[test]
+    fn export_alone_names_nothing() {
+        let lines = parse_env_file(
+            "a.env",
+            "A=1\nexport ",
+            &|_| Some("x".to_owned()),
+            &mut |_| {},
+        );
+        assert_eq!(lines.unwrap().len(), 1);
     }
 
     #[test]
