@@ -146,6 +146,20 @@ fn a_hundred_edges_stay_readable_and_five_thousand_do_not_flood() {
 }
 
 #[test]
+fn a_run_that_asked_nobody_lists_no_edge_and_counts_none() {
+    let mut report = story();
+    for edge in &mut report.edges {
+        edge.status = k8sverify::probe::wire::StepStatus::Skipped;
+        edge.cause = None;
+        edge.reason = Some("nothing was dialled".to_owned());
+        edge.steps.clear();
+    }
+    let text = console(&report, 100);
+    assert!(!text.contains("nothing was dialled"), "{text}");
+    assert!(text.contains("unhealthy: 3 causes · "), "{text}");
+}
+
+#[test]
 fn a_second_node_neither_doubles_the_pods_nor_the_time() {
     let one = console(
         &{

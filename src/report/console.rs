@@ -184,6 +184,13 @@ fn edges(report: &Report, style: Style) -> Option<String> {
         .iter()
         .any(|edge| is_noteworthy(&edge) && words::is_firm(edge));
     let all = style.verbose > 0 || broken && report.edges.len() <= MOST_EDGES;
+    let asked = report
+        .edges
+        .iter()
+        .any(|edge| edge.status != StepStatus::Skipped);
+    if !asked && style.verbose == 0 {
+        return None;
+    }
     let shown: Vec<&EdgeReport> = report
         .edges
         .iter()

@@ -170,6 +170,8 @@ pub fn sentence(report: &Report) -> String {
         VerdictValue::Fail => {
             let failed = number(StepStatus::Fail);
             let what = match (failed, causes) {
+                // `check` asks nobody.
+                (0, _) if number(StepStatus::Skipped) == firm => count(causes, "cause"),
                 (0, _) => format!(
                     "{}; {} of {} work",
                     count(causes, "cause"),
