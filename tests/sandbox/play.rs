@@ -210,13 +210,29 @@ impl Run {
         outputs
     }
 
-    /// The manifests that the findings propose.
-    pub(crate) fn fixes(&self) -> Vec<&str> {
+    /// What the findings propose to do, each once: manifests, and commands where there is no manifest (or the other way round).
+    pub(crate) fn fixes(&self, commands_first: bool) -> Vec<Fix<'_>> {
         let findings = self.report["findings"].as_array().into_iter().flatten();
-        findings
-            .filter_map(|finding| finding["fix"]["manifest"].as_str())
-            .collect()
+        let mut fixes: Vec<Fix<'_>> = Vec::new();
+        for finding in findings {
+            let manifest = finding["fix"]["manifest"].as_str().map(Fix::Manifest);
+            let command = finding["fix"]["command"].as_str().map(Fix::Command);
+            let fix = if commands_first {
+                command.or(manifest)
+            } else {
+                manifest.or(command)
+            };
+            fixes.extend(fix.filter(|fix| !fixes.contains(fix)));
+        }
+        fixes
     }
+}
+
+/// What a finding proposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fix<'a> {
+    Manifest(&'a str),
+    Command(&'a str),
 }
 
 fn texts<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {

@@ -1,19 +1,21 @@
 //! Every directory of `tests/scenarios`: what its `expect` says must hold, and what must hold of every run.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use k8sverify::finding::Code;
 use k8sverify_sandbox::{Expected, Scenario};
 use serde_json::Value;
 
-use crate::play::{Case, Run, Stage, at_once, folder};
+use crate::play::{Case, Fix, Run, Stage, at_once, folder};
 
 static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     let text = include_str!("../../checks/report-v1.schema.json");
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
 });
 
-/// `SCENARIO=NAME` plays that one alone, and shows its report.
+/// `SCENARIO=NAME` plays that one alone, and shows its report; `SCENARIO=dns-` plays all whose names begin so.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scenario_is_judged_as_it_expects() {
     let only = std::env::var("SCENARIO").ok();
@@ -22,16 +24,45 @@ async fn every_scenario_is_judged_as_it_expects() {
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().into_string().unwrap())
-        .filter(|name| only.as_ref().is_none_or(|only| only == name))
+        .filter(|name| {
+            only.as_ref()
+                .is_none_or(|only| only == name || (only.ends_with('-') && name.starts_with(only)))
+        })
         .collect();
     names.sort();
     assert!(!names.is_empty(), "no scenario {only:?}");
-    let show = only.is_some();
     at_once(names.into_iter().map(|name| {
         let path = folder().join(&name);
+        let show = only.as_ref() == Some(&name);
         Case::new(name, play(path, show))
     }))
     .await;
+}
+
+/// Every code that the tool can raise stands in `findings` or `also` of some scenario, which the test above plays.
+#[test]
+fn every_code_is_raised_by_a_scenario() {
+    let mut missing: BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    let mut unknown = BTreeSet::new();
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_dir() {
+            continue;
+        }
+        let scenario = Scenario::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        let Some(expected) = scenario.expected else {
+            continue;
+        };
+        for id in expected.findings.iter().chain(&expected.also) {
+            let code = id.split(' ').next().unwrap_or_default();
+            missing.remove(code);
+            if Code::from_name(code).is_none() {
+                unknown.insert(id.clone());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no scenario raises {missing:?}");
+    assert!(unknown.is_empty(), "expected, but no code: {unknown:?}");
 }
 
 #[expect(
@@ -52,17 +83,21 @@ async fn play(path: PathBuf, show: bool) -> Result<(), String> {
     wrong.extend(report(&path, &run));
     wrong.extend(always(&stage, &expected, &run));
     if let Some(code) = expected.fixed {
-        let fixes = run.fixes().join("---\n");
-        stage
-            .sandbox
-            .apply(&fixes)
-            .map_err(|error| format!("the fix cannot be applied: {error}\n{fixes}"))?;
+        mend(&stage, &run, expected.by_command)?;
         let again = stage.verify(&[]).await;
-        if again.code != Some(code) {
+        let left: Vec<&str> = again
+            .findings()
+            .into_iter()
+            .filter(|id| expected.findings.iter().any(|known| is(known, id)))
+            .collect();
+        if again.code != Some(code) || !left.is_empty() {
             wrong.push(format!(
-                "after the fix: exit code {:?}, expected {code}\n{}{}",
+                "after the fix: exit code {:?}, expected {code}; still there: {left:?}\n{}{}",
                 again.code, again.stdout, again.stderr
             ));
+        }
+        if show {
+            println!("after the fix:\n{}", again.stdout);
         }
         wrong.extend(always(&stage, &expected, &again));
     }
@@ -77,6 +112,25 @@ async fn play(path: PathBuf, show: bool) -> Result<(), String> {
     ))
 }
 
+/// Does what the findings propose, as printed.
+fn mend(stage: &Stage, run: &Run, commands_first: bool) -> Result<(), String> {
+    let mut changed = false;
+    for fix in run.fixes(commands_first) {
+        let done = match fix {
+            Fix::Manifest(text) => stage.sandbox.apply(text).map(|()| true),
+            Fix::Command(line) => stage.sandbox.kubectl(line),
+        };
+        changed |= done.map_err(|error| format!("{fix:?} cannot be done: {error}"))?;
+    }
+    if changed {
+        return Ok(());
+    }
+    Err(format!(
+        "no finding proposes what changes anything\n{}",
+        run.stdout
+    ))
+}
+
 fn differences(expected: &Expected, run: &Run) -> Vec<String> {
     let mut wrong = Vec::new();
     if run.code != Some(expected.exit) {
@@ -86,20 +140,23 @@ fn differences(expected: &Expected, run: &Run) -> Vec<String> {
         ));
     }
     let findings = run.findings();
-    if !findings.starts_with(
-        &expected
-            .findings
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>(),
-    ) {
+    let begins = expected.findings.iter().zip(&findings);
+    if findings.len() < expected.findings.len()
+        || !begins.into_iter().all(|(id, found)| is(id, found))
+    {
         wrong.push(format!(
             "findings {findings:?}, expected first {:?}",
             expected.findings
         ));
     }
+    if expected.only && findings.len() != expected.findings.len() {
+        wrong.push(format!(
+            "findings {findings:?}, expected only {:?}",
+            expected.findings
+        ));
+    }
     for id in &expected.also {
-        if !findings.contains(&id.as_str()) {
+        if !findings.iter().any(|found| is(id, found)) {
             wrong.push(format!("findings {findings:?}, expected also {id}"));
         }
     }
@@ -156,6 +213,14 @@ fn report(folder: &Path, run: &Run) -> Option<String> {
             path.display()
         )
     })
+}
+
+/// Whether an id is meant; one that ends in `*` stands for all that begin so, since the names of probe Jobs differ by run.
+fn is(expected: &str, id: &str) -> bool {
+    match expected.strip_suffix('*') {
+        Some(begin) => id.starts_with(begin),
+        None => id == expected,
+    }
 }
 
 /// What holds of every run, whatever it found.

@@ -12,6 +12,7 @@ mod clock;
 mod controller;
 mod faults;
 mod kinds;
+mod kubectl;
 mod merge;
 mod network;
 mod pods;
@@ -269,7 +270,23 @@ impl Sandbox {
             };
             store.put(known, object);
         }
+        controller::look_again(store, &BTreeSet::new());
         Ok(())
+    }
+
+    /// Carries out a command that a finding prints (`kubectl …`), as a person would. Whether it changed anything.
+    ///
+    /// # Errors
+    /// What the sandbox does not know, or an object that is not there.
+    pub fn kubectl(&self, line: &str) -> Result<bool, ScenarioError> {
+        let store = &self.world.store;
+        let changed =
+            kubectl::run(store, &self.namespace, line).map_err(|what| ScenarioError::Parse {
+                path: PathBuf::from("command"),
+                what,
+            })?;
+        controller::look_again(store, &BTreeSet::new());
+        Ok(changed)
     }
 }
 

@@ -1,11 +1,16 @@
 //! The scenario's network on loopback: what answers → listeners, and the table that leads an agent to them. IO.
 
+mod amqp;
 mod answer;
 mod client;
 mod dns;
+mod kafka;
 mod listener;
 mod mysql;
+mod policies;
+mod postgres;
 mod redis;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +18,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::scenario::{DnsFile, From, NetworkFile, ScenarioError, Unserved};
+use crate::scenario::{DnsFile, DnsMode, From, NetworkFile, ScenarioError, Unserved};
 use crate::store::{Store, list, text};
 use crate::{controller, kinds};
 
@@ -30,6 +35,9 @@ pub(crate) struct Network {
     /// What a Pod without the cluster's DNS asks: it knows only the names of the scenario.
     outer_dns: Dns,
     unserved: Unserved,
+    /// What becomes of what a NetworkPolicy denies; `None`: nobody enforces them.
+    policies: Option<Unserved>,
+    silent_dns: Dns,
     /// What holds for everybody, then what holds for some.
     views: Vec<View>,
 }
@@ -62,6 +70,15 @@ impl Network {
             refusing: Listener::start(Answer::Refuse).await?,
             dropping: Listener::start(Answer::Drop).await?,
             unserved: file.unserved,
+            policies: file.policies,
+            silent_dns: Dns::start(
+                Arc::clone(&store),
+                &DnsFile {
+                    answers: DnsMode::Silent,
+                    ..DnsFile::default()
+                },
+            )
+            .await?,
             views: Vec::new(),
             store,
         };
@@ -151,7 +168,9 @@ impl Network {
         let Some((server, file)) = views.find_map(|view| view.dns.as_ref()) else {
             unreachable!("the first view is for everybody and has DNS");
         };
-        let server = if client.asks_cluster_dns() {
+        let server = if client.asks_cluster_dns() && !self.may_ask_dns(client) {
+            &self.silent_dns
+        } else if client.asks_cluster_dns() {
             server
         } else {
             &self.outer_dns
@@ -172,6 +191,21 @@ impl Network {
             .collect()
     }
 
+    /// Whether the policies let the client ask a Pod of the cluster's DNS.
+    fn may_ask_dns(&self, client: &Client) -> bool {
+        let (slices, _) = self
+            .store
+            .list(kinds::of("endpointslices"), Some("kube-system"));
+        let mut servers = slices
+            .iter()
+            .filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == "kube-dns")
+            .flat_map(|slice| list(slice, "/endpoints"))
+            .filter_map(|endpoint| endpoint["addresses"][0].as_str()?.parse().ok())
+            .map(|address| SocketAddr::new(address, 53));
+        self.policies.is_none()
+            || servers.any(|place| policies::admit(&self.store, client, place, "UDP"))
+    }
+
     /// What the file says of a place, the last word first.
     fn named(&self, place: SocketAddr, client: &Client) -> Option<SocketAddr> {
         self.views
@@ -181,8 +215,16 @@ impl Network {
             .find_map(|view| view.places.get(&place).copied())
     }
 
-    /// What listens at a Pod's address; nobody, unless the file says so.
+    /// What listens at a Pod's address; nobody, unless the file says so and the policies let the client through.
     fn behind(&self, place: SocketAddr, client: &Client) -> SocketAddr {
+        if let Some(denied) = self.policies
+            && !policies::admit(&self.store, client, place, "TCP")
+        {
+            return match denied {
+                Unserved::Drop => self.dropping.address,
+                Unserved::Refuse => self.refusing.address,
+            };
+        }
         self.named(place, client).unwrap_or(self.refusing.address)
     }
 

@@ -183,21 +183,130 @@ fn free_address(store: &Store) -> String {
         .unwrap_or_else(|| "10.244.201.1".to_owned())
 }
 
+/// What becomes of a workload whose template or number of replicas was changed: Pods of the new template in place of the old ones, which
+/// run and are ready.
+pub(crate) fn renew(store: &Store, kind: &'static Resource, mut workload: Value) {
+    let name = text(&workload, "/metadata/name").to_owned();
+    defaults(&mut workload, &name);
+    let old = pods_of(store, &workload);
+    let wanted = match kind.plural {
+        "daemonsets" => old.len(),
+        _ => workload["spec"]["replicas"]
+            .as_u64()
+            .and_then(|wanted| usize::try_from(wanted).ok())
+            .unwrap_or(1),
+    };
+    workload["status"] = status(kind, wanted);
+    let workload = store.put(kind, workload);
+    for set in sets_of(store, &workload) {
+        store.remove(
+            kinds::of("replicasets"),
+            text(&set, "/metadata/namespace"),
+            text(&set, "/metadata/name"),
+        );
+    }
+    let owner = if kind.plural == "deployments" {
+        replica_set(store, &workload, wanted)
+    } else {
+        workload.clone()
+    };
+    for pod in &old {
+        forget(store, pod);
+    }
+    for number in 0..wanted {
+        let before = old.get(number);
+        let node = before.map_or("", |pod| text(pod, "/spec/nodeName"));
+        let node = if node.is_empty() {
+            first_node(store)
+        } else {
+            node.to_owned()
+        };
+        let mut pod = pod(store, &workload, &owner, number, &node);
+        // A real one would get another address; the scenario's network knows the old one.
+        if let Some(address) = before
+            .map(|pod| text(pod, "/status/podIP"))
+            .filter(|ip| !ip.is_empty())
+        {
+            pod["status"]["podIP"] = json!(address);
+            pod["status"]["podIPs"] = json!([{"ip": address}]);
+        }
+        store.put(kinds::of("pods"), pod);
+    }
+}
+
+/// Back to the template of the revision before: its `ReplicaSet` goes on, the newest goes with its Pods.
+pub(crate) fn undo(
+    store: &Store,
+    kind: &'static Resource,
+    mut workload: Value,
+) -> Result<(), String> {
+    let revision = |set: &Value| {
+        set["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+            .as_str()
+            .and_then(|text| text.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    let mut sets = sets_of(store, &workload);
+    sets.sort_by_key(revision);
+    let [.., before, newest] = sets.as_slice() else {
+        return Err("there is no revision before".to_owned());
+    };
+    workload["spec"]["template"] = before["spec"]["template"].clone();
+    let wanted = workload["spec"]["replicas"].as_u64().unwrap_or(1);
+    workload["status"] = status(kind, usize::try_from(wanted).unwrap_or(1));
+    store.put(kind, workload);
+    for pod in store.list(kinds::of("pods"), None).0 {
+        if owned(&pod, newest) {
+            forget(store, &pod);
+        }
+    }
+    store.remove(
+        kinds::of("replicasets"),
+        text(newest, "/metadata/namespace"),
+        text(newest, "/metadata/name"),
+    );
+    Ok(())
+}
+
+/// A Pod goes, with its events.
+fn forget(store: &Store, pod: &Value) {
+    let namespace = text(pod, "/metadata/namespace");
+    let name = text(pod, "/metadata/name");
+    store.remove(kinds::of("pods"), namespace, name);
+    let events = kinds::of("events");
+    for event in store.list(events, Some(namespace)).0 {
+        if event["involvedObject"]["name"] == name {
+            store.remove(events, namespace, text(&event, "/metadata/name"));
+        }
+    }
+}
+
+fn first_node(store: &Store) -> String {
+    let (nodes, _) = store.list(kinds::of("nodes"), None);
+    nodes
+        .first()
+        .map_or("node", |node| text(node, "/metadata/name"))
+        .to_owned()
+}
+
+fn sets_of(store: &Store, workload: &Value) -> Vec<Value> {
+    let namespace = text(workload, "/metadata/namespace");
+    let (mut sets, _) = store.list(kinds::of("replicasets"), Some(namespace));
+    sets.retain(|set| owned(set, workload));
+    sets
+}
+
+fn pods_of(store: &Store, workload: &Value) -> Vec<Value> {
+    let sets = sets_of(store, workload);
+    let namespace = text(workload, "/metadata/namespace");
+    let (mut pods, _) = store.list(kinds::of("pods"), Some(namespace));
+    pods.retain(|pod| owned(pod, workload) || sets.iter().any(|set| owned(pod, set)));
+    pods
+}
+
 /// Counts the Pods of a workload into its status.
 pub(crate) fn count(store: &Store, kind: &'static Resource, mut workload: Value) {
-    let namespace = text(&workload, "/metadata/namespace").to_owned();
-    let sets: Vec<Value> = store
-        .list(kinds::of("replicasets"), Some(&namespace))
-        .0
-        .into_iter()
-        .filter(|set| owned(set, &workload))
-        .collect();
-    let pods: Vec<Value> = store
-        .list(kinds::of("pods"), Some(&namespace))
-        .0
-        .into_iter()
-        .filter(|pod| owned(pod, &workload) || sets.iter().any(|set| owned(pod, set)))
-        .collect();
+    let pods = pods_of(store, &workload);
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
     let status = &mut workload["status"];
     if kind.plural == "daemonsets" {

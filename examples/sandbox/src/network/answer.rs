@@ -27,6 +27,38 @@ pub(crate) enum Answer {
     Mysql(Mysql),
     /// Redis.
     Redis(Redis),
+    /// `PostgreSQL`.
+    Postgres(Postgres),
+    /// AMQP 0-9-1, with one account.
+    Amqp(String, String),
+    /// Kafka, which sends its clients to this host and port.
+    Kafka(String, u16),
+}
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    /// The names that it is for.
+    pub(crate) names: Vec<String>,
+    /// Whether its time is over.
+    pub(crate) expired: bool,
+    /// Whether it is its own issuer.
+    pub(crate) self_signed: bool,
+}
+
+/// A `PostgreSQL` server with one account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Postgres {
+    /// The account.
+    pub(crate) user: String,
+    /// Its password.
+    pub(crate) password: String,
+    /// The only database; empty: any.
+    pub(crate) database: String,
+    /// A standby in recovery.
+    pub(crate) standby: bool,
+    /// No connection is left.
+    pub(crate) full: bool,
 }
 
 /// An HTTP server.
@@ -38,6 +70,8 @@ pub(crate) struct Http {
     pub(crate) paths: BTreeMap<String, u16>,
     /// Where 3xx lead.
     pub(crate) location: Option<String>,
+    /// It speaks TLS with this certificate.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 /// A MySQL server with one account.
@@ -53,6 +87,8 @@ pub(crate) struct Mysql {
     pub(crate) greets_with: Option<u16>,
     /// `read_only`.
     pub(crate) read_only: bool,
+    /// `wsrep_cluster_status` of a Galera member.
+    pub(crate) galera: Option<String>,
 }
 
 /// A Redis server.
@@ -64,6 +100,8 @@ pub(crate) struct Redis {
     pub(crate) loading: bool,
     /// A replica.
     pub(crate) replica: bool,
+    /// An error that it answers to every command, by its first word.
+    pub(crate) error: Option<&'static str>,
 }
 
 /// Reads `mysql app/s3cret/app read-only`, `redis password=x`, `http 503 /live=200`, `refuse` …
@@ -81,9 +119,13 @@ pub(crate) fn parse(text: &str) -> Result<Answer, String> {
         "http" => return http(words),
         "mysql" => return mysql(words),
         "redis" => return redis(words),
+        "https" => return https(words),
+        "postgres" => return postgres(words),
+        "amqp" => return amqp(words.next()),
+        "kafka" => return kafka(words.next()),
         other => {
             return Err(format!(
-                "`{other}` is no answer; expected refuse, drop, reset, close, silent, garbage, drip, endless, http, mysql or redis"
+                "`{other}` is no answer; expected refuse, drop, reset, close, silent, garbage, drip, endless, http, https, mysql, redis, postgres, amqp or kafka"
             ));
         }
     };
@@ -98,6 +140,7 @@ fn http<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
         status: 200,
         paths: BTreeMap::new(),
         location: None,
+        certificate: None,
     };
     let status = |word: &str| match word.parse::<u16>() {
         Ok(status @ 200..=599) => Ok(status),
@@ -125,18 +168,87 @@ fn mysql<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
                 .parse()
                 .map_err(|_| format!("`{code}` is no MySQL error"))?;
             mysql.greets_with = Some(code);
-        } else if let Some((user, rest)) = word.split_once('/') {
-            let (password, database) = rest.split_once('/').unwrap_or((rest, ""));
+        } else if let Some(status) = word.strip_prefix("galera=") {
+            mysql.galera = Some(status.to_owned());
+        } else if let Some((user, password, database)) = account(word) {
             user.clone_into(&mut mysql.user);
             password.clone_into(&mut mysql.password);
             database.clone_into(&mut mysql.database);
         } else {
             return Err(format!(
-                "`{word}`: expected USER/PASSWORD[/DATABASE], read-only or error=CODE"
+                "`{word}`: expected USER/PASSWORD[/DATABASE], read-only, galera=STATUS or error=CODE"
             ));
         }
     }
     Ok(Answer::Mysql(mysql))
+}
+
+/// `USER/PASSWORD[/DATABASE]`.
+fn account(word: &str) -> Option<(&str, &str, &str)> {
+    let (user, rest) = word.split_once('/')?;
+    let (password, database) = rest.split_once('/').unwrap_or((rest, ""));
+    Some((user, password, database))
+}
+
+/// `https [names=A,B] [expired] [self-signed]`, then what `http` takes.
+fn https<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
+    let mut certificate = Certificate {
+        names: Vec::new(),
+        expired: false,
+        self_signed: false,
+    };
+    let mut rest = Vec::new();
+    for word in words {
+        match (word, word.strip_prefix("names=")) {
+            (_, Some(names)) => certificate.names = names.split(',').map(str::to_owned).collect(),
+            ("expired", _) => certificate.expired = true,
+            ("self-signed", _) => certificate.self_signed = true,
+            _ => rest.push(word),
+        }
+    }
+    let mut answer = http(rest.into_iter())?;
+    if let Answer::Http(http) = &mut answer {
+        http.certificate = Some(certificate);
+    }
+    Ok(answer)
+}
+
+fn postgres<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
+    let mut postgres = Postgres::default();
+    for word in words {
+        match (word, account(word)) {
+            ("standby", _) => postgres.standby = true,
+            ("full", _) => postgres.full = true,
+            (_, Some((user, password, database))) => {
+                user.clone_into(&mut postgres.user);
+                password.clone_into(&mut postgres.password);
+                database.clone_into(&mut postgres.database);
+            }
+            _ => {
+                return Err(format!(
+                    "`{word}`: expected USER/PASSWORD[/DATABASE], standby or full"
+                ));
+            }
+        }
+    }
+    Ok(Answer::Postgres(postgres))
+}
+
+fn amqp(word: Option<&str>) -> Result<Answer, String> {
+    match word.and_then(account) {
+        Some((user, password, "")) => Ok(Answer::Amqp(user.to_owned(), password.to_owned())),
+        _ => Err(format!(
+            "`{}`: expected USER/PASSWORD",
+            word.unwrap_or_default()
+        )),
+    }
+}
+
+fn kafka(word: Option<&str>) -> Result<Answer, String> {
+    let word = word.unwrap_or_default();
+    word.rsplit_once(':')
+        .and_then(|(host, port)| Some(Answer::Kafka(host.to_owned(), port.parse().ok()?)))
+        .ok_or_else(|| format!("`{word}`: expected the HOST:PORT that it advertises"))
 }
 
 fn redis<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
@@ -146,9 +258,20 @@ fn redis<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
             (_, Some(password)) => password.clone_into(&mut redis.password),
             ("loading", _) => redis.loading = true,
             ("replica", _) => redis.replica = true,
+            ("masterdown", _) => {
+                redis.error = Some(
+                    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                );
+            }
+            ("misconf", _) => {
+                redis.error = Some(
+                    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+                );
+            }
+            ("full", _) => redis.error = Some("ERR max number of clients reached"),
             _ => {
                 return Err(format!(
-                    "`{word}`: expected password=PASSWORD, loading or replica"
+                    "`{word}`: expected password=PASSWORD, loading, replica, masterdown, misconf or full"
                 ));
             }
         }
@@ -187,6 +310,10 @@ mod tests {
             "mysql app",
             "redis secret",
             "mysql error=x",
+            "postgres standby primary",
+            "amqp guest",
+            "kafka broker",
+            "https names=ap 99",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -24,10 +24,12 @@ pub(crate) struct Client {
     pub(super) ports: BTreeSet<u16>,
     /// Addresses that it knows.
     pub(super) addresses: BTreeSet<IpAddr>,
-    namespace: String,
+    /// Its namespace.
+    pub(super) namespace: String,
+    /// Its labels.
+    pub(super) labels: BTreeMap<String, String>,
     /// The Services of its namespace.
     services: BTreeSet<String>,
-    labels: BTreeMap<String, String>,
     tiers: BTreeSet<String>,
     pod_spec: Value,
 }

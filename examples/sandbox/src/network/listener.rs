@@ -11,12 +11,12 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, Http};
-use super::{mysql, redis};
+use super::{amqp, kafka, mysql, postgres, redis, tls};
 
 /// Any free port of loopback.
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -120,7 +120,13 @@ async fn talk(mut stream: TcpStream, answer: &Answer) -> io::Result<()> {
     match answer {
         Answer::Mysql(server) => mysql::serve(stream, server).await,
         Answer::Redis(server) => redis::serve(stream, server).await,
-        Answer::Http(server) => http(stream, server).await,
+        Answer::Postgres(server) => postgres::serve(stream, server).await,
+        Answer::Amqp(user, password) => amqp::serve(stream, user, password).await,
+        Answer::Kafka(host, port) => kafka::serve(stream, host, *port).await,
+        Answer::Http(server) => match &server.certificate {
+            Some(certificate) => http(tls::accept(stream, certificate).await?, server).await,
+            None => http(stream, server).await,
+        },
         Answer::Reset => stream.set_zero_linger(),
         Answer::Close | Answer::Refuse | Answer::Drop => stream.shutdown().await,
         Answer::Silent => talk_nothing(stream).await,
@@ -147,7 +153,10 @@ async fn talk_nothing(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn http(stream: TcpStream, server: &Http) -> io::Result<()> {
+async fn http<S>(stream: S, server: &Http) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(|request: Request<Incoming>| {
         let path = request.uri().path();
         let status = server.paths.get(path).copied().unwrap_or(server.status);

@@ -159,7 +159,20 @@ async fn answer_query(stream: &mut TcpStream, server: &Mysql, query: &str) -> io
         return rows(stream, &["1"], &[vec!["1".to_owned()]]).await;
     }
     if lower.starts_with("show status like 'wsrep") {
-        return rows(stream, &["Variable_name", "Value"], &[]).await;
+        let ready = |status: &str| if status == "Primary" { "ON" } else { "OFF" };
+        let state: Vec<Vec<String>> = server
+            .galera
+            .iter()
+            .flat_map(|status| {
+                [
+                    ("wsrep_ready", ready(status)),
+                    ("wsrep_cluster_status", status.as_str()),
+                    ("wsrep_provider_name", "Galera"),
+                ]
+            })
+            .map(|(name, value)| vec![name.to_owned(), value.to_owned()])
+            .collect();
+        return rows(stream, &["Variable_name", "Value"], &state).await;
     }
     if lower == "show replica status" || lower == "show slave status" {
         return rows(stream, &["Slave_IO_State"], &[]).await;

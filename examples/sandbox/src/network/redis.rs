@@ -34,6 +34,7 @@ fn reply(server: &Redis, known: &mut bool, words: &[String]) -> String {
         ["AUTH", ..] => "-WRONGPASS invalid username-password pair or user is disabled.\r\n".to_owned(),
         ["QUIT"] => "+OK\r\n".to_owned(),
         _ if !*known => "-NOAUTH Authentication required.\r\n".to_owned(),
+        _ if server.error.is_some() => format!("-{}\r\n", server.error.unwrap_or_default()),
         ["INFO", ..] => {
             let role = if server.replica { "slave" } else { "master" };
             let loading = u8::from(server.loading);

@@ -34,7 +34,14 @@ pub struct Expected {
     /// More arguments of k8sverify.
     #[serde(default)]
     pub arguments: Vec<String>,
-    /// The exit code of a second run, after the manifests that the first one proposes were applied.
+    /// Whether `findings` is the whole list.
+    #[serde(default)]
+    pub only: bool,
+    /// The exit code of a second run, after what the first one proposes was done: the manifests applied, and the commands carried out
+    /// where there is no manifest. None of `findings` may be left.
     #[serde(default)]
     pub fixed: Option<i32>,
+    /// Whether commands go before manifests where a finding has both.
+    #[serde(default)]
+    pub by_command: bool,
 }

@@ -20,6 +20,8 @@ pub struct NetworkFile {
     pub(crate) inherited: BTreeSet<String>,
     /// What becomes of a port of a Service's address that the Service does not have.
     pub unserved: Unserved,
+    /// What becomes of what a NetworkPolicy denies; without a word nobody enforces them.
+    pub policies: Option<Unserved>,
     /// What the cluster's DNS does.
     pub dns: DnsFile,
     /// What is different for some of the clients.
@@ -36,7 +38,7 @@ pub struct NetworkFile {
     pub faults: Vec<Fault>,
 }
 
-/// What becomes of a port of a Service's address that the Service does not have.
+/// What becomes of a connection that leads nowhere.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unserved {
