@@ -5,6 +5,7 @@ mod deployed;
 #[cfg(test)]
 mod fixture;
 pub mod infer;
+mod isolation;
 pub mod layout;
 mod mapping;
 mod model;
@@ -13,4 +14,5 @@ pub mod svg;
 
 pub use build::build;
 pub use infer::{Inferred, identify, infer};
+pub use isolation::forbid_between_networks;
 pub use model::*;

@@ -146,12 +146,16 @@ impl Run<'_> {
     }
 
     fn graph(&self, snapshot: &Snapshot) -> TierGraph {
-        graph::build(
+        let mut graph = graph::build(
             self.input.compose.as_ref(),
             snapshot,
             &self.input.config,
             &self.catalog,
-        )
+        );
+        if self.args.check_isolation {
+            graph::forbid_between_networks(&mut graph);
+        }
+        graph
     }
 
     /// Looks, and where rollouts have not settled and the look does not tell why, waits for them and looks again.

@@ -267,8 +267,19 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
             subject.troubles.is_empty()
                 && usize::try_from(wanted).is_ok_and(|wanted| ready < wanted)
         }) {
+            // Where nothing serves yet and a client is seen to fail for it, it is the fault.
+            let fails = |edge: &EdgeId| {
+                context
+                    .evidence(edge)
+                    .is_some_and(|evidence| evidence.status() == StepStatus::Fail)
+            };
+            let severity = if ready == 0 && subject.into.iter().any(fails) {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
             (
-                Severity::Warning,
+                severity,
                 format!("{name} had not settled when waiting ended: {reason}"),
             )
         } else {
@@ -288,6 +299,11 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
         }));
         finding.evidence.extend(unsettled.cloned());
         finding.caused_by = causes(subject);
+        if subject.pods.iter().any(|pod| !unmet_gates(pod).is_empty()) {
+            finding
+                .caused_by
+                .extend(not_ready_services(context, subject));
+        }
         if ready == 0 {
             finding.edges.clone_from(&subject.into);
         }
@@ -299,6 +315,42 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
         findings.push(finding);
     }
     findings
+}
+
+/// The readiness gates that keep a Pod from being ready although its containers are.
+pub(super) fn unmet_gates(pod: &Pod) -> Vec<&str> {
+    let is_true = |kind: &str| {
+        pod.status
+            .conditions
+            .iter()
+            .any(|condition| condition.kind == kind && condition.status == "True")
+    };
+    if !is_true("ContainersReady") {
+        return Vec::new();
+    }
+    pod.spec
+        .readiness_gates
+        .iter()
+        .map(|gate| gate.condition_type.as_str())
+        .filter(|gate| !is_true(gate))
+        .collect()
+}
+
+/// That the Services of a workload have no ready endpoint, where that is said.
+fn not_ready_services(context: &Context<'_>, subject: &Subject<'_>) -> Vec<(Code, ObjectRef)> {
+    let namespace = &subject.key.namespace;
+    let labels = subject.template.map(|template| template.labels);
+    labels
+        .into_iter()
+        .flat_map(|labels| context.snapshot.services_selecting(namespace, labels))
+        .map(|service| {
+            let name = service.metadata.name.clone();
+            (
+                Code::ServiceEndpointsNotReady,
+                ObjectRef::new("service", name, namespace.clone()),
+            )
+        })
+        .collect()
 }
 
 /// Fewer ready Pods than wanted while at least one serves.

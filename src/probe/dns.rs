@@ -26,6 +26,7 @@ const ROUNDS: usize = 2;
 pub(crate) struct Resolver {
     config: ResolverConfig,
     hosts: Hosts,
+    network: Network,
 }
 
 /// What a name resolved to.
@@ -68,7 +69,11 @@ impl Resolver {
         if let Some(search) = &table.search {
             config.search.clone_from(search);
         }
-        Self { config, hosts }
+        Self {
+            config,
+            hosts,
+            network: network.clone(),
+        }
     }
 
     /// What resolv.conf says.
@@ -121,7 +126,11 @@ impl Resolver {
         for _ in 0..ROUNDS {
             for server in &self.config.nameservers {
                 let end = clock.phase(ASK);
-                last = match clock.by(end, exchange(*server, name, kind)).await {
+                let real = match self.network.real(*server) {
+                    Ok(real) => real,
+                    Err(failure) => return Answer::Invalid(failure.detail),
+                };
+                last = match clock.by(end, exchange(real, name, kind)).await {
                     Ok(Ok(message)) => read(&message, kind),
                     Ok(Err(reason)) => {
                         // Refused at once: give a name server that is just coming up a moment.

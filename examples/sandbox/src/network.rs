@@ -27,6 +27,9 @@ pub(crate) use client::{Client, fill};
 use dns::Dns;
 use listener::Listener;
 
+/// Whom a node's own resolver asks.
+const NODE_RESOLVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 1));
+
 /// All listeners of a scenario.
 pub(crate) struct Network {
     store: Arc<Store>,
@@ -175,8 +178,10 @@ impl Network {
         } else {
             &self.outer_dns
         };
+        let shown = self.name_server(client);
+        table.insert(shown.to_string(), server.address.to_string());
         json!({
-            "nameserver": server.address.to_string(),
+            "nameserver": shown.to_string(),
             "search": file.search.clone().unwrap_or_else(|| client.search()),
             "addresses": table,
         })
@@ -189,6 +194,16 @@ impl Network {
             .iter()
             .map(|service| text(service, "/metadata/name").to_owned())
             .collect()
+    }
+
+    /// What the Pod's resolv.conf names: the cluster's DNS Service, or the resolver of its node.
+    fn name_server(&self, client: &Client) -> SocketAddr {
+        let service = self
+            .store
+            .get(kinds::of("services"), "kube-system", "kube-dns")
+            .filter(|_| client.asks_cluster_dns());
+        let address = service.and_then(|service| text(&service, "/spec/clusterIP").parse().ok());
+        SocketAddr::new(address.unwrap_or(NODE_RESOLVER), 53)
     }
 
     /// Whether the policies let the client ask a Pod of the cluster's DNS.

@@ -47,6 +47,11 @@ pub(super) fn not_ready(context: &Context<'_>) -> Vec<Finding> {
         }
         let behind = subjects_behind(context, &usage.key, usage.service);
         let states: Vec<String> = pods.iter().map(|pod| state(pod)).collect();
+        let gates: BTreeSet<&str> = pods
+            .iter()
+            .flat_map(|pod| workloads::unmet_gates(pod))
+            .collect();
+        let gates: Vec<&str> = gates.into_iter().collect();
         let mut finding = Finding::new(
             Code::ServiceEndpointsNotReady,
             weight(usage.in_scope && !usage.tiers.iter().all(|tier| tier.one_shot)),
@@ -59,7 +64,14 @@ pub(super) fn not_ready(context: &Context<'_>) -> Vec<Finding> {
             ),
         );
         finding.evidence = states.into_iter().take(4).collect();
-        finding.caused_by = causes(&behind);
+        finding.caused_by = causes(&behind, gates.is_empty());
+        if !gates.is_empty() {
+            finding.message = format!(
+                "{}; their containers are ready, and readiness gate {} is not met",
+                finding.message,
+                gates.join(", ")
+            );
+        }
         finding.edges = ids(&usage.looks);
         finding.fix = Some(Fix {
             text: behind
@@ -68,7 +80,14 @@ pub(super) fn not_ready(context: &Context<'_>) -> Vec<Finding> {
                 .map(|trouble| trouble.remedy.clone())
                 .find(|remedy| !remedy.is_empty())
                 .unwrap_or_else(|| {
-                    "see why its Pods are not ready (kubectl describe pods)".to_owned()
+                    if gates.is_empty() {
+                        "see why its Pods are not ready (kubectl describe pods)".to_owned()
+                    } else {
+                        format!(
+                            "see to the controller that sets {} on its Pods, or drop the readinessGates from the Pod template",
+                            gates.join(", ")
+                        )
+                    }
                 }),
             ..Fix::default()
         });
@@ -93,18 +112,7 @@ fn state(pod: &Pod) -> String {
             )
         })
         .unwrap_or_default();
-    let gates: Vec<&str> = pod
-        .spec
-        .readiness_gates
-        .iter()
-        .map(|gate| gate.condition_type.as_str())
-        .filter(|gate| {
-            !pod.status
-                .conditions
-                .iter()
-                .any(|condition| condition.kind == *gate && condition.status == "True")
-        })
-        .collect();
+    let gates = workloads::unmet_gates(pod);
     let gates = if gates.is_empty() {
         String::new()
     } else {
@@ -116,7 +124,7 @@ fn state(pod: &Pod) -> String {
     )
 }
 
-fn causes(behind: &[&Subject<'_>]) -> Vec<(Code, ObjectRef)> {
+fn causes(behind: &[&Subject<'_>], by_rollout: bool) -> Vec<(Code, ObjectRef)> {
     let mut found: Vec<(Code, ObjectRef)> = behind
         .iter()
         .flat_map(|subject| workloads::causes(subject))
@@ -125,6 +133,7 @@ fn causes(behind: &[&Subject<'_>]) -> Vec<(Code, ObjectRef)> {
     found.extend(
         behind
             .iter()
+            .filter(|_| by_rollout)
             .map(|subject| (Code::RolloutStalled, subject.key.object())),
     );
     found
@@ -599,6 +608,32 @@ ports: [{port: 3306}]
                 at(endpoint, fail(ID, StepName::Endpoint, StepError::Refused)),
             ],
         )])
+    }
+
+    #[test]
+    fn a_readiness_gate_that_nobody_sets_is_the_cause_itself() {
+        let objects = DB
+            .replace("SPEC", &SELECTS.replace("TARGET", "3306"))
+            .replace("READY", "False")
+            .replace(
+                "reason: ContainersNotReady}]",
+                "reason: ReadinessGatesNotReady}, {type: ContainersReady, status: 'True'}]",
+            )
+            .replace(
+                "spec: {nodeName",
+                "spec: {readinessGates: [{conditionType: lb/ready}], nodeName",
+            );
+        let snapshot = fixtures::snapshot(&objects);
+        let graph = fixtures::graph(&[ID]);
+        let found = not_ready(&Context::new(&graph, &snapshot, None));
+        assert!(
+            found[0]
+                .message
+                .contains("readiness gate lb/ready is not met"),
+            "{}",
+            found[0].message
+        );
+        assert!(found[0].caused_by.is_empty(), "{:?}", found[0].caused_by);
     }
 
     #[test]

@@ -578,9 +578,15 @@ pub(super) fn servers_without_service(context: &Context<'_>) -> Vec<Finding> {
             .find(|name| fixes::is_service_name(name))
             .or_else(|| fixes::nearest_name(&tier.name))
             .or_else(|| fixes::nearest_name(&main.key.name));
+        // A port that the container alone declares may be one for metrics, which nobody calls by name.
+        let severity = if server.evidence.starts_with("containerPort") {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         let mut finding = Finding::new(
             Code::ServiceMissing,
-            Severity::Error,
+            severity,
             main.key.object(),
             format!(
                 "{}, and no Service selects it: compose gives it the name {}, the cluster does not",
@@ -813,6 +819,12 @@ spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}
         });
         let found = servers_without_service(&Context::new(&graph, &snapshot, None));
         assert_eq!(found[0].id("default").0, "service-missing deployment/db");
+        assert_eq!(found[0].severity, Severity::Error);
+        // A port that only the container declares may be one for metrics.
+        let hint = graph.tiers.get_mut("DB").unwrap().server.as_mut().unwrap();
+        "containerPort 9090".clone_into(&mut hint.evidence);
+        let found = servers_without_service(&Context::new(&graph, &snapshot, None));
+        assert_eq!(found[0].severity, Severity::Warning);
         let snapshot = fixtures::snapshot(&(DB.to_owned() + &service("other", "default")));
         assert!(servers_without_service(&Context::new(&graph, &snapshot, None)).is_empty());
     }

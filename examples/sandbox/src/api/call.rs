@@ -182,7 +182,7 @@ mod tests {
             (Method::GET, "/version", "discover", "version"),
             (
                 Method::GET,
-                "/apis/cilium.io/v2/namespaces/a/ciliumnetworkpolicies",
+                "/apis/example.io/v1/namespaces/a/widgets",
                 "discover",
                 "",
             ),
