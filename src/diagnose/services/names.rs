@@ -781,7 +781,7 @@ spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}
         );
         // Where a Service of the client's own namespace is found too, the application is installed once more.
         let again = format!(
-            "{objects}{}{}",
+            "{objects}---{}---{}",
             service("web", "data"),
             service("web", "default")
         );
