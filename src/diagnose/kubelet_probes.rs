@@ -294,6 +294,52 @@ fn kubelet_cannot_run(
         .map(|event| format!("{}: {}", event.reason, super::words::quote(&event.message)))
 }
 
+/// The command that mends a readiness or startup probe which can never be run, where one fits: what the Pods' own troubles tell.
+pub(super) fn command_for(subject: &Subject<'_>, code: Code) -> Option<String> {
+    let containers = &subject.template?.spec.containers;
+    [ProbeKind::Readiness, ProbeKind::Startup]
+        .into_iter()
+        .flat_map(|kind| {
+            containers
+                .iter()
+                .enumerate()
+                .map(move |(index, container)| (kind, index, container))
+        })
+        .find_map(|(kind, index, container)| match code {
+            Code::ProbeCommandInvalid => shell_fix(subject, index, container, kind).command,
+            Code::ProbePortUnknown => port_by_number(subject, index, container, kind),
+            _ => None,
+        })
+}
+
+/// The only port that the container declares in the place of a name that it does not.
+fn port_by_number(
+    subject: &Subject<'_>,
+    index: usize,
+    container: &Container,
+    kind: ProbeKind,
+) -> Option<String> {
+    let probe = probe_of(container, kind)?;
+    let name = named_port(probe)?;
+    let [only] = container.ports.as_slice() else {
+        return None;
+    };
+    let asks = if probe.http_get.is_some() {
+        "httpGet"
+    } else {
+        "tcpSocket"
+    };
+    let path = containers_path(subject)?;
+    (!port_is_declared(container, name) && probe.grpc.is_none()).then(|| {
+        let field = kind.field();
+        fixes::patch(
+            &subject.key.namespace,
+            &subject.key.to_string(),
+            &[json!({"op": "replace", "path": format!("{path}/{index}/{field}/{asks}/port"), "value": only.container_port})],
+        )
+    })
+}
+
 /// The same command, run by a shell. Its words may hold a password, so that the command is printed only where they do not
 /// look like it.
 fn shell_fix(subject: &Subject<'_>, index: usize, container: &Container, kind: ProbeKind) -> Fix {
@@ -488,6 +534,35 @@ spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}
     fn a_tier_with_both_probes_is_silent_and_a_one_shot_needs_none() {
         assert!(codes(GOOD, false, false).is_empty());
         assert!(codes("", false, true).is_empty());
+    }
+
+    #[test]
+    fn a_probe_that_can_never_be_run_is_mended_by_a_command() {
+        for (probe, code, says) in [
+            (
+                "exec: {command: ['curl -f http://localhost/']}",
+                Code::ProbeCommandInvalid,
+                r#"["sh","-c","curl -f http://localhost/"]"#,
+            ),
+            (
+                "httpGet: {port: http}",
+                Code::ProbePortUnknown,
+                r#"containers/0/readinessProbe/httpGet/port","value":3306"#,
+            ),
+        ] {
+            let probes = format!(", readinessProbe: {{{probe}}}");
+            let snapshot = fixtures::snapshot(&OBJECTS.replace("PROBES", &probes));
+            let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+            let context = Context::new(&graph, &snapshot, None);
+            let subject = context
+                .subjects
+                .iter()
+                .find(|subject| subject.key.name == "db")
+                .unwrap();
+            let command = command_for(subject, code).unwrap();
+            assert!(command.contains(says), "{command}");
+            assert_eq!(command_for(subject, Code::ReadinessProbeFailing), None);
+        }
     }
 
     #[test]

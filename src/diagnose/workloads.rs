@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::subjects::Subject;
 use super::troubles::Trouble;
-use super::{Context, Rule};
+use super::{Context, Rule, kubelet_probes};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
 use crate::observe::is_ready;
 use crate::observe::kinds::Pod;
@@ -155,7 +155,7 @@ fn of_troubles(
     }
     finding.fix = Some(Fix {
         text: first.remedy.clone(),
-        command: None,
+        command: kubelet_probes::command_for(subject, code),
         manifest: None,
     });
     finding

@@ -196,6 +196,21 @@ impl Network {
             .collect()
     }
 
+    /// The addresses of Pods none of whose containers runs: whoever listened there does not.
+    fn stopped(&self) -> BTreeSet<IpAddr> {
+        let (pods, _) = self.store.list(kinds::of("pods"), None);
+        pods.iter()
+            .filter(|pod| {
+                let containers = list(pod, "/status/containerStatuses");
+                !containers.is_empty()
+                    && containers
+                        .iter()
+                        .all(|one| !one["state"]["running"].is_object())
+            })
+            .filter_map(|pod| text(pod, "/status/podIP").parse().ok())
+            .collect()
+    }
+
     /// What the Pod's resolv.conf names: the cluster's DNS Service, or the resolver of its node.
     fn name_server(&self, client: &Client) -> SocketAddr {
         let service = self
@@ -232,6 +247,9 @@ impl Network {
 
     /// What listens at a Pod's address; nobody, unless the file says so and the policies let the client through.
     fn behind(&self, place: SocketAddr, client: &Client) -> SocketAddr {
+        if client.stopped.contains(&place.ip()) {
+            return self.refusing.address;
+        }
         if let Some(denied) = self.policies
             && !policies::admit(&self.store, client, place, "TCP")
         {

@@ -24,6 +24,8 @@ pub(crate) struct Client {
     pub(super) ports: BTreeSet<u16>,
     /// Addresses that it knows.
     pub(super) addresses: BTreeSet<IpAddr>,
+    /// Addresses of Pods none of whose containers runs.
+    pub(super) stopped: BTreeSet<IpAddr>,
     /// Its namespace.
     pub(super) namespace: String,
     /// Its labels.
@@ -128,6 +130,7 @@ pub(crate) fn fill(variables: &mut BTreeMap<String, String>, network: &Network, 
         Ok(mut value) => {
             let mut client = Client::new(pod, &value);
             client.services = network.services(&client.namespace);
+            client.stopped = network.stopped();
             value["network"] = network.table(&client);
             value.to_string()
         }
