@@ -9,7 +9,7 @@ use crate::diagnose::Context;
 use crate::diagnose::fixes::{self, PortToMake};
 use crate::diagnose::subjects::Subject;
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
-use crate::graph::Tier;
+use crate::graph::{Confidence, Tier};
 use crate::observe::kinds::Service;
 use crate::observe::{HostMeaning, ServiceKey};
 use crate::probe::wire::{StepError, StepStatus};
@@ -75,7 +75,7 @@ pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
     findings.extend(
         absent
             .into_values()
-            .map(|(tier, looks)| workload_missing(tier, &looks)),
+            .map(|(tier, looks)| workload_missing(context, tier, &looks)),
     );
     findings
 }
@@ -487,16 +487,36 @@ fn in_other_namespace(context: &Context<'_>, key: &ServiceKey, looks: &[&Look<'_
     finding
 }
 
-fn workload_missing(tier: &Tier, looks: &[&Look<'_, '_>]) -> Finding {
-    let mut finding = missing_tier(
-        tier,
-        Severity::Error,
-        format!(
-            "nothing runs {}, and {}",
-            tier.name,
-            askers(looks.iter().map(|look| look.edge))
+/// A tier that nobody runs. Where its clients were sent to a host outside, only those are left that merely start after it in compose.
+fn workload_missing(context: &Context<'_>, tier: &Tier, looks: &[&Look<'_, '_>]) -> Finding {
+    let replaced = context
+        .graph
+        .edges
+        .iter()
+        .find(|edge| edge.external && edge.to == tier.name && !edge.forbidden)
+        .filter(|_| {
+            looks
+                .iter()
+                .all(|look| look.edge.confidence == Confidence::Weak)
+        });
+    let (severity, message) = match replaced {
+        Some(edge) => (
+            Severity::Info,
+            format!(
+                "nothing runs {} here: {} asks for {} in its place",
+                tier.name, edge.from, edge.host
+            ),
         ),
-    );
+        None => (
+            Severity::Error,
+            format!(
+                "nothing runs {}, and {}",
+                tier.name,
+                askers(looks.iter().map(|look| look.edge))
+            ),
+        ),
+    };
+    let mut finding = missing_tier(tier, severity, message);
     finding.evidence.extend(dns_words(looks));
     finding.edges = ids(looks);
     finding
@@ -800,6 +820,21 @@ spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}
         let found = unresolved(&Context::new(&graph, &snapshot, None));
         assert_eq!(found[0].id("default").0, "workload-missing tier/DB");
         assert_eq!(found[0].severity, Severity::Error);
+        // Its client asks elsewhere now: who merely starts after it in compose is no proof of need.
+        let mut outside = graph.edges[0].clone();
+        outside.external = true;
+        "shop.rds.example.com".clone_into(&mut outside.host);
+        graph.edges[0].confidence = Confidence::Weak;
+        graph.edges.push(outside);
+        let context = Context::new(&graph, &snapshot, None);
+        let found = unresolved(&context);
+        let missing: Vec<&Finding> = found
+            .iter()
+            .filter(|finding| finding.code == Code::WorkloadMissing)
+            .collect();
+        assert_eq!(missing.len(), 1);
+        assert_eq!(missing[0].severity, Severity::Info);
+        assert!(missing[0].message.contains("shop.rds.example.com"));
         graph.edges.clear();
         let context = Context::new(&graph, &snapshot, None);
         assert!(unresolved(&context).is_empty());
