@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::{LoginReference, TlsMode};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
-use crate::probe::wire::EdgeTask;
+use crate::probe::wire::{EdgeTask, NO_CREDENTIALS};
 
 /// What is dialled for an edge.
 pub(crate) struct Target {
@@ -43,6 +43,7 @@ impl Target {
             return target;
         };
         let credentials = &account.credentials;
+        let nothing = credentials.user.is_none() && credentials.password.is_none();
         target.tls = credentials.tls.or(task.tls);
         let host = credentials.host.as_deref().unwrap_or(&task.host);
         let port = credentials.port.map_or(
@@ -53,16 +54,21 @@ impl Target {
             },
             std::num::NonZeroU16::get,
         );
-        if same(host, &task.host) && port == task.port.get() {
+        let host = host.to_owned();
+        let source = account.source.clone();
+        if nothing {
+            // A URL that only says where: the whole of it is known, and there is nothing to log in with.
+            target.login = Login::Without(NO_CREDENTIALS.to_owned());
+        }
+        if same(&host, &task.host) && port == task.port.get() {
             return target;
         }
         let name = host.trim_end_matches('.').to_ascii_lowercase();
         target.from_secret = Some(if shown.contains(&name) {
-            host.to_owned()
+            host.clone()
         } else {
-            format!("the host in {}", variable(task, &account.source))
+            format!("the host in {}", variable(task, &source))
         });
-        let host = host.to_owned();
         Self {
             host,
             port,

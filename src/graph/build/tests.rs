@@ -1,5 +1,6 @@
 //! Whole applications: compose and manifests in, exact edges out.
 
+use crate::address::LoginReference;
 use crate::graph::fixture::{converted, edge, login, shown, stores, story, two_namespaces};
 use crate::graph::{Confidence, NoteKind, TierGraph};
 
@@ -181,6 +182,21 @@ fn a_login_comes_from_the_pods_own_variables() {
         )
         .graph();
     assert!(login(edge(&whole_secret, "AP->DB:3306/mysql")).contains(&"DB_PASS"));
+}
+
+#[test]
+fn a_url_without_login_may_have_one_in_the_pods_secret() {
+    let kvs = |graph: &TierGraph| edge(graph, "AP->KVS:6379/redis").login.clone();
+    assert_eq!(kvs(&story().graph()), None);
+    let from_secret = story()
+        .deploy(
+            "{name: KVS_URL, value: \"redis://KVS:6379/0\"}",
+            "{name: KVS_URL, valueFrom: {secretKeyRef: {name: ap, key: kvs}}}",
+        )
+        .graph();
+    assert_eq!(login(edge(&from_secret, "AP->KVS:6379/redis")), ["KVS_URL"]);
+    let variable = "KVS_URL".to_owned();
+    assert_eq!(kvs(&from_secret), Some(LoginReference::Url { variable }));
 }
 
 #[test]

@@ -48,13 +48,26 @@ impl Client<'_> {
             if kept.is_none() {
                 edge.tls = None;
             }
+            edge.login = match edge.login.take() {
+                Some(login) => deployed_login(&login, containers),
+                // The URL of compose holds no login; that of the Pod's Secret may.
+                None => kept
+                    .clone()
+                    .filter(|name| self.is_url_in_compose(name))
+                    .map(|variable| LoginReference::Url { variable }),
+            };
             edge.variable = kept;
-            edge.login = edge
-                .login
-                .take()
-                .and_then(|login| deployed_login(&login, containers));
             self.drafts.push(draft);
         }
+    }
+
+    /// Whether compose gives the variable a URL, so that the Pod's value of it is one too.
+    fn is_url_in_compose(&self, name: &str) -> bool {
+        self.sources
+            .compose
+            .and_then(|file| file.services.get(self.name))
+            .and_then(|service| service.environment.get(name))
+            .is_some_and(|entry| entry.value.contains("://"))
     }
 
     /// The Pods name the same tier in another way: that is this edge, and what compose adds is one more origin of it.
