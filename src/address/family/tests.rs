@@ -1,0 +1,176 @@
+//! Tests of `family`.
+
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn read(pairs: &[(&str, &str)]) -> Vec<Family> {
+    families(&environment(pairs), &BTreeSet::new())
+}
+
+fn parts(family: &Family) -> (Option<&str>, Option<&str>, Option<&str>) {
+    match family.login.as_ref().unwrap() {
+        LoginReference::Parts {
+            user,
+            password,
+            database,
+            ..
+        } => (user.as_deref(), password.as_deref(), database.as_deref()),
+        LoginReference::Url { variable } => (Some(variable), None, None),
+    }
+}
+
+#[test]
+fn host_port_and_login_of_one_family() {
+    let found = read(&[
+        ("DB_HOST", "db"),
+        ("DB_PORT", "3307"),
+        ("DB_USER", "app"),
+        ("DB_PASS", "x"),
+        ("DB_NAME", "shop"),
+        ("DB_TYPE", "mysql"),
+        ("DB_SSL", "true"),
+    ]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].target.port, NonZeroU16::new(3307));
+    assert_eq!(found[0].target.protocol, Some(Protocol::Mysql));
+    assert_eq!(found[0].target.tls, Some(TlsMode::Required));
+    assert_eq!(
+        parts(&found[0]),
+        (Some("DB_USER"), Some("DB_PASS"), Some("DB_NAME"))
+    );
+}
+
+#[test]
+fn a_password_stays_with_its_own_host() {
+    let found = read(&[
+        ("REDIS_HOST", "redis"),
+        ("REDIS_PASSWORD", "a"),
+        ("REDIS_CACHE_HOST", "cache"),
+        ("REDIS_CACHE_PASSWORD", "b"),
+        ("MONGO_HOST", "mongo"),
+    ]);
+    let login = |variable: &str| {
+        found
+            .iter()
+            .find(|one| one.host_variable == variable)
+            .unwrap()
+            .login
+            .clone()
+    };
+    assert!(
+        login("REDIS_HOST")
+            .unwrap()
+            .variables()
+            .contains(&"REDIS_PASSWORD")
+    );
+    assert!(
+        login("REDIS_CACHE_HOST")
+            .unwrap()
+            .variables()
+            .contains(&"REDIS_CACHE_PASSWORD")
+    );
+    assert_eq!(login("MONGO_HOST"), None);
+    // Without a password of its own the cache gets none: the other belongs to REDIS_HOST.
+    let found = read(&[
+        ("REDIS_HOST", "redis"),
+        ("REDIS_PASSWORD", "a"),
+        ("REDIS_CACHE_HOST", "cache"),
+    ]);
+    let cache = found
+        .iter()
+        .find(|one| one.host_variable == "REDIS_CACHE_HOST")
+        .unwrap();
+    assert_eq!(cache.login, None);
+}
+
+#[test]
+fn the_password_of_a_secret_counts_by_its_name() {
+    let hidden = BTreeSet::from(["PGPASSWORD".to_owned()]);
+    let found = families(
+        &environment(&[("PGHOST", "pg"), ("PGUSER", "u"), ("PGSSLMODE", "require")]),
+        &hidden,
+    );
+    assert_eq!(parts(&found[0]), (Some("PGUSER"), Some("PGPASSWORD"), None));
+    assert_eq!(found[0].target.tls, Some(TlsMode::Required));
+}
+
+#[test]
+fn a_url_without_password_takes_the_one_beside_it() {
+    let found = read(&[
+        ("PENPOT_DATABASE_URI", "postgresql://pg/penpot"),
+        ("PENPOT_DATABASE_USERNAME", "p"),
+        ("PENPOT_DATABASE_PASSWORD", "x"),
+    ]);
+    assert_eq!(
+        parts(&found[0]),
+        (
+            Some("PENPOT_DATABASE_USERNAME"),
+            Some("PENPOT_DATABASE_PASSWORD"),
+            None
+        )
+    );
+    let found = read(&[
+        ("DATABASE_URL", "mysql://u:p@db/x"),
+        ("DATABASE_PASSWORD", "other"),
+    ]);
+    assert_eq!(parts(&found[0]), (Some("DATABASE_URL"), None, None));
+}
+
+#[test]
+fn the_generic_database_takes_the_only_product() {
+    let found = read(&[
+        ("DB_HOST", "db"),
+        ("MYSQL_USER", "u"),
+        ("MYSQL_PASSWORD", "p"),
+    ]);
+    assert_eq!(
+        parts(&found[0]),
+        (Some("MYSQL_USER"), Some("MYSQL_PASSWORD"), None)
+    );
+    let two = read(&[
+        ("DB_HOST", "db"),
+        ("MYSQL_PASSWORD", "p"),
+        ("POSTGRES_PASSWORD", "p"),
+    ]);
+    assert_eq!(two[0].login, None);
+}
+
+#[test]
+fn ports_that_belong_to_a_host() {
+    let found = read(&[
+        ("OTEL_COLLECTOR_HOST", "otel"),
+        ("OTEL_COLLECTOR_PORT_GRPC", "4317"),
+        ("OTEL_COLLECTOR_PORT_HTTP", "4318"),
+        ("FLAGD_HOST", "flagd"),
+        ("FLAGD_PORT", "8013"),
+        ("FLAGD_OFREP_PORT", "8016"),
+        ("FLAGD_UI_HOST", "ui"),
+        ("FLAGD_UI_PORT", "4000"),
+    ]);
+    let ports: Vec<(&str, u16, usize)> = found
+        .iter()
+        .map(|one| {
+            (
+                one.target.host.as_str(),
+                one.target.port.unwrap().get(),
+                one.further_ports.len(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        ports,
+        [
+            ("flagd", 8013, 1),
+            ("ui", 4000, 0),
+            ("otel", 4317, 0),
+            ("otel", 4318, 0)
+        ]
+    );
+    assert_eq!(found[2].target.protocol, Some(Protocol::Grpc));
+}

@@ -1,0 +1,116 @@
+//! Tests of `dns`.
+
+use super::super::fixtures::{fail, graph, outcomes, pass, probe, snapshot};
+use super::*;
+use crate::observe::Snapshot;
+
+const AP_DB: &str = "AP->DB:3306/mysql";
+const WEB_AP: &str = "WEB->AP:2000/http";
+
+fn cluster(client: &str) -> Snapshot {
+    snapshot(&format!(
+            "
+kind: Service
+metadata: {{name: db}}
+spec: {{clusterIP: 10.96.0.9, selector: {{app: db}}, ports: [{{port: 3306}}]}}
+---
+kind: Service
+metadata: {{name: ap}}
+spec: {{clusterIP: 10.96.0.8, selector: {{app: ap}}, ports: [{{port: 2000}}]}}
+---
+kind: Service
+metadata: {{name: dns-default, namespace: openshift-dns, labels: {{k8s-app: kube-dns}}}}
+spec: {{clusterIP: 10.96.0.10, ports: [{{port: 53, protocol: UDP}}]}}
+---
+kind: Deployment
+metadata: {{name: ap}}
+spec: {{selector: {{matchLabels: {{app: ap}}}}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{{client}}}}}}}
+"
+        ))
+}
+
+fn raised(rule: Rule, client: &str, ap: Step, web: Step) -> Vec<Finding> {
+    let graph = graph(&[AP_DB, WEB_AP]);
+    let snapshot = cluster(client);
+    let outcomes = outcomes(vec![
+        probe("AP", "n1", vec![ap]),
+        probe("WEB", "n1", vec![web]),
+    ]);
+    rule(&Context::new(&graph, &snapshot, Some(&outcomes)))
+}
+
+fn dns(edge: &str, error: Option<StepError>) -> Step {
+    error.map_or_else(
+        || pass(edge, StepName::Dns),
+        |error| fail(edge, StepName::Dns, error),
+    )
+}
+
+#[test]
+fn dns_that_answers_nobody_is_one_cause_for_all() {
+    let silent = Some(StepError::DnsTimeout);
+    let rule = nobody_is_answered;
+    let found = raised(rule, "", dns(AP_DB, silent), dns(WEB_AP, silent));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].object.to_string(), "service/dns-default");
+    assert_eq!(found[0].edges.len(), 2);
+    // Existing Services that nobody can resolve mean the same, one name that does not exist means nothing.
+    let unknown = Some(StepError::Nxdomain);
+    assert_eq!(
+        raised(rule, "", dns(AP_DB, unknown), dns(WEB_AP, unknown)).len(),
+        1
+    );
+    assert!(raised(rule, "", dns(AP_DB, silent), dns(WEB_AP, None)).is_empty());
+    assert!(raised(rule, "", dns(AP_DB, None), dns(WEB_AP, None)).is_empty());
+}
+
+#[test]
+fn a_client_whose_settings_keep_it_from_cluster_dns() {
+    let unknown = || dns(AP_DB, Some(StepError::Nxdomain));
+    let rule = policy_not_cluster;
+    let broken = [
+        "dnsPolicy: Default",
+        "hostNetwork: true",
+        "dnsPolicy: None, dnsConfig: {nameservers: [10.96.0.10], searches: [example.com]}",
+    ];
+    for client in broken {
+        let found = raised(rule, client, unknown(), dns(WEB_AP, None));
+        assert_eq!(found.len(), 1, "{client}");
+        assert_eq!(found[0].object.to_string(), "deployment/ap");
+    }
+    let fine = ["", "hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet"];
+    for client in fine {
+        assert!(raised(rule, client, unknown(), dns(WEB_AP, None)).is_empty());
+    }
+    let works = raised(
+        rule,
+        "dnsPolicy: Default",
+        dns(AP_DB, None),
+        dns(WEB_AP, None),
+    );
+    assert!(works.is_empty());
+}
+
+#[test]
+fn a_record_that_leads_elsewhere() {
+    let record = |address: &str, connects: bool| {
+        let graph = graph(&[AP_DB]);
+        let snapshot = cluster("hostAliases: [{ip: 10.9.9.9, hostnames: [DB]}]");
+        let mut name = pass(AP_DB, StepName::Dns);
+        name.facts
+            .insert("addresses".to_owned(), address.to_owned());
+        let connect = if connects {
+            pass(AP_DB, StepName::Service)
+        } else {
+            fail(AP_DB, StepName::Service, StepError::Timeout)
+        };
+        let outcomes = outcomes(vec![probe("AP", "n1", vec![name, connect])]);
+        record_wrong(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    };
+    let found = record("10.9.9.9", false);
+    assert_eq!(found[0].object.to_string(), "service/db");
+    assert!(found[0].message.contains("hostAliases of deployment/ap"));
+    assert!(record("10.96.0.9", false).is_empty());
+    assert!(record("10.9.9.9", true).is_empty());
+    assert!(record("", false).is_empty());
+}

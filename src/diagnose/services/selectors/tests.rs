@@ -1,0 +1,141 @@
+//! Tests of `selectors`.
+
+use super::*;
+use crate::diagnose::fixtures::{self, at, fail, outcomes, pass, probe};
+use crate::observe::ServiceKey;
+use crate::plan::Outcomes;
+
+const ID: &str = "AP->DB:3306/mysql";
+const OBJECTS: &str = "
+kind: Deployment
+metadata: {name: db}
+spec: {replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db, shop: a}}, spec: {containers: [{name: db}]}}}
+---
+kind: Deployment
+metadata: {name: ap}
+spec: {replicas: 1, selector: {matchLabels: {app: ap}}, template: {metadata: {labels: {app: ap, shop: a}}, spec: {containers: [{name: ap}]}}}
+---
+kind: ReplicaSet
+metadata: {name: db-1, ownerReferences: [{kind: Deployment, name: db, controller: true}]}
+---
+kind: ReplicaSet
+metadata: {name: ap-1, ownerReferences: [{kind: Deployment, name: ap, controller: true}]}
+---
+kind: Pod
+metadata: {name: db-x, labels: {app: db, shop: a}, ownerReferences: [{kind: ReplicaSet, name: db-1, controller: true}]}
+status: {phase: Running, podIP: 10.244.0.1}
+---
+kind: Pod
+metadata: {name: ap-x, labels: {app: ap, shop: a}, ownerReferences: [{kind: ReplicaSet, name: ap-1, controller: true}]}
+status: {phase: Running, podIP: 10.244.0.2}
+---
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: 10.96.0.9, selector: SELECTOR, ports: [{port: 3306}]}
+";
+
+fn found(selector: &str, outcomes: Option<&Outcomes>) -> Vec<Finding> {
+    let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", selector));
+    let graph = fixtures::graph(&[ID]);
+    let context = Context::new(&graph, &snapshot, outcomes);
+    let mut findings = mismatch(&context);
+    findings.extend(mixed(&context));
+    findings
+}
+
+#[test]
+fn a_selector_that_fits_is_silent() {
+    assert!(found("{app: db}", None).is_empty());
+}
+
+#[test]
+fn a_typo_is_told_with_the_label_that_differs_and_the_patch() {
+    let found = found("{app: bd}", None);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        found[0].id("default").0,
+        "service-selector-mismatch service/db"
+    );
+    assert_eq!(found[0].severity, Severity::Error);
+    assert!(
+        found[0].message.contains("app=db instead of app=bd"),
+        "{}",
+        found[0].message
+    );
+    let command = found[0].fix.as_ref().unwrap().command.clone().unwrap();
+    assert!(command.contains(r#""value":{"app":"db"}"#), "{command}");
+}
+
+#[test]
+fn a_leftover_service_and_a_tier_without_workload_are_no_mismatch() {
+    let snapshot = fixtures::snapshot(
+        &OBJECTS
+            .replace("SELECTOR", "{app: db}")
+            .replace(
+                "name: db}\nspec: {clusterIP",
+                "name: mysql-old}\nspec: {clusterIP",
+            )
+            .replace("selector: {app: db}, ports", "selector: {app: old}, ports"),
+    );
+    let graph = fixtures::graph(&[ID]);
+    assert!(mismatch(&Context::new(&graph, &snapshot, None)).is_empty());
+    let service = OBJECTS
+        .rsplit_once("---")
+        .unwrap()
+        .1
+        .replace("SELECTOR", "{app: db}");
+    let snapshot = fixtures::snapshot(&service);
+    let mut graph = fixtures::graph(&[ID]);
+    graph.tiers.get_mut("DB").unwrap().workloads.clear();
+    let found = mismatch(&Context::new(&graph, &snapshot, None));
+    assert_eq!(found[0].id("default").0, "workload-missing tier/DB");
+}
+
+fn two(second: crate::probe::wire::Step) -> Outcomes {
+    outcomes(vec![probe(
+        "AP",
+        "node-1",
+        vec![
+            pass(ID, StepName::Dns),
+            pass(ID, StepName::Service),
+            at("10.244.0.1:3306", pass(ID, StepName::Endpoint)),
+            at("10.244.0.2:3306", second),
+        ],
+    )])
+}
+
+#[test]
+fn a_stranger_among_the_endpoints_makes_the_selector_too_broad() {
+    let refused = two(fail(ID, StepName::Endpoint, StepError::Refused));
+    let broad = found("{shop: a}", Some(&refused));
+    assert_eq!(broad.len(), 1, "{broad:?}");
+    assert_eq!(broad[0].code, Code::ServiceSelectorTooBroad);
+    assert!(broad[0].message.contains("deployment/ap"));
+    assert_eq!(broad[0].edges.len(), 1);
+    let works = two(pass(ID, StepName::Endpoint));
+    assert!(found("{shop: a}", Some(&works)).is_empty());
+    // A tier stands behind every Service that takes its Pods, and is no less a stranger to this one.
+    let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", "{shop: a}"));
+    let mut graph = fixtures::graph(&[ID]);
+    let key = ServiceKey {
+        namespace: "default".to_owned(),
+        name: "db".to_owned(),
+    };
+    graph.tiers.get_mut("AP").unwrap().services.push(key);
+    let found = mixed(&Context::new(&graph, &snapshot, Some(&refused)));
+    assert_eq!(found[0].code, Code::ServiceSelectorTooBroad);
+}
+
+#[test]
+fn a_bad_pod_of_the_same_tier_makes_the_endpoints_partial() {
+    let refused = two(fail(ID, StepName::Endpoint, StepError::Refused));
+    let objects = OBJECTS.replace("SELECTOR", "{shop: a}").replace(
+        "{kind: ReplicaSet, name: ap-1",
+        "{kind: ReplicaSet, name: db-1",
+    );
+    let snapshot = fixtures::snapshot(&objects);
+    let graph = fixtures::graph(&[ID]);
+    let found = mixed(&Context::new(&graph, &snapshot, Some(&refused)));
+    assert_eq!(found[0].code, Code::ServiceEndpointsPartial);
+    assert!(found[0].message.contains("ap-x"));
+}

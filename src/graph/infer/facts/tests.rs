@@ -1,0 +1,130 @@
+//! Tests of `facts`.
+
+use super::*;
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn hint(evidence: &Evidence<'_>) -> Option<(u16, Protocol)> {
+    let facts = TierFacts::read(evidence, &Catalog::embedded());
+    facts
+        .server()
+        .map(|server| (server.port.get(), server.protocol))
+}
+
+#[test]
+fn servers_are_known_by_image_command_environment_and_port() {
+    let redis = words("redis-server --port 6380");
+    let base = Evidence {
+        tier: "kvs",
+        ..Evidence::default()
+    };
+    assert_eq!(hint(&base), None);
+    assert_eq!(
+        hint(&Evidence {
+            image: Some("mysql:8"),
+            ..base.clone()
+        }),
+        Some((3306, Protocol::Mysql))
+    );
+    assert_eq!(
+        hint(&Evidence {
+            image: Some("sample-KVS:1.0"),
+            words: &words("redis --save"),
+            ..base.clone()
+        }),
+        Some((6379, Protocol::Redis))
+    );
+    assert_eq!(
+        hint(&Evidence {
+            image: Some("redis"),
+            words: &redis,
+            ..base.clone()
+        }),
+        Some((6380, Protocol::Redis))
+    );
+    let environment = BTreeMap::from([("MYSQL_ROOT_PASSWORD".to_owned(), "x".to_owned())]);
+    assert_eq!(
+        hint(&Evidence {
+            environment,
+            ..base.clone()
+        }),
+        Some((3306, Protocol::Mysql))
+    );
+    let ports = vec![declared(2000, "tcp", None, "compose ports").unwrap()];
+    assert_eq!(
+        hint(&Evidence {
+            ports,
+            ..base.clone()
+        }),
+        Some((2000, Protocol::Tcp))
+    );
+    assert_eq!(
+        hint(&Evidence {
+            image: Some("redis"),
+            words: &words("redis-cli -h x ping"),
+            ..base.clone()
+        }),
+        None
+    );
+    // A loop of the shell around a client is a client, unless it starts the server in the end.
+    for (script, expected) in [
+        ("until mysql -hDB -e 'SELECT 1'; do sleep 1; done", None),
+        ("while ! mysqladmin ping -h DB; do sleep 1; done", None),
+        (
+            "until mysql -hother -e 'SELECT 1'; do sleep 1; done; exec mysqld --port 3307",
+            Some((3307, Protocol::Mysql)),
+        ),
+    ] {
+        assert_eq!(
+            hint(&Evidence {
+                image: Some("mysql:8"),
+                words: &["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+                ..base.clone()
+            }),
+            expected,
+            "{script}"
+        );
+    }
+}
+
+#[test]
+fn ports_without_a_number_in_the_address() {
+    let catalog = Catalog::embedded();
+    let ports = vec![
+        declared(8080, "tcp", None, "compose ports").unwrap(),
+        declared(80, "tcp", None, "compose ports").unwrap(),
+    ];
+    let facts = TierFacts::read(
+        &Evidence {
+            tier: "edge",
+            ports,
+            ..Evidence::default()
+        },
+        &catalog,
+    );
+    assert_eq!(
+        facts
+            .dial(None, None, false)
+            .map(|found| (found.port.get(), found.guessed)),
+        Some((80, true))
+    );
+    let kafka = TierFacts::read(
+        &Evidence {
+            tier: "k",
+            image: Some("cp-kafka"),
+            ..Evidence::default()
+        },
+        &catalog,
+    );
+    let inner = kafka.dial(NonZeroU16::new(19092), None, false).unwrap();
+    assert_eq!(inner.protocol, Protocol::Kafka);
+    let none = TierFacts::read(&Evidence::default(), &catalog);
+    assert_eq!(none.dial(None, None, false), None);
+    assert_eq!(
+        none.dial(None, Some(Protocol::Mysql), false)
+            .map(|found| found.port.get()),
+        Some(3306)
+    );
+}
