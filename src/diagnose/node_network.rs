@@ -172,6 +172,7 @@ fn telling<'d, 'e>(
 ) -> Vec<&'d Dial<'e>> {
     let own = || dials.iter().filter(|dial| *dial.edge == evidence.edge.id);
     let failed: Vec<&Dial<'_>> = own().filter(|dial| !dial.passed).collect();
+    let unstable = target_is_in_trouble(context, evidence);
     let fails_by_its_endpoints = |from: &str| {
         failed
             .iter()
@@ -186,6 +187,8 @@ fn telling<'d, 'e>(
             let works_elsewhere =
                 own().any(|other| other.passed && is_same_from_elsewhere(other, dial));
             let explained = match dial.what {
+                // What works now and not then tells times apart, not nodes.
+                Dialled::Service | Dialled::Endpoint(_) if unstable => true,
                 Dialled::Service => {
                     // What its endpoints say is nearer to the fault.
                     fails_by_its_endpoints(dial.from) || stays_on_the_node(context, evidence)
@@ -195,6 +198,19 @@ fn telling<'d, 'e>(
             !works_here && !explained && (works_elsewhere || is_one_sided(evidence, dial, dials))
         })
         .collect()
+}
+
+/// Whether what is dialled comes and goes: a workload of the target restarts or is not ready.
+fn target_is_in_trouble(context: &Context<'_>, evidence: &Evidence<'_>) -> bool {
+    let workloads = context
+        .graph
+        .tiers
+        .get(&evidence.edge.to)
+        .map_or(&[][..], |tier| tier.workloads.as_slice());
+    context
+        .subjects
+        .iter()
+        .any(|subject| workloads.contains(&subject.key) && !subject.troubles.is_empty())
 }
 
 /// The Service address does not work from the only node that looked, while each of its endpoints does from there.
@@ -364,6 +380,47 @@ status: {{phase: Running, podIP: 10.0.1.7}}
         ];
         assert!(raised(&graph, &local, probes).is_empty());
         assert!(raised(&graph, &cluster(""), vec![]).is_empty());
+    }
+
+    #[test]
+    fn a_target_that_comes_and_goes_tells_no_nodes_apart() {
+        let objects = "
+kind: Deployment
+metadata: {name: db}
+spec: {replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db}]}}}
+---
+kind: ReplicaSet
+metadata: {name: db-1, ownerReferences: [{kind: Deployment, name: db, controller: true}]}
+---
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 3306}]}
+---
+kind: Pod
+metadata: {name: db-1, labels: {app: db}, ownerReferences: [{kind: ReplicaSet, name: db-1, controller: true}]}
+spec: {nodeName: node-1, containers: [{name: db}]}
+status: {phase: Running, podIP: 10.0.1.7, containerStatuses: [{name: db, restartCount: COUNT, state: STATE, lastState: {terminated: {exitCode: 137, reason: Error}}}]}
+";
+        let graph = graph(&[EDGE]);
+        let refused = vec![
+            pass(EDGE, StepName::Dns),
+            fail(EDGE, StepName::Service, StepError::Refused),
+            at(ENDPOINT, fail(EDGE, StepName::Endpoint, StepError::Refused)),
+        ];
+        let probes = || {
+            vec![
+                probe("AP", "node-1", refused.clone()),
+                look(Look::OtherNode, probe("AP", "node-2", all_well())),
+            ]
+        };
+        let stable = objects
+            .replace("COUNT", "0")
+            .replace("STATE", "{running: {}}");
+        assert_eq!(raised(&graph, &snapshot(&stable), probes()).len(), 1);
+        let crashes = objects
+            .replace("COUNT", "9")
+            .replace("STATE", "{waiting: {reason: CrashLoopBackOff}}");
+        assert!(raised(&graph, &snapshot(&crashes), probes()).is_empty());
     }
 
     #[test]
