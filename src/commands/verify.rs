@@ -9,6 +9,7 @@ mod scope;
 mod signals;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -163,10 +164,11 @@ impl Run<'_> {
         let mut early = !self.patience(&snapshot).is_zero();
         loop {
             let graph = self.graph(&snapshot);
-            if (!early || early::all_suffer(&graph, &snapshot, api.now()))
-                && let Some(report) = Box::pin(self.look(api, &snapshot, early)).await
-            {
-                return report;
+            if !early || early::all_suffer(&graph, &snapshot, api.now()) {
+                match Box::pin(self.look(api, &graph, snapshot, early)).await {
+                    ControlFlow::Break(report) => return report,
+                    ControlFlow::Continue(seen) => snapshot = seen,
+                }
             }
             early = false;
             let patience = self.patience(&snapshot);
@@ -183,14 +185,17 @@ impl Run<'_> {
     }
 
     /// One look at every edge, and the second one at what failed; `early`: only if the first tells why what has not settled never
-    /// will.
-    async fn look(&mut self, api: &Api, snapshot: &Snapshot, early: bool) -> Option<Report> {
-        let snapshot = snapshot.clone();
-        let graph = self.graph(&snapshot);
+    /// will; else the state is given back.
+    async fn look(
+        &mut self,
+        api: &Api,
+        graph: &TierGraph,
+        snapshot: Snapshot,
+        early: bool,
+    ) -> ControlFlow<Report, Snapshot> {
         let plan_options = options::plan(self.args);
         let job_options = options::jobs(self.args, &plan_options.run);
-        let plan = plan::plan(&graph, &snapshot, &plan_options);
-        self.notes.extend(plan.notes.iter().cloned());
+        let plan = plan::plan(graph, &snapshot, &plan_options);
         let session = jobs::Session::new(api, &job_options, self.signals.cancel());
         let progress = &self.progress;
         let mut outcomes = session
@@ -198,15 +203,16 @@ impl Run<'_> {
             .await;
         let is_over = !early
             || self.signals.fired().is_some()
-            || early::is_explained(&graph, &snapshot, api.now(), &outcomes);
+            || early::is_explained(graph, &snapshot, api.now(), &outcomes);
         if !is_over {
             self.notes.extend(session.finish().await);
-            return None;
+            return ControlFlow::Continue(snapshot);
         }
+        self.notes.extend(plan.notes.iter().cloned());
         let mut seen = (snapshot, BTreeSet::new());
         if self.signals.fired().is_none() && has_failures(&outcomes) {
             let first = First {
-                graph: &graph,
+                graph,
                 plan: &plan,
                 options: &plan_options,
             };
@@ -226,7 +232,7 @@ impl Run<'_> {
             changing,
             ..self.verdict_options()
         };
-        Some(self.report(&graph, &snapshot, Some(&outcomes), &options))
+        ControlFlow::Break(self.report(graph, &snapshot, Some(&outcomes), &options))
     }
 
     /// The second look at what failed, and the same look once more where something changed meanwhile. Returns the newest state, and the edges under which

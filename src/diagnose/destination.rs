@@ -35,9 +35,8 @@ pub(super) fn client_namespace<'a>(
     edge: &Edge,
 ) -> &'a str {
     graph
-        .tiers
-        .get(&edge.from)
-        .and_then(|tier| tier.workloads.first())
+        .workloads(&edge.from)
+        .first()
         .map_or(snapshot.namespace.as_str(), |workload| {
             workload.namespace.as_str()
         })
@@ -51,9 +50,8 @@ pub(super) fn of_edge<'a>(
 ) -> Destination<'a> {
     let namespace = client_namespace(graph, snapshot, edge);
     let alias = graph
-        .tiers
-        .get(&edge.from)
-        .and_then(|tier| tier.workloads.first())
+        .workloads(&edge.from)
+        .first()
         .and_then(|workload| snapshot.template(workload))
         .and_then(|template| {
             template.spec.host_aliases.iter().find(|alias| {

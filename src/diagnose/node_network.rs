@@ -202,11 +202,7 @@ fn telling<'d, 'e>(
 
 /// Whether what is dialled comes and goes: a workload of the target restarts or is not ready.
 fn target_is_in_trouble(context: &Context<'_>, evidence: &Evidence<'_>) -> bool {
-    let workloads = context
-        .graph
-        .tiers
-        .get(&evidence.edge.to)
-        .map_or(&[][..], |tier| tier.workloads.as_slice());
+    let workloads = context.graph.workloads(&evidence.edge.to);
     context
         .subjects
         .iter()

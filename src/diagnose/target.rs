@@ -23,11 +23,7 @@ pub(super) fn client_namespace<'a>(context: &'a Context<'_>, edge: &Edge) -> &'a
 /// The workloads that run the client tier.
 #[must_use]
 pub(super) fn clients<'a>(context: &'a Context<'_>, edge: &Edge) -> &'a [WorkloadKey] {
-    context
-        .graph
-        .tiers
-        .get(&edge.from)
-        .map_or(&[], |tier| tier.workloads.as_slice())
+    context.graph.workloads(&edge.from)
 }
 
 /// The Service that the client's host names, if the API shows it.

@@ -27,6 +27,16 @@ pub struct TierGraph {
     pub from_compose: bool,
 }
 
+impl TierGraph {
+    /// The workloads that run a tier; none for a tier that is not there.
+    #[must_use]
+    pub fn workloads(&self, tier: &str) -> &[WorkloadKey] {
+        self.tiers
+            .get(tier)
+            .map_or(&[], |tier| tier.workloads.as_slice())
+    }
+}
+
 /// One tier.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Tier {

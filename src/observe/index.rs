@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use super::kinds::{
-    Endpoint, EndpointPort, EndpointSlice, Event, Labels, Metadata, OwnerReference, Pod, PodSpec,
-    Service, ServicePort, Workload, service_selects,
+    Condition, Endpoint, EndpointPort, EndpointSlice, Event, Labels, Metadata, OwnerReference, Pod,
+    PodSpec, Service, ServicePort, Workload, service_selects,
 };
 use super::{NamespaceState, Observed, ServiceKey, Snapshot, WorkloadKey};
 
@@ -89,7 +89,26 @@ pub enum HostMeaning {
     Outside,
 }
 
+impl HostMeaning {
+    /// Whether no name of the client's own namespace leads anywhere.
+    #[must_use]
+    pub const fn leads_nowhere(&self) -> bool {
+        matches!(self, Self::Missing | Self::ServiceElsewhere(_))
+    }
+}
+
 impl Snapshot {
+    /// The `Ready` condition of a node that is not ready; none of one that is, or that could not be read.
+    #[must_use]
+    pub fn unready_node(&self, name: &str) -> Option<&Condition> {
+        let node = self.nodes.iter().find(|node| node.metadata.name == name)?;
+        node.status
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == "Ready")
+            .filter(|condition| condition.status != "True")
+    }
+
     /// The workloads of a namespace: topmost owners of Pods, workloads without Pods, and bare Pods; sorted.
     #[must_use]
     pub fn workloads(&self, namespace: &str) -> Vec<WorkloadKey> {

@@ -92,22 +92,13 @@ pub(super) fn pod_state(
 
 /// Whether its node has not been ready for so long that nothing on it comes up now.
 fn node_is_away(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> Option<String> {
-    let node = snapshot
-        .nodes
-        .iter()
-        .find(|node| node.metadata.name == pod.spec.node_name)?;
-    let ready = node
-        .status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Ready")?;
-    let away = ready.status != "True"
-        && ready.last_transition_time.is_some()
-        && age(now, ready.last_transition_time) >= NODE_AWAY_SECONDS;
+    let unready = snapshot.unready_node(&pod.spec.node_name)?;
+    // An age that is not known is none.
+    let away = age(now, unready.last_transition_time) >= NODE_AWAY_SECONDS;
     away.then(|| {
         format!(
             "its node {} is not ready: {}",
-            pod.spec.node_name, ready.message
+            pod.spec.node_name, unready.message
         )
     })
 }

@@ -9,7 +9,7 @@ use super::first::{Pool, Wish, lay, spec};
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::Labels;
-use crate::observe::{HostMeaning, Snapshot, WorkloadKey, is_ready};
+use crate::observe::{Snapshot, is_ready};
 use crate::policy::{self, Decision, Route, Selectors};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 
@@ -335,7 +335,7 @@ pub fn again(
 #[must_use]
 pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Edge) -> bool {
     let seen = |snapshot: &Snapshot| {
-        let clients = workloads(graph, &edge.from);
+        let clients = graph.workloads(&edge.from);
         let namespace = clients
             .first()
             .map_or(snapshot.namespace.as_str(), |key| key.namespace.as_str());
@@ -346,7 +346,8 @@ pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Ed
             edge.port,
             edge::transport(edge.protocol),
         );
-        let targets: Vec<(String, bool)> = workloads(graph, &edge.to)
+        let targets: Vec<(String, bool)> = graph
+            .workloads(&edge.to)
             .iter()
             .flat_map(|key| snapshot.pods_of(key))
             .map(|pod| (pod.metadata.uid.clone(), is_ready(pod)))
@@ -361,18 +362,6 @@ pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Ed
     };
     let (before, after) = (seen(before), seen(after));
     // A name that nobody has is the same for whoever asks, whatever the Pods do, and Services of other namespaces come and go.
-    let nowhere = |route: &policy::Route| {
-        matches!(
-            route.meaning,
-            HostMeaning::Missing | HostMeaning::ServiceElsewhere(_)
-        )
-    };
-    !(nowhere(&before.0) && nowhere(&after.0)) && before != after
-}
-
-fn workloads<'g>(graph: &'g TierGraph, tier: &str) -> &'g [WorkloadKey] {
-    graph
-        .tiers
-        .get(tier)
-        .map_or(&[], |tier| tier.workloads.as_slice())
+    let nowhere = before.0.meaning.leads_nowhere() && after.0.meaning.leads_nowhere();
+    !nowhere && before != after
 }

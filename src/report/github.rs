@@ -17,13 +17,8 @@ pub fn render(report: &Report) -> String {
     let causes: Vec<&FindingReport> = words::causes(report).collect();
     let shown = if causes.len() > MOST { MOST - 1 } else { MOST };
     for finding in causes.iter().take(shown) {
-        let level = match finding.severity {
-            Severity::Error => "error",
-            _ if finding.severity <= report.fail_on => "error",
-            Severity::Warning => "warning",
-            Severity::Info => "notice",
-        };
-        text += &command(level, &finding.id.0, &message(finding));
+        // Whatever is a cause fails the run.
+        text += &command("error", &finding.id.0, &message(finding));
     }
     if causes.len() > shown {
         let ids: Vec<String> = causes[shown..]

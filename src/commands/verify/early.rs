@@ -31,12 +31,6 @@ pub(super) fn is_explained(
     outcomes: &Outcomes,
 ) -> bool {
     let unsettled = &snapshot.settle.unsettled;
-    let workloads = |tier: &str| {
-        graph
-            .tiers
-            .get(tier)
-            .map_or(&[][..], |tier| &tier.workloads)
-    };
     let refused = walk::evidence(graph, snapshot, Some(outcomes))
         .values()
         .filter(|evidence| {
@@ -44,11 +38,12 @@ pub(super) fn is_explained(
             evidence.status() == StepStatus::Fail
                 && edge.confidence != Confidence::Weak
                 && !edge.forbidden
-                && workloads(&edge.to)
+                && graph
+                    .workloads(&edge.to)
                     .iter()
                     .all(|target| !unsettled.contains_key(target))
         })
-        .flat_map(|evidence| workloads(&evidence.edge.from).iter().cloned())
+        .flat_map(|evidence| graph.workloads(&evidence.edge.from).iter().cloned())
         .collect();
     none_is_left(graph, snapshot, now, refused)
 }

@@ -5,17 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::graph::{Confidence, TierGraph};
-use crate::observe::{HostMeaning, Scope, Snapshot, WorkloadKey};
+use crate::observe::{Scope, Snapshot, WorkloadKey};
 
 /// The workloads of the graph's tiers; without any tier, all of the namespace.
 pub(super) fn of(graph: &TierGraph, snapshot: &Snapshot, wait: Duration) -> Scope {
-    let workloads = |tier: &str| {
-        graph
-            .tiers
-            .get(tier)
-            .into_iter()
-            .flat_map(|tier| tier.workloads.iter().cloned())
-    };
+    let workloads = |tier: &str| graph.workloads(tier).iter().cloned();
     let matter: BTreeSet<WorkloadKey> = graph
         .tiers
         .keys()
@@ -26,11 +20,7 @@ pub(super) fn of(graph: &TierGraph, snapshot: &Snapshot, wait: Duration) -> Scop
     for edge in &graph.edges {
         for client in workloads(&edge.from) {
             let meaning = snapshot.meaning(&edge.host, &client.namespace);
-            let leads_nowhere = matches!(
-                meaning,
-                HostMeaning::Missing | HostMeaning::ServiceElsewhere(_)
-            );
-            if leads_nowhere && edge.confidence != Confidence::Weak {
+            if meaning.leads_nowhere() && edge.confidence != Confidence::Weak {
                 broken.insert(client.clone());
             }
             depends

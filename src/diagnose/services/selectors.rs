@@ -356,10 +356,8 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
     // Whom its clients mean: not every tier that the selector happens to take.
     let own: BTreeSet<&WorkloadKey> = context
         .graph
-        .tiers
-        .get(&look.edge.to)
-        .into_iter()
-        .flat_map(|tier| &tier.workloads)
+        .workloads(&look.edge.to)
+        .iter()
         .chain(good.iter().filter_map(|answer| answer.workload.as_ref()))
         .collect();
     let strangers: BTreeSet<&WorkloadKey> = bad

@@ -9,17 +9,7 @@ use crate::observe::kinds::{Condition, Pod};
 /// A Pod on a node whose kubelet is gone.
 pub(super) fn node_not_ready(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
     let name = &pod.spec.node_name;
-    let node = context
-        .snapshot
-        .nodes
-        .iter()
-        .find(|node| node.metadata.name == *name)?;
-    let ready = node
-        .status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Ready")
-        .filter(|condition| condition.status != "True")?;
+    let ready = context.snapshot.unready_node(name)?;
     let mut trouble = Trouble::new(
         Code::NodeNotReady,
         pod,

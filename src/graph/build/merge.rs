@@ -51,10 +51,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
         let aliases: BTreeMap<String, String> = links
             .map(|link| (normal(&link.alias), link.service.clone()))
             .collect();
-        let workloads = graph
-            .tiers
-            .get(name)
-            .map_or(&[][..], |tier| tier.workloads.as_slice());
+        let workloads = graph.workloads(name);
         let namespace = workloads
             .first()
             .map_or(&sources.snapshot.namespace, |key| &key.namespace);
