@@ -80,6 +80,9 @@ pub(crate) fn env_file(text: &str) {
     }
 }
 
+/// The password of the environment that `address` makes.
+const SECRET: &str = "secret-of-the-test";
+
 /// Any key and value: URLs, data source names, lists. Hosts that are hosts, and no password in what may be shown.
 pub(crate) fn address(key: &str, value: &str) {
     for target in address::targets(key, value) {
@@ -89,12 +92,14 @@ pub(crate) fn address(key: &str, value: &str) {
     let environment = BTreeMap::from([
         (key.to_owned(), value.to_owned()),
         ("DB_HOST".to_owned(), value.to_owned()),
-        ("DB_PASSWORD".to_owned(), "secret-of-the-test".to_owned()),
+        ("DB_PASSWORD".to_owned(), SECRET.to_owned()),
     ]);
     for family in address::families(&environment) {
         let Some(login) = family.login else { continue };
         if let Ok(credentials) = address::credentials(&login, &environment) {
-            assert!(!format!("{credentials:?}").contains("secret-of-the-test"));
+            // A fuzzer that reads comparisons writes the very word into a user's name.
+            let given = key.contains(SECRET) || value.contains(SECRET);
+            assert!(given || !format!("{credentials:?}").contains(SECRET));
         }
     }
     let url = LoginReference::Url {

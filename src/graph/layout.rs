@@ -13,6 +13,8 @@ const BOX_HEIGHT: f64 = 40.0;
 const MARGIN: f64 = 20.0;
 /// Height that an arrow passing a rank takes, in pixels.
 const BEND_HEIGHT: f64 = 14.0;
+/// Distance from the middle of a side at which arrows touch it where some arrive and some leave, in pixels.
+const PORT_GAP: f64 = 8.0;
 /// Sweeps of ordering and of straightening.
 const SWEEPS: usize = 10;
 
@@ -51,6 +53,13 @@ struct Slot {
     y: f64,
 }
 
+impl Slot {
+    /// Height of its middle on the page, in pixels.
+    fn middle(&self) -> f64 {
+        self.y + self.height / 2.0
+    }
+}
+
 /// Lays out boxes of the given widths (pixels) and arrows between their indices. Boxes never overlap; an arrow from a box to itself is an empty list of points.
 ///
 /// # Panics
@@ -75,47 +84,63 @@ pub fn layout(widths: &[f64], arrows: &[(usize, usize)]) -> Layout {
     draw(widths, arrows, &slots, &columns, &chains)
 }
 
-/// The arrows with those turned round that close a cycle; arrows to oneself are left out (`None`).
+/// The arrows with few of them turned round, so that no cycle is left; arrows to oneself are left out (`None`).
 fn acyclic(count: usize, arrows: &[(usize, usize)]) -> Vec<Option<(usize, usize)>> {
-    let mut out: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for (from, to) in arrows.iter().filter(|(from, to)| from != to) {
-        out[*from].push(*to);
-    }
-    // Depth-first from those that nobody calls; an arrow to a box that is still open closes a cycle.
-    let mut incoming = vec![0_usize; count];
-    out.iter().flatten().for_each(|to| incoming[*to] += 1);
-    let mut starts: Vec<usize> = (0..count).collect();
-    starts.sort_by_key(|index| (incoming[*index], *index));
-    let mut closed_at = vec![usize::MAX; count];
-    let (mut state, mut clock) = (vec![0_u8; count], 0);
-    for start in starts {
-        let mut stack = vec![(start, 0)];
-        while let Some((node, next)) = stack.pop() {
-            if next == 0 && state[node] != 0 {
-                continue;
-            }
-            state[node] = 1;
-            if let Some(to) = out[node].get(next) {
-                stack.push((node, next + 1));
-                if state[*to] == 0 {
-                    stack.push((*to, 0));
-                }
-            } else {
-                state[node] = 2;
-                closed_at[node] = clock;
-                clock += 1;
-            }
-        }
-    }
-    // In an acyclic graph a caller closes after whom it calls.
+    let position = callers_first(count, arrows);
     arrows
         .iter()
-        .map(|(from, to)| match closed_at[*from].cmp(&closed_at[*to]) {
-            std::cmp::Ordering::Greater => Some((*from, *to)),
-            std::cmp::Ordering::Less => Some((*to, *from)),
+        .map(|(from, to)| match position[*from].cmp(&position[*to]) {
+            std::cmp::Ordering::Less => Some((*from, *to)),
+            std::cmp::Ordering::Greater => Some((*to, *from)),
             std::cmp::Ordering::Equal => None,
         })
         .collect()
+}
+
+/// The place of every box in a row in which few arrows run back: none where there is no cycle.
+///
+/// A box that nobody calls goes to the left end, one that calls nobody to the right one; where all that is left is part of a cycle, the box
+/// that calls most and is called least goes left. So a tier that everybody reports to stands at the right, though it asks some of them.
+///
+/// Source: Eades, Lin, Smyth, A fast and effective heuristic for the feedback arc set problem (1993).
+fn callers_first(count: usize, arrows: &[(usize, usize)]) -> Vec<usize> {
+    let mut rest: Vec<usize> = (0..count).collect();
+    let (mut left, mut right) = (Vec::with_capacity(count), Vec::new());
+    while !rest.is_empty() {
+        let (mut out, mut incoming) = (vec![0_i64; count], vec![0_i64; count]);
+        let mut is_left = vec![false; count];
+        rest.iter().for_each(|node| is_left[*node] = true);
+        for (from, to) in arrows {
+            if from != to && is_left[*from] && is_left[*to] {
+                out[*from] += 1;
+                incoming[*to] += 1;
+            }
+        }
+        let before = rest.len();
+        rest.retain(|node| {
+            if incoming[*node] == 0 {
+                left.push(*node);
+            } else if out[*node] == 0 {
+                right.push(*node);
+            }
+            incoming[*node] > 0 && out[*node] > 0
+        });
+        if rest.len() == before
+            && let Some(at) = (0..rest.len()).max_by_key(|at| {
+                (
+                    out[rest[*at]] - incoming[rest[*at]],
+                    std::cmp::Reverse(rest[*at]),
+                )
+            })
+        {
+            left.push(rest.remove(at));
+        }
+    }
+    let mut position = vec![0; count];
+    for (place, node) in left.iter().chain(right.iter().rev()).enumerate() {
+        position[*node] = place;
+    }
+    position
 }
 
 /// Longest path from the left; a box without arrows to the left moves beside whom it calls first.
@@ -250,7 +275,7 @@ fn place(slots: &mut [Slot], columns: &[Vec<usize>], before: &Neighbours, after:
                     let centres = near
                         .iter()
                         .flat_map(|near| near[*slot].iter())
-                        .map(|other| slots[*other].y + slots[*other].height / 2.0);
+                        .map(|other| slots[*other].middle());
                     mean(centres).map_or(own.y, |centre| centre - own.height / 2.0)
                 })
                 .collect();
@@ -328,13 +353,15 @@ fn draw(
             }
         })
         .collect();
+    let ports = ports(widths.len(), arrows, slots, chains);
     let routes = chains
         .iter()
         .zip(arrows)
         .map(|(chain, (from, _))| {
+            let turned = chain.first().is_some_and(|first| first != from);
             let mut points = Vec::with_capacity(chain.len() * 2);
             for (step, slot) in chain.iter().enumerate() {
-                let middle = slots[*slot].y + slots[*slot].height / 2.0;
+                let middle = slots[*slot].middle();
                 let (start, end) = match boxes.get(*slot) {
                     Some(place) => (place.x, place.x + place.width),
                     None => (
@@ -343,14 +370,14 @@ fn draw(
                     ),
                 };
                 if step > 0 {
-                    points.push((start, middle));
+                    points.push((start, middle + ports.at(*slot, Side::Left, turned)));
                 }
                 if step + 1 < chain.len() {
-                    points.push((end, middle));
+                    points.push((end, middle + ports.at(*slot, Side::Right, turned)));
                 }
             }
             // A turned arrow is drawn from its real source.
-            if chain.first().is_some_and(|first| first != from) {
+            if turned {
                 points.reverse();
             }
             points
@@ -366,6 +393,50 @@ fn draw(
         width: (x - COLUMN_GAP + MARGIN).max(2.0 * MARGIN),
         height: bottom + MARGIN,
     }
+}
+
+/// A side of a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// Where arrows touch the sides of boxes: in the middle, and where a side has arrows both ways, those that arrive beside those that leave,
+/// so that each tip is seen.
+struct Ports(BTreeMap<(usize, Side), f64>);
+
+impl Ports {
+    /// Distance from the middle, downwards in pixels, at which an arrow touches this side; `turned` when it runs to the left.
+    fn at(&self, slot: usize, side: Side, turned: bool) -> f64 {
+        let of_forward = self.0.get(&(slot, side)).copied().unwrap_or(0.0);
+        if turned { -of_forward } else { of_forward }
+    }
+}
+
+fn ports(count: usize, arrows: &[(usize, usize)], slots: &[Slot], chains: &[Vec<usize>]) -> Ports {
+    // Of each side, where the arrows that run to the right lead or come from, and those that run to the left.
+    let mut ends: BTreeMap<(usize, Side), [Vec<f64>; 2]> = BTreeMap::new();
+    for (chain, (from, _)) in chains.iter().zip(arrows) {
+        let turned = chain.first().is_some_and(|first| first != from);
+        for pair in chain.windows(2) {
+            for (slot, side, other) in [
+                (pair[0], Side::Right, pair[1]),
+                (pair[1], Side::Left, pair[0]),
+            ] {
+                if slot < count {
+                    ends.entry((slot, side)).or_default()[usize::from(turned)]
+                        .push(slots[other].middle());
+                }
+            }
+        }
+    }
+    let apart = ends.into_iter().filter_map(|(place, [forward, turned])| {
+        let (forward, turned) = (mean(forward.into_iter())?, mean(turned.into_iter())?);
+        let above = forward <= turned;
+        Some((place, if above { -PORT_GAP } else { PORT_GAP }))
+    });
+    Ports(apart.collect())
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -422,6 +493,26 @@ mod tests {
             "the arrow that closes the cycle runs to the left"
         );
         assert_eq!(layout(&[], &[]).boxes.len(), 0);
+    }
+
+    #[test]
+    fn a_tier_that_everybody_reports_to_stands_right_though_it_asks_one_of_them() {
+        // 0 → 1 → 2, all of them → 3 (a collector), and 3 → 1 (it scrapes).
+        let drawn = layout(
+            &[50.0; 4],
+            &[(0, 1), (1, 2), (0, 3), (1, 3), (2, 3), (3, 1)],
+        );
+        assert!((0..3).all(|index| drawn.boxes[index].x < drawn.boxes[3].x));
+        let (arrives, leaves) = (drawn.arrows[4].last().unwrap(), &drawn.arrows[5][0]);
+        assert!(
+            (arrives.1 - leaves.1).abs() >= PORT_GAP,
+            "on the side where it is called, what leaves has a place of its own"
+        );
+        let middle = drawn.boxes[0].y + drawn.boxes[0].height / 2.0;
+        assert!(
+            (drawn.arrows[0][0].1 - middle).abs() < 0.1,
+            "a side with arrows one way has them in its middle"
+        );
     }
 
     #[test]
