@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::finding::EdgeId;
-use crate::graph::{Confidence, Edge, Tier, TierGraph};
+use crate::graph::{Edge, Tier, TierGraph};
 use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
 use crate::plan::{Identity, Look, Outcomes, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
@@ -15,25 +15,12 @@ pub(crate) fn edge(id: &str) -> Edge {
     let (from, rest) = id.split_once("->").unwrap();
     let (to, rest) = rest.split_once(':').unwrap();
     let (port, protocol) = rest.split_once('/').unwrap();
+    let port = NonZeroU16::new(port.parse().unwrap()).unwrap();
+    let protocol = Protocol::from_name(protocol).unwrap();
     Edge {
         id: EdgeId(id.to_owned()),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        host: to.to_owned(),
-        port: NonZeroU16::new(port.parse().unwrap()).unwrap(),
-        protocol: Protocol::from_name(protocol).unwrap(),
         origin: vec![format!("compose services.{from}.links")],
-        confidence: Confidence::Declared,
-        external: false,
-        variable: None,
-        compose_said: None,
-        http: None,
-        tls: None,
-        login: None,
-        optional: false,
-        forbidden: false,
-        replica: false,
-        query: None,
+        ..Edge::new(from, to, to, port, protocol)
     }
 }
 

@@ -1,8 +1,6 @@
 //! Tiers that share no compose network and should not reach one another: edges that must not work, asked for with `--check-isolation`. Pure.
 
-use crate::finding::EdgeId;
-
-use super::{Confidence, Edge, Tier, TierGraph, identify};
+use super::{Edge, Tier, TierGraph, identify};
 
 /// Adds an edge that must not work from every tier that runs to every one that serves and shares no network with it. An optional one: it is
 /// nobody's word that it must not work, only what compose would have done.
@@ -45,24 +43,10 @@ fn edge(from: &Tier, to: &Tier) -> Option<Edge> {
         format!("{}.{}", service.name, service.namespace)
     };
     Some(Edge {
-        id: EdgeId(String::new()),
-        from: from.name.clone(),
-        to: to.name.clone(),
-        host,
-        port: server.port,
-        protocol: server.protocol,
         origin: vec!["no network in common in compose (--check-isolation)".to_owned()],
-        confidence: Confidence::Declared,
-        external: false,
-        variable: None,
-        compose_said: None,
-        http: None,
-        tls: None,
-        login: None,
         optional: true,
         forbidden: true,
-        replica: false,
-        query: None,
+        ..Edge::new(&from.name, &to.name, host, server.port, server.protocol)
     })
 }
 

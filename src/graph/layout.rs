@@ -109,7 +109,9 @@ fn callers_first(count: usize, arrows: &[(usize, usize)]) -> Vec<usize> {
     while !rest.is_empty() {
         let (mut out, mut incoming) = (vec![0_i64; count], vec![0_i64; count]);
         let mut is_left = vec![false; count];
-        rest.iter().for_each(|node| is_left[*node] = true);
+        for node in &rest {
+            is_left[*node] = true;
+        }
         for (from, to) in arrows {
             if from != to && is_left[*from] && is_left[*to] {
                 out[*from] += 1;

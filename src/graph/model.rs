@@ -142,6 +142,39 @@ pub struct Edge {
     pub query: Option<String>,
 }
 
+impl Edge {
+    /// A declared edge of which nothing more is known. Its identity is empty until all edges of the graph are there.
+    #[must_use]
+    pub fn new(
+        from: impl Into<String>,
+        to: impl Into<String>,
+        host: impl Into<String>,
+        port: NonZeroU16,
+        protocol: Protocol,
+    ) -> Self {
+        Self {
+            id: EdgeId(String::new()),
+            from: from.into(),
+            to: to.into(),
+            host: host.into(),
+            port,
+            protocol,
+            origin: Vec::new(),
+            confidence: Confidence::Declared,
+            external: false,
+            variable: None,
+            compose_said: None,
+            http: None,
+            tls: None,
+            login: None,
+            optional: false,
+            forbidden: false,
+            replica: false,
+            query: None,
+        }
+    }
+}
+
 /// A host outside that no edge is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outside {

@@ -5,7 +5,6 @@ use std::num::NonZeroU16;
 use crate::address::HttpQuestion;
 use crate::catalog::Catalog;
 use crate::config::{AddedEdge, Config, EdgeSettings};
-use crate::finding::EdgeId;
 use crate::graph::{Confidence, Edge, Tier, TierGraph};
 use crate::observe::Snapshot;
 use crate::protocol::Protocol;
@@ -102,27 +101,12 @@ fn add(
         set(edge, settings, config, *line);
         return;
     }
+    let protocol = settings
+        .protocol
+        .unwrap_or_else(|| protocol(tier, port, catalog));
     let mut edge = Edge {
-        id: EdgeId(String::new()),
-        from: from.clone(),
-        to: to.clone(),
-        host,
-        port,
-        protocol: settings
-            .protocol
-            .unwrap_or_else(|| protocol(tier, port, catalog)),
-        origin: Vec::new(),
-        confidence: Confidence::Declared,
         external: tier.is_none(),
-        variable: None,
-        compose_said: None,
-        http: None,
-        tls: None,
-        login: None,
-        optional: false,
-        forbidden: false,
-        replica: false,
-        query: None,
+        ..Edge::new(from, to, host, port, protocol)
     };
     set(&mut edge, settings, config, *line);
     graph.edges.push(edge);

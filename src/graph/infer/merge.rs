@@ -169,24 +169,16 @@ fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
     let health = health(&draft.to).filter(|health| health.port == draft.port);
     let http = web.then(|| question(draft.path, health)).flatten();
     Edge {
-        id: EdgeId(String::new()),
         replica: is_replica(&draft.to) || is_replica(&draft.host),
-        from: draft.from,
-        to: draft.to,
-        host: draft.host,
-        port: draft.port,
-        protocol: draft.protocol,
         origin: draft.origin,
         confidence: draft.confidence,
         external: draft.external,
         variable: draft.variable,
-        compose_said: None,
         http,
         tls: draft.tls,
         login: draft.login,
         optional: draft.optional,
-        forbidden: false,
-        query: None,
+        ..Edge::new(draft.from, draft.to, draft.host, draft.port, draft.protocol)
     }
 }
 

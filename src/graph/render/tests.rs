@@ -19,25 +19,13 @@ fn tier(name: &str) -> Tier {
 }
 
 fn edge(from: &str, to: &str, host: &str, confidence: Confidence) -> Edge {
+    let port = NonZeroU16::new(3306).unwrap();
     Edge {
         id: EdgeId(format!("{from}->{to}:3306/mysql")),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        host: host.to_owned(),
-        port: NonZeroU16::new(3306).unwrap(),
-        protocol: Protocol::Mysql,
         origin: vec![format!("env DB_HOST of deployment/{}", from.to_lowercase())],
         confidence,
-        external: false,
         variable: Some("DB_HOST".to_owned()),
-        compose_said: None,
-        http: None,
-        tls: None,
-        login: None,
-        optional: false,
-        forbidden: false,
-        replica: false,
-        query: None,
+        ..Edge::new(from, to, host, port, Protocol::Mysql)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::num::NonZeroU16;
 
 use crate::address::HttpQuestion;
-use crate::finding::EdgeId;
 use crate::graph::infer::is_replica;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Outside};
 use crate::protocol::Protocol;
@@ -205,24 +204,15 @@ impl Client<'_> {
         }
         self.drafts.push(Draft {
             edge: Edge {
-                id: EdgeId(String::new()),
-                from: self.name.to_owned(),
-                to,
-                host: mention.host.clone(),
-                port,
-                protocol,
                 origin: vec![mention.origin.clone()],
                 confidence: mention.confidence,
                 external,
                 variable: mention.variable.clone(),
-                compose_said: None,
                 http: client_question(mention),
                 tls: mention.tls,
                 login: mention.login.clone(),
-                optional: false,
-                forbidden: false,
                 replica: is_replica(&mention.host),
-                query: None,
+                ..Edge::new(self.name, to, &mention.host, port, protocol)
             },
             in_compose: false,
             deployed: true,
