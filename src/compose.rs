@@ -42,6 +42,8 @@ pub use model::*;
 pub use resolved::resolved;
 pub use words::split_words;
 
+pub(crate) use dockerfile::installed;
+
 use environment::{Variables, normal_name, of_project, project_name};
 use load::{Loader, unset_warnings};
 use service::Reader;
@@ -100,8 +102,8 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, Com
         sources: loader.sources,
         ..ComposeFile::default()
     };
-    let configs = match root.get("configs").map(|node| &node.value) {
-        Some(Value::Map(configs)) => Some(configs),
+    let declared = |kind: &str| match root.get(kind).map(|node| &node.value) {
+        Some(Value::Map(declared)) => Some(declared),
         _ => None,
     };
     let mut reader = Reader {
@@ -109,7 +111,9 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, Com
         environment: &environment,
         directory: &directory,
         working_directory: &options.working_directory,
-        configs,
+        configs: declared("configs"),
+        volumes: declared("volumes"),
+        secrets: declared("secrets"),
         warnings,
     };
     services(
@@ -272,6 +276,41 @@ mod tests {
             messages(&model),
             ["compose.yaml:7:9: none.conf, which is mounted at /none, is not here"]
         );
+    }
+
+    #[test]
+    fn volumes_and_secrets_that_nobody_declares_are_refused_where_they_stand() {
+        let error = |keys: &str| {
+            let text =
+                format!("services:\n  web:\n    image: x\n    {keys}\nvolumes: {{data: }}\n");
+            let files = memory::MemoryFiles::new(&[("/p/compose.yaml", &text)]);
+            let options = LoadOptions {
+                working_directory: "/p".into(),
+                ..LoadOptions::default()
+            };
+            load(&options, &files).err().map(|error| error.to_string())
+        };
+        for (keys, what) in [
+            ("volumes: ['data:/d', 'other:/o:ro']", "the volume `other`"),
+            (
+                "volumes: [{type: volume, source: other, target: /o}]",
+                "the volume `other`",
+            ),
+            ("secrets: [key]", "the secret `key`"),
+            ("secrets: [{source: key, target: k}]", "the secret `key`"),
+        ] {
+            let told = error(keys).unwrap();
+            assert!(
+                told.contains("compose.yaml:4:") && told.contains(what),
+                "{told}"
+            );
+        }
+        for keys in [
+            "volumes: ['data:/d', /anonymous, './x:/y', {type: tmpfs, target: /t}, 'C:\\x:/y']",
+            "profiles: [off]\n    volumes: ['other:/o']",
+        ] {
+            assert_eq!(error(keys), None, "{keys}");
+        }
     }
 
     #[test]

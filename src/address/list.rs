@@ -13,6 +13,13 @@ pub(super) fn urls(text: &str) -> Vec<String> {
     for word in text.split(|c: char| {
         c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '[' | ']' | '<' | '>' | '|')
     }) {
+        // ActiveMQ's `failover:(nio://a:61616,tcp://b:61616)?timeout=3000`.
+        let word = match word.split_once(":(") {
+            Some((lead, inner)) if !lead.contains([':', '/', '@']) && inner.contains("://") => {
+                inner.split(')').next().unwrap_or(inner)
+            }
+            _ => word,
+        };
         // IPv6 literals keep their brackets only if the text is one URL; lists of those do not occur in practice.
         for part in split_list(word) {
             if part.contains("://") {

@@ -61,8 +61,9 @@ struct ImageDials {
 pub struct ImageDial {
     /// Host.
     pub host: String,
-    /// Port.
-    pub port: NonZeroU16,
+    /// Port; without one, where the tier of that name serves.
+    #[serde(default)]
+    pub port: Option<NonZeroU16>,
     /// Variables any of which changes that.
     #[serde(default)]
     pub unless: Vec<String>,

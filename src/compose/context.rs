@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::model::{Files, MountedFile};
+use super::model::{Copied, Files, MountedFile};
 use super::paths;
 
 /// Larger files are no configuration.
@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// No build has more configuration than that.
 const MAX_FILES: usize = 24;
 /// Where builds keep their configuration.
-const FOLDERS: [&str; 14] = [
+const FOLDERS: [&str; 15] = [
     "",
     "nginx",
     "nginx/conf.d",
@@ -26,12 +26,36 @@ const FOLDERS: [&str; 14] = [
     "docker",
     "docker/nginx",
     "templates",
+    "src",
     "src/main/resources",
+];
+/// Where programs in an image read their configuration: parts of a path, and its ends.
+const PLACES: [&str; 8] = [
+    "/etc/",
+    "/conf.d",
+    "/conf/",
+    "/config",
+    "/sites-",
+    "/templates",
+    "caddyfile",
+    "haproxy",
+];
+const ENDS: [&str; 10] = [
+    ".conf",
+    ".cfg",
+    ".cnf",
+    ".ini",
+    ".toml",
+    ".yml",
+    ".yaml",
+    ".properties",
+    ".template",
+    ".json",
 ];
 /// The same in the project's own folder, which belongs to no single service.
 const ROOT_FOLDERS: [&str; 2] = ["", "src/main/resources"];
 /// Beginnings and ends of their names, in lower case.
-const NAMES: [(&str, &str); 28] = [
+const NAMES: [(&str, &str); 37] = [
     ("nginx", ".conf"),
     ("nginx", ".template"),
     ("default", ".conf"),
@@ -50,6 +74,16 @@ const NAMES: [(&str, &str); 28] = [
     ("appsettings", ".json"),
     ("prometheus", ".yml"),
     ("prometheus", ".yaml"),
+    // Frameworks' own.
+    ("database", ".yml"),
+    ("config", ".toml"),
+    ("config", ".yml"),
+    ("config", ".yaml"),
+    ("config", ".ini"),
+    ("settings", ".py"),
+    ("setupproxy", ".js"),
+    ("vite.config", ""),
+    ("proxy.conf", ".json"),
     // What a program is built from: its libraries tell what it talks to.
     ("package", ".json"),
     ("requirements", ".txt"),
@@ -80,11 +114,14 @@ pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -
         let Ok(names) = files.list(&place) else {
             continue;
         };
+        // Among sources only what tells a development server where the rest is.
+        let code = place.ends_with("src");
         // The project's own `.env` is compose's, and names all that there is.
         let own = |name: &str| name == ".env" && place == folder && folder != working_directory;
         for name in names
             .iter()
             .filter(|name| is_configuration(name) || own(name))
+            .filter(|name| !code || name.to_ascii_lowercase().starts_with("setupproxy"))
         {
             let path = place.join(name);
             let Ok(text) = files.read(&path) else {
@@ -102,6 +139,87 @@ pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -
         }
     }
     found
+}
+
+/// Reads what a Dockerfile copies from its context to where programs read their configuration.
+pub(super) fn copied(
+    files: &dyn Files,
+    copies: &[Copied],
+    context: &Path,
+    working_directory: &Path,
+) -> Vec<MountedFile> {
+    let mut found: Vec<MountedFile> = Vec::new();
+    for copy in copies {
+        let lower = copy.target.to_ascii_lowercase();
+        if !PLACES.iter().any(|place| lower.contains(place))
+            && !ENDS.iter().any(|end| lower.ends_with(end))
+        {
+            continue;
+        }
+        if let Some(text) = &copy.text {
+            found.push(MountedFile {
+                target: copy.target.clone(),
+                source: "the Dockerfile".to_owned(),
+                direct: true,
+                text: text.clone(),
+            });
+        }
+        for source in &copy.sources {
+            let path = paths::join(context, source.trim_start_matches('/'));
+            if !path.starts_with(context) {
+                continue;
+            }
+            let into = copy.target.trim_end_matches('/');
+            let inside = |name: &str| format!("{into}/{name}");
+            match files.list(&path) {
+                // The whole context is code; of a folder its own files count.
+                Ok(_) if path == context => {}
+                Ok(names) => {
+                    for name in names {
+                        one(
+                            files,
+                            &path.join(&name),
+                            inside(&name),
+                            working_directory,
+                            &mut found,
+                        );
+                    }
+                }
+                Err(_) => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    let folder = copy.target.ends_with('/') || copy.sources.len() > 1;
+                    let target = if folder {
+                        inside(&name)
+                    } else {
+                        into.to_owned()
+                    };
+                    one(files, &path, target, working_directory, &mut found);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// One file that lies in the image; not what cannot be read, is large or no text.
+fn one(
+    files: &dyn Files,
+    path: &Path,
+    target: String,
+    working_directory: &Path,
+    found: &mut Vec<MountedFile>,
+) {
+    let Ok(text) = files.read(path) else {
+        return;
+    };
+    if text.len() <= MAX_BYTES && !text.contains('\0') && found.len() < MAX_FILES {
+        found.push(MountedFile {
+            target,
+            source: paths::shown(path, working_directory),
+            direct: true,
+            text,
+        });
+    }
 }
 
 fn is_configuration(name: &str) -> bool {
@@ -127,6 +245,40 @@ fn is_configuration(name: &str) -> bool {
 mod tests {
     use super::super::memory::MemoryFiles;
     use super::*;
+
+    #[test]
+    fn what_is_copied_to_a_place_of_configuration_is_read_whatever_its_name() {
+        let files = MemoryFiles::new(&[
+            ("/p/web/conf", "a"),
+            ("/p/web/sites/app", "b"),
+            ("/p/web/main.py", "c"),
+        ]);
+        let copy = |source: &str, target: &str| Copied {
+            sources: vec![source.to_owned()],
+            target: target.to_owned(),
+            text: None,
+        };
+        let copies = [
+            copy("conf", "/etc/nginx/conf.d/default.conf"),
+            copy("./sites/app", "/etc/nginx/sites-enabled/"),
+            copy("main.py", "/app/main.py"),
+            copy(".", "/etc/x"),
+            copy("none", "/etc/none"),
+        ];
+        let read: Vec<(String, String)> =
+            copied(&files, &copies, Path::new("/p/web"), Path::new("/p"))
+                .into_iter()
+                .map(|file| (file.target, file.text))
+                .collect();
+        let expected = [
+            ("/etc/nginx/conf.d/default.conf", "a"),
+            ("/etc/nginx/sites-enabled/app", "b"),
+        ];
+        assert_eq!(
+            read,
+            expected.map(|(path, text)| (path.to_owned(), text.to_owned()))
+        );
+    }
 
     #[test]
     fn only_known_names_in_known_places_are_read() {

@@ -1,9 +1,9 @@
-//! A Dockerfile → what matters of its last stage: `EXPOSE`, `ENV`, `ENTRYPOINT`, `CMD`, the base image. Pure.
+//! A Dockerfile → what matters of its last stage: `EXPOSE`, `ENV`, `ENTRYPOINT`, `CMD`, `COPY`, installed libraries, the base image. Pure.
 
 use std::collections::BTreeMap;
 
 use super::interpolate::interpolate;
-use super::model::Build;
+use super::model::{Build, Copied};
 use super::ports::exposed;
 use super::words::split_words;
 
@@ -12,7 +12,23 @@ use super::words::split_words;
 struct Stage {
     build: Build,
     name: Option<String>,
+    /// `WORKDIR`.
+    folder: String,
 }
+
+/// Commands that install libraries of a program.
+const INSTALLERS: [&str; 10] = [
+    "docker-php-ext-install",
+    "install-php-extensions",
+    "pecl install",
+    "pip install",
+    "pip3 install",
+    "npm install",
+    "yarn add",
+    "pnpm add",
+    "gem install",
+    "go get",
+];
 
 /// Reads the last stage, or the one that `target` names. What cannot be understood is left out: the image itself decides.
 pub(super) fn read(
@@ -22,7 +38,7 @@ pub(super) fn read(
 ) -> Build {
     let mut stages: Vec<Stage> = Vec::new();
     let mut values = arguments.clone();
-    for line in logical_lines(text) {
+    for (line, here) in logical_lines(text) {
         let (instruction, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
         let rest = rest.trim();
         match instruction.to_ascii_uppercase().as_str() {
@@ -63,6 +79,22 @@ pub(super) fn read(
                     }
                 }
             }
+            "WORKDIR" => {
+                if let Some(stage) = stages.last_mut() {
+                    stage.folder = absolute(&stage.folder, &expand(rest, &values));
+                }
+            }
+            "COPY" | "ADD" => {
+                if let Some(stage) = stages.last_mut() {
+                    let copy = copy(&expand(rest, &values), here, &stage.folder);
+                    stage.build.copies.extend(copy);
+                }
+            }
+            "RUN" => {
+                if let Some(stage) = stages.last_mut() {
+                    stage.build.installs.extend(installed(rest));
+                }
+            }
             "ENTRYPOINT" => {
                 if let Some(stage) = stages.last_mut() {
                     stage.build.entrypoint = command(rest);
@@ -101,23 +133,75 @@ fn from(rest: &str, earlier: &[Stage]) -> Stage {
         [_, keyword, name, ..] if keyword.eq_ignore_ascii_case("as") => Some((*name).to_owned()),
         _ => None,
     };
-    let build = earlier
-        .iter()
-        .rev()
-        .find(|stage| {
-            stage
-                .name
-                .as_deref()
-                .is_some_and(|known| known.eq_ignore_ascii_case(image))
-        })
-        .map_or_else(
-            || Build {
+    let before = earlier.iter().rev().find(|stage| {
+        stage
+            .name
+            .as_deref()
+            .is_some_and(|known| known.eq_ignore_ascii_case(image))
+    });
+    match before {
+        Some(stage) => Stage {
+            name,
+            ..stage.clone()
+        },
+        None => Stage {
+            build: Build {
                 base_image: (!image.is_empty()).then(|| image.to_owned()),
                 ..Build::default()
             },
-            |stage| stage.build.clone(),
-        );
-    Stage { build, name }
+            name,
+            folder: "/".to_owned(),
+        },
+    }
+}
+
+/// A `COPY` or `ADD` from the context; one from another stage or image tells nothing that is here.
+fn copy(rest: &str, here: Option<String>, folder: &str) -> Option<Copied> {
+    let mut rest = rest;
+    while let Some(option) = rest.strip_prefix("--") {
+        if option.starts_with("from=") {
+            return None;
+        }
+        rest = rest.split_once(char::is_whitespace)?.1.trim_start();
+    }
+    let mut words: Vec<String> = serde_json::from_str(rest)
+        .unwrap_or_else(|_| rest.split_whitespace().map(str::to_owned).collect());
+    let target = words.pop().filter(|_| !words.is_empty())?;
+    if here.is_some() {
+        words.clear();
+    }
+    Some(Copied {
+        sources: words,
+        target: absolute(folder, &target),
+        text: here,
+    })
+}
+
+fn absolute(folder: &str, path: &str) -> String {
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!(
+            "{}/{}",
+            folder.trim_end_matches('/'),
+            path.trim_start_matches("./")
+        )
+    }
+}
+
+/// The words behind the installers of a `RUN` line or any other command.
+pub(crate) fn installed(command: &str) -> Vec<String> {
+    command
+        .split(['&', ';', '|', '\n'])
+        .filter_map(|part| {
+            INSTALLERS
+                .iter()
+                .find_map(|name| part.split_once(name).map(|(_, after)| after))
+        })
+        .flat_map(str::split_whitespace)
+        .filter(|word| !word.starts_with('-'))
+        .map(|word| word.trim_matches(['"', '\'']).to_owned())
+        .collect()
 }
 
 /// `A=1 B="x y"`, or the old form `A x y`.
@@ -141,11 +225,12 @@ fn expand(text: &str, values: &BTreeMap<String, String>) -> String {
     interpolate(text, &lookup, &mut |_| {}).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Lines without comments, with those that end in a backslash joined.
-fn logical_lines(text: &str) -> Vec<String> {
-    let mut out = Vec::new();
+/// Lines without comments, with those that end in a backslash joined; each with the text of its here-document.
+fn logical_lines(text: &str) -> Vec<(String, Option<String>)> {
+    let mut out: Vec<(String, Option<String>)> = Vec::new();
     let mut current = String::new();
-    for line in text.lines() {
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
         let line = line.trim();
         if line.starts_with('#') || (line.is_empty() && current.is_empty()) {
             continue;
@@ -155,13 +240,37 @@ fn logical_lines(text: &str) -> Vec<String> {
             current.push(' ');
         } else {
             current.push_str(line);
-            out.push(std::mem::take(&mut current));
+            let here = here_word(&current).map(|end| {
+                let text: Vec<&str> = lines
+                    .by_ref()
+                    .take_while(|line| line.trim() != end)
+                    .collect();
+                text.join("\n")
+            });
+            out.push((std::mem::take(&mut current), here));
         }
     }
     if !current.is_empty() {
-        out.push(current);
+        out.push((current, None));
     }
     out
+}
+
+/// The word that ends the here-document of an instruction: `COPY <<EOF /x`, `RUN <<-"END"`.
+fn here_word(line: &str) -> Option<String> {
+    let takes = ["COPY", "ADD", "RUN"].iter().any(|name| {
+        line.get(..name.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(name))
+    });
+    let (_, after) = line.split_once("<<").filter(|_| takes)?;
+    let word = after.trim_start_matches('-').split_whitespace().next()?;
+    let word = word.trim_matches(['"', '\'']);
+    // `cat <<<text` is none.
+    (!word.is_empty()
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+    .then(|| word.to_owned())
 }
 
 #[cfg(test)]
@@ -194,6 +303,44 @@ mod tests {
         );
         assert_eq!(build.entrypoint, ["/wait.sh", "db:5432"]);
         assert_eq!(build.command, ["python app.py --port 81"]);
+    }
+
+    #[test]
+    fn what_is_copied_and_installed_is_read() {
+        let build = read(
+            "FROM node AS b\nCOPY x /y\nFROM nginx\nWORKDIR /etc/nginx\nCOPY --from=b /dist /html\nCOPY --chown=a:b conf ./conf.d/default.conf\n\
+             ADD [\"a b\", \"/z/\"]\nCOPY <<EOF /etc/app.conf\nEXPOSE 5\nEOF\nRUN apt-get update && docker-php-ext-install pdo_mysql \\\n  mysqli\n",
+            None,
+            &BTreeMap::new(),
+        );
+        let copies: Vec<(Vec<String>, &str, Option<&str>)> = build
+            .copies
+            .iter()
+            .map(|copy| {
+                (
+                    copy.sources.clone(),
+                    copy.target.as_str(),
+                    copy.text.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            copies,
+            [
+                (
+                    vec!["conf".to_owned()],
+                    "/etc/nginx/conf.d/default.conf",
+                    None
+                ),
+                (vec!["a b".to_owned()], "/z/", None),
+                (vec![], "/etc/app.conf", Some("EXPOSE 5")),
+            ]
+        );
+        assert_eq!(build.installs, ["pdo_mysql", "mysqli"]);
+        assert!(
+            build.exposed.is_empty(),
+            "a here-document is no instruction"
+        );
     }
 
     #[test]

@@ -166,8 +166,26 @@ pub struct Build {
     pub command: Vec<String>,
     /// Image of the last `FROM`, if it is no earlier stage.
     pub base_image: Option<String>,
-    /// Configuration files beside the Dockerfile, by well-known names.
+    /// Configuration files: those that the Dockerfile copies to a place of configuration, and beside it those of well-known names.
     pub files: Vec<MountedFile>,
+    /// `args` of the compose file.
+    pub arguments: BTreeMap<String, String>,
+    /// What the last stage copies from the context.
+    pub copies: Vec<Copied>,
+    /// Words of `RUN` lines that install libraries (`docker-php-ext-install pdo_mysql`).
+    pub installs: Vec<String>,
+}
+
+/// One `COPY` or `ADD` of a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Copied {
+    /// Paths in the context; empty for a text that stands in the Dockerfile itself.
+    pub sources: Vec<String>,
+    /// Where it lies in the image.
+    pub target: String,
+    /// The text of a here-document.
+    #[serde(skip)]
+    pub text: Option<String>,
 }
 
 /// One of `links`.

@@ -8,7 +8,7 @@ use super::model::{MountedFile, Service, Warning, WarningKind};
 use super::paths;
 use super::service::Reader;
 use super::shape::Field;
-use super::tree::Value;
+use super::tree::{Map, Value};
 
 /// Larger files are no configuration.
 const MAX_BYTES: usize = 256 * 1024;
@@ -44,6 +44,9 @@ pub(super) fn read(
     if let Some(field) = service.get("volumes") {
         let mut mounts: Vec<(Mount, Field<'_>)> = Vec::new();
         for item in field.items("a list of volumes")? {
+            if let Some(name) = named(&item)? {
+                declared(&item, "volume", &name, reader.volumes)?;
+            }
             let Some(mount) = bind(&item)? else {
                 continue;
             };
@@ -59,12 +62,55 @@ pub(super) fn read(
             }
         }
     }
+    if let Some(field) = service.get("secrets") {
+        for item in field.items("a list of secrets")? {
+            let name = match item.get("source") {
+                Some(source) => source.text()?,
+                None => item.text()?,
+            };
+            declared(&item, "secret", &name, reader.secrets)?;
+        }
+    }
     if let Some(field) = service.get("configs") {
         for item in field.items("a list of configs")? {
             config(reader, &item, out)?;
         }
     }
     Ok(())
+}
+
+/// Nobody makes what is named only where it is used: compose refuses such a file.
+fn declared(
+    item: &Field<'_>,
+    kind: &str,
+    name: &str,
+    all: Option<&Map>,
+) -> Result<(), ComposeError> {
+    if all.is_some_and(|all| all.get(name).is_some()) {
+        return Ok(());
+    }
+    Err(item.error(
+        &format!("the {kind} `{name}`"),
+        &format!("a {kind} that the top-level `{kind}s` declares"),
+    ))
+}
+
+/// The name of a volume that the project declares; an anonymous one has none.
+fn named(item: &Field<'_>) -> Result<Option<String>, ComposeError> {
+    let name = match &item.node.value {
+        Value::Text(text) => {
+            let windows = text.as_bytes().get(1) == Some(&b':');
+            text.split_once(':')
+                .map(|(source, _)| source.to_owned())
+                .filter(|source| !windows && !paths::is_host_path(source))
+        }
+        Value::Map(_) => {
+            let text = |key: &str| item.get(key).map(|field| field.text()).transpose();
+            text("source")?.filter(|_| matches!(text("type"), Ok(Some(kind)) if kind == "volume"))
+        }
+        _ => None,
+    };
+    Ok(name.filter(|name| !name.is_empty()))
 }
 
 fn bind(item: &Field<'_>) -> Result<Option<Mount>, ComposeError> {
@@ -193,11 +239,11 @@ fn config(
         (source.text()?, target)
     };
     let target = target.unwrap_or_else(|| format!("/{name}"));
-    let Some(declared) = reader.configs.and_then(|configs| configs.get(&name)) else {
+    let Some(entry) = reader.configs.and_then(|configs| configs.get(&name)) else {
         let problem = format!("the config `{name}`");
         return Err(item.error(&problem, "a config that the top-level `configs` declares"));
     };
-    let declared = Field::new(declared, format!("configs.{name}"));
+    let declared = Field::new(entry, format!("configs.{name}"));
     let text = |key: &str| declared.get(key).map(|field| field.text()).transpose();
     if let Some(content) = text("content")? {
         if content.len() <= MAX_BYTES {

@@ -32,6 +32,10 @@ pub(super) struct Reader<'a> {
     pub(super) working_directory: &'a Path,
     /// The top-level `configs`.
     pub(super) configs: Option<&'a Map>,
+    /// The top-level `volumes`.
+    pub(super) volumes: Option<&'a Map>,
+    /// The top-level `secrets`.
+    pub(super) secrets: Option<&'a Map>,
     /// What was noticed.
     pub(super) warnings: Vec<Warning>,
 }
@@ -196,9 +200,22 @@ impl Reader<'_> {
         let read = dockerfile
             .map(|text| super::dockerfile::read(&text, target.as_deref(), &arguments))
             .unwrap_or_default();
+        let mut all = if local {
+            let root = paths::join(self.working_directory, &folder);
+            super::context::copied(self.files, &read.copies, &root, self.working_directory)
+        } else {
+            Vec::new()
+        };
+        // The same file is read once, as what lies in the image.
+        let beside: Vec<_> = files
+            .into_iter()
+            .filter(|file| all.iter().all(|copied| copied.source != file.source))
+            .collect();
+        all.extend(beside);
         Ok(Build {
             context,
-            files,
+            files: all,
+            arguments,
             ..read
         })
     }

@@ -101,7 +101,11 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     } = work;
     Inferred {
         tiers: all(file)
-            .map(|service| (service.name.clone(), tiers::tier(file, service, &facts)))
+            .map(|service| {
+                let dialled = drafts.to(&service.name).any(|draft| !draft.guessed);
+                let tier = tiers::tier(file, service, &facts, dialled);
+                (service.name.clone(), tier)
+            })
             .collect(),
         edges: drafts.edges(&|tier| {
             facts
@@ -218,12 +222,12 @@ impl Work<'_> {
             {
                 continue;
             }
-            // Beside the Dockerfile is not yet in the image.
+            // Beside the Dockerfile is not yet in the image; what it copies to where a server reads it is.
             let built = service.build.iter().flat_map(|build| &build.files);
-            if built
-                .into_iter()
-                .any(|file| raw.place == Place::File(file.target.clone()))
-            {
+            if built.into_iter().any(|file| {
+                let read = file.direct && file.target.starts_with("/etc/");
+                !read && raw.place == Place::File(file.target.clone())
+            }) {
                 raw.confidence = raw.confidence.min(Confidence::Likely);
             }
             self.admit(service, raw);
@@ -417,7 +421,7 @@ impl Work<'_> {
             let Some(service) = file
                 .services
                 .get(&draft.from)
-                .filter(|service| tiers::ends(file, service, facts.get(&service.name)))
+                .filter(|service| tiers::ends(file, service, facts.get(&service.name), false))
             else {
                 return true;
             };

@@ -111,6 +111,9 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let ends = |all: &[&str]| all.iter().any(|end| name.ends_with(end));
     let folder = lower.split('/').any(|part| FOLDERS.contains(&part));
+    if name == "package.json" && !folder {
+        return development_proxy(text, names);
+    }
     let compose = name.contains("compose") && ends(&[".yml", ".yaml"]);
     if folder || compose || ends(&SKIPPED) || TOOLS.iter().any(|tool| name.starts_with(tool)) {
         return Vec::new();
@@ -144,6 +147,23 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         }
     }
     found
+}
+
+/// `"proxy": "http://backend:8000"` of a package.json: where the development server of a web page sends what it does not have.
+fn development_proxy(text: &str, names: &NameTable) -> Vec<Hit> {
+    let read: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let Some(url) = read.as_ref().and_then(|read| read.get("proxy")?.as_str()) else {
+        return Vec::new();
+    };
+    address::targets("proxy", url)
+        .into_iter()
+        .filter(|target| names.resolve(&target.host).is_some())
+        .map(|target| Hit {
+            key: "proxy".to_owned(),
+            target,
+            confidence: Confidence::Likely,
+        })
+        .collect()
 }
 
 /// A shell script: its words.
@@ -217,6 +237,43 @@ mod tests {
         );
         assert_eq!(count("/app/main.py", "x = 'postgres://db/x'"), 1);
         assert_eq!(count("/app/config.yml", "url: http://db:80"), 1);
+    }
+
+    #[test]
+    fn the_proxy_of_a_development_server_and_connection_strings_are_read() {
+        let read = |path: &str, text: &str| -> Vec<(String, u16)> {
+            scan(path, text, &Source::default(), &names())
+                .into_iter()
+                .map(|hit| (hit.target.host, hit.target.port.map_or(0, NonZeroU16::get)))
+                .collect()
+        };
+        let db = |port: u16| vec![("db".to_owned(), port)];
+        assert_eq!(
+            read(
+                "/app/package.json",
+                r#"{"name": "db", "proxy": "http://db:8000"}"#
+            ),
+            db(8000)
+        );
+        assert!(
+            read(
+                "/app/package.json",
+                r#"{"scripts": {"x": "curl http://db:1"}}"#
+            )
+            .is_empty()
+        );
+        let settings = r#"{"ConnectionStrings": {"A": "Host=db;Port=5433;Username=u;Database=x"}}"#;
+        assert_eq!(read("/app/appsettings.json", settings), db(5433));
+        let xml = r#"<add name="A" connectionString="Server=db,1434;Database=x;User Id=sa;Password=p" />"#;
+        assert_eq!(read("/app/web.config", xml), db(1434));
+        assert_eq!(
+            read(
+                "/app/config.yml",
+                "dsn: \"host=db port=5434 user=u dbname=x\""
+            ),
+            db(5434)
+        );
+        assert!(read("/app/config.yml", "dsn: \"host=other port=1 user=u\"").is_empty());
     }
 
     #[test]

@@ -193,10 +193,14 @@ impl<'a> Project<'a> {
                 continue;
             };
             let origin = format!("compose services.{}.depends_on", from.name);
-            let ends = tiers::ends(self.file, to, self.facts.get(name));
+            let dialled = drafts.to(name).any(|draft| !draft.guessed);
+            let ends = tiers::ends(self.file, to, self.facts.get(name), dialled);
+            // A name that `extra_hosts` gives to an address of its own leads elsewhere.
+            let elsewhere = names::NameTable::of_client(self.file, from).is_pinned(name);
             // `volumes_from`, `ipc`, `pid`, `network_mode` imply an order, and no connection.
             if depends.implied_by.is_some()
                 || ends
+                || elsewhere
                 || to.name == from.name
                 || names::same_namespace(from, to)
             {
@@ -293,6 +297,21 @@ impl<'a> Project<'a> {
                     .or_insert_with(|| (library, file.source.clone()));
             }
         }
+        let mut installs: Vec<String> = from
+            .build
+            .iter()
+            .flat_map(|build| build.installs.clone())
+            .collect();
+        for word in tiers::words(from) {
+            installs.extend(crate::compose::installed(&word));
+        }
+        for library in installs {
+            if let Some(protocol) = libraries::driver(&library) {
+                found
+                    .entry(protocol)
+                    .or_insert_with(|| (library, "what its image installs".to_owned()));
+            }
+        }
         for (protocol, (library, file)) in found {
             let stores: Vec<&Service> = self
                 .file
@@ -366,6 +385,9 @@ impl<'a> Project<'a> {
         let fellows = from.docker_socket && to.docker_socket;
         let served = self.is_store(&from.name) || self.only_answers(&from.name);
         let idle = own::is_idle(&tiers::words(from));
+        // A web server that only hands requests on has no client of a store; what a page in a browser calls, it calls from outside.
+        let hands_on = store && is_plain_web_server(from);
+        let by_browser = !store && calls_from_the_browser(from, to);
         // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
         let names_others = drafts.of(&from.name).any(|draft| {
             draft.confidence > Confidence::Weak && !draft.external && !is_telemetry(draft)
@@ -379,6 +401,8 @@ impl<'a> Project<'a> {
             || fellows
             || by_broker
             || idle
+            || hands_on
+            || by_browser
             || (!store && (roles || served || names_others));
         names::connected(self.file, from, to) && !order_only
     }
@@ -418,6 +442,46 @@ impl<'a> Project<'a> {
             }
         }
     }
+}
+
+/// Whether a service runs a web server as it is, without any program of the application behind it in the same image.
+fn is_plain_web_server(service: &Service) -> bool {
+    const SERVERS: [&str; 7] = [
+        "nginx",
+        "nginx-unprivileged",
+        "caddy",
+        "haproxy",
+        "httpd",
+        "traefik",
+        "envoy",
+    ];
+    let base = service
+        .build
+        .as_ref()
+        .and_then(|build| build.base_image.as_deref());
+    service.image.as_deref().or(base).is_some_and(|image| {
+        let path = image.split(['@', ':']).next().unwrap_or(image);
+        let name = path.rsplit('/').next().unwrap_or(path);
+        SERVERS.contains(&name)
+    })
+}
+
+/// Whether the client's variables or build arguments give a page the address at which the host publishes the target.
+fn calls_from_the_browser(from: &Service, to: &Service) -> bool {
+    let values = from.environment.values().map(|value| value.value.as_str());
+    let arguments = from.build.iter().flat_map(|build| build.arguments.values());
+    values.chain(arguments.map(String::as_str)).any(|value| {
+        to.ports
+            .iter()
+            .filter_map(|port| port.published.as_deref())
+            .any(|published| {
+                ["localhost", "127.0.0.1"].iter().any(|host| {
+                    value
+                        .split_once(&format!("://{host}:{published}"))
+                        .is_some_and(|(_, rest)| !rest.starts_with(|c: char| c.is_ascii_digit()))
+                })
+            })
+    })
 }
 
 /// Whether an edge only sends telemetry: it says nothing about how an application names its peers.

@@ -317,9 +317,64 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
             found.push(port);
         }
     }
+    // What an image is known to serve is not moved by a second address (a console, metrics), but by that of its framework.
+    for (name, value) in &evidence.environment {
+        let framework = name.eq_ignore_ascii_case("ASPNETCORE_URLS");
+        if framework || (serves.is_none() && is_listening(name)) {
+            found.extend(wildcard(value));
+        }
+    }
     let mut seen = std::collections::BTreeSet::new();
     found.retain(|port| seen.insert(*port));
     found
+}
+
+/// Whether a variable is called like the address on which a server listens for its peers.
+fn is_listening(name: &str) -> bool {
+    const ASIDE: [&str; 11] = [
+        "metrics",
+        "admin",
+        "debug",
+        "pprof",
+        "health",
+        "console",
+        "management",
+        "internal",
+        "peer",
+        "prometheus",
+        "monitoring",
+    ];
+    let words = address::words(name);
+    let has = |all: &[&str]| words.iter().any(|word| all.contains(&word.as_str()));
+    let plain = matches!(
+        name.to_ascii_uppercase().as_str(),
+        "ADDR"
+            | "ADDRESS"
+            | "HTTP_ADDR"
+            | "HTTP_ADDRESS"
+            | "SERVER_ADDR"
+            | "SERVER_ADDRESS"
+            | "GRPC_ADDR"
+    );
+    !has(&ASIDE) && (plain || has(&["listen", "bind", "listener"]))
+}
+
+/// The port of an address that only a listener has: `http://+:8000`, `0.0.0.0:9000`, `:8080`; of several the one without TLS.
+fn wildcard(value: &str) -> Option<NonZeroU16> {
+    let mut found: Vec<(bool, NonZeroU16)> = value
+        .split([';', ','])
+        .filter_map(|one| {
+            let one = one.trim().trim_end_matches('/');
+            let (scheme, rest) = one.split_once("://").unwrap_or(("", one));
+            let (host, port) = rest.rsplit_once(':')?;
+            matches!(host, "" | "+" | "*" | "0.0.0.0" | "[::]")
+                .then(|| number(port))
+                .flatten()
+                .map(|port| (scheme == "https", port))
+        })
+        .collect();
+    found.sort_by_key(|(tls, _)| *tls);
+    found.first().map(|(_, port)| *port)
 }
 
 /// `--port 3307`, `--bind 0.0.0.0:8000`, `--server.port=81`, `runserver :8000`; `-p` only of servers where it means that.
@@ -377,6 +432,20 @@ mod tests {
             Some("redis-server".into())
         );
         assert_eq!(program(&command(&["--transaction-isolation=READ"])), None);
+    }
+
+    #[test]
+    fn an_address_that_only_a_listener_has_tells_its_port() {
+        let read = |value: &str| wildcard(value).map(NonZeroU16::get);
+        assert_eq!(read("https://+:443;http://+:8000"), Some(8000));
+        assert_eq!(read("0.0.0.0:9000"), Some(9000));
+        assert_eq!(read(":8080"), Some(8080));
+        assert_eq!(read("http://[::]:5000/"), Some(5000));
+        for other in ["http://db:8000", "8080", "a:b", "", "localhost:80"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+        assert!(is_listening("LISTEN_ADDR") && is_listening("APP_HTTP_BIND"));
+        assert!(!is_listening("METRICS_LISTEN") && !is_listening("SITE_ADDRESS"));
     }
 
     #[test]

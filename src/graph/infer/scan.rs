@@ -155,7 +155,7 @@ fn by_image(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
             Some(RawEdge {
                 target: RawTarget::Tier(tier.to_owned()),
                 host: dial.host.clone(),
-                port: Some(dial.port),
+                port: dial.port,
                 further_ports: Vec::new(),
                 protocol: None,
                 by_scheme: false,

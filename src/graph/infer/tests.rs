@@ -435,3 +435,106 @@ fn what_a_profile_switches_off_is_optional_or_a_note() {
     assert!(!inferred.tiers["seed"].expected && inferred.tiers["vote"].expected);
     assert!(inferred.notes[0].message.contains("switches off"));
 }
+
+fn built(mut service: Service, build: crate::compose::Build) -> Service {
+    service.image = None;
+    service.build = Some(build);
+    service
+}
+
+#[test]
+fn a_plain_web_server_waits_for_a_store_and_never_calls_it() {
+    let db = || service("db", "postgres:16");
+    let waits = |image: &str| {
+        edges(&file(vec![
+            db(),
+            depending(listening(service("web", image), 80), &["db"]),
+        ]))
+    };
+    for image in [
+        "nginx:1.27-alpine",
+        "docker.io/library/caddy@sha256:0",
+        "httpd",
+    ] {
+        assert!(waits(image).is_empty(), "{image}");
+    }
+    assert_eq!(waits("shop/php-nginx:3"), ["web->db:5432/postgres weak"]);
+    let base = crate::compose::Build {
+        base_image: Some("nginx".into()),
+        ..Default::default()
+    };
+    let web = built(depending(service("web", ""), &["db"]), base);
+    assert!(edges(&file(vec![db(), web])).is_empty());
+}
+
+#[test]
+fn a_page_that_is_given_the_published_address_calls_from_the_browser() {
+    let api = || listening(service("api", "shop/api"), 8000);
+    let page = |url: &str| {
+        let arguments = BTreeMap::from([("VITE_API".to_owned(), url.to_owned())]);
+        let build = crate::compose::Build {
+            arguments,
+            ..Default::default()
+        };
+        let page = built(depending(service("page", ""), &["api"]), build);
+        edges(&file(vec![api(), page]))
+    };
+    assert!(page("http://localhost:8000/v1").is_empty());
+    for other in ["http://localhost:80001", "/api", "https://shop.example"] {
+        assert_eq!(page(other), ["page->api:8000/http weak"], "{other}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_restarted_is_one_where_its_port_is_dialled() {
+    let mut api = service("api", "shop/api");
+    api.restart = Some("on-failure".into());
+    let web = with_environment(
+        listening(service("web", "shop/web"), 80),
+        &[("API_URL", "http://api:8000")],
+    );
+    let inferred = infer(&file(vec![api.clone(), web]), &Catalog::embedded());
+    assert_eq!(inferred.edges.len(), 1);
+    assert!(!inferred.tiers["api"].one_shot);
+    let alone = infer(&file(vec![api]), &Catalog::embedded());
+    assert!(alone.tiers["api"].one_shot, "nobody says that it serves");
+}
+
+#[test]
+fn a_name_of_extra_hosts_leads_elsewhere_also_for_depends_on() {
+    let mut web = depending(service("web", "shop/web"), &["db"]);
+    web.extra_hosts = BTreeMap::from([("db".to_owned(), vec!["192.0.2.4".to_owned()])]);
+    let found = edges(&file(vec![service("db", "postgres:16"), web]));
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_driver_that_the_image_installs_tells_the_only_store_of_its_kind() {
+    let build = |installs: &[&str]| crate::compose::Build {
+        installs: installs.iter().map(|word| (*word).to_owned()).collect(),
+        ..Default::default()
+    };
+    let app = |installs: &[&str]| built(service("app", ""), build(installs));
+    let all = |installs: &[&str]| {
+        edges(&file(vec![
+            service("db", "postgres:16"),
+            service("cache", "redis:8"),
+            app(installs),
+        ]))
+    };
+    assert_eq!(all(&["pdo_pgsql", "zip"]), ["app->db:5432/postgres weak"]);
+    assert!(all(&["pdo_mysql"]).is_empty());
+}
+
+#[test]
+fn what_a_framework_listens_on_is_its_port() {
+    let api = with_environment(
+        service("api", "shop/api"),
+        &[("ASPNETCORE_URLS", "http://+:8000")],
+    );
+    let web = depending(linked(service("web", "nginx"), "api"), &["api"]);
+    assert_eq!(
+        edges(&file(vec![api, web])),
+        ["web->api:8000/http declared"]
+    );
+}

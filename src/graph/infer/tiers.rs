@@ -128,6 +128,7 @@ pub(super) fn tier(
     file: &ComposeFile,
     service: &Service,
     facts: &BTreeMap<String, TierFacts>,
+    dialled: bool,
 ) -> Tier {
     let facts = facts.get(&service.name);
     let active = file.services.contains_key(&service.name);
@@ -137,7 +138,7 @@ pub(super) fn tier(
         names: names::of_service(service),
         server: facts.and_then(|facts| facts.server().cloned()),
         ports: facts.map(TierFacts::listens).unwrap_or_default(),
-        one_shot: ends(file, service, facts),
+        one_shot: ends(file, service, facts, dialled),
         expected: active && service.replicas != Some(0) && !service.provider,
         image: service.image.clone(),
         health_path: facts.and_then(|facts| facts.health_path().cloned()),
@@ -150,7 +151,14 @@ pub(super) fn tier(
 }
 
 /// Whether it ends on its own: others wait for its end, or it is not restarted or called like a preparation, and serves nothing.
-pub(super) fn ends(file: &ComposeFile, service: &Service, facts: Option<&TierFacts>) -> bool {
+///
+/// `dialled`: another tier's configuration names its port; then it is a server that is not restarted.
+pub(super) fn ends(
+    file: &ComposeFile,
+    service: &Service,
+    facts: Option<&TierFacts>,
+    dialled: bool,
+) -> bool {
     let awaited = file
         .services
         .values()
@@ -170,5 +178,7 @@ pub(super) fn ends(file: &ComposeFile, service: &Service, facts: Option<&TierFac
         .last()
         .is_some_and(|word| prepares.contains(&word.as_str()));
     awaited
-        || ((service.is_one_shot() || called) && facts.is_none_or(|facts| facts.server().is_none()))
+        || (!dialled
+            && (service.is_one_shot() || called)
+            && facts.is_none_or(|facts| facts.server().is_none()))
 }

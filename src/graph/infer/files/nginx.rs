@@ -21,6 +21,7 @@ const PASSES: [(&str, Option<Protocol>); 6] = [
 pub(super) fn is(path: &str, text: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     lower.contains("nginx")
+        || lower.contains("/sites-enabled/")
         || ([".conf", ".template", ".tmpl"]
             .iter()
             .any(|end| lower.ends_with(end))

@@ -192,7 +192,21 @@ fn denied(lines: &[Line<'_>], at: usize, key: &str) -> bool {
 
 /// URLs and `host:port` of tiers in a line.
 fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
-    let mut found = Vec::new();
+    // `"Default": "Host=db;Port=5432;Username=u"`.
+    let mut found: Vec<Hit> = line
+        .pairs
+        .iter()
+        .map(|pair| (pair.key, pair.value.trim_matches(['"', '\''])))
+        .filter(|(_, value)| value.contains('=') && value.contains([';', ' ']))
+        .flat_map(|(key, value)| {
+            let targets = address::targets("", value).into_iter();
+            targets.map(move |target| hit(key, target, Confidence::Declared))
+        })
+        .filter(|hit| hit.target.shape == Shape::Url && names.resolve(&hit.target.host).is_some())
+        .collect();
+    if !found.is_empty() {
+        return found;
+    }
     for token in line.text.split(|c: char| {
         c.is_whitespace()
             || matches!(
