@@ -111,6 +111,7 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, Com
         environment: &environment,
         directory: &directory,
         working_directory: &options.working_directory,
+        relative: &loader.relative,
         configs: declared("configs"),
         volumes: declared("volumes"),
         secrets: declared("secrets"),
@@ -311,6 +312,39 @@ mod tests {
         ] {
             assert_eq!(error(keys), None, "{keys}");
         }
+    }
+
+    #[test]
+    fn what_a_project_mounts_by_a_relative_path_is_its_own_wherever_it_lies() {
+        let files = memory::MemoryFiles::new(&[
+            (
+                "/var/app/deploy/compose.yaml",
+                "services:\n  web:\n    image: nginx\n    volumes: ['../conf:/etc/nginx/conf.d', '/var/data:/data', '../one.conf:/one.conf']\n",
+            ),
+            ("/var/app/conf/default.conf", "a"),
+            ("/var/app/one.conf", "b"),
+            ("/var/data/x.conf", "c"),
+        ]);
+        let options = LoadOptions {
+            working_directory: "/var/app/deploy".into(),
+            ..LoadOptions::default()
+        };
+        let model = load(&options, &files).unwrap();
+        let seen: Vec<&str> = model.services["web"]
+            .mounts
+            .iter()
+            .map(|mount| mount.target.as_str())
+            .collect();
+        assert_eq!(seen, ["/etc/nginx/conf.d/default.conf", "/one.conf"]);
+    }
+
+    #[test]
+    fn a_merge_key_with_its_tag_is_one() {
+        let model = load_files(&[(
+            "/app/compose.yaml",
+            "x-a: &a\n  image: nginx\nservices:\n  web:\n    !!merge <<: *a\n    restart: always\n",
+        )]);
+        assert_eq!(model.services["web"].image.as_deref(), Some("nginx"));
     }
 
     #[test]

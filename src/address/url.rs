@@ -61,8 +61,19 @@ pub(super) fn parse(text: &str) -> Vec<Parsed> {
     };
     hosts
         .split(',')
+        .map(before_variable)
         .filter_map(|one| address(one, scheme, srv, parameters.port.as_deref(), &model))
         .collect()
+}
+
+/// `write:3100$request_uri` of a web server's configuration: the port ends where a variable begins.
+fn before_variable(host: &str) -> &str {
+    let end = host.rsplit_once(':').and_then(|(name, rest)| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let variable = rest.get(digits..)?.starts_with(['$', '\\']);
+        (digits > 0 && variable).then_some(name.len() + 1 + digits)
+    });
+    end.map_or(host, |end| &host[..end])
 }
 
 /// The last word before `://` that names a protocol: `jdbc:mysql`, `jdbc:mysql:replication`, `es => http`.
@@ -301,6 +312,16 @@ mod tests {
             first.password,
             first.database,
         )
+    }
+
+    #[test]
+    fn a_port_ends_where_a_variable_begins() {
+        for text in [
+            "http://write:3100$request_uri",
+            "http://write:3100\\$request_uri",
+        ] {
+            assert_eq!(one(text).1, 3100, "{text}");
+        }
     }
 
     #[test]

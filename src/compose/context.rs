@@ -11,6 +11,8 @@ use super::paths;
 const MAX_BYTES: usize = 256 * 1024;
 /// No build has more configuration than that.
 const MAX_FILES: usize = 24;
+/// Nor deeper in what it copies.
+const MAX_DEPTH: usize = 3;
 /// Where builds keep their configuration.
 const FOLDERS: [&str; 15] = [
     "",
@@ -170,26 +172,21 @@ pub(super) fn copied(
                 continue;
             }
             let into = copy.target.trim_end_matches('/');
-            let inside = |name: &str| format!("{into}/{name}");
             match files.list(&path) {
-                // The whole context is code; of a folder its own files count.
+                // The whole context is code.
                 Ok(_) if path == context => {}
-                Ok(names) => {
-                    for name in names {
-                        one(
-                            files,
-                            &path.join(&name),
-                            inside(&name),
-                            working_directory,
-                            &mut found,
-                        );
-                    }
-                }
+                Ok(names) => inside(
+                    files,
+                    (&path, into),
+                    (&names, MAX_DEPTH),
+                    working_directory,
+                    &mut found,
+                ),
                 Err(_) => {
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
                     let folder = copy.target.ends_with('/') || copy.sources.len() > 1;
                     let target = if folder {
-                        inside(&name)
+                        format!("{into}/{name}")
                     } else {
                         into.to_owned()
                     };
@@ -199,6 +196,32 @@ pub(super) fn copied(
         }
     }
     found
+}
+
+/// The files of a copied folder, and those of its own folders.
+fn inside(
+    files: &dyn Files,
+    (path, target): (&Path, &str),
+    (names, depth): (&[String], usize),
+    working_directory: &Path,
+    found: &mut Vec<MountedFile>,
+) {
+    for name in names {
+        let (path, target) = (path.join(name), format!("{target}/{name}"));
+        match files.list(&path) {
+            Ok(names) if depth > 1 => {
+                inside(
+                    files,
+                    (&path, &target),
+                    (&names, depth - 1),
+                    working_directory,
+                    found,
+                );
+            }
+            Ok(_) => {}
+            Err(_) => one(files, &path, target, working_directory, found),
+        }
+    }
 }
 
 /// One file that lies in the image; not what cannot be read, is large or no text.

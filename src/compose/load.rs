@@ -1,6 +1,6 @@
 //! Compose files → one merged, untyped tree: read, interpolate, `extends`, `include`, merge. Pure: files come through [`Files`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -32,6 +32,8 @@ pub(super) struct Loader<'a> {
     pub(super) unset: BTreeMap<String, Place>,
     /// Every compose file that was read, as it is shown.
     pub(super) sources: Vec<String>,
+    /// What the files name by a path of their own folder.
+    pub(super) relative: BTreeSet<PathBuf>,
     extended: usize,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Loader<'a> {
             warnings: Vec::new(),
             unset: BTreeMap::new(),
             sources: Vec::new(),
+            relative: BTreeSet::new(),
             extended: 0,
         }
     }
@@ -168,7 +171,8 @@ impl<'a> Loader<'a> {
     ) -> Result<(), ComposeError> {
         interpolate_tree(document, scope.environment, &mut self.unset)?;
         let home = scope.environment.get("HOME").map(String::as_str);
-        paths::resolve_paths(document, base, home);
+        self.relative
+            .extend(paths::resolve_paths(document, base, home));
         Ok(())
     }
 

@@ -144,7 +144,8 @@ fn bound(reader: &mut Reader<'_>, mount: &Mount, item: &Field<'_>, out: &mut Ser
     let inside = path.starts_with(paths::join(
         reader.working_directory,
         &reader.directory.display().to_string(),
-    )) || !Path::new(&mount.source).is_absolute();
+    )) || !Path::new(&mount.source).is_absolute()
+        || reader.relative.contains(Path::new(&mount.source));
     if !inside && (path.parent().is_none() || SYSTEM.iter().any(|system| path.starts_with(system)))
     {
         return;

@@ -1,5 +1,6 @@
 //! Relative paths of a compose file → paths from where the user stands. Lexical: nothing is looked up. Pure.
 
+use std::cell::RefCell;
 use std::path::{Component, Path, PathBuf};
 
 use super::tree::{Map, Node, Value};
@@ -54,12 +55,17 @@ pub(super) fn is_host_path(source: &str) -> bool {
     source.starts_with(['.', '/', '~'])
 }
 
-/// Makes every path of one file's services and configs independent of where that file lies. `home` replaces `~`.
-pub(super) fn resolve_paths(root: &mut Node, base: &Path, home: Option<&str>) {
+/// Makes every path of one file's services and configs independent of where that file lies. `home` replaces `~`. Gives what the file
+/// mounts by a path of its own folder: that belongs to the application, wherever on the host it lies.
+pub(super) fn resolve_paths(root: &mut Node, base: &Path, home: Option<&str>) -> Vec<PathBuf> {
     let Value::Map(top) = &mut root.value else {
-        return;
+        return Vec::new();
     };
-    let resolver = Resolver { base, home };
+    let resolver = Resolver {
+        base,
+        home,
+        relative: RefCell::default(),
+    };
     if let Some(services) = map_mut(top, "services") {
         for service in services.values_mut() {
             if let Value::Map(service) = &mut service.value {
@@ -72,11 +78,13 @@ pub(super) fn resolve_paths(root: &mut Node, base: &Path, home: Option<&str>) {
             resolver.entry(config, "file");
         }
     }
+    resolver.relative.into_inner()
 }
 
 struct Resolver<'a> {
     base: &'a Path,
     home: Option<&'a str>,
+    relative: RefCell<Vec<PathBuf>>,
 }
 
 impl Resolver<'_> {
@@ -179,7 +187,13 @@ impl Resolver<'_> {
         let joined = match from_home {
             Some(path) => clean(Path::new(&path)),
             None if text.starts_with('~') => return PathBuf::from(text),
-            None => join(self.base, text),
+            None => {
+                let joined = join(self.base, text);
+                if text.starts_with('.') {
+                    self.relative.borrow_mut().push(joined.clone());
+                }
+                joined
+            }
         };
         if joined.is_absolute() || joined.starts_with("..") || joined.starts_with(".") {
             joined

@@ -3,8 +3,8 @@
 mod environment;
 mod fields;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use super::environment::Variables;
 use super::error::ComposeError;
@@ -30,6 +30,8 @@ pub(super) struct Reader<'a> {
     pub(super) directory: &'a Path,
     /// Where the user stands.
     pub(super) working_directory: &'a Path,
+    /// What the files name by a path of their own folder.
+    pub(super) relative: &'a BTreeSet<PathBuf>,
     /// The top-level `configs`.
     pub(super) configs: Option<&'a Map>,
     /// The top-level `volumes`.

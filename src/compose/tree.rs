@@ -248,7 +248,11 @@ impl Builder {
                 let at = self.place(span);
                 let tag = tag.as_deref();
                 let plain = matches!(style, ScalarStyle::Plain);
-                if plain && text == "<<" && tag.is_none() && self.wants_key() {
+                // `!!merge` says what `<<` is anyway.
+                let merges = tag.is_none_or(|tag| {
+                    tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("merge")
+                });
+                if plain && text == "<<" && merges && self.wants_key() {
                     return self.merge_key(at);
                 }
                 let value = scalar::resolve(text, plain, tag.and_then(YamlTag::core_suffix))

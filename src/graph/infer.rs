@@ -91,6 +91,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     }
     for service in file.services.values() {
         project.named_after(service, &mut work.drafts);
+        project.alone_with(service, &mut work.drafts);
     }
     work.unresolved();
     let Work {
@@ -502,19 +503,29 @@ fn concerns(
     let waits = |service: &Service| {
         service.depends_on.contains_key(to) || service.links.iter().any(|link| link.service == *to)
     };
-    let key = crate::address::words(&raw.key);
+    // `querier.frontend_worker.frontend_address` is the querier's; so it is of each of `querier-0` and `querier-1`.
+    let parts: Vec<&str> = raw.key.split('.').collect();
     let named = |name: &str| {
-        let words = crate::address::words(name);
-        !words.is_empty() && key.len() > words.len() && key.starts_with(&words)
+        let mut words = crate::address::words(name);
+        words.pop_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        (0..parts.len()).any(|at| {
+            let key = crate::address::words(&parts[at..].join("."));
+            !words.is_empty() && key.len() > words.len() && key.starts_with(&words)
+        })
     };
     if waits(service) || named(&service.name) {
         return true;
     }
-    let given = sharers
-        .iter()
-        .filter(|name| **name != to)
-        .any(|name| named(name) || file.services.get(*name).is_some_and(waits));
-    !given
+    let others = || sharers.iter().filter(|name| **name != to);
+    if others().any(|name| named(name)) {
+        return false;
+    }
+    let mut waiting = others()
+        .filter_map(|name| file.services.get(*name))
+        .filter(|other| waits(other))
+        .peekable();
+    // A role of the same application reads the file as its fellow does, which only starts before it.
+    waiting.peek().is_none() || waiting.any(|other| order::same_application(service, other))
 }
 
 fn origin(service: &Service, place: &Place) -> String {

@@ -97,17 +97,24 @@ impl TierFacts {
                 vec![port],
                 format!("command {}", program.unwrap_or_default()),
             )
-        } else if let Some((port, variable)) = own::by_environment(&evidence.environment) {
+        } else if let Some((port, variable)) =
+            own::by_environment(evidence.tier, &evidence.environment)
+        {
             (vec![port], format!("environment {variable}"))
         } else if let Some(port) = health.as_ref().and_then(|health| health.product) {
             (vec![port], "healthcheck".to_owned())
-        } else if by_base.is_empty() {
-            (Vec::new(), String::new())
-        } else {
+        } else if !by_base.is_empty() {
             (
                 by_base,
                 format!("base image {}", evidence.base_image.unwrap_or_default()),
             )
+        } else if let Some(port) = own::by_name(evidence.tier)
+            .filter(|_| evidence.ports.is_empty() && health.is_none() && !evidence.one_shot)
+            .filter(|_| program.is_none())
+        {
+            (vec![port], "its name".to_owned())
+        } else {
+            (Vec::new(), String::new())
         };
         let own = own::ports(evidence, serves.first().copied());
         let mut known: BTreeMap<u16, Protocol> = evidence

@@ -70,7 +70,7 @@ impl<'a> Project<'a> {
 
     /// Whether a tier is a product that takes what others send it and calls no application.
     fn only_answers(&self, tier: &str) -> bool {
-        const PRODUCTS: [&str; 14] = [
+        const PRODUCTS: [&str; 15] = [
             "alertmanager",
             "loki",
             "tempo",
@@ -85,6 +85,8 @@ impl<'a> Project<'a> {
             "seq",
             "registry",
             "etcd",
+            // What it scrapes stands in its configuration.
+            "prometheus",
         ];
         self.facts
             .get(tier)
@@ -233,6 +235,10 @@ impl<'a> Project<'a> {
                 .find_map(|prefix| service.environment.get(&format!("{prefix}{key}")))
                 .map(|value| value.value.as_str())
         };
+        // A node that only votes calls no broker.
+        let serves = |service: &'a Service| {
+            value(service, "PROCESS_ROLES").is_none_or(|roles| roles.contains("broker"))
+        };
         let cluster = |service: &'a Service| {
             ["ZOOKEEPER_CONNECT", "CONTROLLER_QUORUM_VOTERS"]
                 .iter()
@@ -242,7 +248,9 @@ impl<'a> Project<'a> {
             .file
             .services
             .values()
-            .filter(|service| self.protocol(&service.name) == Some(Protocol::Kafka))
+            .filter(|service| {
+                self.protocol(&service.name) == Some(Protocol::Kafka) && serves(service)
+            })
             .collect();
         for from in &brokers {
             for to in &brokers {
@@ -252,12 +260,18 @@ impl<'a> Project<'a> {
                 }
                 let inner = value(to, "INTER_BROKER_LISTENER_NAME").unwrap_or("PLAINTEXT");
                 let listener = value(to, "ADVERTISED_LISTENERS")
+                    .or_else(|| value(to, "LISTENERS"))
                     .into_iter()
                     .flat_map(|list| list.split(','))
                     .filter_map(|one| one.trim().split_once("://"))
                     .find(|(name, _)| name.eq_ignore_ascii_case(inner));
+                // Without a host a broker advertises its own name.
+                let address = listener.map(|(_, address)| match address.strip_prefix(':') {
+                    Some(port) => format!("{}:{port}", to.name),
+                    None => address.to_owned(),
+                });
                 let Some((host, Some(port))) =
-                    listener.and_then(|(_, address)| crate::address::host_and_port(address))
+                    address.and_then(|address| crate::address::host_and_port(&address))
                 else {
                     continue;
                 };
@@ -407,6 +421,39 @@ impl<'a> Project<'a> {
         names::connected(self.file, from, to) && !order_only
     }
 
+    /// Whoever alone shares a network with a store that no one names is there for it: weak. The network that a project has anyway
+    /// says nothing.
+    pub(super) fn alone_with(&self, store: &Service, drafts: &mut Drafts) {
+        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
+            return;
+        }
+        for network in names::networks(self.file, store) {
+            if network == "default" {
+                continue;
+            }
+            let mut members = self.file.services.values().filter(|other| {
+                other.name != store.name && names::networks(self.file, other).contains(network)
+            });
+            let (Some(from), None) = (members.next(), members.next()) else {
+                continue;
+            };
+            if self.is_store(&from.name)
+                || self.only_answers(&from.name)
+                || is_plain_web_server(from)
+                || drafts.of(&from.name).any(|draft| self.is_store(&draft.to))
+            {
+                continue;
+            }
+            let origin = format!(
+                "compose services.{}: alone with {} on the network {network}",
+                from.name, store.name
+            );
+            if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
+                drafts.add(draft);
+            }
+        }
+    }
+
     /// A role without any address of its own that waits for another role of the same image shares that one's configuration by a
     /// volume, and with it the stores.
     fn inherited(&self, from: &Service, drafts: &mut Drafts) {
@@ -498,7 +545,7 @@ fn is_telemetry(draft: &Draft) -> bool {
 }
 
 /// Whether two services are roles of one application.
-fn same_application(one: &Service, other: &Service) -> bool {
+pub(super) fn same_application(one: &Service, other: &Service) -> bool {
     match (&one.image, &other.image) {
         (Some(one), Some(other)) => one == other,
         (None, None) => match (&one.build, &other.build) {

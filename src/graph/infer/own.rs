@@ -251,6 +251,7 @@ pub(super) fn server(program: &str) -> Option<ImagePort> {
 
 /// A server by the variables that only a server's image reads; not where the same environment names a host, as a client's does.
 pub(super) fn by_environment(
+    tier: &str,
     environment: &BTreeMap<String, String>,
 ) -> Option<(ImagePort, String)> {
     const VARIABLES: [(&str, Protocol); 12] = [
@@ -267,19 +268,50 @@ pub(super) fn by_environment(
         ("RABBITMQ_DEFAULT_USER", Protocol::Amqp),
         ("MSSQL_SA_PASSWORD", Protocol::Mssql),
     ];
+    // Of PostgreSQL's own variables a client may have a copy: the tier is called like a store then.
+    let postgres = ["POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"]
+        .into_iter()
+        .find(|name| environment.contains_key(*name) && is_called_like_a_store(tier));
     let (name, protocol) = VARIABLES
         .iter()
-        .find(|(name, _)| environment.contains_key(*name))?;
+        .copied()
+        .find(|(name, _)| environment.contains_key(*name))
+        .or(postgres.map(|name| (name, Protocol::Postgres)))?;
     if !address::families(environment).is_empty() {
         return None;
     }
     Some((
         ImagePort {
             port: protocol.default_port()?,
-            protocol: *protocol,
+            protocol,
         },
-        (*name).to_owned(),
+        name.to_owned(),
     ))
+}
+
+fn is_called_like_a_store(tier: &str) -> bool {
+    address::words(tier).iter().any(|word| {
+        matches!(word.as_str(), "db" | "database" | "sql" | "store")
+            || address::product(word).is_some_and(Protocol::is_store)
+    })
+}
+
+/// The store that a tier's name says, where nothing else says anything: `shop-redis`, `zammad-postgresql`.
+pub(super) fn by_name(tier: &str) -> Option<ImagePort> {
+    const PREPARES: [&str; 10] = [
+        "init", "wait", "migrate", "setup", "seed", "backup", "check", "test", "for", "to",
+    ];
+    let words = address::words(tier);
+    let protocol = words
+        .last()
+        .and_then(|word| address::product(word))
+        .filter(|protocol| protocol.is_store())?;
+    let prepares = words.iter().any(|word| PREPARES.contains(&word.as_str()));
+    (!prepares).then_some(())?;
+    Some(ImagePort {
+        port: protocol.default_port()?,
+        protocol,
+    })
 }
 
 /// Ports on which its own command and environment make it listen.
@@ -295,7 +327,7 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
             continue;
         };
         let upper = name.to_ascii_uppercase();
-        let of_store = upper.ends_with("_PORT_NUMBER")
+        let of_store = upper.ends_with("_PORT_NUMBER") && !is_aside(name)
             || matches!(upper.as_str(), "PGPORT" | "MYSQL_TCP_PORT");
         let general = matches!(
             upper.as_str(),
@@ -329,9 +361,9 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
     found
 }
 
-/// Whether a variable is called like the address on which a server listens for its peers.
-fn is_listening(name: &str) -> bool {
-    const ASIDE: [&str; 11] = [
+/// Whether a variable speaks of a port that no peer dials for what the tier is there for.
+fn is_aside(name: &str) -> bool {
+    const ASIDE: [&str; 13] = [
         "metrics",
         "admin",
         "debug",
@@ -343,7 +375,16 @@ fn is_listening(name: &str) -> bool {
         "peer",
         "prometheus",
         "monitoring",
+        "jmx",
+        "exporter",
     ];
+    address::words(name)
+        .iter()
+        .any(|word| ASIDE.contains(&word.as_str()))
+}
+
+/// Whether a variable is called like the address on which a server listens for its peers.
+fn is_listening(name: &str) -> bool {
     let words = address::words(name);
     let has = |all: &[&str]| words.iter().any(|word| all.contains(&word.as_str()));
     let plain = matches!(
@@ -356,7 +397,7 @@ fn is_listening(name: &str) -> bool {
             | "SERVER_ADDRESS"
             | "GRPC_ADDR"
     );
-    !has(&ASIDE) && (plain || has(&["listen", "bind", "listener"]))
+    !is_aside(name) && (plain || has(&["listen", "bind", "listener"]))
 }
 
 /// The port of an address that only a listener has: `http://+:8000`, `0.0.0.0:9000`, `:8080`; of several the one without TLS.
@@ -446,6 +487,16 @@ mod tests {
         }
         assert!(is_listening("LISTEN_ADDR") && is_listening("APP_HTTP_BIND"));
         assert!(!is_listening("METRICS_LISTEN") && !is_listening("SITE_ADDRESS"));
+    }
+
+    #[test]
+    fn a_name_tells_a_store_where_nothing_else_does() {
+        let read = |tier: &str| by_name(tier).map(|one| one.port.get());
+        assert_eq!(read("zammad-postgresql"), Some(5432));
+        assert_eq!(read("redis"), Some(6379));
+        for other in ["wait-for-mysql", "redis-commander", "db", "web"] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 
     #[test]

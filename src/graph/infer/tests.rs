@@ -538,3 +538,91 @@ fn what_a_framework_listens_on_is_its_port() {
         ["web->api:8000/http declared"]
     );
 }
+
+#[test]
+fn a_section_of_a_shared_file_concerns_the_role_that_it_is_called_like() {
+    let text = "querier:\n  frontend_worker:\n    frontend_address: query-frontend:9095\nstorage:\n  endpoint: minio:9000\n";
+    let role = |name: &str| mounting(service(name, "grafana/tempo"), "/etc/tempo.yaml", text);
+    let minio = || service("minio", "minio/minio");
+    let found = edges(&file(vec![
+        role("querier"),
+        role("query-frontend"),
+        role("ingester-0"),
+        minio(),
+    ]));
+    let expected = [
+        "ingester-0->minio:9000/http declared",
+        "querier->minio:9000/http declared",
+        "querier->query-frontend:9095/tcp declared",
+        "query-frontend->minio:9000/http declared",
+    ];
+    assert_eq!(found, expected);
+    // One that waits for the store tells nothing against a fellow of the same image.
+    let waiting = depending(role("ingester-0"), &["minio"]);
+    let found = edges(&file(vec![role("querier"), waiting, minio()]));
+    assert!(
+        found.contains(&"querier->minio:9000/http declared".to_owned()),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_node_of_kafka_that_only_votes_calls_no_broker() {
+    let node = |name: &str, roles: &str, listener: &str| {
+        with_environment(
+            service(name, "apache/kafka"),
+            &[
+                ("KAFKA_PROCESS_ROLES", roles),
+                ("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@c1:9093"),
+                ("KAFKA_ADVERTISED_LISTENERS", listener),
+            ],
+        )
+    };
+    let found = edges(&file(vec![
+        node("c1", "controller", ""),
+        node("k1", "broker", "PLAINTEXT://k1:19092"),
+        node("k2", "broker", "PLAINTEXT://:19092"),
+    ]));
+    let brokers: Vec<&String> = found.iter().filter(|edge| edge.contains("19092")).collect();
+    assert_eq!(
+        brokers,
+        ["k1->k2:19092/kafka likely", "k2->k1:19092/kafka likely"]
+    );
+}
+
+#[test]
+fn a_store_of_an_unknown_image_is_known_by_its_name_or_variables() {
+    let app = || depending(service("app", "shop/app"), &["shop-redis", "db"]);
+    let db = with_environment(service("db", "shop/data"), &[("POSTGRES_PASSWORD", "p")]);
+    let found = edges(&file(vec![app(), service("shop-redis", "shop/cache"), db]));
+    assert_eq!(
+        found,
+        [
+            "app->db:5432/postgres weak",
+            "app->shop-redis:6379/redis weak"
+        ]
+    );
+    let client = with_environment(service("app", "shop/app"), &[("POSTGRES_PASSWORD", "p")]);
+    let inferred = infer(&file(vec![client]), &Catalog::embedded());
+    assert!(inferred.tiers["app"].server.is_none());
+}
+
+#[test]
+fn alone_on_a_network_with_a_store_is_there_for_it() {
+    let on = |mut service: Service, networks: &[&str]| {
+        service.networks = networks
+            .iter()
+            .map(|name| ((*name).to_owned(), ServiceNetwork::default()))
+            .collect();
+        service
+    };
+    let app = on(service("app", "shop/app"), &["front", "back"]);
+    let web = on(service("web", "shop/web"), &["front"]);
+    let db = on(service("db", "postgres:16"), &["back"]);
+    assert_eq!(
+        edges(&file(vec![app.clone(), web, db.clone()])),
+        ["app->db:5432/postgres weak"]
+    );
+    let other = on(service("other", "shop/other"), &["back"]);
+    assert!(edges(&file(vec![app, other, db])).is_empty());
+}

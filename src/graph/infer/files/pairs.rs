@@ -82,11 +82,33 @@ pub(super) fn configuration(text: &str, names: &NameTable) -> Vec<Hit> {
             hit.target.port = port_beside(&lines, at, 0, &[]).or(hit.target.port);
         }
         if literal.is_empty() {
-            found.extend(bare(&lines, at, names));
+            literal = bare(&lines, at, names);
+        }
+        if !literal.is_empty() {
+            let above = above(&lines, at);
+            for hit in &mut literal {
+                hit.key = format!("{above}{}", hit.key);
+            }
         }
         found.extend(literal);
     }
     found
+}
+
+/// The keys above a line from the top of the file, each with a dot behind it.
+fn above(lines: &[Line<'_>], at: usize) -> String {
+    let mut keys = vec![""];
+    let mut indent = lines[at].indent;
+    for line in lines[..at].iter().rev() {
+        if line.indent < indent
+            && let Some(pair) = line.pairs.last()
+        {
+            keys.push(pair.key);
+            indent = line.indent;
+        }
+    }
+    keys.reverse();
+    keys.join(".")
 }
 
 /// Literals of a program that name a tier: URLs, `host:port`, and `host='redis', port=6379`.
@@ -242,7 +264,10 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
         let Some(tail) = words.last() else {
             continue;
         };
+        // Gossip of memberlist.
+        let gossip = words == ["join", "members"];
         let is_host = HOST_KEYS.contains(&tail.as_str())
+            || gossip
             || tail.ends_with("host") && address::role(pair.key) == Role::Host;
         if !is_host || address::role(pair.key) == Role::Never {
             continue;
@@ -256,7 +281,11 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
             }
             let stem = &words[..words.len() - 1];
             for mut target in address::targets("host", value) {
-                target.port = port_beside(lines, at, index, stem);
+                target.port = if gossip {
+                    target.port.or(address::port("7946"))
+                } else {
+                    port_beside(lines, at, index, stem)
+                };
                 target.protocol = stem
                     .last()
                     .or(block_name(lines, at).last())

@@ -20,6 +20,8 @@ pub(super) fn caddy(text: &str) -> Vec<Hit> {
         let protocol = match directive {
             "reverse_proxy" | "to" | "forward_auth" => None,
             "php_fastcgi" => Some(Protocol::Fastcgi),
+            // The first Caddy's `proxy / api:8000`.
+            "proxy" if line.contains(':') => None,
             _ => continue,
         };
         for word in words {
