@@ -2,7 +2,6 @@
 
 use super::sanitise::{clean, cut, line};
 use super::{EdgeReport, FindingReport, Report, VerdictValue, words};
-use crate::graph::Confidence;
 use crate::probe::wire::StepStatus;
 
 /// Most hosts refuse comments of more characters.
@@ -165,11 +164,7 @@ fn table(report: &Report) -> String {
             StepStatus::Skipped => "·",
         };
         let cause = words::because(edge);
-        let weak = match (edge.confidence, edge.optional) {
-            (_, true) => " (optional)",
-            (Confidence::Weak, _) => " (depends_on only)",
-            _ => "",
-        };
+        let weak = words::aside(edge).map_or_else(String::new, |why| format!(" ({why})"));
         text += &format!(
             "| {mark} | {} → {} | {} | {} | {} | {}{weak} |\n",
             escape(&line(&edge.from)),

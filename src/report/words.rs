@@ -77,10 +77,29 @@ pub const fn step_name(name: StepName) -> &'static str {
     }
 }
 
-/// Whether the verdict counts the edge: neither known from `depends_on` alone nor optional.
+/// Whether the verdict counts the edge: neither known from weak evidence alone nor optional.
 #[must_use]
 pub fn is_firm(edge: &EdgeReport) -> bool {
-    edge.confidence != Confidence::Weak && !edge.optional
+    aside(edge).is_none()
+}
+
+/// Why the verdict does not count an edge; `None` if it does.
+#[must_use]
+pub fn aside(edge: &EdgeReport) -> Option<&'static str> {
+    let order = || {
+        edge.origin
+            .iter()
+            .all(|origin| origin.ends_with(".depends_on"))
+    };
+    if edge.optional {
+        Some("optional")
+    } else if edge.confidence != Confidence::Weak {
+        None
+    } else if order() {
+        Some("depends_on only")
+    } else {
+        Some("weak evidence")
+    }
 }
 
 /// `kind/name`, with `@namespace` where that is not the run's.

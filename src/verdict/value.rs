@@ -27,7 +27,7 @@ pub(super) fn add_missing_edges(
         "no edge is known between the tiers, so nothing was verified".to_owned()
     } else {
         format!(
-            "none of the {} known edges could be checked firmly (known from depends_on alone, optional, or not asked), so nothing was verified",
+            "none of the {} known edges could be checked firmly (known from weak evidence such as depends_on alone, optional, or not asked), so nothing was verified",
             edges.len()
         )
     };

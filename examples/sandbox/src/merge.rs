@@ -1,6 +1,6 @@
 //! Changes of JSON: the API's merge patch, and the kinder one of scenarios, which knows lists of named things. Pure.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What a scenario's patch says to take an entry out of a list.
 const DELETE: &str = "$delete";
@@ -13,6 +13,11 @@ pub(crate) fn patch(into: &mut Value, with: Value) {
         *into = with;
         return;
     };
+    each_field(into, with, patch);
+}
+
+/// Merges field by field; `null` takes one out.
+fn each_field(into: &mut Value, with: Map<String, Value>, merge: fn(&mut Value, Value)) {
     if !into.is_object() {
         *into = json!({});
     }
@@ -21,7 +26,7 @@ pub(crate) fn patch(into: &mut Value, with: Value) {
             if value.is_null() {
                 fields.remove(&key);
             } else {
-                patch(fields.entry(key).or_insert(Value::Null), value);
+                merge(fields.entry(key).or_insert(Value::Null), value);
             }
         }
     }
@@ -36,18 +41,7 @@ pub(crate) fn edit(into: &mut Value, with: Value) {
                 *into = value;
                 return;
             }
-            if !into.is_object() {
-                *into = json!({});
-            }
-            for (key, value) in with {
-                if let Some(fields) = into.as_object_mut() {
-                    if value.is_null() {
-                        fields.remove(&key);
-                    } else {
-                        edit(fields.entry(key).or_insert(Value::Null), value);
-                    }
-                }
-            }
+            each_field(into, with, edit);
         }
         Value::Array(with) => match identity(&with) {
             Some(key) => edit_entries(into, with, key),

@@ -173,9 +173,14 @@ fn by_image(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
 fn raw(hit: Hit, place: Place, names: &NameTable) -> Option<RawEdge> {
     let Hit {
         key,
-        target,
+        mut target,
         confidence,
     } = hit;
+    // `urls__grpcBasket=http://basket:81`: the scheme is that of the library's addresses.
+    let web = matches!(target.protocol, None | Some(Protocol::Http));
+    if web && address::words(&key).iter().any(|word| word == "grpc") {
+        target.protocol = Some(Protocol::Grpc);
+    }
     let lead = match names.resolve(&target.host) {
         Some(tier) => RawTarget::Tier(tier.to_owned()),
         None if names.is_pinned(&target.host) => return None,
@@ -246,6 +251,26 @@ mod tests {
                 ("jaeger", &RawTarget::Unknown),
                 ("kvs", &RawTarget::Tier("kvs".into())),
                 ("mail.example.com", &RawTarget::Outside),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_that_says_grpc_means_it_whatever_the_scheme() {
+        let source = source(&[
+            ("urls__grpcDb", "http://db:81"),
+            ("API_URL", "http://db:80"),
+        ]);
+        let found = scan(&source, &names(), &Catalog::embedded());
+        let protocols: Vec<(Option<u16>, Option<Protocol>)> = found
+            .iter()
+            .map(|edge| (edge.port.map(NonZeroU16::get), edge.protocol))
+            .collect();
+        assert_eq!(
+            protocols,
+            [
+                (Some(80), Some(Protocol::Http)),
+                (Some(81), Some(Protocol::Grpc))
             ]
         );
     }

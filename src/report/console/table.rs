@@ -110,21 +110,16 @@ fn cells(cells: &[Cell; COLUMNS], widths: &[usize; COLUMNS], style: Style) -> St
 }
 
 fn row(edge: &EdgeReport, style: Style) -> Row {
-    let firm = words::is_firm(edge);
+    let aside = words::aside(edge);
     let mark = match edge.status {
         StepStatus::Pass => Mark::Good,
-        StepStatus::Fail if !firm => Mark::Weak,
+        StepStatus::Fail if aside.is_some() => Mark::Weak,
         StepStatus::Fail => Mark::Bad,
         StepStatus::Unknown => Mark::Unknown,
         StepStatus::Skipped => Mark::Weak,
     };
     let mut cause = words::because(edge);
-    if !firm && edge.status != StepStatus::Pass {
-        let why = if edge.optional {
-            "optional"
-        } else {
-            "depends_on only"
-        };
+    if let Some(why) = aside.filter(|_| edge.status != StepStatus::Pass) {
         let space = if cause.is_empty() { "" } else { " " };
         cause += &format!("{space}({why})");
     }

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::{finding_anchor, search_text};
-use crate::graph::Confidence;
 use crate::probe::wire::{StepName, StepStatus};
 use crate::report::sanitise::{clean, line};
 use crate::report::words::{self, deciding, short_error, status_name, step_name};
@@ -98,7 +97,7 @@ fn entry(report: &Report, edge: &EdgeReport, index: usize, slowest: u64) -> Mark
 fn cause(edge: &EdgeReport, because: &str) -> Markup {
     html! {
         (because)
-        @if edge.optional { span class="tag" { "optional" } } @else if edge.confidence == Confidence::Weak { span class="tag" { "depends_on only" } }
+        @if let Some(why) = words::aside(edge) { span class="tag" { (why) } }
         @if edge.forbidden { span class="tag" { "must not work" } }
     }
 }

@@ -207,7 +207,7 @@ fn legend(report: &Report) -> Markup {
             @if has(StepStatus::Fail) { span class="fail" { "fails" } }
             @if has(StepStatus::Unknown) { span class="unknown" { "could not be tested" } }
             @if has(StepStatus::Skipped) { span class="skipped" { "not asked" } }
-            @if weak { span class="weak" { "does not count: depends_on only, or optional" } }
+            @if weak { span class="weak" { "does not count: weak evidence (such as depends_on alone), or optional" } }
         }
     }
 }

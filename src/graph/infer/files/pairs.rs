@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::address::{self, Role, Shape, Target};
+use crate::protocol::Protocol;
 
 use super::super::super::Confidence;
 use super::super::names::NameTable;
@@ -86,8 +87,13 @@ pub(super) fn configuration(text: &str, names: &NameTable) -> Vec<Hit> {
         }
         if !literal.is_empty() {
             let above = above(&lines, at);
+            // Prometheus scrapes by HTTP, unless a job says otherwise.
+            let scraped = above.starts_with("scrape_configs.") && !text.contains("scheme: https");
             for hit in &mut literal {
                 hit.key = format!("{above}{}", hit.key);
+                if scraped {
+                    hit.target.protocol = hit.target.protocol.or(Some(Protocol::Http));
+                }
             }
         }
         found.extend(literal);
@@ -366,6 +372,19 @@ fn hit(key: &str, target: Target, confidence: Confidence) -> Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prometheus_scrapes_by_http() {
+        let protocol = |text: &str| {
+            let found = configuration(text, &names());
+            assert_eq!(found.len(), 1, "{text}");
+            found[0].target.protocol
+        };
+        let job = "scrape_configs:\n- job_name: x\n  static_configs:\n  - targets: ['es:9100']\n";
+        assert_eq!(protocol(job), Some(Protocol::Http));
+        assert_eq!(protocol(&format!("{job}  scheme: https\n")), None);
+        assert_eq!(protocol("other:\n- targets: ['es:9100']\n"), None);
+    }
 
     fn names() -> NameTable {
         let mut names = NameTable::default();
