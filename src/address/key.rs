@@ -343,6 +343,10 @@ pub fn role(key: &str) -> Role {
     if OPAQUE_TAILS.contains(&last) {
         return Role::Never;
     }
+    // .NET's `ConnectionStrings__EventBus=rabbitmq`: nothing but where to connect stands there.
+    if words.len() > 2 && words[0] == "connection" && words[1] == "strings" {
+        return Role::Host;
+    }
     if DATA_TAILS.contains(&last) {
         return Role::Data;
     }
@@ -448,6 +452,7 @@ mod tests {
             "REDIS_HOST_1",
             "CDK_CLUSTERS_0_BOOTSTRAPSERVERS",
             "KAFKA_ZOOKEEPER_CONNECT",
+            "ConnectionStrings__EventBus",
         ] {
             assert_eq!(role(host), Role::Host, "{host}");
         }

@@ -3,7 +3,7 @@
 //! `links` declare a connection. `depends_on` is an order of start: it becomes a weak edge only where nothing speaks against a
 //! connection and the target plainly serves somewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compose::{ComposeFile, MountedFile, Service};
 use crate::protocol::Protocol;
@@ -198,7 +198,8 @@ impl<'a> Project<'a> {
             let dialled = drafts.to(name).any(|draft| !draft.guessed);
             let ends = tiers::ends(self.file, to, self.facts.get(name), dialled);
             // A name that `extra_hosts` gives to an address of its own leads elsewhere.
-            let elsewhere = names::NameTable::of_client(self.file, from).is_pinned(name);
+            let elsewhere = from.extra_hosts.contains_key(name)
+                && names::NameTable::of_client(self.file, from).is_pinned(name);
             // `volumes_from`, `ipc`, `pid`, `network_mode` imply an order, and no connection.
             if depends.implied_by.is_some()
                 || ends
@@ -386,6 +387,29 @@ impl<'a> Project<'a> {
         }
     }
 
+    /// Whether a tier waits for whole applications and for databases of several kinds: it starts last, and calls the applications.
+    fn waits_for_all(&self, from: &Service) -> bool {
+        let waits = || {
+            from.depends_on
+                .keys()
+                .filter(|name| self.active(name).is_some())
+        };
+        let databases: BTreeSet<Protocol> = waits()
+            .filter_map(|name| self.protocol(name))
+            .filter(|protocol| {
+                matches!(
+                    protocol,
+                    Protocol::Mysql
+                        | Protocol::Postgres
+                        | Protocol::Mssql
+                        | Protocol::Mongodb
+                        | Protocol::Cassandra
+                )
+            })
+            .collect();
+        databases.len() > 1 && waits().filter(|name| !self.is_store(name)).count() > 1
+    }
+
     /// Whether an order of start may stand for a connection.
     fn speaks_for_a_connection(&self, from: &Service, to: &Service, drafts: &Drafts) -> bool {
         let store = self.is_store(&to.name);
@@ -401,6 +425,7 @@ impl<'a> Project<'a> {
         let idle = own::is_idle(&tiers::words(from));
         // A web server that only hands requests on has no client of a store; what a page in a browser calls, it calls from outside.
         let hands_on = store && is_plain_web_server(from);
+        let after_all = store && self.waits_for_all(from);
         let by_browser = !store && calls_from_the_browser(from, to);
         // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
         let names_others = drafts.of(&from.name).any(|draft| {
@@ -416,6 +441,7 @@ impl<'a> Project<'a> {
             || by_broker
             || idle
             || hands_on
+            || after_all
             || by_browser
             || (!store && (roles || served || names_others));
         names::connected(self.file, from, to) && !order_only
@@ -457,7 +483,16 @@ impl<'a> Project<'a> {
     /// A role without any address of its own that waits for another role of the same image shares that one's configuration by a
     /// volume, and with it the stores.
     fn inherited(&self, from: &Service, drafts: &mut Drafts) {
-        if drafts.of(&from.name).next().is_some() || !from.links.is_empty() {
+        // Its role as a web server hands requests on.
+        let web = [&from.name]
+            .into_iter()
+            .chain(&tiers::words(from))
+            .any(|word| {
+                crate::address::words(word)
+                    .iter()
+                    .any(|word| word == "nginx")
+            });
+        if web || drafts.of(&from.name).next().is_some() || !from.links.is_empty() {
             return;
         }
         let Some(to) = from

@@ -626,3 +626,27 @@ fn alone_on_a_network_with_a_store_is_there_for_it() {
     let other = on(service("other", "shop/other"), &["back"]);
     assert!(edges(&file(vec![app, other, db])).is_empty());
 }
+
+#[test]
+fn who_waits_for_everything_calls_the_applications() {
+    let waiting = |on: &[&str]| depending(service("gateway", "shop/gateway"), on);
+    let all = |gateway: Service| {
+        edges(&file(vec![
+            listening(service("orders", "shop/orders"), 80),
+            listening(service("users", "shop/users"), 80),
+            service("sql", "postgres:16"),
+            service("docs", "mongo:7"),
+            gateway,
+        ]))
+    };
+    let found = all(waiting(&["orders", "users", "sql", "docs"]));
+    assert_eq!(
+        found,
+        [
+            "gateway->orders:80/http weak",
+            "gateway->users:80/http weak"
+        ]
+    );
+    let found = all(waiting(&["sql", "docs"]));
+    assert_eq!(found.len(), 2, "one that has both: {found:?}");
+}
