@@ -161,7 +161,11 @@ pub(super) fn copied(
         if let Some(text) = &copy.text {
             found.push(MountedFile {
                 target: copy.target.clone(),
-                source: "the Dockerfile".to_owned(),
+                source: format!(
+                    "{} in the Dockerfile of {}",
+                    copy.target,
+                    paths::shown(context, working_directory)
+                ),
                 direct: true,
                 text: text.clone(),
             });

@@ -12,6 +12,7 @@ mod names;
 mod order;
 mod own;
 mod scan;
+mod shared;
 mod tiers;
 mod words;
 
@@ -30,6 +31,7 @@ pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 
 use merge::{Draft, Drafts};
 use order::Project;
+use shared::{Sharers, concerns, shared_files};
 
 /// What compose alone says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -129,28 +131,6 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
 /// Active services first: what is switched off never takes a name from them.
 fn all(file: &ComposeFile) -> impl Iterator<Item = &Service> {
     file.services.values().chain(file.inactive.values())
-}
-
-/// Who sees a file.
-#[derive(Default)]
-struct Sharers<'a> {
-    tiers: BTreeSet<&'a str>,
-    /// Whether one of them mounts it by itself: then it is that one's, and the rest only see the folder around it.
-    direct: bool,
-}
-
-/// The tiers that see each file, where more than one does: such a file says what the project has, not what one tier calls.
-fn shared_files(file: &ComposeFile) -> BTreeMap<&str, Sharers<'_>> {
-    let mut seen: BTreeMap<&str, Sharers<'_>> = BTreeMap::new();
-    for service in all(file) {
-        for mount in files_of(service) {
-            let sharers = seen.entry(&mount.source).or_default();
-            sharers.tiers.insert(&service.name);
-            sharers.direct |= mount.direct;
-        }
-    }
-    seen.retain(|_, sharers| sharers.tiers.len() > 1);
-    seen
 }
 
 /// What a service sees: mounted files, and those that its build copies.
@@ -487,45 +467,6 @@ impl Work<'_> {
             );
         }
     }
-}
-
-/// Whether an address in a file that several tiers see concerns this tier: it waits for the target, or the key names it. What
-/// neither a key nor any order of start gives to one of them counts for all.
-fn concerns(
-    file: &ComposeFile,
-    service: &Service,
-    raw: &RawEdge,
-    sharers: &BTreeSet<&str>,
-) -> bool {
-    let RawTarget::Tier(to) = &raw.target else {
-        return false;
-    };
-    let waits = |service: &Service| {
-        service.depends_on.contains_key(to) || service.links.iter().any(|link| link.service == *to)
-    };
-    // `querier.frontend_worker.frontend_address` is the querier's; so it is of each of `querier-0` and `querier-1`.
-    let parts: Vec<&str> = raw.key.split('.').collect();
-    let named = |name: &str| {
-        let mut words = crate::address::words(name);
-        words.pop_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-        (0..parts.len()).any(|at| {
-            let key = crate::address::words(&parts[at..].join("."));
-            !words.is_empty() && key.len() > words.len() && key.starts_with(&words)
-        })
-    };
-    if waits(service) || named(&service.name) {
-        return true;
-    }
-    let others = || sharers.iter().filter(|name| **name != to);
-    if others().any(|name| named(name)) {
-        return false;
-    }
-    let mut waiting = others()
-        .filter_map(|name| file.services.get(*name))
-        .filter(|other| waits(other))
-        .peekable();
-    // A role of the same application reads the file as its fellow does, which only starts before it.
-    waiting.peek().is_none() || waiting.any(|other| order::same_application(service, other))
 }
 
 fn origin(service: &Service, place: &Place) -> String {

@@ -1,16 +1,18 @@
-//! What compose says without an address: `links`, `depends_on`, and proxies that find their targets through the docker socket. Pure.
+//! What compose says without an address: `links` and `depends_on`; what is found at run time and stores that no one names below. Pure.
 //!
 //! `links` declare a connection. `depends_on` is an order of start: it becomes a weak edge only where nothing speaks against a
 //! connection and the target plainly serves somewhere.
 
+mod discovery;
+mod stores;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compose::{ComposeFile, MountedFile, Service};
+use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
 use super::facts::TierFacts;
-use super::libraries;
 use super::merge::{Draft, Drafts};
 use super::names;
 use super::own;
@@ -123,70 +125,6 @@ impl<'a> Project<'a> {
         unknown
     }
 
-    /// Proxies that find their targets by labels and variables, through the docker socket.
-    pub(super) fn discovered(&self, proxy: &Service, drafts: &mut Drafts) {
-        if !proxy.docker_socket {
-            return;
-        }
-        let image = proxy.image.as_deref().unwrap_or_default();
-        let traefik = image.contains("traefik");
-        let public = |target: u16| proxy.ports.iter().any(|port| port.target == target);
-        if !(traefik || public(80) || public(443)) {
-            return;
-        }
-        for to in self.file.services.values() {
-            if to.name == proxy.name || !names::connected(self.file, proxy, to) {
-                continue;
-            }
-            let (found, port, key) = if traefik {
-                (traefik_routes(to), traefik_port(to), "labels")
-            } else {
-                let port = to
-                    .environment
-                    .get("VIRTUAL_PORT")
-                    .map(|value| value.value.clone());
-                (
-                    to.environment.contains_key("VIRTUAL_HOST"),
-                    port,
-                    "environment.VIRTUAL_HOST",
-                )
-            };
-            if !found {
-                continue;
-            }
-            let origin = format!(
-                "compose services.{}.{key}, read by {} through the docker socket",
-                to.name, proxy.name
-            );
-            let written = port.as_deref().and_then(super::facts::number);
-            let facts = self.facts.get(&to.name);
-            let dialled = written.or_else(|| {
-                facts
-                    .and_then(|facts| facts.dial(None, Some(Protocol::Http), false))
-                    .map(|found| found.port)
-            });
-            if let Some(port) = dialled {
-                drafts.add(Draft {
-                    from: proxy.name.clone(),
-                    to: to.name.clone(),
-                    host: to.name.clone(),
-                    port,
-                    protocol: Protocol::Http,
-                    guessed: false,
-                    by_scheme: false,
-                    origin: vec![origin],
-                    confidence: Confidence::Likely,
-                    variable: None,
-                    login: None,
-                    path: None,
-                    tls: None,
-                    external: false,
-                    optional: false,
-                });
-            }
-        }
-    }
-
     /// `depends_on`: weak.
     pub(super) fn depends(&self, from: &Service, drafts: &mut Drafts) {
         let mut weak = Vec::new();
@@ -226,165 +164,6 @@ impl<'a> Project<'a> {
             drafts.add(draft);
         }
         self.inherited(from, drafts);
-    }
-
-    /// Kafka's brokers call each other where each advertises its inner listener.
-    pub(super) fn brokers(&self, drafts: &mut Drafts) {
-        let value = |service: &'a Service, key: &str| {
-            ["KAFKA_", "KAFKA_CFG_"]
-                .iter()
-                .find_map(|prefix| service.environment.get(&format!("{prefix}{key}")))
-                .map(|value| value.value.as_str())
-        };
-        // A node that only votes calls no broker.
-        let serves = |service: &'a Service| {
-            value(service, "PROCESS_ROLES").is_none_or(|roles| roles.contains("broker"))
-        };
-        let cluster = |service: &'a Service| {
-            ["ZOOKEEPER_CONNECT", "CONTROLLER_QUORUM_VOTERS"]
-                .iter()
-                .find_map(|key| value(service, key))
-        };
-        let brokers: Vec<&Service> = self
-            .file
-            .services
-            .values()
-            .filter(|service| {
-                self.protocol(&service.name) == Some(Protocol::Kafka) && serves(service)
-            })
-            .collect();
-        for from in &brokers {
-            for to in &brokers {
-                let same = cluster(from).is_some() && cluster(from) == cluster(to);
-                if from.name == to.name || !same || !names::connected(self.file, from, to) {
-                    continue;
-                }
-                let inner = value(to, "INTER_BROKER_LISTENER_NAME").unwrap_or("PLAINTEXT");
-                let listener = value(to, "ADVERTISED_LISTENERS")
-                    .or_else(|| value(to, "LISTENERS"))
-                    .into_iter()
-                    .flat_map(|list| list.split(','))
-                    .filter_map(|one| one.trim().split_once("://"))
-                    .find(|(name, _)| name.eq_ignore_ascii_case(inner));
-                // Without a host a broker advertises its own name.
-                let address = listener.map(|(_, address)| match address.strip_prefix(':') {
-                    Some(port) => format!("{}:{port}", to.name),
-                    None => address.to_owned(),
-                });
-                let Some((host, Some(port))) =
-                    address.and_then(|address| crate::address::host_and_port(&address))
-                else {
-                    continue;
-                };
-                let table = names::NameTable::of_client(self.file, from);
-                if table.resolve(&host) != Some(to.name.as_str()) {
-                    continue;
-                }
-                let origin = format!(
-                    "compose services.{}.environment, where it tells the other brokers its address",
-                    to.name
-                );
-                let draft = self.draft(from, to, &host, Confidence::Likely, origin);
-                if let Some(draft) = draft {
-                    drafts.add(Draft {
-                        port,
-                        protocol: Protocol::Kafka,
-                        guessed: false,
-                        ..draft
-                    });
-                }
-            }
-        }
-    }
-
-    /// A driver among the libraries of a tier's program, where the project has one store of that kind and the tier none yet: weak.
-    pub(super) fn libraries(&self, from: &Service, files: &[&MountedFile], drafts: &mut Drafts) {
-        // Who serves a store, or is a ready proxy or server, runs nothing that is built of these.
-        let ready = self.facts.get(&from.name).and_then(TierFacts::product);
-        if ready.is_some() && self.protocol(&from.name) != Some(Protocol::Fastcgi) {
-            return;
-        }
-        let mut found: BTreeMap<Protocol, (String, String)> = BTreeMap::new();
-        for file in files {
-            for (library, protocol) in libraries::drivers(file) {
-                found
-                    .entry(protocol)
-                    .or_insert_with(|| (library, file.source.clone()));
-            }
-        }
-        let mut installs: Vec<String> = from
-            .build
-            .iter()
-            .flat_map(|build| build.installs.clone())
-            .collect();
-        for word in tiers::words(from) {
-            installs.extend(crate::compose::installed(&word));
-        }
-        for library in installs {
-            if let Some(protocol) = libraries::driver(&library) {
-                found
-                    .entry(protocol)
-                    .or_insert_with(|| (library, "what its image installs".to_owned()));
-            }
-        }
-        for (protocol, (library, file)) in found {
-            let stores: Vec<&Service> = self
-                .file
-                .services
-                .values()
-                .filter(|to| {
-                    to.name != from.name
-                        && self.protocol(&to.name) == Some(protocol)
-                        && names::connected(self.file, from, to)
-                })
-                .collect();
-            let known = drafts.of(&from.name).any(|draft| {
-                draft.protocol == protocol || stores.iter().any(|to| to.name == draft.to)
-            });
-            let [to] = stores.as_slice() else {
-                continue;
-            };
-            if known {
-                continue;
-            }
-            let origin = format!(
-                "{file}: the library {library}, and {} is the only {protocol} here",
-                to.name
-            );
-            if let Some(draft) = self.draft(from, to, &to.name, Confidence::Weak, origin) {
-                drafts.add(draft);
-            }
-        }
-    }
-
-    /// A store that no one names, called like one tier (`carts-db` beside `carts`), is that tier's: the address stands in its code.
-    pub(super) fn named_after(&self, store: &Service, drafts: &mut Drafts) {
-        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
-            return;
-        }
-        let words = crate::address::words(&store.name);
-        let Some((last, owner)) = words.split_last().filter(|(_, owner)| !owner.is_empty()) else {
-            return;
-        };
-        let kind = ["db", "database", "cache", "store"].contains(&last.as_str())
-            || crate::address::product(last).is_some();
-        let from = self
-            .file
-            .services
-            .values()
-            .find(|service| crate::address::words(&service.name) == owner);
-        let Some(from) = from.filter(|from| {
-            kind && !self.is_store(&from.name) && names::connected(self.file, from, store)
-        }) else {
-            return;
-        };
-        let origin = format!(
-            "compose services.{}: called like {}, and named by no one",
-            store.name, from.name
-        );
-        if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
-            drafts.add(draft);
-        }
     }
 
     /// Whether a tier waits for whole applications and for databases of several kinds: it starts last, and calls the applications.
@@ -445,84 +224,6 @@ impl<'a> Project<'a> {
             || by_browser
             || (!store && (roles || served || names_others));
         names::connected(self.file, from, to) && !order_only
-    }
-
-    /// Whoever alone shares a network with a store that no one names is there for it: weak. The network that a project has anyway
-    /// says nothing.
-    pub(super) fn alone_with(&self, store: &Service, drafts: &mut Drafts) {
-        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
-            return;
-        }
-        for network in names::networks(self.file, store) {
-            if network == "default" {
-                continue;
-            }
-            let mut members = self.file.services.values().filter(|other| {
-                other.name != store.name && names::networks(self.file, other).contains(network)
-            });
-            let (Some(from), None) = (members.next(), members.next()) else {
-                continue;
-            };
-            if self.is_store(&from.name)
-                || self.only_answers(&from.name)
-                || is_plain_web_server(from)
-                || drafts.of(&from.name).any(|draft| self.is_store(&draft.to))
-            {
-                continue;
-            }
-            let origin = format!(
-                "compose services.{}: alone with {} on the network {network}",
-                from.name, store.name
-            );
-            if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
-                drafts.add(draft);
-            }
-        }
-    }
-
-    /// A role without any address of its own that waits for another role of the same image shares that one's configuration by a
-    /// volume, and with it the stores.
-    fn inherited(&self, from: &Service, drafts: &mut Drafts) {
-        // Its role as a web server hands requests on.
-        let web = [&from.name]
-            .into_iter()
-            .chain(&tiers::words(from))
-            .any(|word| {
-                crate::address::words(word)
-                    .iter()
-                    .any(|word| word == "nginx")
-            });
-        if web || drafts.of(&from.name).next().is_some() || !from.links.is_empty() {
-            return;
-        }
-        let Some(to) = from
-            .depends_on
-            .keys()
-            .filter_map(|name| self.service(name))
-            .find(|to| to.image.is_some() && to.image == from.image)
-        else {
-            return;
-        };
-        let shared: Vec<Draft> = drafts
-            .of(&to.name)
-            .filter(|draft| !draft.external && self.is_store(&draft.to))
-            .cloned()
-            .collect();
-        for draft in shared {
-            let reachable = self
-                .service(&draft.to)
-                .is_some_and(|store| names::connected(self.file, from, store));
-            if reachable && draft.to != from.name {
-                drafts.add(Draft {
-                    from: from.name.clone(),
-                    origin: vec![format!("compose services.{}: the configuration of {}, whose image and volumes it shares", from.name, to.name)],
-                    confidence: Confidence::Weak,
-                    variable: None,
-                    login: None,
-                    ..draft
-                });
-            }
-        }
     }
 }
 
@@ -589,24 +290,4 @@ pub(super) fn same_application(one: &Service, other: &Service) -> bool {
         },
         _ => false,
     }
-}
-
-fn traefik_routes(service: &Service) -> bool {
-    let off = service
-        .labels
-        .get("traefik.enable")
-        .is_some_and(|value| value.eq_ignore_ascii_case("false"));
-    !off && service.labels.iter().any(|(key, value)| {
-        (key == "traefik.enable" && value.eq_ignore_ascii_case("true"))
-            || key.starts_with("traefik.http.routers.")
-            || key.starts_with("traefik.frontend.")
-    })
-}
-
-fn traefik_port(service: &Service) -> Option<String> {
-    let label = service
-        .labels
-        .iter()
-        .find(|(key, _)| key.ends_with(".loadbalancer.server.port") || *key == "traefik.port");
-    label.map(|(_, value)| value.clone())
 }

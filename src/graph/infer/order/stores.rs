@@ -1,0 +1,187 @@
+//! Stores that no address names: a driver among the libraries, a name, a network of their own, a fellow's configuration. Weak edges all.
+//! Pure.
+
+use std::collections::BTreeMap;
+
+use crate::compose::{MountedFile, Service};
+use crate::protocol::Protocol;
+
+use super::super::super::Confidence;
+use super::super::merge::{Draft, Drafts};
+use super::super::{facts::TierFacts, libraries, names, tiers};
+use super::{Project, is_plain_web_server};
+
+impl Project<'_> {
+    /// A driver among the libraries of a tier's program, where the project has one store of that kind and the tier none yet: weak.
+    pub(in super::super) fn libraries(
+        &self,
+        from: &Service,
+        files: &[&MountedFile],
+        drafts: &mut Drafts,
+    ) {
+        // Who serves a store, or is a ready proxy or server, runs nothing that is built of these.
+        let ready = self.facts.get(&from.name).and_then(TierFacts::product);
+        if ready.is_some() && self.protocol(&from.name) != Some(Protocol::Fastcgi) {
+            return;
+        }
+        let mut found: BTreeMap<Protocol, (String, String)> = BTreeMap::new();
+        for file in files {
+            for (library, protocol) in libraries::drivers(file) {
+                found
+                    .entry(protocol)
+                    .or_insert_with(|| (library, file.source.clone()));
+            }
+        }
+        let mut installs: Vec<String> = from
+            .build
+            .iter()
+            .flat_map(|build| build.installs.clone())
+            .collect();
+        for word in tiers::words(from) {
+            installs.extend(crate::compose::installed(&word));
+        }
+        for library in installs {
+            if let Some(protocol) = libraries::driver(&library) {
+                found
+                    .entry(protocol)
+                    .or_insert_with(|| (library, "what its image installs".to_owned()));
+            }
+        }
+        for (protocol, (library, file)) in found {
+            let stores: Vec<&Service> = self
+                .file
+                .services
+                .values()
+                .filter(|to| {
+                    to.name != from.name
+                        && self.protocol(&to.name) == Some(protocol)
+                        && names::connected(self.file, from, to)
+                })
+                .collect();
+            let known = drafts.of(&from.name).any(|draft| {
+                draft.protocol == protocol || stores.iter().any(|to| to.name == draft.to)
+            });
+            let [to] = stores.as_slice() else {
+                continue;
+            };
+            if known {
+                continue;
+            }
+            let origin = format!(
+                "{file}: the library {library}, and {} is the only {protocol} here",
+                to.name
+            );
+            if let Some(draft) = self.draft(from, to, &to.name, Confidence::Weak, origin) {
+                drafts.add(draft);
+            }
+        }
+    }
+
+    /// A store that no one names, called like one tier (`carts-db` beside `carts`), is that tier's: the address stands in its code.
+    pub(in super::super) fn named_after(&self, store: &Service, drafts: &mut Drafts) {
+        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
+            return;
+        }
+        let words = crate::address::words(&store.name);
+        let Some((last, owner)) = words.split_last().filter(|(_, owner)| !owner.is_empty()) else {
+            return;
+        };
+        let kind = ["db", "database", "cache", "store"].contains(&last.as_str())
+            || crate::address::product(last).is_some();
+        let from = self
+            .file
+            .services
+            .values()
+            .find(|service| crate::address::words(&service.name) == owner);
+        let Some(from) = from.filter(|from| {
+            kind && !self.is_store(&from.name) && names::connected(self.file, from, store)
+        }) else {
+            return;
+        };
+        let origin = format!(
+            "compose services.{}: called like {}, and named by no one",
+            store.name, from.name
+        );
+        if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
+            drafts.add(draft);
+        }
+    }
+
+    /// Whoever alone shares a network with a store that no one names is there for it: weak. The network that a project has anyway
+    /// says nothing.
+    pub(in super::super) fn alone_with(&self, store: &Service, drafts: &mut Drafts) {
+        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
+            return;
+        }
+        for network in names::networks(self.file, store) {
+            if network == "default" {
+                continue;
+            }
+            let mut members = self.file.services.values().filter(|other| {
+                other.name != store.name && names::networks(self.file, other).contains(network)
+            });
+            let (Some(from), None) = (members.next(), members.next()) else {
+                continue;
+            };
+            if self.is_store(&from.name)
+                || self.only_answers(&from.name)
+                || is_plain_web_server(from)
+                || drafts.of(&from.name).any(|draft| self.is_store(&draft.to))
+            {
+                continue;
+            }
+            let origin = format!(
+                "compose services.{}: alone with {} on the network {network}",
+                from.name, store.name
+            );
+            if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
+                drafts.add(draft);
+            }
+        }
+    }
+
+    /// A role without any address of its own that waits for another role of the same image shares that one's configuration by a
+    /// volume, and with it the stores.
+    pub(super) fn inherited(&self, from: &Service, drafts: &mut Drafts) {
+        // Its role as a web server hands requests on.
+        let web = [&from.name]
+            .into_iter()
+            .chain(&tiers::words(from))
+            .any(|word| {
+                crate::address::words(word)
+                    .iter()
+                    .any(|word| word == "nginx")
+            });
+        if web || drafts.of(&from.name).next().is_some() || !from.links.is_empty() {
+            return;
+        }
+        let Some(to) = from
+            .depends_on
+            .keys()
+            .filter_map(|name| self.service(name))
+            .find(|to| to.image.is_some() && to.image == from.image)
+        else {
+            return;
+        };
+        let shared: Vec<Draft> = drafts
+            .of(&to.name)
+            .filter(|draft| !draft.external && self.is_store(&draft.to))
+            .cloned()
+            .collect();
+        for draft in shared {
+            let reachable = self
+                .service(&draft.to)
+                .is_some_and(|store| names::connected(self.file, from, store));
+            if reachable && draft.to != from.name {
+                drafts.add(Draft {
+                    from: from.name.clone(),
+                    origin: vec![format!("compose services.{}: the configuration of {}, whose image and volumes it shares", from.name, to.name)],
+                    confidence: Confidence::Weak,
+                    variable: None,
+                    login: None,
+                    ..draft
+                });
+            }
+        }
+    }
+}
