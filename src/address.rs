@@ -50,6 +50,16 @@ pub fn product(name: &str) -> Option<crate::protocol::Protocol> {
     scheme::product(name)
 }
 
+/// Whether a bundler writes the variable into code for browsers: `VITE_API_URL`.
+pub(crate) fn is_for_browsers(key: &str) -> bool {
+    key::is_for_browsers(key)
+}
+
+/// The port that an application's own key means where none is written: `jobmanager.rpc.address` 6123.
+pub(crate) fn port_of_key(key: &str) -> Option<std::num::NonZeroU16> {
+    key::application(key)?.1
+}
+
 /// The words of a key in lower case: `DB_HOST`, `dbHost` and `db.host` are `db`, `host`.
 #[must_use]
 pub fn words(key: &str) -> Vec<String> {

@@ -6,6 +6,12 @@ use crate::protocol::Protocol;
 
 use super::scheme;
 
+/// Whether a bundler writes the variable into code for browsers.
+pub(crate) fn is_for_browsers(key: &str) -> bool {
+    let canonical = canonical(key);
+    BROWSER.iter().any(|prefix| canonical.starts_with(prefix))
+}
+
 /// What a value may be, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -325,7 +331,7 @@ pub fn role(key: &str) -> Role {
     let no_proxy = canonical.ends_with("NO_PROXY")
         || canonical.ends_with("NON_PROXY_HOSTS")
         || canonical.contains("NONPROXYHOSTS");
-    let browser = BROWSER.iter().any(|prefix| canonical.starts_with(prefix));
+    let browser = is_for_browsers(key);
     // `PUBLIC` inside a longer key speaks of the outside; the words of a path such as `com.example` do not.
     if no_proxy
         || browser

@@ -241,12 +241,19 @@ impl Work<'_> {
                     other.name != service.name && value(other).is_some_and(|one| one.0 == own.0)
                 })
         });
+        // What an application reads too is the application's; members of a cluster share what only they read.
+        let of_application = value(service).is_some_and(|own| {
+            all(self.file).any(|other| {
+                let store = self.facts.get(&other.name).is_some_and(TierFacts::is_store);
+                !store && value(other).is_some_and(|one| one.0 == own.0)
+            })
+        });
         let kind = |facts: &TierFacts| facts.server().map(|server| server.protocol);
         ours.is_store()
             && !broker(ours)
             && ours.product().is_some()
             && copied
-            && kind(ours) != kind(theirs)
+            && (kind(ours) != kind(theirs) || of_application)
     }
 
     /// Takes a raw edge in, if it is one.

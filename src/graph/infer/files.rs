@@ -133,7 +133,12 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
     } else if ends(&[".sh", ".bash"]) || text.starts_with("#!") {
         script(text, names)
     } else if nginx::is(path, text) {
-        nginx::scan(text)
+        let beside = source
+            .files
+            .iter()
+            .filter(|(other, text)| other != path && nginx::is(other, text))
+            .map(|(_, text)| text.as_str());
+        nginx::scan(text, beside)
     } else if name.starts_with("caddyfile") || ends(&[".caddy", ".caddyfile"]) {
         proxies::caddy(text)
     } else if name.contains("haproxy") || (ends(&[".cfg"]) && text.contains("\nbackend ")) {

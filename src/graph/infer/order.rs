@@ -253,6 +253,14 @@ fn is_plain_web_server(service: &Service) -> bool {
 fn calls_from_the_browser(from: &Service, to: &Service) -> bool {
     let values = from.environment.values().map(|value| value.value.as_str());
     let arguments = from.build.iter().flat_map(|build| build.arguments.values());
+    let mut keys = from
+        .environment
+        .keys()
+        .chain(from.build.iter().flat_map(|build| build.arguments.keys()))
+        .peekable();
+    if keys.peek().is_some() && keys.all(|key| crate::address::is_for_browsers(key)) {
+        return true;
+    }
     values.chain(arguments.map(String::as_str)).any(|value| {
         to.ports
             .iter()

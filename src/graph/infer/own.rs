@@ -320,6 +320,9 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
         evidence.words,
         serves.is_some_and(|one| one.protocol.is_store()),
     );
+    if serves.is_some_and(|one| one.protocol == Protocol::Kafka) {
+        found.extend(advertised(evidence));
+    }
     let store = serves.is_some_and(|one| one.protocol.is_store());
     let declared: Vec<NonZeroU16> = evidence.ports.iter().map(|port| port.port).collect();
     for (name, value) in &evidence.environment {
@@ -359,6 +362,21 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
     let mut seen = std::collections::BTreeSet::new();
     found.retain(|port| seen.insert(*port));
     found
+}
+
+/// The listener that a broker of Kafka advertises under its own name: the one for peers, where another is for the host.
+fn advertised(evidence: &Evidence<'_>) -> Option<NonZeroU16> {
+    [
+        "KAFKA_ADVERTISED_LISTENERS",
+        "KAFKA_CFG_ADVERTISED_LISTENERS",
+    ]
+    .iter()
+    .find_map(|name| evidence.environment.get(*name))?
+    .split(',')
+    .filter_map(|one| one.trim().split_once("://"))
+    .filter_map(|(_, address)| address::host_and_port(address))
+    .find(|(host, _)| host.eq_ignore_ascii_case(evidence.tier))?
+    .1
 }
 
 /// Whether a variable speaks of a port that no peer dials for what the tier is there for.

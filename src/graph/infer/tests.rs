@@ -471,7 +471,7 @@ fn a_plain_web_server_waits_for_a_store_and_never_calls_it() {
 fn a_page_that_is_given_the_published_address_calls_from_the_browser() {
     let api = || listening(service("api", "shop/api"), 8000);
     let page = |url: &str| {
-        let arguments = BTreeMap::from([("VITE_API".to_owned(), url.to_owned())]);
+        let arguments = BTreeMap::from([("API".to_owned(), url.to_owned())]);
         let build = crate::compose::Build {
             arguments,
             ..Default::default()
@@ -649,4 +649,77 @@ fn who_waits_for_everything_calls_the_applications() {
     );
     let found = all(waiting(&["sql", "docs"]));
     assert_eq!(found.len(), 2, "one that has both: {found:?}");
+}
+
+#[test]
+fn a_store_with_the_applications_variables_calls_no_other_store() {
+    let shared = [("REDIS_CACHE_HOST", "cache"), ("REDIS_QUEUE_HOST", "queue")];
+    let redis = |name: &str| with_environment(service(name, "redis:8"), &shared);
+    let app = with_environment(service("app", "shop/app"), &shared);
+    let found = edges(&file(vec![redis("cache"), redis("queue"), app]));
+    assert_eq!(
+        found,
+        [
+            "app->cache:6379/redis declared",
+            "app->queue:6379/redis declared"
+        ]
+    );
+    let member = |name: &str| {
+        with_environment(
+            service(name, "zookeeper:3.9"),
+            &[(
+                "ZOO_SERVERS",
+                "server.1=zoo1:2888:3888;2181 server.2=zoo2:2888:3888;2181",
+            )],
+        )
+    };
+    let found = edges(&file(vec![member("zoo1"), member("zoo2")]));
+    assert!(
+        found.iter().any(|edge| edge.starts_with("zoo1->zoo2:2888")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn an_upstream_may_stand_in_another_file_of_the_server() {
+    let web = mounting(
+        mounting(
+            service("web", "nginx"),
+            "/etc/nginx/conf.d/default.conf",
+            "upstream api { server api:8000; }\nserver { include conf.d/locations; }",
+        ),
+        "/etc/nginx/conf.d/locations",
+        "location / { proxy_pass http://api; }",
+    );
+    let found = edges(&file(vec![web, service("api", "shop/api")]));
+    assert_eq!(found, ["web->api:8000/http declared"]);
+}
+
+#[test]
+fn a_broker_is_dialled_where_it_advertises_its_own_name() {
+    let kafka = with_environment(
+        service("kafka", "confluentinc/cp-kafka"),
+        &[(
+            "KAFKA_ADVERTISED_LISTENERS",
+            "HOST://localhost:9092,INNER://kafka:29092",
+        )],
+    );
+    let app = depending(service("app", "shop/app"), &["kafka"]);
+    assert_eq!(
+        edges(&file(vec![kafka, app])),
+        ["app->kafka:29092/kafka weak"]
+    );
+}
+
+#[test]
+fn who_only_has_variables_of_a_bundler_runs_in_the_browser() {
+    let page = |key: &str| {
+        let page = with_environment(service("page", "shop/page"), &[(key, "x")]);
+        edges(&file(vec![
+            depending(page, &["api"]),
+            listening(service("api", "shop/api"), 80),
+        ]))
+    };
+    assert!(page("VITE_TITLE").is_empty());
+    assert_eq!(page("TITLE"), ["page->api:80/http weak"]);
 }

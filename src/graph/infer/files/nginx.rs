@@ -30,12 +30,47 @@ pub(super) fn is(path: &str, text: &str) -> bool {
                 .any(|(name, _)| text.contains(&format!("{name} "))))
 }
 
-pub(super) fn scan(text: &str) -> Vec<Hit> {
+/// The targets of a file. `beside`: the server's other files, whose `upstream` blocks count here too.
+pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec<Hit> {
+    let mut known = BTreeMap::new();
+    for other in beside {
+        known.extend(blocks(&statements(other)).1);
+    }
     let statements = statements(text);
+    let (variables, own) = blocks(&statements);
+    known.extend(own.clone());
+    let mut used = BTreeSet::new();
+    let mut found = Vec::new();
+    for statement in &statements {
+        let Statement::Simple(words) = statement else {
+            continue;
+        };
+        let [directive, value, ..] = words.as_slice() else {
+            continue;
+        };
+        if let Some((_, protocol)) = PASSES.iter().find(|(name, _)| name == directive) {
+            let value = resolved(value, &variables);
+            found.extend(pass(directive, &value, *protocol, &known, &mut used));
+        }
+    }
+    // An upstream that another file refers to.
+    for (name, servers) in &own {
+        if !used.contains(name) {
+            found.extend(servers.iter().filter_map(|server| {
+                let server = resolved(server, &variables);
+                address_hit("upstream", &server, None, None)
+            }));
+        }
+    }
+    found
+}
+
+/// The variables that a file sets, and the servers of its upstreams.
+fn blocks(statements: &[Statement]) -> (BTreeMap<String, String>, BTreeMap<String, Vec<String>>) {
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let mut upstreams: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut block: Vec<String> = Vec::new();
-    for statement in &statements {
+    for statement in statements {
         match statement {
             Statement::Open(words) => block.push(words.join(" ")),
             Statement::Close => {
@@ -58,30 +93,7 @@ pub(super) fn scan(text: &str) -> Vec<Hit> {
             },
         }
     }
-    let mut used = BTreeSet::new();
-    let mut found = Vec::new();
-    for statement in &statements {
-        let Statement::Simple(words) = statement else {
-            continue;
-        };
-        let [directive, value, ..] = words.as_slice() else {
-            continue;
-        };
-        if let Some((_, protocol)) = PASSES.iter().find(|(name, _)| name == directive) {
-            let value = resolved(value, &variables);
-            found.extend(pass(directive, &value, *protocol, &upstreams, &mut used));
-        }
-    }
-    // An upstream that another file refers to.
-    for (name, servers) in &upstreams {
-        if !used.contains(name) {
-            found.extend(servers.iter().filter_map(|server| {
-                let server = resolved(server, &variables);
-                address_hit("upstream", &server, None, None)
-            }));
-        }
-    }
-    found
+    (variables, upstreams)
 }
 
 /// The targets of one `…_pass`.
@@ -207,7 +219,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<(String, u16, Option<Protocol>)> {
-        scan(text)
+        scan(text, std::iter::empty())
             .into_iter()
             .map(|hit| {
                 (

@@ -290,7 +290,7 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
                 target.port = if gossip {
                     target.port.or(address::port("7946"))
                 } else {
-                    port_beside(lines, at, index, stem)
+                    port_beside(lines, at, index, stem).or(address::port_of_key(pair.key))
                 };
                 target.protocol = stem
                     .last()
