@@ -211,6 +211,9 @@ fn inside(
     found: &mut Vec<MountedFile>,
 ) {
     for name in names {
+        if found.len() >= MAX_FILES {
+            return;
+        }
         let (path, target) = (path.join(name), format!("{target}/{name}"));
         match files.list(&path) {
             Ok(names) if depth > 1 => {
