@@ -6,12 +6,6 @@ use crate::protocol::Protocol;
 
 use super::scheme;
 
-/// Whether a bundler writes the variable into code for browsers.
-pub(crate) fn is_for_browsers(key: &str) -> bool {
-    let canonical = canonical(key);
-    BROWSER.iter().any(|prefix| canonical.starts_with(prefix))
-}
-
 /// What a value may be, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -320,6 +314,15 @@ pub(crate) fn application(key: &str) -> Option<(Option<Protocol>, Option<NonZero
     Some((entry.1, entry.2.and_then(NonZeroU16::new)))
 }
 
+/// Whether a bundler writes the variable into code for browsers.
+pub(crate) fn is_for_browsers(key: &str) -> bool {
+    has_browser_prefix(&canonical(key))
+}
+
+fn has_browser_prefix(canonical: &str) -> bool {
+    BROWSER.iter().any(|prefix| canonical.starts_with(prefix))
+}
+
 /// What a value may be, by its key.
 #[must_use]
 pub fn role(key: &str) -> Role {
@@ -331,7 +334,7 @@ pub fn role(key: &str) -> Role {
     let no_proxy = canonical.ends_with("NO_PROXY")
         || canonical.ends_with("NON_PROXY_HOSTS")
         || canonical.contains("NONPROXYHOSTS");
-    let browser = is_for_browsers(key);
+    let browser = has_browser_prefix(&canonical);
     // `PUBLIC` inside a longer key speaks of the outside; the words of a path such as `com.example` do not.
     if no_proxy
         || browser

@@ -5,10 +5,8 @@
 use std::path::Path;
 
 use super::model::{Copied, Files, MountedFile};
-use super::paths;
+use super::{mounts, paths};
 
-/// Larger files are no configuration.
-const MAX_BYTES: usize = 256 * 1024;
 /// No build has more configuration than that.
 const MAX_FILES: usize = 24;
 /// Nor deeper in what it copies.
@@ -126,18 +124,8 @@ pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -
             .filter(|name| !code || name.to_ascii_lowercase().starts_with("setupproxy"))
         {
             let path = place.join(name);
-            let Ok(text) = files.read(&path) else {
-                continue;
-            };
-            if text.len() <= MAX_BYTES && !text.contains('\0') && found.len() < MAX_FILES {
-                let shown = paths::shown(&path, working_directory);
-                found.push(MountedFile {
-                    target: shown.clone(),
-                    source: shown,
-                    direct: false,
-                    text,
-                });
-            }
+            let shown = paths::shown(&path, working_directory);
+            one(files, &path, (shown.clone(), false), shown, &mut found);
         }
     }
     found
@@ -194,7 +182,8 @@ pub(super) fn copied(
                     } else {
                         into.to_owned()
                     };
-                    one(files, &path, target, working_directory, &mut found);
+                    let source = paths::shown(&path, working_directory);
+                    one(files, &path, (target, true), source, &mut found);
                 }
             }
         }
@@ -226,30 +215,31 @@ fn inside(
                 );
             }
             Ok(_) => {}
-            Err(_) => one(files, &path, target, working_directory, found),
+            Err(_) => {
+                let source = paths::shown(&path, working_directory);
+                one(files, &path, (target, true), source, found);
+            }
         }
     }
 }
 
-/// One file that lies in the image; not what cannot be read, is large or no text.
+/// One file, as long as there are not too many.
 fn one(
     files: &dyn Files,
     path: &Path,
-    target: String,
-    working_directory: &Path,
+    (target, direct): (String, bool),
+    source: String,
     found: &mut Vec<MountedFile>,
 ) {
-    let Ok(text) = files.read(path) else {
+    if found.len() >= MAX_FILES {
         return;
-    };
-    if text.len() <= MAX_BYTES && !text.contains('\0') && found.len() < MAX_FILES {
-        found.push(MountedFile {
-            target,
-            source: paths::shown(path, working_directory),
-            direct: true,
-            text,
-        });
     }
+    found.extend(mounts::text(files, path).map(|text| MountedFile {
+        target,
+        source,
+        direct,
+        text,
+    }));
 }
 
 fn is_configuration(name: &str) -> bool {

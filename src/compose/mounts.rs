@@ -4,11 +4,11 @@ use std::io;
 use std::path::Path;
 
 use super::error::ComposeError;
-use super::model::{MountedFile, Service, Warning, WarningKind};
+use super::model::{Files, MountedFile, Service, Warning, WarningKind};
 use super::paths;
 use super::service::Reader;
 use super::shape::Field;
-use super::tree::{Map, Value};
+use super::tree::{Map, Node, Value};
 
 /// Larger files are no configuration.
 const MAX_BYTES: usize = 256 * 1024;
@@ -80,19 +80,18 @@ pub(super) fn read(
 }
 
 /// Nobody makes what is named only where it is used: compose refuses such a file.
-fn declared(
+fn declared<'a>(
     item: &Field<'_>,
     kind: &str,
     name: &str,
-    all: Option<&Map>,
-) -> Result<(), ComposeError> {
-    if all.is_some_and(|all| all.get(name).is_some()) {
-        return Ok(());
-    }
-    Err(item.error(
-        &format!("the {kind} `{name}`"),
-        &format!("a {kind} that the top-level `{kind}s` declares"),
-    ))
+    all: Option<&'a Map>,
+) -> Result<&'a Node, ComposeError> {
+    all.and_then(|all| all.get(name)).ok_or_else(|| {
+        item.error(
+            &format!("the {kind} `{name}`"),
+            &format!("a {kind} that the top-level `{kind}s` declares"),
+        )
+    })
 }
 
 /// The name of a volume that the project declares; an anonymous one has none.
@@ -208,20 +207,20 @@ fn folder(
     }
 }
 
-/// What cannot be read, is large or no text, is none of the files that say whom a service calls.
 fn file(reader: &Reader<'_>, path: &Path, (target, direct): (String, bool), out: &mut Service) {
-    let Ok(text) = reader.files.read(path) else {
-        return;
-    };
-    if text.len() > MAX_BYTES || text.contains('\0') {
-        return;
-    }
-    out.mounts.push(MountedFile {
-        target,
-        source: paths::shown(path, reader.working_directory),
-        direct,
-        text,
-    });
+    out.mounts
+        .extend(text(reader.files, path).map(|text| MountedFile {
+            target,
+            source: paths::shown(path, reader.working_directory),
+            direct,
+            text,
+        }));
+}
+
+/// The text of a file; what cannot be read, is large or no text, is none of the files that say whom a service calls.
+pub(super) fn text(files: &dyn Files, path: &Path) -> Option<String> {
+    let text = files.read(path).ok()?;
+    (text.len() <= MAX_BYTES && !text.contains('\0')).then_some(text)
 }
 
 fn config(
@@ -240,10 +239,7 @@ fn config(
         (source.text()?, target)
     };
     let target = target.unwrap_or_else(|| format!("/{name}"));
-    let Some(entry) = reader.configs.and_then(|configs| configs.get(&name)) else {
-        let problem = format!("the config `{name}`");
-        return Err(item.error(&problem, "a config that the top-level `configs` declares"));
-    };
+    let entry = declared(item, "config", &name, reader.configs)?;
     let declared = Field::new(entry, format!("configs.{name}"));
     let text = |key: &str| declared.get(key).map(|field| field.text()).transpose();
     if let Some(content) = text("content")? {

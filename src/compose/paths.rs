@@ -1,6 +1,5 @@
 //! Relative paths of a compose file → paths from where the user stands. Lexical: nothing is looked up. Pure.
 
-use std::cell::RefCell;
 use std::path::{Component, Path, PathBuf};
 
 use super::tree::{Map, Node, Value};
@@ -61,10 +60,10 @@ pub(super) fn resolve_paths(root: &mut Node, base: &Path, home: Option<&str>) ->
     let Value::Map(top) = &mut root.value else {
         return Vec::new();
     };
-    let resolver = Resolver {
+    let mut resolver = Resolver {
         base,
         home,
-        relative: RefCell::default(),
+        relative: Vec::new(),
     };
     if let Some(services) = map_mut(top, "services") {
         for service in services.values_mut() {
@@ -78,17 +77,17 @@ pub(super) fn resolve_paths(root: &mut Node, base: &Path, home: Option<&str>) ->
             resolver.entry(config, "file");
         }
     }
-    resolver.relative.into_inner()
+    resolver.relative
 }
 
 struct Resolver<'a> {
     base: &'a Path,
     home: Option<&'a str>,
-    relative: RefCell<Vec<PathBuf>>,
+    relative: Vec<PathBuf>,
 }
 
 impl Resolver<'_> {
-    fn service(&self, service: &mut Map) {
+    fn service(&mut self, service: &mut Map) {
         if let Some(build) = service.get_mut("build") {
             if matches!(build.value, Value::Text(_)) {
                 self.context(build);
@@ -116,7 +115,7 @@ impl Resolver<'_> {
     }
 
     /// A build context may also be a URL.
-    fn context(&self, node: &mut Node) {
+    fn context(&mut self, node: &mut Node) {
         if let Value::Text(text) = &node.value
             && !text.contains("://")
             && !text.starts_with("git@")
@@ -125,7 +124,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn text_or_list(&self, node: &mut Node, key: &str) {
+    fn text_or_list(&mut self, node: &mut Node, key: &str) {
         match &mut node.value {
             Value::Text(_) => self.text(node),
             Value::List(items) => {
@@ -141,7 +140,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn volume(&self, node: &mut Node) {
+    fn volume(&mut self, node: &mut Node) {
         match &mut node.value {
             Value::Text(text) => {
                 if let Some((source, rest)) = text.split_once(':')
@@ -162,7 +161,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn entry(&self, node: &mut Node, key: &str) {
+    fn entry(&mut self, node: &mut Node, key: &str) {
         if let Value::Map(map) = &mut node.value
             && let Some(path) = map.get_mut(key)
         {
@@ -170,7 +169,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn text(&self, node: &mut Node) {
+    fn text(&mut self, node: &mut Node) {
         if let Value::Text(text) = &mut node.value
             && !text.is_empty()
         {
@@ -179,7 +178,7 @@ impl Resolver<'_> {
     }
 
     /// Always begins with `/`, `./` or `../`, so that it still reads as a path on the host.
-    fn path(&self, text: &str) -> PathBuf {
+    fn path(&mut self, text: &str) -> PathBuf {
         let from_home = text
             .strip_prefix('~')
             .filter(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -190,7 +189,7 @@ impl Resolver<'_> {
             None => {
                 let joined = join(self.base, text);
                 if text.starts_with('.') {
-                    self.relative.borrow_mut().push(joined.clone());
+                    self.relative.push(joined.clone());
                 }
                 joined
             }

@@ -7,6 +7,8 @@ mod candidate;
 mod elsewhere;
 mod evidence;
 
+pub(super) use candidate::image_path;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;

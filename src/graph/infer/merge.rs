@@ -31,6 +31,36 @@ pub(super) struct Draft {
     pub optional: bool,
 }
 
+impl Draft {
+    /// A declared connection of which nothing more is known.
+    pub(super) fn new(
+        from: &str,
+        to: &str,
+        host: &str,
+        port: NonZeroU16,
+        protocol: Protocol,
+        origin: String,
+    ) -> Self {
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            host: host.to_owned(),
+            port,
+            protocol,
+            guessed: false,
+            by_scheme: false,
+            origin: vec![origin],
+            confidence: Confidence::Declared,
+            variable: None,
+            login: None,
+            path: None,
+            tls: None,
+            external: false,
+            optional: false,
+        }
+    }
+}
+
 /// All drafts, by client, server, port and host (DNS does not distinguish case).
 #[derive(Debug, Default)]
 pub(super) struct Drafts(BTreeMap<(String, String, NonZeroU16, String), Draft>);
@@ -244,22 +274,10 @@ mod tests {
     use super::*;
 
     pub(super) fn draft(host: &str, port: u16, confidence: Confidence, origin: &str) -> Draft {
+        let port = NonZeroU16::new(port).unwrap();
         Draft {
-            from: "ap".into(),
-            to: "db".into(),
-            host: host.into(),
-            port: NonZeroU16::new(port).unwrap(),
-            protocol: Protocol::Mysql,
-            guessed: false,
-            by_scheme: false,
-            origin: vec![origin.into()],
             confidence,
-            variable: None,
-            login: None,
-            path: None,
-            tls: None,
-            external: false,
-            optional: false,
+            ..Draft::new("ap", "db", host, port, Protocol::Mysql, origin.into())
         }
     }
 

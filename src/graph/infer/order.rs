@@ -12,6 +12,7 @@ use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
+use super::super::mapping::image_path;
 use super::facts::TierFacts;
 use super::merge::{Draft, Drafts};
 use super::names;
@@ -47,22 +48,18 @@ impl<'a> Project<'a> {
     ) -> Option<Draft> {
         let dialled = self.facts.get(&to.name)?.dial(None, None, false)?;
         Some(Draft {
-            from: from.name.clone(),
-            to: to.name.clone(),
-            host: host.to_owned(),
-            port: dialled.port,
-            protocol: dialled.protocol,
             // Nothing of the client's configuration tells this port: what does tell one is better.
             guessed: true,
-            by_scheme: false,
-            origin: vec![origin],
             confidence,
-            variable: None,
-            login: None,
-            path: None,
-            tls: None,
-            external: false,
             optional: self.active(&from.name).is_none(),
+            ..Draft::new(
+                &from.name,
+                &to.name,
+                host,
+                dialled.port,
+                dialled.protocol,
+                origin,
+            )
         })
     }
 
@@ -243,7 +240,7 @@ fn is_plain_web_server(service: &Service) -> bool {
         .as_ref()
         .and_then(|build| build.base_image.as_deref());
     service.image.as_deref().or(base).is_some_and(|image| {
-        let path = image.split(['@', ':']).next().unwrap_or(image);
+        let path = image_path(image);
         let name = path.rsplit('/').next().unwrap_or(path);
         SERVERS.contains(&name)
     })

@@ -364,6 +364,12 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
     found
 }
 
+/// Kafka's `INNER://kafka:29092,HOST://localhost:9092` → name and address of each.
+pub(super) fn listeners(list: &str) -> impl Iterator<Item = (&str, &str)> {
+    list.split(',')
+        .filter_map(|one| one.trim().split_once("://"))
+}
+
 /// The listener that a broker of Kafka advertises under its own name: the one for peers, where another is for the host.
 fn advertised(evidence: &Evidence<'_>) -> Option<NonZeroU16> {
     [
@@ -371,9 +377,9 @@ fn advertised(evidence: &Evidence<'_>) -> Option<NonZeroU16> {
         "KAFKA_CFG_ADVERTISED_LISTENERS",
     ]
     .iter()
-    .find_map(|name| evidence.environment.get(*name))?
-    .split(',')
-    .filter_map(|one| one.trim().split_once("://"))
+    .find_map(|name| evidence.environment.get(*name))
+    .into_iter()
+    .flat_map(|list| listeners(list))
     .filter_map(|(_, address)| address::host_and_port(address))
     .find(|(host, _)| host.eq_ignore_ascii_case(evidence.tier))?
     .1

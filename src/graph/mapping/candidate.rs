@@ -143,7 +143,7 @@ pub(super) fn normal(name: &str) -> String {
 }
 
 /// An image's path without registry, tag and digest: `library/` is Docker Hub's own.
-pub(super) fn image_path(image: &str) -> &str {
+pub(in super::super) fn image_path(image: &str) -> &str {
     let image = image.split('@').next().unwrap_or(image);
     let image = match image.rsplit_once(':') {
         // A colon before a slash is the registry's port.

@@ -6,7 +6,7 @@ use crate::protocol::Protocol;
 
 use super::super::super::Confidence;
 use super::super::merge::{Draft, Drafts};
-use super::super::names;
+use super::super::{names, own};
 use super::Project;
 
 impl<'a> Project<'a> {
@@ -54,21 +54,15 @@ impl<'a> Project<'a> {
             });
             if let Some(port) = dialled {
                 drafts.add(Draft {
-                    from: proxy.name.clone(),
-                    to: to.name.clone(),
-                    host: to.name.clone(),
-                    port,
-                    protocol: Protocol::Http,
-                    guessed: false,
-                    by_scheme: false,
-                    origin: vec![origin],
                     confidence: Confidence::Likely,
-                    variable: None,
-                    login: None,
-                    path: None,
-                    tls: None,
-                    external: false,
-                    optional: false,
+                    ..Draft::new(
+                        &proxy.name,
+                        &to.name,
+                        &to.name,
+                        port,
+                        Protocol::Http,
+                        origin,
+                    )
                 });
             }
         }
@@ -109,8 +103,7 @@ impl<'a> Project<'a> {
                 let listener = value(to, "ADVERTISED_LISTENERS")
                     .or_else(|| value(to, "LISTENERS"))
                     .into_iter()
-                    .flat_map(|list| list.split(','))
-                    .filter_map(|one| one.trim().split_once("://"))
+                    .flat_map(own::listeners)
                     .find(|(name, _)| name.eq_ignore_ascii_case(inner));
                 // Without a host a broker advertises its own name.
                 let address = listener.map(|(_, address)| match address.strip_prefix(':') {

@@ -12,6 +12,17 @@ use super::super::{facts::TierFacts, libraries, names, tiers};
 use super::{Project, is_plain_web_server};
 
 impl Project<'_> {
+    fn is_named_by_no_one(&self, store: &Service, drafts: &Drafts) -> bool {
+        self.is_store(&store.name) && drafts.to(&store.name).next().is_none()
+    }
+
+    /// Adds a weak edge to where the store serves, if anything tells where.
+    fn weak(&self, from: &Service, store: &Service, origin: String, drafts: &mut Drafts) {
+        if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
+            drafts.add(draft);
+        }
+    }
+
     /// A driver among the libraries of a tier's program, where the project has one store of that kind and the tier none yet: weak.
     pub(in super::super) fn libraries(
         &self,
@@ -71,15 +82,13 @@ impl Project<'_> {
                 "{file}: the library {library}, and {} is the only {protocol} here",
                 to.name
             );
-            if let Some(draft) = self.draft(from, to, &to.name, Confidence::Weak, origin) {
-                drafts.add(draft);
-            }
+            self.weak(from, to, origin, drafts);
         }
     }
 
     /// A store that no one names, called like one tier (`carts-db` beside `carts`), is that tier's: the address stands in its code.
     pub(in super::super) fn named_after(&self, store: &Service, drafts: &mut Drafts) {
-        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
+        if !self.is_named_by_no_one(store, drafts) {
             return;
         }
         let words = crate::address::words(&store.name);
@@ -102,15 +111,13 @@ impl Project<'_> {
             "compose services.{}: called like {}, and named by no one",
             store.name, from.name
         );
-        if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
-            drafts.add(draft);
-        }
+        self.weak(from, store, origin, drafts);
     }
 
     /// Whoever alone shares a network with a store that no one names is there for it: weak. The network that a project has anyway
     /// says nothing.
     pub(in super::super) fn alone_with(&self, store: &Service, drafts: &mut Drafts) {
-        if !self.is_store(&store.name) || drafts.to(&store.name).next().is_some() {
+        if !self.is_named_by_no_one(store, drafts) {
             return;
         }
         for network in names::networks(self.file, store) {
@@ -134,9 +141,7 @@ impl Project<'_> {
                 "compose services.{}: alone with {} on the network {network}",
                 from.name, store.name
             );
-            if let Some(draft) = self.draft(from, store, &store.name, Confidence::Weak, origin) {
-                drafts.add(draft);
-            }
+            self.weak(from, store, origin, drafts);
         }
     }
 
