@@ -16,6 +16,7 @@ mod scheme;
 mod url;
 
 pub use expand::expand;
+pub(crate) use expand::{references, rewrite_references};
 pub use host::{host_and_port, is_host, is_local, port};
 pub use key::{Role, role};
 pub use login::credentials;

@@ -1,35 +1,73 @@
 //! Kubernetes' `$(VAR)` expansion. Pure.
 
-/// Replaces `$(VAR)` by what `lookup` knows; an unknown one stays as written, `$$` is a literal `$`.
-#[must_use]
-pub fn expand(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut result = String::with_capacity(value.len());
-    let mut rest = value;
+/// A text in parts: what is copied as it stands, and the names in `$(NAME)`. Source: `Expand` of the kubelet.
+enum Part<'t> {
+    Text(&'t str),
+    /// `$$`, a literal `$`.
+    Escape,
+    Reference(&'t str),
+}
+
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
     while let Some(at) = rest.find('$') {
-        result.push_str(&rest[..at]);
+        parts.push(Part::Text(&rest[..at]));
         let after = &rest[at + 1..];
         if let Some(tail) = after.strip_prefix('$') {
-            result.push('$');
+            parts.push(Part::Escape);
             rest = tail;
         } else if let Some((name, tail)) = after
             .strip_prefix('(')
             .and_then(|inner| inner.split_once(')'))
         {
-            if let Some(found) = lookup(name) {
-                result.push_str(&found);
-            } else {
-                result.push_str("$(");
-                result.push_str(name);
-                result.push(')');
-            }
+            parts.push(Part::Reference(name));
             rest = tail;
         } else {
-            result.push('$');
+            parts.push(Part::Text(&rest[at..=at]));
             rest = after;
         }
     }
-    result.push_str(rest);
-    result
+    parts.push(Part::Text(rest));
+    parts
+}
+
+/// Replaces `$(VAR)` by what `lookup` knows; an unknown one stays as written, `$$` is a literal `$`.
+#[must_use]
+pub fn expand(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
+    parts(value)
+        .into_iter()
+        .map(|part| match part {
+            Part::Text(text) => text.to_owned(),
+            Part::Escape => "$".to_owned(),
+            Part::Reference(name) => lookup(name).unwrap_or_else(|| format!("$({name})")),
+        })
+        .collect()
+}
+
+/// The names that a text refers to by `$(NAME)`, in its order.
+pub(crate) fn references(value: &str) -> Vec<&str> {
+    parts(value)
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::Reference(name) => Some(name),
+            Part::Text(_) | Part::Escape => None,
+        })
+        .collect()
+}
+
+/// The same text for a kubelet that knows the variables under other names: a reference that `renamed` does not know is escaped.
+pub(crate) fn rewrite_references(value: &str, renamed: &dyn Fn(&str) -> Option<String>) -> String {
+    parts(value)
+        .into_iter()
+        .map(|part| match part {
+            Part::Text(text) => text.to_owned(),
+            Part::Escape => "$$".to_owned(),
+            Part::Reference(name) => {
+                renamed(name).map_or_else(|| format!("$$({name})"), |name| format!("$({name})"))
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

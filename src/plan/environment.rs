@@ -1,11 +1,11 @@
 //! The variables with which a tier logs in, copied by reference from its own deployed container into the probe's. Pure.
 //!
-//! No value of a Secret or ConfigMap passes through here. A literal is copied as it stands in the Pod, for the agent to expand.
+//! No value of a Secret or ConfigMap passes through here. The kubelet expands `$(NAME)` in the probe's Pod exactly as it did in the client's:
+//! what the client's kubelet knew at that place is referred to by its name in the probe, all else stays literal.
 
 use std::collections::BTreeMap;
 
-use super::job::escape;
-use crate::address::LoginReference;
+use crate::address::{self, LoginReference};
 use crate::observe::kinds::{
     Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec, Service,
 };
@@ -17,8 +17,10 @@ pub(super) struct Environment<'a> {
     snapshot: &'a Snapshot,
     workload: &'a WorkloadKey,
     spec: &'a PodSpec,
-    /// By name without prefix: the container that it was taken from, and what goes into the probe's Pod.
-    variables: BTreeMap<String, (&'a str, EnvVar)>,
+    /// By name without prefix: the container that it was taken from.
+    taken: BTreeMap<String, &'a str>,
+    /// What goes into the probe's Pod: what a literal refers to stands before it.
+    variables: Vec<EnvVar>,
     env_from: Vec<EnvFrom>,
 }
 
@@ -32,7 +34,8 @@ impl<'a> Environment<'a> {
             snapshot,
             workload,
             spec,
-            variables: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            variables: Vec::new(),
             env_from: Vec::new(),
         }
     }
@@ -77,12 +80,7 @@ impl<'a> Environment<'a> {
 
     /// What goes into the probe's container.
     pub(super) fn finish(self) -> (Vec<EnvVar>, Vec<EnvFrom>) {
-        let env = self
-            .variables
-            .into_values()
-            .map(|(_, variable)| variable)
-            .collect();
-        (env, self.env_from)
+        (self.variables, self.env_from)
     }
 
     /// The container that knows most of the login's variables; in doubt the first.
@@ -105,7 +103,7 @@ impl<'a> Environment<'a> {
     }
 
     fn need(&mut self, container: &'a Container, name: &str) -> Result<(), String> {
-        if let Some((taken_from, _)) = self.variables.get(name) {
+        if let Some(taken_from) = self.taken.get(name) {
             return if *taken_from == container.name {
                 Ok(())
             } else {
@@ -116,10 +114,7 @@ impl<'a> Environment<'a> {
             };
         }
         match self.source(container, name) {
-            Source::Variable(variable) => {
-                self.copy(container, variable);
-                Ok(())
-            }
+            Source::Variable(variable) => self.copy(container, variable),
             Source::Key(value_from) => {
                 self.put(container, name, None, Some(value_from));
                 Ok(())
@@ -143,19 +138,62 @@ impl<'a> Environment<'a> {
         }
     }
 
-    fn copy(&mut self, container: &'a Container, variable: &EnvVar) {
-        if let Some(source) = &variable.value_from {
-            if let Some(source) = optional(source) {
-                self.put(container, &variable.name, None, Some(source));
+    fn copy(&mut self, container: &'a Container, variable: &EnvVar) -> Result<(), String> {
+        let Some(source) = &variable.value_from else {
+            let literal = variable.value.as_deref().unwrap_or_default();
+            let names = address::references(literal);
+            let mut known = Vec::new();
+            for name in names {
+                if self.is_known_above(container, &variable.name, name)? {
+                    self.need(container, name)?;
+                    known.push(name);
+                }
             }
-            return;
+            let value = address::rewrite_references(literal, &|name| {
+                known
+                    .contains(&name)
+                    .then(|| format!("{ENVIRONMENT_PREFIX}{name}"))
+            });
+            self.put(container, &variable.name, Some(value), None);
+            return Ok(());
+        };
+        let source = optional(source).ok_or_else(|| {
+            format!(
+                "{} of container {} of {} is a resource limit of that container",
+                variable.name, container.name, self.workload
+            )
+        })?;
+        self.put(container, &variable.name, None, Some(source));
+        Ok(())
+    }
+
+    /// Whether the kubelet knows `name` where it expands the literal of `user`: whole sources and Services always, a variable of `env` if it
+    /// stands above.
+    ///
+    /// # Errors
+    /// In words, that the name has one value above and another one below: the probe can have only one of the two.
+    fn is_known_above(
+        &self,
+        container: &Container,
+        user: &str,
+        name: &str,
+    ) -> Result<bool, String> {
+        let last = |wanted: &str| container.env.iter().rposition(|one| one.name == wanted);
+        let Some(defined) = last(name) else {
+            return Ok(!matches!(self.source(container, name), Source::Missing));
+        };
+        if Some(defined) < last(user) {
+            return Ok(true);
         }
-        let literal = variable.value.clone().unwrap_or_default();
-        self.put(container, &variable.name, Some(escape(&literal)), None);
-        for referred in references(&literal) {
-            // What a literal refers to and nobody sets stays as it is written, in the app and in the agent alike.
-            let _ = self.need(container, referred);
+        let above = container.env.iter().position(|one| one.name == name) < last(user)
+            || !matches!(self.whole_source(container, name), Source::Missing);
+        if above {
+            return Err(format!(
+                "container {} of {} sets {name} above and below {user}, which refers to it",
+                container.name, self.workload
+            ));
         }
+        Ok(false)
     }
 
     fn put(
@@ -170,8 +208,8 @@ impl<'a> Environment<'a> {
             value,
             value_from,
         };
-        self.variables
-            .insert(name.to_owned(), (&container.name, variable));
+        self.variables.push(variable);
+        self.taken.insert(name.to_owned(), &container.name);
     }
 
     /// Where the container has a variable from: `env` wins over `envFrom`, a later entry over an earlier one.
@@ -184,6 +222,11 @@ impl<'a> Environment<'a> {
         {
             return Source::Variable(variable);
         }
+        self.whole_source(container, name)
+    }
+
+    /// Where the container has a variable from that `env` does not set: `envFrom`, or a Service of its namespace.
+    fn whole_source<'c>(&self, container: &'c Container, name: &str) -> Source<'c> {
         let mut candidates: Vec<EnvFrom> = Vec::new();
         for source in container.env_from.iter().rev() {
             let Some(key) = name
@@ -308,25 +351,4 @@ fn whole(source: &EnvFrom) -> EnvFrom {
         config_map_ref: source.config_map_ref.as_ref().map(optional),
         secret_ref: source.secret_ref.as_ref().map(optional),
     }
-}
-
-/// The names that a literal refers to by `$(NAME)`; `$$` is an escaped dollar.
-fn references(literal: &str) -> Vec<&str> {
-    let mut names = Vec::new();
-    let mut rest = literal;
-    while let Some(at) = rest.find('$') {
-        let after = &rest[at + 1..];
-        if let Some(escaped) = after.strip_prefix('$') {
-            rest = escaped;
-        } else if let Some(name) = after
-            .strip_prefix('(')
-            .and_then(|inner| inner.split_once(')'))
-        {
-            names.push(name.0);
-            rest = name.1;
-        } else {
-            rest = after;
-        }
-    }
-    names
 }

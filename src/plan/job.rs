@@ -236,7 +236,7 @@ fn chunks(text: &str) -> Vec<&str> {
 }
 
 /// The kubelet expands `$(NAME)` and takes `$$` for `$`: doubled, every `$` arrives as it was.
-pub(super) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     text.replace('$', "$$")
 }
 

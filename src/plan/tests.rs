@@ -450,9 +450,9 @@ fn url(variable: &str) -> LoginReference {
 }
 
 #[test]
-fn a_literal_comes_as_it_stands_with_what_it_refers_to_and_nothing_else() {
+fn a_literal_refers_to_what_stands_above_it_and_nothing_else() {
     let probe = environment(
-        "env: [{name: PASS, valueFrom: {secretKeyRef: {name: s, key: p}}}, {name: URL, value: 'mysql://u:$(PASS)@$(DB_SERVICE_HOST)/$$(PASS)'}, {name: API_TOKEN, value: secret}]",
+        "env: [{name: PASS, valueFrom: {secretKeyRef: {name: s, key: p}}}, {name: URL, value: 'mysql://u:$(PASS)@$(DB_SERVICE_HOST)/$$(PASS)$(BELOW)$(NONE)$'}, {name: BELOW, value: x}, {name: API_TOKEN, value: secret}]",
         url("URL"),
         "[]",
     );
@@ -460,12 +460,27 @@ fn a_literal_comes_as_it_stands_with_what_it_refers_to_and_nothing_else() {
     assert_eq!(
         json,
         serde_json::json!([
-            {"name": "T_DB_SERVICE_HOST", "value": "10.96.0.9"},
             {"name": "T_PASS", "valueFrom": {"secretKeyRef": {"name": "s", "key": "p", "optional": true}}},
-            {"name": "T_URL", "value": "mysql://u:$$(PASS)@$$(DB_SERVICE_HOST)/$$$$(PASS)"},
+            {"name": "T_DB_SERVICE_HOST", "value": "10.96.0.9"},
+            {"name": "T_URL", "value": "mysql://u:$(T_PASS)@$(T_DB_SERVICE_HOST)/$$(PASS)$$(BELOW)$$(NONE)$"},
         ])
     );
     assert!(probe.env_from.is_empty());
+}
+
+#[test]
+fn a_reference_with_one_value_above_and_one_below_gives_no_login() {
+    let probe = environment(
+        "env: [{name: PASS, value: a}, {name: URL, value: 'mysql://u:$(PASS)@db'}, {name: PASS, value: b}]",
+        url("URL"),
+        "[]",
+    );
+    let task = &probe.spec.edges[0];
+    assert!(task.login.is_none());
+    assert!(
+        task.no_login_reason
+            .contains("sets PASS above and below URL")
+    );
 }
 
 #[test]
@@ -494,8 +509,11 @@ fn whole_sources_come_by_key_where_the_key_can_be_told() {
         login,
         maps,
     );
-    let host = &probe.env[0];
-    assert_eq!(host.name, "T_DB_HOST");
+    let host = probe
+        .env
+        .iter()
+        .find(|variable| variable.name == "T_DB_HOST")
+        .unwrap();
     assert_eq!(
         host.value_from
             .as_ref()
