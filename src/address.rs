@@ -30,6 +30,11 @@ pub fn targets(key: &str, value: &str) -> Vec<Target> {
     targets_of(key, value).iter().map(Parsed::target).collect()
 }
 
+/// Whether an address can be read from a text, whatever its key.
+pub(crate) fn has_address(value: &str) -> bool {
+    !parse::parse(value).is_empty()
+}
+
 /// Every address of an environment with what belongs to it, sorted by variable.
 #[must_use]
 pub fn families(environment: &BTreeMap<String, String>) -> Vec<Family> {
@@ -125,6 +130,34 @@ mod tests {
             .into_iter()
             .map(|one| (one.host, one.port.map_or(0, std::num::NonZeroU16::get)))
             .collect()
+    }
+
+    #[test]
+    fn a_reference_that_nobody_expanded_is_no_host_and_hides_none_beside_it() {
+        for value in [
+            "redis://$(NODE_IP):6379/0",
+            "$(DB_SERVICE_HOST):3306",
+            "$(KVS_HOST)",
+            "app:$(PASS)@tcp($(HOST):3306)/x",
+        ] {
+            assert_eq!(read("DB_HOST", value), [], "{value}");
+        }
+        assert_eq!(
+            read("DB_URL", "mysql://app:$(DB_PASS)@db:3306/app"),
+            [("db".to_owned(), 3306)]
+        );
+        assert_eq!(
+            read("DSN", "app:$(DB_PASS)@tcp(db:3306)/app"),
+            [("db".to_owned(), 3306)]
+        );
+        let url = BTreeMap::from([("URL".to_owned(), "mysql://app:a$(b)c@db/app".to_owned())]);
+        let login = credentials(
+            &LoginReference::Url {
+                variable: "URL".to_owned(),
+            },
+            &url,
+        );
+        assert_eq!(login.unwrap().password.as_deref(), Some("a$(b)c"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use crate::protocol::Protocol;
 
-use super::{Shape, Target, TlsMode, dsn, host, list, url};
+use super::{Shape, Target, TlsMode, dsn, expand::references, host, list, url};
 
 /// One address with all that was written about it. It holds passwords: no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,8 +55,39 @@ impl Parsed {
 
 /// Every address in a value, whatever its key, in the order of the text; the container itself left out.
 pub(super) fn parse(value: &str) -> Vec<Parsed> {
-    let mut found = parse_any(value);
+    let mut found = beside_references(value, parse_any);
     found.retain(|one| !host::is_local(&one.host));
+    found
+}
+
+/// Stand for `$(` and `)` of a reference, which would be read as a Go address: no host holds them, a password may.
+const OPEN: &str = "\u{e000}";
+const CLOSE: &str = "\u{e001}";
+
+/// Reads a text in which references `$(NAME)` are left: what is in one is opaque.
+fn beside_references(value: &str, read: fn(&str) -> Vec<Parsed>) -> Vec<Parsed> {
+    let mut masked = value.to_owned();
+    for name in references(value) {
+        masked = masked.replace(&format!("$({name})"), &format!("{OPEN}{name}{CLOSE}"));
+    }
+    if masked == value {
+        return read(value);
+    }
+    let mut found = read(&masked);
+    found.retain(|one| !one.host.contains(OPEN));
+    for one in &mut found {
+        for text in [
+            &mut one.user,
+            &mut one.password,
+            &mut one.database,
+            &mut one.path,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            *text = text.replace(OPEN, "$(").replace(CLOSE, ")");
+        }
+    }
     found
 }
 
@@ -80,6 +111,10 @@ fn parse_any(value: &str) -> Vec<Parsed> {
 
 /// The addresses of a value that stands for exactly one login: a URL or a data source name.
 pub(super) fn parse_single(value: &str) -> Vec<Parsed> {
+    beside_references(value, parse_one)
+}
+
+fn parse_one(value: &str) -> Vec<Parsed> {
     let value = value.trim().trim_matches(['"', '\'']);
     if let Some(found) = dsn::parse(value) {
         return found;

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use crate::compose::MountedFile;
 use crate::observe::kinds::Container;
-use crate::observe::{NamespaceState, Snapshot, WorkloadKey};
+use crate::observe::{Snapshot, WorkloadKey, is_live};
 
+use environment::Ambient;
 pub(super) use environment::{Environment, Source};
 
 /// One container's configuration.
@@ -48,7 +49,20 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
         return Vec::new();
     };
     let state = snapshot.namespaces.get(&key.namespace);
+    let maps: BTreeMap<&str, &BTreeMap<String, String>> = state
+        .into_iter()
+        .flat_map(|state| &state.config_maps)
+        .map(|map| (map.metadata.name.as_str(), &map.data))
+        .collect();
     let spec = template.spec;
+    let linked = spec.enable_service_links != Some(false);
+    let ambient = Ambient {
+        maps: &maps,
+        services: state
+            .filter(|_| linked)
+            .map_or(&[], |state| state.services.as_slice()),
+        pod: snapshot.pods_of(key).into_iter().find(|pod| is_live(pod)),
+    };
     let main = spec.containers.iter().map(|container| (container, false));
     let init = spec
         .init_containers
@@ -56,7 +70,7 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
         .map(|container| (container, container.restart_policy != "Always"));
     main.chain(init)
         .filter(|(container, _)| !SIDECARS.contains(&container.name.as_str()))
-        .map(|(container, init)| deployed(container, init, spec.volumes.as_slice(), state))
+        .map(|(container, init)| deployed(container, init, spec.volumes.as_slice(), ambient))
         .collect()
 }
 
@@ -64,25 +78,20 @@ fn deployed(
     container: &Container,
     init: bool,
     volumes: &[crate::observe::kinds::Volume],
-    state: Option<&NamespaceState>,
+    ambient: Ambient<'_>,
 ) -> DeployedContainer {
-    let maps: BTreeMap<&str, &BTreeMap<String, String>> = state
-        .into_iter()
-        .flat_map(|state| &state.config_maps)
-        .map(|map| (map.metadata.name.as_str(), &map.data))
-        .collect();
-    let environment = Environment::of(container, &maps);
+    let environment = Environment::of(container, ambient);
     let words = container
         .command
         .iter()
         .chain(&container.args)
-        .map(|word| environment.expand(word))
+        .map(|word| environment.expand(word, ambient))
         .collect();
     DeployedContainer {
         name: container.name.clone(),
         image: container.image.clone(),
         words,
-        files: mounts::files(container, volumes, &maps),
+        files: mounts::files(container, volumes, ambient.maps),
         environment,
         init,
     }

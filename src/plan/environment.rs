@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::address::{self, LoginReference};
-use crate::observe::kinds::{
-    Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec, Service,
-};
-use crate::observe::{NamespaceState, Snapshot, WorkloadKey};
+use crate::observe::kinds::{Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec};
+use crate::observe::{NamespaceState, Snapshot, WorkloadKey, service_link};
 use crate::probe::wire::ENVIRONMENT_PREFIX;
 
 /// Collects what the probe's container of one tier needs.
@@ -275,27 +273,11 @@ impl<'a> Environment<'a> {
         )
     }
 
-    /// `DB_SERVICE_HOST` and `DB_SERVICE_PORT`, as the kubelet puts them into Pods.
     fn service_link(&self, name: &str) -> Option<String> {
         if self.spec.enable_service_links == Some(false) {
             return None;
         }
-        let named = |service: &&Service, suffix: &str| {
-            let prefix = service.metadata.name.to_uppercase().replace('-', "_");
-            name.strip_suffix(suffix) == Some(prefix.as_str())
-                && !matches!(service.spec.cluster_ip.as_str(), "" | "None")
-        };
-        let services = &self.state()?.services;
-        if let Some(service) = services
-            .iter()
-            .find(|service| named(service, "_SERVICE_HOST"))
-        {
-            return Some(service.spec.cluster_ip.clone());
-        }
-        let service = services
-            .iter()
-            .find(|service| named(service, "_SERVICE_PORT"))?;
-        Some(service.spec.ports.first()?.port.to_string())
+        service_link(&self.state()?.services, name)
     }
 
     fn state(&self) -> Option<&'a NamespaceState> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::address;
-use crate::observe::kinds::{Container, EnvVar};
+use crate::observe::kinds::{Container, EnvVar, Pod, Service};
+use crate::observe::service_link;
 
 /// Where a variable's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,15 +43,39 @@ pub(in crate::graph) struct Environment {
     pub(in crate::graph) open_prefixes: Vec<String>,
 }
 
-type Maps<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
+/// What the kubelet knows beside the container's own specification.
+#[derive(Clone, Copy)]
+pub(super) struct Ambient<'a> {
+    /// By name, the data of the namespace's ConfigMaps.
+    pub(super) maps: &'a BTreeMap<&'a str, &'a BTreeMap<String, String>>,
+    /// The Services whose variables the Pod gets: none with `enableServiceLinks: false`.
+    pub(super) services: &'a [Service],
+    /// A Pod of the workload, for its fields.
+    pub(super) pod: Option<&'a Pod>,
+}
+
+impl Ambient<'_> {
+    /// The value of a field of the Pod; `None` where no Pod is there, or it is none that stays the same in every Pod of a node.
+    fn field(&self, reference: &serde_json::Value) -> Option<String> {
+        let pod = self.pod?;
+        let value = match reference["fieldPath"].as_str()? {
+            "metadata.namespace" => &pod.metadata.namespace,
+            "spec.nodeName" => &pod.spec.node_name,
+            "status.hostIP" => &pod.status.host_ip,
+            "status.podIP" => &pod.status.pod_ip,
+            _ => return None,
+        };
+        (!value.is_empty()).then(|| value.clone())
+    }
+}
 
 impl Environment {
     /// The variables of a container: `envFrom` in its order, then `env`, each later one winning.
-    pub(super) fn of(container: &Container, maps: &Maps) -> Self {
+    pub(super) fn of(container: &Container, ambient: Ambient<'_>) -> Self {
         let mut environment = Self::default();
         for from in &container.env_from {
             if let Some(reference) = &from.config_map_ref {
-                match maps.get(reference.name.as_str()) {
+                match ambient.maps.get(reference.name.as_str()) {
                     Some(data) => {
                         for (key, value) in *data {
                             let source = Source::ConfigMap {
@@ -75,7 +100,7 @@ impl Environment {
             }
         }
         for variable in &container.env {
-            environment.add(variable, maps);
+            environment.add(variable, ambient);
         }
         environment
     }
@@ -88,15 +113,20 @@ impl Environment {
         self.variables.insert(name, Variable { value, source });
     }
 
-    fn add(&mut self, variable: &EnvVar, maps: &Maps) {
+    fn add(&mut self, variable: &EnvVar, ambient: Ambient<'_>) {
         let name = variable.name.clone();
         let Some(from) = &variable.value_from else {
             // Only variables that stand before it are known to the kubelet when it expands this one.
-            let value = self.expand(variable.value.as_deref().unwrap_or_default());
-            return self.set(name, Some(value), Source::Literal);
+            let value = self.expand(variable.value.as_deref().unwrap_or_default(), ambient);
+            return if self.hides_address(&value) {
+                self.set(name, None, Source::Unknown)
+            } else {
+                self.set(name, Some(value), Source::Literal)
+            };
         };
         if let Some(reference) = &from.config_map_key_ref {
-            let value = maps
+            let value = ambient
+                .maps
                 .get(reference.name.as_str())
                 .and_then(|data| data.get(&reference.key))
                 .cloned();
@@ -114,16 +144,25 @@ impl Environment {
             };
             return self.set(name, None, source);
         }
-        self.set(name, None, Source::Unknown);
+        let field = from.field_ref.as_ref();
+        let value = field.and_then(|reference| ambient.field(reference));
+        self.set(name, value, Source::Unknown);
     }
 
     /// A text with `$(VAR)` expanded as the kubelet does; what is unknown stays as written.
-    pub(super) fn expand(&self, text: &str) -> String {
-        address::expand(text, &|name| {
-            self.variables
-                .get(name)
-                .and_then(|variable| variable.value.clone())
+    pub(super) fn expand(&self, text: &str, ambient: Ambient<'_>) -> String {
+        address::expand(text, &|name| match self.variables.get(name) {
+            Some(variable) => variable.value.clone(),
+            None => service_link(ambient.services, name),
         })
+    }
+
+    /// Whether a text refers to what only the kubelet knows, and no address can be read from the rest: the host is unknown here.
+    fn hides_address(&self, text: &str) -> bool {
+        address::references(text)
+            .iter()
+            .any(|name| self.may_hold_secretly(name))
+            && !address::has_address(text)
     }
 
     /// Names and values of what is known.
