@@ -118,11 +118,12 @@ impl Environment {
         let Some(from) = &variable.value_from else {
             // Only variables that stand before it are known to the kubelet when it expands this one.
             let value = self.expand(variable.value.as_deref().unwrap_or_default(), ambient);
-            return if self.hides_address(&value) {
-                self.set(name, None, Source::Unknown)
+            let (value, source) = if self.hides_address(&value) {
+                (None, Source::Unknown)
             } else {
-                self.set(name, Some(value), Source::Literal)
+                (Some(value), Source::Literal)
             };
+            return self.set(name, value, source);
         };
         if let Some(reference) = &from.config_map_key_ref {
             let value = ambient
