@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod names;
+
 use crate::finding::Severity;
 
 /// The image that probe Jobs run where `--image` does not say otherwise; set at build time.
@@ -137,7 +139,7 @@ pub struct ComposeArgs {
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArgs {
     /// The namespace to verify; without it that of the kubeconfig's context, else `default`
-    #[arg(long, short = 'n', value_name = "NAME")]
+    #[arg(long, short = 'n', value_name = "NAME", value_parser = names::namespace)]
     pub namespace: Option<String>,
     /// Kubeconfig file; without it `KUBECONFIG`, `~/.kube/config`, or the Pod's own service account
     #[arg(long, value_name = "FILE")]
@@ -363,7 +365,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "PATH")]
     pub manifests: PathBuf,
     /// The namespace that objects without one are in
-    #[arg(long, short = 'n', value_name = "NAME", default_value = "default")]
+    #[arg(long, short = 'n', value_name = "NAME", default_value = "default", value_parser = names::namespace)]
     pub namespace: String,
     /// Which compose model.
     #[command(flatten)]
@@ -385,7 +387,7 @@ pub struct FixArgs {
 #[derive(Debug, Args, Clone)]
 pub struct RbacArgs {
     /// The namespace that is verified
-    #[arg(long, short = 'n', value_name = "NAME", default_value = "default")]
+    #[arg(long, short = 'n', value_name = "NAME", default_value = "default", value_parser = names::namespace)]
     pub namespace: String,
     /// The service account that runs k8sverify
     #[arg(long, value_name = "NAME", default_value = "k8sverify")]

@@ -105,6 +105,9 @@ const RULES: &[&[Rule]] = &[
 /// Which finding is the cause of what is the verdict's business.
 #[must_use]
 pub fn diagnose(context: &Context<'_>) -> Vec<Finding> {
+    if let Some(absent) = &context.graph.absent {
+        return vec![unverified::tiers_not_found(context, absent)];
+    }
     let raised = RULES
         .iter()
         .flat_map(|section| section.iter())

@@ -155,6 +155,7 @@ codes! {
         ApiForbidden = "api-forbidden",
         ProbeForbidden = "probe-forbidden",
         NamespaceNotFound = "namespace-not-found",
+        TiersNotFound = "tiers-not-found",
         ProbeImageFailed = "probe-image-failed",
         ProbeUnschedulable = "probe-unschedulable",
         ProbeTimeout = "probe-timeout",

@@ -24,4 +24,5 @@ pub mod policy;
 pub mod probe;
 pub mod protocol;
 pub mod report;
+mod spelling;
 pub mod verdict;

@@ -114,6 +114,10 @@ impl Run<'_> {
             jobs::sweep(&api, &options.namespace)
         );
         let snapshot = snapshot?;
+        if self.graph(&snapshot).absent.is_some() {
+            // Nothing of the application is there to wait for.
+            return Ok((api, snapshot));
+        }
         let early = self.args.wait.min(early::EARLY);
         let snapshot = self.settle(&api, snapshot, early).await?;
         Ok((api, snapshot))
@@ -164,6 +168,11 @@ impl Run<'_> {
         let mut early = !self.patience(&snapshot).is_zero();
         loop {
             let graph = self.graph(&snapshot);
+            if graph.absent.is_some() {
+                self.progress.done();
+                let options = self.verdict_options();
+                return self.report(&graph, &snapshot, Some(&Outcomes::default()), &options);
+            }
             if !early || early::all_suffer(&graph, &snapshot, api.now()) {
                 match Box::pin(self.look(api, &graph, snapshot, early)).await {
                     ControlFlow::Break(report) => return report,

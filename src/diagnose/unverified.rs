@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Context, Rule};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
-use crate::graph::{Confidence, NoteKind};
+use crate::graph::{Absent, Confidence, NoteKind};
 use crate::plan::Look;
 
 /// The rules of this file.
@@ -48,6 +48,57 @@ fn probes_lost(context: &Context<'_>) -> Vec<Finding> {
         }
     }
     found.into_values().collect()
+}
+
+/// Nothing of the application runs in the namespace: the only thing that is worth saying.
+pub(super) fn tiers_not_found(context: &Context<'_>, absent: &Absent) -> Finding {
+    let namespace = &context.snapshot.namespace;
+    let (place, verb, not) = if context.snapshot.offline {
+        (context.snapshot.cluster.clone(), "is in", "is not in")
+    } else {
+        (
+            format!("namespace {namespace}"),
+            "runs in",
+            "does not run in",
+        )
+    };
+    let none = match absent.tiers {
+        1 => format!("the only tier of {} {not} {place}", absent.file),
+        tiers => format!(
+            "none of the {tiers} tiers of {} {verb} {place}",
+            absent.file
+        ),
+    };
+    let found: Vec<String> = absent
+        .found
+        .iter()
+        .map(|(name, count)| format!("{name} ({count} of {})", absent.tiers))
+        .collect();
+    let (found_in, fix) = match absent.found.as_slice() {
+        [] => (
+            String::new(),
+            "name the namespace with -n and the compose file with -f, deploy the application first, or say under `tiers` in k8sverify.yaml which workloads run it".to_owned(),
+        ),
+        [(first, most), rest @ ..] if rest.iter().all(|(_, count)| count < most) => (
+            format!("; found in {}: -n {first}", found.join(", ")),
+            format!("verify the namespace in which they run: -n {first}"),
+        ),
+        _ => (
+            format!("; found in {}: say which with -n", found.join(", ")),
+            "verify the namespace in which they run, named with -n".to_owned(),
+        ),
+    };
+    let mut finding = Finding::new(
+        Code::TiersNotFound,
+        Severity::Error,
+        ObjectRef::new("namespace", namespace, ""),
+        format!("{none}{found_in}"),
+    );
+    finding.fix = Some(Fix {
+        text: fix,
+        ..Fix::default()
+    });
+    finding
 }
 
 /// Edges may be missing: variables without a value, files that are not here, mappings that only the user can settle.
@@ -151,5 +202,36 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].evidence.len(), 2);
         assert_eq!(found[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_namespace_without_the_application_is_the_only_thing_said() {
+        let snapshot = snapshot("");
+        let said = |tiers, found: &[(&str, usize)]| {
+            let mut graph = graph(&[EDGE]);
+            graph.absent = Some(Absent {
+                file: "compose.yaml".to_owned(),
+                tiers,
+                found: found
+                    .iter()
+                    .map(|(name, count)| ((*name).to_owned(), *count))
+                    .collect(),
+            });
+            let found = super::super::diagnose(&Context::new(&graph, &snapshot, None));
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].code, Code::TiersNotFound);
+            found[0].message.clone()
+        };
+        assert_eq!(
+            said(4, &[("story", 4), ("broken", 2)]),
+            "none of the 4 tiers of compose.yaml runs in namespace default; found in story (4 of 4), broken (2 of 4): -n story"
+        );
+        assert!(
+            said(4, &[("a", 4), ("b", 4)]).ends_with("a (4 of 4), b (4 of 4): say which with -n")
+        );
+        assert_eq!(
+            said(1, &[]),
+            "the only tier of compose.yaml does not run in namespace default"
+        );
     }
 }

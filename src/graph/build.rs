@@ -54,8 +54,10 @@ fn with_compose(
         notes: inferred.notes,
         questions: Vec::new(),
         from_compose: true,
+        absent: None,
     };
     let mapping = mapping::map(&graph.tiers, compose, snapshot, config, catalog);
+    graph.absent = mapping.absent;
     graph.questions.extend(mapping.questions);
     graph.notes.extend(mapping.notes);
     for (name, workloads) in mapping.workloads {

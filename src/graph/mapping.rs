@@ -3,6 +3,7 @@
 //! The user's word first, then evidence from strong to weak: the converters' labels, names, generic labels, containers, a Service
 //! called like the tier, affixes, images. Two answers of the same strength are a question to the user, never a guess.
 
+mod absent;
 mod candidate;
 mod elsewhere;
 mod evidence;
@@ -16,7 +17,7 @@ use crate::compose::ComposeFile;
 use crate::config::Config;
 use crate::observe::{Snapshot, WorkloadKey};
 
-use super::{Note, NoteKind, Tier};
+use super::{Absent, Note, NoteKind, Tier};
 use candidate::{Candidate, Wanted};
 use evidence::Evidence;
 
@@ -31,6 +32,8 @@ pub(super) struct Mapping {
     pub(super) questions: Vec<String>,
     /// What a reader should know.
     pub(super) notes: Vec<Note>,
+    /// Set where none of the tiers runs in the namespace.
+    pub(super) absent: Option<Absent>,
 }
 
 /// Finds the workloads of every tier.
@@ -64,6 +67,7 @@ pub(super) fn map(
         .filter(|tier| !mapping.workloads.contains_key(tier.name))
         .collect();
     elsewhere::claim(&missing, &wanted, &taken, snapshot, config, &mut mapping);
+    mapping.absent = absent::absent(tiers, &wanted, compose, snapshot, config, &mapping);
     mapping.questions.sort();
     mapping.questions.dedup();
     mapping

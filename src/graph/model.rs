@@ -25,6 +25,19 @@ pub struct TierGraph {
     pub questions: Vec<String>,
     /// Whether a compose file took part.
     pub from_compose: bool,
+    /// Set where no tier of compose runs in the namespace: nothing can be said of the application there.
+    pub absent: Option<Absent>,
+}
+
+/// None of the application's tiers runs in the namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Absent {
+    /// The compose file that was named first.
+    pub file: String,
+    /// How many tiers were looked for.
+    pub tiers: usize,
+    /// Namespaces in which half of them or more are known, with how many, most first.
+    pub found: Vec<(String, usize)>,
 }
 
 impl TierGraph {

@@ -18,6 +18,8 @@ use super::resources::{
     NETWORK_POLICIES, NODES, PODS, Resource, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
 use super::trim::{Trim, is_own, is_own_event};
+use crate::spelling;
+
 use super::{NamespaceState, OWN_PREFIX, Observed, ServiceKey, Snapshot};
 
 /// How many further namespaces are read in full.
@@ -143,11 +145,21 @@ pub async fn observe(api: &Api, options: &ObserveOptions) -> Result<Snapshot, Ob
     );
     let (state, record) = own;
     if object.as_ref().is_err_and(CallError::is_not_found) {
-        return Err(namespace_not_found(api, namespace, true));
+        return Err(namespace_not_found(
+            api,
+            namespace,
+            true,
+            &cluster.namespaces,
+        ));
     }
     let mut observed = record.finish()?;
     if object.is_err() && is_nothing(&state) {
-        return Err(namespace_not_found(api, namespace, false));
+        return Err(namespace_not_found(
+            api,
+            namespace,
+            false,
+            &cluster.namespaces,
+        ));
     }
     let mut snapshot = Snapshot {
         cluster: api.cluster().to_owned(),
@@ -440,11 +452,18 @@ async fn list<T: DeserializeOwned + Trim>(
     Ok(listed.items)
 }
 
-fn namespace_not_found(api: &Api, namespace: &str, certain: bool) -> ObserveError {
+fn namespace_not_found(
+    api: &Api,
+    namespace: &str,
+    certain: bool,
+    listed: &[Namespace],
+) -> ObserveError {
+    let names = listed.iter().map(|listed| listed.metadata.name.as_str());
     ObserveError::NamespaceNotFound {
         namespace: namespace.to_owned(),
         cluster: api.cluster().to_owned(),
         certain,
+        nearest: spelling::meant(namespace, names).map(str::to_owned),
     }
 }
 

@@ -183,7 +183,7 @@ pub enum ObserveError {
     #[error("not allowed to {}", list(.0))]
     Forbidden(Vec<Denied>),
     /// The namespace does not exist.
-    #[error("namespace {namespace} does not exist in {cluster}{}", if *.certain { "" } else { ", or it is empty and may not be read" })]
+    #[error("namespace {namespace} does not exist in {cluster}{}{}", if *.certain { "" } else { ", or it is empty and may not be read" }, meant(.nearest.as_deref()))]
     NamespaceNotFound {
         /// Its name.
         namespace: String,
@@ -191,6 +191,8 @@ pub enum ObserveError {
         cluster: String,
         /// Whether the API said so; else nothing at all was found in it.
         certain: bool,
+        /// The namespace that was probably meant.
+        nearest: Option<String>,
     },
     /// A call that the run cannot do without failed for another reason.
     #[error("failed to {verb} {resource} at {server}: {source}")]
@@ -215,6 +217,10 @@ pub enum ObserveError {
         /// What is wrong, and what was expected.
         what: String,
     },
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
 fn list(denied: &[Denied]) -> String {

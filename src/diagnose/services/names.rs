@@ -86,9 +86,16 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
         return None;
     }
     let tier = context.graph.tiers.get(&look.edge.to);
+    let client_runs_here = context
+        .graph
+        .workloads(&look.edge.from)
+        .iter()
+        .any(|key| key.namespace == look.client_namespace);
     let subjects = tier.map_or_else(Vec::new, |tier| tier_subjects(context, tier));
     let elsewhere = match &look.destination.end {
         HostMeaning::Missing => Vec::new(),
+        // Without a client here nothing is to be joined with another namespace.
+        HostMeaning::ServiceElsewhere(_) if !client_runs_here => return None,
         HostMeaning::ServiceElsewhere(keys) => keys
             .iter()
             .filter(|key| !is_another_installation(context, key, look.client_namespace))

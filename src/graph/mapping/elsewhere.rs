@@ -147,7 +147,7 @@ fn unnamed(
 }
 
 /// Namespaces that belong to the cluster.
-fn is_system(namespace: &str) -> bool {
+pub(super) fn is_system(namespace: &str) -> bool {
     namespace.starts_with("kube-") || namespace.starts_with("openshift-")
 }
 

@@ -297,3 +297,40 @@ fn other_namespaces_are_not_taken_by_chance() {
     assert!(keys(&other_image, "db").is_empty());
     assert!(keys(&mapped(TWO, &[ap, elsewhere("kube-system")]), "db").is_empty());
 }
+
+#[test]
+fn a_namespace_without_any_tier_is_absent_and_those_that_have_them_are_named() {
+    const TIERS: &str = "  WEB: {image: \"python:3\"}\n  DB: {image: \"mysql:8\"}\n";
+    let ledger = deployment("ledger", "app: ledger", "ledger", "example.com/ledger");
+    let elsewhere =
+        |name: &str, namespace: &str| workload("Deployment", name, namespace, "a: b", "x", "i");
+    let strangers = [
+        ledger.clone(),
+        elsewhere("db", "prod"),
+        elsewhere("web", "prod"),
+        elsewhere("db", "half"),
+        elsewhere("db", "kube-system"),
+        elsewhere("other", "third"),
+    ];
+    let absent = mapped(TIERS, &strangers).absent.unwrap();
+    assert_eq!(absent.tiers, 2);
+    assert_eq!(
+        absent.found,
+        [("prod".to_owned(), 2), ("half".to_owned(), 1)]
+    );
+
+    let mut one = strangers.to_vec();
+    one.push(deployment("web", "app: web", "web", "python:3"));
+    assert_eq!(mapped(TIERS, &one).absent, None);
+    for rules in [
+        "namespaces: [prod]",
+        "tiers: {DB: deployment/ledger}",
+        "tiers: {DB: none, WEB: none}",
+    ] {
+        assert_eq!(
+            mapped_with(TIERS, &strangers, rules).absent,
+            None,
+            "{rules}"
+        );
+    }
+}

@@ -14,6 +14,7 @@ pub fn json(graph: &TierGraph) -> String {
         notes,
         questions,
         from_compose,
+        absent: _,
     } = graph;
     let document = json!({
         "schema": "k8sverify/graph/v1",

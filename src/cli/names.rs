@@ -1,0 +1,41 @@
+//! Names of objects on the command line, refused before any call where the API could not have such an object. Pure.
+
+/// The longest label of a DNS name, and so the longest name of a namespace.
+const LONGEST: usize = 63;
+
+/// Reads the name of a namespace: a DNS label (RFC 1123).
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("the name is empty; is the variable set that it comes from?".to_owned());
+    }
+    let ends = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    let valid = text.len() <= LONGEST
+        && text
+            .chars()
+            .all(|character| ends(character) || character == '-')
+        && text.starts_with(ends)
+        && text.ends_with(ends);
+    if valid {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "no namespace can have this name: expected at most {LONGEST} lower-case letters, digits and `-`, with a letter or digit at both ends"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_labels_name_a_namespace() {
+        for right in ["default", "shop-2", "0", &"a".repeat(63)] {
+            assert_eq!(namespace(right).as_deref(), Ok(right));
+        }
+        let long = "a".repeat(64);
+        for wrong in ["", "Foo Bar", "Shop", "-a", "a-", "a.b", "a/b", "é", &long] {
+            assert!(namespace(wrong).is_err(), "{wrong}");
+        }
+        assert!(namespace("").unwrap_err().contains("empty"));
+    }
+}
