@@ -165,8 +165,11 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration, help_heading = "Time")]
     pub wait: Duration,
     /// How long a probe Job may take
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, help_heading = "Time")]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive, help_heading = "Time")]
     pub timeout: Duration,
+    /// How long the whole run may take; then it ends as by a signal [default: 5m, or what --wait and --timeout need]
+    #[arg(long, value_name = "DURATION", value_parser = positive, help_heading = "Time")]
+    pub deadline: Option<Duration>,
     /// What is written where.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -183,6 +186,7 @@ impl Default for VerifyArgs {
             probe: ProbeArgs::default(),
             wait: Duration::from_mins(2),
             timeout: Duration::from_mins(1),
+            deadline: None,
             output: OutputArgs::default(),
             check_isolation: false,
         }
@@ -436,6 +440,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(value)
     } else {
         Err(wrong())
+    }
+}
+
+/// The same, but not zero.
+fn positive(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be at least 1s".to_owned()),
+        value => Ok(value),
     }
 }
 

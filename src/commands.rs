@@ -7,8 +7,10 @@ use clap::{CommandFactory, Parser};
 use thiserror::Error;
 
 use crate::cli::{Cli, Command};
+use signals::Signals;
 
 pub mod check;
+mod children;
 pub mod explain;
 pub mod fix;
 pub mod graph;
@@ -18,6 +20,7 @@ pub mod man;
 pub mod output;
 pub mod probe;
 pub mod rbac;
+pub mod signals;
 pub mod verify;
 
 /// Exit code: verified.
@@ -59,6 +62,11 @@ impl Failure {
 
 /// Reads the command line, runs the command, and says why it failed.
 pub fn main() -> ExitCode {
+    // The agent is the first process of its container and has its own; else nothing comes before this.
+    let is_agent = std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "probe");
+    let signals = (!is_agent).then(Signals::install);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // clap's own exit code for usage is 2, and 0 for --help and --version.
@@ -69,7 +77,12 @@ pub fn main() -> ExitCode {
     if matches!(cli.command, Some(Command::Probe)) {
         return probe::command();
     }
-    match run(cli) {
+    let ended = match signals {
+        Some(signals) => signals.and_then(|signals| run(cli, &signals)),
+        None => Err(Failure::Usage("probe: takes no options".to_owned())),
+    };
+    children::end();
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // Nothing is left to tell it to where standard error is closed.
@@ -79,10 +92,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<u8, Failure> {
+fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
     match cli.command {
-        None => return verify::command(&cli.verify),
-        Some(Command::Verify(args)) => return verify::command(&args),
+        None => return verify::command(&cli.verify, signals),
+        Some(Command::Verify(args)) => return verify::command(&args, signals),
         Some(Command::Check(args)) => return check::command(&args),
         Some(Command::Graph(args)) => graph::command(&args)?,
         Some(Command::Probe) => {}

@@ -14,6 +14,7 @@ mod remove;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::future::{join_all, select};
 use tokio::sync::watch;
@@ -24,6 +25,9 @@ use crate::plan::{JobOptions, Outcomes, ProbePlan};
 use feed::Feeds;
 pub use remove::sweep;
 use remove::{JobName, Removed};
+
+/// Time for the clean-up of [`run`].
+const FINISH: Duration = Duration::from_secs(20);
 
 /// Turns true when the run is to end early: then everything is deleted and what is missing is lost.
 pub type Cancel = watch::Receiver<bool>;
@@ -98,12 +102,23 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Deletes what is left and sees the Pods gone, within a few seconds. Says what could not be deleted, for the user.
-    pub async fn finish(self) -> Vec<String> {
+    /// Deletes what is left and sees the Pods gone, within that time. Says what could not be deleted, for the user.
+    pub async fn finish(self, limit: Duration) -> Vec<String> {
         let names = self.names();
-        match remove::remove_all(self.api, &names).await {
-            Removed::All => Vec::new(),
-            Removed::Left(left) => left,
+        match tokio::time::timeout(limit, remove::remove_all(self.api, &names)).await {
+            Ok(Removed::All) => Vec::new(),
+            Ok(Removed::Left(left)) => left,
+            Err(_) => names
+                .iter()
+                .map(|job| remove::unanswered(job, limit))
+                .collect(),
+        }
+    }
+
+    /// A Job that was refused for certain.
+    fn forget(&self, job: &JobName) {
+        if let Ok(mut made) = self.made.lock() {
+            made.remove(job);
         }
     }
 
@@ -141,7 +156,7 @@ pub async fn run(
 ) -> Outcomes {
     let session = Session::new(api, options, cancel);
     let outcomes = session.run(plan, progress).await;
-    for left in session.finish().await {
+    for left in session.finish(FINISH).await {
         tracing::warn!("{left}");
     }
     outcomes

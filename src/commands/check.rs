@@ -13,6 +13,7 @@ use crate::diagnose::{Context, diagnose};
 use crate::finding::Severity;
 use crate::graph;
 use crate::observe;
+use crate::report::Report;
 use crate::verdict::{self, ReportMeta, VerdictOptions};
 
 /// Runs `check`.
@@ -20,8 +21,14 @@ use crate::verdict::{self, ReportMeta, VerdictOptions};
 /// # Errors
 /// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written.
 pub fn command(args: &CheckArgs) -> Result<u8, Failure> {
+    let outputs = Outputs::open(&args.output, &args.namespace)?;
+    let report = report(args).inspect_err(|failure| outputs.failed(&failure.to_string()))?;
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}
+
+fn report(args: &CheckArgs) -> Result<Report, Failure> {
     let (started, started_at) = (Instant::now(), Timestamp::now());
-    let outputs = Outputs::open(&args.output)?;
     let input = input::read(&args.compose)?;
     let snapshot = observe::from_manifests(&DiskFiles, &args.manifests, &args.namespace)
         .map_err(|error| Failure::Usage(error.to_string()))?;
@@ -58,7 +65,5 @@ pub fn command(args: &CheckArgs) -> Result<u8, Failure> {
             args.manifests.display()
         )],
     };
-    let report = verdict::report(&context, &verdict, &options, meta);
-    outputs.write(&report)?;
-    Ok(report.exit_code)
+    Ok(verdict::report(&context, &verdict, &options, meta))
 }

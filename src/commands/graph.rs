@@ -68,7 +68,7 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
     }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(async {
+    let snapshot = runtime.block_on(async {
         let failed = |error: observe::ObserveError| match error.code() {
             Some(code) => Failure::Unverified(format!("{code}: {error}")),
             None => Failure::Usage(error.to_string()),
@@ -87,5 +87,8 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
         Box::pin(observe::observe(&api, &options))
             .await
             .map_err(failed)
-    })
+    });
+    // A credential plugin that hangs is not waited for.
+    runtime.shutdown_background();
+    snapshot
 }

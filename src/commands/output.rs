@@ -1,33 +1,31 @@
-//! Where reports go: files that are opened before the run and written atomically at its end. IO.
+//! Where reports go: files that are checked before the run and replaced as wholes. IO.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use super::Failure;
+use crate::report::unfinished;
 
-/// A file that will be written at the end, and either whole or not at all.
+/// So much of a file tells whether it is a report.
+const HEAD: u64 = 4096;
+
+/// A file that a report goes to, each time either whole or not at all.
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
-    sink: Sink,
-}
-
-#[derive(Debug)]
-enum Sink {
-    /// Put in the place of `path` when it is whole.
-    Beside(NamedTempFile),
+    option: String,
     /// A pipe or a device (`/dev/stderr`), which must not be replaced by a file.
-    Direct(File),
+    direct: Option<File>,
 }
 
 impl OutputFile {
-    /// Opens a temporary file beside `path`, so that a path that cannot be written is known before the long run.
+    /// Makes sure that it can be written, and that nothing of the user's is lost by it; changes nothing yet.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if the folder does not exist or cannot be written, or if `path` is a folder.
+    /// [`Failure::Usage`] if the folder does not exist, if `path` is a folder, or if a file is there that is no report of this tool.
     pub fn open(path: &Path, option: &str) -> Result<Self, Failure> {
         let refuse = |what: String| Failure::Usage(format!("{option} {}: {what}", path.display()));
         if path.as_os_str() == "-" {
@@ -41,31 +39,29 @@ impl OutputFile {
         }
         // What a link leads to is written, not the link.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if is_special(&path) {
-            let file = File::options()
-                .append(true)
-                .open(&path)
-                .map_err(|error| refuse(format!("cannot write to it: {error}")))?;
-            return Ok(Self {
-                path,
-                sink: Sink::Direct(file),
-            });
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
+        let direct = if is_special(&path) {
+            let file = File::options().append(true).open(&path);
+            Some(file.map_err(|error| refuse(format!("cannot write to it: {error}")))?)
+        } else {
+            match is_foreign(&path) {
+                Ok(false) => {}
+                Ok(true) => {
+                    return Err(refuse(
+                        "a file is there that is no report of k8sverify, and it was left as it is; delete it, or name another path".to_owned(),
+                    ));
+                }
+                Err(error) => {
+                    return Err(refuse(format!(
+                        "cannot read the file that is there: {error}; delete it, or name another path"
+                    )));
+                }
+            }
+            None
         };
-        let file = tempfile::Builder::new()
-            .prefix(".k8sverify-")
-            .tempfile_in(folder)
-            .map_err(|error| {
-                refuse(format!(
-                    "cannot write to this folder: {error}; make it, or name another path"
-                ))
-            })?;
         Ok(Self {
             path,
-            sink: Sink::Beside(file),
+            option: option.to_owned(),
+            direct,
         })
     }
 
@@ -75,30 +71,71 @@ impl OutputFile {
         &self.path
     }
 
-    /// Writes the bytes and puts the file in its place.
+    /// Whether it is a pipe or a device: what is written there stays.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.direct.is_some()
+    }
+
+    /// Writes the first bytes, so that a path that cannot be written is known before the long run.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if they cannot be written.
+    pub fn begin(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.replace(bytes).map_err(|error| {
+            Failure::Usage(format!(
+                "{} {}: cannot write to this folder: {error}; make it, or name another path",
+                self.option,
+                self.path.display()
+            ))
+        })
+    }
+
+    /// Writes the bytes in the place of what is there.
     ///
     /// # Errors
     /// [`Failure::Output`] if the disk is full or the rename is refused.
-    pub fn write(self, bytes: &[u8]) -> Result<(), Failure> {
-        let Self { path, sink } = self;
-        let failed = |error: std::io::Error| {
-            Failure::Output(format!("cannot write {}: {error}", path.display()))
-        };
-        match sink {
-            Sink::Direct(mut file) => file
-                .write_all(bytes)
-                .and_then(|()| file.flush())
-                .map_err(failed),
-            Sink::Beside(mut file) => {
-                file.write_all(bytes)
-                    .and_then(|()| file.flush())
-                    .and_then(|()| readable_by_others(&file))
-                    .map_err(failed)?;
-                file.persist(&path).map_err(|error| failed(error.error))?;
-                Ok(())
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = match &self.direct {
+            Some(file) => {
+                let mut file: &File = file;
+                file.write_all(bytes).and_then(|()| file.flush())
             }
-        }
+            None => self.replace(bytes),
+        };
+        written.map_err(|error| {
+            Failure::Output(format!("cannot write {}: {error}", self.path.display()))
+        })
     }
+
+    /// By a file beside it, which lives no longer than this call.
+    fn replace(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::Builder::new()
+            .prefix(".k8sverify-")
+            .tempfile_in(folder)
+            // The temporary name that stands in tempfile's words says nothing to the user.
+            .map_err(|error| std::io::Error::from(error.kind()))?;
+        file.write_all(bytes)?;
+        file.flush()?;
+        readable_by_others(&file)?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// Whether something is there that this tool did not write; an empty file is nobody's.
+fn is_foreign(path: &Path) -> std::io::Result<bool> {
+    let mut head = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(HEAD).read_to_end(&mut head)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(!head.is_empty() && !unfinished::is_report(&String::from_utf8_lossy(&head)))
 }
 
 /// Whether it is there and no ordinary file. What a shell has opened (`/dev/stderr` of `2> log`) is written through, too.
@@ -140,26 +177,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_appears_whole_or_not_at_all() {
+    fn a_file_is_replaced_as_a_whole_and_nothing_else_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         let output = OutputFile::open(&path, "--json").unwrap();
         assert!(!path.exists());
-        output.write(b"{}").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"{}");
-        drop(OutputFile::open(&path, "--json").unwrap());
-        assert_eq!(
-            std::fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "an unused temporary file goes away"
+        output.begin(b"{}").unwrap();
+        output.write(b"[]").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"[]");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_the_tool_did_not_write_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("compose.yaml");
+        std::fs::write(&path, "services: {}").unwrap();
+        let error = OutputFile::open(&path, "--json").unwrap_err();
+        assert!(
+            error.to_string().contains("no report of k8sverify"),
+            "{error}"
         );
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(std::fs::read(&path).unwrap(), b"services: {}");
+        for free in ["", "{\n  \"schema\": \"k8sverify/report/v1\"}"] {
+            std::fs::write(&path, free).unwrap();
+            OutputFile::open(&path, "--json").unwrap();
+        }
     }
 
     #[test]
     fn a_path_that_cannot_be_written_is_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let error =
-            OutputFile::open(&folder.path().join("no/such/report.json"), "--json").unwrap_err();
+        let error = OutputFile::open(&folder.path().join("no/such/report.json"), "--json")
+            .and_then(|output| output.begin(b"{}"))
+            .unwrap_err();
         assert!(error.to_string().starts_with("--json "), "{error}");
         assert!(OutputFile::open(folder.path(), "--json").is_err());
         let error = OutputFile::open(Path::new("-"), "--junit").unwrap_err();
@@ -178,7 +230,7 @@ mod tests {
         assert!(kind.is_char_device());
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("real"), folder.path().join("link"));
-        std::fs::write(&file, "old").unwrap();
+        std::fs::write(&file, "").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         OutputFile::open(&link, "--json")
             .unwrap()

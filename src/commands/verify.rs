@@ -6,10 +6,10 @@ mod options;
 pub(crate) mod outputs;
 mod progress;
 mod scope;
-mod signals;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::input::{self, Input};
 use super::log;
+use super::signals::Signals;
 use crate::catalog::Catalog;
 use crate::cli::VerifyArgs;
 use crate::diagnose::{Context, diagnose};
@@ -30,28 +31,49 @@ use crate::report::words::INTERRUPTED;
 use crate::verdict::{self, ReportMeta, VerdictOptions};
 use outputs::Outputs;
 use progress::Progress;
-use signals::Signals;
+
+/// Time for the clean-up: an API server that restarts is back by then.
+const CLEAN_UP: Duration = Duration::from_secs(20);
+/// The same for a run that is told to end.
+const CLEAN_UP_TOLD: Duration = Duration::from_secs(4);
 
 /// Runs `verify`.
 ///
 /// # Errors
 /// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written. What keeps the cluster from being asked is a report
 /// with exit code 3, no error.
-pub fn command(args: &VerifyArgs) -> Result<u8, Failure> {
+pub fn command(args: &VerifyArgs, signals: &Signals) -> Result<u8, Failure> {
     log::start(args.output.verbose);
-    let outputs = Outputs::open(&args.output)?;
+    let namespace = args.cluster.namespace.as_deref().unwrap_or_default();
+    let outputs = Arc::new(Outputs::open(&args.output, namespace)?);
+    let last_words = Arc::clone(&outputs);
+    signals.attend(move |cause| last_words.give_up(cause));
+    let limit = options::deadline(args);
+    signals.end_after(
+        limit,
+        format!("the deadline of {} s (--deadline)", limit.as_secs()),
+    );
+    let report = verify(args, &outputs, signals)
+        .inspect_err(|failure| outputs.failed(&failure.to_string()))?;
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}
+
+fn verify(args: &VerifyArgs, outputs: &Outputs, signals: &Signals) -> Result<Report, Failure> {
     let input = input::read(&args.compose)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
-    let report = runtime.block_on(run(args, &input))?;
-    outputs.write(&report)?;
-    Ok(report.exit_code)
+    let report = runtime.block_on(run(args, &input, outputs, signals));
+    // A credential plugin that hangs is not waited for.
+    runtime.shutdown_background();
+    report
 }
 
 /// What a run carries from stage to stage.
 struct Run<'a> {
     args: &'a VerifyArgs,
     input: &'a Input,
+    outputs: &'a Outputs,
     catalog: Catalog,
     started: Instant,
     started_at: Timestamp,
@@ -68,18 +90,23 @@ struct First<'a> {
     options: &'a PlanOptions,
 }
 
-async fn run(args: &VerifyArgs, input: &Input) -> Result<Report, Failure> {
+async fn run(
+    args: &VerifyArgs,
+    input: &Input,
+    outputs: &Outputs,
+    signals: &Signals,
+) -> Result<Report, Failure> {
     let mut run = Run {
         args,
         input,
+        outputs,
         catalog: Catalog::embedded(),
         started: Instant::now(),
         started_at: Timestamp::now(),
-        signals: Signals::install()?,
+        signals: signals.clone(),
         progress: Progress::new(args.output.quiet || args.output.verbose > 1),
         notes: Vec::new(),
     };
-    let signals = run.signals.clone();
     let observed = tokio::select! {
         observed = Box::pin(run.observe()) => observed,
         signal = signals.wait() => return Ok(run.interrupted(&signal)),
@@ -118,7 +145,7 @@ impl Run<'_> {
             // Nothing of the application is there to wait for.
             return Ok((api, snapshot));
         }
-        let early = self.args.wait.min(early::EARLY);
+        let early = options::wait(self.args).min(early::EARLY);
         let snapshot = self.settle(&api, snapshot, early).await?;
         Ok((api, snapshot))
     }
@@ -147,7 +174,7 @@ impl Run<'_> {
         if snapshot.settle.unsettled.is_empty() {
             return Duration::ZERO;
         }
-        self.args.wait.saturating_sub(self.started.elapsed())
+        options::wait(self.args).saturating_sub(self.started.elapsed())
     }
 
     fn graph(&self, snapshot: &Snapshot) -> TierGraph {
@@ -206,6 +233,11 @@ impl Run<'_> {
         let job_options = options::jobs(self.args, &plan_options.run);
         let plan = plan::plan(graph, &snapshot, &plan_options);
         let session = jobs::Session::new(api, &job_options, self.signals.cancel());
+        let namespaces = plan
+            .vantages
+            .iter()
+            .map(|one| one.identity.namespace.clone());
+        self.signals.open(namespaces);
         let progress = &self.progress;
         let mut outcomes = session
             .run(&plan, &|state| progress.jobs("probing", state))
@@ -214,7 +246,8 @@ impl Run<'_> {
             || self.signals.fired().is_some()
             || early::is_explained(graph, &snapshot, api.now(), &outcomes);
         if !is_over {
-            self.notes.extend(session.finish().await);
+            let left = self.clean_up(session).await;
+            self.notes.extend(left);
             return ControlFlow::Continue(snapshot);
         }
         self.notes.extend(plan.notes.iter().cloned());
@@ -227,21 +260,43 @@ impl Run<'_> {
             };
             seen = Box::pin(self.look_again(api, &session, &first, seen.0, &mut outcomes)).await;
         }
-        self.progress.stage("cleaning up");
-        self.notes.extend(session.finish().await);
         if let Some(signal) = self.signals.fired() {
             self.notes.push(format!(
                 "{INTERRUPTED}{signal}: what had not ended by then is unknown"
             ));
         }
-        self.progress.done();
         let (snapshot, changing) = seen;
         let options = VerdictOptions {
             skipped: plan.skipped.clone(),
             changing,
             ..self.verdict_options()
         };
-        ControlFlow::Break(self.report(graph, &snapshot, Some(&outcomes), &options))
+        let mut report = self.report(graph, &snapshot, Some(&outcomes), &options);
+        // Who is killed while cleaning up has its report; a file that cannot be written is told at the end.
+        let _ = self.outputs.write_files(&report);
+        self.progress.stage("cleaning up");
+        report.notes.extend(self.clean_up(session).await);
+        self.progress.done();
+        ControlFlow::Break(report)
+    }
+
+    /// Sees everything of ours gone; what could not be deleted is said.
+    async fn clean_up(&self, session: jobs::Session<'_>) -> Vec<String> {
+        let limit = match self.signals.fired() {
+            Some(_) => CLEAN_UP_TOLD,
+            None => CLEAN_UP,
+        };
+        let left = session.finish(limit).await;
+        self.signals.closed();
+        left
+    }
+
+    /// The cluster once more; nothing where it cannot be read now, or the run is to end.
+    async fn observe_again(&self, api: &Api, options: &ObserveOptions) -> Option<Snapshot> {
+        tokio::select! {
+            observed = Box::pin(observe::observe(api, options)) => observed.ok(),
+            _ = self.signals.wait() => None,
+        }
     }
 
     /// The second look at what failed, and the same look once more where something changed meanwhile. Returns the newest state, and the edges under which
@@ -264,7 +319,7 @@ impl Run<'_> {
         let mut second = plan::second_look(graph, &snapshot, plan, outcomes, options);
         let observe_options = self.observe_options(snapshot.namespace.clone());
         // A list that fails now takes nothing from what was seen before.
-        let Ok(mut after) = Box::pin(observe::observe(api, &observe_options)).await else {
+        let Some(mut after) = self.observe_again(api, &observe_options).await else {
             outcomes
                 .probes
                 .extend(session.run(&second, &tell).await.probes);
@@ -288,7 +343,7 @@ impl Run<'_> {
         if repeated.is_empty() {
             return (after, BTreeSet::new());
         }
-        let Ok(mut last) = Box::pin(observe::observe(api, &observe_options)).await else {
+        let Some(mut last) = self.observe_again(api, &observe_options).await else {
             return (after, BTreeSet::new());
         };
         last.settle = after.settle.clone();

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::finding::Code;
 use crate::observe::kinds::{Event, Pod};
@@ -27,6 +27,8 @@ use super::{Cancel, Session};
 const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a Job may live beyond its deadline before it is given up here.
 const MARGIN: Duration = Duration::from_secs(5);
+/// Time for a request that is under way when the run is cancelled.
+const REQUEST_GRACE: Duration = Duration::from_secs(2);
 /// The controller's clock has whole seconds.
 const DEADLINE_TOLERANCE: Duration = Duration::from_secs(1);
 /// Until then a Job without a Pod is nothing strange.
@@ -129,7 +131,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Creates, reads, deletes. Creation is never cut short: a request that was sent may have made the Job.
+    /// Creates, reads, deletes. A creation that was sent is waited for: it may have made the Job.
     async fn run(
         &self,
         feeds: &Feeds,
@@ -142,7 +144,14 @@ impl<'a> Job<'a> {
             return all(vantage, &self.interrupted());
         }
         self.session.register(self.name.clone());
-        if let Err(error) = self.create(vantage).await {
+        let created = tokio::select! {
+            created = self.create(vantage) => created,
+            () = soon_after(&mut cancel) => return all(vantage, &self.interrupted()),
+        };
+        if let Err(error) = created {
+            if matches!(error.status(), Some(400..=499)) {
+                self.session.forget(&self.name);
+            }
             return all(
                 vantage,
                 &classify::refused(&self.name, self.api.server(), &error),
@@ -153,20 +162,41 @@ impl<'a> Job<'a> {
             .iter()
             .map(|_| Mutex::default())
             .collect();
-        let deadline = Instant::now() + Duration::from_secs(self.session.options.deadline_seconds);
         let pods = feeds.of(&self.name.namespace);
         let attempt = tokio::select! {
-            attempt = self.read(pods.clone(), counts, vantage, &logs, last) => attempt,
-            () = sleep_until(deadline + MARGIN) => {
-                let failure = self.too_late(pods.as_ref()).await;
-                self.so_far(vantage, pods.as_ref(), &logs, &failure)
-            }
+            attempt = self.until_deadline(pods.clone(), counts, vantage, &logs, last) => attempt,
             () = cancelled(&mut cancel) => {
                 self.so_far(vantage, pods.as_ref(), &logs, &self.interrupted())
             }
         };
-        let attempt = self.with_deadline(attempt, deadline, pods.as_ref()).await;
-        // What fails here is tried again when the session finishes.
+        tokio::select! {
+            () = self.delete(pods) => {}
+            () = soon_after(&mut cancel) => {}
+        }
+        attempt
+    }
+
+    async fn until_deadline(
+        &self,
+        pods: Option<watch::Receiver<Pods>>,
+        counts: &Counts<'_>,
+        vantage: &Vantage,
+        logs: &[Mutex<Log>],
+        last: bool,
+    ) -> Attempt {
+        let deadline = Instant::now() + Duration::from_secs(self.session.options.deadline_seconds);
+        let attempt = tokio::select! {
+            attempt = self.read(pods.clone(), counts, vantage, logs, last) => attempt,
+            () = sleep_until(deadline + MARGIN) => {
+                let failure = self.too_late(pods.as_ref()).await;
+                self.so_far(vantage, pods.as_ref(), logs, &failure)
+            }
+        };
+        self.with_deadline(attempt, deadline, pods.as_ref()).await
+    }
+
+    /// What fails here is tried again when the session finishes.
+    async fn delete(&self, pods: Option<watch::Receiver<Pods>>) {
         if let Err(error) = delete_job(self.api, &self.name).await {
             tracing::debug!("failed to delete job/{}: {error}", self.name.name);
         }
@@ -177,7 +207,6 @@ impl<'a> Job<'a> {
         if let Some(pod) = pod {
             self.session.delete_pod(&self.name.namespace, &pod).await;
         }
-        attempt
     }
 
     /// At the Job's deadline its controller deletes the Pod: what broke off then was too late, not lost.
@@ -417,6 +446,12 @@ fn all(vantage: &Vantage, failure: &ProbeFailure) -> Attempt {
         node: String::new(),
         logs: vec![(Log::default(), Some(failure.clone())); vantage.containers.len()],
     }
+}
+
+/// Until a request that is under way had its time once the run is cancelled.
+async fn soon_after(cancel: &mut Cancel) {
+    cancelled(cancel).await;
+    sleep(REQUEST_GRACE).await;
 }
 
 /// Until the run is cancelled; for ever where nobody can cancel it any more.

@@ -40,6 +40,15 @@ pub(super) enum Removed {
     Left(Vec<String>),
 }
 
+/// What to say of a Job when the API server does not answer its deletion.
+pub(super) fn unanswered(job: &JobName, limit: Duration) -> String {
+    let JobName { namespace, name } = job;
+    format!(
+        "job/{name} may still be there: the API server did not answer its deletion within {} s; it ends by its deadline and goes after its time to live, or: kubectl -n {namespace} delete job {name}",
+        limit.as_secs()
+    )
+}
+
 /// Deletes one Job with its Pods; one that is not there is deleted.
 ///
 /// # Errors

@@ -9,6 +9,12 @@ use crate::probe::wire::{StepError, StepName, StepStatus};
 
 /// How the note of a run that was stopped begins.
 pub const INTERRUPTED: &str = "interrupted by ";
+/// How the note of a run without an end begins.
+pub const UNFINISHED: &str = "not finished: ";
+
+fn is_interruption(note: &str) -> bool {
+    note.starts_with(INTERRUPTED) || note.starts_with(UNFINISHED)
+}
 
 /// The note that says that the run was stopped before its end, if it was.
 #[must_use]
@@ -17,7 +23,7 @@ pub fn interruption(report: &Report) -> Option<&str> {
         .notes
         .iter()
         .map(String::as_str)
-        .find(|note| note.starts_with(INTERRUPTED))
+        .find(|note| is_interruption(note))
 }
 
 /// `1 tier`, `2 tiers`.
@@ -183,7 +189,11 @@ pub fn sentence(report: &Report) -> String {
     let causes = causes(report)
         .filter(|finding| finding.code.section() != 7)
         .count();
-    let stopped = interruption(report).map_or("", |_| "interrupted, ");
+    let stopped = match interruption(report) {
+        Some(note) if note.starts_with(UNFINISHED) => "not finished, ",
+        Some(_) => "interrupted, ",
+        None => "",
+    };
     match report.verdict {
         VerdictValue::Pass => format!("verified: {stopped}{}", proven(report)),
         VerdictValue::Fail => {
@@ -260,7 +270,7 @@ pub fn remarks(report: &Report) -> Vec<String> {
     let mut remarks: Vec<String> = report
         .notes
         .iter()
-        .filter(|note| !note.starts_with(INTERRUPTED))
+        .filter(|note| !is_interruption(note))
         .map(|note| line(note))
         .collect();
     let unseen: Vec<&str> = report

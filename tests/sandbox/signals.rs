@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM at any moment: what was created is deleted, the report says so, the exit code is 3, and it does not take long.
+//! Signals at any moment: what was created is deleted, the report says so, the exit code is 3, and it does not take long.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use k8sverify_sandbox::{Fault, How};
 use crate::play::{Case, Stage, at_once};
 
 /// A run that is told to end, cleans up within this time.
-const PROMPT: Duration = Duration::from_secs(10);
+const PROMPT: Duration = Duration::from_secs(8);
 
 struct Moment {
     name: &'static str,
@@ -120,13 +120,15 @@ fn moments() -> Vec<Moment> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_ends_a_run_that_leaves_nothing() {
-    let cases = ["SIGINT", "SIGTERM"].into_iter().flat_map(|signal| {
-        moments().into_iter().map(move |moment| {
-            Case::new(format!("{signal} while {}", moment.name), async move {
-                moment.check(signal).await
+    let cases = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]
+        .into_iter()
+        .flat_map(|signal| {
+            moments().into_iter().map(move |moment| {
+                Case::new(format!("{signal} while {}", moment.name), async move {
+                    moment.check(signal).await
+                })
             })
-        })
-    });
+        });
     at_once(cases).await;
 }
 
@@ -140,6 +142,9 @@ async fn a_second_signal_ends_it_at_once() {
     stage.sandbox.request("/log?").await;
     send(child.id(), "SIGINT");
     stage.sandbox.request("DELETE ").await;
+    // A terminal and a wrapper both send it: the same one.
+    send(child.id(), "SIGINT");
+    tokio::time::sleep(Duration::from_millis(1200)).await;
     let told = Instant::now();
     send(child.id(), "SIGINT");
     let run = stage.finish(child, started).await;
@@ -149,9 +154,112 @@ async fn a_second_signal_ends_it_at_once() {
         told.elapsed()
     );
     assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
+    let hint = "delete jobs -l app.kubernetes.io/managed-by=k8sverify";
     assert!(
-        run.stderr.contains("interrupted twice") && run.stderr.contains("kubectl delete jobs -l"),
+        run.stderr.contains("interrupted twice; ")
+            && run.stderr.contains("kubectl -n ")
+            && run.stderr.contains(hint),
         "{}",
         run.stderr
     );
+    assert!(run.report["notes"][0].as_str().is_some(), "{}", run.report);
+}
+
+/// Nothing answers any more: the run ends all the same, and says what it knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_a_run_whose_api_server_is_frozen() {
+    let stage = Stage::new("hostile-drop").await;
+    let started = Instant::now();
+    let child = stage.start(&[]);
+    stage.sandbox.request("/log?").await;
+    stage.sandbox.fault(Fault::always("*", "*", How::Hang));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let told = Instant::now();
+    send(child.id(), "SIGTERM");
+    let run = stage.finish(child, started).await;
+    assert!(told.elapsed() < PROMPT, "{:?}", told.elapsed());
+    assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(
+        said.contains("interrupted by SIGTERM") && said.contains("time to live"),
+        "{said}"
+    );
+    assert_eq!(run.report["verdict"], "unknown");
+}
+
+/// As by a signal, and what was found until then is reported.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_ends_a_run() {
+    let stage = Stage::new("hostile-drop").await;
+    stage.sandbox.fault(Fault::always("log", "*", How::Hang));
+    let run = stage.verify(&["--deadline", "4s"]).await;
+    assert!(run.took < Duration::from_secs(4) + PROMPT, "{:?}", run.took);
+    assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("interrupted by the deadline of 4 s"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(stage.sandbox.left_over(), Vec::<String>::new());
+}
+
+/// Neither the verdict nor a signal waits for a credential plugin that hangs, and none outlives the run.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hanging_credential_plugin_ends_with_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(
+        path("config"),
+        "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], \
+         clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {exec: \
+         {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, 'sleep 97 & echo $! > plugin; wait'], interactiveMode: Never}}}]}",
+    )
+    .unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_k8sverify"))
+        .args([
+            "--infer",
+            "-n",
+            "shop",
+            "--kubeconfig",
+            "config",
+            "--junit",
+            "junit.xml",
+        ])
+        .current_dir(folder.path())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    let plugin = loop {
+        let id = std::fs::read_to_string(path("plugin")).unwrap_or_default();
+        if id.ends_with('\n') {
+            break id.trim().to_owned();
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "no plugin");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let told = Instant::now();
+    send(Some(child.id()), "SIGTERM");
+    let status = child.wait().unwrap();
+    assert!(told.elapsed() < PROMPT, "{:?}", told.elapsed());
+    assert_eq!(status.code(), Some(3));
+    let junit = std::fs::read_to_string(path("junit.xml")).unwrap();
+    assert!(junit.contains("interrupted by SIGTERM"), "{junit}");
+    // A killed process may wait to be reaped.
+    let lives = || {
+        let state = std::fs::read_to_string(format!("/proc/{plugin}/stat"));
+        state.is_ok_and(|state| !state.contains(") Z "))
+    };
+    while lives() {
+        assert!(
+            told.elapsed() < Duration::from_secs(10),
+            "the plugin outlives the run"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let names: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names.len(), 3, "{names:?}");
 }

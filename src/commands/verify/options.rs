@@ -1,6 +1,6 @@
 //! The command line's options → those of the stages. IO: the clock and process id make the run's label unique.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
@@ -19,6 +19,22 @@ pub(super) fn plan(args: &VerifyArgs) -> PlanOptions {
             .max(1000),
         nodes: usize::from(args.probe.max_nodes),
         ..PlanOptions::default()
+    }
+}
+
+/// How long the whole run may take.
+pub(super) fn deadline(args: &VerifyArgs) -> Duration {
+    args.deadline.unwrap_or_else(|| {
+        let needed = args.wait + 2 * args.timeout + Duration::from_mins(1);
+        needed.max(Duration::from_mins(5))
+    })
+}
+
+/// How long rollouts are waited for: a deadline of the user's leaves half of its time for the probes.
+pub(super) fn wait(args: &VerifyArgs) -> Duration {
+    match args.deadline {
+        Some(deadline) => args.wait.min(deadline / 2),
+        None => args.wait,
     }
 }
 

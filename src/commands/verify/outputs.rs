@@ -1,21 +1,42 @@
-//! Every report that was asked for, opened before the run and written at its end. IO.
+//! Every report that was asked for: says from the start that the run has not finished, and is replaced at its end. IO.
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use crate::cli::{Color, Format, OutputArgs};
-use crate::commands::Failure;
 use crate::commands::output::{OutputFile, print};
+use crate::commands::{EXIT_UNKNOWN, Failure};
+use crate::report::unfinished::{self, Begun};
+use crate::report::words::{INTERRUPTED, UNFINISHED};
 use crate::report::{Report, console, github, html, json, junit, markdown};
 
-/// The open files, and what standard output carries.
-pub(crate) struct Outputs<'a> {
-    args: &'a OutputArgs,
+/// Time for files that are being written when the process must end.
+const WRITING: Duration = Duration::from_secs(1);
+
+/// The files, and what standard output carries.
+pub(crate) struct Outputs {
+    args: OutputArgs,
+    begun: Begun,
+    since: Instant,
     files: Vec<(Format, OutputFile)>,
+    /// The lock is held while anything is written.
+    written: Mutex<Written>,
 }
 
-impl<'a> Outputs<'a> {
-    /// Opens them.
-    pub(crate) fn open(args: &'a OutputArgs) -> Result<Self, Failure> {
+#[derive(Default)]
+struct Written {
+    /// The newest report whose files are written.
+    newest: Option<Report>,
+    /// Whether standard output has it.
+    printed: bool,
+}
+
+impl Outputs {
+    /// Puts a report that says that the run has not finished in the place of each.
+    pub(crate) fn open(args: &OutputArgs, namespace: &str) -> Result<Self, Failure> {
         let asked = [
             (Format::Json, &args.json, "--json"),
             (Format::Junit, &args.junit, "--junit"),
@@ -34,17 +55,97 @@ impl<'a> Outputs<'a> {
             }
             files.push((format, file));
         }
-        Ok(Self { args, files })
+        let now = Timestamp::now();
+        let outputs = Self {
+            args: args.clone(),
+            begun: Begun {
+                tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+                namespace: namespace.to_owned(),
+                started_at: now.round(jiff::Unit::Second).unwrap_or(now).to_string(),
+                duration_ms: 0,
+            },
+            since: Instant::now(),
+            files,
+            written: Mutex::default(),
+        };
+        let report = unfinished::unfinished(&outputs.begun, &unfinished::under_way());
+        for (format, file) in outputs.files.iter().filter(|(_, file)| !file.is_direct()) {
+            file.begin(&bytes(&report, *format, args)?)?;
+        }
+        Ok(outputs)
     }
 
-    /// Writes them; one that fails does not keep the others from being written.
-    pub(crate) fn write(self, report: &Report) -> Result<(), Failure> {
+    /// Writes the files; one that fails does not keep the others from being written. Pipes and devices wait for the last report.
+    pub(crate) fn write_files(&self, report: &Report) -> Result<(), Failure> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        self.files(&mut written, report, false)
+    }
+
+    /// Writes everything, standard output last.
+    pub(crate) fn write(&self, report: &Report) -> Result<(), Failure> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        self.all(&mut written, report)
+    }
+
+    fn all(&self, written: &mut Written, report: &Report) -> Result<(), Failure> {
+        let files = self.files(written, report, true);
+        written.printed = true;
+        files.and(print(&bytes(report, self.args.format, &self.args)?))
+    }
+
+    fn files(&self, written: &mut Written, report: &Report, last: bool) -> Result<(), Failure> {
+        let is_new = written.newest.as_ref() != Some(report);
         let mut first = Ok(());
-        for (format, file) in self.files {
-            let written = bytes(report, format, self.args).and_then(|bytes| file.write(&bytes));
-            first = first.and(written);
+        for (format, file) in &self.files {
+            if if file.is_direct() { last } else { is_new } {
+                let ended = bytes(report, *format, &self.args).and_then(|bytes| file.write(&bytes));
+                first = first.and(ended);
+            }
         }
-        first.and(print(&bytes(report, self.args.format, self.args)?))
+        if first.is_ok() {
+            written.newest = Some(report.clone());
+        }
+        first
+    }
+
+    /// The end of a run that came to no report: the files say why.
+    pub(crate) fn failed(&self, why: &str) {
+        let report = self.unfinished(&format!("{UNFINISHED}{why}"));
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        // What keeps a file from being written is no more important than the failure itself.
+        let _ = self.files(&mut written, &report, true);
+    }
+
+    /// The end of a run whose pipeline does not end: the newest report is the last one, or one that says what happened. Returns the
+    /// exit code.
+    pub(crate) fn give_up(&self, cause: &str) -> u8 {
+        let end = Instant::now() + WRITING;
+        let mut written = loop {
+            match self.written.try_lock() {
+                Ok(written) => break written,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                // The pipeline is writing: it has come to its end, or nobody reads what it prints.
+                Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                    std::thread::sleep(WRITING / 50);
+                }
+                Err(TryLockError::WouldBlock) => return EXIT_UNKNOWN,
+            }
+        };
+        let report = written.newest.clone().unwrap_or_else(|| {
+            self.unfinished(&format!("{INTERRUPTED}{cause} before the run had a result"))
+        });
+        if !written.printed {
+            let _ = self.all(&mut written, &report);
+        }
+        report.exit_code
+    }
+
+    fn unfinished(&self, note: &str) -> Report {
+        let begun = Begun {
+            duration_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..self.begun.clone()
+        };
+        unfinished::unfinished(&begun, note)
     }
 }
 
@@ -119,7 +220,7 @@ mod tests {
             html: Some(path),
             ..OutputArgs::default()
         };
-        let Err(error) = Outputs::open(&args) else {
+        let Err(error) = Outputs::open(&args, "") else {
             panic!("both were opened");
         };
         assert!(error.to_string().starts_with("--html "), "{error}");
