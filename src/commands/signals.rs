@@ -15,7 +15,7 @@ use super::{EXIT_UNKNOWN, Failure, children};
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL};
 
 /// What a run may take to delete its Jobs and to report, once it is told to end.
-const GRACE: Duration = Duration::from_millis(6500);
+const GRACE: Duration = Duration::from_millis(5500);
 /// The same where nothing of it is in the cluster.
 const SHORT_GRACE: Duration = Duration::from_secs(3);
 /// A signal this soon after the first is the same one: a terminal and a wrapper both send it.

@@ -28,7 +28,7 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a Job may live beyond its deadline before it is given up here.
 const MARGIN: Duration = Duration::from_secs(5);
 /// Time for a request that is under way when the run is cancelled.
-const REQUEST_GRACE: Duration = Duration::from_secs(2);
+const REQUEST_GRACE: Duration = Duration::from_millis(1500);
 /// The controller's clock has whole seconds.
 const DEADLINE_TOLERANCE: Duration = Duration::from_secs(1);
 /// Until then a Job without a Pod is nothing strange.
