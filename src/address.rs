@@ -13,6 +13,7 @@ mod login;
 mod model;
 mod parse;
 mod scheme;
+pub(crate) mod trust;
 mod url;
 
 pub use expand::expand;

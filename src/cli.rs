@@ -227,6 +227,9 @@ pub struct ProbeArgs {
     /// On how many nodes a tier with several Pods is looked from
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub max_nodes: u8,
+    /// An edge whose server's certificate is not proven to be one that the client trusts is unknown, instead of passing at depth tls
+    #[arg(long)]
+    pub require_trust: bool,
 }
 
 /// What is written where.

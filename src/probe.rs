@@ -28,6 +28,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod trust;
 pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,7 +148,7 @@ pub async fn run(
         network: &network,
         resolver: &resolver,
         steps: sender,
-        trusts_own_ca: trusts_own_ca(&environment),
+        require_trust: spec.require_trust,
     };
     let mut work = std::pin::pin!(async {
         let names: FuturesUnordered<_> = spec.names.iter().map(|task| agent.name(task)).collect();
@@ -212,9 +213,10 @@ fn targets(spec: &ProbeSpec, environment: &BTreeMap<String, String>) -> Vec<Targ
         .chain(spec.names.iter().map(|task| &task.name))
         .map(|name| name.trim_end_matches('.').to_ascii_lowercase())
         .collect();
+    let trust = trust::Environment::read(environment, &spec.authorities);
     spec.edges
         .iter()
-        .map(|task| Target::of(task, environment, &shown))
+        .map(|task| Target::of(task, environment, &trust, &shown))
         .collect()
 }
 
@@ -234,33 +236,6 @@ fn scrubber(
         }
     }
     scrubber
-}
-
-/// Whether the client's environment names a CA of its own, or lets certificates go unchecked: then nothing can be said about trust.
-fn trusts_own_ca(environment: &BTreeMap<String, String>) -> bool {
-    environment.keys().any(|name| {
-        let name = name.to_ascii_uppercase();
-        let words: Vec<&str> = name.split('_').collect();
-        words.iter().any(|word| {
-            matches!(
-                *word,
-                "CA" | "CAS"
-                    | "CACERT"
-                    | "CAFILE"
-                    | "CACERTS"
-                    | "CERT"
-                    | "CERTS"
-                    | "CERTIFICATE"
-                    | "BUNDLE"
-                    | "TRUSTSTORE"
-                    | "SSLROOTCERT"
-                    | "INSECURE"
-                    | "VERIFY"
-                    | "UNAUTHORIZED"
-                    | "SKIP"
-            )
-        })
-    })
 }
 
 fn hello(resolver: &Resolver) -> Record {

@@ -297,7 +297,7 @@ impl Environment<'_> {
                 // `PGSSLMODE`.
                 None => words.concat().strip_prefix(&stem.concat())?.to_owned(),
             };
-            url::tls(&rest, value)
+            url::switch(&rest, value)
         })
     }
 

@@ -117,7 +117,7 @@ fn tls(variable: Option<&str>, environment: &BTreeMap<String, String>) -> Option
     }
     environment.iter().find_map(|(name, value)| {
         let words = super::key::words(name).concat();
-        url::tls(words.strip_prefix(&stem)?, value)
+        url::switch(words.strip_prefix(&stem)?, value)
     })
 }
 
@@ -178,7 +178,7 @@ mod tests {
         .unwrap();
         assert_eq!(found.password.as_deref(), Some("p/w"));
         assert_eq!(found.database.as_deref(), Some("3"));
-        assert_eq!(found.tls, Some(TlsMode::Required));
+        assert_eq!(found.tls, Some(TlsMode::Secured));
     }
 
     #[test]

@@ -28,10 +28,25 @@ pub enum TlsMode {
     Disabled,
     /// If offered, without verification.
     Preferred,
-    /// Always, without verification.
+    /// Always, and the client says itself that nothing is verified (`sslmode=require`, `skip-verify`).
     Required,
-    /// Always, and the certificate must verify.
+    /// Always, by a scheme or a switch that says no more (`rediss`, `?tls=true`): most drivers verify then, some do not.
+    Secured,
+    /// Always, and the certificate must come from a CA that the client trusts (`verify-ca`).
+    VerifyCa,
+    /// Always, and the certificate must come from such a CA and be for the host (`verify-full`).
     Verify,
+}
+
+impl TlsMode {
+    /// Whether the client takes no connection without TLS.
+    #[must_use]
+    pub const fn insists(self) -> bool {
+        matches!(
+            self,
+            Self::Required | Self::Secured | Self::VerifyCa | Self::Verify
+        )
+    }
 }
 
 /// How a client logs in: names of variables in the client's own container, never values.

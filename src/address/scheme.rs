@@ -61,7 +61,7 @@ pub(super) fn scheme(name: &str) -> Option<Scheme> {
 
 fn known(name: &str) -> Option<Scheme> {
     use Protocol as P;
-    let secured = Some(TlsMode::Required);
+    let secured = Some(TlsMode::Secured);
     let (protocol, port, tls) = match name {
         "http" | "ws" | "h2c+http" => (Some(P::Http), Some(80), None),
         "https" | "wss" => (Some(P::Https), Some(443), None),
@@ -159,7 +159,7 @@ mod tests {
         assert!(scheme("unix").is_none());
         assert_eq!(
             scheme("rediss").and_then(|found| found.tls),
-            Some(TlsMode::Required)
+            Some(TlsMode::Secured)
         );
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Vec<Parsed> {
         protocol: scheme.protocol,
         by_scheme: scheme.protocol.is_some(),
         path: http_path(path, scheme.protocol),
-        tls: parameters.tls.or(scheme.tls),
+        tls: parameters.tls(scheme.tls),
         user: user.or(parameters.user),
         password: password.or(parameters.password),
         database: database(path, scheme.protocol).or(parameters.database),
@@ -227,9 +227,19 @@ struct Parameters {
     password: Option<String>,
     database: Option<String>,
     tls: Option<TlsMode>,
+    verifies: Option<bool>,
 }
 
 impl Parameters {
+    /// TLS as scheme and parameters say it together.
+    fn tls(&self, scheme: Option<TlsMode>) -> Option<TlsMode> {
+        match (self.tls.or(scheme), self.verifies) {
+            (Some(TlsMode::Secured), Some(true)) => Some(TlsMode::Verify),
+            (Some(TlsMode::Secured), Some(false)) => Some(TlsMode::Required),
+            (mode, _) => mode,
+        }
+    }
+
     fn read(query: &str, properties: &str) -> Self {
         let mut found = Self::default();
         for pair in query.split(['&', ';']).chain(properties.split(';')) {
@@ -249,14 +259,27 @@ impl Parameters {
                 "databasename" | "database" | "dbname" => found.database = Some(value),
                 // `s3://key:secret@region?endpoint=seaweedfs:8333`.
                 "endpoint" if found.host.is_none() => found.host = Some(value),
-                _ => found.tls = found.tls.or_else(|| tls(&key, &value)),
+                _ => {
+                    found.tls = found.tls.or_else(|| tls(&key, &value));
+                    found.verifies = found
+                        .verifies
+                        .or_else(|| super::trust::verifies(&key, &value));
+                }
             }
         }
         found
     }
 }
 
-/// TLS as a parameter or a variable of a client says it.
+/// TLS as a variable of an application says it: a mere switch there tells that it encrypts, not that its driver verifies.
+pub(super) fn switch(key: &str, value: &str) -> Option<TlsMode> {
+    tls(key, value).map(|mode| match mode {
+        TlsMode::Secured => TlsMode::Required,
+        mode => mode,
+    })
+}
+
+/// TLS as a parameter of a driver says it.
 pub(super) fn tls(key: &str, value: &str) -> Option<TlsMode> {
     let key: String = key
         .chars()
@@ -287,12 +310,16 @@ pub(super) fn tls(key: &str, value: &str) -> Option<TlsMode> {
         .filter(char::is_ascii_alphanumeric)
         .collect::<String>()
         .to_ascii_lowercase();
+    // Drivers of MySQL and PostgreSQL mean by these words that they encrypt, and no more.
+    let unverified = matches!(key.as_str(), "usessl" | "requiressl" | "sslmode");
     Some(match value.as_str() {
         "false" | "0" | "no" | "off" | "disable" | "disabled" | "none" => TlsMode::Disabled,
         "prefer" | "preferred" | "allow" => TlsMode::Preferred,
-        "verifyca" | "verifyfull" | "verifyidentity" | "verify" | "strict" => TlsMode::Verify,
-        "true" | "1" | "yes" | "on" | "require" | "required" | "requiressl" | "mandatory"
-        | "enabled" | "skipverify" => TlsMode::Required,
+        "verifyca" => TlsMode::VerifyCa,
+        "verifyfull" | "verifyidentity" | "verify" | "strict" => TlsMode::Verify,
+        "require" | "required" | "requiressl" | "skipverify" => TlsMode::Required,
+        "true" | "1" | "yes" | "on" | "mandatory" | "enabled" if unverified => TlsMode::Required,
+        "true" | "1" | "yes" | "on" | "mandatory" | "enabled" => TlsMode::Secured,
         _ => return None,
     })
 }
@@ -391,6 +418,10 @@ mod tests {
     #[test]
     fn tls_modes() {
         assert_eq!(tls("sslmode", "verify-full"), Some(TlsMode::Verify));
+        assert_eq!(tls("sslmode", "verify-ca"), Some(TlsMode::VerifyCa));
+        assert_eq!(tls("tls", "true"), Some(TlsMode::Secured));
+        assert_eq!(switch("tls", "1"), Some(TlsMode::Required));
+        assert_eq!(tls("useSSL", "true"), Some(TlsMode::Required));
         assert_eq!(tls("useSSL", "false"), Some(TlsMode::Disabled));
         assert_eq!(tls("ssl-mode", "PREFERRED"), Some(TlsMode::Preferred));
         assert_eq!(tls("tls", "skip-verify"), Some(TlsMode::Required));

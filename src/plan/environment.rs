@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{self, LoginReference};
+use crate::address::{self, LoginReference, trust};
 use crate::observe::kinds::{Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec};
 use crate::observe::{NamespaceState, Snapshot, WorkloadKey, service_link};
 use crate::probe::wire::ENVIRONMENT_PREFIX;
@@ -74,6 +74,47 @@ impl<'a> Environment<'a> {
                 })
             }
         }
+    }
+
+    /// Brings along what the tier's containers say of whom they trust: CAs, and whether they verify at all. The first container that
+    /// sets a variable is heard.
+    pub(super) fn bring_trust(&mut self) {
+        let spec = self.spec;
+        for container in &spec.containers {
+            let own = container.env.iter().map(|variable| variable.name.as_str());
+            let mut names: Vec<String> = own.map(str::to_owned).collect();
+            names.extend(self.listed(container));
+            for name in names.iter().filter(|name| trust::matters(name)) {
+                if !self.taken.contains_key(name.as_str()) {
+                    // What only the kubelet can find stays unknown, and then nothing is proven by it.
+                    let _ = self.need(container, name);
+                }
+            }
+        }
+    }
+
+    /// The names that a container has from ConfigMaps as a whole.
+    fn listed(&self, container: &Container) -> Vec<String> {
+        let Some(state) = self.state() else {
+            return Vec::new();
+        };
+        container
+            .env_from
+            .iter()
+            .filter_map(|source| {
+                let name = &source.config_map_ref.as_ref()?.name;
+                let map = state
+                    .config_maps
+                    .iter()
+                    .find(|map| map.metadata.name == *name)?;
+                let names = map
+                    .data
+                    .keys()
+                    .map(move |key| format!("{}{key}", source.prefix));
+                Some(names.collect::<Vec<_>>())
+            })
+            .flatten()
+            .collect()
     }
 
     /// What goes into the probe's container.

@@ -123,6 +123,7 @@ fn tier_probe(
             edge::task(snapshot, client, edge, login, notes)
         })
         .collect();
+    environment.bring_trust();
     let (env, env_from) = environment.finish();
     TierProbe {
         tier: tier.to_owned(),
@@ -146,6 +147,8 @@ pub(super) fn spec(
         names,
         edges,
         network: options.network.clone(),
+        authorities: Vec::new(),
+        require_trust: options.require_trust,
     }
 }
 

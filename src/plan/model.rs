@@ -33,6 +33,8 @@ pub struct PlanOptions {
     pub login: bool,
     /// Where agents dial and resolve; empty in a cluster.
     pub network: NetworkTable,
+    /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
+    pub require_trust: bool,
 }
 
 impl Default for PlanOptions {
@@ -43,6 +45,7 @@ impl Default for PlanOptions {
             nodes: 3,
             login: true,
             network: NetworkTable::default(),
+            require_trust: false,
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
             return steps;
         }
     }
-    let Some(account) = ask.login.account() else {
+    let Some(account) = ask.login().account() else {
         steps.extend(ask.no_login());
         return steps;
     };

@@ -151,7 +151,7 @@ fn authority(ask: &Ask<'_>, secure: bool) -> String {
 
 /// HTTP knows of a login only if the client's own URL carries one.
 fn login_step(ask: &Ask<'_>, status: Option<&str>) -> Option<Found> {
-    let Login::With(account) = ask.login else {
+    let Login::With(account) = ask.login() else {
         return None;
     };
     basic(ask)?;

@@ -5,6 +5,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -44,8 +45,8 @@ pub(crate) struct Agent<'a> {
     pub(crate) resolver: &'a Resolver,
     /// Where steps go.
     pub(crate) steps: UnboundedSender<Step>,
-    /// Whether anything in the client's environment names a CA or lets certificates go unchecked.
-    pub(crate) trusts_own_ca: bool,
+    /// Whether trust that is not proven makes an edge unknown.
+    pub(crate) require_trust: bool,
 }
 
 /// One edge on its way.
@@ -410,7 +411,9 @@ impl Walk<'_> {
                 login => login,
             },
             tls: self.target.tls,
-            trusts_own_ca: self.agent.trusts_own_ca,
+            trust: &self.target.trust,
+            require_trust: self.agent.require_trust,
+            withheld: OnceLock::new(),
         };
         let steps = talk(stream, &ask).await;
         drop(turn);

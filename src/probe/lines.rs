@@ -37,7 +37,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         Err(failure) => steps.push(Found::fail(StepName::Protocol, failure).since(begun)),
     }
     if !steps.iter().any(|step| step.name == StepName::Login) && steps.iter().all(Found::passed) {
-        let reason = match ask.login {
+        let reason = match ask.login() {
             Login::Without(reason) => reason.clone(),
             Login::With(_) => "this protocol's login is not tried".to_owned(),
         };
@@ -121,7 +121,7 @@ async fn nats(peer: &mut Peer, ask: &Ask<'_>) -> Said {
         );
         return Ok(vec![protocol, Found::fail(StepName::Tls, failure)]);
     }
-    let login = match ask.login {
+    let login = match ask.login() {
         Login::With(account) => {
             let options = serde_json::json!({
                 "verbose": true, "pedantic": false, "lang": "rust", "version": "0", "protocol": 1,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::address::trust::{Frankness, parameters};
 use crate::address::{Credentials, LoginReference, credentials};
 use crate::probe::record::Scrubber;
 use crate::probe::wire::EdgeTask;
@@ -22,6 +23,10 @@ pub(crate) struct Account {
     pub(crate) source: String,
     /// MongoDB: the database that knows the user, if the URL says.
     pub(crate) auth_source: Option<String>,
+    /// The parameters of the URL.
+    pub(crate) parameters: BTreeMap<String, String>,
+    /// MySQL: what the client sends to whoever asks for it.
+    pub(crate) frankness: Frankness,
 }
 
 impl Login {
@@ -35,11 +40,19 @@ impl Login {
         }
         let reference = without_empty_password(reference, environment);
         match credentials(&reference, environment) {
-            Ok(credentials) => Self::With(Account {
-                credentials,
-                source: source(&reference),
-                auth_source: auth_source(&reference, environment),
-            }),
+            Ok(credentials) => {
+                let parameters = parameters_of(&reference, environment);
+                let words = parameters.iter().chain(environment);
+                Self::With(Account {
+                    credentials,
+                    source: source(&reference),
+                    auth_source: parameters.get("authSource").cloned(),
+                    frankness: Frankness::of(
+                        words.map(|(name, value)| (name.as_str(), value.as_str())),
+                    ),
+                    parameters,
+                })
+            }
             Err(reason) => Self::Without(reason),
         }
     }
@@ -53,19 +66,19 @@ impl Login {
     }
 }
 
-/// `authSource` of a MongoDB URL.
-fn auth_source(
+/// The parameters of the URL that the host or all stands in.
+fn parameters_of(
     reference: &LoginReference,
     environment: &BTreeMap<String, String>,
-) -> Option<String> {
-    let LoginReference::Url { variable } = reference else {
-        return None;
+) -> BTreeMap<String, String> {
+    let variable = match reference {
+        LoginReference::Url { variable } => Some(variable),
+        LoginReference::Parts { host, .. } => host.as_ref(),
     };
-    let (_, options) = environment.get(variable)?.split_once('?')?;
-    options
-        .split('&')
-        .find_map(|option| option.strip_prefix("authSource="))
-        .map(str::to_owned)
+    variable
+        .and_then(|variable| environment.get(variable))
+        .map(|value| parameters(value))
+        .unwrap_or_default()
 }
 
 /// A password variable that is set and empty is a client that sends none.

@@ -41,7 +41,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
             .since(begun),
     );
     if let Some(account) = ask
-        .login
+        .login()
         .account()
         .filter(|account| account.credentials.user.is_some())
     {

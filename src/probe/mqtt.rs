@@ -17,7 +17,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
     };
     let begun = Instant::now();
     let end = ask.clock.phase(ANSWER);
-    let account = ask.login.account();
+    let account = ask.login().account();
     let packet = connect(account.map(|account| &account.credentials));
     let answer = match peer.send(&packet, end).await {
         Ok(()) => peer.exact(4, end).await,
@@ -56,7 +56,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
 
 fn login_step(ask: &Ask<'_>, code: u8) -> Found {
     let denied = matches!(code, 4 | 5);
-    match ask.login {
+    match ask.login() {
         Login::Without(reason) if denied && reason != NO_CREDENTIALS => {
             Found::skipped(StepName::Login, reason.clone())
         }

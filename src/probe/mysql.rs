@@ -4,19 +4,19 @@ mod greeting;
 mod relay;
 mod state;
 
-use mysql_async::{Conn, OptsBuilder, SslOpts};
+use mysql_async::{Conn, OptsBuilder};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::address::{Credentials, TlsMode};
+use crate::address::TlsMode;
 use crate::probe::clock::Late;
 use crate::probe::found::{Failure, Found};
-use crate::probe::login::Login;
+use crate::probe::login::{Account, Login};
 use crate::probe::mysql::greeting::Greeting;
-use crate::probe::mysql::relay::Relay;
+use crate::probe::mysql::relay::{Opened, Relay, Stop};
 use crate::probe::peer::Peer;
 use crate::probe::talk::{ANSWER, Ask, LOGIN};
-use crate::probe::wire::{StepError, StepName};
+use crate::probe::wire::{StepError, StepName, StepStatus};
 
 /// An open connection whose greeting was read.
 struct Greeted {
@@ -32,7 +32,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         Err(failure) => return vec![Found::fail(StepName::Protocol, failure).since(begun)],
     };
     let mut steps = vec![protocol_step(&greeted.greeting).since(begun)];
-    let account = match ask.login {
+    let account = match ask.login() {
         Login::With(account) => account,
         Login::Without(_) => {
             steps.extend(ask.no_login());
@@ -40,25 +40,41 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         }
     };
     let begun = Instant::now();
-    match log_in(greeted, ask, &account.credentials).await {
-        Ok((mut connection, relay, secured)) => {
+    let asked = format!("as {}", account.source);
+    match log_in(greeted, ask, account).await {
+        Ok(mut logged_in) => {
+            let secured = logged_in.opened.tls.is_some();
+            steps.extend(logged_in.opened.tls.take());
             steps.push(
                 Found::pass(StepName::Login, "")
-                    .asked(format!("as {}", account.source))
+                    .asked(asked)
                     .fact("tls", if secured { "yes" } else { "no" })
                     .since(begun),
             );
-            steps.push(state::query(&mut connection, ask).await);
+            steps.push(state::query(&mut logged_in.connection, ask).await);
             // COM_QUIT; a server that does not read it loses nothing.
             let _ = ask
                 .clock
-                .within(std::time::Duration::from_secs(1), connection.disconnect())
+                .within(
+                    std::time::Duration::from_secs(1),
+                    logged_in.connection.disconnect(),
+                )
                 .await;
-            drop(relay);
+            drop(logged_in.opened.running);
         }
-        Err(failure) => steps.push(
+        Err(Stop::Tls(step)) => steps.push(*step),
+        Err(Stop::Withheld(tls, why)) => {
+            let unknown = tls
+                .as_ref()
+                .is_some_and(|step| step.status == StepStatus::Unknown);
+            steps.extend(tls.map(|step| *step));
+            if !unknown {
+                steps.push(Found::skipped(StepName::Login, why));
+            }
+        }
+        Err(Stop::Failed(failure)) => steps.push(
             Found::fail(StepName::Login, failure)
-                .asked(format!("as {}", account.source))
+                .asked(asked)
                 .since(begun),
         ),
     }
@@ -79,58 +95,67 @@ async fn greet(stream: TcpStream, ask: &Ask<'_>) -> Result<Greeted, Failure> {
     Ok(Greeted { peer, greeting })
 }
 
-type LoggedIn = (Conn, Relay, bool);
+/// A login that went through.
+struct LoggedIn {
+    connection: Conn,
+    opened: Opened,
+}
 
 /// Logs in; once more with TLS where plain was refused, or in plain where TLS could not be agreed on and the client does not insist.
-async fn log_in(
-    greeted: Greeted,
-    ask: &Ask<'_>,
-    credentials: &Credentials,
-) -> Result<LoggedIn, Failure> {
-    let mode = credentials.tls.or(ask.tls);
+async fn log_in(greeted: Greeted, ask: &Ask<'_>, account: &Account) -> Result<LoggedIn, Stop> {
     let offered = greeted.greeting.tls;
-    let insists = matches!(mode, Some(TlsMode::Required | TlsMode::Verify));
-    if insists && !offered {
-        return Err(Failure::new(
-            StepError::TlsFailed,
-            "the client wants TLS, and the server does not offer it",
-        ));
+    if ask.wants_tls() && !offered {
+        return Err(Stop::Tls(Box::new(Found::fail(
+            StepName::Tls,
+            Failure::new(
+                StepError::TlsFailed,
+                "the client wants TLS, and the server does not offer it",
+            ),
+        ))));
     }
-    let secured = offered && mode != Some(TlsMode::Disabled);
-    let first = once(greeted, ask, credentials, secured).await;
-    let failure = match first {
+    let secured = offered && ask.tls != Some(TlsMode::Disabled);
+    let stop = match once(greeted, ask, account, secured).await {
         Ok(logged_in) => return Ok(logged_in),
-        Err(failure) => failure,
+        Err(stop) => stop,
     };
-    let again = if secured {
-        failure.error == StepError::TlsFailed && !insists
-    } else {
-        offered
-            && matches!(
-                failure.error,
-                StepError::LoginDenied | StepError::TlsRequired
-            )
+    let again = match &stop {
+        Stop::Tls(found) => {
+            secured && found.error == Some(StepError::TlsFailed) && !ask.wants_tls()
+        }
+        Stop::Failed(failure) => {
+            !secured
+                && offered
+                && matches!(
+                    failure.error,
+                    StepError::LoginDenied | StepError::TlsRequired
+                )
+        }
+        Stop::Withheld(..) => false,
     };
     if !again {
-        return Err(failure);
+        return Err(stop);
     }
     let Ok(stream) = ask.network.connect(ask.address, &ask.clock).await else {
-        return Err(failure);
+        return Err(stop);
     };
     let Ok(greeted) = greet(stream, ask).await else {
-        return Err(failure);
+        return Err(stop);
     };
-    match once(greeted, ask, credentials, !secured).await {
-        Ok(logged_in) if secured => Ok(logged_in),
-        Ok(_) => Err(Failure::new(
-            StepError::TlsRequired,
-            format!(
-                "the server takes this login over TLS only, and the client is configured without; in plain it said: {}",
-                failure.detail
-            ),
-        )),
-        Err(other) if other.error == StepError::TlsFailed => Err(failure),
-        Err(other) => Err(other),
+    match (once(greeted, ask, account, !secured).await, stop) {
+        (Ok(logged_in), Stop::Failed(failure)) => {
+            drop(logged_in);
+            Err(Failure::new(
+                StepError::TlsRequired,
+                format!(
+                    "the server takes this login over TLS only, and the client is configured without; in plain it said: {}",
+                    failure.detail
+                ),
+            )
+            .into())
+        }
+        (Ok(logged_in), _) => Ok(logged_in),
+        (Err(Stop::Failed(other)), _) => Err(other.into()),
+        (Err(_), stop) => Err(stop),
     }
 }
 
@@ -138,15 +163,16 @@ async fn log_in(
 async fn once(
     greeted: Greeted,
     ask: &Ask<'_>,
-    credentials: &Credentials,
+    account: &Account,
     secured: bool,
-) -> Result<LoggedIn, Failure> {
+) -> Result<LoggedIn, Stop> {
     let Greeted { peer, greeting } = greeted;
     let (stream, rest) = peer.into_parts();
     let mut first = greeting.packet;
     first.extend(rest);
-    let relay = Relay::start(first, stream).await?;
-    let mut options = OptsBuilder::default()
+    let relay = Relay::new().await?;
+    let credentials = &account.credentials;
+    let options = OptsBuilder::default()
         .ip_or_hostname("127.0.0.1")
         .tcp_port(relay.port())
         .user(credentials.user.clone())
@@ -155,19 +181,45 @@ async fn once(
         .prefer_socket(false)
         .stmt_cache_size(0)
         .max_allowed_packet(Some(16 * 1024 * 1024))
-        .wait_timeout(Some(60));
-    if secured {
-        options = options.enable_cleartext_plugin(true).ssl_opts(
-            SslOpts::default()
-                .with_danger_accept_invalid_certs(true)
-                .with_danger_skip_domain_validation(true),
+        .wait_timeout(Some(60))
+        .enable_cleartext_plugin(secured && account.frankness.clear_text);
+    let relay = Box::pin(relay.run(first, stream, secured, ask, account));
+    let login = async { Conn::new(options).await.map_err(|error| refused(&error)) };
+    match ask.clock.within(LOGIN, both(login, relay)).await {
+        Ok(logged_in) => logged_in,
+        Err(late) => Err(login_late(late).into()),
+    }
+}
+
+/// The driver and its relay together; what the relay says of a failure comes before what the driver makes of it.
+async fn both(
+    login: impl Future<Output = Result<Conn, Stop>>,
+    mut relay: impl Future<Output = Result<Opened, Stop>> + Unpin,
+) -> Result<LoggedIn, Stop> {
+    let mut login = std::pin::pin!(login);
+    tokio::select! {
+        biased;
+        opened = &mut relay => {
+            let opened = opened?;
+            Ok(LoggedIn { connection: login.await?, opened })
+        }
+        connection = &mut login => match connection {
+            Ok(connection) => Ok(LoggedIn { connection, opened: relay.await? }),
+            Err(stop) => Err(stop),
+        },
+    }
+}
+
+/// What stands against a login in the driver.
+fn refused(error: &mysql_async::Error) -> Stop {
+    if let mysql_async::Error::Driver(mysql_async::DriverError::CleartextPluginDisabled) = error {
+        return Stop::Withheld(
+            None,
+            "the server asks for the password in clear text, which the client's configuration does not allow (allowCleartextPasswords, enable-cleartext-plugin)"
+                .to_owned(),
         );
     }
-    match ask.clock.within(LOGIN, Conn::new(options)).await {
-        Ok(Ok(connection)) => Ok((connection, relay, secured)),
-        Ok(Err(error)) => Err(failure(&error)),
-        Err(late) => Err(login_late(late)),
-    }
+    Stop::Failed(failure(error))
 }
 
 fn login_late(late: Late) -> Failure {

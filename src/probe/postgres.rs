@@ -34,7 +34,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
         Err(steps) => return steps,
     };
     let mut steps = ready.steps;
-    let account = match ask.login {
+    let account = match ask.login() {
         Login::With(account) => account,
         Login::Without(_) => {
             steps.extend(ask.no_login());
@@ -83,7 +83,7 @@ async fn open(
     ask: &Ask<'_>,
     mode: Option<TlsMode>,
 ) -> Result<Ready, Vec<Found>> {
-    if mode == Some(TlsMode::Disabled) && ask.login.account().is_some() {
+    if mode == Some(TlsMode::Disabled) && ask.login().account().is_some() {
         return Ok(Ready {
             stream: Box::new(stream),
             secured: false,
@@ -99,7 +99,7 @@ async fn open(
         .since(begun);
     let (stream, rest) = peer.into_parts();
     let mut steps = vec![protocol];
-    if offered && ask.login.account().is_some() {
+    if offered && ask.login().account().is_some() {
         return match ask.secure(stream, &[]).await {
             Ok((secured, step)) => {
                 steps.push(step);

@@ -68,7 +68,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
 /// Sends AUTH where the client has a password, and says what the server thinks of it; with it the reply to the last PING.
 async fn log_in(peer: &mut Peer, ask: &Ask<'_>, first: Reply) -> (Found, Reply) {
     let asks_for_login = matches!(&first, Reply::Error(text) if code(text) == "NOAUTH");
-    let account = match ask.login {
+    let account = match ask.login() {
         Login::With(account) if account.credentials.password.is_some() => account,
         _ if asks_for_login => return (unasked(ask, &first), first),
         _ => {
@@ -114,7 +114,7 @@ fn unasked(ask: &Ask<'_>, first: &Reply) -> Found {
         Reply::Error(text) => text.as_str(),
         _ => "",
     };
-    match ask.login {
+    match ask.login() {
         // A password may exist where the probe cannot see it: a file, another vantage.
         Login::Without(reason) if reason != NO_CREDENTIALS => Found::skipped(
             StepName::Login,

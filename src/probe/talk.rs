@@ -1,6 +1,7 @@
 //! Speaks the edge's protocol over a connection that is open: one file per protocol, the same questions for all. IO: that connection.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -12,6 +13,7 @@ use crate::probe::found::{Failure, Found};
 use crate::probe::login::Login;
 use crate::probe::network::Network;
 use crate::probe::peer::{Peer, Stream};
+use crate::probe::trust::{Trust, Verdict};
 use crate::probe::wire::{EdgeTask, StepError, StepName};
 use crate::probe::{
     amqp, cassandra, grpc, http, kafka, lines, mongodb, mqtt, mysql, postgres, redis, tls,
@@ -24,7 +26,6 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(4);
 pub(crate) const LOGIN: Duration = Duration::from_secs(6);
 
 /// Everything that a protocol needs to know about one address of one edge.
-#[derive(Clone)]
 pub(crate) struct Ask<'a> {
     /// The agent's time.
     pub(crate) clock: Clock,
@@ -40,18 +41,27 @@ pub(crate) struct Ask<'a> {
     pub(crate) port: u16,
     /// What is dialled.
     pub(crate) address: SocketAddr,
-    /// The login.
+    /// The login; ask [`Ask::login`].
     pub(crate) login: &'a Login,
     /// TLS as the client wants it.
     pub(crate) tls: Option<TlsMode>,
-    /// Whether anything in the client's environment names a CA or lets certificates go unchecked.
-    pub(crate) trusts_own_ca: bool,
+    /// Whose certificates the client takes.
+    pub(crate) trust: &'a Trust,
+    /// Whether trust that is not proven makes the edge unknown.
+    pub(crate) require_trust: bool,
+    /// Set once a server's certificate is not proven to be trusted: no login is sent from then on.
+    pub(crate) withheld: OnceLock<Login>,
 }
 
 impl Ask<'_> {
     /// Whether the client opens the connection with TLS.
-    pub(crate) const fn wants_tls(&self) -> bool {
-        matches!(self.tls, Some(TlsMode::Required | TlsMode::Verify))
+    pub(crate) fn wants_tls(&self) -> bool {
+        self.tls.is_some_and(TlsMode::insists)
+    }
+
+    /// The login that may be sent.
+    pub(crate) fn login(&self) -> &Login {
+        self.withheld.get().unwrap_or(self.login)
     }
 
     /// The TLS step on an open connection.
@@ -64,7 +74,7 @@ impl Ask<'_> {
         protocols: &[&[u8]],
     ) -> Result<(tls::Secured, Found), Box<Found>> {
         let begun = tokio::time::Instant::now();
-        match tls::secure(stream, self.host, protocols, &self.clock).await {
+        match tls::secure(stream, self.host, self.trust, protocols, &self.clock).await {
             Ok(secured) => {
                 let step = self.certificate_step(&secured).since(begun);
                 if step.passed() {
@@ -77,25 +87,33 @@ impl Ask<'_> {
         }
     }
 
-    /// What the certificate is worth to this client.
+    /// What the certificate is worth to this client; where nothing proves it, the login stays here.
     fn certificate_step(&self, secured: &tls::Secured) -> Found {
-        let Some(certificate) = &secured.certificate else {
-            return Found::pass(StepName::Tls, "");
+        let step = match &secured.verdict {
+            Verdict::Unasked => Found::pass(StepName::Tls, "").fact("trust", "unasked"),
+            Verdict::Proven => Found::pass(StepName::Tls, "").fact("trust", "proven"),
+            Verdict::Refused(failure) => Found::fail(StepName::Tls, failure.clone()),
+            Verdict::NotProven(why) => {
+                let _ = self.withheld.set(Login::Without(
+                    "the server's certificate is not proven to be trusted, so no login is sent"
+                        .to_owned(),
+                ));
+                let detail = format!("trust not proven: {why}");
+                let mut step = if self.require_trust {
+                    Found::unknown(StepName::Tls, detail)
+                } else {
+                    Found::pass(StepName::Tls, detail)
+                };
+                step.error = Some(StepError::TrustNotProven);
+                step.fact("trust", "not proven")
+            }
         };
-        let verifies = match self.tls {
-            Some(TlsMode::Verify) => true,
-            Some(TlsMode::Disabled | TlsMode::Preferred | TlsMode::Required) => false,
-            None => self.task.protocol == Protocol::Https,
-        };
-        let objection = certificate.objection(self.host, self.trusts_own_ca);
-        let step = match objection {
-            Some(failure) if verifies && !self.trusts_own_ca => Found::fail(StepName::Tls, failure),
-            Some(failure) => Found::pass(StepName::Tls, String::new())
-                .fact("certificate_objection", failure.detail),
-            None => Found::pass(StepName::Tls, String::new()),
-        };
-        step.fact("certificate_issuer", certificate.issuer.clone())
-            .fact("certificate_names", certificate.names.join(","))
+        match &secured.certificate {
+            Some(certificate) => step
+                .fact("certificate_issuer", certificate.issuer.clone())
+                .fact("certificate_names", certificate.names.join(",")),
+            None => step,
+        }
     }
 
     /// A peer to speak to, in TLS if the client does so from the first byte.
@@ -160,7 +178,7 @@ impl Ask<'_> {
 
     /// The login step where there is none.
     pub(crate) fn no_login(&self) -> Option<Found> {
-        match self.login {
+        match self.login() {
             Login::Without(reason) => Some(Found::skipped(StepName::Login, reason.clone())),
             Login::With(_) => None,
         }

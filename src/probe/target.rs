@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::{LoginReference, TlsMode};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
+use crate::probe::trust::{Environment, Trust};
 use crate::probe::wire::{EdgeTask, NO_CREDENTIALS};
 
 /// What is dialled for an edge.
@@ -15,6 +16,8 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// TLS as the client wants it.
     pub(crate) tls: Option<TlsMode>,
+    /// Whose certificates the client takes.
+    pub(crate) trust: Trust,
     /// The login.
     pub(crate) login: Login,
     /// Why there is nothing to dial.
@@ -28,13 +31,26 @@ impl Target {
     pub(crate) fn of(
         task: &EdgeTask,
         environment: &BTreeMap<String, String>,
+        trust: &Environment<'_>,
         shown: &BTreeSet<String>,
     ) -> Self {
         let login = Login::of(task, environment);
+        let tls = login
+            .account()
+            .and_then(|account| account.credentials.tls)
+            .or(task.tls);
+        let variables: Vec<&str> = match &task.login {
+            Some(reference) => reference.variables(),
+            None => Vec::new(),
+        };
+        let none = BTreeMap::new();
+        let parameters = login.account().map_or(&none, |account| &account.parameters);
+        let trust = Trust::of(task, tls, &variables, parameters, trust);
         let mut target = Self {
             host: task.host.clone(),
             port: task.port.get(),
-            tls: task.tls,
+            tls,
+            trust,
             login,
             unusable: None,
             from_secret: None,
@@ -44,7 +60,6 @@ impl Target {
         };
         let credentials = &account.credentials;
         let nothing = credentials.user.is_none() && credentials.password.is_none();
-        target.tls = credentials.tls.or(task.tls);
         let host = credentials.host.as_deref().unwrap_or(&task.host);
         let port = credentials.port.map_or(
             if same(host, &task.host) {

@@ -1,6 +1,7 @@
 //! The agent against servers on loopback that answer well, badly, or not at all.
 
 mod servers;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -106,13 +107,22 @@ async fn probe(spec: ProbeSpec, environment: &[(&str, &str)]) -> Outcome {
 }
 
 async fn edges(edges: Vec<EdgeTask>, environment: &[(&str, &str)]) -> Outcome {
-    let spec = ProbeSpec {
+    edges_of(edges, environment, |_| {}).await
+}
+
+async fn edges_of(
+    edges: Vec<EdgeTask>,
+    environment: &[(&str, &str)],
+    change: impl Fn(&mut ProbeSpec),
+) -> Outcome {
+    let mut spec = ProbeSpec {
         version: VERSION,
         run: "r".to_owned(),
         deadline_ms: 25_000,
         edges,
         ..ProbeSpec::default()
     };
+    change(&mut spec);
     probe(spec, environment).await
 }
 

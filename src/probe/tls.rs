@@ -1,38 +1,83 @@
-//! TLS over a connection that is already open. It never refuses a certificate: what is wrong with it is told as a fact, since only the
-//! client knows what it trusts. IO: the connection.
+//! TLS over a connection that is already open. The handshake proves that the peer holds its certificate's key; what the certificate is worth
+//! is judged right after it, before a byte is sent, since only the client knows what it trusts. IO: the connection.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, IpAddr as PkiAddress, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::probe::clock::Clock;
 use crate::probe::found::Failure;
 use crate::probe::peer::Stream;
+use crate::probe::trust::{Certificate, Trust, Verdict};
 use crate::probe::wire::StepError;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(4);
 
-/// Accepts every certificate, but not every signature.
+/// Verifies that the peer holds the key of its certificate, always; the certificate itself now, or once the handshake is done.
 #[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
+struct Holder {
+    provider: Arc<CryptoProvider>,
+    /// What to hold a certificate against during the handshake, and for which host.
+    now: Option<(Trust, String)>,
+}
 
-impl ServerCertVerifier for AcceptAny {
+impl Holder {
+    /// A certificate that is too old for the library (X.509 v1, say) has a key all the same.
+    fn by_key(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+        error: rustls::Error,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if error == rustls::Error::InvalidCertificate(CertificateError::BadSignature) {
+            return Err(error);
+        }
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+            return Err(error);
+        };
+        let key = &parsed.public_key().subject_public_key.data;
+        self.provider
+            .signature_verification_algorithms
+            .mapping
+            .iter()
+            .filter(|(scheme, _)| *scheme == signature.scheme)
+            .flat_map(|(_, algorithms)| algorithms.iter())
+            .any(|algorithm| {
+                algorithm
+                    .verify_signature(key, message, signature.signature())
+                    .is_ok()
+            })
+            .then(HandshakeSignatureValid::assertion)
+            .ok_or(error)
+    }
+}
+
+impl ServerCertVerifier for Holder {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
-        _: UnixTime,
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some((trust, host)) = &self.now
+            && !matches!(
+                trust.judge(leaf, others, host, now),
+                Verdict::Unasked | Verdict::Proven
+            )
+        {
+            return Err(CertificateError::UnknownIssuer.into());
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -42,10 +87,9 @@ impl ServerCertVerifier for AcceptAny {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        // An old certificate (X.509 v1, say) is no reason to refuse what a lenient client accepts.
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
-            .or_else(|_| Ok(HandshakeSignatureValid::assertion()))
+            .or_else(|error| self.by_key(message, certificate, signature, error))
     }
 
     fn verify_tls13_signature(
@@ -54,27 +98,32 @@ impl ServerCertVerifier for AcceptAny {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
-            .or_else(|_| Ok(HandshakeSignatureValid::assertion()))
+            .or_else(|error| self.by_key(message, certificate, signature, error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
-/// A client configuration that accepts every certificate.
+/// A client configuration; with `now` the handshake itself refuses a certificate that this trust does not take for that host.
 ///
 /// # Errors
 /// A TLS library that offers no protocol version.
-pub(crate) fn config(protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
+pub(crate) fn config(
+    protocols: &[&[u8]],
+    now: Option<(Trust, String)>,
+) -> Result<ClientConfig, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::new(StepError::TlsFailed, error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
+        .with_custom_certificate_verifier(Arc::new(Holder { provider, now }))
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(config)
@@ -82,7 +131,7 @@ pub(crate) fn config(protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
 
 /// The first message of a TLS client that names nobody, to see whether the peer answers in TLS.
 pub(crate) fn hello() -> Option<Vec<u8>> {
-    let config = config(&[]).ok()?;
+    let config = config(&[], None).ok()?;
     let nobody = ServerName::IpAddress(PkiAddress::from(std::net::IpAddr::from([127, 0, 0, 1])));
     let mut client = rustls::ClientConnection::new(Arc::new(config), nobody).ok()?;
     let mut bytes = Vec::new();
@@ -99,112 +148,14 @@ pub(crate) fn server_name(host: &str) -> ServerName<'static> {
     })
 }
 
-/// A TLS connection, with what its certificate says.
+/// A TLS connection, with what its certificate is worth.
 pub(crate) struct Secured {
     /// The connection.
     pub(crate) stream: TlsStream<Stream>,
     /// The certificate, if it could be read.
     pub(crate) certificate: Option<Certificate>,
-}
-
-/// What a certificate says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Certificate {
-    /// The host names and addresses that it is for.
-    pub(crate) names: Vec<String>,
-    /// Who issued it.
-    pub(crate) issuer: String,
-    /// Whether it is its own issuer.
-    pub(crate) self_signed: bool,
-    /// Seconds since the epoch.
-    pub(crate) not_before: i64,
-    /// Seconds since the epoch.
-    pub(crate) not_after: i64,
-}
-
-impl Certificate {
-    /// Reads a certificate.
-    fn parse(der: &[u8]) -> Option<Self> {
-        let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        let mut names = Vec::new();
-        if let Ok(Some(extension)) = certificate.subject_alternative_name() {
-            for name in &extension.value.general_names {
-                match name {
-                    GeneralName::DNSName(name) => names.push((*name).to_owned()),
-                    GeneralName::IPAddress(bytes) => names.extend(address(bytes)),
-                    _ => {}
-                }
-            }
-        }
-        Some(Self {
-            names,
-            issuer: certificate.issuer().to_string(),
-            self_signed: certificate.issuer() == certificate.subject(),
-            not_before: certificate.validity().not_before.timestamp(),
-            not_after: certificate.validity().not_after.timestamp(),
-        })
-    }
-
-    /// Whether it is for that host.
-    pub(crate) fn is_for(&self, host: &str) -> bool {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        self.names.iter().any(|name| {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            name == host
-                || name.strip_prefix("*.").is_some_and(|domain| {
-                    host.split_once('.').is_some_and(|(_, rest)| rest == domain)
-                })
-        })
-    }
-
-    /// What a client that verifies would object to, the gravest first.
-    pub(crate) fn objection(&self, host: &str, trusts_own_ca: bool) -> Option<Failure> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
-        if now > self.not_after || now < self.not_before {
-            let what = if now > self.not_after {
-                "has expired"
-            } else {
-                "is not valid yet"
-            };
-            return Some(Failure::new(
-                StepError::CertificateExpired,
-                format!("the certificate {what} (issuer {})", self.issuer),
-            ));
-        }
-        if self.self_signed && !trusts_own_ca {
-            return Some(Failure::new(
-                StepError::CertificateUntrusted,
-                format!(
-                    "the certificate is signed by itself ({}), and nothing in the client's environment names a CA",
-                    self.issuer
-                ),
-            ));
-        }
-        if !self.is_for(host) {
-            return Some(Failure::new(
-                StepError::CertificateName,
-                format!(
-                    "the certificate is for {}, not for {host}",
-                    if self.names.is_empty() {
-                        "no host name at all".to_owned()
-                    } else {
-                        self.names.join(", ")
-                    }
-                ),
-            ));
-        }
-        None
-    }
-}
-
-fn address(bytes: &[u8]) -> Option<String> {
-    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
-        return Some(std::net::IpAddr::from(four).to_string());
-    }
-    let six = <[u8; 16]>::try_from(bytes).ok()?;
-    Some(std::net::IpAddr::from(six).to_string())
+    /// Whether the client takes it.
+    pub(crate) verdict: Verdict,
 }
 
 /// Makes a TLS connection of an open one.
@@ -214,23 +165,32 @@ fn address(bytes: &[u8]) -> Option<String> {
 pub(crate) async fn secure(
     stream: Stream,
     host: &str,
+    trust: &Trust,
     protocols: &[&[u8]],
     clock: &Clock,
 ) -> Result<Secured, Failure> {
-    let connector = TlsConnector::from(Arc::new(config(protocols)?));
+    let connector = TlsConnector::from(Arc::new(config(protocols, None)?));
     match clock
         .within(HANDSHAKE, connector.connect(server_name(host), stream))
         .await
     {
         Ok(Ok(stream)) => {
             let (_, connection) = stream.get_ref();
-            let certificate = connection
-                .peer_certificates()
-                .and_then(|chain| chain.first())
-                .and_then(|leaf| Certificate::parse(leaf));
+            let chain = connection.peer_certificates().unwrap_or_default();
+            let (certificate, verdict) = match chain.split_first() {
+                Some((leaf, others)) => (
+                    Certificate::parse(leaf),
+                    trust.judge(leaf, others, host, UnixTime::now()),
+                ),
+                None => (
+                    None,
+                    Verdict::NotProven("the server shows no certificate".to_owned()),
+                ),
+            };
             Ok(Secured {
                 stream,
                 certificate,
+                verdict,
             })
         }
         Ok(Err(error)) => Err(failed(&error)),
@@ -253,6 +213,10 @@ pub(crate) fn failed(error: &std::io::Error) -> Failure {
             "what answers does not speak TLS, which the client wants",
         )
         .fact("seen_protocol", "plain"),
+        Some(rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => Failure::new(
+            StepError::CertificateUntrusted,
+            "the server shows a certificate whose private key it does not hold: its signature of the handshake is wrong",
+        ),
         Some(inner) => Failure::new(
             StepError::TlsFailed,
             format!("the TLS handshake failed: {inner}"),
@@ -262,39 +226,5 @@ pub(crate) fn failed(error: &std::io::Error) -> Failure {
             "the peer closed the connection during the TLS handshake",
         ),
         None => Failure::broken(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn certificate(names: &[&str]) -> Certificate {
-        Certificate {
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            issuer: "CN=ca".to_owned(),
-            self_signed: false,
-            not_before: 0,
-            not_after: i64::MAX,
-        }
-    }
-
-    #[test]
-    fn a_certificate_is_judged_by_time_then_trust_then_name() {
-        let good = certificate(&["*.shop.svc", "db"]);
-        assert_eq!(good.objection("db.shop.svc", false), None);
-        assert_eq!(good.objection("DB.", false), None);
-        let error = |certificate: &Certificate, own: bool| {
-            certificate
-                .objection("a.db.shop.svc", own)
-                .map(|failure| failure.error)
-        };
-        assert_eq!(error(&good, false), Some(StepError::CertificateName));
-        let mut other = good.clone();
-        other.self_signed = true;
-        assert_eq!(error(&other, false), Some(StepError::CertificateUntrusted));
-        assert_eq!(error(&other, true), Some(StepError::CertificateName));
-        other.not_after = 10;
-        assert_eq!(error(&other, true), Some(StepError::CertificateExpired));
     }
 }

@@ -37,6 +37,21 @@ pub struct ProbeSpec {
     /// Where to dial and resolve; empty in a cluster.
     #[serde(default)]
     pub network: NetworkTable,
+    /// Files of the client's container that may hold CAs, mounted into the agent's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<MountedFile>,
+    /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_trust: bool,
+}
+
+/// A file of the client's container that the agent can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountedFile {
+    /// Its path in the client's container.
+    pub path: String,
+    /// Its path in the agent's.
+    pub file: String,
 }
 
 /// The one seam of the network: empty in a cluster; a sandbox maps addresses to listeners on loopback.
@@ -254,6 +269,8 @@ pub enum StepError {
     CertificateName,
     /// TLS: unknown CA.
     CertificateUntrusted,
+    /// TLS: nothing that could be seen says that the client trusts the certificate. A passing step carries it as a warning.
+    TrustNotProven,
     /// TLS handshake failed otherwise.
     TlsFailed,
     /// The server wants TLS.

@@ -213,6 +213,8 @@ pub enum Depth {
     Dns,
     /// A connection stands.
     Tcp,
+    /// TLS stands; what lies beyond is proven only where the certificate is, or the client does not verify.
+    Tls,
     /// The peer speaks the protocol.
     Protocol,
     /// A login went through.
@@ -229,6 +231,7 @@ impl Depth {
             Self::None => "none",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
             Self::Protocol => "protocol",
             Self::Login => "login",
             Self::Query => "query",

@@ -57,7 +57,18 @@ fn depths<'a>(walk: &Walk<'a>) -> BTreeMap<&'a str, Depth> {
                 .iter()
                 .map(|step| reached(step))
                 .fold(base, Depth::max);
-            (path, depth)
+            // Whoever answers behind a certificate that nothing proves may be someone else.
+            let unproven = steps
+                .iter()
+                .any(|step| step.error == Some(StepError::TrustNotProven));
+            (
+                path,
+                if unproven {
+                    depth.min(Depth::Tls)
+                } else {
+                    depth
+                },
+            )
         })
         .collect()
 }
@@ -95,7 +106,8 @@ fn reached(step: &Step) -> Depth {
         ) => Depth::Protocol,
         (StepStatus::Pass, _) => match step.name {
             StepName::Dns => Depth::Dns,
-            StepName::Service | StepName::Endpoint | StepName::Tls => Depth::Tcp,
+            StepName::Service | StepName::Endpoint => Depth::Tcp,
+            StepName::Tls => Depth::Tls,
             StepName::Protocol => Depth::Protocol,
             StepName::Login => Depth::Login,
             StepName::Query => Depth::Query,

@@ -13,8 +13,8 @@ use crate::observe::{Snapshot, WorkloadKey, is_ready};
 use crate::plan::Look;
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::report::{
-    Coverage, EdgeCounts, EdgeReport, FindingCounts, FindingReport, NameReport, PodCounts, Report,
-    SCHEMA, StepReport, Summary, TierReport, VantageReport,
+    Coverage, Depth, EdgeCounts, EdgeReport, FindingCounts, FindingReport, NameReport, PodCounts,
+    Report, SCHEMA, StepReport, Summary, TierReport, VantageReport,
 };
 
 /// What only the command knows: when and by what the run was made.
@@ -312,6 +312,20 @@ fn all_notes(context: &Context<'_>, verdict: &Verdict, more: Vec<String>) -> Vec
     let unsettled = settle.unsettled.iter().map(|(workload, reason)| {
         format!("{workload} had not settled when waiting ended: {reason}")
     });
+    let unproven = verdict.edges.iter().filter_map(|(id, judged)| {
+        if judged.status != StepStatus::Pass || judged.depth > Depth::Tls {
+            return None;
+        }
+        let walks = &context.evidence.get(id)?.walks;
+        let step = walks
+            .iter()
+            .flat_map(Walk::counted)
+            .find(|step| step.error == Some(StepError::TrustNotProven))?;
+        Some(format!(
+            "{id}: {}; no login is sent, and --require-trust makes such an edge unknown",
+            step.detail
+        ))
+    });
     context
         .graph
         .notes
@@ -319,6 +333,7 @@ fn all_notes(context: &Context<'_>, verdict: &Verdict, more: Vec<String>) -> Vec
         .map(|note| note.message.clone())
         .chain(unsettled)
         .chain(verdict.unused_ignores.iter().cloned())
+        .chain(unproven)
         .chain(more)
         .collect()
 }

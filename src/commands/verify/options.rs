@@ -18,6 +18,7 @@ pub(super) fn plan(args: &VerifyArgs) -> PlanOptions {
             .saturating_sub(2000)
             .max(1000),
         nodes: usize::from(args.probe.max_nodes),
+        require_trust: args.probe.require_trust,
         ..PlanOptions::default()
     }
 }

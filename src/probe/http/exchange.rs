@@ -83,9 +83,12 @@ impl<'a> Asker<'a> {
             .connect_timeout(CONNECT)
             .timeout(HTTP)
             .user_agent(concat!("k8sverify/", env!("CARGO_PKG_VERSION")))
-            // What the certificate is worth was told by the TLS step: here it may be any. Without this even plain HTTP would
-            // need the system's CA files.
-            .tls_backend_preconfigured(tls::config(&[b"http/1.1"])?);
+            // A login goes only to a server whose certificate this very connection proves, where the client verifies; else the TLS
+            // step has told what it is worth. Without this even plain HTTP would need the system's CA files.
+            .tls_backend_preconfigured(tls::config(
+                &[b"http/1.1"],
+                basic(ask).map(|_| (ask.trust.clone(), ask.host.to_owned())),
+            )?);
         if let Some(name) = name {
             builder = builder.resolve(&name, real);
         }
@@ -256,8 +259,8 @@ fn origin(host: &str, real: SocketAddr, secure: bool) -> (String, Option<String>
 }
 
 /// The user and password of the client's own URL.
-pub(super) fn basic<'a>(ask: &Ask<'a>) -> Option<(&'a str, &'a str)> {
-    let credentials = &ask.login.account()?.credentials;
+pub(super) fn basic<'a>(ask: &'a Ask<'_>) -> Option<(&'a str, &'a str)> {
+    let credentials = &ask.login().account()?.credentials;
     let password = credentials.password.as_deref().unwrap_or_default();
     Some((credentials.user.as_deref()?, password))
 }

@@ -1,57 +1,302 @@
 //! Hands a connection that is already open to the driver, which only knows how to dial: a listener on loopback for exactly one
 //! connection, which gets the greeting that was read and then everything else as it comes. So the server sees one connection, from
-//! greeting to login. IO: loopback.
+//! greeting to login. TLS with the server is made here, so that its certificate is judged before anything of the login leaves, and what
+//! a client sends only by its own words is kept back. IO: loopback, and the connection.
 
+use std::io;
 use std::net::Ipv4Addr;
 
-use tokio::io::copy_bidirectional;
-use tokio::net::TcpListener;
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::probe::found::Failure;
+use crate::probe::found::{Failure, Found};
+use crate::probe::login::Account;
 use crate::probe::peer::{Rewound, Stream};
+use crate::probe::talk::Ask;
 use crate::probe::wire::StepError;
 
-/// A relay; it ends when it is dropped.
+/// The capability bit of TLS, in the first four bytes of the client's answer.
+const CLIENT_SSL: u32 = 0x0800;
+/// The part of the client's answer that asks for TLS.
+const TLS_REQUEST: usize = 32;
+/// No packet of a login is longer.
+const LONGEST: usize = 64 * 1024;
+/// "Send the password itself", of `caching_sha2_password`.
+const FULL_AUTHENTICATION: &[u8] = &[1, 4];
+
+/// A listener for the driver.
 pub(super) struct Relay {
+    listener: TcpListener,
     port: u16,
-    task: JoinHandle<()>,
+}
+
+/// A connection that goes on; it ends when this is dropped.
+pub(super) struct Running(JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What became of TLS and login.
+pub(super) struct Opened {
+    pub(super) running: Running,
+    pub(super) tls: Option<Found>,
+}
+
+/// Why there is no login.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The TLS step did not pass.
+    Tls(Box<Found>),
+    /// The login was not sent; TLS, where there is some, stands.
+    Withheld(Option<Box<Found>>, String),
+    /// It failed.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Relay {
-    /// Waits on loopback for one connection, to give it `first` and then `stream`.
-    pub(super) async fn start(first: Vec<u8>, stream: Stream) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| {
-            Failure::new(
-                StepError::Broken,
-                format!("the probe could not listen on its own loopback: {error}"),
-            )
-        };
+    /// Waits on loopback.
+    pub(super) async fn new() -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
-            .map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        let task = tokio::spawn(async move {
-            if let Ok((mut driver, _)) = listener.accept().await {
-                drop(listener);
-                // Small packets in both directions: waiting for more of them only costs time.
-                let _ = driver.set_nodelay(true);
-                let mut server = Rewound::new(first, stream);
-                // Either side's end is seen by the driver as such.
-                let _ = copy_bidirectional(&mut driver, &mut server).await;
-            }
-        });
-        Ok(Self { port, task })
+            .map_err(|error| local(&error))?;
+        let port = listener.local_addr().map_err(|error| local(&error))?.port();
+        Ok(Self { listener, port })
     }
 
     /// Where the driver dials.
     pub(super) const fn port(&self) -> u16 {
         self.port
     }
+
+    /// Gives the driver `first` and then `stream`, up to the end of the login; then both talk on by themselves.
+    pub(super) async fn run(
+        self,
+        first: Vec<u8>,
+        stream: Stream,
+        secured: bool,
+        ask: &Ask<'_>,
+        account: &Account,
+    ) -> Result<Opened, Stop> {
+        let (mut driver, _) = self
+            .listener
+            .accept()
+            .await
+            .map_err(|error| local(&error))?;
+        // Small packets in both directions: waiting for more of them only costs time.
+        let _ = driver.set_nodelay(true);
+        driver
+            .write_all(&first)
+            .await
+            .map_err(|error| local(&error))?;
+        let mut from_driver = BytesMut::new();
+        let answer = loop {
+            match take(&mut from_driver)? {
+                Some(packet) => break packet,
+                None => fill(&mut driver, &mut from_driver).await?,
+            }
+        };
+        let (server, tls) = if secured {
+            let (stream, step) = secure(stream, &answer, ask).await?;
+            (stream, Some(step))
+        } else {
+            (stream, None)
+        };
+        let mut phase = Phase {
+            driver,
+            server,
+            from_driver,
+            from_server: BytesMut::new(),
+            shift: u8::from(secured),
+            secured,
+            account,
+        };
+        phase.first(answer).await?;
+        match phase.run().await {
+            Ok(()) => Ok(Opened {
+                running: phase.go_on(),
+                tls,
+            }),
+            Err(Stop::Withheld(_, why)) => Err(Stop::Withheld(tls.map(Box::new), why)),
+            Err(stop) => Err(stop),
+        }
+    }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.task.abort();
+/// Asks for TLS with the client's own flags, and judges the certificate before the login goes on.
+async fn secure(
+    mut stream: Stream,
+    answer: &Packet,
+    ask: &Ask<'_>,
+) -> Result<(Stream, Found), Stop> {
+    let mut request = answer
+        .payload
+        .get(..TLS_REQUEST)
+        .ok_or_else(|| Failure::new(StepError::Broken, "the driver's own answer is too short"))?
+        .to_vec();
+    set_tls(&mut request);
+    send(&mut stream, 1, &request).await?;
+    let (secured, step) = ask.secure(stream, &[]).await.map_err(Stop::Tls)?;
+    if ask.login().account().is_none() {
+        let why = ask.no_login().map(|step| step.detail).unwrap_or_default();
+        return Err(Stop::Withheld(Some(Box::new(step)), why));
     }
+    Ok((Box::new(secured.stream), step))
+}
+
+fn set_tls(answer: &mut [u8]) {
+    if let Some(flags) = answer.first_chunk_mut::<4>() {
+        *flags = (u32::from_le_bytes(*flags) | CLIENT_SSL).to_le_bytes();
+    }
+}
+
+/// The exchange of the login, packet by packet.
+struct Phase<'a> {
+    driver: TcpStream,
+    server: Stream,
+    from_driver: BytesMut,
+    from_server: BytesMut,
+    /// By how much the server's numbers of packets are ahead of the driver's.
+    shift: u8,
+    secured: bool,
+    account: &'a Account,
+}
+
+impl Phase<'_> {
+    /// The driver's answer to the greeting.
+    async fn first(&mut self, mut answer: Packet) -> Result<(), Failure> {
+        if self.secured {
+            set_tls(&mut answer.payload);
+        }
+        let number = answer.number.wrapping_add(self.shift);
+        send(&mut self.server, number, &answer.payload).await
+    }
+
+    /// Up to the server's last word on the login.
+    async fn run(&mut self) -> Result<(), Stop> {
+        loop {
+            while let Some(packet) = take(&mut self.from_server)? {
+                if self.is_last(packet).await? {
+                    return Ok(());
+                }
+            }
+            while let Some(packet) = take(&mut self.from_driver)? {
+                let number = packet.number.wrapping_add(self.shift);
+                send(&mut self.server, number, &packet.payload).await?;
+            }
+            tokio::select! {
+                read = fill(&mut self.server, &mut self.from_server) => read?,
+                read = fill(&mut self.driver, &mut self.from_driver) => read?,
+            }
+        }
+    }
+
+    /// Passes a packet of the server on; whether the login is over with it.
+    async fn is_last(&mut self, packet: Packet) -> Result<bool, Stop> {
+        if packet.payload == FULL_AUTHENTICATION {
+            if self.secured {
+                // The driver knows of no TLS and would ask for a key: here the password may go as it is.
+                let password = self.account.credentials.password.as_deref();
+                let answer = [password.unwrap_or_default().as_bytes(), &[0]].concat();
+                send(&mut self.server, packet.number.wrapping_add(1), &answer).await?;
+                self.shift = self.shift.wrapping_add(2);
+                return Ok(false);
+            }
+            if !self.account.frankness.key_from_wire {
+                return Err(Stop::Withheld(
+                    None,
+                    "without TLS the server asks for the password under a key that it sends itself, which anyone between could replace; the client's configuration does not allow that (allowPublicKeyRetrieval, get-server-public-key)"
+                        .to_owned(),
+                ));
+            }
+        }
+        let number = packet.number.wrapping_sub(self.shift);
+        send(&mut self.driver, number, &packet.payload).await?;
+        Ok(matches!(packet.payload.first(), Some(0 | 0xff)))
+    }
+
+    fn go_on(self) -> Running {
+        let mut driver = Rewound::new(self.from_driver.to_vec(), Box::new(self.driver));
+        let mut server = Rewound::new(self.from_server.to_vec(), self.server);
+        Running(tokio::spawn(async move {
+            // Either side's end is seen by the driver as such.
+            let _ = copy_bidirectional(&mut driver, &mut server).await;
+        }))
+    }
+}
+
+/// A packet of either side.
+struct Packet {
+    number: u8,
+    payload: Vec<u8>,
+}
+
+/// The first whole packet of what was read.
+fn take(bytes: &mut BytesMut) -> Result<Option<Packet>, Failure> {
+    let Some(&[a, b, c, number]) = bytes.first_chunk::<4>() else {
+        return Ok(None);
+    };
+    let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
+    if length > LONGEST {
+        return Err(Failure::new(
+            StepError::Broken,
+            format!("a packet of {length} bytes in answer to a login"),
+        ));
+    }
+    if bytes.len() < 4 + length {
+        return Ok(None);
+    }
+    bytes.advance(4);
+    Ok(Some(Packet {
+        number,
+        payload: bytes.split_to(length).to_vec(),
+    }))
+}
+
+async fn fill<R: AsyncRead + Unpin + ?Sized>(
+    reader: &mut R,
+    bytes: &mut BytesMut,
+) -> Result<(), Failure> {
+    match reader.read_buf(bytes).await {
+        Ok(0) => Err(Failure::new(
+            StepError::Broken,
+            "the server closed the connection during the login",
+        )),
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::broken(&error)),
+    }
+}
+
+async fn send<W: tokio::io::AsyncWrite + Unpin + ?Sized>(
+    writer: &mut W,
+    number: u8,
+    payload: &[u8],
+) -> Result<(), Failure> {
+    let length = u32::try_from(payload.len()).unwrap_or(0).to_le_bytes();
+    let packet = [&length[..3], &[number], payload].concat();
+    writer
+        .write_all(&packet)
+        .await
+        .map_err(|error| Failure::broken(&error))?;
+    writer
+        .flush()
+        .await
+        .map_err(|error| Failure::broken(&error))
+}
+
+fn local(error: &io::Error) -> Failure {
+    Failure::new(
+        StepError::Broken,
+        format!("the probe could not listen on its own loopback: {error}"),
+    )
 }
