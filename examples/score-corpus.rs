@@ -6,7 +6,8 @@
 //! How weak edges (`depends_on` alone) count: the labels do not tell them apart, so both figures are printed. `all` counts every edge
 //! between tiers; `firm` leaves the weak ones out, as a verdict that must not rest on them would. Edges to hosts outside and to tiers
 //! that a profile switches off are no part of either. `evidence` is the recall where the given files hold what tells the edge: an edge
-//! whose target the client's files name nowhere, or only in `depends_on` without anything that tells a port, cannot be derived.
+//! whose target the client's files name nowhere, or only in `depends_on` without anything that tells a port, cannot be derived. Where
+//! the folder has an `evident.tsv`, that says which edges these are.
 #![expect(
     clippy::print_stdout,
     reason = "it is a program whose result is what it prints"
@@ -91,6 +92,8 @@ pub(crate) struct Measure {
     pub evidence: Score,
     /// Every wrong and missed edge, in words.
     pub lines: Vec<String>,
+    /// Every edge that is right and weak.
+    pub weak: Vec<String>,
     /// Files that cannot be read or parsed.
     pub broken: Vec<String>,
     reasons: BTreeMap<Reason, usize>,
@@ -102,7 +105,12 @@ fn main() -> ExitCode {
         .nth(1)
         .unwrap_or_else(|| "../shared/corpus".to_owned());
     let measure = measure(Path::new(&folder));
-    for line in measure.lines.iter().chain(&measure.broken) {
+    for line in measure
+        .lines
+        .iter()
+        .chain(&measure.weak)
+        .chain(&measure.broken)
+    {
         println!("{line}");
     }
     println!();
@@ -136,6 +144,7 @@ pub(crate) fn measure(folder: &Path) -> Measure {
         }
     };
     let catalog = Catalog::embedded();
+    let evident = evident(folder);
     for row in table.lines().skip(1) {
         let [id, path, labels] = row.split('\t').collect::<Vec<_>>()[..] else {
             continue;
@@ -157,14 +166,34 @@ pub(crate) fn measure(folder: &Path) -> Measure {
                 format!("{id}, {} ms of it parsing", parsed.as_millis()),
             );
         }
-        out.compare(id, labels, &file, &inferred);
+        out.compare((id, labels), evident.as_ref(), &file, &inferred);
     }
     (out.evidence.right, out.evidence.wrong) = (out.all.right, out.all.wrong);
+    if let Some(evident) = &evident {
+        let all: usize = evident.values().map(BTreeSet::len).sum();
+        out.evidence.right = all.saturating_sub(out.evidence.missed);
+    }
     out
 }
 
+/// The edges that the given files tell, by the same hand as the labels, where the folder has them: `evident.tsv`.
+fn evident(folder: &Path) -> Option<BTreeMap<String, BTreeSet<Connection>>> {
+    let table = std::fs::read_to_string(folder.join("evident.tsv")).ok()?;
+    let rows = table.lines().skip(1).filter_map(|row| row.split_once('\t'));
+    Some(
+        rows.map(|(id, labels)| (id.to_owned(), labelled(labels).0))
+            .collect(),
+    )
+}
+
 impl Measure {
-    fn compare(&mut self, id: &str, labels: &str, file: &ComposeFile, inferred: &Inferred) {
+    fn compare(
+        &mut self,
+        (id, labels): (&str, &str),
+        evident: Option<&BTreeMap<String, BTreeSet<Connection>>>,
+        file: &ComposeFile,
+        inferred: &Inferred,
+    ) {
         let (wanted, uncertain) = labelled(labels);
         let everything = found(inferred, Confidence::Weak);
         let strong = found(inferred, Confidence::Likely);
@@ -177,6 +206,13 @@ impl Measure {
             self.lines
                 .push(format!("wrong   {id}: {}", described(edge, inferred)));
         }
+        for edge in wanted
+            .intersection(&everything)
+            .filter(|edge| !strong.contains(*edge))
+        {
+            self.weak
+                .push(format!("weak    {id}: {}", described(edge, inferred)));
+        }
         for edge in wanted.difference(&everything) {
             let reason = reason(edge, file, &everything);
             *self.reasons.entry(reason).or_default() += 1;
@@ -184,8 +220,17 @@ impl Measure {
                 "missed  {id}: {}>{}:{} {reason:?}",
                 edge.0, edge.1, edge.2
             ));
-            self.evidence.missed +=
-                usize::from(matches!(reason, Reason::OtherPort | Reason::NotRead));
+            let told = match evident {
+                Some(evident) => evident.get(id).is_some_and(|edges| edges.contains(edge)),
+                None => matches!(reason, Reason::OtherPort | Reason::NotRead),
+            };
+            self.evidence.missed += usize::from(told);
+            if evident.is_some() && told {
+                self.lines.push(format!(
+                    "evident {id}: {}>{}:{} missed",
+                    edge.0, edge.1, edge.2
+                ));
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ pub trait Files {
 }
 
 /// A place in a compose file or env file; lines and columns count from 1.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, PartialOrd, Ord)]
 pub struct Location {
     /// The file as the user named it (relative to the current folder where possible).
     pub file: String,

@@ -12,6 +12,7 @@ mod names;
 mod order;
 mod own;
 mod scan;
+mod settle;
 mod shared;
 mod tiers;
 mod words;
@@ -31,7 +32,8 @@ pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 
 use merge::{Draft, Drafts};
 use order::Project;
-use shared::{Sharers, concerns, shared_files};
+use settle::{Origin, Settle, Written};
+use shared::{Sharers, shared_files};
 
 /// What compose alone says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,7 +65,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     for service in all(file) {
         work.configuration(service, &shared, catalog);
     }
-    work.one_shots();
+    work.clocks();
     let project = Project {
         file,
         facts: &facts,
@@ -82,7 +84,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
             );
         }
     }
-    work.drafts.absorb_guesses();
+    Settle::new(&project).apply(&mut work.drafts);
     project.brokers(&mut work.drafts);
     for service in all(file) {
         project.depends(service, &mut work.drafts);
@@ -191,16 +193,10 @@ impl Work<'_> {
                 );
             }
         }
-        for mut raw in scan(&source, &names, catalog) {
-            let sharers = match &raw.place {
-                Place::File(path) => files_of(service)
-                    .find(|file| file.target == *path)
-                    .and_then(|file| shared.get(file.source.as_str())),
-                _ => None,
-            };
-            if sharers.is_some_and(|sharers| !concerns(self.file, service, &raw, &sharers.tiers))
-                || self.copied_into_a_store(service, &raw)
-            {
+        let found = scan(&source, &names, catalog);
+        let labels = self.labels(&found);
+        for mut raw in found {
+            if matches!(&raw.place, Place::Variable(name) if labels.contains(name)) {
                 continue;
             }
             // Beside the Dockerfile is not yet in the image; what it copies to where a server reads it is.
@@ -215,50 +211,29 @@ impl Work<'_> {
         }
     }
 
-    /// A database that shares an env file or a variable with those that call it calls only its own kind.
-    fn copied_into_a_store(&self, service: &Service, raw: &RawEdge) -> bool {
-        let (Place::Variable(variable), RawTarget::Tier(to)) = (&raw.place, &raw.target) else {
-            return false;
+    /// Variables whose value is a list of `name:port` of which none is an address: no tier that it names listens there. They are names
+    /// of jobs, topics or published ports.
+    fn labels(&self, found: &[RawEdge]) -> BTreeSet<String> {
+        let mut lists: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+        let project = Project {
+            file: self.file,
+            facts: self.facts,
         };
-        let Some((ours, theirs)) = self.facts.get(&service.name).zip(self.facts.get(to)) else {
-            return false;
-        };
-        // Brokers call their coordinators; what stores data calls nobody but replicas.
-        let broker = |facts: &TierFacts| {
-            facts
-                .server()
-                .is_some_and(|server| matches!(server.protocol, Protocol::Kafka | Protocol::Amqp))
-        };
-        let value = |service: &Service| {
-            service
-                .environment
-                .get(variable)
-                .map(|value| (value.value.clone(), value.from_env_file))
-        };
-        let copied = value(service).is_some_and(|own| {
-            own.1
-                || all(self.file).any(|other| {
-                    other.name != service.name && value(other).is_some_and(|one| one.0 == own.0)
-                })
-        });
-        // What an application reads too is the application's; members of a cluster share what only they read.
-        let of_application = value(service).is_some_and(|own| {
-            all(self.file).any(|other| {
-                let store = self.facts.get(&other.name).is_some_and(TierFacts::is_store);
-                !store && value(other).is_some_and(|one| one.0 == own.0)
-            })
-        });
-        let kind = |facts: &TierFacts| facts.server().map(|server| server.protocol);
-        ours.is_store()
-            && !broker(ours)
-            && ours.product().is_some()
-            && copied
-            && (kind(ours) != kind(theirs) || of_application)
+        for raw in found {
+            if let (Place::Variable(name), RawTarget::Tier(to), Some(port), false) =
+                (&raw.place, &raw.target, raw.port, raw.by_scheme)
+            {
+                let deaf = project.is_deaf(to, port);
+                lists.entry(name).or_default().push(deaf);
+            }
+        }
+        lists.retain(|_, deaf| deaf.len() > 1 && deaf.iter().all(|deaf| *deaf));
+        lists.into_keys().map(str::to_owned).collect()
     }
 
     /// Takes a raw edge in, if it is one.
     fn admit(&mut self, service: &Service, raw: RawEdge) {
-        let origin = origin(service, &raw.place);
+        let origin = origin(service, &raw);
         let name = match &raw.target {
             RawTarget::Tier(name) => name.clone(),
             RawTarget::Outside => return self.outside(service, raw, origin),
@@ -298,7 +273,7 @@ impl Work<'_> {
         self.connect(service, to, &raw, &origin);
     }
 
-    fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, origin: &str) {
+    fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, origin: &Origin) {
         if !names::connected(self.file, service, to) {
             let message = format!(
                 "{} names {} ({origin}), but they share no network in compose",
@@ -349,7 +324,7 @@ impl Work<'_> {
                 guessed: dialled.guessed
                     || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none(),
                 by_scheme: raw.by_scheme,
-                origin: vec![origin.to_owned()],
+                origin: vec![origin.clone()],
                 confidence: if dialled.guessed || index > 0 {
                     Confidence::Likely
                 } else {
@@ -360,7 +335,7 @@ impl Work<'_> {
                     _ => None,
                 },
                 login: raw.login.clone().filter(|_| index == 0),
-                path: raw.path.clone().map(|path| (path, origin.to_owned())),
+                path: raw.path.clone().map(|path| (path, origin.text.clone())),
                 tls: raw.tls,
                 external: false,
                 optional: self.file.inactive.contains_key(&service.name),
@@ -369,7 +344,7 @@ impl Work<'_> {
     }
 
     /// A database, cache or broker outside is an edge like any other; the rest is listed.
-    fn outside(&mut self, service: &Service, raw: RawEdge, origin: String) {
+    fn outside(&mut self, service: &Service, raw: RawEdge, origin: Origin) {
         let store = raw.protocol.filter(|protocol| protocol.is_store());
         let port = raw
             .port
@@ -398,37 +373,13 @@ impl Work<'_> {
             });
         } else if raw.port.is_some() && !from_file {
             self.outside
-                .insert((service.name.clone(), raw.host, raw.port, origin));
+                .insert((service.name.clone(), raw.host, raw.port, origin.text));
         }
     }
 
-    /// A one-shot that carries a copy of its siblings' variables (anchors) needs what it waits for, and not all that they name.
-    fn one_shots(&mut self) {
-        let (file, facts) = (self.file, self.facts);
-        self.drafts.retain(|draft| {
-            let Some(service) = file
-                .services
-                .get(&draft.from)
-                .filter(|service| tiers::ends(file, service, facts.get(&service.name), false))
-            else {
-                return true;
-            };
-            let waits = |name: &str| {
-                service.depends_on.contains_key(name)
-                    || service.links.iter().any(|link| link.service == name)
-            };
-            let copied = draft.variable.as_ref().is_some_and(|variable| {
-                file.services.values().any(|other| {
-                    other.name != service.name
-                        && other.image.is_some()
-                        && other.image == service.image
-                        && other.environment.get(variable).map(|value| &value.value)
-                            == service.environment.get(variable).map(|value| &value.value)
-                })
-            });
-            !copied || service.depends_on.is_empty() || waits(&draft.to)
-        });
-        // What starts jobs by the clock needs the queue and its own records, not what the jobs need.
+    /// What starts jobs by the clock needs the queue and its own records, not what the jobs need.
+    fn clocks(&mut self) {
+        let file = self.file;
         self.drafts.retain(|draft| {
             let Some(service) = file
                 .services
@@ -476,9 +427,19 @@ impl Work<'_> {
     }
 }
 
-fn origin(service: &Service, place: &Place) -> String {
+fn origin(service: &Service, raw: &RawEdge) -> Origin {
     let name = &service.name;
-    match place {
+    let written = match &raw.place {
+        Place::Variable(variable) => service
+            .environment
+            .get(variable)
+            .map(|value| Written::Value(value.location.clone())),
+        Place::File(path) => files_of(service)
+            .find(|file| file.target == *path)
+            .map(|file| Written::File(file.source.clone())),
+        Place::Words | Place::Image => None,
+    };
+    let text = match &raw.place {
         Place::Variable(variable) => match service.environment.get(variable) {
             Some(value) if value.from_env_file => {
                 format!("compose services.{name}.env_file {variable}")
@@ -495,6 +456,11 @@ fn origin(service: &Service, place: &Place) -> String {
             "default of image {} of {name}",
             service.image.as_deref().unwrap_or("?")
         ),
+    };
+    Origin {
+        text,
+        key: raw.key.clone(),
+        written: written.unwrap_or(Written::Own),
     }
 }
 

@@ -270,6 +270,12 @@ impl TierFacts {
         ports
     }
 
+    /// Whether something other than the usual ports of its product tells where it listens; a store has no others.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        !self.ports.is_empty() || !self.own.is_empty() || self.is_store()
+    }
+
     /// Whether it is a database, a cache or a broker.
     #[must_use]
     pub fn is_store(&self) -> bool {

@@ -8,6 +8,7 @@ use crate::finding::EdgeId;
 use crate::protocol::Protocol;
 
 use super::super::{Confidence, Edge, HealthPath};
+use super::settle::Origin;
 
 /// An edge while origins still come in.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,7 @@ pub(super) struct Draft {
     /// Whether nothing on the client's side, nor the server's image, tells the port.
     pub guessed: bool,
     pub by_scheme: bool,
-    pub origin: Vec<String>,
+    pub origin: Vec<Origin>,
     pub confidence: Confidence,
     pub variable: Option<String>,
     pub login: Option<LoginReference>,
@@ -39,7 +40,7 @@ impl Draft {
         host: &str,
         port: NonZeroU16,
         protocol: Protocol,
-        origin: String,
+        origin: impl Into<Origin>,
     ) -> Self {
         Self {
             from: from.to_owned(),
@@ -49,7 +50,7 @@ impl Draft {
             protocol,
             guessed: false,
             by_scheme: false,
-            origin: vec![origin],
+            origin: vec![origin.into()],
             confidence: Confidence::Declared,
             variable: None,
             login: None,
@@ -92,7 +93,7 @@ impl Drafts {
             second.origin.clone()
         });
         let mut seen = BTreeSet::new();
-        origin.retain(|text| seen.insert(text.clone()));
+        origin.retain(|one| seen.insert(one.text.clone()));
         if second.by_scheme && !first.by_scheme || first.protocol == Protocol::Tcp {
             first.protocol = second.protocol;
             first.by_scheme |= second.by_scheme;
@@ -146,11 +147,19 @@ impl Drafts {
         for draft in known {
             found = true;
             draft.confidence = draft.confidence.max(confidence);
-            if !draft.origin.iter().any(|text| text == origin) {
-                draft.origin.push(origin.to_owned());
+            if !draft.origin.iter().any(|one| one.text == origin) {
+                draft.origin.push(origin.to_owned().into());
             }
         }
         found
+    }
+
+    /// Puts each draft through a rule, which may change how sure it is, or drop it.
+    pub(super) fn revise(&mut self, rule: impl Fn(Draft) -> Option<Draft>) {
+        self.0 = std::mem::take(&mut self.0)
+            .into_iter()
+            .filter_map(|(key, draft)| Some((key, rule(draft)?)))
+            .collect();
     }
 
     /// Keeps what `keep` says.
@@ -177,7 +186,7 @@ impl Drafts {
         for guess in guesses {
             self.0.retain(|_, draft| *draft != guess);
             for origin in &guess.origin {
-                self.confirm(&guess.from, &guess.to, origin, Confidence::Weak);
+                self.confirm(&guess.from, &guess.to, &origin.text, Confidence::Weak);
             }
         }
     }
@@ -200,7 +209,7 @@ fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
     let http = web.then(|| question(draft.path, health)).flatten();
     Edge {
         replica: is_replica(&draft.to) || is_replica(&draft.host),
-        origin: draft.origin,
+        origin: draft.origin.into_iter().map(|one| one.text).collect(),
         confidence: draft.confidence,
         external: draft.external,
         variable: draft.variable,
@@ -277,7 +286,7 @@ mod tests {
         let port = NonZeroU16::new(port).unwrap();
         Draft {
             confidence,
-            ..Draft::new("ap", "db", host, port, Protocol::Mysql, origin.into())
+            ..Draft::new("ap", "db", host, port, Protocol::Mysql, origin.to_owned())
         }
     }
 

@@ -7,6 +7,7 @@ mod discovery;
 mod stores;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
@@ -26,11 +27,21 @@ pub(super) struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    fn service(&self, name: &str) -> Option<&'a Service> {
+    pub(super) fn service(&self, name: &str) -> Option<&'a Service> {
         self.file
             .services
             .get(name)
             .or_else(|| self.file.inactive.get(name))
+    }
+
+    /// Whether a tier neither listens on a port nor is exposed there, though something tells where it does.
+    pub(super) fn is_deaf(&self, tier: &str, port: NonZeroU16) -> bool {
+        self.facts.get(tier).is_some_and(|facts| {
+            let listens = facts.listens();
+            let known =
+                listens.contains(&port) || facts.serves(port) || facts.peer_port() == Some(port);
+            facts.is_declared() && !listens.is_empty() && !known
+        })
     }
 
     fn active(&self, name: &str) -> Option<&'a Service> {
@@ -225,7 +236,7 @@ impl<'a> Project<'a> {
 }
 
 /// Whether a service runs a web server as it is, without any program of the application behind it in the same image.
-fn is_plain_web_server(service: &Service) -> bool {
+pub(super) fn is_plain_web_server(service: &Service) -> bool {
     const SERVERS: [&str; 7] = [
         "nginx",
         "nginx-unprivileged",

@@ -28,6 +28,18 @@ fn with_environment(mut service: Service, pairs: &[(&str, &str)]) -> Service {
     service
 }
 
+/// The same variables, written once and handed to several services: an anchor, or an env file.
+fn handed(service: Service, pairs: &[(&str, &str)]) -> Service {
+    let mut service = with_environment(service, pairs);
+    for (line, (name, _)) in pairs.iter().enumerate() {
+        if let Some(value) = service.environment.get_mut(*name) {
+            value.location.file = "shared.env".to_owned();
+            value.location.line = line + 1;
+        }
+    }
+    service
+}
+
 fn depending(mut service: Service, on: &[&str]) -> Service {
     for name in on {
         service.depends_on.insert(
@@ -304,7 +316,7 @@ fn stores_outside_are_edges_and_other_hosts_are_listed() {
 }
 
 #[test]
-fn a_shared_file_concerns_those_that_wait_or_are_named_and_the_rest_all() {
+fn a_shared_file_concerns_those_that_wait_or_are_named_and_the_rest_is_weak() {
     let text = "{ \"GeoMongo\": \"mongo-geo:27017\", \"RateMongo\": \"mongo-rate:27017\", \"trace\": \"jaeger:6831\" }";
     let mount = |service: Service| mounting(service, "/config.json", text);
     let project = file(vec![
@@ -317,9 +329,9 @@ fn a_shared_file_concerns_those_that_wait_or_are_named_and_the_rest_all() {
     assert_eq!(
         edges(&project),
         [
-            "geo->jaeger:6831/udp declared",
+            "geo->jaeger:6831/udp weak",
             "geo->mongo-geo:27017/mongodb declared",
-            "rate->jaeger:6831/udp declared",
+            "rate->jaeger:6831/udp weak",
             "rate->mongo-rate:27017/mongodb declared"
         ]
     );
@@ -395,13 +407,15 @@ fn a_preparation_needs_what_it_waits_for() {
         ("DATABASE_URL", "postgres://u:p@db/x"),
         ("AMQP_URL", "amqp://u:p@mq"),
     ];
-    let mut migrator =
-        with_environment(depending(service("migrator", "app"), &["db"]), &environment);
+    let mut migrator = handed(depending(service("migrator", "app"), &["db"]), &environment);
     migrator.restart_condition = Some("on-failure".into());
     let project = file(vec![
         service("db", "postgres:16"),
         service("mq", "rabbitmq"),
-        with_environment(service("api", "app"), &environment),
+        handed(
+            depending(service("api", "app"), &["db", "mq"]),
+            &environment,
+        ),
         migrator,
     ]);
     assert_eq!(
@@ -654,8 +668,8 @@ fn who_waits_for_everything_calls_the_applications() {
 #[test]
 fn a_store_with_the_applications_variables_calls_no_other_store() {
     let shared = [("REDIS_CACHE_HOST", "cache"), ("REDIS_QUEUE_HOST", "queue")];
-    let redis = |name: &str| with_environment(service(name, "redis:8"), &shared);
-    let app = with_environment(service("app", "shop/app"), &shared);
+    let redis = |name: &str| handed(service(name, "redis:8"), &shared);
+    let app = handed(service("app", "shop/app"), &shared);
     let found = edges(&file(vec![redis("cache"), redis("queue"), app]));
     assert_eq!(
         found,
@@ -722,4 +736,72 @@ fn who_only_has_variables_of_a_bundler_runs_in_the_browser() {
     };
     assert!(page("VITE_TITLE").is_empty());
     assert_eq!(page("TITLE"), ["page->api:80/http weak"]);
+}
+
+/// Numbers for generated projects; the same ones in every run.
+struct Numbers(u32);
+
+impl Numbers {
+    fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 16) % end
+    }
+}
+
+#[test]
+fn what_is_handed_to_many_is_sure_only_for_those_that_wait() {
+    let mut numbers = Numbers(7);
+    for _ in 0..40 {
+        let port = u16::try_from(2000 + numbers.below(30_000)).unwrap();
+        let target = format!("t{}", numbers.below(1000));
+        let value = format!("{target}:{port}");
+        let variable = ["PEER_ADDR", "QUEUE_SERVER", "STATS_ENDPOINT"][numbers.below(3) as usize];
+        let pairs = [(variable, value.as_str())];
+        let client = |name: &str| handed(service(name, &format!("shop/{name}")), &pairs);
+        let open = || listening(service(&target, "shop/target"), port);
+        let of = |edges: Vec<String>, from: &str| -> Vec<String> {
+            edges
+                .into_iter()
+                .filter(|edge| edge.starts_with(from))
+                .collect()
+        };
+        let line = |from: &str, how: &str| vec![format!("{from}->{target}:{port}/tcp {how}")];
+        // Nobody waits: weak for all, and nothing for a store that has a copy.
+        let store = handed(service("store", "postgres:16"), &pairs);
+        let found = edges(&file(vec![open(), client("a"), client("b"), store]));
+        assert_eq!(of(found.clone(), "a"), line("a", "weak"));
+        assert_eq!(of(found.clone(), "b"), line("b", "weak"));
+        assert!(of(found, "store").is_empty());
+        // One waits: sure for that one, and nothing for the one that waits for none.
+        let waiting = depending(client("a"), &[&target]);
+        let found = edges(&file(vec![open(), waiting, client("b")]));
+        assert_eq!(found, line("a", "declared"));
+        // The only one that may read it.
+        let found = edges(&file(vec![open(), client("a")]));
+        assert_eq!(found, line("a", "declared"));
+    }
+}
+
+#[test]
+fn a_port_on_which_a_target_does_not_listen_is_never_sure_and_lists_of_such_are_labels() {
+    let mut numbers = Numbers(11);
+    for _ in 0..40 {
+        let port = u16::try_from(2000 + numbers.below(30_000)).unwrap();
+        let (one, two) = (
+            format!("x{}", numbers.below(99)),
+            format!("y{}", numbers.below(99)),
+        );
+        let project = |value: &str| {
+            let client = with_environment(service("client", "shop/client"), &[("JOBS", value)]);
+            let open = |name: &str| listening(service(name, "shop/x"), port);
+            edges(&file(vec![open(&one), open(&two), client]))
+        };
+        let other = port + 1;
+        assert!(project(&format!("{one}:{other},{two}:{other}")).is_empty());
+        assert_eq!(
+            project(&format!("{one}:{other}")),
+            [format!("client->{one}:{other}/tcp weak")]
+        );
+        assert_eq!(project(&format!("{one}:{port},{two}:{port}")).len(), 2);
+    }
 }

@@ -180,7 +180,7 @@ impl Project<'_> {
             if reachable && draft.to != from.name {
                 drafts.add(Draft {
                     from: from.name.clone(),
-                    origin: vec![format!("compose services.{}: the configuration of {}, whose image and volumes it shares", from.name, to.name)],
+                    origin: vec![format!("compose services.{}: the configuration of {}, whose image and volumes it shares", from.name, to.name).into()],
                     confidence: Confidence::Weak,
                     variable: None,
                     login: None,

@@ -1,0 +1,233 @@
+//! What every source claims → what counts: the rules of precedence between claims, all of them here. Pure.
+//!
+//! A claim says where it was written. What was written once and is handed to several tiers (an env file, an anchor, a mounted
+//! folder) says what the project has, and not which of them calls it: it is sure for those that wait for the target, or that its key
+//! names, and weak for the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::address;
+use crate::compose::{Location, Service};
+use crate::protocol::Protocol;
+
+use super::super::Confidence;
+use super::facts::TierFacts;
+use super::merge::{Draft, Drafts};
+use super::order::{self, Project};
+use super::{all, files_of, tiers};
+
+/// Where a claim was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// As a reader is shown it.
+    pub text: String,
+    /// The key under which it stands.
+    pub key: String,
+    /// What else may be handed the same.
+    pub written: Written,
+}
+
+/// The kind of place in which a claim was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Written {
+    /// Only this tier's: its command, its links, its order of start, what its image does.
+    Own,
+    /// A value of a variable, by where that value stands.
+    Value(Location),
+    /// A file, as the user names it.
+    File(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl From<String> for Origin {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            key: String::new(),
+            written: Written::Own,
+        }
+    }
+}
+
+/// How far a claim carries, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It was written for another tier.
+    Foreign,
+    /// It may be this tier's as well as that of another one.
+    Shared,
+    /// It is this tier's.
+    Own,
+}
+
+/// Who is handed what.
+pub(super) struct Settle<'a> {
+    project: &'a Project<'a>,
+    sharers: BTreeMap<Written, BTreeSet<&'a str>>,
+}
+
+impl<'a> Settle<'a> {
+    /// Notes who is handed each value and each file.
+    pub(super) fn new(project: &'a Project<'a>) -> Self {
+        let mut sharers: BTreeMap<Written, BTreeSet<&str>> = BTreeMap::new();
+        for service in all(project.file) {
+            let values = service
+                .environment
+                .values()
+                .filter(|value| value.location.line > 0)
+                .map(|value| Written::Value(value.location.clone()));
+            let files = files_of(service).map(|file| Written::File(file.source.clone()));
+            for written in values.chain(files) {
+                sharers.entry(written).or_default().insert(&service.name);
+            }
+        }
+        sharers.retain(|_, tiers| tiers.len() > 1);
+        Self { project, sharers }
+    }
+
+    /// Applies the rules to every claim.
+    pub(super) fn apply(&self, drafts: &mut Drafts) {
+        drafts.revise(|draft| self.judged(draft));
+        drafts.absorb_guesses();
+    }
+
+    /// The claim as far as it carries; `None` if it was written for others.
+    fn judged(&self, mut draft: Draft) -> Option<Draft> {
+        let service = self.project.service(&draft.from)?;
+        draft
+            .origin
+            .retain(|origin| self.standing(service, &draft.to, origin) > Standing::Foreign);
+        let best = draft
+            .origin
+            .iter()
+            .map(|origin| self.standing(service, &draft.to, origin))
+            .max()?;
+        let handed = |origin: &Origin| self.sharers.contains_key(&origin.written);
+        // A port that nothing of the target tells is believed of a client that waits for it and says so itself.
+        let deaf = !draft.external
+            && self.project.is_deaf(&draft.to, draft.port)
+            && (draft.origin.iter().all(handed) || !self.waits(service, &draft.to));
+        if best == Standing::Shared || deaf {
+            draft.confidence = Confidence::Weak;
+        }
+        Some(draft)
+    }
+
+    /// How far what stands at an origin carries for a tier that is handed it.
+    fn standing(&self, service: &Service, to: &str, origin: &Origin) -> Standing {
+        let Some(tiers) = self.sharers.get(&origin.written) else {
+            return Standing::Own;
+        };
+        if self.waits(service, to) || is_named(service, &origin.key) {
+            return Standing::Own;
+        }
+        let others = || {
+            tiers
+                .iter()
+                .filter(|name| **name != service.name && **name != to)
+                .filter_map(|name| self.project.service(name))
+        };
+        if others().any(|other| is_named(other, &origin.key)) {
+            return Standing::Foreign;
+        }
+        let product = |service: &Service| {
+            let facts = self.project.facts.get(&service.name);
+            facts.and_then(TierFacts::product)
+        };
+        let ours = product(service);
+        let clients: Vec<&Service> = others()
+            .filter(|other| self.may_read(other, origin))
+            .collect();
+        if clients
+            .iter()
+            .all(|other| ours.is_some() && product(other) == ours)
+        {
+            // Members of a cluster share what only they read.
+            return Standing::Own;
+        }
+        if !self.may_read(service, origin) {
+            return Standing::Foreign;
+        }
+        let fellow = clients
+            .iter()
+            .any(|other| self.waits(other, to) && order::same_application(service, other));
+        // Who says what it waits for, and does not name the target, may still call it; who says nothing where others do calls none.
+        let silent = service.depends_on.is_empty() && service.links.is_empty();
+        let taken = others().any(|other| self.waits(other, to));
+        // A preparation that carries a copy of its fellows' variables needs what it waits for.
+        let prepares = !silent
+            && tiers::ends(
+                self.project.file,
+                service,
+                self.project.facts.get(&service.name),
+                false,
+            );
+        if prepares || taken && silent && !fellow {
+            return Standing::Foreign;
+        }
+        Standing::Shared
+    }
+
+    /// Whether a tier waits for the target, or for a role of its own application that does.
+    fn waits(&self, service: &Service, to: &str) -> bool {
+        let names = |service: &Service| {
+            service.depends_on.contains_key(to)
+                || service.links.iter().any(|link| link.service == to)
+        };
+        names(service)
+            || service
+                .depends_on
+                .keys()
+                .filter_map(|name| self.project.service(name))
+                .any(|fellow| names(fellow) && order::same_application(service, fellow))
+    }
+
+    /// Whether the program of a tier may read what stands there: a ready product reads its own variables and files, and no others.
+    fn may_read(&self, service: &Service, origin: &Origin) -> bool {
+        // A web server reads its configuration; the pages and programs that it hands out are other tiers'.
+        if let Written::File(source) = &origin.written {
+            return !order::is_plain_web_server(service)
+                || files_of(service)
+                    .any(|file| file.source == *source && file.target.contains("/etc/"));
+        }
+        if order::is_plain_web_server(service) {
+            return false;
+        }
+        let Some(facts) = self.project.facts.get(&service.name) else {
+            return true;
+        };
+        // What stores data reads what its own fellows share, and nothing of an application's; a broker names its coordinator.
+        let broker = facts
+            .server()
+            .is_some_and(|server| matches!(server.protocol, Protocol::Kafka | Protocol::Amqp));
+        if facts.is_store() && !broker {
+            return false;
+        }
+        let ready = service.build.is_none() && facts.server().is_some();
+        let Some(product) = facts.product().filter(|_| ready) else {
+            return !facts.is_store();
+        };
+        let words = address::words(&origin.key);
+        address::words(product)
+            .iter()
+            .any(|word| words.contains(word))
+    }
+}
+
+/// Whether a key names a tier: `querier.frontend_worker.frontend_address` is the querier's; so it is of each of `querier-0` and
+/// `querier-1`.
+fn is_named(service: &Service, key: &str) -> bool {
+    let mut words = address::words(&service.name);
+    words.pop_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let parts: Vec<&str> = key.split('.').collect();
+    (0..parts.len()).any(|at| {
+        let key = address::words(&parts[at..].join("."));
+        !words.is_empty() && key.len() > words.len() && key.starts_with(&words)
+    })
+}
