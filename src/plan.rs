@@ -1,5 +1,6 @@
 //! [`crate::graph::TierGraph`] + [`crate::observe::Snapshot`] → [`ProbePlan`]: which edges to probe from which vantage; plan → `batch/v1` Jobs. Pure.
 
+mod authorities;
 mod client;
 mod edge;
 mod environment;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::address::{self, LoginReference, trust};
 use crate::observe::kinds::{Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec};
 use crate::observe::{NamespaceState, Snapshot, WorkloadKey, service_link};
-use crate::probe::wire::ENVIRONMENT_PREFIX;
+use crate::probe::wire::{ENVIRONMENT_PREFIX, MountedFile};
 
 /// Collects what the probe's container of one tier needs.
 pub(super) struct Environment<'a> {
@@ -91,6 +91,16 @@ impl<'a> Environment<'a> {
                 }
             }
         }
+    }
+
+    /// Brings along the CAs that the tier has mounted.
+    pub(super) fn authorities(&mut self) -> Vec<MountedFile> {
+        let (files, variables): (Vec<_>, Vec<_>) =
+            super::authorities::authorities(self.state(), self.spec)
+                .into_iter()
+                .unzip();
+        self.variables.extend(variables);
+        files
     }
 
     /// The names that a container has from ConfigMaps as a whole.

@@ -124,6 +124,7 @@ fn tier_probe(
         })
         .collect();
     environment.bring_trust();
+    let authorities = environment.authorities();
     let (env, env_from) = environment.finish();
     TierProbe {
         tier: tier.to_owned(),
@@ -131,7 +132,10 @@ fn tier_probe(
         container: String::new(),
         env,
         env_from,
-        spec: spec(wish.options, Vec::new(), tasks),
+        spec: ProbeSpec {
+            authorities,
+            ..spec(wish.options, Vec::new(), tasks)
+        },
     }
 }
 

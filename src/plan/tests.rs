@@ -745,3 +745,27 @@ status: {phase: Running, podIP: 10.1.7.7}
     // The other namespace's policies were not read: they may concern the edge.
     assert_eq!(vantage.containers[0].spec.edges[0].retry_until_ms, 10_000);
 }
+
+#[test]
+fn a_ca_comes_from_a_mounted_config_map_by_reference_and_its_name_with_it() {
+    let mut graph = app();
+    graph.edges[0].login = Some(url("URL"));
+    let spec = "containers: [{name: app, env: [{name: URL, value: 'mysql://u:p@db'}, {name: DB_SSL_CA, value: /ca/root.crt}, {name: OTHER, value: x}], volumeMounts: [{name: ca, mountPath: /ca/}]}], volumes: [{name: ca, configMap: {name: trust, items: [{key: pem, path: root.crt}]}}]";
+    let objects = [tier("ap", spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+    let mut snapshot = snapshot(&objects);
+    let state = snapshot.namespaces.get_mut("default").unwrap();
+    state.config_maps = serde_saphyr::from_str(
+        "[{metadata: {name: trust}, data: {pem: '-----BEGIN CERTIFICATE-----', other: x}}]",
+    )
+    .unwrap();
+    let probe = plan(&graph, &snapshot, &options()).vantages[0].containers[0].clone();
+    let json = serde_json::json!([probe.env, probe.spec.authorities]);
+    assert_eq!(
+        json,
+        serde_json::json!([[
+            {"name": "T_URL", "value": "mysql://u:p@db"},
+            {"name": "T_DB_SSL_CA", "value": "/ca/root.crt"},
+            {"name": "T_K8SVERIFY_FILE_0", "valueFrom": {"configMapKeyRef": {"name": "trust", "key": "pem", "optional": true}}},
+        ], [{"path": "/ca/root.crt", "variable": "K8SVERIFY_FILE_0"}]])
+    );
+}

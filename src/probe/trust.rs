@@ -1,5 +1,4 @@
-//! Whether a client takes a server's certificate: what it verifies by its own words, and against which roots. Pure, but for the files of
-//! CAs that are read when an [`Environment`] is made.
+//! Whether a client takes a server's certificate: what it verifies by its own words, and against which roots. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,9 +18,6 @@ use crate::probe::tls::server_name;
 use crate::probe::wire::{EdgeTask, MountedFile, StepError};
 use crate::protocol::Protocol;
 
-/// A bundle of CAs is never larger.
-const LARGEST: u64 = 4 * 1024 * 1024;
-
 /// What the client's container says of trust.
 pub(crate) struct Environment<'a> {
     variables: &'a BTreeMap<String, String>,
@@ -30,22 +26,19 @@ pub(crate) struct Environment<'a> {
 }
 
 impl<'a> Environment<'a> {
-    /// Reads the files that were handed over.
+    /// Takes the files that were handed over.
     pub(crate) fn read(
         variables: &'a BTreeMap<String, String>,
         mounted: &'a [MountedFile],
     ) -> Self {
-        let read = |file: &MountedFile| {
-            let length = std::fs::metadata(&file.file).ok()?.len();
-            (length <= LARGEST)
-                .then(|| std::fs::read_to_string(&file.file).ok())
-                .flatten()
-        };
         Self {
             variables,
             files: mounted
                 .iter()
-                .map(|file| (file.path.as_str(), read(file)))
+                .map(|file| {
+                    let text = variables.get(&file.variable).cloned();
+                    (file.path.as_str(), text)
+                })
                 .collect(),
         }
     }

@@ -37,7 +37,7 @@ pub struct ProbeSpec {
     /// Where to dial and resolve; empty in a cluster.
     #[serde(default)]
     pub network: NetworkTable,
-    /// Files of the client's container that may hold CAs, mounted into the agent's.
+    /// Files of the client's container that hold CAs, each with the variable that brings its text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<MountedFile>,
     /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
@@ -50,8 +50,8 @@ pub struct ProbeSpec {
 pub struct MountedFile {
     /// Its path in the client's container.
     pub path: String,
-    /// Its path in the agent's.
-    pub file: String,
+    /// The variable of the tier's environment that its text comes in.
+    pub variable: String,
 }
 
 /// The one seam of the network: empty in a cluster; a sandbox maps addresses to listeners on loopback.
