@@ -224,6 +224,12 @@ pub struct ProbeArgs {
     /// Service account of the probe Pods
     #[arg(long, value_name = "NAME")]
     pub probe_service_account: Option<String>,
+    /// Log in to this host with the client's credentials, wherever its name comes from; repeatable
+    #[arg(long, value_name = "HOST")]
+    pub allow_login: Vec<String>,
+    /// Log in nowhere: every edge stops at the greeting
+    #[arg(long, conflicts_with = "allow_login")]
+    pub no_login: bool,
     /// On how many nodes a tier with several Pods is looked from
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub max_nodes: u8,

@@ -9,6 +9,7 @@ pub mod job;
 mod mesh;
 mod model;
 mod names;
+mod permission;
 mod second;
 
 pub use first::plan;

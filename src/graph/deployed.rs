@@ -74,6 +74,37 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
         .collect()
 }
 
+/// Whether a container's own configuration names a host: a variable, a word of its command, or a file from a `ConfigMap`. What stands in a
+/// Secret is not known.
+pub(crate) fn names_host(
+    snapshot: &Snapshot,
+    key: &WorkloadKey,
+    container: &str,
+    host: &str,
+) -> bool {
+    containers(snapshot, key)
+        .iter()
+        .filter(|one| one.name == container)
+        .any(|one| {
+            let known = one.environment.known();
+            let files = one.files.iter().map(|file| &file.text);
+            known
+                .values()
+                .chain(&one.words)
+                .chain(files)
+                .any(|text| holds_host(text, host))
+        })
+}
+
+/// Whether a text holds a host as a whole word.
+fn holds_host(text: &str, host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    !host.is_empty()
+        && text
+            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_')))
+            .any(|word| word.trim_end_matches('.').eq_ignore_ascii_case(host))
+}
+
 fn deployed(
     container: &Container,
     init: bool,

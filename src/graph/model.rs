@@ -145,6 +145,8 @@ pub struct Edge {
     pub tls: Option<TlsMode>,
     /// How the client logs in: the names of its variables.
     pub login: Option<LoginReference>,
+    /// Where the user's own file names the login's variables: `k8sverify.yaml:7`.
+    pub login_said: Option<String>,
     /// The user says that it may fail.
     pub optional: bool,
     /// The user says that it must not work.
@@ -180,6 +182,7 @@ impl Edge {
             http: None,
             tls: None,
             login: None,
+            login_said: None,
             optional: false,
             forbidden: false,
             replica: false,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::client::Client;
 use super::mesh;
 use super::model::Identity;
+use super::permission::Permission;
 use crate::address::LoginReference;
 use crate::graph::Edge;
 use crate::observe::kinds::Pod;
@@ -28,7 +29,7 @@ const STARTING_MS: i64 = 30_000;
 /// How the client logs in, or why not.
 #[derive(Debug, Clone)]
 pub(super) enum Login {
-    With(LoginReference),
+    With(LoginReference, Permission),
     Without(String),
 }
 
@@ -82,9 +83,12 @@ pub(super) fn task(
     } else {
         endpoints(edge, &route, notes)
     };
-    let (login, no_login_reason) = match login {
-        Login::With(login) => (Some(login), String::new()),
-        Login::Without(reason) => (None, reason),
+    let (login, login_addresses, no_login_reason) = match login {
+        Login::With(login, Permission::Host) => (Some(login), None, String::new()),
+        Login::With(login, Permission::Only(addresses)) => {
+            (Some(login), Some(addresses), String::new())
+        }
+        Login::Without(reason) => (None, None, reason),
     };
     EdgeTask {
         id: edge.id.0.clone(),
@@ -96,6 +100,7 @@ pub(super) fn task(
         http: edge.http.clone(),
         tls: edge.tls,
         login,
+        login_addresses,
         no_login_reason,
         retry_not_found_ms: if asks_cluster_dns(&client.identity) {
             not_found_ms(snapshot, &route)

@@ -127,6 +127,28 @@ impl<'a> Environment<'a> {
             .collect()
     }
 
+    /// The container that a login is of, and what of the login it has.
+    ///
+    /// # Errors
+    /// In words, that the workload has no container.
+    pub(super) fn known(
+        &self,
+        login: &LoginReference,
+    ) -> Result<(&'a str, LoginReference), String> {
+        let container = self
+            .container(login)
+            .ok_or_else(|| format!("{} has no container", self.workload))?;
+        let mut known = login.clone();
+        if let LoginReference::Parts { host, .. } = &mut known
+            && host
+                .as_ref()
+                .is_some_and(|name| matches!(self.source(container, name), Source::Missing))
+        {
+            *host = None;
+        }
+        Ok((&container.name, known))
+    }
+
     /// What goes into the probe's container.
     pub(super) fn finish(self) -> (Vec<EnvVar>, Vec<EnvFrom>) {
         (self.variables, self.env_from)

@@ -7,6 +7,7 @@ use super::edge::{self, Login};
 use super::environment::Environment;
 use super::model::{Identity, Look, PlanOptions, ProbePlan, TierProbe, Vantage};
 use super::names;
+use super::permission::permission;
 use crate::graph::{Edge, Tier, TierGraph};
 use crate::observe::Snapshot;
 use crate::observe::kinds::Labels;
@@ -119,7 +120,7 @@ fn tier_probe(
     let tasks = edges
         .iter()
         .map(|edge| {
-            let login = login(wish, edge, index, &mut environment);
+            let login = login(wish, snapshot, client, edge, index, &mut environment);
             edge::task(snapshot, client, edge, login, notes)
         })
         .collect();
@@ -156,7 +157,14 @@ pub(super) fn spec(
     }
 }
 
-fn login(wish: &Wish<'_>, edge: &Edge, index: usize, environment: &mut Environment<'_>) -> Login {
+fn login(
+    wish: &Wish<'_>,
+    snapshot: &Snapshot,
+    client: &Client<'_>,
+    edge: &Edge,
+    index: usize,
+    environment: &mut Environment<'_>,
+) -> Login {
     if edge.forbidden {
         return Login::Without(
             "an edge that must not work: only the connection is tried".to_owned(),
@@ -174,8 +182,11 @@ fn login(wish: &Wish<'_>, edge: &Edge, index: usize, environment: &mut Environme
     if index > 0 {
         return Login::Without("the tier logs in from another node".to_owned());
     }
-    match environment.bring(login) {
-        Ok(login) => Login::With(login),
+    let permitted = environment.known(login).and_then(|(container, known)| {
+        permission(snapshot, client, edge, &known, container, wish.options)
+    });
+    match permitted.and_then(|permitted| Ok((environment.bring(login)?, permitted))) {
+        Ok((login, permitted)) => Login::With(login, permitted),
         Err(reason) => Login::Without(reason),
     }
 }

@@ -1,9 +1,11 @@
 //! The probe plan and what came back, as data. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::Images;
 use crate::finding::{Code, EdgeId, ObjectRef};
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::{DnsConfig, EnvFrom, EnvVar, HostAlias, Labels, NameRef};
@@ -31,6 +33,10 @@ pub struct PlanOptions {
     pub nodes: usize,
     /// Whether to log in at all.
     pub login: bool,
+    /// Hosts to which the client's credentials may go wherever their name comes from.
+    pub allow_login: BTreeSet<String>,
+    /// What images are known to serve.
+    pub images: Arc<Images>,
     /// Where agents dial and resolve; empty in a cluster.
     pub network: NetworkTable,
     /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
@@ -44,6 +50,8 @@ impl Default for PlanOptions {
             deadline_ms: 60_000,
             nodes: 3,
             login: true,
+            allow_login: BTreeSet::new(),
+            images: Arc::new(Images::embedded()),
             network: NetworkTable::default(),
             require_trust: false,
         }

@@ -769,3 +769,132 @@ fn a_ca_comes_from_a_mounted_config_map_by_reference_and_its_name_with_it() {
         ], [{"path": "/ca/root.crt", "variable": "K8SVERIFY_FILE_0"}]])
     );
 }
+
+/// The only task of AP, whose container has `env`, towards a database Pod with that image.
+fn permitted(
+    env: &str,
+    image: &str,
+    change: &dyn Fn(&mut TierGraph, &mut PlanOptions),
+) -> EdgeTask {
+    let mut graph = app();
+    graph.edges[0].origin = vec!["compose.yaml:7".to_owned()];
+    graph.edges[0].login = Some(LoginReference::Parts {
+        host: Some("DB_HOST".to_owned()),
+        port: None,
+        user: None,
+        password: Some("DB_PASSWORD".to_owned()),
+        database: None,
+    });
+    let mut options = options();
+    change(&mut graph, &mut options);
+    let objects = [
+        tier("ap", &format!("containers: [{{name: app, image: app, env: [{{name: DB_PASSWORD, valueFrom: {{secretKeyRef: {{name: s, key: p}}}}}}, {{name: STRIPE_API_KEY, valueFrom: {{secretKeyRef: {{name: s, key: k}}}}}}{env}]}}]"), &["n1"]),
+        tier("db", &format!("containers: [{{name: db, image: '{image}'}}]"), &["n2"]),
+        DB_SERVICE.to_owned(),
+        "
+---
+kind: Service
+metadata: {name: moved}
+spec: {type: ExternalName, externalName: db.attacker.svc.cluster.local}
+"
+        .to_owned(),
+    ]
+    .concat();
+    task(&plan(&graph, &snapshot(&objects), &options)).clone()
+}
+
+fn host(name: &'static str) -> impl Fn(&mut TierGraph, &mut PlanOptions) {
+    move |graph, _| graph.edges[0].host = name.to_owned()
+}
+
+#[test]
+fn a_host_that_only_compose_names_gets_the_login_at_pods_of_its_product_alone() {
+    let found = permitted("", "mysql:8", &|_, _| {});
+    assert!(found.login.is_some(), "{}", found.no_login_reason);
+    let addresses: Vec<String> = found
+        .login_addresses
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(addresses, ["10.1.0.198", "10.96.0.9"]);
+    for image in ["registry.example/own:1", "redis:7"] {
+        let found = permitted("", image, &|_, _| {});
+        assert!(found.login.is_none(), "{image}");
+        assert!(
+            found
+                .no_login_reason
+                .starts_with("login skipped: the host stands only in compose.yaml:7"),
+            "{}",
+            found.no_login_reason
+        );
+    }
+}
+
+#[test]
+fn a_host_elsewhere_gets_no_login_unless_the_container_or_the_user_names_it() {
+    for name in [
+        "evil.attacker.svc.cluster.local",
+        "moved",
+        "192.0.2.1",
+        "db.attacker",
+    ] {
+        let found = permitted("", "mysql:8", &host(name));
+        assert!(found.login.is_none(), "{name}");
+        let found = permitted("", "mysql:8", &|graph, options| {
+            host(name)(graph, options);
+            options.allow_login.insert(name.to_uppercase());
+        });
+        assert!(
+            found.login.is_some() && found.login_addresses.is_none(),
+            "{name}"
+        );
+        let own = format!(", {{name: SETTINGS, value: 'x=1;server={name}:3306'}}");
+        let found = permitted(&own, "own:1", &host(name));
+        assert!(
+            found.login.is_some() && found.login_addresses.is_none(),
+            "{name}"
+        );
+        let other = format!(", {{name: SETTINGS, value: 'not-{name}'}}");
+        assert!(
+            permitted(&other, "own:1", &host(name)).login.is_none(),
+            "{name}"
+        );
+    }
+    let own = ", {name: DB_HOST, value: db.data.example}";
+    assert!(
+        permitted(own, "own:1", &host("db.data.example"))
+            .login
+            .is_some()
+    );
+}
+
+#[test]
+fn a_login_of_the_users_file_is_of_the_edges_product_and_can_be_switched_off() {
+    let said = |password: &'static str| {
+        move |graph: &mut TierGraph, _: &mut PlanOptions| {
+            graph.edges[0].login_said = Some("k8sverify.yaml:4".to_owned());
+            graph.edges[0].login = Some(LoginReference::Parts {
+                host: None,
+                port: None,
+                user: None,
+                password: Some(password.to_owned()),
+                database: None,
+            });
+        }
+    };
+    assert!(
+        permitted("", "mysql:8", &said("DB_PASSWORD"))
+            .login
+            .is_some()
+    );
+    let found = permitted("", "mysql:8", &said("STRIPE_API_KEY"));
+    assert!(found.login.is_none());
+    assert!(
+        found
+            .no_login_reason
+            .contains("k8sverify.yaml:4 names STRIPE_API_KEY")
+    );
+    let off = permitted("", "mysql:8", &|_, options| options.login = false);
+    assert!(off.login.is_none());
+}

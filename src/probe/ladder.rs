@@ -367,6 +367,18 @@ impl Walk<'_> {
         }
     }
 
+    /// Why the credentials may not go to an address: the API does not show it for the host.
+    fn stranger(&self, address: SocketAddr) -> Option<String> {
+        let known = self.task.login_addresses.as_ref()?;
+        (!known.contains(&address.ip().to_canonical())).then(|| {
+            format!(
+                "login skipped: {} is no address that the API shows for {}, and the client's own configuration does not name that host",
+                address.ip(),
+                self.target.shown()
+            )
+        })
+    }
+
     /// One connection, from the connect to the last query.
     async fn attempt(
         &self,
@@ -392,6 +404,7 @@ impl Walk<'_> {
             "the client's own name for it does not resolve, so its credentials are not sent"
                 .to_owned()
         });
+        let strange = self.stranger(address).map(Login::Without);
         // Logins go one after another; where there is none, nothing waits.
         let turn = match self.target.login {
             Login::With(_) => Some(self.logins.lock().await),
@@ -408,6 +421,7 @@ impl Walk<'_> {
             address,
             login: match &self.target.login {
                 Login::With(_) if refused || !may_log_in => &withheld,
+                Login::With(_) if strange.is_some() => strange.as_ref().unwrap_or(&withheld),
                 login => login,
             },
             tls: self.target.tls,

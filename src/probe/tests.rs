@@ -26,6 +26,7 @@ fn edge(id: &str, port: u16, protocol: Protocol) -> EdgeTask {
         http: None,
         tls: None,
         login: None,
+        login_addresses: None,
         no_login_reason: NO_CREDENTIALS.to_owned(),
         retry_not_found_ms: 0,
         retry_until_ms: 0,

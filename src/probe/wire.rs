@@ -1,7 +1,7 @@
 //! The versioned format between the tool and its agent: the spec goes in by environment variables, outcomes come out as one
 //! JSON object per line of the Pod's log, closed by an end record. Pure data. No value of a secret ever travels here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
@@ -11,7 +11,7 @@ use crate::address::{HttpQuestion, LoginReference, TlsMode};
 use crate::protocol::Protocol;
 
 /// The version of spec and records; agent and tool refuse another.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The spec's JSON is cut into chunks in variables `K8SVERIFY_SPEC_0`, `K8SVERIFY_SPEC_1` …, joined in order.
 pub const SPEC_VARIABLE: &str = "K8SVERIFY_SPEC_";
 /// The client tier's variables reach the agent under this prefix, so that none of them changes the agent itself.
@@ -98,6 +98,9 @@ pub struct EdgeTask {
     pub tls: Option<TlsMode>,
     /// How the client logs in; `None`: stop at `protocol`, with [`EdgeTask::no_login_reason`].
     pub login: Option<LoginReference>,
+    /// The addresses to which the login may go; `None`: to whatever the host resolves to.
+    #[serde(default)]
+    pub login_addresses: Option<BTreeSet<IpAddr>>,
     /// Why there is no login; [`NO_CREDENTIALS`] means that the client surely sends none.
     pub no_login_reason: String,
     /// Milliseconds to go on asking after NXDOMAIN (see [`NameTask`]).

@@ -19,6 +19,8 @@ pub(super) fn plan(args: &VerifyArgs) -> PlanOptions {
             .max(1000),
         nodes: usize::from(args.probe.max_nodes),
         require_trust: args.probe.require_trust,
+        login: !args.probe.no_login,
+        allow_login: args.probe.allow_login.iter().cloned().collect(),
         ..PlanOptions::default()
     }
 }

@@ -1,6 +1,6 @@
-//! What to ask of an HTTP server: the client's own URL, then compose's healthcheck, then the target's probes. Pure.
+//! What to ask of an HTTP server: what the user says, then compose's healthcheck, then the target's probes. Pure.
 //!
-//! Never `/` unless a healthcheck or probe declares it: a GET of the root may write.
+//! Never `/` unless one of them declares it, and never the path of a URL in an environment: a GET may act.
 
 use std::num::NonZeroU16;
 
@@ -22,11 +22,8 @@ pub(super) fn fill(graph: &mut TierGraph, snapshot: &Snapshot) {
         }
         let own = edge.http.take();
         let expect_status = own.as_ref().and_then(|question| question.expect_status);
-        // What a person or a probe declares may be `/`; what a client only has as the base of its URLs may not.
-        let own = own.filter(|question| {
-            let path = question.path.as_deref();
-            path.is_some_and(|path| question.health || !matches!(path, "" | "/"))
-        });
+        // A person or a healthcheck declares what may be asked; the path of a URL that a client has may act.
+        let own = own.filter(|question| question.health && question.path.is_some());
         let target = tiers.get(&edge.to).filter(|_| !edge.external);
         let question = own.or_else(|| target.and_then(|tier| declared(edge, tier, snapshot)));
         edge.http = Some(HttpQuestion {

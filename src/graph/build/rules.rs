@@ -142,6 +142,7 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
     }
     if login.is_some() {
         edge.login.clone_from(login);
+        edge.login_said = Some(origin.clone());
     }
     if path.is_some() || status.is_some() {
         let known = edge.http.take();

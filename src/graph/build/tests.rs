@@ -284,15 +284,18 @@ fn a_readiness_path_is_asked_on_the_port_that_the_service_leads_to() {
 }
 
 #[test]
-fn the_root_is_asked_only_where_it_is_declared() {
+fn only_a_declared_path_is_asked() {
     let slash = story()
         .deploy("value: \"http://AP:2000\"", "value: \"http://AP:2000/\"")
         .graph();
     assert_eq!(path(&slash, "WEB->AP:2000/http").as_deref(), Some("/ready"));
     let own = story()
-        .deploy("value: \"http://AP:2000\"", "value: \"http://AP:2000/v1\"")
+        .deploy(
+            "value: \"http://AP:2000\"",
+            "value: \"http://AP:2000/api/delete-all?token=t\"",
+        )
         .graph();
-    assert_eq!(path(&own, "WEB->AP:2000/http").as_deref(), Some("/v1"));
+    assert_eq!(path(&own, "WEB->AP:2000/http").as_deref(), Some("/ready"));
     let nothing = story()
         .deploy(
             "        readinessProbe: {httpGet: {path: /ready, port: 2000}}\n",
