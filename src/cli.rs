@@ -198,7 +198,7 @@ impl Default for VerifyArgs {
 #[command(next_help_heading = "Probe Pods")]
 pub struct ProbeArgs {
     /// Image of the probe Pods
-    #[arg(long, value_name = "IMAGE", env = "K8SVERIFY_PROBE_IMAGE", default_value = DEFAULT_IMAGE)]
+    #[arg(long, value_name = "IMAGE", env = "K8SVERIFY_PROBE_IMAGE", default_value = DEFAULT_IMAGE, value_parser = image)]
     pub image: String,
     /// Pull secret of the probe image; repeatable
     #[arg(long, value_name = "NAME")]
@@ -207,16 +207,16 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
     pub image_pull_policy: Option<String>,
     /// Additional node selector of the probe Pods, KEY=VALUE; repeatable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub probe_node_selector: Vec<(String, String)>,
     /// Additional toleration of the probe Pods, KEY[=VALUE][:EFFECT]; repeatable
-    #[arg(long, value_name = "KEY[=VALUE][:EFFECT]")]
+    #[arg(long, value_name = "KEY[=VALUE][:EFFECT]", value_parser = toleration)]
     pub probe_toleration: Vec<String>,
     /// Additional label of the probe Pods, KEY=VALUE; repeatable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub probe_label: Vec<(String, String)>,
     /// Additional annotation of the probe Pods, KEY=VALUE; repeatable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = annotation)]
     pub probe_annotation: Vec<(String, String)>,
     /// Priority class of the probe Pods
     #[arg(long, value_name = "NAME")]
@@ -230,6 +230,15 @@ pub struct ProbeArgs {
     /// Log in nowhere: every edge stops at the greeting
     #[arg(long, conflicts_with = "allow_login")]
     pub no_login: bool,
+    /// Requests and limits of the probe containers, such as cpu=50m,memory=64Mi
+    #[arg(long, value_name = "RESOURCE=QUANTITY,…", value_delimiter = ',', value_parser = quantity)]
+    pub probe_resources: Vec<(String, String)>,
+    /// Runtime class of the probe Pods
+    #[arg(long, value_name = "NAME")]
+    pub probe_runtime_class: Option<String>,
+    /// YAML or JSON file that is merged into the probe Pods' template (metadata, spec); a container named "*" stands for each
+    #[arg(long, value_name = "FILE")]
+    pub probe_patch: Option<PathBuf>,
     /// On how many nodes a tier with several Pods is looked from
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub max_nodes: u8,
@@ -437,11 +446,12 @@ pub struct ManArgs {
     pub command: Option<String>,
 }
 
-/// Reads `90s`, `2m`, `1m30s`, or a plain number of seconds.
+/// Reads `90s`, `2m`, `1m30s`; 0 needs no unit.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write it as 90s, 2m or 1m30s, from 1s to 24h");
     let value = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
+        Ok(0) => Duration::ZERO,
+        Ok(_) => return Err(wrong()),
         Err(_) => Duration::try_from(text.parse::<jiff::SignedDuration>().map_err(|_| wrong())?)
             .map_err(|_| wrong())?,
     };
@@ -468,6 +478,112 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Whether it is a key of labels, annotations and taints: `[PREFIX/]NAME`.
+fn is_key(key: &str) -> bool {
+    let (prefix, name) = key
+        .split_once('/')
+        .map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let is_prefix = |prefix: &str| {
+        prefix.len() <= 253
+            && prefix.split('.').all(|part| {
+                is_word(part, 63) && !part.contains(|it: char| it == '_' || it.is_uppercase())
+            })
+    };
+    is_word(name, 63) && prefix.is_none_or(is_prefix)
+}
+
+/// Letters, digits, `-`, `_` and `.`, with a letter or digit at both ends.
+fn is_word(text: &str, most: usize) -> bool {
+    let end = |it: Option<char>| it.is_some_and(|it| it.is_ascii_alphanumeric());
+    text.len() <= most
+        && end(text.chars().next())
+        && end(text.chars().last())
+        && text
+            .chars()
+            .all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it))
+}
+
+/// Reads a label.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = annotation(text)?;
+    if value.is_empty() || is_word(&value, 63) {
+        Ok((key, value))
+    } else {
+        Err(format!(
+            "`{value}` is no value of a label: at most 63 letters, digits, - _ . with a letter or digit at both ends"
+        ))
+    }
+}
+
+/// Reads an annotation, whose value may be anything.
+fn annotation(text: &str) -> Result<(String, String), String> {
+    let (key, value) = key_value(text)?;
+    if is_key(&key) {
+        Ok((key, value))
+    } else {
+        Err(format!(
+            "`{key}` is no key of Kubernetes: [PREFIX/]NAME, NAME of at most 63 letters, digits, - _ . with a letter or digit at both ends"
+        ))
+    }
+}
+
+/// Reads `KEY[=VALUE][:EFFECT]`, and gives it back.
+fn toleration(text: &str) -> Result<String, String> {
+    let (pair, effect) = text
+        .rsplit_once(':')
+        .map_or((text, None), |(pair, effect)| (pair, Some(effect)));
+    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+    if !is_key(key) || !(value.is_empty() || is_word(value, 63)) {
+        return Err(format!("`{pair}` is no taint's KEY or KEY=VALUE"));
+    }
+    match effect {
+        Some(effect) if !effects.contains(&effect) => Err(format!(
+            "`{effect}` is no effect; there are {}",
+            effects.join(", ")
+        )),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Reads `RESOURCE=QUANTITY`.
+fn quantity(text: &str) -> Result<(String, String), String> {
+    let (key, value) = key_value(text)?;
+    let number = value.trim_end_matches(|it: char| it.is_ascii_alphabetic());
+    let units = [
+        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
+    ];
+    let fits = number
+        .parse::<f64>()
+        .is_ok_and(|number| number >= 0.0 && number.is_finite())
+        && units.contains(&&value[number.len()..]);
+    if fits && is_key(&key) {
+        Ok((key, value))
+    } else {
+        Err(format!(
+            "`{text}` is not RESOURCE=QUANTITY such as cpu=50m or memory=64Mi"
+        ))
+    }
+}
+
+/// Reads an image's name: `[REGISTRY/]PATH[:TAG][@DIGEST]`.
+fn image(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty()
+        && text.len() <= 512
+        && text
+            .chars()
+            .all(|it| it.is_ascii_alphanumeric() || "-_./:@[]".contains(it))
+        && text.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '[')
+        && text.ends_with(|it: char| it.is_ascii_alphanumeric());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{text}` is no image: [REGISTRY/]PATH[:TAG][@DIGEST]"
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -485,9 +601,95 @@ mod tests {
     }
 
     #[test]
+    fn bad_probe_options_are_refused_before_any_call() {
+        for bad in [
+            ["--probe-label", "a b=c d"],
+            ["--probe-label", "a=c d"],
+            ["--probe-annotation", "/x=1"],
+            ["--probe-node-selector", "a=-"],
+            ["--probe-toleration", "=x:NoGo"],
+            ["--probe-toleration", "a=x:NoGo"],
+            ["--probe-resources", "cpu=lots"],
+            ["--probe-resources", "cpu=1Kb"],
+            ["--image", "not an image!"],
+            ["--timeout", "0s"],
+            ["--deadline", "0s"],
+        ] {
+            let error = Cli::try_parse_from(["k8sverify", bad[0], bad[1]]).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{bad:?}");
+        }
+        let cli = Cli::try_parse_from([
+            "k8sverify",
+            "--probe-label=example.com/team=a.b_c",
+            "--probe-annotation=a=c d",
+            "--probe-toleration=dedicated=shop:NoSchedule",
+            "--probe-resources=cpu=0.5,memory=64Mi",
+            "--image=registry.example:5000/a/b:1@sha256:0f",
+        ])
+        .unwrap();
+        assert_eq!(cli.verify.probe.probe_resources.len(), 2);
+    }
+
+    /// What a message tells the user to pass must exist.
+    #[test]
+    fn messages_name_existing_options_only() {
+        let mut known = std::collections::BTreeSet::new();
+        let mut commands = vec![Cli::command()];
+        while let Some(mut command) = commands.pop() {
+            command.build();
+            known.extend(
+                command
+                    .get_arguments()
+                    .filter_map(|one| one.get_long().map(str::to_owned)),
+            );
+            commands.extend(command.get_subcommands().cloned());
+        }
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = vec![root.join("checks/findings.yaml")];
+        let mut folders = ["src/jobs", "src/observe", "src/commands", "src/verdict"]
+            .map(|folder| root.join(folder))
+            .to_vec();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push(path);
+                }
+            }
+        }
+        let option = regex::Regex::new("(?:^|[^-a-z])--([a-z][a-z-]+)").unwrap();
+        let others = [
+            "kubectl",
+            "kompose",
+            "docker",
+            "redis-",
+            "mysql",
+            "create role",
+        ];
+        let mut seen = 0;
+        for path in files {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            for line in text
+                .lines()
+                .filter(|line| !others.iter().any(|other| line.contains(other)))
+            {
+                for found in option.captures_iter(line) {
+                    seen += 1;
+                    assert!(known.contains(&found[1]), "{}: {line}", path.display());
+                }
+            }
+        }
+        assert!(seen > 10);
+    }
+
+    #[test]
     fn durations_are_read_and_refused() {
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        assert!(duration("5").is_err());
         assert!(duration("-5s").is_err());
         assert!(duration("soon").is_err());
     }

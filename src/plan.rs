@@ -9,6 +9,7 @@ pub mod job;
 mod mesh;
 mod model;
 mod names;
+pub mod patch;
 mod permission;
 mod second;
 

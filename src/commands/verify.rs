@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::Failure;
 use super::input::{self, Input};
@@ -60,10 +61,11 @@ pub fn command(args: &VerifyArgs, signals: &Signals) -> Result<u8, Failure> {
 }
 
 fn verify(args: &VerifyArgs, outputs: &Outputs, signals: &Signals) -> Result<Report, Failure> {
+    let patch = options::patch(args)?;
     let input = input::read(&args.compose)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
-    let report = runtime.block_on(run(args, &input, outputs, signals));
+    let report = runtime.block_on(run(args, &input, patch, outputs, signals));
     // A credential plugin that hangs is not waited for.
     runtime.shutdown_background();
     report
@@ -73,6 +75,8 @@ fn verify(args: &VerifyArgs, outputs: &Outputs, signals: &Signals) -> Result<Rep
 struct Run<'a> {
     args: &'a VerifyArgs,
     input: &'a Input,
+    /// The user's patch of the probe Pods.
+    patch: Value,
     outputs: &'a Outputs,
     catalog: Catalog,
     started: Instant,
@@ -93,12 +97,14 @@ struct First<'a> {
 async fn run(
     args: &VerifyArgs,
     input: &Input,
+    patch: Value,
     outputs: &Outputs,
     signals: &Signals,
 ) -> Result<Report, Failure> {
     let mut run = Run {
         args,
         input,
+        patch,
         outputs,
         catalog: Catalog::embedded(),
         started: Instant::now(),
@@ -229,8 +235,8 @@ impl Run<'_> {
         snapshot: Snapshot,
         early: bool,
     ) -> ControlFlow<Report, Snapshot> {
-        let plan_options = options::plan(self.args);
-        let job_options = options::jobs(self.args, &plan_options.run);
+        let plan_options = options::of_plan(self.args);
+        let job_options = options::jobs(self.args, &plan_options.run, &self.patch);
         let plan = plan::plan(graph, &snapshot, &plan_options);
         let session = jobs::Session::new(api, &job_options, self.signals.cancel());
         let namespaces = plan

@@ -365,7 +365,7 @@ impl<'a> Job<'a> {
         classify::failure(
             &self.name,
             Code::ProbeUnschedulable,
-            "no node takes the probe's Pod; make room, or allow others with --toleration or --node-selector",
+            "no node takes the probe's Pod; make room, or allow others with --probe-toleration or --probe-node-selector",
             vec![words],
         )
     }

@@ -119,22 +119,46 @@ pub(super) fn event(job: &JobName, event: &Event) -> Option<ProbeFailure> {
 }
 
 /// What to do about a refusal by admission.
-fn admission(message: &str) -> &'static str {
-    if message.contains("exceeded quota") || message.contains("must specify") {
-        "a ResourceQuota leaves no room for it; raise the quota, or run the probe in its limits"
-    } else if message.contains("PodSecurity") {
+fn admission(message: &str) -> String {
+    let says = |words: &[&str]| words.iter().any(|one| message.contains(one));
+    let what = if says(&["exceeded quota", "must specify"]) {
+        "a ResourceQuota leaves no room for it; raise it, or set requests and limits with --probe-resources"
+    } else if says(&["PodSecurity"]) {
         "Pod Security admission does not allow it; the tier's host network or mesh annotations may be the reason"
-    } else if message.contains("webhook") || message.contains("denied the request") {
-        "an admission webhook denied it; exempt Pods of Jobs with the label app.kubernetes.io/managed-by=k8sverify, or pass --label or --annotation as it wants"
-    } else if message.contains("service account") || message.contains("serviceaccount") {
-        "its service account does not exist; choose one with --service-account"
-    } else if message.contains("LimitRange") || message.contains("usage per Container") {
-        "a LimitRange does not allow its requests or limits"
-    } else if message.contains("PriorityClass") {
-        "its priority class does not exist; choose one with --priority-class"
+    } else if says(&["failed calling webhook", "failed to call webhook"]) {
+        "an admission webhook could not be called; bring it up, or exempt the namespace from it"
+    } else if says(&["webhook", "denied the request", "denied request"]) {
+        "an admission policy denied it; satisfy it with --probe-label, --probe-annotation, --probe-resources, --probe-runtime-class or --probe-patch, or exempt the namespace from it"
+    } else if says(&["service account", "serviceaccount"]) {
+        "its service account does not exist; choose one with --probe-service-account"
+    } else if says(&["LimitRange", "usage per", "limit to request ratio"]) {
+        "a LimitRange does not allow its requests or limits; set them with --probe-resources"
+    } else if says(&["PriorityClass"]) {
+        "its priority class does not exist, or may not be used; choose one with --probe-priority-class"
+    } else if says(&["RuntimeClass"]) {
+        "its runtime class does not exist, or may not be used; choose one with --probe-runtime-class"
     } else {
-        "see the evidence for its words"
-    }
+        return format!("{message}; change its Pod with --probe-patch");
+    };
+    what.to_owned()
+}
+
+/// An init container that an admission webhook put into the probe's Pod ended badly: nothing after it will run.
+fn injected(job: &JobName, pod: &Pod) -> Option<ProbeFailure> {
+    pod.status.init_container_statuses.iter().find_map(|status| {
+        let ended = status.state.terminated.as_ref()?;
+        (ended.exit_code != 0 && pod.status.phase == "Failed").then(|| {
+            failure(
+                job,
+                Code::ProbeForbidden,
+                format!(
+                    "the init container {}, which the cluster put into the probe's Pod, failed with exit code {}; fix it, or exempt the probe's Pod from it with --probe-label or --probe-annotation",
+                    status.name, ended.exit_code
+                ),
+                ended_words(Some(status)),
+            )
+        })
+    })
 }
 
 /// What a Pod's status says as a whole.
@@ -152,6 +176,9 @@ pub(super) fn pod(job: &JobName, pod: &Pod) -> PodSays {
             text
         }
     };
+    if let Some(failure) = injected(job, pod) {
+        return PodSays::Failed(failure);
+    }
     if status.phase == "Failed" && status.container_statuses.is_empty() {
         // The kubelet turned it away (OutOfcpu, NodeAffinity, …), or it was evicted before it began.
         return match status.reason.as_str() {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::watch;
@@ -9,6 +10,9 @@ use tokio::sync::watch;
 use crate::observe::kinds::Pod;
 use crate::observe::resources::PODS;
 use crate::observe::{Api, Change, encode};
+
+/// A watch that says nothing for this long is begun anew from a list: a proxy may hold it back.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// A Pod as it was last seen.
 #[derive(Debug, Clone)]
@@ -44,7 +48,8 @@ impl Feeds {
         join_all(self.0.iter().map(|(namespace, sender)| async move {
             let path = PODS.path(Some(&encode(namespace)));
             let mut on = |change: Change<Pod>| apply(sender, job_prefix, change);
-            let error = crate::observe::follow(api, &path, "labelSelector=job-name", &mut on).await;
+            let error =
+                crate::observe::follow(api, &path, "labelSelector=job-name", QUIET, &mut on).await;
             tracing::warn!("failed to follow the probes' Pods in namespace {namespace}: {error}");
         }))
         .await;

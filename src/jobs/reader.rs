@@ -97,7 +97,9 @@ impl Reader<'_> {
                         return self.judge(&self.latest(&pods, &seen.pod)).await;
                     }
                 }
-                Err(error) if error.is_forbidden() => return Err(self.forbidden(&error)),
+                Err(error) if matches!(error.status(), Some(401 | 403)) => {
+                    return Err(self.forbidden(&error));
+                }
                 Err(_) if seen.gone => {
                     return Err(classify::cut_off(
                         name,

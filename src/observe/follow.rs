@@ -11,8 +11,6 @@ use super::error::CallError;
 
 /// The server ends a watch after this time; it is then begun anew.
 const WATCH_SECONDS: u64 = 60;
-/// A watch that says nothing for longer than it may live is dead.
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 10);
 /// Time for a watch to be opened.
 const OPEN: Duration = Duration::from_secs(10);
 /// The pause between lists where watching is not allowed.
@@ -32,7 +30,7 @@ pub enum Change<T> {
 }
 
 /// Tells `on` every change, the whole list first. Goes on until it is dropped; a broken or expired watch is begun anew, and
-/// where watching is not allowed the list is read again and again.
+/// where watching is not allowed, or a watch says nothing for `quiet` (a proxy may hold it back), the list is read again.
 ///
 /// # Errors
 /// The list is refused or not served: then there is nothing to follow.
@@ -40,6 +38,7 @@ pub async fn follow<T: DeserializeOwned>(
     api: &Api,
     path: &str,
     query: &str,
+    quiet: Duration,
     on: &mut (dyn FnMut(Change<T>) + Send),
 ) -> CallError {
     loop {
@@ -54,7 +53,7 @@ pub async fn follow<T: DeserializeOwned>(
         };
         let version = listed.resource_version;
         on(Change::All(listed.items));
-        match watch(api, path, query, version, on).await {
+        match watch(api, path, query, version, quiet, on).await {
             Err(error) if matches!(error.status(), Some(403 | 405)) => {
                 tokio::time::sleep(POLL).await;
             }
@@ -73,6 +72,7 @@ async fn watch<T: DeserializeOwned>(
     path: &str,
     query: &str,
     mut version: String,
+    quiet: Duration,
     on: &mut (dyn FnMut(Change<T>) + Send),
 ) -> Result<(), CallError> {
     loop {
@@ -83,11 +83,12 @@ async fn watch<T: DeserializeOwned>(
         let mut lines = api.stream(&url, OPEN).await?;
         let mut seen = false;
         loop {
-            let line = match tokio::time::timeout(SILENCE, lines.next()).await {
+            let line = match tokio::time::timeout(quiet, lines.next()).await {
                 Ok(Ok(Some(line))) => line,
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => return Err(CallError::Transport(error.to_string())),
-                Err(_) => return Err(CallError::Timeout(SILENCE)),
+                // Nothing happened, or a proxy holds it back: the list tells.
+                Err(_) => return Ok(()),
             };
             if line.is_empty() {
                 continue;
@@ -102,8 +103,9 @@ async fn watch<T: DeserializeOwned>(
             seen = true;
         }
         if !seen {
-            // A server that ends every watch at once must not be asked in a tight loop.
+            // A proxy that cuts or holds back watches: the list tells what happened, and is not asked in a tight loop.
             tokio::time::sleep(PAUSE).await;
+            return Ok(());
         }
     }
 }

@@ -24,6 +24,8 @@ use super::{NamespaceState, Settle, Snapshot};
 
 /// How often the state is judged: changes come in bursts, and some reasons ripen by time alone.
 const JUDGE_EVERY: Duration = Duration::from_millis(200);
+/// A watch that says nothing for this long is begun anew from a list.
+const QUIET: Duration = Duration::from_secs(15);
 /// What looks settled must look so twice: status lags behind.
 const CALM_ROUNDS: u32 = 2;
 
@@ -202,7 +204,7 @@ async fn one<T: DeserializeOwned + Trim + Send>(
             what: wrap(change),
         });
     };
-    let error = follow(api, &path, "", &mut on).await;
+    let error = follow(api, &path, "", QUIET, &mut on).await;
     tracing::debug!("{} are not followed: {error}", resource.plural);
 }
 

@@ -32,6 +32,11 @@ pub fn name(run: &str, vantage: &str) -> String {
 pub fn manifest(vantage: &Vantage, options: &JobOptions) -> Value {
     let mut labels = options.labels.clone();
     labels.extend(run_labels(&options.run));
+    let mut template = json!({
+        "metadata": pod_metadata(&vantage.identity, options),
+        "spec": pod_spec(vantage, options),
+    });
+    super::patch::merge(&mut template, &options.patch);
     json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -47,10 +52,7 @@ pub fn manifest(vantage: &Vantage, options: &JobOptions) -> Value {
             "parallelism": 1,
             "activeDeadlineSeconds": options.deadline_seconds,
             "ttlSecondsAfterFinished": options.ttl_seconds,
-            "template": {
-                "metadata": pod_metadata(&vantage.identity, options),
-                "spec": pod_spec(vantage, options),
-            },
+            "template": template,
         },
     })
 }
@@ -162,6 +164,9 @@ fn option_fields(fields: &mut Map<String, Value>, options: &JobOptions) {
         annotations: _,
         priority_class,
         service_account,
+        resources: _,
+        runtime_class,
+        patch: _,
     } = options;
     if !image_pull_secrets.is_empty() {
         fields.insert("imagePullSecrets".to_owned(), json!(image_pull_secrets));
@@ -171,6 +176,9 @@ fn option_fields(fields: &mut Map<String, Value>, options: &JobOptions) {
     }
     if !service_account.is_empty() {
         fields.insert("serviceAccountName".to_owned(), json!(service_account));
+    }
+    if !runtime_class.is_empty() {
+        fields.insert("runtimeClassName".to_owned(), json!(runtime_class));
     }
 }
 
@@ -204,6 +212,9 @@ fn container(probe: &TierProbe, options: &JobOptions) -> Value {
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
     });
+    if !options.resources.is_empty() {
+        value["resources"] = json!({"requests": options.resources, "limits": options.resources});
+    }
     if !probe.env_from.is_empty() {
         value["envFrom"] = json!(probe.env_from);
     }

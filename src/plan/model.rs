@@ -164,6 +164,12 @@ pub struct JobOptions {
     pub priority_class: String,
     /// Service account instead of the vantage's.
     pub service_account: String,
+    /// Requests and limits of each container; empty: those of the plan.
+    pub resources: BTreeMap<String, String>,
+    /// `runtimeClassName`.
+    pub runtime_class: String,
+    /// Merged into the Pod template at the end.
+    pub patch: serde_json::Value,
 }
 
 /// Everything that the probes said.

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::VerifyArgs;
+use crate::commands::Failure;
 use crate::observe::kinds::NameRef;
-use crate::plan::{JobOptions, PlanOptions};
+use crate::plan::{self, JobOptions, PlanOptions};
 
 /// Options of the plan, with a fresh run label.
-pub(super) fn plan(args: &VerifyArgs) -> PlanOptions {
+pub(super) fn of_plan(args: &VerifyArgs) -> PlanOptions {
     PlanOptions {
         run: run_label(),
         // The agent ends before its Job's deadline, so that its last words are heard.
@@ -61,7 +62,7 @@ fn run_label() -> String {
 }
 
 /// Options of every Job.
-pub(super) fn jobs(args: &VerifyArgs, run: &str) -> JobOptions {
+pub(super) fn jobs(args: &VerifyArgs, run: &str, patch: &Value) -> JobOptions {
     let probe = &args.probe;
     JobOptions {
         run: run.to_owned(),
@@ -84,11 +85,38 @@ pub(super) fn jobs(args: &VerifyArgs, run: &str) -> JobOptions {
         annotations: probe.probe_annotation.iter().cloned().collect(),
         priority_class: probe.probe_priority_class.clone().unwrap_or_default(),
         service_account: probe.probe_service_account.clone().unwrap_or_default(),
+        resources: probe.probe_resources.iter().cloned().collect(),
+        runtime_class: probe.probe_runtime_class.clone().unwrap_or_default(),
+        patch: patch.clone(),
     }
 }
 
+/// The user's patch of the probe Pods, read and checked; nothing where there is none.
+///
+/// # Errors
+/// [`Failure::Usage`] with the file, and the line where it is no YAML.
+pub(super) fn patch(args: &VerifyArgs) -> Result<Value, Failure> {
+    let Some(file) = &args.probe.probe_patch else {
+        return Ok(Value::Null);
+    };
+    let wrong = |what: String| Failure::Usage(format!("--probe-patch {}{what}", file.display()));
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| wrong(format!(": cannot read it: {error}; name a readable file")))?;
+    let yaml = serde_saphyr::options! { with_snippet: false };
+    let patch: Value = serde_saphyr::from_str_with_options(&text, yaml).map_err(|error| {
+        let place = error.location();
+        let place = place.map(|place| format!(":{}:{}", place.line(), place.column()));
+        wrong(format!(
+            "{}: invalid YAML or JSON",
+            place.unwrap_or_default()
+        ))
+    })?;
+    plan::patch::check(&patch).map_err(|what| wrong(format!(":1: {what}")))?;
+    Ok(patch)
+}
+
 /// `KEY[=VALUE][:EFFECT]`, as `kubectl taint` writes it.
-fn toleration(text: &str) -> serde_json::Value {
+fn toleration(text: &str) -> Value {
     let (pair, effect) = text
         .rsplit_once(':')
         .map_or((text, None), |(pair, effect)| (pair, Some(effect)));

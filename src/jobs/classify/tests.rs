@@ -60,7 +60,15 @@ fn a_refused_job_says_who_refused_it() {
                 "admission webhook \"policy.example\" denied the request: no",
             ),
             Code::ProbeForbidden,
-            "webhook",
+            "--probe-label",
+        ),
+        (
+            status(
+                422,
+                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            ),
+            Code::ProbeForbidden,
+            "--probe-patch",
         ),
         (
             status(404, "namespaces \"shop\" not found"),
@@ -253,4 +261,21 @@ fn a_log_without_its_end_is_explained_by_how_the_container_ended() {
     assert_eq!(code(None, &Log::default()), Code::ProbeLost);
     let evidence = cut_off(&job(), Some(&ended(143, "Error")), "t1", &greeted).evidence;
     assert_eq!(evidence, ["Error with exit code 143"]);
+}
+
+#[test]
+fn an_injected_init_container_that_failed_is_named() {
+    let mut state = json!({"phase": "Failed",
+        "initContainerStatuses": [{"name": "mesh-init", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}],
+        "containerStatuses": [{"name": "t1", "state": {"waiting": {"reason": "PodInitializing"}}}]});
+    let PodSays::Failed(failure) = pod(&job(), &pod_with(&state, "node-1")) else {
+        panic!("it will never run");
+    };
+    assert!(
+        failure.message.contains("mesh-init") && failure.message.contains("exit code 1"),
+        "{}",
+        failure.message
+    );
+    state["phase"] = json!("Pending");
+    assert_eq!(pod(&job(), &pod_with(&state, "node-1")), PodSays::Bound);
 }
