@@ -662,6 +662,8 @@ mod tests {
         let option = regex::Regex::new("(?:^|[^-a-z])--([a-z][a-z-]+)").unwrap();
         let others = [
             "kubectl",
+            "--serviceaccount=",
+            "--user=",
             "kompose",
             "docker",
             "redis-",
