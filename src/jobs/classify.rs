@@ -122,7 +122,7 @@ pub(super) fn event(job: &JobName, event: &Event) -> Option<ProbeFailure> {
 fn admission(message: &str) -> String {
     let says = |words: &[&str]| words.iter().any(|one| message.contains(one));
     let what = if says(&["exceeded quota", "must specify"]) {
-        "a ResourceQuota leaves no room for it; raise it, or set requests and limits with --probe-resources"
+        "a ResourceQuota leaves no room for it; raise the quota, or set requests and limits with --probe-resources"
     } else if says(&["PodSecurity"]) {
         "Pod Security admission does not allow it; the tier's host network or mesh annotations may be the reason"
     } else if says(&["failed calling webhook", "failed to call webhook"]) {
