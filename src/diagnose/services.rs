@@ -184,7 +184,11 @@ fn services_known(context: &Context<'_>) -> bool {
 
 /// The subject of a workload.
 fn subject<'c, 'a>(context: &'c Context<'a>, key: &WorkloadKey) -> Option<&'c Subject<'a>> {
-    context.subjects.iter().find(|subject| subject.key == *key)
+    // Subjects are in the order of their keys.
+    let position = context
+        .subjects
+        .binary_search_by(|subject| subject.key.cmp(key));
+    context.subjects.get(position.ok()?)
 }
 
 /// The workloads of a tier that the API shows.

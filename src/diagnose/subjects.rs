@@ -10,7 +10,7 @@ use super::{Context, destination};
 use crate::finding::{EdgeId, Severity};
 use crate::graph::Tier;
 use crate::observe::kinds::{Pod, Workload};
-use crate::observe::{Template, WorkloadKey, is_live, is_ready};
+use crate::observe::{Snapshot, Template, WorkloadKey, is_live, is_ready};
 use crate::probe::wire::StepStatus;
 
 /// One workload and all that rules need to know of it.
@@ -124,8 +124,8 @@ pub(super) fn all<'a>(context: &Context<'a>) -> Vec<Subject<'a>> {
     for pod in snapshot.namespaces.values().flat_map(|state| &state.pods) {
         pods.entry(snapshot.workload_of(pod)).or_default().push(pod);
     }
-    add_edges(context, &pods, &mut needs);
-    add_ingresses(context, &pods, &mut needs);
+    add_edges(context, &mut needs);
+    add_ingresses(context, &mut needs);
     needs
         .into_iter()
         .map(|(key, needs)| {
@@ -168,11 +168,7 @@ fn subject<'a>(
     subject
 }
 
-fn add_edges<'a>(
-    context: &Context<'a>,
-    pods: &BTreeMap<WorkloadKey, Vec<&'a Pod>>,
-    needs: &mut BTreeMap<WorkloadKey, Needs<'a>>,
-) {
+fn add_edges<'a>(context: &Context<'a>, needs: &mut BTreeMap<WorkloadKey, Needs<'a>>) {
     for edge in context.graph.edges.iter().filter(|edge| !edge.forbidden) {
         let unproven = context
             .evidence(&edge.id)
@@ -188,7 +184,7 @@ fn add_edges<'a>(
                     .insert(edge.id.clone());
             }
         }
-        for key in targets(context, pods, edge) {
+        for key in targets(context, edge) {
             let entry = needs.entry(key).or_default();
             entry.called = true;
             if unproven {
@@ -199,45 +195,34 @@ fn add_edges<'a>(
 }
 
 /// The workloads that an edge leads to: those of its tier, else those behind the Service that its host means.
-fn targets(
-    context: &Context<'_>,
-    pods: &BTreeMap<WorkloadKey, Vec<&Pod>>,
-    edge: &crate::graph::Edge,
-) -> Vec<WorkloadKey> {
+fn targets(context: &Context<'_>, edge: &crate::graph::Edge) -> BTreeSet<WorkloadKey> {
     if let Some(tier) = context.graph.tiers.get(&edge.to)
         && !tier.workloads.is_empty()
     {
-        return tier.workloads.clone();
+        return tier.workloads.iter().cloned().collect();
     }
     let destination = destination::of_edge(context.graph, context.snapshot, edge);
     let Some((service, object)) = destination.last() else {
-        return Vec::new();
+        return BTreeSet::new();
     };
-    behind(pods, &service.namespace, &object.spec.selector)
+    behind(context.snapshot, &service.namespace, &object.spec.selector)
 }
 
+/// The workloads of the live Pods that a selector takes.
 fn behind(
-    pods: &BTreeMap<WorkloadKey, Vec<&Pod>>,
+    snapshot: &Snapshot,
     namespace: &str,
     selector: &crate::observe::kinds::Labels,
-) -> Vec<WorkloadKey> {
-    pods.iter()
-        .filter(|(key, pods)| {
-            key.namespace == namespace
-                && pods.iter().any(|pod| {
-                    is_live(pod)
-                        && crate::observe::kinds::service_selects(selector, &pod.metadata.labels)
-                })
-        })
-        .map(|(key, _)| key.clone())
+) -> BTreeSet<WorkloadKey> {
+    snapshot
+        .pods_selected(namespace, selector)
+        .into_iter()
+        .filter(|pod| is_live(pod))
+        .map(|pod| snapshot.workload_of(pod))
         .collect()
 }
 
-fn add_ingresses<'a>(
-    context: &Context<'a>,
-    pods: &BTreeMap<WorkloadKey, Vec<&'a Pod>>,
-    needs: &mut BTreeMap<WorkloadKey, Needs<'a>>,
-) {
+fn add_ingresses<'a>(context: &Context<'a>, needs: &mut BTreeMap<WorkloadKey, Needs<'a>>) {
     let snapshot = context.snapshot;
     let Some(own) = snapshot.own() else {
         return;
@@ -249,7 +234,7 @@ fn add_ingresses<'a>(
         .collect();
     for service in &own.services {
         if names.contains(service.metadata.name.as_str()) {
-            for key in behind(pods, &snapshot.namespace, &service.spec.selector) {
+            for key in behind(snapshot, &snapshot.namespace, &service.spec.selector) {
                 needs.entry(key).or_default().ingress = true;
             }
         }

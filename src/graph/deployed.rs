@@ -43,21 +43,34 @@ const SIDECARS: [&str; 8] = [
     "daprd",
 ];
 
+/// The ConfigMaps of a workload's namespace.
+#[derive(Clone, Copy)]
+struct Maps<'a> {
+    snapshot: &'a Snapshot,
+    namespace: &'a str,
+}
+
+impl<'a> Maps<'a> {
+    /// What a ConfigMap holds, where it is there and could be read.
+    fn get(self, name: &str) -> Option<&'a BTreeMap<String, String>> {
+        let map = self.snapshot.config_map(self.namespace, name)?;
+        Some(&map.data)
+    }
+}
+
 /// The containers of a workload: those that run on, then init containers.
 pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<DeployedContainer> {
     let Some(template) = snapshot.template(key) else {
         return Vec::new();
     };
     let state = snapshot.namespaces.get(&key.namespace);
-    let maps: BTreeMap<&str, &BTreeMap<String, String>> = state
-        .into_iter()
-        .flat_map(|state| &state.config_maps)
-        .map(|map| (map.metadata.name.as_str(), &map.data))
-        .collect();
     let spec = template.spec;
     let linked = spec.enable_service_links != Some(false);
     let ambient = Ambient {
-        maps: &maps,
+        maps: Maps {
+            snapshot,
+            namespace: &key.namespace,
+        },
         services: state
             .filter(|_| linked)
             .map_or(&[], |state| state.services.as_slice()),

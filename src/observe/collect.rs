@@ -230,6 +230,7 @@ fn add_services(snapshot: &mut Snapshot, services: Vec<Service>) {
             .services
             .push(service);
     }
+    snapshot.changed();
 }
 
 /// The namespaces that names in this one lead to, and what they lead to in turn, once.
@@ -259,6 +260,7 @@ async fn further_namespaces(api: &Api, snapshot: &mut Snapshot, also: &BTreeSet<
         }
         *entry = state;
     }
+    snapshot.changed();
 }
 
 /// The Services that serve DNS, their endpoints, Pods and policies.
@@ -316,6 +318,7 @@ async fn dns_backends(api: &Api, snapshot: &mut Snapshot, key: &ServiceKey) {
     state.endpoint_slices.extend(slices);
     state.pods.extend(pods);
     state.network_policies = policies;
+    snapshot.changed();
 }
 
 fn note(snapshot: &mut Snapshot, namespace: &str, record: Record) {

@@ -1,15 +1,22 @@
 //! Questions that every later stage asks of a [`Snapshot`]: which workload owns a Pod, what a Service leads to, what a host
 //! name means. Pure; every answer is computed from the plain data, and sorted where order is not given by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod keys;
+mod meaning;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use super::kinds::{
-    Condition, Endpoint, EndpointPort, EndpointSlice, Event, Labels, Metadata, OwnerReference, Pod,
-    PodSpec, Service, ServicePort, Workload, service_selects,
+    Condition, ConfigMap, Endpoint, EndpointPort, EndpointSlice, Event, Labels, Metadata,
+    OwnerReference, Pod, PodSpec, Service, ServicePort, Workload, service_selects,
 };
-use super::{NamespaceState, Observed, ServiceKey, Snapshot, WorkloadKey};
+use super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey};
+
+pub use keys::Index;
+use keys::Keys;
+pub use meaning::HostMeaning;
 
 /// The label that an EndpointSlice names its Service with.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -56,53 +63,12 @@ pub struct EndpointView {
     pub node: Option<String>,
 }
 
-/// What a host means to a client of some namespace, as far as the API shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostMeaning {
-    /// A Service, of this or another namespace.
-    Service(ServiceKey),
-    /// The record of one Pod of a headless Service.
-    HeadlessPod {
-        /// The headless Service.
-        service: ServiceKey,
-        /// The Pod's name.
-        pod: String,
-    },
-    /// A short name that only Services of other namespaces have.
-    ServiceElsewhere(Vec<ServiceKey>),
-    /// The address of a Service, as a literal.
-    ServiceAddress(ServiceKey),
-    /// The address of a Pod, as a literal.
-    PodAddress {
-        /// The Pod's namespace.
-        namespace: String,
-        /// The Pod's name.
-        pod: String,
-    },
-    /// Any other address.
-    Address(IpAddr),
-    /// A name in a namespace whose Services could not be read: it may exist.
-    Unread(ServiceKey),
-    /// A cluster name that the API does not show.
-    Missing,
-    /// A dotted name that is not of the cluster.
-    Outside,
-}
-
-impl HostMeaning {
-    /// Whether no name of the client's own namespace leads anywhere.
-    #[must_use]
-    pub const fn leads_nowhere(&self) -> bool {
-        matches!(self, Self::Missing | Self::ServiceElsewhere(_))
-    }
-}
-
 impl Snapshot {
     /// The `Ready` condition of a node that is not ready; none of one that is, or that could not be read.
     #[must_use]
     pub fn unready_node(&self, name: &str) -> Option<&Condition> {
-        let node = self.nodes.iter().find(|node| node.metadata.name == name)?;
-        node.status
+        self.node(name)?
+            .status
             .conditions
             .iter()
             .find(|condition| condition.kind == "Ready")
@@ -112,55 +78,34 @@ impl Snapshot {
     /// The workloads of a namespace: topmost owners of Pods, workloads without Pods, and bare Pods; sorted.
     #[must_use]
     pub fn workloads(&self, namespace: &str) -> Vec<WorkloadKey> {
-        let Some(state) = self.namespaces.get(namespace) else {
-            return Vec::new();
-        };
-        let mut keys: BTreeSet<WorkloadKey> = state
-            .workloads
-            .iter()
-            .map(|workload| topmost(state, namespace, workload))
-            .collect();
-        let parents = Parents::of(state, namespace);
-        keys.extend(
-            state
-                .pods
-                .iter()
-                .map(|pod| parents.workload_of(namespace, pod)),
-        );
-        keys.into_iter().collect()
+        self.keys(namespace)
+            .map_or_else(Vec::new, |(_, keys)| keys.all.clone())
     }
 
     /// The workload that a Pod belongs to.
     #[must_use]
     pub fn workload_of(&self, pod: &Pod) -> WorkloadKey {
         let namespace = pod.metadata.namespace.as_str();
-        let Some(owner) = owner(&pod.metadata) else {
-            return WorkloadKey::new(namespace, "pod", &pod.metadata.name);
-        };
-        let parent = self
-            .namespaces
-            .get(namespace)
-            .and_then(|state| find(state, &owner.kind, &owner.name).map(|found| (state, found)));
-        match parent {
-            Some((state, workload)) => topmost(state, namespace, workload),
-            None => WorkloadKey::new(namespace, owner.kind.to_lowercase(), &owner.name),
+        match self.keys(namespace) {
+            Some((state, keys)) => keys.workload_of(namespace, state, &pod.metadata),
+            // A Pod of another snapshot, in a namespace that this one does not know.
+            None => {
+                Keys::default().workload_of(namespace, &NamespaceState::default(), &pod.metadata)
+            }
         }
     }
 
     /// The workload's own object; none for bare Pods and for kinds that are not listed (Rollout, …).
     #[must_use]
     pub fn workload(&self, key: &WorkloadKey) -> Option<&Workload> {
-        find(
-            self.namespaces.get(&key.namespace)?,
-            &key.kind,
-            key.name.as_str(),
-        )
+        let (state, keys) = self.keys(&key.namespace)?;
+        state.workloads.get(keys.workload(&key.kind, &key.name)?)
     }
 
     /// What the workload's Pods are made from: the newest ReplicaSet or a Pod stands in for a kind that is not listed.
     #[must_use]
     pub fn template(&self, key: &WorkloadKey) -> Option<Template<'_>> {
-        let state = self.namespaces.get(&key.namespace)?;
+        let (state, keys) = self.keys(&key.namespace)?;
         if key.kind == "pod" {
             let pod = self.pod(&key.namespace, &key.name)?;
             return Some(Template::new(&pod.metadata, &pod.spec));
@@ -168,14 +113,10 @@ impl Snapshot {
         if let Some(workload) = self.workload(key) {
             return Some(workload_template(workload));
         }
-        let newest = state
-            .workloads
+        let newest = keys
+            .workloads_owned_by(&key.kind, &key.name)
             .iter()
-            .filter(|workload| {
-                owner(&workload.metadata).is_some_and(|owner| {
-                    owner.kind.eq_ignore_ascii_case(&key.kind) && owner.name == key.name
-                })
-            })
+            .filter_map(|position| state.workloads.get(*position))
             .max_by(|left, right| {
                 let age = |workload: &Workload| {
                     (
@@ -205,26 +146,15 @@ impl Snapshot {
     /// All of the workload's Pods, also those that ended; sorted by name.
     #[must_use]
     pub fn all_pods_of(&self, key: &WorkloadKey) -> Vec<&Pod> {
-        let Some(state) = self.namespaces.get(&key.namespace) else {
+        let Some((state, keys)) = self.keys(&key.namespace) else {
             return Vec::new();
         };
         let mut pods: Vec<&Pod> = if key.kind == "pod" {
-            state
-                .pods
-                .iter()
-                .filter(|pod| pod.metadata.name == key.name && owner(&pod.metadata).is_none())
+            at(&state.pods, keys.pods_named(&key.name))
+                .filter(|pod| owner(&pod.metadata).is_none())
                 .collect()
         } else {
-            let direct = direct_owners(state, key);
-            state
-                .pods
-                .iter()
-                .filter(|pod| {
-                    owner(&pod.metadata).is_some_and(|owner| {
-                        direct.contains(&(owner.kind.to_lowercase(), owner.name.as_str()))
-                    })
-                })
-                .collect()
+            at(&state.pods, &keys.pods_of(key)).collect()
         };
         pods.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
         pods
@@ -233,21 +163,17 @@ impl Snapshot {
     /// A Service.
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<&Service> {
-        self.namespaces
-            .get(&key.namespace)?
-            .services
-            .iter()
-            .find(|service| service.metadata.name == key.name)
+        let (state, keys) = self.keys(&key.namespace)?;
+        state.services.get(keys.service(&key.name)?)
     }
 
     /// The Services of the namespace whose selector takes Pods of these labels, by name. An ExternalName selects nothing.
     #[must_use]
     pub fn services_selecting(&self, namespace: &str, labels: &Labels) -> Vec<&Service> {
-        let mut services: Vec<&Service> = self
-            .namespaces
-            .get(namespace)
-            .into_iter()
-            .flat_map(|state| &state.services)
+        let Some((state, keys)) = self.keys(namespace) else {
+            return Vec::new();
+        };
+        let mut services: Vec<&Service> = at(&state.services, &keys.service_candidates(labels))
             .filter(|service| {
                 service.spec.kind != "ExternalName"
                     && service_selects(&service.spec.selector, labels)
@@ -257,14 +183,47 @@ impl Snapshot {
         services
     }
 
+    /// A ConfigMap.
+    #[must_use]
+    pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        let (state, keys) = self.keys(namespace)?;
+        state.config_maps.get(keys.config_map(name)?)
+    }
+
+    /// Whether a key is one of [`Snapshot::workloads`]: what owns Pods topmost, not a ReplicaSet or Pod below it.
+    #[must_use]
+    pub fn is_workload(&self, key: &WorkloadKey) -> bool {
+        self.keys(&key.namespace)
+            .is_some_and(|(_, keys)| keys.all.binary_search(key).is_ok())
+    }
+
     /// The EndpointSlices of a Service.
     #[must_use]
     pub fn slices_of(&self, key: &ServiceKey) -> Vec<&EndpointSlice> {
-        self.namespaces
-            .get(&key.namespace)
+        self.keys(&key.namespace)
             .into_iter()
-            .flat_map(|state| &state.endpoint_slices)
-            .filter(|slice| slice.metadata.labels.get(SERVICE_NAME) == Some(&key.name))
+            .flat_map(|(state, keys)| at(&state.endpoint_slices, keys.slices_of(&key.name)))
+            .collect()
+    }
+
+    /// The Pods of a namespace that a selector of labels takes, in the order of the list; an empty one takes none.
+    #[must_use]
+    pub fn pods_selected(&self, namespace: &str, selector: &Labels) -> Vec<&Pod> {
+        self.keys(namespace)
+            .into_iter()
+            .flat_map(|(state, keys)| at(&state.pods, keys.pod_candidates(selector)))
+            .filter(|pod| service_selects(selector, &pod.metadata.labels))
+            .collect()
+    }
+
+    /// The workloads of a namespace whose template a selector of labels takes, sorted; an empty one takes none.
+    #[must_use]
+    pub fn workloads_selected(&self, namespace: &str, selector: &Labels) -> Vec<&WorkloadKey> {
+        let labels = |key: &WorkloadKey| self.template(key).map(|template| template.labels);
+        self.keys(namespace)
+            .into_iter()
+            .flat_map(|(_, keys)| at(&keys.all, keys.template_candidates(selector, labels)))
+            .filter(|key| labels(key).is_some_and(|labels| service_selects(selector, labels)))
             .collect()
     }
 
@@ -304,197 +263,21 @@ impl Snapshot {
     /// A Pod.
     #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&Pod> {
-        self.namespaces
-            .get(namespace)?
-            .pods
-            .iter()
-            .find(|pod| pod.metadata.name == name)
+        let (state, keys) = self.keys(namespace)?;
+        state.pods.get(*keys.pods_named(name).first()?)
     }
 
     /// The events about an object, oldest first; the kind in any case.
     #[must_use]
     pub fn events_of(&self, kind: &str, namespace: &str, name: &str) -> Vec<&Event> {
         let mut events: Vec<&Event> = self
-            .namespaces
-            .get(namespace)
+            .keys(namespace)
             .into_iter()
-            .flat_map(|state| &state.events)
-            .filter(|event| {
-                event.involved_object.name == name
-                    && event.involved_object.kind.eq_ignore_ascii_case(kind)
-            })
+            .flat_map(|(state, keys)| at(&state.events, keys.events_about(name)))
+            .filter(|event| event.involved_object.kind.eq_ignore_ascii_case(kind))
             .collect();
         events.sort_by_key(|event| event.seen_at());
         events
-    }
-
-    /// What `host` means to a client of `client_namespace`, by the search list that Kubernetes gives its Pods.
-    #[must_use]
-    pub fn meaning(&self, host: &str, client_namespace: &str) -> HostMeaning {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let literal = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = literal.parse::<IpAddr>() {
-            return self.address_meaning(address);
-        }
-        let labels: Vec<&str> = host.split('.').collect();
-        match labels.as_slice() {
-            ["localhost"] => HostMeaning::Address(IpAddr::from([127, 0, 0, 1])),
-            [service] => self.short_name(service, client_namespace),
-            [service, namespace, "svc", ..] => self.qualified(service, namespace),
-            [pod, service, namespace, "svc", ..] => self.headless(pod, service, namespace),
-            [address, namespace, "pod", ..] => self.pod_record(address, namespace),
-            [first, second] => self.two_labels(first, second, client_namespace),
-            [pod, service, namespace] if self.is_headless(service, namespace) => {
-                self.headless(pod, service, namespace)
-            }
-            _ => HostMeaning::Outside,
-        }
-    }
-
-    fn address_meaning(&self, address: IpAddr) -> HostMeaning {
-        for (namespace, state) in &self.namespaces {
-            for service in &state.services {
-                let spec = &service.spec;
-                if spec
-                    .cluster_ips
-                    .iter()
-                    .chain([&spec.cluster_ip])
-                    .any(|text| text.parse() == Ok(address))
-                {
-                    return HostMeaning::ServiceAddress(key(namespace, &service.metadata.name));
-                }
-            }
-        }
-        for (namespace, state) in &self.namespaces {
-            for pod in &state.pods {
-                let addresses = pod.status.pod_ips.iter().map(|entry| &entry.ip);
-                // A hostNetwork Pod has its node's address, which it shares with others.
-                if !pod.spec.host_network
-                    && is_live(pod)
-                    && addresses
-                        .chain([&pod.status.pod_ip])
-                        .any(|text| text.parse() == Ok(address))
-                {
-                    return HostMeaning::PodAddress {
-                        namespace: namespace.clone(),
-                        pod: pod.metadata.name.clone(),
-                    };
-                }
-            }
-        }
-        HostMeaning::Address(address)
-    }
-
-    fn short_name(&self, service: &str, client_namespace: &str) -> HostMeaning {
-        let own = key(client_namespace, service);
-        if self.service(&own).is_some() {
-            return HostMeaning::Service(own);
-        }
-        if self.services_unread(client_namespace) {
-            return HostMeaning::Unread(own);
-        }
-        let elsewhere: Vec<ServiceKey> = self
-            .namespaces
-            .keys()
-            .filter(|namespace| namespace.as_str() != client_namespace)
-            .map(|namespace| key(namespace, service))
-            .filter(|key| self.service(key).is_some())
-            .collect();
-        if elsewhere.is_empty() {
-            HostMeaning::Missing
-        } else {
-            HostMeaning::ServiceElsewhere(elsewhere)
-        }
-    }
-
-    fn two_labels(&self, first: &str, second: &str, client_namespace: &str) -> HostMeaning {
-        // The search list asks `first.second.CLIENT-NAMESPACE.svc…` before `first.second.svc…`.
-        if self.is_headless(second, client_namespace) {
-            let meaning = self.headless(first, second, client_namespace);
-            if meaning != HostMeaning::Missing || !self.namespaces.contains_key(second) {
-                return meaning;
-            }
-        }
-        let other = key(second, first);
-        if self.service(&other).is_some() {
-            HostMeaning::Service(other)
-        } else if self.services_unread(second) {
-            HostMeaning::Unread(other)
-        } else if self.namespaces.contains_key(second) {
-            HostMeaning::Missing
-        } else {
-            HostMeaning::Outside
-        }
-    }
-
-    fn qualified(&self, service: &str, namespace: &str) -> HostMeaning {
-        let key = key(namespace, service);
-        if self.service(&key).is_some() {
-            HostMeaning::Service(key)
-        } else if self.services_unread(namespace) {
-            HostMeaning::Unread(key)
-        } else {
-            HostMeaning::Missing
-        }
-    }
-
-    fn headless(&self, hostname: &str, service: &str, namespace: &str) -> HostMeaning {
-        let key = key(namespace, service);
-        if self.service(&key).is_none() {
-            return if self.services_unread(namespace) {
-                HostMeaning::Unread(key)
-            } else {
-                HostMeaning::Missing
-            };
-        }
-        let by_slice = self
-            .slices_of(&key)
-            .into_iter()
-            .flat_map(|slice| &slice.endpoints)
-            .filter(|endpoint| endpoint.hostname == hostname)
-            .find_map(|endpoint| endpoint.target_ref.as_ref())
-            .map(|target| target.name.clone());
-        let pod = by_slice.or_else(|| {
-            let state = self.namespaces.get(namespace)?;
-            state
-                .pods
-                .iter()
-                .find(|pod| pod.spec.hostname == hostname && pod.spec.subdomain == service)
-                .map(|pod| pod.metadata.name.clone())
-        });
-        match pod {
-            Some(pod) if self.is_headless(service, namespace) => {
-                HostMeaning::HeadlessPod { service: key, pod }
-            }
-            _ => HostMeaning::Missing,
-        }
-    }
-
-    /// `10-244-1-7.NAMESPACE.pod…`
-    fn pod_record(&self, dashed: &str, namespace: &str) -> HostMeaning {
-        let address = dashed
-            .replace('-', ".")
-            .parse::<IpAddr>()
-            .or_else(|_| dashed.replace('-', ":").parse::<IpAddr>());
-        match address {
-            Ok(address) if !namespace.is_empty() => self.address_meaning(address),
-            _ => HostMeaning::Missing,
-        }
-    }
-
-    fn is_headless(&self, service: &str, namespace: &str) -> bool {
-        self.service(&key(namespace, service))
-            .is_some_and(|service| service.spec.cluster_ip == "None")
-    }
-
-    /// Whether the namespace is known to exist or named by someone, but its Services were refused.
-    fn services_unread(&self, namespace: &str) -> bool {
-        let resource = if namespace == self.namespace {
-            "services".to_owned()
-        } else {
-            format!("services@{namespace}")
-        };
-        self.observed.get(&resource) == Some(&Observed::Forbidden)
     }
 }
 
@@ -547,16 +330,19 @@ fn owner(metadata: &Metadata) -> Option<&OwnerReference> {
         .find(|owner| owner.controller && owner.kind != "Node")
 }
 
-fn find<'a>(state: &'a NamespaceState, kind: &str, name: &str) -> Option<&'a Workload> {
-    state
-        .workloads
-        .iter()
-        .find(|workload| workload.metadata.name == name && workload.kind.eq_ignore_ascii_case(kind))
+/// The items at these positions.
+fn at<'a, T>(items: &'a [T], positions: &[usize]) -> impl Iterator<Item = &'a T> {
+    positions.iter().filter_map(|position| items.get(*position))
 }
 
 /// A ReplicaSet or Job leads to its owner of any kind. What a person writes (a Deployment, say) is the workload even when an
 /// operator's object owns it: several of them would else melt into one.
-fn topmost(state: &NamespaceState, namespace: &str, workload: &Workload) -> WorkloadKey {
+fn topmost(
+    state: &NamespaceState,
+    keys: &Keys,
+    namespace: &str,
+    workload: &Workload,
+) -> WorkloadKey {
     let written = matches!(
         workload.kind.as_str(),
         "Deployment" | "StatefulSet" | "DaemonSet" | "CronJob"
@@ -574,61 +360,16 @@ fn topmost(state: &NamespaceState, namespace: &str, workload: &Workload) -> Work
     let Some(owner) = owner(&workload.metadata) else {
         return own();
     };
-    match find(state, &owner.kind, &owner.name) {
+    let parent = keys
+        .workload(&owner.kind, &owner.name)
+        .and_then(|position| state.workloads.get(position));
+    match parent {
         // A ReplicaSet or Job is never owned by another of them, so this is the top.
         Some(parent) => {
             WorkloadKey::new(namespace, parent.kind.to_lowercase(), &parent.metadata.name)
         }
         None => WorkloadKey::new(namespace, owner.kind.to_lowercase(), &owner.name),
     }
-}
-
-/// Every listed workload's topmost owner, so that thousands of Pods need one pass.
-struct Parents(BTreeMap<(String, String), WorkloadKey>);
-
-impl Parents {
-    fn of(state: &NamespaceState, namespace: &str) -> Self {
-        Self(
-            state
-                .workloads
-                .iter()
-                .map(|workload| {
-                    let key = (workload.kind.to_lowercase(), workload.metadata.name.clone());
-                    (key, topmost(state, namespace, workload))
-                })
-                .collect(),
-        )
-    }
-
-    fn workload_of(&self, namespace: &str, pod: &Pod) -> WorkloadKey {
-        let Some(owner) = owner(&pod.metadata) else {
-            return WorkloadKey::new(namespace, "pod", &pod.metadata.name);
-        };
-        let direct = (owner.kind.to_lowercase(), owner.name.clone());
-        match self.0.get(&direct) {
-            Some(key) => key.clone(),
-            None => WorkloadKey::new(namespace, direct.0, direct.1),
-        }
-    }
-}
-
-/// The objects that own the workload's Pods directly: itself, its ReplicaSets, its Jobs.
-fn direct_owners<'a>(
-    state: &'a NamespaceState,
-    key: &'a WorkloadKey,
-) -> BTreeSet<(String, &'a str)> {
-    state
-        .workloads
-        .iter()
-        .filter(|workload| topmost(state, &key.namespace, workload) == *key)
-        .map(|workload| {
-            (
-                workload.kind.to_lowercase(),
-                workload.metadata.name.as_str(),
-            )
-        })
-        .chain([(key.kind.clone(), key.name.as_str())])
-        .collect()
 }
 
 fn workload_template(workload: &Workload) -> Template<'_> {

@@ -275,6 +275,7 @@ fn a_pod_on_a_node_that_is_away_is_not_waited_for() {
         let condition = json!({"type": "Ready", "status": status, "lastTransitionTime": since, "message": "Kubelet stopped posting node status."});
         let node = json!({"metadata": {"name": "node-1"}, "status": {"conditions": [condition]}});
         snapshot.nodes = vec![serde_json::from_value(node).unwrap()];
+        snapshot.changed();
         let state = state_of(&snapshot, &key("deployment", "ap"));
         assert_eq!(word(&state), expected, "{status} since {since}: {state:?}");
     }
@@ -306,11 +307,13 @@ fn endpoints_may_lag_behind_a_ready_pod() {
     let services = json!([{"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"}}}]);
     let own = snapshot.namespaces.get_mut("shop").unwrap();
     own.services = serde_json::from_value(services).unwrap();
+    snapshot.changed();
     assert_eq!(state(&snapshot), "underway");
     let slices = json!([{"metadata": {"name": "db-a", "labels": {"kubernetes.io/service-name": "db"}}, "addressType": "IPv4",
         "endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "db-1-x"}}]}]);
     let own = snapshot.namespaces.get_mut("shop").unwrap();
     own.endpoint_slices = serde_json::from_value(slices).unwrap();
+    snapshot.changed();
     assert_eq!(state(&snapshot), "settled");
 }
 
@@ -440,6 +443,7 @@ fn an_old_revision_may_fail_while_a_new_one_comes() {
         own.workloads
             .push(serde_json::from_value(set(name, revision)).unwrap());
     }
+    snapshot.changed();
     assert_eq!(state(&snapshot), "underway");
 }
 

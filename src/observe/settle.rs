@@ -116,6 +116,7 @@ impl Waiting<'_> {
                 for state in snapshot.namespaces.values_mut() {
                     drop_own(state);
                 }
+                snapshot.changed();
                 // Whoever applies manifests right now adds Services and workloads.
                 scope = (self.scope)(&snapshot);
             }

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::index::Index;
 use super::kinds::{
     ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Namespace, NetworkPolicy, Node,
     Pod, Service, VolumeClaim, Workload,
@@ -45,6 +46,9 @@ pub struct Snapshot {
     pub other_policies: Vec<OtherPolicy>,
     /// How waiting for the rollouts ended.
     pub settle: Settle,
+    /// The objects by key; derived.
+    #[serde(skip)]
+    pub index: Index,
 }
 
 /// A served policy kind beyond NetworkPolicy.

@@ -296,19 +296,12 @@ fn some_node_has(snapshot: &Snapshot, selector: &Labels) -> bool {
 /// Nodes that can take a probe, best first: `preferred` ones, those where Pods of the run's namespace live, then all others without
 /// taints. Those that could not be read are known by their Pods.
 pub(super) fn fallbacks(snapshot: &Snapshot, preferred: &[&str], but: Option<&str>) -> Vec<String> {
-    let lived_in = snapshot
-        .namespaces
-        .values()
-        .flat_map(|state| &state.pods)
-        .map(|pod| pod.spec.node_name.as_str())
-        .filter(|node| !node.is_empty());
     let open = snapshot
         .nodes
         .iter()
         .filter(|node| !node.spec.unschedulable && node.spec.taints.is_empty())
         .map(|node| node.metadata.name.as_str());
-    let mut lived_in: Vec<&str> = lived_in.collect();
-    lived_in.sort_unstable();
+    let lived_in = snapshot.nodes_with_pods();
     let mut nodes: Vec<String> = Vec::new();
     for node in preferred.iter().copied().chain(lived_in).chain(open) {
         if Some(node) != but && is_usable(snapshot, node) && !nodes.iter().any(|seen| seen == node)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use super::peer::{Peer, transport};
-use crate::observe::kinds::{PodSpec, Service, ServicePort, service_selects};
+use crate::observe::kinds::{PodSpec, Service, ServicePort};
 use crate::observe::{EndpointView, HostMeaning, ServiceKey, Snapshot, WorkloadKey};
 
 /// An ExternalName may lead to another; more hops than this are a loop.
@@ -207,13 +207,10 @@ impl Route {
         };
         let behind = service_port(service, port, transport);
         snapshot
-            .workloads(&key.namespace)
-            .iter()
+            .workloads_selected(&key.namespace, &service.spec.selector)
+            .into_iter()
             .filter_map(|workload| {
                 let template = snapshot.template(workload)?;
-                if !service_selects(&service.spec.selector, template.labels) {
-                    return None;
-                }
                 let target = if self.headless {
                     port
                 } else {

@@ -12,7 +12,7 @@ use crate::diagnose::troubles::{ProbeKind, port_number, probe_of};
 use crate::diagnose::walk::Walk;
 use crate::diagnose::{Context, fixes, target, workloads};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
-use crate::observe::kinds::{Pod, service_selects};
+use crate::observe::kinds::Pod;
 use crate::observe::{EndpointView, is_live, is_ready};
 use crate::probe::wire::StepError;
 
@@ -20,13 +20,9 @@ use crate::probe::wire::StepError;
 fn selected<'a>(context: &Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'a Pod> {
     context
         .snapshot
-        .namespaces
-        .get(&usage.key.namespace)
+        .pods_selected(&usage.key.namespace, &usage.service.spec.selector)
         .into_iter()
-        .flat_map(|state| &state.pods)
-        .filter(|pod| {
-            is_live(pod) && service_selects(&usage.service.spec.selector, &pod.metadata.labels)
-        })
+        .filter(|pod| is_live(pod))
         .collect()
 }
 

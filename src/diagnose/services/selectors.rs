@@ -11,7 +11,7 @@ use crate::diagnose::walk::EndpointWalk;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::WorkloadKey;
-use crate::observe::kinds::{Labels, service_selects};
+use crate::observe::kinds::Labels;
 use crate::policy;
 use crate::probe::wire::{StepError, StepName};
 
@@ -41,13 +41,9 @@ fn judge(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let behind = subjects_behind(context, &usage.key, service);
     let pods_behind = context
         .snapshot
-        .namespaces
-        .get(&usage.key.namespace)
-        .is_some_and(|state| {
-            state.pods.iter().any(|pod| {
-                crate::observe::is_live(pod) && service_selects(selector, &pod.metadata.labels)
-            })
-        });
+        .pods_selected(&usage.key.namespace, selector)
+        .into_iter()
+        .any(crate::observe::is_live);
     let wanted = wanted(context, usage);
     if behind.is_empty() && !pods_behind {
         // Nothing runs the tier: that is the fault, and the selector may be right.

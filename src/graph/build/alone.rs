@@ -7,7 +7,6 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::graph::deployed::{self, Source};
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
-use crate::observe::kinds::service_selects;
 use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey, is_live};
 
 use super::{merge, tiers};
@@ -75,12 +74,17 @@ fn workloads(snapshot: &Snapshot, config: &Config) -> Vec<WorkloadKey> {
         .flat_map(|namespace| snapshot.workloads(namespace))
         .filter(|key| !is_leftover(key, snapshot))
         .collect();
-    let own: Vec<WorkloadKey> = found.iter().cloned().collect();
-    for key in own {
-        for host in hosts(&key, snapshot) {
-            let behind = behind(&host, &key.namespace, snapshot, 0);
-            found.extend(behind.into_iter().filter(|key| !is_leftover(key, snapshot)));
-        }
+    // Many workloads name the same host.
+    let hosts: BTreeSet<(String, String)> = found
+        .iter()
+        .flat_map(|key| {
+            let hosts = hosts(key, snapshot).into_iter();
+            hosts.map(|host| (key.namespace.clone(), host))
+        })
+        .collect();
+    for (namespace, host) in hosts {
+        let behind = behind(&host, &namespace, snapshot, 0);
+        found.extend(behind.into_iter().filter(|key| !is_leftover(key, snapshot)));
     }
     found.into_iter().collect()
 }
@@ -132,13 +136,11 @@ fn behind(host: &str, namespace: &str, snapshot: &Snapshot, depth: u8) -> Vec<Wo
             .map(|pod| snapshot.workload_of(pod))
             .collect();
     }
-    let all = snapshot.workloads(&key.namespace).into_iter();
-    all.filter(|workload| {
-        snapshot
-            .template(workload)
-            .is_some_and(|pods| service_selects(&service.spec.selector, pods.labels))
-    })
-    .collect()
+    snapshot
+        .workloads_selected(&key.namespace, &service.spec.selector)
+        .into_iter()
+        .cloned()
+        .collect()
 }
 
 /// The hosts in a workload's variables.
@@ -167,16 +169,19 @@ fn names(keys: &[WorkloadKey], own: &str) -> Vec<String> {
             format!("{}@{}", key.name, key.namespace)
         }
     };
-    let count = |wanted: &str, of: &dyn Fn(&WorkloadKey) -> String| {
-        keys.iter().filter(|key| of(key) == wanted).count()
-    };
+    let mut short_names: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut long_names: BTreeMap<String, usize> = BTreeMap::new();
+    for key in keys {
+        *short_names.entry(&key.name).or_default() += 1;
+        *long_names.entry(long(key)).or_default() += 1;
+    }
     keys.iter()
         .map(|key| {
-            if count(&key.name, &|key| key.name.clone()) == 1 {
+            if short_names.get(key.name.as_str()) == Some(&1) {
                 return key.name.clone();
             }
             let name = long(key);
-            if count(&name, &long) == 1 {
+            if long_names.get(&name) == Some(&1) {
                 return name;
             }
             format!("{}/{name}", key.kind)

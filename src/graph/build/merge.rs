@@ -7,9 +7,10 @@ mod pair;
 mod silent;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::compose::{ComposeFile, Service};
+use crate::compose::ComposeFile;
 use crate::graph::infer::{NameTable, TierFacts};
 use crate::graph::{Edge, Note, Outside, Tier, TierGraph};
 use crate::observe::Snapshot;
@@ -42,6 +43,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     let mut edges = Vec::new();
     let mut outside = Vec::new();
     let mut notes = Vec::new();
+    let mut shared: BTreeMap<&str, Arc<NameTable>> = BTreeMap::new();
     for (name, drafts) in by_tier {
         let service = sources.compose.and_then(|file| file.services.get(name));
         let variables: BTreeSet<String> = service
@@ -55,7 +57,14 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
         let namespace = workloads
             .first()
             .map_or(&sources.snapshot.namespace, |key| &key.namespace);
-        let names = names(&graph.tiers, service, sources, namespace);
+        let shared = shared
+            .entry(namespace)
+            .or_insert_with(|| Arc::new(shared_names(&graph.tiers, namespace)));
+        let names = match (sources.compose, service) {
+            (Some(file), Some(service)) => NameTable::of_client(file, service),
+            _ => NameTable::default(),
+        };
+        let names = names.before(Arc::clone(shared));
         let deployed = mentions::of_tier(
             workloads,
             &variables,
@@ -85,17 +94,9 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     graph.notes.extend(notes);
 }
 
-/// The names by which a client in `namespace` may call a tier: compose's, and those of Kubernetes.
-fn names(
-    tiers: &BTreeMap<String, Tier>,
-    service: Option<&Service>,
-    sources: &Sources,
-    namespace: &str,
-) -> NameTable {
-    let mut names = match (sources.compose, service) {
-        (Some(file), Some(service)) => NameTable::of_client(file, service),
-        _ => NameTable::default(),
-    };
+/// The names by which every client in `namespace` may call a tier, beside those that compose gives to the one client.
+fn shared_names(tiers: &BTreeMap<String, Tier>, namespace: &str) -> NameTable {
+    let mut names = NameTable::default();
     for tier in tiers.values() {
         names.insert(&tier.name, &tier.name);
         names.insert(&normal(&tier.name), &tier.name);

@@ -24,6 +24,8 @@ pub(super) struct Resolver<'a> {
     snapshot: &'a Snapshot,
     by_name: BTreeMap<String, String>,
     by_workload: BTreeMap<WorkloadKey, String>,
+    /// What the user named that is no topmost owner: a ReplicaSet, one Pod of several.
+    below: Vec<WorkloadKey>,
 }
 
 impl<'a> Resolver<'a> {
@@ -40,7 +42,7 @@ impl<'a> Resolver<'a> {
                     .or_insert_with(|| tier.name.clone());
             }
         }
-        let by_workload = tiers
+        let by_workload: BTreeMap<WorkloadKey, String> = tiers
             .values()
             .flat_map(|tier| {
                 tier.workloads
@@ -51,6 +53,11 @@ impl<'a> Resolver<'a> {
         Self {
             snapshot,
             by_name,
+            below: by_workload
+                .keys()
+                .filter(|key| !snapshot.is_workload(key))
+                .cloned()
+                .collect(),
             by_workload,
         }
     }
@@ -124,16 +131,17 @@ impl<'a> Resolver<'a> {
             }
             return named().map_or_else(stranger, Leads::Tier);
         }
-        let mut behind: Vec<&String> = self
-            .by_workload
-            .iter()
-            .filter(|(workload, _)| workload.namespace == key.namespace)
-            .filter(|(workload, _)| {
-                self.snapshot
-                    .template(workload)
-                    .is_some_and(|pods| service_selects(&service.spec.selector, pods.labels))
-            })
-            .map(|(_, tier)| tier)
+        let selector = &service.spec.selector;
+        let selected = self.snapshot.workloads_selected(&key.namespace, selector);
+        let below = self.below.iter().filter(|workload| {
+            let template = self.snapshot.template(workload);
+            workload.namespace == key.namespace
+                && template.is_some_and(|pods| service_selects(selector, pods.labels))
+        });
+        let mut behind: Vec<&String> = selected
+            .into_iter()
+            .chain(below)
+            .filter_map(|workload| self.by_workload.get(workload))
             .collect();
         behind.sort();
         behind.dedup();

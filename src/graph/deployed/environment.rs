@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Maps;
 use crate::address;
 use crate::observe::kinds::{Container, EnvVar, Pod, Service};
 use crate::observe::service_link;
@@ -46,8 +47,8 @@ pub(in crate::graph) struct Environment {
 /// What the kubelet knows beside the container's own specification.
 #[derive(Clone, Copy)]
 pub(super) struct Ambient<'a> {
-    /// By name, the data of the namespace's ConfigMaps.
-    pub(super) maps: &'a BTreeMap<&'a str, &'a BTreeMap<String, String>>,
+    /// The namespace's ConfigMaps.
+    pub(super) maps: Maps<'a>,
     /// The Services whose variables the Pod gets: none with `enableServiceLinks: false`.
     pub(super) services: &'a [Service],
     /// A Pod of the workload, for its fields.
@@ -77,7 +78,7 @@ impl Environment {
             if let Some(reference) = &from.config_map_ref {
                 match ambient.maps.get(reference.name.as_str()) {
                     Some(data) => {
-                        for (key, value) in *data {
+                        for (key, value) in data {
                             let source = Source::ConfigMap {
                                 name: reference.name.clone(),
                             };

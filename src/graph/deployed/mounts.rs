@@ -1,18 +1,13 @@
 //! Text files that a container sees from ConfigMaps. Pure.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
+use super::Maps;
 use crate::compose::MountedFile;
 use crate::observe::kinds::{ConfigMapVolume, Container, KeyToPath, Volume, VolumeMount};
 
 /// The files of a container's ConfigMap mounts, sorted by path.
-pub(super) fn files(
-    container: &Container,
-    volumes: &[Volume],
-    maps: &BTreeMap<&str, &BTreeMap<String, String>>,
-) -> Vec<MountedFile> {
+pub(super) fn files(container: &Container, volumes: &[Volume], maps: Maps<'_>) -> Vec<MountedFile> {
     let mut files: Vec<MountedFile> = container
         .volume_mounts
         .iter()
@@ -70,12 +65,8 @@ fn sources(volume: &Volume) -> Vec<ConfigMapVolume> {
         .collect()
 }
 
-fn of_source(
-    source: &ConfigMapVolume,
-    mount: &VolumeMount,
-    maps: &BTreeMap<&str, &BTreeMap<String, String>>,
-) -> Vec<MountedFile> {
-    let Some(data) = maps.get(source.name.as_str()) else {
+fn of_source(source: &ConfigMapVolume, mount: &VolumeMount, maps: Maps<'_>) -> Vec<MountedFile> {
+    let Some(data) = maps.get(&source.name) else {
         return Vec::new();
     };
     let paths: Vec<(&str, &str)> = if source.items.is_empty() {

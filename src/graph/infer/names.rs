@@ -1,6 +1,7 @@
 //! Which names a client may dial, and which tier stands behind each. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::compose::{ComposeFile, NetworkMode, Service};
 
@@ -11,6 +12,8 @@ pub struct NameTable {
     folded: BTreeMap<String, String>,
     /// Names that lead elsewhere although a tier is called like that (`extra_hosts`).
     pinned: BTreeSet<String>,
+    /// Names that many clients share; those of this table go before them.
+    shared: Option<Arc<NameTable>>,
 }
 
 impl NameTable {
@@ -22,6 +25,15 @@ impl NameTable {
         self.folded
             .entry(name.to_ascii_lowercase())
             .or_insert_with(|| tier.to_owned());
+    }
+
+    /// Adds names that many clients share; those of this table go before them.
+    #[must_use]
+    pub fn before(self, shared: Arc<Self>) -> Self {
+        Self {
+            shared: Some(shared),
+            ..self
+        }
     }
 
     /// Lets `name` lead nowhere that is a tier.
@@ -37,9 +49,12 @@ impl NameTable {
         if self.pinned.contains(&folded) {
             return None;
         }
+        let shared = self.shared.as_deref();
         self.exact
             .get(host)
+            .or_else(|| shared?.exact.get(host))
             .or_else(|| self.folded.get(&folded))
+            .or_else(|| shared?.folded.get(&folded))
             .map(String::as_str)
     }
 
@@ -53,9 +68,13 @@ impl NameTable {
     #[must_use]
     pub fn by_words(&self, words: &[String]) -> Option<(&str, &str)> {
         let wanted = words.concat();
+        let shared = self.shared.iter().flat_map(|shared| &shared.exact);
+        // Of equal names the one of this table is first.
         self.exact
             .iter()
-            .find(|(name, _)| crate::address::words(name).concat() == wanted)
+            .chain(shared)
+            .filter(|(name, _)| crate::address::words(name).concat() == wanted)
+            .min_by_key(|(name, _)| *name)
             .map(|(name, tier)| (name.as_str(), tier.as_str()))
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::Observed;
 use super::*;
 
 fn state(value: Value) -> NamespaceState {
