@@ -176,6 +176,9 @@ pub struct VerifyArgs {
     /// Report tiers that reach each other although they share no compose network
     #[arg(long)]
     pub check_isolation: bool,
+    /// Read and quote no log of a container
+    #[arg(long)]
+    pub no_logs: bool,
 }
 
 impl Default for VerifyArgs {
@@ -189,6 +192,7 @@ impl Default for VerifyArgs {
             deadline: None,
             output: OutputArgs::default(),
             check_isolation: false,
+            no_logs: false,
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod policy;
 pub mod probe;
 pub mod protocol;
+pub mod redact;
 pub mod report;
 mod spelling;
 pub mod verdict;

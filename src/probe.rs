@@ -227,6 +227,9 @@ fn scrubber(
     environment: &BTreeMap<String, String>,
 ) -> Scrubber {
     let mut scrubber = Scrubber::default();
+    let hosts = spec.edges.iter().map(|task| task.host.clone());
+    let names = spec.names.iter().map(|task| task.name.clone());
+    scrubber.show(hosts.chain(names));
     for (task, target) in spec.edges.iter().zip(targets) {
         if let Some(reference) = &task.login {
             login::hide(reference, &target.login, environment, &mut scrubber);

@@ -83,6 +83,8 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
         let options = ObserveOptions {
             namespace,
             also: input.config.namespaces.iter().cloned().collect(),
+            // A graph quotes nothing.
+            no_logs: true,
         };
         Box::pin(observe::observe(&api, &options))
             .await

@@ -369,6 +369,7 @@ impl Run<'_> {
         ObserveOptions {
             namespace,
             also: self.input.config.namespaces.iter().cloned().collect(),
+            no_logs: self.args.no_logs,
         }
     }
 

@@ -13,6 +13,7 @@ use super::troubles::{
 use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::{Container, Pod};
+use crate::redact::Redactor;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[missing, cannot_run, target_differs, too_impatient];
@@ -348,7 +349,7 @@ fn shell_fix(subject: &Subject<'_>, index: usize, container: &Container, kind: P
         .filter(|probe| command_is_one_string(probe))
         .and_then(|probe| probe.exec.as_ref())
         .and_then(|exec| exec.command.first())
-        .filter(|line| super::words::quote(line) == **line);
+        .filter(|line| Redactor::default().passes(line));
     let command = line.zip(containers_path(subject)).map(|(line, path)| {
         let words: Vec<Value> = ["sh", "-c", line].iter().map(|word| json!(word)).collect();
         fixes::patch(

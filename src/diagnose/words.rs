@@ -1,22 +1,9 @@
-//! The cluster's own words as evidence: one line, of bearable length, without secrets. Pure.
+//! The cluster's own words, redacted where they came in, as evidence: one line, of bearable length. Pure.
 
 /// Longer texts are cut: the first words of an event say what happened.
 const LIMIT: usize = 320;
 
-/// Words that name a secret, where `=` or `:` follows.
-const SECRET_WORDS: [&str; 8] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-];
-
-/// A text of the cluster as one line of evidence: control characters and runs of blanks become one blank, the login part of
-/// URLs and what follows a word such as `password=` is left out.
+/// A text of the cluster as one line of evidence: control characters and runs of blanks become one blank.
 #[must_use]
 pub(super) fn quote(text: &str) -> String {
     let mut line = String::new();
@@ -27,7 +14,7 @@ pub(super) fn quote(text: &str) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(&without_secret(word));
+        line.push_str(word);
         if line.len() > LIMIT {
             let cut = line.floor_char_boundary(LIMIT);
             line.truncate(cut);
@@ -52,34 +39,6 @@ pub(super) fn last_lines(log: &str, count: usize) -> Vec<String> {
     lines
 }
 
-fn without_secret(word: &str) -> String {
-    if let Some((scheme, rest)) = word.split_once("://")
-        && let Some((_, host)) = rest.rsplit_once('@')
-    {
-        return format!("{scheme}://***@{host}");
-    }
-    let lower = word.to_ascii_lowercase();
-    for secret in SECRET_WORDS {
-        if let Some(start) = lower.find(secret)
-            && let Some(separator) = lower[start..].find(['=', ':'])
-            && start + separator + 1 < word.len()
-        {
-            return format!("{}***", &word[..=start + separator]);
-        }
-    }
-    // `mysql -ps3cret`: the kubelet quotes the whole command of an exec probe that it cannot run.
-    let bare = word.trim_start_matches(['"', '\'', '[', '(', '\\']);
-    if let Some(value) = bare.strip_prefix("-p")
-        && !value.is_empty()
-        && !value.starts_with(|letter: char| letter.is_ascii_digit())
-        && !["ort", "rotocol", "ath", "ipe", "ing"].contains(&value)
-        && bare.len() == bare.trim_end_matches('-').len()
-    {
-        return word.replace(value, "***");
-    }
-    word.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,19 +58,6 @@ mod tests {
                 "Get \"http://10.244.1.5:2001/live\": dial tcp 10.244.1.5:2001: connect: connection refused"
             ),
             "Get \"http://10.244.1.5:2001/live\": dial tcp 10.244.1.5:2001: connect: connection refused"
-        );
-    }
-
-    #[test]
-    fn secrets_are_left_out() {
-        assert_eq!(
-            quote("redis://app:kvspw@KVS:6379/0"),
-            "redis://***@KVS:6379/0"
-        );
-        assert_eq!(quote("DB_PASSWORD=s3cret x"), "DB_PASSWORD=*** x");
-        assert_eq!(
-            quote("exec: \"mysqladmin ping -ps3cret\": executable file not found"),
-            "exec: \"mysqladmin ping -p*** executable file not found"
         );
     }
 

@@ -4,6 +4,7 @@ use crate::finding::{Code, ObjectRef};
 use crate::observe::kinds::{ContainerStatus, Event, Pod};
 use crate::observe::{CallError, Denied, grant};
 use crate::plan::ProbeFailure;
+use crate::redact::Redactor;
 
 use super::records::Log;
 use super::remove::JobName;
@@ -43,11 +44,15 @@ pub(super) fn failure(
     message: impl Into<String>,
     evidence: Vec<String>,
 ) -> ProbeFailure {
+    let redactor = Redactor::knowing([job.name.clone(), job.namespace.clone()]);
     ProbeFailure {
         code,
         object: ObjectRef::new("job", job.name.clone(), job.namespace.clone()),
         message: message.into(),
-        evidence,
+        evidence: evidence
+            .into_iter()
+            .map(|line| redactor.text(&line))
+            .collect(),
     }
 }
 

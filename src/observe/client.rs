@@ -18,7 +18,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::connect::credential_error;
 use super::error::CallError;
+use crate::redact::Redactor;
 
 /// Items of one page of a list.
 const PAGE: usize = 500;
@@ -386,7 +388,7 @@ fn call_error(error: kube::Error) -> CallError {
         kube::Error::Api(status) => CallError::Status {
             status: status.code,
             reason: status.reason.clone(),
-            message: status.message.clone(),
+            message: Redactor::default().text(&status.message),
         },
         other => CallError::Transport(chain(&other)),
     }
@@ -407,7 +409,7 @@ fn status_error(status: u16, body: &[u8]) -> CallError {
     CallError::Status {
         status,
         reason: parsed.reason,
-        message: parsed.message,
+        message: Redactor::default().text(&parsed.message),
     }
 }
 
@@ -416,6 +418,9 @@ fn chain(error: &kube::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next: Option<&dyn std::error::Error> = error.source();
     while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref::<kube::client::AuthError>() {
+            return credential_error(error, None);
+        }
         let text = cause.to_string();
         match parts.last() {
             Some(last) if last.contains(&text) => {}

@@ -12,6 +12,7 @@ use super::crash_logs::crash_logs;
 use super::error::{CallError, Denied, ObserveError};
 use super::kinds::{Event, Metadata, Namespace, Node, Pod, Service, Workload};
 use super::other_policies::other_policies;
+use super::redacted::redact;
 use super::references::{dns_services, referenced};
 use super::resources::{
     CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, NAMESPACES,
@@ -34,6 +35,8 @@ pub struct ObserveOptions {
     pub namespace: String,
     /// Further namespaces that are known to matter (the user's word).
     pub also: BTreeSet<String>,
+    /// Whether nothing that containers printed is kept.
+    pub no_logs: bool,
 }
 
 /// What became of each resource that was asked for.
@@ -135,7 +138,11 @@ fn failure(api: &Api, resource: &Resource, namespace: &str, error: CallError) ->
 /// # Errors
 /// Where the namespace is not there, or what the run cannot do without cannot be read.
 pub async fn observe(api: &Api, options: &ObserveOptions) -> Result<Snapshot, ObserveError> {
-    let ObserveOptions { namespace, also } = options;
+    let ObserveOptions {
+        namespace,
+        also,
+        no_logs,
+    } = options;
     let object_path = format!("{}/{}", NAMESPACES.path(None), encode(namespace));
     let (own, object, cluster, other_policies) = tokio::join!(
         Box::pin(namespace_state(api, namespace, true)),
@@ -179,12 +186,14 @@ pub async fn observe(api: &Api, options: &ObserveOptions) -> Result<Snapshot, Ob
     }
     Box::pin(further_namespaces(api, &mut snapshot, also)).await;
     Box::pin(cluster_dns(api, &mut snapshot)).await;
-    let logs = crash_logs(api, &snapshot).await;
-    for (namespace, lines) in logs {
-        if let Some(state) = snapshot.namespaces.get_mut(&namespace) {
-            state.crash_logs.extend(lines);
+    if !no_logs {
+        for (namespace, lines) in crash_logs(api, &snapshot).await {
+            if let Some(state) = snapshot.namespaces.get_mut(&namespace) {
+                state.crash_logs.extend(lines);
+            }
         }
     }
+    redact(&mut snapshot, !no_logs);
     Ok(snapshot)
 }
 

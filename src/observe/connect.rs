@@ -1,14 +1,17 @@
 //! Kubeconfig file, environment or in-cluster service account → [`Api`] of a server that answers. IO.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Method;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::client::AuthError;
+use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 use super::client::Api;
 use super::error::{CallError, ObserveError};
+use crate::redact::Redactor;
 
 /// Time for the connection (TCP and TLS).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,6 +19,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_ANSWER: Duration = Duration::from_secs(6);
 /// Time for a credential plugin of the kubeconfig.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Lines of a credential plugin's standard error that are quoted.
+const PLUGIN_LINES: usize = 3;
+/// Characters of them.
+const PLUGIN_TEXT: usize = 400;
 
 /// Which cluster to talk to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -165,6 +172,7 @@ async fn client(config: Config, server: &str) -> Result<kube::Client, ObserveErr
         server: server.to_owned(),
         what,
     };
+    let (config, program) = plugin(config);
     let handle = tokio::runtime::Handle::current();
     let built = tokio::task::spawn_blocking(move || {
         let _runtime = handle.enter();
@@ -172,14 +180,90 @@ async fn client(config: Config, server: &str) -> Result<kube::Client, ObserveErr
     });
     match tokio::time::timeout(PLUGIN_TIMEOUT, built).await {
         Ok(Ok(Ok(client))) => Ok(client),
+        Ok(Ok(Err(kube::Error::Auth(error)))) => {
+            Err(unreachable(credential_error(&error, program.as_deref())))
+        }
         Ok(Ok(Err(error))) => Err(unreachable(format!(
             "the kubeconfig's credentials could not be used: {error}"
         ))),
         Ok(Err(error)) => Err(unreachable(error.to_string())),
         Err(_) => Err(unreachable(format!(
-            "the kubeconfig's credential plugin did not end within {} s",
+            "{} did not end within {} s",
+            named(program.as_deref()),
             PLUGIN_TIMEOUT.as_secs()
         ))),
+    }
+}
+
+/// The credential plugin of the kubeconfig by its program's name. What it writes to standard error is kept where no one is there to
+/// read it.
+fn plugin(mut config: Config) -> (Config, Option<String>) {
+    let Some(exec) = &mut config.auth_info.exec else {
+        return (config, None);
+    };
+    if !std::io::stdin().is_terminal() && exec.interactive_mode != Some(ExecInteractiveMode::Always)
+    {
+        exec.interactive_mode = Some(ExecInteractiveMode::Never);
+    }
+    let program = exec.command.as_deref().and_then(|command| {
+        let name = Path::new(command).file_name()?;
+        Some(Redactor::default().text(&name.to_string_lossy()))
+    });
+    (config, program)
+}
+
+fn named(program: Option<&str>) -> String {
+    match program {
+        Some(program) => format!("the kubeconfig's credential plugin {program}"),
+        None => "the kubeconfig's credential plugin".to_owned(),
+    }
+}
+
+/// Why there are no credentials, without what the plugin is called with, what it was to print, and the secrets in what it says.
+pub(super) fn credential_error(error: &AuthError, program: Option<&str>) -> String {
+    let plugin = named(program);
+    match error {
+        AuthError::AuthExecStart(cause) if cause.kind() == std::io::ErrorKind::NotFound => format!(
+            "{plugin} is not installed: no such program is on the PATH; install it, or choose another --context"
+        ),
+        AuthError::AuthExecStart(cause) => format!("{plugin} cannot be started: {cause}"),
+        AuthError::AuthExecRun { out, .. } => {
+            let said = Redactor::default().text(&String::from_utf8_lossy(&out.stderr));
+            let lines: Vec<&str> = said
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect();
+            let end = lines[lines.len().saturating_sub(PLUGIN_LINES)..].join(" / ");
+            let end: String = end.chars().take(PLUGIN_TEXT).collect();
+            let said = if end.is_empty() {
+                "it wrote nothing to standard error".to_owned()
+            } else {
+                format!("it said: {end}")
+            };
+            format!(
+                "{plugin} failed ({}); {said}; log in again or choose another --context",
+                out.status
+            )
+        }
+        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
+            format!("{plugin} printed no credentials in the format ExecCredential")
+        }
+        AuthError::ReadTokenFile(cause, path) => {
+            format!(
+                "failed to read the kubeconfig's token file {}: {cause}",
+                path.display()
+            )
+        }
+        AuthError::InvalidBasicAuth(_) | AuthError::InvalidBearerToken(_) => {
+            "the kubeconfig's user, password or token has characters that HTTP does not take"
+                .to_owned()
+        }
+        AuthError::MissingCommand => "the kubeconfig's credential plugin has no command".to_owned(),
+        other => format!(
+            "the kubeconfig's credentials could not be used: {}",
+            Redactor::default().text(&other.to_string())
+        ),
     }
 }
 
@@ -332,6 +416,51 @@ mod tests {
             let error = result.err().unwrap();
             assert_eq!(error.code(), None);
             assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    async fn with_plugin(exec: &str) -> String {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(
+            file,
+            "apiVersion: v1\nkind: Config\ncurrent-context: ci\ncontexts: [{{name: ci, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: \"http://127.0.0.1:1\"}}}}]\nusers: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, {exec}}}}}}}]\n"
+        )
+        .unwrap();
+        try_connect(file.path(), None)
+            .await
+            .err()
+            .unwrap()
+            .to_string()
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_fails_is_named_without_its_secrets() {
+        let secrets = "env: [{name: AWS_SECRET_ACCESS_KEY, value: ENVCANARY3}]";
+        let fails = with_plugin(&format!(
+            "command: /bin/sh, args: [-c, 'echo STDOUTCANARY2; echo the session has expired, token STDERRCANARY5 >&2; exit 3', ARGCANARY4], {secrets}"
+        ))
+        .await;
+        assert!(
+            fails.contains(
+                "plugin sh failed (exit status: 3); it said: the session has expired, token ***"
+            ),
+            "{fails}"
+        );
+        let malformed = with_plugin(&format!(
+            "command: /bin/sh, args: [-c, 'echo not json STDOUTCANARY2'], {secrets}"
+        ))
+        .await;
+        assert!(
+            malformed.contains("plugin sh printed no credentials"),
+            "{malformed}"
+        );
+        let missing = with_plugin(&format!("command: no-such-plugin, {secrets}")).await;
+        assert!(
+            missing.contains("plugin no-such-plugin is not installed"),
+            "{missing}"
+        );
+        for text in [fails, malformed, missing] {
+            assert!(!text.contains("CANARY"), "{text}");
         }
     }
 

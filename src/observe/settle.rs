@@ -15,6 +15,7 @@ use super::error::ObserveError;
 use super::follow::{Change, follow};
 use super::judge::{Scope, judge};
 use super::kinds::{EndpointSlice, Event, Metadata, Pod, Service, Workload};
+use super::redacted::redact_settle;
 use super::resources::{
     DAEMON_SETS, DEPLOYMENTS, ENDPOINT_SLICES, EVENTS, JOBS, PODS, REPLICA_SETS, Resource,
     SERVICES, STATEFUL_SETS,
@@ -48,12 +49,13 @@ pub async fn settle(
         scope,
         tell,
     };
-    let settle = waiting.settle(&first).await;
+    let mut settle = waiting.settle(&first).await;
     let mut snapshot = if settle.waited_ms > 0 {
         Box::pin(observe(api, options)).await?
     } else {
         first
     };
+    redact_settle(&mut settle, &snapshot.redactor());
     snapshot.settle = settle;
     Ok(snapshot)
 }

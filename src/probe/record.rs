@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use crate::probe::wire::{Record, Step};
+use crate::redact::Redactor;
 
 /// How long a text of a peer may be.
 const TEXT: usize = 600;
@@ -16,6 +17,7 @@ pub(crate) struct Scrubber {
     secrets: Vec<(String, String)>,
     users: BTreeSet<String>,
     hosts: Vec<(String, String)>,
+    words: Redactor,
 }
 
 impl Scrubber {
@@ -28,6 +30,11 @@ impl Scrubber {
             self.secrets
                 .sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
         }
+    }
+
+    /// Lets these names pass wherever a peer's message has them as a word.
+    pub(crate) fn show(&mut self, names: impl IntoIterator<Item = String>) {
+        self.words = Redactor::knowing(names);
     }
 
     /// Never lets this host name pass where it stands as a name of its own.
@@ -87,7 +94,8 @@ impl Scrubber {
 
     fn step(&self, mut step: Step) -> Step {
         step.target = self.clean(&step.target, TEXT);
-        step.detail = self.clean(&step.detail, TEXT);
+        // What a peer says may hold what it knows and we do not.
+        step.detail = self.clean(&self.words.text(&self.clean(&step.detail, FACT)), TEXT);
         step.facts = step
             .facts
             .into_iter()

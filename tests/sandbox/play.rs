@@ -120,6 +120,8 @@ impl Stage {
             .args(arguments)
             // Neither this machine's own cluster nor its own settings have a say.
             .env_clear()
+            // Heard with `-vv` alone: even then no library may tell what it sees.
+            .env("RUST_LOG", "trace")
             .current_dir(self.output.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
