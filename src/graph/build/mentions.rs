@@ -26,8 +26,6 @@ pub(super) struct Mention {
     pub(super) explicit: bool,
     /// Whether it is a port that only may belong to the host: it counts if the target listens there.
     pub(super) further: bool,
-    /// HTTP: the path of the client's own URL.
-    pub(super) path: Option<String>,
     /// TLS as the client wants it.
     pub(super) tls: Option<TlsMode>,
     /// The variable in which the host stands.
@@ -180,7 +178,6 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         by_scheme: target.by_scheme,
         explicit: target.shape != Shape::Host,
         further: false,
-        path: target.path.clone(),
         tls: target.tls,
         variable: Some(host_variable.clone()),
         login: login.clone(),
@@ -217,7 +214,6 @@ fn of_scan(raw: RawEdge, container: &DeployedContainer, key: &WorkloadKey) -> Me
         by_scheme: raw.by_scheme,
         explicit: raw.by_scheme || raw.port.is_some(),
         further: false,
-        path: raw.path,
         tls: raw.tls,
         variable,
         login: raw.login,

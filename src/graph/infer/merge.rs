@@ -25,8 +25,6 @@ pub(super) struct Draft {
     pub confidence: Confidence,
     pub variable: Option<String>,
     pub login: Option<LoginReference>,
-    /// Path and where it comes from.
-    pub path: Option<(String, String)>,
     pub tls: Option<TlsMode>,
     pub external: bool,
     pub optional: bool,
@@ -54,7 +52,6 @@ impl Draft {
             confidence: Confidence::Declared,
             variable: None,
             login: None,
-            path: None,
             tls: None,
             external: false,
             optional: false,
@@ -103,7 +100,6 @@ impl Drafts {
             guessed: first.guessed && second.guessed,
             variable: first.variable.or(second.variable),
             login: first.login.or(second.login),
-            path: first.path.or(second.path),
             tls: first.tls.or(second.tls),
             optional: first.optional && second.optional,
             ..first
@@ -206,7 +202,7 @@ impl Drafts {
 fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
     let web = matches!(draft.protocol, Protocol::Http | Protocol::Https);
     let health = health(&draft.to).filter(|health| health.port == draft.port);
-    let http = web.then(|| question(draft.path, health)).flatten();
+    let http = health.filter(|_| web).map(question);
     Edge {
         replica: is_replica(&draft.to) || is_replica(&draft.host),
         origin: draft.origin.into_iter().map(|one| one.text).collect(),
@@ -221,23 +217,13 @@ fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
     }
 }
 
-/// The client's own path comes before the health path of the server.
-fn question(path: Option<(String, String)>, health: Option<HealthPath>) -> Option<HttpQuestion> {
-    if let Some((path, origin)) = path {
-        return Some(HttpQuestion {
-            path: Some(path),
-            origin,
-            health: false,
-            expect_status: None,
-        });
-    }
-    let health = health?;
-    Some(HttpQuestion {
+fn question(health: HealthPath) -> HttpQuestion {
+    HttpQuestion {
         path: Some(health.path),
         origin: health.origin,
         health: true,
         expect_status: None,
-    })
+    }
 }
 
 /// Whether a name marks a read replica.

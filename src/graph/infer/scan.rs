@@ -74,8 +74,6 @@ pub struct RawEdge {
     pub confidence: Confidence,
     /// How the client logs in.
     pub login: Option<LoginReference>,
-    /// HTTP: the path of the client's own URL.
-    pub path: Option<String>,
     /// TLS as the client says.
     pub tls: Option<TlsMode>,
 }
@@ -163,7 +161,6 @@ fn by_image(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
                 key: String::new(),
                 confidence: Confidence::Likely,
                 login: None,
-                path: None,
                 tls: None,
             })
         })
@@ -202,7 +199,6 @@ fn raw(hit: Hit, place: Place, names: &NameTable) -> Option<RawEdge> {
             confidence
         },
         login: None,
-        path: target.path,
         tls: target.tls,
     })
 }

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU16;
 
-use crate::address::HttpQuestion;
 use crate::graph::infer::is_replica;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Outside};
 use crate::protocol::Protocol;
@@ -140,9 +139,6 @@ impl Client<'_> {
                 edge.variable.clone_from(&mention.variable);
             }
         }
-        if edge.http.is_none() {
-            edge.http = client_question(mention);
-        }
         edge.external = outside || !self.tiers.contains_key(&edge.to);
         edge.confidence = edge.confidence.max(mention.confidence);
         if !edge.origin.contains(&mention.origin) {
@@ -208,7 +204,6 @@ impl Client<'_> {
                 confidence: mention.confidence,
                 external,
                 variable: mention.variable.clone(),
-                http: client_question(mention),
                 tls: mention.tls,
                 login: mention.login.clone(),
                 replica: is_replica(&mention.host),
@@ -266,14 +261,4 @@ fn is_order(origin: &str) -> bool {
     [".links", ".depends_on"]
         .iter()
         .any(|key| origin.ends_with(key))
-}
-
-/// The path of the client's own URL.
-fn client_question(mention: &Mention) -> Option<HttpQuestion> {
-    mention.path.as_ref().map(|path| HttpQuestion {
-        path: Some(path.clone()),
-        origin: mention.origin.clone(),
-        health: false,
-        expect_status: None,
-    })
 }
