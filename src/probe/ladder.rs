@@ -367,15 +367,27 @@ impl Walk<'_> {
         }
     }
 
-    /// Why the credentials may not go to an address: the API does not show it for the host.
-    fn stranger(&self, address: SocketAddr) -> Option<String> {
+    /// Why the credentials may not go to an address now; `None` if they may.
+    fn withheld(&self, address: SocketAddr, may_log_in: bool) -> Option<Login> {
+        if !may_log_in {
+            return Some(Login::Without(
+                "the client's own name for it does not resolve, so its credentials are not sent"
+                    .to_owned(),
+            ));
+        }
+        if self.refused.load(Ordering::Relaxed) {
+            return Some(Login::Without(
+                "a login was refused before; it is not repeated, since that could lock the account"
+                    .to_owned(),
+            ));
+        }
         let known = self.task.login_addresses.as_ref()?;
         (!known.contains(&address.ip().to_canonical())).then(|| {
-            format!(
+            Login::Without(format!(
                 "login skipped: {} is no address that the API shows for {}, and the client's own configuration does not name that host",
                 address.ip(),
                 self.target.shown()
-            )
+            ))
         })
     }
 
@@ -397,20 +409,12 @@ impl Walk<'_> {
         if connect_only || (self.task.forbidden && !self.task.mesh) {
             return found;
         }
-        let withheld = Login::Without(if may_log_in {
-            "a login was refused before; it is not repeated, since that could lock the account"
-                .to_owned()
-        } else {
-            "the client's own name for it does not resolve, so its credentials are not sent"
-                .to_owned()
-        });
-        let strange = self.stranger(address).map(Login::Without);
         // Logins go one after another; where there is none, nothing waits.
         let turn = match self.target.login {
             Login::With(_) => Some(self.logins.lock().await),
             Login::Without(_) => None,
         };
-        let refused = self.refused.load(Ordering::Relaxed);
+        let withheld = self.withheld(address, may_log_in);
         let ask = Ask {
             clock,
             network: self.agent.network,
@@ -419,10 +423,9 @@ impl Walk<'_> {
             host: &self.target.host,
             port: self.target.port,
             address,
-            login: match &self.target.login {
-                Login::With(_) if refused || !may_log_in => &withheld,
-                Login::With(_) if strange.is_some() => strange.as_ref().unwrap_or(&withheld),
-                login => login,
+            login: match (&self.target.login, &withheld) {
+                (Login::With(_), Some(withheld)) => withheld,
+                (login, _) => login,
             },
             tls: self.target.tls,
             trust: &self.target.trust,
