@@ -4,6 +4,7 @@ pub mod findings;
 pub mod images;
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use crate::finding::Code;
 use crate::protocol::Protocol;
@@ -17,7 +18,7 @@ pub struct Catalog {
     /// Texts of the findings.
     pub findings: FindingTexts,
     /// What images and ports serve.
-    pub images: Images,
+    pub images: Arc<Images>,
 }
 
 impl Catalog {
@@ -26,7 +27,7 @@ impl Catalog {
     pub fn embedded() -> Self {
         Self {
             findings: FindingTexts::embedded(),
-            images: Images::embedded(),
+            images: Images::shared(),
         }
     }
 

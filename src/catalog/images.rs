@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
@@ -76,16 +77,18 @@ const FASTCGI: ImagePort = ImagePort {
 };
 
 impl Images {
-    /// The embedded table.
+    /// The embedded table, read once.
     ///
     /// # Panics
     /// Never in a build that passed its tests: they read the embedded file.
     #[must_use]
-    pub fn embedded() -> Self {
-        match serde_saphyr::from_str(TEXT) {
-            Ok(table) => table,
-            Err(error) => panic!("checks/images.yaml does not read: {error}"),
-        }
+    pub fn shared() -> Arc<Self> {
+        static TABLE: LazyLock<Arc<Images>> =
+            LazyLock::new(|| match serde_saphyr::from_str(TEXT) {
+                Ok(table) => Arc::new(table),
+                Err(error) => panic!("checks/images.yaml does not read: {error}"),
+            });
+        Arc::clone(&TABLE)
     }
 
     /// What the image serves; empty if it is not known. The first is what clients dial.
@@ -203,7 +206,7 @@ mod tests {
     use super::*;
 
     fn first(image: &str) -> Option<(u16, Protocol)> {
-        let found = Images::embedded().serves(image);
+        let found = Images::shared().serves(image);
         found.first().map(|one| (one.port.get(), one.protocol))
     }
 
@@ -245,7 +248,7 @@ mod tests {
 
     #[test]
     fn ports() {
-        let images = Images::embedded();
+        let images = Images::shared();
         assert_eq!(images.port_protocol(3306), Some(Protocol::Mysql));
         assert_eq!(images.port_protocol(1), None);
     }

@@ -51,7 +51,7 @@ impl Default for PlanOptions {
             nodes: 3,
             login: true,
             allow_login: BTreeSet::new(),
-            images: Arc::new(Images::embedded()),
+            images: Images::shared(),
             network: NetworkTable::default(),
             require_trust: false,
         }
