@@ -18,7 +18,7 @@ mod url;
 
 pub use expand::expand;
 pub(crate) use expand::{references, rewrite_references};
-pub use host::{host_and_port, is_host, is_local, port};
+pub use host::{host_and_port, is_host, is_local, is_same_host, port};
 pub use key::{Role, role};
 pub use login::credentials;
 pub use model::*;

@@ -22,6 +22,13 @@ pub fn is_host(text: &str) -> bool {
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
+/// Whether two texts are the same host: names know no case, and a dot at the end only says that the name is whole.
+#[must_use]
+pub fn is_same_host(a: &str, b: &str) -> bool {
+    a.trim_end_matches('.')
+        .eq_ignore_ascii_case(b.trim_end_matches('.'))
+}
+
 /// Whether the host is the container itself or the machine below it: never an edge.
 #[must_use]
 pub fn is_local(host: &str) -> bool {

@@ -7,6 +7,7 @@ mod mounts;
 
 use std::collections::BTreeMap;
 
+use crate::address;
 use crate::compose::MountedFile;
 use crate::observe::kinds::Container;
 use crate::observe::{Snapshot, WorkloadKey, is_live};
@@ -111,11 +112,10 @@ pub(crate) fn names_host(
 
 /// Whether a text holds a host as a whole word.
 fn holds_host(text: &str, host: &str) -> bool {
-    let host = host.trim_end_matches('.');
-    !host.is_empty()
+    !host.trim_end_matches('.').is_empty()
         && text
             .split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_')))
-            .any(|word| word.trim_end_matches('.').eq_ignore_ascii_case(host))
+            .any(|word| address::is_same_host(word, host))
 }
 
 fn deployed(

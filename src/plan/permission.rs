@@ -40,7 +40,7 @@ pub(super) fn permission(
     if options
         .allow_login
         .iter()
-        .any(|host| same(host, &edge.host))
+        .any(|host| address::is_same_host(host, &edge.host))
     {
         return Ok(Permission::Host);
     }
@@ -164,9 +164,4 @@ fn of_the_edge(edge: &Edge, login: &LoginReference, origin: &str) -> Result<(), 
         "login skipped: {origin} names {password}, which shares no word with {} or its product; --allow-login with the edge's host permits it",
         edge.to
     ))
-}
-
-fn same(a: &str, b: &str) -> bool {
-    a.trim_end_matches('.')
-        .eq_ignore_ascii_case(b.trim_end_matches('.'))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{LoginReference, TlsMode};
+use crate::address::{LoginReference, TlsMode, is_same_host};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
 use crate::probe::trust::{Environment, Trust};
@@ -62,7 +62,7 @@ impl Target {
         let nothing = credentials.user.is_none() && credentials.password.is_none();
         let host = credentials.host.as_deref().unwrap_or(&task.host);
         let port = credentials.port.map_or(
-            if same(host, &task.host) {
+            if is_same_host(host, &task.host) {
                 task.port.get()
             } else {
                 task.protocol.default_port().unwrap_or(task.port).get()
@@ -75,7 +75,7 @@ impl Target {
             // A URL that only says where: the whole of it is known, and there is nothing to log in with.
             target.login = Login::Without(NO_CREDENTIALS.to_owned());
         }
-        if same(&host, &task.host) && port == task.port.get() {
+        if is_same_host(&host, &task.host) && port == task.port.get() {
             return target;
         }
         let name = host.trim_end_matches('.').to_ascii_lowercase();
@@ -135,9 +135,4 @@ fn variable<'a>(task: &'a EdgeTask, source: &'a str) -> &'a str {
         }) => host,
         _ => source,
     }
-}
-
-fn same(a: &str, b: &str) -> bool {
-    a.trim_end_matches('.')
-        .eq_ignore_ascii_case(b.trim_end_matches('.'))
 }
