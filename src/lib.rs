@@ -15,6 +15,7 @@ pub mod commands;
 pub mod compose;
 pub mod config;
 pub mod diagnose;
+pub mod drill;
 pub mod finding;
 pub mod graph;
 pub mod jobs;
