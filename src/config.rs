@@ -4,12 +4,16 @@
 //! finding weighs. A key that is not known is an error with its place, never ignored: a typo in a rule must not make a
 //! deployment look healthy.
 
+mod candidates;
 mod file;
 mod model;
 mod pattern;
 
 use thiserror::Error;
 
+pub use candidates::{
+    Candidate, Engine, Expectations, ExpectedTable, Freshness, HostPort, On, SecretLogin, Word,
+};
 pub use file::parse;
 pub use model::*;
 pub use pattern::{EdgePattern, PatternError};

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_saphyr::{DefaultMessageFormatter, MessageFormatter, Spanned};
 
+use super::candidates::Validated;
 use super::pattern::EdgePattern;
 use super::{
     AddedEdge, AdjustedEdge, Config, ConfigError, DroppedEdge, EdgeSettings, Ignore,
@@ -53,6 +54,7 @@ struct File {
     ignore: Vec<Spanned<IgnoreEntry>>,
     severity: BTreeMap<CodeName, SeverityName>,
     fail_on: Option<Severity>,
+    candidates: BTreeMap<String, Spanned<Validated>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +120,7 @@ impl File {
             ignore,
             severity,
             fail_on,
+            candidates,
         } = self;
         Config {
             file: file_name.to_owned(),
@@ -153,6 +156,10 @@ impl File {
                 .map(|(code, severity)| (code.0, severity.0))
                 .collect(),
             fail_on,
+            candidates: candidates
+                .into_iter()
+                .map(|(name, candidate)| (name, Validated::at_line(candidate)))
+                .collect(),
         }
     }
 }
@@ -231,7 +238,7 @@ fn adjusted(rule: Spanned<Adjust>) -> AdjustedEdge {
 
 /// A string that says something.
 #[derive(Debug)]
-struct NonEmpty(String);
+pub(super) struct NonEmpty(pub(super) String);
 
 impl<'de> Deserialize<'de> for NonEmpty {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -245,7 +252,7 @@ impl<'de> Deserialize<'de> for NonEmpty {
 
 /// A value that is written as text of its own form.
 #[derive(Debug)]
-struct Parsed<T>(T);
+pub(super) struct Parsed<T>(pub(super) T);
 
 impl<'de, T> Deserialize<'de> for Parsed<T>
 where

@@ -7,7 +7,7 @@ use crate::address::{LoginReference, TlsMode};
 use crate::finding::{Code, Severity};
 use crate::protocol::Protocol;
 
-use super::EdgePattern;
+use super::{Candidate, EdgePattern};
 
 /// The user's own file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub severity: BTreeMap<Code, SeverityOverride>,
     /// From which severity on a finding fails the run.
     pub fail_on: Option<Severity>,
+    /// Databases to run SQL on and to drill, by name.
+    pub candidates: BTreeMap<String, Candidate>,
 }
 
 /// Which workloads run a tier.

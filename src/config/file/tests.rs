@@ -41,6 +41,17 @@ fn the_documented_sample_is_valid_and_uses_every_key() {
             .any(|severity| *severity == SeverityOverride::Off)
     );
     assert_eq!(config.fail_on, Some(Severity::Error));
+    let candidates: Vec<_> = config.candidates.values().collect();
+    assert!(candidates.iter().any(|one| one.tier.is_some()));
+    assert!(candidates.iter().any(|one| !one.members.is_empty()));
+    assert!(candidates.iter().any(|one| one.engine.is_some()));
+    assert!(candidates.iter().any(|one| one.read.is_some()));
+    assert!(candidates.iter().any(|one| one.size.is_some()));
+    assert!(candidates.iter().any(|one| one.hook.is_some()));
+    assert!(candidates.iter().any(|one| !one.external.is_empty()));
+    assert!(candidates.iter().any(|one| !one.expect.tables.is_empty()));
+    assert!(candidates.iter().any(|one| !one.expect.queries.is_empty()));
+    assert!(candidates.iter().any(|one| one.fresh));
 }
 
 #[test]

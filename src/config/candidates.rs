@@ -1,0 +1,496 @@
+//! `candidates:` of `k8sverify.yaml`: databases to run SQL on and to drill. Shape and validation. Pure.
+
+use std::fmt;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
+use super::file::{NonEmpty, Parsed};
+use super::model::WorkloadName;
+use crate::address::is_host;
+
+/// One database deployment that stands for the application's database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The tier whose edges say where it is and how to log in; excludes `members`.
+    pub tier: Option<String>,
+    /// The workloads that run its members.
+    pub members: Vec<WorkloadName>,
+    /// Its engine; `None`: asked.
+    pub engine: Option<Engine>,
+    /// The address that takes writes; `None`: that of the edges into `tier`.
+    pub write: Option<HostPort>,
+    /// The address that takes reads.
+    pub read: Option<HostPort>,
+    /// How many members it is to have; `None`: as many as it has.
+    pub size: Option<NonZeroU32>,
+    /// How to log in, by reference; `None`: as the client of `tier` does.
+    pub login: Option<SecretLogin>,
+    /// What it must hold beside the application's data.
+    pub expect: Expectations,
+    /// A command that makes the fault, called as `HOOK begin NAME` and `HOOK end NAME`.
+    pub hook: Option<String>,
+    /// Addresses outside of the cluster at which its members answer.
+    pub external: Vec<HostPort>,
+    /// It holds nothing that matters: statements may run in place, and its only copy may be destroyed.
+    pub fresh: bool,
+    /// The line of the file.
+    pub line: u64,
+}
+
+/// A database's engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// MySQL.
+    Mysql,
+    /// `MariaDB`.
+    Mariadb,
+    /// MySQL or `MariaDB` with Galera.
+    Galera,
+    /// Vitess: a vtgate that speaks MySQL's protocol.
+    Vitess,
+    /// PostgreSQL.
+    Postgres,
+    /// Redis.
+    Redis,
+}
+
+/// `HOST[:PORT]`, as a client dials it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPort {
+    /// The host.
+    pub host: String,
+    /// The port; `None`: the engine's own.
+    pub port: Option<NonZeroU16>,
+}
+
+/// A login that stands in a Secret, which is never read: its keys reach the Pod by reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretLogin {
+    /// The Secret, in the namespace of the run.
+    pub secret: String,
+    /// The user.
+    pub user: Word,
+    /// The key that holds the password.
+    pub password: String,
+    /// The database to open.
+    pub database: Option<Word>,
+}
+
+/// A word of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// The key of the Secret that holds it.
+    Key(String),
+    /// The word itself: `{value: root}`.
+    Value(String),
+}
+
+/// What a candidate must hold beside the application's data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectations {
+    /// Tables.
+    pub tables: Vec<ExpectedTable>,
+    /// Queries that must return at least one row.
+    pub queries: Vec<String>,
+}
+
+/// A table that must be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedTable {
+    /// `SCHEMA.TABLE`.
+    pub name: String,
+    /// Where it is asked for.
+    pub on: On,
+    /// How new its newest row must be.
+    pub fresh: Option<Freshness>,
+}
+
+/// Where an expectation is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum On {
+    /// On each member.
+    #[default]
+    EveryMember,
+    /// Through the write address.
+    Write,
+}
+
+/// How new the newest row of a table must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freshness {
+    /// The column that holds the time.
+    pub column: String,
+    /// At most so old.
+    pub within: Duration,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is no address: expected HOST or HOST:PORT, as in `mysql:3306`");
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
+                let port = match rest.strip_prefix(':') {
+                    Some(port) => Some(port),
+                    None if rest.is_empty() => None,
+                    None => return Err(wrong()),
+                };
+                (host, port)
+            }
+            // Several colons without brackets: an IPv6 address.
+            None if text.matches(':').count() > 1 => (text, None),
+            None => match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        let port = port
+            .map(|port| port.parse::<NonZeroU16>().map_err(|_| wrong()))
+            .transpose()?;
+        if is_host(host) {
+            Ok(Self {
+                host: host.to_owned(),
+                port,
+            })
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) if self.host.contains(':') => write!(f, "[{}]:{port}", self.host),
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => f.write_str(&self.host),
+        }
+    }
+}
+
+/// One candidate as the file has it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shape {
+    tier: Option<NonEmpty>,
+    #[serde(default)]
+    members: OneOrMany<Parsed<WorkloadName>>,
+    engine: Option<Engine>,
+    write: Option<Parsed<HostPort>>,
+    read: Option<Parsed<HostPort>>,
+    size: Option<NonZeroU32>,
+    login: Option<Login>,
+    #[serde(default)]
+    expect: Expect,
+    hook: Option<NonEmpty>,
+    #[serde(default)]
+    external: Vec<Parsed<HostPort>>,
+    #[serde(default)]
+    fresh: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    secret: NonEmpty,
+    user: WordShape,
+    password: NonEmpty,
+    database: Option<WordShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Expect {
+    tables: Vec<Table>,
+    queries: Vec<NonEmpty>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: NonEmpty,
+    #[serde(default)]
+    on: On,
+    fresh: Option<Fresh>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fresh {
+    column: NonEmpty,
+    within: Span,
+}
+
+/// One candidate, validated; its line comes from where it stands.
+#[derive(Debug)]
+pub(super) struct Validated(Candidate);
+
+impl Validated {
+    /// The candidate at its place.
+    pub(super) fn at_line(candidate: Spanned<Self>) -> Candidate {
+        let line = candidate.referenced.line();
+        Candidate {
+            line,
+            ..candidate.value.0
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Validated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Shape {
+            tier,
+            members,
+            engine,
+            write,
+            read,
+            size,
+            login,
+            expect,
+            hook,
+            external,
+            fresh,
+        } = Shape::deserialize(deserializer)?;
+        if tier.is_some() && !members.0.is_empty() {
+            return Err(de::Error::custom(
+                "`tier` and `members` are both there: expected the tier that the candidate runs, or the workloads of its members",
+            ));
+        }
+        if tier.is_none() && write.is_none() {
+            return Err(de::Error::custom(
+                "nothing says where the candidate is: expected `tier`, or `write` with the address that takes writes",
+            ));
+        }
+        if tier.is_none() && login.is_none() && engine != Some(Engine::Redis) {
+            return Err(de::Error::custom(
+                "nothing says how to log in: expected `tier`, whose client's login is used, or `login: {secret, user, password}`",
+            ));
+        }
+        Ok(Self(Candidate {
+            tier: tier.map(|tier| tier.0),
+            members: members.0.into_iter().map(|member| member.0).collect(),
+            engine,
+            write: write.map(|write| write.0),
+            read: read.map(|read| read.0),
+            size,
+            login: login.map(|login| SecretLogin {
+                secret: login.secret.0,
+                user: login.user.0,
+                password: login.password.0,
+                database: login.database.map(|word| word.0),
+            }),
+            expect: Expectations {
+                tables: expect.tables.into_iter().map(table).collect(),
+                queries: expect.queries.into_iter().map(|query| query.0).collect(),
+            },
+            hook: hook.map(|hook| hook.0),
+            external: external.into_iter().map(|address| address.0).collect(),
+            fresh,
+            line: 0,
+        }))
+    }
+}
+
+fn table(table: Table) -> ExpectedTable {
+    ExpectedTable {
+        name: table.name.0,
+        on: table.on,
+        fresh: table.fresh.map(|fresh| Freshness {
+            column: fresh.column.0,
+            within: fresh.within.0,
+        }),
+    }
+}
+
+/// A key of the Secret, or `{value: WORD}`.
+#[derive(Debug)]
+struct WordShape(Word);
+
+impl<'de> Deserialize<'de> for WordShape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Value {
+            value: NonEmpty,
+        }
+        struct KeyOrValue;
+        impl<'de> Visitor<'de> for KeyOrValue {
+            type Value = WordShape;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key of the Secret, or {value: WORD}")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<WordShape, E> {
+                if text.trim().is_empty() {
+                    return Err(E::custom("an empty value: expected a key of the Secret"));
+                }
+                Ok(WordShape(Word::Key(text.to_owned())))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<WordShape, A::Error> {
+                let word = Value::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(WordShape(Word::Value(word.value.0)))
+            }
+        }
+        deserializer.deserialize_any(KeyOrValue)
+    }
+}
+
+/// A duration such as `15s`.
+#[derive(Debug)]
+struct Span(Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse::<jiff::SignedDuration>()
+            .ok()
+            .and_then(|span| Duration::try_from(span).ok())
+            .filter(|span| !span.is_zero())
+            .map(Self)
+            .ok_or_else(|| {
+                de::Error::custom(format_args!(
+                    "`{text}` is no duration: expected one such as 15s or 2m"
+                ))
+            })
+    }
+}
+
+/// One thing or a list of them.
+#[derive(Debug)]
+struct OneOrMany<T>(Vec<T>);
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: FromText + Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(std::marker::PhantomData<T>);
+        impl<'de, T: FromText + Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("KIND/NAME, or a list of KIND/NAME")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
+                Ok(OneOrMany(vec![T::from_text(text).map_err(E::custom)?]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany<T>, A::Error> {
+                let mut all = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    all.push(item);
+                }
+                Ok(OneOrMany(all))
+            }
+        }
+        deserializer.deserialize_any(Either(std::marker::PhantomData))
+    }
+}
+
+trait FromText: Sized {
+    fn from_text(text: &str) -> Result<Self, String>;
+}
+
+impl FromText for Parsed<WorkloadName> {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, parse};
+
+    fn read(text: &str) -> Config {
+        parse(text, "k8sverify.yaml").unwrap()
+    }
+
+    #[test]
+    fn a_tier_is_enough_and_members_need_an_address_and_a_login() {
+        let config = read("candidates:\n  single: {tier: DB}\n");
+        let single = &config.candidates["single"];
+        assert_eq!(single.tier.as_deref(), Some("DB"));
+        assert!(single.members.is_empty() && !single.fresh);
+        assert_eq!(single.line, 2);
+        let text = "candidates:
+  galera:
+    members: statefulset/mysql
+    engine: galera
+    write: mysql:3306
+    read: '[fd00::1]:3307'
+    size: 3
+    login: {secret: db-login, user: {value: root}, password: root-password, database: database}
+    expect:
+      tables: [{name: sys_operator.heartbeat, on: every-member, fresh: {column: ts, within: 15s}}]
+      queries: [SELECT 1]
+    hook: ./reboot
+    external: [shop.rds.test]
+    fresh: true
+";
+        let config = read(text);
+        let galera = &config.candidates["galera"];
+        assert_eq!(galera.members[0].name, "mysql");
+        assert_eq!(galera.engine, Some(Engine::Galera));
+        assert_eq!(galera.write.as_ref().unwrap().to_string(), "mysql:3306");
+        assert_eq!(galera.read.as_ref().unwrap().to_string(), "[fd00::1]:3307");
+        let login = galera.login.as_ref().unwrap();
+        assert_eq!(login.user, Word::Value("root".into()));
+        assert_eq!(login.password, "root-password");
+        assert_eq!(login.database, Some(Word::Key("database".into())));
+        let heartbeat = &galera.expect.tables[0];
+        assert_eq!(heartbeat.on, On::EveryMember);
+        assert_eq!(
+            heartbeat.fresh.as_ref().unwrap().within,
+            Duration::from_secs(15)
+        );
+        assert_eq!(galera.external[0].port, None);
+        assert!(galera.fresh && galera.size.is_some() && galera.hook.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_an_error_at_its_place() {
+        for (candidate, expected) in [
+            ("{}", "nothing says where"),
+            ("{write: 'mysql:3306'}", "nothing says how to log in"),
+            (
+                "{tier: DB, members: statefulset/mysql}",
+                "`tier` and `members`",
+            ),
+            ("{tier: DB, write: 'mysql:0'}", "no address"),
+            ("{tier: DB, write: 'http://mysql'}", "no address"),
+            ("{tier: DB, members: mysql}", "KIND/NAME"),
+            ("{tier: DB, sise: 3}", "sise"),
+            (
+                "{tier: DB, login: {secret: s, user: u, password: {value: x}}}",
+                "2:",
+            ),
+            (
+                "{tier: DB, expect: {tables: [{name: a.b, fresh: {column: c, within: 15}}]}}",
+                "no duration",
+            ),
+        ] {
+            let error = parse(&format!("candidates:\n  a: {candidate}\n"), "f")
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(expected), "{candidate}: {error}");
+            assert!(error.starts_with("f:2:"), "{candidate}: {error}");
+        }
+    }
+}
