@@ -1,8 +1,10 @@
-//! `k8sverify drill`: what happens to a database, and to the writes of its clients, when a member is taken away. What is pure: [`model`], [`refused`], [`seqs`].
+//! `k8sverify drill`: what happens to a database, and to the writes of its clients, when a member is taken away. What is pure: [`model`], [`ledger`], [`measure`], [`refused`], [`seqs`].
 //!
 //! A round goes one way: the plan names members and faults; runners attempt writes and reads and print [`model::Record`]s; the conductor adds
 //! [`model::Event`]s and collects the [`model::Audit`]; all of it is one [`model::Round`], out of which the numbers are measured.
 
+pub mod ledger;
+pub mod measure;
 pub mod model;
 pub mod refused;
 pub mod seqs;

@@ -1,0 +1,373 @@
+//! When members came back: Pods by watch events, everything else by what the members say and hold. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::WATCH_MS;
+use super::timeline::{State, Timeline};
+use crate::drill::ledger::Comparison;
+use crate::drill::model::{EventKind, Metric, Outcome, Place, PodChange, Role, Value, Victim};
+use crate::drill::seqs::SeqSet;
+
+/// A member's coming back, of which each number is the latest over the victims.
+struct Return<'a, 'b> {
+    timeline: &'b Timeline<'a>,
+    victim: &'a Victim,
+    /// Lane → the last seq acknowledged before the fault, the first one after it.
+    before: BTreeMap<&'a str, u64>,
+    after: BTreeMap<&'a str, u64>,
+    /// Whether anything from before the fault is still there at the end.
+    survived: bool,
+}
+
+pub(super) fn numbers(
+    timeline: &Timeline,
+    comparison: Option<&Comparison>,
+    numbers: &mut BTreeMap<Metric, Value>,
+) {
+    for victim in &timeline.round.victims {
+        let back = Return {
+            timeline,
+            victim,
+            before: edge(timeline, |ended, fault| ended <= fault, u64::max),
+            after: edge(timeline, |ended, fault| ended > fault, u64::min),
+            survived: survived(timeline, comparison),
+        };
+        back.add(numbers);
+    }
+    promotion(timeline, numbers);
+    if let Some(empty) = service_empty(timeline) {
+        numbers.insert(Metric::ServiceEmpty, empty);
+    }
+}
+
+/// Lane → one seq of the acknowledged writes on one side of the fault.
+fn edge<'a>(
+    timeline: &Timeline<'a>,
+    side: impl Fn(i64, i64) -> bool,
+    pick: impl Fn(u64, u64) -> u64,
+) -> BTreeMap<&'a str, u64> {
+    let mut found: BTreeMap<&str, u64> = BTreeMap::new();
+    for log in timeline.lanes.iter().filter(|log| log.writes()) {
+        for attempt in &log.attempts {
+            if attempt.of.outcome == Outcome::Acked && side(attempt.ended, timeline.fault) {
+                let seq = attempt.of.seq;
+                found
+                    .entry(log.lane.name.as_str())
+                    .and_modify(|best| *best = pick(*best, seq))
+                    .or_insert(seq);
+            }
+        }
+    }
+    found
+}
+
+/// Whether the write address still holds anything that was acknowledged before the fault; without an answer: yes, so that nothing is excused.
+fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> bool {
+    let Some(lost) = comparison.and_then(|found| found.lost.get(&Place::Write)) else {
+        return true;
+    };
+    let none = SeqSet::new();
+    timeline.lanes.iter().filter(|log| log.writes()).any(|log| {
+        let lane = &log.lane.name;
+        let before: SeqSet = log
+            .attempts
+            .iter()
+            .filter(|attempt| {
+                attempt.of.outcome == Outcome::Acked && attempt.ended <= timeline.fault
+            })
+            .map(|attempt| attempt.of.seq)
+            .collect();
+        !before
+            .difference(lost.get(lane).unwrap_or(&none))
+            .is_empty()
+    })
+}
+
+impl<'a> Return<'a, '_> {
+    fn add(&self, numbers: &mut BTreeMap<Metric, Value>) {
+        if self.victim.uid.is_some() {
+            for (metric, change) in [
+                (Metric::PodRunning, PodChange::Running),
+                (Metric::PodReady, PodChange::Ready),
+            ] {
+                super::worst(numbers, metric, self.pod(change));
+            }
+        }
+        super::worst(
+            numbers,
+            Metric::Serves,
+            self.first(|state| self.old_data(state)),
+        );
+        super::worst(
+            numbers,
+            Metric::Joined,
+            self.first(|state| self.is_member(state)),
+        );
+        if self.victim.uid.is_some() {
+            super::worst(numbers, Metric::ReadyLie, self.ready_lie());
+        }
+    }
+
+    /// Milliseconds after the fault at which the member's new Pod changed so.
+    fn pod(&self, change: PodChange) -> Value {
+        let at = self.timeline.round.events.iter().find_map(|event| {
+            let EventKind::Pod(pod) = &event.what else {
+                return None;
+            };
+            let is_new = pod.member == self.victim.member
+                && Some(&pod.uid) != self.victim.uid.as_ref()
+                && event.at_ms > self.timeline.fault;
+            (is_new && pod.change == change).then_some(event.at_ms)
+        });
+        self.since(at, WATCH_MS)
+    }
+
+    fn since(&self, at: Option<i64>, resolution: u64) -> Value {
+        match at {
+            Some(at) => Value::Known {
+                number: (at - self.timeline.fault).max(0).unsigned_abs(),
+                resolution,
+            },
+            None => Value::Over {
+                number: (self.timeline.end - self.timeline.fault)
+                    .max(0)
+                    .unsigned_abs(),
+            },
+        }
+    }
+
+    /// The first state of the new server process that fits.
+    fn first(&self, fits: impl Fn(&State<'a>) -> bool) -> Value {
+        let member = self.victim.member.as_str();
+        let Some(states) = self.timeline.states.get(member) else {
+            return Value::Unknown {
+                reason: format!("no runner asked {member} at its own address"),
+            };
+        };
+        let old: BTreeSet<&str> = states
+            .iter()
+            .filter(|state| state.at <= self.timeline.fault)
+            .filter_map(|state| state.of.server.as_deref())
+            .collect();
+        let mut was_away = false;
+        for state in states.iter().filter(|state| state.at > self.timeline.fault) {
+            was_away |= state.of.error.is_some();
+            let is_new = state.of.server.as_deref().is_some_and(|server| {
+                // A server that tells nothing of itself but its name is known as new by its absence.
+                !old.contains(server) || was_away
+            });
+            if is_new && state.of.error.is_none() && fits(state) {
+                return self.since(Some(state.at), state.resolution);
+            }
+        }
+        match self.timeline.any_hole() {
+            Some(reason) => Value::Unknown { reason },
+            None => self.since(None, 0),
+        }
+    }
+
+    /// Whether it holds what was acknowledged before the fault: a lane that is not older than its last write then proves it.
+    fn old_data(&self, state: &State) -> bool {
+        state.of.tip.as_ref().is_some_and(|tip| {
+            tip.iter().any(|(lane, span)| {
+                self.before
+                    .get(lane.as_str())
+                    .is_some_and(|last| span.first <= *last)
+            })
+        })
+    }
+
+    fn new_data(&self, state: &State) -> bool {
+        state.of.tip.as_ref().is_some_and(|tip| {
+            tip.iter().any(|(lane, span)| {
+                self.after
+                    .get(lane.as_str())
+                    .is_some_and(|first| span.last >= *first)
+            })
+        })
+    }
+
+    /// A member by its own word, of the group that the others are in, that holds what they hold.
+    fn is_member(&self, state: &State) -> bool {
+        let round = self.timeline.round;
+        state.of.joined == Some(true)
+            && state.of.size.is_none_or(|size| size == round.size)
+            && (state.of.role != Some(Role::Peer) || self.same_group(state))
+            && (!self.survived || self.old_data(state))
+            && self.new_data(state)
+    }
+
+    /// Whether each other peer that answered last before it is in the same group.
+    fn same_group(&self, state: &State) -> bool {
+        self.timeline
+            .states
+            .iter()
+            .filter(|(member, _)| **member != self.victim.member)
+            .filter_map(|(_, states)| {
+                states
+                    .iter()
+                    .rev()
+                    .find(|other| other.at <= state.at && other.of.error.is_none())
+            })
+            .all(|other| other.of.group.is_none() || other.of.group == state.of.group)
+    }
+
+    /// How long it was Ready and did not serve. Where the data is lost, answering is enough: that it is empty is another fault.
+    fn ready_lie(&self) -> Value {
+        let serves = if self.survived {
+            self.first(|state| self.old_data(state))
+        } else {
+            self.first(|_| true)
+        };
+        match (serves, self.pod(PodChange::Ready)) {
+            (
+                Value::Known {
+                    number: serves,
+                    resolution,
+                },
+                Value::Known { number: ready, .. },
+            ) => Value::Known {
+                number: serves.saturating_sub(ready),
+                resolution: resolution + WATCH_MS,
+            },
+            (Value::Over { number }, Value::Known { number: ready, .. }) => Value::Over {
+                number: number.saturating_sub(ready),
+            },
+            (reason @ Value::Unknown { .. }, _) => reason,
+            // Never Ready: it did not say that it served.
+            _ => Value::Known {
+                number: 0,
+                resolution: WATCH_MS,
+            },
+        }
+    }
+}
+
+/// Fault → another member takes writes → the write Service leads to it; only where the primary was hit and there are others.
+fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
+    let round = timeline.round;
+    let hit = |member: &str| round.victims.iter().any(|victim| victim.member == member);
+    let primary_hit = round
+        .victims
+        .iter()
+        .any(|victim| victim.role == Some(Role::Primary));
+    let others: Vec<&str> = round
+        .members
+        .iter()
+        .filter(|(member, role)| !hit(member) && **role == Some(Role::Replica))
+        .map(|(member, _)| member.as_str())
+        .collect();
+    // A hook hits nobody by name: what it brings about shows whether it was a fail-over.
+    if others.is_empty() || !(primary_hit || round.victims.is_empty()) {
+        return;
+    }
+    let promoted = others
+        .iter()
+        .filter_map(|member| {
+            let states = timeline.states.get(member)?;
+            let state = states.iter().find(|state| {
+                state.at > timeline.fault
+                    && state.of.role == Some(Role::Primary)
+                    && state.of.writable == Some(true)
+            })?;
+            Some((state.at, state.resolution, *member))
+        })
+        .min();
+    let never = |what: &str| match timeline.any_hole() {
+        Some(hole) => Value::Unknown {
+            reason: format!("{what} was not seen, and {hole}"),
+        },
+        None => Value::Over {
+            number: (timeline.end - timeline.fault).max(0).unsigned_abs(),
+        },
+    };
+    let Some((at, resolution, member)) = promoted else {
+        if primary_hit {
+            numbers.insert(Metric::Promoted, never("another primary"));
+            if round.write_service.is_some() {
+                numbers.insert(Metric::ServiceSwitched, never("another primary"));
+            }
+        }
+        return;
+    };
+    let after = |at: i64| (at - timeline.fault).max(0).unsigned_abs();
+    numbers.insert(
+        Metric::Promoted,
+        Value::Known {
+            number: after(at),
+            resolution,
+        },
+    );
+    if round.write_service.is_some() {
+        let leads = switched(timeline, member).map(|at| Value::Known {
+            number: after(at),
+            resolution: WATCH_MS,
+        });
+        numbers.insert(
+            Metric::ServiceSwitched,
+            leads.unwrap_or_else(|| never("an endpoint of the new primary")),
+        );
+    }
+}
+
+/// When the write Service's endpoints first held a Pod of that member at or after the fault.
+fn switched(timeline: &Timeline, member: &str) -> Option<i64> {
+    let round = timeline.round;
+    let is_its = |pod: &str| {
+        pod == member
+            || round.events.iter().any(|event| {
+                matches!(&event.what, EventKind::Pod(known) if known.pod == pod && known.member == member)
+            })
+    };
+    let holds = |pods: &[String]| pods.iter().any(|pod| is_its(pod));
+    let mut before = false;
+    for event in &round.events {
+        let EventKind::Endpoints(pods) = &event.what else {
+            continue;
+        };
+        if event.at_ms <= timeline.fault {
+            before = holds(pods);
+        } else if before {
+            return Some(timeline.fault);
+        } else if holds(pods) {
+            return Some(event.at_ms);
+        }
+    }
+    before.then_some(timeline.fault)
+}
+
+/// How long the write Service had no ready endpoint after the fault; none: it has no Service, or its endpoints were not watched.
+fn service_empty(timeline: &Timeline) -> Option<Value> {
+    timeline.round.write_service.as_ref()?;
+    let mut empty_since: Option<i64> = None;
+    let mut seen = false;
+    let mut sum = 0;
+    for event in &timeline.round.events {
+        let EventKind::Endpoints(pods) = &event.what else {
+            continue;
+        };
+        seen = true;
+        let at = event.at_ms.clamp(timeline.fault, timeline.end);
+        if let Some(since) = empty_since.take() {
+            sum += at - since;
+        }
+        if pods.is_empty() {
+            empty_since = Some(at);
+        }
+    }
+    let still = empty_since.map(|since| timeline.end - since);
+    if !seen {
+        return Some(Value::Unknown {
+            reason: "the endpoints of the write Service were not watched".to_owned(),
+        });
+    }
+    Some(match still {
+        Some(still) if still > 0 => Value::Over {
+            number: (sum + still).unsigned_abs(),
+        },
+        _ => Value::Known {
+            number: sum.unsigned_abs(),
+            resolution: WATCH_MS,
+        },
+    })
+}

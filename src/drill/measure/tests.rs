@@ -1,0 +1,728 @@
+//! Rounds as a runner and a conductor would record them, written by hand or at random, and a naive model to hold the numbers against.
+
+use std::collections::BTreeMap;
+
+use super::measure;
+use crate::drill::model::*;
+use crate::drill::seqs::SeqSet;
+
+mod histories;
+
+/// A round under construction. The fault is at 0, the baseline begins at -10 s; the runner's clock is 5 s behind.
+struct Recording {
+    round: Round,
+    attempts: Vec<Attempt>,
+    states: Vec<MemberState>,
+}
+
+const OFFSET: i64 = 5000;
+
+fn lane(name: &str, kind: LaneKind, every_ms: u64, in_flight: u32) -> Lane {
+    Lane {
+        name: name.to_owned(),
+        kind,
+        address: Address {
+            host: "db".to_owned(),
+            port: 3306,
+        },
+        every_ms,
+        in_flight,
+    }
+}
+
+impl Recording {
+    fn new(end_ms: i64, members: &[(&str, Role)]) -> Self {
+        let mut lanes = vec![
+            lane("a/w-new", LaneKind::WriteNew, 200, 16),
+            lane("a/w-held/0", LaneKind::WriteHeld, 100, 1),
+            lane("a/r-new", LaneKind::ReadNew, 400, 16),
+        ];
+        for (member, _) in members {
+            let kind = LaneKind::Member((*member).to_owned());
+            lanes.push(lane(&format!("a/m/{member}"), kind, 250, 1));
+        }
+        let round = Round {
+            candidate: "db".to_owned(),
+            fault: Fault::Delete,
+            number: 1,
+            victims: vec![Victim {
+                member: members[0].0.to_owned(),
+                role: Some(members[0].1),
+                uid: Some("old".to_owned()),
+            }],
+            members: members
+                .iter()
+                .map(|(name, role)| ((*name).to_owned(), Some(*role)))
+                .collect(),
+            size: u32::try_from(members.len()).unwrap(),
+            patience_ms: 60_000,
+            baseline_ms: Some(-10_000),
+            fault_ms: Some(0),
+            end_ms,
+            ended: RoundEnd::Whole,
+            runners: vec![RunnerLog {
+                runner: "a".to_owned(),
+                node: "node-1".to_owned(),
+                clock: Clock {
+                    offset_ms: -OFFSET,
+                    error_ms: 0,
+                },
+                lanes,
+                batches: Vec::new(),
+                end: None,
+            }],
+            events: Vec::new(),
+            audit: None,
+            write_service: Some("db".to_owned()),
+            expected_before: Vec::new(),
+            expected_after: Vec::new(),
+        };
+        Self {
+            round,
+            attempts: Vec::new(),
+            states: Vec::new(),
+        }
+    }
+
+    /// One attempt, at a time of the conductor.
+    fn attempt(&mut self, lane: &str, at: i64, took: i64, outcome: Outcome) -> &mut Attempt {
+        let seq = self.attempts.iter().filter(|a| a.lane == lane).count() as u64 + 1;
+        self.attempts.push(Attempt {
+            lane: lane.to_owned(),
+            seq,
+            started_ms: at + OFFSET,
+            sent_ms: (outcome != Outcome::Refused).then_some(at + OFFSET),
+            ended_ms: at + took + OFFSET,
+            outcome,
+            step: None,
+            code: None,
+            server: (outcome == Outcome::Acked).then(|| "s0".to_owned()),
+            late_ms: 0,
+            saw: BTreeMap::new(),
+        });
+        self.attempts.last_mut().unwrap()
+    }
+
+    /// A lane that is acked every so often but in these spans, where it is refused.
+    fn lane(&mut self, name: &str, every: i64, away: &[(i64, i64)]) -> &mut Self {
+        let mut at = -10_000;
+        while at < self.round.end_ms {
+            let is_away = away.iter().any(|(from, to)| *from <= at && at < *to);
+            let outcome = if is_away {
+                Outcome::Refused
+            } else {
+                Outcome::Acked
+            };
+            self.attempt(name, at, 5, outcome);
+            at += every;
+        }
+        self
+    }
+
+    /// What a member says from then on, every 250 ms until `to`.
+    fn says(&mut self, member: &str, from: i64, to: i64, state: &MemberState) -> &mut Self {
+        let mut at = from;
+        while at < to {
+            self.states.push(MemberState {
+                member: member.to_owned(),
+                asked_ms: at + OFFSET,
+                ended_ms: at + OFFSET,
+                ..state.clone()
+            });
+            at += 250;
+        }
+        self
+    }
+
+    fn event(&mut self, at_ms: i64, what: EventKind) -> &mut Self {
+        self.round.events.push(Event { at_ms, what });
+        self
+    }
+
+    fn pod(&mut self, at_ms: i64, member: &str, uid: &str, change: PodChange) -> &mut Self {
+        let pod = PodEvent {
+            member: member.to_owned(),
+            pod: member.to_owned(),
+            uid: uid.to_owned(),
+            change,
+        };
+        self.event(at_ms, EventKind::Pod(pod))
+    }
+
+    /// Reads everything that was acked in each of the places, but for what `lost` says of that place.
+    fn audit(&mut self, places: &[Place], lost: impl Fn(&Place, &str, u64) -> bool) -> &mut Self {
+        let answers = places
+            .iter()
+            .map(|place| {
+                let mut rows: BTreeMap<String, LaneRows> = BTreeMap::new();
+                for attempt in &self.attempts {
+                    let there = attempt.outcome == Outcome::Acked
+                        && attempt.lane.contains("/w-")
+                        && !lost(place, &attempt.lane, attempt.seq);
+                    if there {
+                        let lane = rows.entry(attempt.lane.clone()).or_default();
+                        lane.whole.insert(attempt.seq);
+                    }
+                }
+                AuditAnswer {
+                    place: place.clone(),
+                    server: None,
+                    error: None,
+                    rows,
+                }
+            })
+            .collect();
+        self.round.audit = Some(Audit {
+            at_ms: self.round.end_ms + 100,
+            answers,
+        });
+        self
+    }
+
+    /// The round, with the attempts cut into batches of a second.
+    fn round(&self) -> Round {
+        let mut round = self.round.clone();
+        let mut batches = Vec::new();
+        let mut from = -10_000 + OFFSET;
+        let end = self.round.end_ms + OFFSET;
+        while from < end {
+            let to = from + 1000;
+            // What was still under way when the lanes stopped ends in the last one.
+            let inside = |ended: i64| from <= ended && (ended < to || to >= end);
+            batches.push(Batch {
+                number: batches.len() as u64 + 1,
+                from_ms: from,
+                to_ms: to,
+                attempts: self
+                    .attempts
+                    .iter()
+                    .filter(|a| inside(a.ended_ms))
+                    .cloned()
+                    .collect(),
+                members: self
+                    .states
+                    .iter()
+                    .filter(|s| inside(s.ended_ms))
+                    .cloned()
+                    .collect(),
+                ..Batch::default()
+            });
+            from = to;
+        }
+        round.runners[0].batches = batches;
+        round
+    }
+
+    fn measure(&self) -> RoundResult {
+        measure(&self.round())
+    }
+}
+
+fn known(result: &RoundResult, metric: Metric) -> u64 {
+    match &result.numbers[&metric] {
+        Value::Known { number, .. } => *number,
+        other => panic!("{metric:?}: {other:?}"),
+    }
+}
+
+fn is_unknown(result: &RoundResult, metric: Metric) -> bool {
+    matches!(result.numbers[&metric], Value::Unknown { .. })
+}
+
+fn state(server: &str, role: Role, writable: bool, joined: bool, tip: (u64, u64)) -> MemberState {
+    MemberState {
+        server: Some(server.to_owned()),
+        role: Some(role),
+        writable: Some(writable),
+        joined: Some(joined),
+        tip: Some(BTreeMap::from([(
+            "a/w-new".to_owned(),
+            Span {
+                first: tip.0,
+                last: tip.1,
+            },
+        )])),
+        ..MemberState::default()
+    }
+}
+
+fn no_answer() -> MemberState {
+    MemberState {
+        error: Some("refused".to_owned()),
+        ..MemberState::default()
+    }
+}
+
+/// A single server that is away from 0.5 to 4.5 s and comes back with its data.
+fn single() -> Recording {
+    let mut it = Recording::new(20_000, &[("db", Role::Primary)]);
+    it.lane("a/w-new", 200, &[(500, 4500)])
+        .lane("a/w-held/0", 100, &[(500, 4700)])
+        .lane("a/r-new", 400, &[(500, 4500)])
+        .says(
+            "db",
+            -10_000,
+            500,
+            &state("s0", Role::Primary, true, true, (1, 10)),
+        )
+        .says("db", 500, 4000, &no_answer())
+        .says(
+            "db",
+            4000,
+            4600,
+            &state("s1", Role::Primary, true, true, (1, 51)),
+        )
+        .says(
+            "db",
+            4600,
+            20_000,
+            &state("s1", Role::Primary, true, true, (1, 80)),
+        )
+        .pod(0, "db", "old", PodChange::Leaving)
+        .pod(700, "db", "new", PodChange::Created)
+        .pod(1500, "db", "new", PodChange::Running)
+        .pod(3000, "db", "new", PodChange::Ready)
+        .event(-9000, EventKind::Endpoints(vec!["db".to_owned()]))
+        .event(600, EventKind::Endpoints(Vec::new()))
+        .event(3000, EventKind::Endpoints(vec!["db".to_owned()]));
+    it
+}
+
+#[test]
+fn a_single_server_that_keeps_its_data() {
+    let mut it = single();
+    let member = Place::Member("db".to_owned());
+    it.audit(&[Place::Write, member], |_, _, _| false);
+    let result = it.measure();
+    assert_eq!(known(&result, Metric::WriteDown), 4200);
+    assert_eq!(known(&result, Metric::HeldDown), 4300);
+    assert_eq!(known(&result, Metric::PodRunning), 1500);
+    assert_eq!(known(&result, Metric::PodReady), 3000);
+    assert_eq!(known(&result, Metric::Serves), 4000);
+    assert_eq!(known(&result, Metric::ReadyLie), 1000);
+    assert_eq!(known(&result, Metric::ServiceEmpty), 2400);
+    for metric in [
+        Metric::Lost,
+        Metric::LostEverywhere,
+        Metric::Torn,
+        Metric::Pinned,
+    ] {
+        assert_eq!(known(&result, metric), 0, "{metric:?}");
+    }
+    assert_eq!(result.recovers, Some(true));
+    assert_eq!(result.outages, [(405, Some(4605))]);
+    // 5 new and 10 held writes a second.
+    assert!(
+        (14_900..=15_200).contains(&result.write_rate_milli),
+        "{}",
+        result.write_rate_milli
+    );
+    // One member alone has nobody to differ from, and nothing is promoted.
+    for metric in [
+        Metric::Diverged,
+        Metric::SplitBrain,
+        Metric::Promoted,
+        Metric::StallSurvivors,
+    ] {
+        assert!(!result.numbers.contains_key(&metric), "{metric:?}");
+    }
+}
+
+#[test]
+fn it_has_joined_only_with_what_came_before_and_after() {
+    let mut it = single();
+    it.audit(&[Place::Write], |_, _, _| false);
+    // The first write after the fault is seq 51 (at 0 s), then 76 (at 4.6 s): what it shows at 4.0 s ends at 51, acked before the server went away.
+    assert_eq!(known(&it.measure(), Metric::Joined), 4000);
+    for state in &mut it.states {
+        if state.server.as_deref() == Some("s1") && state.ended_ms < 4600 + OFFSET {
+            state.joined = Some(false);
+        }
+    }
+    assert_eq!(known(&it.measure(), Metric::Joined), 4600);
+}
+
+#[test]
+fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
+    let mut it = single();
+    for state in &mut it.states {
+        if state.server.as_deref() == Some("s1") {
+            state.tip = Some(BTreeMap::from([(
+                "a/w-new".to_owned(),
+                Span {
+                    first: 76,
+                    last: 90,
+                },
+            )]));
+        }
+    }
+    it.audit(
+        &[Place::Write, Place::Member("db".to_owned())],
+        |_, lane, seq| seq <= if lane == "a/w-new" { 53 } else { 105 },
+    );
+    let result = it.measure();
+    assert_eq!(known(&result, Metric::Lost), 158);
+    assert_eq!(result.lost["write address"]["a/w-new"].to_string(), "1-53");
+    assert!(matches!(
+        result.numbers[&Metric::Serves],
+        Value::Over { number: 20_000 }
+    ));
+    // Nobody holds what was before: it is the member that it can be, and it answered once it was Ready.
+    assert_eq!(known(&result, Metric::Joined), 4000);
+    assert_eq!(known(&result, Metric::ReadyLie), 1000);
+}
+
+#[test]
+fn a_missing_batch_makes_the_outage_unknown_and_never_short() {
+    let mut it = single();
+    it.audit(&[Place::Write], |_, _, _| false);
+    let whole = it.round();
+    for dropped in [11, 12, 18, 25] {
+        let mut round = whole.clone();
+        round.runners[0]
+            .batches
+            .retain(|batch| batch.number != dropped);
+        let result = measure(&round);
+        assert!(is_unknown(&result, Metric::Lost), "{dropped}");
+        match &result.numbers[&Metric::WriteDown] {
+            Value::Known { number, .. } => assert_eq!(*number, 4200, "{dropped}"),
+            Value::Unknown { reason } => assert!(reason.contains("missing"), "{reason}"),
+            Value::Over { .. } => panic!("{dropped}"),
+        }
+    }
+    // The outage's own second.
+    let mut round = whole;
+    round.runners[0].batches.retain(|batch| batch.number != 12);
+    assert!(is_unknown(&measure(&round), Metric::WriteDown));
+}
+
+#[test]
+fn sums_that_do_not_fit_make_it_unknown() {
+    let mut it = single();
+    it.audit(&[Place::Write], |_, _, _| false);
+    let mut round = it.round();
+    let batches = round.runners[0].batches.len() as u64;
+    let sums = |acked| LaneSums {
+        acked,
+        ..LaneSums::default()
+    };
+    let all = it.attempts.iter().filter(|a| a.lane == "a/w-new").count() as u64;
+    let mut end = End {
+        batches,
+        lanes: BTreeMap::from([("a/w-new".to_owned(), sums(all))]),
+        cut_short: false,
+    };
+    round.runners[0].end = Some(end.clone());
+    assert_eq!(known(&measure(&round), Metric::Lost), 0);
+    end.lanes.insert("a/w-new".to_owned(), sums(all + 1));
+    round.runners[0].end = Some(end);
+    assert!(is_unknown(&measure(&round), Metric::Lost));
+    assert!(is_unknown(&measure(&round), Metric::WriteDown));
+}
+
+#[test]
+fn a_runner_without_the_processor_proves_no_outage() {
+    let mut it = Recording::new(20_000, &[("db", Role::Primary)]);
+    it.lane("a/w-new", 200, &[]);
+    it.attempts
+        .retain(|a| !(3000 + OFFSET..6000 + OFFSET).contains(&a.started_ms));
+    let next = it
+        .attempts
+        .iter_mut()
+        .find(|a| a.started_ms >= 6000 + OFFSET)
+        .unwrap();
+    next.late_ms = 2900;
+    let result = it.measure();
+    assert!(is_unknown(&result, Metric::WriteDown), "{result:?}");
+    assert_eq!(result.blind, [(3100, 6000)]);
+    // In an outage that is there anyhow, it makes the number coarser.
+    let mut it = single();
+    let mut late: Vec<&mut Attempt> = it
+        .attempts
+        .iter_mut()
+        .filter(|a| a.lane == "a/w-new" && a.started_ms == 2000 + OFFSET)
+        .collect();
+    late[0].late_ms = 300;
+    match it.measure().numbers[&Metric::WriteDown] {
+        Value::Known { number, resolution } => assert_eq!((number, resolution), (4200, 500)),
+        ref other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_never_comes_back_is_over_patience() {
+    let mut it = Recording::new(60_000, &[("db", Role::Primary)]);
+    it.round.ended = RoundEnd::PatienceOver("db does not answer".to_owned());
+    it.lane("a/w-new", 200, &[(500, 99_000)])
+        .lane("a/w-held/0", 100, &[(500, 99_000)])
+        .says(
+            "db",
+            -10_000,
+            500,
+            &state("s0", Role::Primary, true, true, (1, 10)),
+        )
+        .says("db", 500, 60_000, &no_answer());
+    let result = it.measure();
+    assert!(matches!(
+        result.numbers[&Metric::WriteDown],
+        Value::Over { number: 59_595 }
+    ));
+    for metric in [Metric::PodRunning, Metric::Serves, Metric::Joined] {
+        assert!(
+            matches!(result.numbers[&metric], Value::Over { number: 60_000 }),
+            "{metric:?}"
+        );
+    }
+    assert!(is_unknown(&result, Metric::Lost));
+    assert_eq!(result.recovers, Some(false));
+}
+
+#[test]
+fn a_quiet_round_shows_nothing() {
+    let mut it = Recording::new(20_000, &[("db", Role::Primary)]);
+    it.round.fault = Fault::None;
+    it.round.victims.clear();
+    it.lane("a/w-new", 200, &[])
+        .lane("a/w-held/0", 100, &[])
+        .lane("a/r-new", 400, &[]);
+    for read in it.attempts.iter_mut().filter(|a| a.lane == "a/r-new") {
+        read.saw = BTreeMap::from([("a/w-new".to_owned(), 500), ("a/w-held/0".to_owned(), 500)]);
+    }
+    it.event(-9000, EventKind::Endpoints(vec!["db".to_owned()]));
+    it.audit(
+        &[Place::Write, Place::Member("db".to_owned())],
+        |_, _, _| false,
+    );
+    let result = it.measure();
+    for (metric, value) in &result.numbers {
+        assert!(
+            matches!(value, Value::Known { number: 0, .. }),
+            "{metric:?} {value:?}"
+        );
+    }
+    assert!(!result.numbers.contains_key(&Metric::PodRunning));
+}
+
+#[test]
+fn a_round_that_could_not_begin_has_no_number() {
+    let mut it = single();
+    it.round.ended = RoundEnd::NotBegun(NotBegun::BaselineUnclean("a/w-new timed out".to_owned()));
+    let result = it.measure();
+    assert!(result.numbers.values().all(
+        |value| matches!(value, Value::Unknown { reason } if reason.contains("a/w-new timed out"))
+    ));
+    assert_eq!(result.recovers, None);
+}
+
+/// Primary db-0 is taken away at 0, db-1 is promoted at 3 s and the Service leads to it at 5 s.
+fn failover() -> Recording {
+    let members = [
+        ("db-0", Role::Primary),
+        ("db-1", Role::Replica),
+        ("db-2", Role::Replica),
+    ];
+    let mut it = Recording::new(30_000, &members);
+    it.lane("a/w-new", 200, &[(0, 5000)]);
+    let replica = |server: &str| state(server, Role::Replica, false, true, (1, 60));
+    it.says(
+        "db-0",
+        -10_000,
+        0,
+        &state("s0", Role::Primary, true, true, (1, 50)),
+    )
+    .says("db-0", 0, 9000, &no_answer())
+    .says(
+        "db-0",
+        9000,
+        30_000,
+        &state("s0b", Role::Replica, false, true, (1, 90)),
+    )
+    .says("db-1", -10_000, 3000, &replica("s1"))
+    .says(
+        "db-1",
+        3000,
+        30_000,
+        &state("s1", Role::Primary, true, true, (1, 90)),
+    )
+    .says("db-2", -10_000, 30_000, &replica("s2"))
+    .event(-9000, EventKind::Endpoints(vec!["db-0".to_owned()]))
+    .event(100, EventKind::Endpoints(Vec::new()))
+    .event(5000, EventKind::Endpoints(vec!["db-1".to_owned()]));
+    it
+}
+
+#[test]
+fn a_promotion_and_the_service_that_follows() {
+    let mut it = failover();
+    let places = ["db-0", "db-1", "db-2"].map(|name| Place::Member(name.to_owned()));
+    let all = [&[Place::Write], &places[..]].concat();
+    // The promoted one lacks the last two, and the other replica still holds one of them.
+    let db2 = Place::Member("db-2".to_owned());
+    it.audit(&all, |place, _, seq| {
+        seq == 50 || (seq == 49 && *place != db2)
+    });
+    let result = it.measure();
+    assert_eq!(known(&result, Metric::Promoted), 3000);
+    assert_eq!(known(&result, Metric::ServiceSwitched), 5000);
+    assert_eq!(known(&result, Metric::ServiceEmpty), 4900);
+    assert_eq!(known(&result, Metric::Lost), 2);
+    assert_eq!(known(&result, Metric::LostEverywhere), 1);
+    assert_eq!(known(&result, Metric::Diverged), 1);
+    assert_eq!(known(&result, Metric::SplitBrain), 0);
+    assert_eq!(known(&result, Metric::Joined), 9000);
+}
+
+#[test]
+fn a_promoted_one_whose_service_leads_nowhere() {
+    let mut it = failover();
+    it.round.events.pop();
+    it.round.ended = RoundEnd::PatienceOver("no endpoint".to_owned());
+    let result = it.measure();
+    assert_eq!(known(&result, Metric::Promoted), 3000);
+    assert!(matches!(
+        result.numbers[&Metric::ServiceSwitched],
+        Value::Over { number: 30_000 }
+    ));
+    assert!(matches!(
+        result.numbers[&Metric::ServiceEmpty],
+        Value::Over { number: 29_900 }
+    ));
+}
+
+#[test]
+fn two_primaries_at_once_are_a_split() {
+    let mut it = failover();
+    it.states
+        .retain(|s| s.member != "db-0" || s.ended_ms < OFFSET);
+    it.says(
+        "db-0",
+        0,
+        6000,
+        &state("s0", Role::Primary, true, true, (1, 50)),
+    )
+    .says("db-0", 6000, 30_000, &no_answer());
+    let split = known(&it.measure(), Metric::SplitBrain);
+    assert!((2500..=3000).contains(&split), "{split}");
+}
+
+#[test]
+fn writes_that_two_servers_take_in_turn_are_a_split() {
+    let mut it = failover();
+    for attempt in it
+        .attempts
+        .iter_mut()
+        .filter(|a| a.started_ms >= 5000 + OFFSET)
+    {
+        let turn = attempt.started_ms / 1000 % 2 == 0;
+        attempt.server = Some(if turn { "s1" } else { "s2" }.to_owned());
+    }
+    assert!(known(&it.measure(), Metric::SplitBrain) > 20_000);
+    // Peers of one group may.
+    for role in it.round.members.values_mut() {
+        *role = Some(Role::Peer);
+    }
+    for state in &mut it.states {
+        state.role = Some(Role::Peer);
+        state.group = Some("g".to_owned());
+    }
+    assert_eq!(known(&it.measure(), Metric::SplitBrain), 0);
+    // Of two groups they may not.
+    for state in it.states.iter_mut().filter(|s| s.member == "db-2") {
+        state.writable = Some(true);
+        state.group = Some("another".to_owned());
+    }
+    assert!(known(&it.measure(), Metric::SplitBrain) > 20_000);
+}
+
+#[test]
+fn a_pool_that_stays_on_the_old_primary_is_pinned() {
+    let mut it = failover();
+    let mut at = -10_000;
+    while at < 30_000 {
+        let refused = (5500..17_500).contains(&at);
+        let outcome = if refused {
+            Outcome::Refused
+        } else {
+            Outcome::Acked
+        };
+        let attempt = it.attempt("a/w-held/0", at, 5, outcome);
+        // Refused by the server that it is connected to.
+        attempt.sent_ms = Some(at + OFFSET);
+        attempt.server = Some("s0".to_owned());
+        at += 100;
+    }
+    let result = it.measure();
+    assert_eq!(known(&result, Metric::Pinned), 11_905);
+    // Its connection led to the member that was hit.
+    assert_eq!(known(&result, Metric::HeldDown), 12_100);
+    for attempt in it.attempts.iter_mut().filter(|a| a.lane == "a/w-held/0") {
+        attempt.server = Some("s2".to_owned());
+    }
+    assert_eq!(known(&it.measure(), Metric::StallSurvivors), 12_100);
+    for attempt in it.attempts.iter_mut().filter(|a| a.lane == "a/w-held/0") {
+        attempt.server = Some("nobody knows".to_owned());
+    }
+    assert!(is_unknown(&it.measure(), Metric::StallSurvivors));
+}
+
+#[test]
+fn a_read_that_misses_an_ack_is_stale_unless_the_write_is_lost() {
+    let mut it = single();
+    for read in it.attempts.iter_mut().filter(|a| a.lane == "a/r-new") {
+        read.saw = BTreeMap::from([("a/w-new".to_owned(), 500), ("a/w-held/0".to_owned(), 500)]);
+    }
+    it.audit(&[Place::Write], |_, _, _| false);
+    assert_eq!(known(&it.measure(), Metric::Stale), 0);
+    let mut reads = it.attempts.iter_mut().filter(|a| a.lane == "a/r-new");
+    let read = reads.nth(20).unwrap();
+    assert_eq!(read.started_ms, -2000 + OFFSET);
+    // New writes 1 to 40 were acked before it began.
+    read.saw.insert("a/w-new".to_owned(), 39);
+    assert_eq!(known(&it.measure(), Metric::Stale), 1);
+    it.audit(&[Place::Write], |_, lane, seq| {
+        lane == "a/w-new" && seq == 40
+    });
+    assert_eq!(known(&it.measure(), Metric::Stale), 0);
+}
+
+#[test]
+fn an_audit_that_was_not_answered_excludes_nothing() {
+    let mut it = failover();
+    let places = ["db-0", "db-1", "db-2"].map(|name| Place::Member(name.to_owned()));
+    it.audit(&[&[Place::Write], &places[..]].concat(), |_, _, _| false);
+    for answer in &mut it.round.audit.as_mut().unwrap().answers {
+        if answer.place != places[0] {
+            answer.error = Some("timeout".to_owned());
+            answer.rows.clear();
+        }
+    }
+    let result = it.measure();
+    for metric in [
+        Metric::Lost,
+        Metric::Diverged,
+        Metric::Torn,
+        Metric::Recovered,
+    ] {
+        assert!(is_unknown(&result, metric), "{metric:?}");
+    }
+    // All of it is on the one that answered.
+    assert_eq!(known(&result, Metric::LostEverywhere), 0);
+}
+
+#[test]
+fn half_a_transaction_is_torn() {
+    let mut it = single();
+    it.audit(
+        &[Place::Write, Place::Member("db".to_owned())],
+        |_, _, _| false,
+    );
+    for answer in &mut it.round.audit.as_mut().unwrap().answers {
+        let rows = answer.rows.get_mut("a/w-held/0").unwrap();
+        let one: SeqSet = [7].into_iter().collect();
+        rows.whole = rows.whole.difference(&one);
+        rows.half = one;
+    }
+    let result = it.measure();
+    assert_eq!(known(&result, Metric::Torn), 1);
+    assert_eq!(known(&result, Metric::Lost), 1);
+}
