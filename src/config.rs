@@ -8,6 +8,7 @@ mod candidates;
 mod file;
 mod model;
 mod pattern;
+pub(crate) mod words;
 
 use thiserror::Error;
 

@@ -17,6 +17,11 @@ pub(crate) fn meant<'k>(asked: &str, known: impl IntoIterator<Item = &'k str>) -
         .map(|(_, name)| name)
 }
 
+/// `; did you mean …?`, or nothing.
+pub(crate) fn hint<'k>(asked: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    meant(asked, known).map_or_else(String::new, |name| format!("; did you mean {name}?"))
+}
+
 /// How many letters must be put in, taken out, exchanged or swapped with their neighbour to turn one word into the other.
 fn edits(left: &str, right: &str) -> usize {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());

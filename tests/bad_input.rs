@@ -193,3 +193,91 @@ fn a_report_that_is_none_is_named() {
         Case::new(2, &["fix", "compose.yaml"], &["expected a report"]),
     ]);
 }
+
+const DEPLOYED: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: 'python:3', env: [{name: AP_URL, value: 'http://AP:2000'}]}]}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: outbox}
+spec: {selector: {app: outbox}, ports: [{port: 80}]}
+";
+
+#[test]
+fn names_of_the_users_own_file_that_stand_for_nothing_end_the_run_before_a_verdict() {
+    let added = "edges:\n  add:\n  - {from: WEB, to: SERCH, port: 9200, forbidden: true}\n  - {from: WEB, to: outbox, port: 80}\n";
+    let files = |config| [("k8sverify.yaml", config), ("k8s/web.yaml", DEPLOYED)];
+    let typo = files("edges: {add: [{from: WEBB, to: DB, port: 3306, forbidden: true}]}");
+    let server = files(added);
+    let edge = files("edges: {adjust: [{edge: 'WEB->KVS', optional: true}]}");
+    let check = ["check", "--manifests", "k8s"];
+    all(&[
+        // Before any call.
+        Case::new(
+            2,
+            &["-n", "shop"],
+            &["k8sverify.yaml:1", "did you mean WEB?"],
+        )
+        .with(&typo),
+        Case::new(2, &check, &["k8sverify.yaml:1", "did you mean WEB?"]).with(&typo),
+        Case::new(
+            2,
+            &check,
+            &["k8sverify.yaml:3", "`SERCH`, which is neither"],
+        )
+        .with(&server),
+        Case::new(
+            2,
+            &check,
+            &["WEB->KVS, which is no edge; WEB has WEB->AP:2000"],
+        )
+        .with(&edge),
+    ]);
+}
+
+#[test]
+fn a_config_file_that_is_wrong_is_refused_with_its_place() {
+    let case = |says, files| Case::new(2, &["graph"], says).with(files);
+    all(&[
+        case(
+            &["k8sverify.yaml:1:", "unknown field `tires`"],
+            &[("k8sverify.yaml", "tires: {}")],
+        ),
+        case(
+            &["k8sverify.yaml:1:", "from 0 to 65535"],
+            &[(
+                "k8sverify.yaml",
+                "edges: {add: [{from: WEB, to: DB, port: 70000}]}",
+            )],
+        ),
+        case(
+            &["k8sverify.yaml:1:", "from 0 to 65535"],
+            &[(
+                "k8sverify.yaml",
+                "edges: {add: [{from: WEB, to: DB, port: x}]}",
+            )],
+        ),
+        case(&["k8sverify.yaml:"], &[("k8sverify.yaml", ": : :")]),
+        case(&["k8sverify.yaml:1:"], &[("k8sverify.yaml", "[]")]),
+        case(
+            &["no finding code"],
+            &[("k8sverify.yaml", "severity: {nope: off}")],
+        ),
+        case(
+            &["no severity"],
+            &[("k8sverify.yaml", "severity: {service-missing: fatal}")],
+        ),
+        case(
+            &["names no edge"],
+            &[("k8sverify.yaml", "edges: {drop: [WEB-DB]}")],
+        ),
+        Case::new(
+            2,
+            &["graph", "--config", "missing.yaml"],
+            &["missing.yaml", "No such file"],
+        ),
+    ]);
+}

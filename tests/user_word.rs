@@ -76,15 +76,37 @@ fn edges_are_added_dropped_adjusted_made_optional_and_forbidden() {
 }
 
 #[test]
-fn a_rule_that_finds_nothing_is_a_question_at_its_line() {
-    let said = document(
-        "edges:\n  drop: ['WEB->NOWHERE']\n  add:\n  - {from: BATCH, to: DB, port: 3306}\n",
-    );
+fn a_drop_that_finds_nothing_is_a_question_at_its_line() {
+    let said = document("edges:\n  drop: ['WEB->NOWHERE']\ntiers: {mailhog: none}\n");
     let questions = said["questions"].to_string();
     assert!(
-        questions.contains("k8sverify.yaml:2") && questions.contains("k8sverify.yaml:4"),
+        questions.contains("k8sverify.yaml:2") && questions.contains("k8sverify.yaml:3"),
         "{questions}"
     );
+}
+
+#[test]
+fn names_that_stand_for_nothing_end_the_run_with_all_their_lines() {
+    let output = graph(
+        "tiers: {DBB: deployment/db}
+edges:
+  add:
+  - {from: WEBB, to: DB, port: 3306, forbidden: true}
+  - {from: BATCH, to: DB, port: 3306}
+  adjust:
+  - {edge: 'AP->KSV', optional: true}
+",
+    );
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    for words in [
+        "k8sverify.yaml:1: `tiers` names `DBB`, which is no tier; did you mean DB?",
+        "k8sverify.yaml:4: `edges.add` names the client `WEBB`, which is no tier; did you mean WEB?",
+        "k8sverify.yaml:5: `edges.add` names the client `BATCH`, which is no tier\n",
+        "k8sverify.yaml:7: `edges.adjust` names `KSV`, which is no tier; did you mean KVS?",
+    ] {
+        assert!(message.contains(words), "{words}\n{message}");
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn report(args: &CheckArgs) -> Result<Report, Failure> {
         &input.config,
         &Catalog::embedded(),
     );
+    input::no_errors(&graph)?;
     let context = Context::new(&graph, &snapshot, None).with_compose(input.compose.as_ref());
     let options = VerdictOptions {
         fail_on: args

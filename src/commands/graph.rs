@@ -29,6 +29,7 @@ pub fn command(args: &GraphArgs) -> Result<(), Failure> {
         &input.config,
         &Catalog::embedded(),
     );
+    input::no_errors(&graph)?;
     output::print(text(&graph, args.format).as_bytes())
 }
 

@@ -6,6 +6,7 @@ use super::Failure;
 use crate::cli::ComposeArgs;
 use crate::compose::{self, ComposeFile, DiskFiles, LoadOptions};
 use crate::config::{self, Config};
+use crate::graph::TierGraph;
 
 /// The user's files, read and checked.
 #[derive(Debug)]
@@ -62,6 +63,18 @@ pub fn read(args: &ComposeArgs) -> Result<Input, Failure> {
         compose: Some(file),
         config,
     })
+}
+
+/// Nothing is verified with half of the user's own file: names in it that stand for nothing end the run, all of them at once.
+///
+/// # Errors
+/// [`Failure::Usage`] with every line that is wrong.
+pub fn no_errors(graph: &TierGraph) -> Result<(), Failure> {
+    if graph.errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Usage(graph.errors.join("\n")))
+    }
 }
 
 fn read_config(named: Option<&Path>, folder: &Path) -> Result<Config, Failure> {

@@ -113,12 +113,19 @@ async fn run(
         progress: Progress::new(args.output.quiet || args.output.verbose > 1),
         notes: Vec::new(),
     };
+    if input.compose.is_some() {
+        // Tiers are compose's: a name that is none of them needs no cluster to be wrong.
+        input::no_errors(&run.graph(&Snapshot::default()))?;
+    }
     let observed = tokio::select! {
         observed = Box::pin(run.observe()) => observed,
         signal = signals.wait() => return Ok(run.interrupted(&signal)),
     };
     match observed {
-        Ok((api, snapshot)) => Ok(Box::pin(run.verify(&api, snapshot)).await),
+        Ok((api, snapshot)) => {
+            input::no_errors(&run.graph(&snapshot))?;
+            Ok(Box::pin(run.verify(&api, snapshot)).await)
+        }
         Err(error) if error.code().is_none() => Err(Failure::Usage(error.to_string())),
         Err(error) => Ok(run.blocked(&error)),
     }
@@ -147,8 +154,9 @@ impl Run<'_> {
             jobs::sweep(&api, &options.namespace)
         );
         let snapshot = snapshot?;
-        if self.graph(&snapshot).absent.is_some() {
-            // Nothing of the application is there to wait for.
+        let graph = self.graph(&snapshot);
+        if graph.absent.is_some() || !graph.errors.is_empty() {
+            // Nothing of the application is there to wait for, or the user's file does not fit.
             return Ok((api, snapshot));
         }
         let early = options::wait(self.args).min(early::EARLY);

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
-use serde_saphyr::{DefaultMessageFormatter, MessageFormatter, Spanned};
+use serde_saphyr::Spanned;
 
 use super::candidates::Validated;
 use super::pattern::EdgePattern;
@@ -39,7 +39,7 @@ pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigError> {
             file: file_name.to_owned(),
             line: location.map_or(0, |location| location.line()),
             column: location.map_or(0, |location| location.column()),
-            message: DefaultMessageFormatter.format_message(&error).into_owned(),
+            message: super::words::yaml(&error),
         }
     })?;
     Ok(file.into_config(file_name))

@@ -26,6 +26,7 @@ use crate::protocol::Protocol;
 
 /// The rules of this file and of those below it.
 pub(super) const RULES: &[Rule] = &[
+    names::mapped_to_nothing,
     names::unresolved,
     names::servers_without_service,
     names::tiers_without_workload,

@@ -54,10 +54,12 @@ fn with_compose(
         notes: inferred.notes,
         questions: Vec::new(),
         from_compose: true,
-        absent: None,
+        ..TierGraph::default()
     };
     let mapping = mapping::map(&graph.tiers, compose, snapshot, config, catalog);
     graph.absent = mapping.absent;
+    graph.unmapped = mapping.unmapped;
+    graph.errors.extend(mapping.errors);
     graph.questions.extend(mapping.questions);
     graph.notes.extend(mapping.notes);
     for (name, workloads) in mapping.workloads {
@@ -144,6 +146,18 @@ fn finish(graph: &mut TierGraph) {
     graph.notes.dedup();
     graph.questions.sort();
     graph.questions.dedup();
+    // By line, as the file is read; the same line may be wrong twice.
+    graph.errors.sort_by_key(|error| line_of(error));
+    graph.errors.dedup();
+}
+
+/// The line in `FILE:LINE: …`.
+fn line_of(error: &str) -> u64 {
+    let line = error
+        .split(": ")
+        .next()
+        .and_then(|place| place.rsplit(':').next());
+    line.and_then(|line| line.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

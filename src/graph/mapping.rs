@@ -16,6 +16,7 @@ use crate::catalog::Catalog;
 use crate::compose::ComposeFile;
 use crate::config::Config;
 use crate::observe::{Snapshot, WorkloadKey};
+use crate::spelling;
 
 use super::{Absent, Note, NoteKind, Tier};
 use candidate::{Candidate, Wanted};
@@ -32,6 +33,10 @@ pub(super) struct Mapping {
     pub(super) questions: Vec<String>,
     /// What a reader should know.
     pub(super) notes: Vec<Note>,
+    /// Tiers that the user maps to a workload that does not exist, with the sentence that says so.
+    pub(super) unmapped: BTreeMap<String, String>,
+    /// Names in the user's file that stand for nothing.
+    pub(super) errors: Vec<String>,
     /// Set where none of the tiers runs in the namespace.
     pub(super) absent: Option<Absent>,
 }
@@ -84,9 +89,14 @@ fn apply_rules(
     for (name, rule) in &config.tiers {
         let place = format!("{}:{}", config.file, rule.line);
         if !tiers.contains_key(name) {
-            mapping.questions.push(format!(
-                "{place}: `{name}` is no tier: correct the name, or remove the entry"
-            ));
+            let near = spelling::hint(name, tiers.keys().map(String::as_str));
+            let message = format!("{place}: `tiers` names `{name}`, which is no tier{near}");
+            // What is not to be looked for need not be there.
+            if rule.workloads.is_empty() {
+                mapping.questions.push(message);
+            } else {
+                mapping.errors.push(message);
+            }
             continue;
         }
         if rule.workloads.is_empty() {
@@ -96,19 +106,39 @@ fn apply_rules(
         for workload in &rule.workloads {
             let namespace = workload.namespace.as_ref().unwrap_or(&snapshot.namespace);
             let key = WorkloadKey::new(namespace, &workload.kind, &workload.name);
-            if snapshot.template(&key).is_none() {
-                let known = snapshot.namespaces.contains_key(namespace);
-                mapping.questions.push(if known {
-                    format!("{place}: tier `{name}` is said to be {key}, which does not exist in namespace {namespace}")
-                } else {
-                    format!("{place}: tier `{name}` is said to be {key} in namespace {namespace}, which could not be read")
-                });
+            match gone(snapshot, &key) {
+                Some(true) => {
+                    let sentence = is_gone(&place, name, &key);
+                    mapping.unmapped.entry(name.clone()).or_insert(sentence);
+                }
+                Some(false) => mapping.questions.push(format!(
+                    "{place}: tier {name} is mapped to {key} in namespace {namespace}, which could not be read"
+                )),
+                None => {}
             }
             // Also where it is not there: that it is missing is then said of the object that the user named.
             taken.insert(key.clone());
             mapping.workloads.entry(name.clone()).or_default().push(key);
         }
     }
+}
+
+/// Whether a workload that the user names is not there: `Some(false)` where that cannot be known; `None` where it is there, or no
+/// cluster was read.
+pub(super) fn gone(snapshot: &Snapshot, key: &WorkloadKey) -> Option<bool> {
+    if snapshot.own().is_none() || snapshot.template(key).is_some() {
+        return None;
+    }
+    let listed = snapshot.knows("namespaces") || snapshot.offline;
+    Some(snapshot.namespaces.contains_key(&key.namespace) || listed)
+}
+
+/// That the user's mapping leads to nothing.
+pub(super) fn is_gone(place: &str, tier: &str, key: &WorkloadKey) -> String {
+    format!(
+        "{place}: tier {tier} is mapped to {key}, which does not exist in namespace {}",
+        key.namespace
+    )
 }
 
 /// Lets the workloads of one namespace claim tiers, strongest evidence first.

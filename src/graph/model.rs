@@ -27,6 +27,10 @@ pub struct TierGraph {
     pub from_compose: bool,
     /// Set where no tier of compose runs in the namespace: nothing can be said of the application there.
     pub absent: Option<Absent>,
+    /// Tiers that the user maps to a workload that does not exist, each with the sentence that says so.
+    pub unmapped: BTreeMap<String, String>,
+    /// Names in the user's file that stand for nothing, each with its line: the run must not go on with what is left of the file.
+    pub errors: Vec<String>,
 }
 
 /// None of the application's tiers runs in the namespace.

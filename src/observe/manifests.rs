@@ -16,6 +16,7 @@ use super::resources::{
 use super::trim::Trim;
 use super::{NamespaceState, Observed, Snapshot};
 use crate::compose::Files;
+use crate::config::words;
 
 /// Folders in folders that are looked into.
 const DEEPEST: usize = 8;
@@ -287,7 +288,11 @@ fn from_value<T: DeserializeOwned>(
         wrong(
             &document.file,
             document.before + 1,
-            format!("{}/{name}: {error}", kind.to_lowercase()),
+            format!(
+                "{}/{name}: {}",
+                kind.to_lowercase(),
+                words::plain(&error.to_string())
+            ),
         )
     })
 }
@@ -300,11 +305,7 @@ impl Document<'_> {
                 .location()
                 .and_then(|location| usize::try_from(location.line()).ok())
                 .unwrap_or(1);
-            wrong(
-                &self.file,
-                self.before + line,
-                error.without_snippet().to_string(),
-            )
+            wrong(&self.file, self.before + line, words::yaml(&error))
         })
     }
 }

@@ -95,7 +95,7 @@ fn a_bad_value_is_an_error_at_its_place_that_says_what_was_expected() {
         (
             "edges:\n  add:\n  - {from: AP, to: DB, port: 0}\n",
             "3:24",
-            "nonzero",
+            "expected a number from 1 to 65535",
         ),
         (
             "edges:\n  add:\n  - {from: AP, to: DB, port: 1, protocol: sql}\n",

@@ -529,6 +529,25 @@ fn workload_missing(context: &Context<'_>, tier: &Tier, looks: &[&Look<'_, '_>])
     finding
 }
 
+/// Tiers that the user's file maps to a workload that is not there.
+pub(super) fn mapped_to_nothing(context: &Context<'_>) -> Vec<Finding> {
+    let missing = |(tier, sentence): (&String, &String)| {
+        let object = ObjectRef::new("tier", tier, "");
+        let mut finding = Finding::new(
+            Code::WorkloadMissing,
+            Severity::Error,
+            object,
+            sentence.clone(),
+        );
+        finding.fix = Some(Fix {
+            text: "correct the mapping under `tiers`, deploy that workload, or write `none` if the tier does not run here".to_owned(),
+            ..Fix::default()
+        });
+        finding
+    };
+    context.graph.unmapped.iter().map(missing).collect()
+}
+
 pub(super) fn missing_tier(tier: &Tier, severity: Severity, message: String) -> Finding {
     let mut finding = Finding::new(
         Code::WorkloadMissing,

@@ -37,7 +37,7 @@ pub(super) fn build(snapshot: &Snapshot, config: &Config, catalog: &Catalog) -> 
             (name, tier)
         })
         .collect();
-    apply_rules(&mut all, config, snapshot, &mut graph.questions);
+    apply_rules(&mut all, config, snapshot, &mut graph);
     let facts = tiers::describe_all(&mut all, snapshot, catalog);
     graph.tiers = all;
     secret_hosts(&graph.tiers, snapshot, &mut graph.notes);
@@ -194,7 +194,7 @@ fn apply_rules(
     all: &mut BTreeMap<String, Tier>,
     config: &Config,
     snapshot: &Snapshot,
-    questions: &mut Vec<String>,
+    graph: &mut TierGraph,
 ) {
     for (name, rule) in &config.tiers {
         let mut together: Option<Tier> = None;
@@ -206,10 +206,13 @@ fn apply_rules(
                 .find(|(_, tier)| tier.workloads.contains(&key))
                 .map(|(name, _)| name.clone());
             let Some(tier) = holder.and_then(|holder| all.remove(&holder)) else {
-                questions.push(format!(
-                    "{}:{}: tier `{name}` is said to be {key}, which does not exist in namespace {namespace}",
-                    config.file, rule.line
-                ));
+                let place = format!("{}:{}", config.file, rule.line);
+                let sentence = crate::graph::mapping::is_gone(&place, name, &key);
+                if crate::graph::mapping::gone(snapshot, &key) == Some(true) {
+                    graph.unmapped.entry(name.clone()).or_insert(sentence);
+                } else {
+                    graph.questions.push(sentence);
+                }
                 continue;
             };
             match &mut together {

@@ -4,14 +4,15 @@ use std::num::NonZeroU16;
 
 use crate::address::HttpQuestion;
 use crate::catalog::Catalog;
-use crate::config::{AddedEdge, Config, EdgeSettings};
+use crate::config::{AddedEdge, AdjustedEdge, Config, EdgeSettings};
 use crate::graph::{Confidence, Edge, Tier, TierGraph};
 use crate::observe::Snapshot;
 use crate::protocol::Protocol;
+use crate::spelling;
 
 use super::resolve;
 
-/// Applies the rules in the order drop, adjust, add; a rule that finds nothing becomes a question.
+/// Applies the rules in the order drop, adjust, add. A drop that finds nothing becomes a question; a name that stands for nothing, an error.
 pub(super) fn apply(
     graph: &mut TierGraph,
     config: &Config,
@@ -43,12 +44,7 @@ pub(super) fn apply(
             }
         }
         if !found {
-            graph.questions.push(unmatched(
-                config,
-                rule.line,
-                "adjust",
-                &rule.edge.to_string(),
-            ));
+            unmatched_adjust(graph, rule, config);
         }
     }
     for rule in &config.add {
@@ -61,6 +57,73 @@ fn unmatched(config: &Config, line: u64, what: &str, edge: &str) -> String {
         "{}:{line}: `edges.{what}` names {edge}, and no edge is like that: correct or remove the entry",
         config.file
     )
+}
+
+/// An adjustment without an edge is an error if one of its ends stands for nothing, or if the client was seen and has no such edge;
+/// else the edge may come with what is not deployed yet.
+fn unmatched_adjust(graph: &mut TierGraph, rule: &AdjustedEdge, config: &Config) {
+    let pattern = &rule.edge;
+    let is_tier = |name: &str| name.contains('*') || graph.tiers.contains_key(name);
+    let known = || graph.tiers.keys().map(String::as_str);
+    let unknown = [&pattern.from, &pattern.to]
+        .into_iter()
+        .find(|name| !is_tier(name) && !name.contains('.'));
+    let place = format!("{}:{}: `edges.adjust` names", config.file, rule.line);
+    if let Some(name) = unknown {
+        let near = spelling::hint(name, known());
+        graph
+            .errors
+            .push(format!("{place} `{name}`, which is no tier{near}"));
+    } else if !graph.workloads(&pattern.from).is_empty() {
+        let edges: Vec<String> = graph
+            .edges
+            .iter()
+            .filter(|edge| edge.from == pattern.from)
+            .map(|edge| format!("{}->{}:{}", edge.from, edge.to, edge.port))
+            .collect();
+        let has = if edges.is_empty() {
+            "no edge".to_owned()
+        } else {
+            edges.join(", ")
+        };
+        graph.errors.push(format!(
+            "{place} {pattern}, which is no edge; {} has {has}",
+            pattern.from
+        ));
+    } else {
+        let line = unmatched(config, rule.line, "adjust", &pattern.to_string());
+        graph.questions.push(line);
+    }
+}
+
+/// The ends of an added edge that stand for nothing. A server may also be a host: one that is named, has a dot, or is a Service here.
+fn unknown_ends(
+    graph: &TierGraph,
+    from: &str,
+    to: &str,
+    has_host: bool,
+    snapshot: &Snapshot,
+) -> Vec<String> {
+    let known = || graph.tiers.keys().map(String::as_str);
+    let mut unknown = Vec::new();
+    if !graph.tiers.contains_key(from) {
+        let near = spelling::hint(from, known());
+        unknown.push(format!("the client `{from}`, which is no tier{near}"));
+    }
+    // What is a Service of the namespace is known once a cluster was read.
+    let is_service = snapshot.own().is_none_or(|own| {
+        own.services
+            .iter()
+            .any(|service| service.metadata.name.eq_ignore_ascii_case(to))
+    });
+    let is_host = has_host || to.contains(['.', ':']) || is_service;
+    if !graph.tiers.contains_key(to) && !is_host {
+        let near = spelling::hint(to, known());
+        unknown.push(format!(
+            "the server `{to}`, which is neither a tier nor a Service of the namespace nor a host with a dot{near}"
+        ));
+    }
+    unknown
 }
 
 fn add(
@@ -79,11 +142,11 @@ fn add(
     let Some(port) = settings.port else {
         return;
     };
-    if !graph.tiers.contains_key(from) {
-        graph.questions.push(format!(
-            "{}:{line}: `edges.add` says that {from} connects, and there is no such tier: correct the name",
-            config.file
-        ));
+    let unknown = unknown_ends(graph, from, to, settings.host.is_some(), snapshot);
+    if !unknown.is_empty() {
+        let place = format!("{}:{line}: `edges.add`", config.file);
+        let named = unknown.iter().map(|what| format!("{place} names {what}"));
+        graph.errors.extend(named);
         return;
     }
     let tier = graph.tiers.get(to);

@@ -224,11 +224,14 @@ fn the_users_rules_come_first_and_are_checked() {
         keys(&mapping, "AP"),
         ["deployment/x@shop", "deployment/gone@shop"]
     );
-    assert_eq!(mapping.questions.len(), 2, "{:?}", mapping.questions);
-    assert!(
-        mapping.questions[0].starts_with("k8sverify.yaml:3: "),
-        "{:?}",
-        mapping.questions
+    assert!(mapping.questions.is_empty(), "{:?}", mapping.questions);
+    assert_eq!(
+        mapping.unmapped["AP"],
+        "k8sverify.yaml:3: tier AP is mapped to deployment/gone, which does not exist in namespace shop"
+    );
+    assert_eq!(
+        mapping.errors,
+        ["k8sverify.yaml:4: `tiers` names `NOPE`, which is no tier"]
     );
 }
 

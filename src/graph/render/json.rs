@@ -15,6 +15,8 @@ pub fn json(graph: &TierGraph) -> String {
         questions,
         from_compose,
         absent: _,
+        unmapped: _,
+        errors: _,
     } = graph;
     let document = json!({
         "schema": "k8sverify/graph/v1",

@@ -1,0 +1,78 @@
+//! What YAML and JSON readers say of a value, without the types of the implementation. Pure.
+
+use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
+
+/// What is wrong with a text, for the person who wrote it; its place is not part of it.
+#[must_use]
+pub(crate) fn yaml(error: &Error) -> String {
+    match error.without_snippet() {
+        Error::InvalidScalar { ty, .. } => format!("invalid value: expected {}", value(ty)),
+        Error::NullIntoString { .. } => "an empty value: expected text".to_owned(),
+        error => plain(&DefaultMessageFormatter.format_message(error)),
+    }
+}
+
+/// The same message with words in place of names of types.
+#[must_use]
+pub(crate) fn plain(message: &str) -> String {
+    let message = message.replace("a nonzero u16", "a number from 1 to 65535");
+    let mut words = Vec::new();
+    let mut rest = message.split(' ');
+    while let Some(word) = rest.next() {
+        if word == "struct" {
+            // Its name follows.
+            rest.next();
+            words.push("a mapping");
+            continue;
+        }
+        let bare = word.trim_end_matches([',', ';', '.']);
+        let said = value(bare);
+        words.push(if said == bare { word } else { said });
+    }
+    words.join(" ")
+}
+
+/// A type, as a person would say what belongs there.
+fn value(ty: &str) -> &str {
+    match ty {
+        "u8" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "u16" => "a number from 0 to 65535",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "bool" | "boolean" => "true or false",
+        "string" | "String" | "str" => "text",
+        "map" => "a mapping",
+        "sequence" => "a list",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_type_of_the_implementation_is_shown() {
+        for (raw, wanted) in [
+            (
+                "invalid type: string \"x\", expected i32 at line 1",
+                "invalid type: text \"x\", expected a whole number at line 1",
+            ),
+            (
+                "invalid type: null, expected struct Metadata",
+                "invalid type: null, expected a mapping",
+            ),
+            (
+                "unknown field `a`, expected `b`",
+                "unknown field `a`, expected `b`",
+            ),
+        ] {
+            assert_eq!(plain(raw), wanted);
+        }
+        let error = serde_saphyr::from_str::<u16>("x").unwrap_err();
+        assert_eq!(
+            yaml(&error),
+            "invalid value: expected a number from 0 to 65535"
+        );
+    }
+}
