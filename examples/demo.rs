@@ -72,7 +72,7 @@ async fn play(keep: bool) -> Result<(), Box<dyn Error>> {
     }
     println!("\n# reports of both runs");
     for run in ["broken", "fixed"] {
-        for file in ["junit.xml", "report.json"] {
+        for file in ["report.html", "junit.xml", "report.json"] {
             println!("  {}", output.join(format!("{run}-{file}")).display());
         }
     }
@@ -107,6 +107,8 @@ async fn verify(
         .arg(output.join(format!("{name}-report.json")))
         .arg("--junit")
         .arg(output.join(format!("{name}-junit.xml")))
+        .arg("--html")
+        .arg(output.join(format!("{name}-report.html")))
         .status()
         .await?;
     Ok(status.code())

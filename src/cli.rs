@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod codes;
 mod names;
 
 use crate::finding::Severity;
@@ -22,7 +23,7 @@ Examples:
   k8sverify -n shop --infer                            no compose file: the graph comes from the cluster alone
   k8sverify graph --format mermaid                     what would be verified
   k8sverify check --manifests k8s/                     the same rules on manifest files, without a cluster
-  k8sverify explain service-missing                    what a finding means and how to mend it
+  k8sverify explain service-missing                    what a finding means and how to fix it
 
 Exit codes: 0 verified · 1 unhealthy · 2 bad usage or input · 3 could not verify";
 
@@ -53,6 +54,11 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   k8sverify explain service-missing
   k8sverify explain --list";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  k8sverify demo
+  k8sverify demo --html /tmp";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -99,6 +105,9 @@ pub enum Command {
     /// Explain a finding code
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// Play a recorded run, before and after the fix; no cluster is needed
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
     /// Print shell completions
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -427,11 +436,22 @@ pub struct RbacArgs {
 #[derive(Debug, Args, Clone)]
 pub struct ExplainArgs {
     /// A finding code such as `service-missing`
-    #[arg(value_name = "CODE", required_unless_present = "list")]
+    #[arg(value_name = "CODE", required_unless_present = "list", value_parser = codes::Pasted, hide_possible_values = true)]
     pub code: Option<String>,
     /// List every code
     #[arg(long)]
     pub list: bool,
+}
+
+/// The options of `demo`.
+#[derive(Debug, Args, Clone)]
+pub struct DemoArgs {
+    /// Also write both reports as pages into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub html: Option<PathBuf>,
+    /// Colours on the console
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 /// The options of `completions`.

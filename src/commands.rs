@@ -1,6 +1,6 @@
 //! One file per subcommand, each a readable list of stage calls. IO.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -11,6 +11,7 @@ use signals::Signals;
 
 pub mod check;
 mod children;
+pub mod demo;
 pub mod explain;
 pub mod fix;
 pub mod graph;
@@ -99,15 +100,29 @@ fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
         Some(Command::Check(args)) => return check::command(&args),
         Some(Command::Graph(args)) => graph::command(&args)?,
         Some(Command::Probe) => {}
-        Some(Command::Explain(args)) => output::print(explain::text(&args)?.as_bytes())?,
+        Some(Command::Explain(args)) => {
+            let terminal = std::io::stdout().is_terminal();
+            output::print(explain::text(&args, verify::outputs::width(terminal))?.as_bytes())?;
+        }
         Some(Command::Fix(args)) => output::print(fix::manifests(&args)?.as_bytes())?,
+        Some(Command::Demo(args)) => demo::command(&args)?,
         Some(Command::Rbac(args)) => output::print(rbac::manifest(&args).as_bytes())?,
         Some(Command::Completions(args)) => {
             let mut script = Vec::new();
-            clap_complete::generate(args.shell, &mut Cli::command(), "k8sverify", &mut script);
+            clap_complete::generate(args.shell, &mut shown(), "k8sverify", &mut script);
             output::print(&script)?;
         }
         Some(Command::Man(args)) => output::print(&man::page(&args)?)?,
     }
     Ok(EXIT_PASS)
+}
+
+/// The command line without what is not for people: some shells complete hidden commands too.
+fn shown() -> clap::Command {
+    let full = Cli::command();
+    let commands = full.get_subcommands().filter(|one| !one.is_hide_set());
+    clap::Command::new("k8sverify")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(full.get_arguments().cloned())
+        .subcommands(commands.cloned())
 }

@@ -239,6 +239,8 @@ fn the_broken_story_is_found_and_its_printed_fix_mends_it() {
         "{log}"
     );
 
+    record(&run, "broken");
+
     let report = space.folder.path().join("report.json");
     let fix = Command::new(std::env::var("K8SVERIFY_BIN").unwrap())
         .arg("fix")
@@ -257,6 +259,18 @@ fn the_broken_story_is_found_and_its_printed_fix_mends_it() {
             run.edge(edge)
         );
     }
+    record(&run, "fixed");
+}
+
+/// Keeps the report for `k8sverify demo`, where `K8SVERIFY_RECORD` asks for it.
+fn record(run: &Run, name: &str) {
+    if std::env::var_os("K8SVERIFY_RECORD").is_none() {
+        return;
+    }
+    let namespace = run.report["namespace"].as_str().unwrap();
+    let text = serde_json::to_string_pretty(&run.report).unwrap();
+    let path = example(&format!("recorded/{name}.json"));
+    std::fs::write(path, text.replace(namespace, "shop") + "\n").unwrap();
 }
 
 #[test]

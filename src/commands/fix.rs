@@ -23,7 +23,8 @@ pub fn manifests(args: &FixArgs) -> Result<String, Failure> {
     Ok(stream(&report))
 }
 
-fn stream(report: &Report) -> String {
+/// The stream of one report.
+pub(super) fn stream(report: &Report) -> String {
     let mut out = String::new();
     let mut without = Vec::new();
     for finding in report

@@ -12,7 +12,7 @@ mod findings;
 mod table;
 mod wrap;
 
-use wrap::wrap;
+pub(crate) use wrap::wrap;
 
 /// How the console looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -149,7 +149,12 @@ impl Outputs {
     }
 }
 
-fn bytes(report: &Report, format: Format, args: &OutputArgs) -> Result<Vec<u8>, Failure> {
+/// The report in a format, as it goes to a file or to standard output.
+pub(crate) fn bytes(
+    report: &Report,
+    format: Format,
+    args: &OutputArgs,
+) -> Result<Vec<u8>, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::Output(format!("cannot render the report: {error}"))
     };
@@ -197,7 +202,8 @@ pub(crate) fn unicode(terminal: bool) -> bool {
     })
 }
 
-fn width(terminal: bool) -> usize {
+/// Columns of the console: what `COLUMNS` says, else the terminal's, else 120.
+pub(crate) fn width(terminal: bool) -> usize {
     let asked = std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse::<usize>().ok());

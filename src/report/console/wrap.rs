@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 /// Breaks text into lines of at most `width` columns, each behind `indent`; a word longer than a line stands alone. Line breaks of the text stay.
-pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let mut current = String::new();
