@@ -1,5 +1,6 @@
 //! The command line: clap derive types, converted once into plain options by the commands. IO: none but clap's own.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -258,6 +259,9 @@ pub struct ProbeArgs {
     /// An edge whose server's certificate is not proven to be one that the client trusts is unknown, instead of passing at depth tls
     #[arg(long)]
     pub require_trust: bool,
+    /// How many edges a probe container walks at a time: 64 if not set, and never more than 8 to one target
+    #[arg(long, value_name = "N")]
+    pub edges_at_once: Option<NonZeroUsize>,
 }
 
 /// What is written where.

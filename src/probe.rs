@@ -12,6 +12,7 @@ mod identify;
 mod kafka;
 mod ladder;
 mod lines;
+mod link;
 mod login;
 mod mongodb;
 mod mqtt;
@@ -22,6 +23,7 @@ mod peer;
 mod postgres;
 mod record;
 mod redis;
+mod relay;
 mod seen;
 mod talk;
 mod target;
@@ -29,30 +31,31 @@ mod target;
 mod tests;
 mod tls;
 mod trust;
+mod turns;
 pub mod wire;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
-use crate::probe::ladder::{Agent, cut, owed};
+use crate::probe::ladder::Agent;
 use crate::probe::network::Network;
 use crate::probe::record::{Recorder, Scrubber};
 use crate::probe::target::Target;
-use crate::probe::wire::{ProbeSpec, Record, StepName, VERSION};
+use crate::probe::turns::Turns;
+use crate::probe::wire::{ProbeSpec, Record, VERSION};
+use crate::probe::work::{Ended, Journal, Work};
 
 /// What is kept of the deadline for writing what was not reached.
 const MARGIN: Duration = Duration::from_millis(500);
-/// How many edges are walked at a time.
-const EDGES_AT_ONCE: usize = 16;
 
 /// Why the agent could not work.
 #[derive(Debug, Error)]
@@ -141,67 +144,47 @@ pub async fn run(
     let targets = targets(&spec, &environment);
     let scrubber = scrubber(&spec, &targets, &environment);
     let mut recorder = Recorder::new(out, &scrubber);
-    let (sender, mut steps) = mpsc::unbounded_channel();
-    recorder.hello(&hello(&resolver))?;
+    recorder.mark(&hello(&resolver))?;
+    let (records, mut written) = mpsc::unbounded_channel();
     let agent = Agent {
         clock,
-        network: &network,
-        resolver: &resolver,
-        steps: sender,
+        network,
+        resolver,
+        turns: Turns::new(spec.edges_at_once, &file("/proc/self/limits")),
+        records,
         require_trust: spec.require_trust,
     };
-    let mut work = std::pin::pin!(async {
-        let names: FuturesUnordered<_> = spec.names.iter().map(|task| agent.name(task)).collect();
-        let edges = futures::stream::iter(spec.edges.iter().zip(&targets))
-            .for_each_concurrent(EDGES_AT_ONCE, |(task, target)| agent.edge(task, target));
-        futures::join!(names.collect::<()>(), edges);
-    });
-    let mut written: BTreeSet<(String, StepName, Option<String>)> = BTreeSet::new();
-    let mut cut_short = false;
+    let work = Work {
+        agent,
+        spec,
+        targets,
+    };
+    let work = Arc::new(work);
+    let mut journal = Journal::new(recorder, work.owed());
+    let mut tasks = work.start();
     loop {
         tokio::select! {
             biased;
-            Some(step) = steps.recv() => {
-                written.insert((step.task.clone(), step.name, step.endpoint.clone()));
-                cut_short |= step.error == Some(wire::StepError::Deadline);
-                recorder.step(step)?;
-            }
-            () = &mut work => break,
-            () = sleep_until(hard) => {
-                cut_short = true;
-                break;
-            }
+            Some(record) = written.recv() => journal.take(record)?,
+            ended = tasks.next() => match ended {
+                Some(Ended::Done(edge)) => {
+                    // All that it sent stands in the channel already.
+                    while let Ok(record) = written.try_recv() {
+                        journal.take(record)?;
+                    }
+                    journal.done(edge.as_deref())?;
+                }
+                Some(Ended::Panicked(task)) => journal.fail(&task)?,
+                None => break,
+            },
+            () = sleep_until(hard) => break,
         }
     }
-    while let Ok(step) = steps.try_recv() {
-        written.insert((step.task.clone(), step.name, step.endpoint.clone()));
-        cut_short |= step.error == Some(wire::StepError::Deadline);
-        recorder.step(step)?;
+    while let Ok(record) = written.try_recv() {
+        journal.take(record)?;
     }
-    for (task, name, endpoint, target) in all_owed(&spec, &targets) {
-        if !written.contains(&(task.clone(), name, endpoint.clone())) {
-            recorder.step(cut(&task, name, endpoint, &target))?;
-        }
-    }
-    recorder.end(cut_short)?;
+    journal.end()?;
     Ok(())
-}
-
-/// Every outcome that the spec asks for at least.
-fn all_owed(
-    spec: &ProbeSpec,
-    targets: &[Target],
-) -> Vec<(String, StepName, Option<String>, String)> {
-    let names = spec
-        .names
-        .iter()
-        .map(|task| (task.id.clone(), StepName::Dns, None, task.name.clone()));
-    let edges = spec.edges.iter().zip(targets).flat_map(|(task, target)| {
-        owed(task)
-            .into_iter()
-            .map(|(name, endpoint)| (task.id.clone(), name, endpoint, target.shown()))
-    });
-    names.chain(edges).collect()
 }
 
 /// Where every edge leads, in the order of the spec.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE};
@@ -13,6 +14,9 @@ use crate::probe::{ProbeError, report_error, run, spec};
 /// Runs the agent to its end.
 #[must_use]
 pub fn command() -> ExitCode {
+    // A panic's text may hold what a peer or the environment said, and standard error is the Pod's log too: the record of the edge tells.
+    std::panic::set_hook(Box::new(|_| {}));
+    open_as_many_files_as_allowed();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -31,6 +35,14 @@ pub fn command() -> ExitCode {
             })
         }
     }
+}
+
+/// Every connection is a file, and what a system allows unasked is often a small part of what it allows.
+fn open_as_many_files_as_allowed() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where this is refused, fewer edges are walked at a time.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 async fn work() -> Result<u8, ProbeError> {

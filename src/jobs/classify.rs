@@ -9,6 +9,9 @@ use crate::redact::Redactor;
 use super::records::Log;
 use super::remove::JobName;
 
+/// How many edges that were open at the probe's end are named.
+const OPEN_SHOWN: usize = 8;
+
 /// What a Pod's status says of the Pod as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum PodSays {
@@ -402,7 +405,19 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
         return failure(
             job,
             Code::ProbeLost,
-            "the probe was killed for want of memory before its end",
+            format!("the probe was killed for want of memory{}", while_open(log)),
+            evidence,
+        );
+    }
+    if let Some(ended) = exited.filter(|ended| log.greeted && is_crash(ended.exit_code)) {
+        return failure(
+            job,
+            Code::ProbeLost,
+            format!(
+                "the probe crashed with exit code {}{}",
+                ended.exit_code,
+                while_open(log)
+            ),
             evidence,
         );
     }
@@ -428,6 +443,31 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
         Code::ProbeLost,
         "the probe's log broke off before its end: its Pod was deleted or evicted, or its node was lost; run again",
         evidence,
+    )
+}
+
+/// Whether a process that ends so ended against its will: a panic, or a signal for a fault of its own. 137 and 143 are others' signals.
+const fn is_crash(code: i32) -> bool {
+    matches!(code, 101 | 132 | 134 | 135 | 136 | 139)
+}
+
+/// What the probe was about when it ended, and what is worth doing about it.
+fn while_open(log: &Log) -> String {
+    let open = log.open();
+    if open.is_empty() {
+        return " before its end; report it as a bug of k8sverify".to_owned();
+    }
+    let more = match open.len().saturating_sub(OPEN_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        " while it walked {}{more}: see what listens there, since something that it sends is the most likely cause; edges that were finished before keep their results",
+        open.iter()
+            .take(OPEN_SHOWN)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ")
     )
 }
 

@@ -1,5 +1,7 @@
 //! Lines of a probe's log → its records. Pure; tolerates what is no record, since a proxy or a runtime may write too.
 
+use std::collections::BTreeSet;
+
 use crate::probe::wire::{Record, Step, VERSION};
 
 /// Lines that are no record and are kept as evidence.
@@ -14,6 +16,10 @@ pub(super) struct Log {
     pub(super) search: Vec<String>,
     /// Steps.
     pub(super) steps: Vec<Step>,
+    /// Edges that were begun.
+    pub(super) started: BTreeSet<String>,
+    /// Edges of which every step was read.
+    pub(super) finished: BTreeSet<String>,
     /// Whether the first record was seen.
     pub(super) greeted: bool,
     /// Why the agent cannot work for us.
@@ -54,6 +60,8 @@ impl Log {
                 }
             }
             Ok(Record::Step(step)) => self.steps.push(step),
+            Ok(Record::Started { task }) => drop(self.started.insert(task)),
+            Ok(Record::Finished { task }) => drop(self.finished.insert(task)),
             Ok(Record::End {
                 steps,
                 cut_short: _,
@@ -73,6 +81,14 @@ impl Log {
     /// Whether everything that was written was read.
     pub(super) fn is_whole(&self) -> bool {
         self.end.is_some_and(|steps| steps <= self.steps.len())
+    }
+
+    /// Edges that were begun and not finished.
+    pub(super) fn open(&self) -> Vec<&str> {
+        self.started
+            .difference(&self.finished)
+            .map(String::as_str)
+            .collect()
     }
 
     /// Whether nothing more is to be expected.

@@ -149,6 +149,7 @@ pub(super) fn spec(
         version: VERSION,
         run: options.run.clone(),
         deadline_ms: options.deadline_ms,
+        edges_at_once: options.edges_at_once,
         names,
         edges,
         network: options.network.clone(),

@@ -1,6 +1,7 @@
 //! The probe plan and what came back, as data. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct PlanOptions {
     pub run: String,
     /// Milliseconds after which an agent ends on its own; less than the Job's deadline.
     pub deadline_ms: u64,
+    /// How many edges one container walks at a time; the agent's own number without it.
+    pub edges_at_once: Option<NonZeroUsize>,
     /// On how many nodes a tier with several Pods is looked at.
     pub nodes: usize,
     /// Whether to log in at all.
@@ -48,6 +51,7 @@ impl Default for PlanOptions {
         Self {
             run: String::new(),
             deadline_ms: 60_000,
+            edges_at_once: None,
             nodes: 3,
             login: true,
             allow_login: BTreeSet::new(),

@@ -1,10 +1,10 @@
 //! AMQP 0-9-1 (RabbitMQ): protocol header, Start, PLAIN login, and the virtual host. IO: the connection.
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::Credentials;
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::peer::Peer;
 use crate::probe::talk::{ANSWER, Ask, LOGIN};
 use crate::probe::wire::{StepError, StepName};
@@ -15,7 +15,7 @@ const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 const CONNECTION: u16 = 10;
 
 /// Header and Start, then the login.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "an AMQP broker").await {
         Ok(ready) => ready,
         Err(steps) => return steps,

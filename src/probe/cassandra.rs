@@ -1,9 +1,9 @@
 //! Binary protocols of which one question and the shape of its answer are enough: Cassandra, SQL Server, LDAP. IO: the connection.
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::probe::found::Found;
+use crate::probe::link::Link;
 use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::StepName;
 use crate::protocol::Protocol;
@@ -46,7 +46,7 @@ const LDAP: Hello = Hello {
 };
 
 /// Asks, and looks at the shape of the answer.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let hello = match ask.task.protocol {
         Protocol::Cassandra => CASSANDRA,
         Protocol::Mssql => MSSQL,

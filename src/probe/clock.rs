@@ -1,8 +1,10 @@
 //! The agent's time: every wait has its own limit, and none outlives the agent's deadline. IO: the clock.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Where the agent stands in time.
@@ -19,6 +21,8 @@ pub(crate) enum Late {
     Step,
     /// The agent's deadline came first: nothing can be said.
     Agent,
+    /// What the peer sent made its reader panic.
+    Panic,
 }
 
 impl Clock {
@@ -38,9 +42,13 @@ impl Clock {
 
     /// Runs a future until the end of its phase.
     pub(crate) async fn by<F: Future>(&self, end: Instant, future: F) -> Result<F::Output, Late> {
-        timeout_at(end.min(self.deadline), future)
-            .await
-            .map_err(|_| self.reason())
+        // Drivers are not written for hostile servers: what one of them cannot bear is that peer's failure and nobody else's.
+        let caught = AssertUnwindSafe(future).catch_unwind();
+        match timeout_at(end.min(self.deadline), caught).await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(_)) => Err(Late::Panic),
+            Err(_) => Err(self.reason()),
+        }
     }
 
     /// Runs a future for at most `limit`.
@@ -97,6 +105,17 @@ mod tests {
         assert_eq!(
             clock.within(Duration::from_secs(9), never()).await,
             Err(Late::Agent)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_panics_ends_its_own_wait_only() {
+        let clock = Clock::starting(Duration::from_secs(5));
+        let empty: &[u8] = &[];
+        let panics = async { empty[0] };
+        assert_eq!(
+            clock.within(Duration::from_secs(1), panics).await,
+            Err(Late::Panic)
         );
     }
 }

@@ -140,6 +140,9 @@ impl Resolver {
                     Err(Late::Step) => {
                         Answer::Unanswered(format!("{} did not answer", server.ip()))
                     }
+                    Err(Late::Panic) => {
+                        Answer::Unanswered(format!("{}: no answer that can be read", server.ip()))
+                    }
                     Err(Late::Agent) => return Answer::Cut,
                 };
                 if !matches!(last, Answer::Unanswered(_) | Answer::Error(_)) {

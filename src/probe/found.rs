@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::probe::clock::Late;
+use crate::probe::link::Flood;
 use crate::probe::seen;
 use crate::probe::wire::{StepError, StepName, StepStatus};
 
@@ -44,12 +45,17 @@ impl Failure {
                 StepError::Deadline,
                 "the probe's own deadline came before an answer",
             ),
+            Late::Panic => Self::new(
+                StepError::Broken,
+                "the peer sent something that breaks the rules of the protocol, and no client could read it",
+            ),
         }
     }
 
     /// An error of reading or writing on a connection that was open.
     pub(crate) fn broken(error: &io::Error) -> Self {
         match error.kind() {
+            _ if Flood::is_in(error) => Self::new(StepError::Broken, Flood.to_string()),
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 Self::new(StepError::Reset, "the peer reset the connection")
             }
@@ -64,6 +70,15 @@ impl Failure {
     /// Bytes of another protocol than the expected one.
     pub(crate) fn mismatch(expected: &str, head: &[u8]) -> Self {
         let (name, excerpt) = (seen::protocol(head), seen::excerpt(head));
+        // A peer that speaks the expected protocol, and speaks it wrongly, is no other one.
+        if name.is_some_and(|name| expected.to_ascii_lowercase().contains(name)) {
+            return Self::new(
+                StepError::Broken,
+                format!(
+                    "{expected} answers, and breaks the rules of its protocol: it said {excerpt}"
+                ),
+            );
+        }
         let detail = name.map_or_else(
             || format!("what answers is not {expected}: it said {excerpt}"),
             |name| format!("{name} answers where {expected} was expected: it said {excerpt}"),

@@ -1,11 +1,11 @@
 //! gRPC: HTTP/2 without TLS, and the standard health service where the server has it. IO: the connection.
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::HTTP;
+use crate::probe::link::Link;
 use crate::probe::peer::Peer;
 use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{StepError, StepName};
@@ -23,7 +23,7 @@ enum Health {
 }
 
 /// The preface by hand, then the health check on a connection of its own.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a gRPC server").await {
         Ok(ready) => ready,
         Err(steps) => return steps,
@@ -78,7 +78,7 @@ async fn check(ask: &Ask<'_>) -> Health {
     }
 }
 
-async fn call(stream: TcpStream, ask: &Ask<'_>) -> Result<Health, h2::Error> {
+async fn call(stream: Link, ask: &Ask<'_>) -> Result<Health, h2::Error> {
     let (sender, connection) = h2::client::handshake(stream).await?;
     let driver = tokio::spawn(connection);
     let mut sender = sender.ready().await?;

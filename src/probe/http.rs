@@ -5,13 +5,14 @@ mod exchange;
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::HttpQuestion;
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::exchange::{Asker, Head, basic};
+use crate::probe::link::Link;
 use crate::probe::login::Login;
+use crate::probe::peer::Stream;
 use crate::probe::talk::Ask;
 use crate::probe::wire::{StepError, StepName};
 use crate::protocol::Protocol;
@@ -24,24 +25,26 @@ const REDIRECTS: usize = 5;
 pub(super) const HTTP: Duration = Duration::from_secs(5);
 
 /// Asks the question of the spec.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let secure = ask.task.protocol == Protocol::Https || ask.wants_tls();
     let question = ask.task.http.as_ref();
     let path = question
         .and_then(|question| question.path.clone())
         .unwrap_or_else(|| NOWHERE.to_owned());
     let mut steps = Vec::new();
-    if secure {
+    let stream: Stream = if secure {
         match ask.secure(Box::new(stream), &[b"http/1.1"]).await {
-            Ok((_, step)) => steps.push(step),
+            Ok((secured, step)) => {
+                steps.push(step);
+                Box::new(secured.stream)
+            }
             Err(step) => return vec![*step],
         }
     } else {
-        // A server that takes one client at a time must be free for the request.
-        drop(stream);
-    }
+        Box::new(stream)
+    };
     let begun = Instant::now();
-    let step = match walk(ask, secure, &path).await {
+    let step = match walk(ask, stream, secure, &path).await {
         Ok(answer) => judge(ask, question, &answer).await,
         Err(failure) if wants_client_certificate(&failure) => Found::skipped(
             StepName::Protocol,
@@ -65,12 +68,13 @@ struct Answer {
 }
 
 /// Asks, and follows redirects on the same host.
-async fn walk(ask: &Ask<'_>, secure: bool, path: &str) -> Result<Answer, Failure> {
+async fn walk(ask: &Ask<'_>, stream: Stream, secure: bool, path: &str) -> Result<Answer, Failure> {
     let asker = Asker::new(ask, secure)?;
+    let mut open = Some(stream);
     let declared = path != NOWHERE;
     let mut path = path.to_owned();
     for _ in 0..=REDIRECTS {
-        let head = asker.get(&path).await?;
+        let head = asker.get(&path, open.take()).await?;
         let Some(location) = head.location.as_deref().filter(|_| head.is_redirect()) else {
             return Ok(Answer {
                 head,

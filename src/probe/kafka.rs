@@ -1,9 +1,9 @@
 //! Kafka: `ApiVersions`, Metadata, and whether the brokers that it names can be reached. IO: connections.
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::peer::Peer;
 use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{StepError, StepName};
@@ -14,7 +14,7 @@ const METADATA: i16 = 3;
 const BROKERS: usize = 16;
 
 /// `ApiVersions`, then the brokers' advertised addresses.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a Kafka broker").await {
         Ok(ready) => ready,
         Err(steps) => return steps,

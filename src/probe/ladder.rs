@@ -5,16 +5,17 @@ mod verdict;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use crate::probe::clock::Clock;
+use crate::probe::clock::{Clock, Late};
 use crate::probe::dns::{Lookup, Resolver};
 use crate::probe::found::{Failure, Found, first_broken};
 use crate::probe::identify;
@@ -23,7 +24,10 @@ use crate::probe::login::Login;
 use crate::probe::network::Network;
 use crate::probe::talk::{Ask, talk};
 use crate::probe::target::Target;
-use crate::probe::wire::{EdgeTask, EndpointTask, NameTask, Step, StepError, StepName, StepStatus};
+use crate::probe::turns::{Turn, Turns};
+use crate::probe::wire::{
+    EdgeTask, EndpointTask, NameTask, Record, Step, StepError, StepName, StepStatus,
+};
 use crate::protocol::Protocol;
 
 /// How many endpoints are dialled at a time; logins stay one after another.
@@ -36,29 +40,32 @@ const RECHECK: Duration = Duration::from_secs(6);
 const PROXY_START: Duration = Duration::from_secs(10);
 
 /// What every edge of this agent shares.
-pub(crate) struct Agent<'a> {
+pub(crate) struct Agent {
     /// Time.
     pub(crate) clock: Clock,
     /// Dialling.
-    pub(crate) network: &'a Network,
+    pub(crate) network: Network,
     /// Names.
-    pub(crate) resolver: &'a Resolver,
-    /// Where steps go.
-    pub(crate) steps: UnboundedSender<Step>,
+    pub(crate) resolver: Resolver,
+    /// Who may walk now.
+    pub(crate) turns: Turns,
+    /// Where records go.
+    pub(crate) records: UnboundedSender<Record>,
     /// Whether trust that is not proven makes an edge unknown.
     pub(crate) require_trust: bool,
 }
 
 /// One edge on its way.
 struct Walk<'a> {
-    agent: &'a Agent<'a>,
+    agent: &'a Agent,
+    turn: Turn,
     task: &'a EdgeTask,
     target: &'a Target,
     logins: Mutex<()>,
     refused: AtomicBool,
 }
 
-impl Agent<'_> {
+impl Agent {
     /// Resolves a name whose record matters although no edge may use it.
     pub(crate) async fn name(&self, task: &NameTask) {
         let window = Duration::from_millis(task.retry_not_found_ms);
@@ -69,14 +76,20 @@ impl Agent<'_> {
 
     /// Walks an edge.
     pub(crate) async fn edge(&self, task: &EdgeTask, target: &Target) {
+        let turn = self.turns.take(&target.host, target.port).await;
+        self.send(Record::Started {
+            task: task.id.clone(),
+        });
         let walk = Walk {
             agent: self,
+            turn,
             task,
             target,
             logins: Mutex::new(()),
             refused: AtomicBool::new(false),
         };
-        walk.run().await;
+        // On the heap: an edge that waits for its turn takes no more than its place in the line.
+        Box::pin(walk.run()).await;
     }
 
     /// Sends one step on its way to the log.
@@ -98,8 +111,12 @@ impl Agent<'_> {
             tries: found.tries,
             facts: found.facts,
         };
+        self.send(Record::Step(step));
+    }
+
+    fn send(&self, record: Record) {
         // The receiver lives as long as the agent; at its deadline nobody reads any more.
-        let _ = self.steps.send(step);
+        let _ = self.records.send(record);
     }
 
     /// Resolves a name, as often as its failure may be a matter of time.
@@ -252,10 +269,11 @@ impl Walk<'_> {
             .skip_endpoints
             .clone()
             .or_else(|| self.target.elsewhere());
-        let walks = self.task.endpoints.iter().map(|endpoint| {
+        let mut walks = Vec::new();
+        for endpoint in &self.task.endpoints {
             let address = SocketAddr::from((endpoint.address, endpoint.port.get()));
             let skip = skip.clone();
-            async move {
+            let walk = async move {
                 let found = match (skip, known.get(&address)) {
                     (Some(reason), _) => vec![Found::skipped(StepName::Endpoint, reason)],
                     // A headless name leads to the endpoints themselves: dialled already.
@@ -263,8 +281,9 @@ impl Walk<'_> {
                     (None, None) => self.address(address, StepName::Endpoint, resolved).await,
                 };
                 (endpoint, address, found)
-            }
-        });
+            };
+            walks.push(walk.boxed());
+        }
         let mut walks = futures::stream::iter(walks).buffered(ENDPOINTS_AT_ONCE);
         while let Some((endpoint, address, found)) = walks.next().await {
             for step in found {
@@ -340,7 +359,7 @@ impl Walk<'_> {
                 address,
                 self.task.protocol,
                 secure,
-                self.agent.network,
+                &self.agent.network,
                 &self.agent.clock,
             )
             .await;
@@ -417,8 +436,9 @@ impl Walk<'_> {
         let withheld = self.withheld(address, may_log_in);
         let ask = Ask {
             clock,
-            network: self.agent.network,
-            resolver: self.agent.resolver,
+            network: &self.agent.network,
+            resolver: &self.agent.resolver,
+            turn: &self.turn,
             task: self.task,
             host: &self.target.host,
             port: self.target.port,
@@ -432,7 +452,14 @@ impl Walk<'_> {
             require_trust: self.agent.require_trust,
             withheld: OnceLock::new(),
         };
-        let steps = talk(stream, &ask).await;
+        // A reader that a hostile peer makes panic costs this connection only.
+        let steps = AssertUnwindSafe(talk(stream, &ask))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| {
+                let failure = Failure::late(Late::Panic, StepError::Broken, "");
+                vec![Found::fail(StepName::Protocol, failure)]
+            });
         drop(turn);
         let denied = steps
             .iter()
@@ -484,17 +511,29 @@ pub(crate) fn cut(task: &str, name: StepName, endpoint: Option<String>, target: 
         StepError::Deadline,
         "the probe's own deadline came before this step",
     );
-    let found = Found::fail(name, failure);
+    step_of(task, endpoint, Found::fail(name, failure).asked(target), 0)
+}
+
+/// A step that was not reached because the probe itself failed on the edge.
+pub(crate) fn failed(task: &str, name: StepName, endpoint: Option<String>, target: &str) -> Step {
+    let found = Found::unknown(
+        name,
+        "the probe itself failed on this edge, which is a bug of k8sverify; nothing can be said of this step",
+    );
+    step_of(task, endpoint, found.asked(target), 0)
+}
+
+fn step_of(task: &str, endpoint: Option<String>, found: Found, tries: u32) -> Step {
     Step {
         task: task.to_owned(),
-        name,
-        target: endpoint.clone().unwrap_or_else(|| target.to_owned()),
+        name: found.name,
+        target: endpoint.clone().unwrap_or(found.target),
         endpoint,
         status: found.status,
         error: found.error,
         detail: found.detail,
         duration_ms: 0,
-        tries: 0,
+        tries,
         facts: BTreeMap::new(),
     }
 }

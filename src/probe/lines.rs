@@ -1,9 +1,9 @@
 //! Protocols in lines of text: memcached, SMTP, NATS, ZooKeeper. IO: the connection.
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::Peer;
 use crate::probe::talk::{ANSWER, Ask};
@@ -14,10 +14,10 @@ use crate::protocol::Protocol;
 type Said = Result<Vec<Found>, Failure>;
 
 /// The greeting or the answer to a harmless command.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let expected = match ask.task.protocol {
         Protocol::Memcached => "memcached",
-        Protocol::Smtp => "a mail server",
+        Protocol::Smtp => "an SMTP server",
         Protocol::Nats => "a NATS server",
         _ => "a ZooKeeper server",
     };
@@ -51,6 +51,28 @@ async fn line(peer: &mut Peer, ask: &Ask<'_>) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
+/// How many lines one answer may have.
+const LINES: usize = 200;
+
+/// The first and the last line of an SMTP reply; all of it has one limit in time and in lines.
+async fn reply(peer: &mut Peer, ask: &Ask<'_>) -> Result<(String, String), Failure> {
+    let end = ask.clock.phase(ANSWER);
+    let mut first = None;
+    for _ in 0..LINES {
+        let line = peer.line(end).await?;
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let goes_on = line.as_bytes().get(3) == Some(&b'-');
+        let first = first.get_or_insert_with(|| line.clone());
+        if !goes_on {
+            return Ok((first.clone(), line));
+        }
+    }
+    Err(Failure::new(
+        StepError::Broken,
+        format!("the server's answer has more than {LINES} lines and no end"),
+    ))
+}
+
 async fn memcached(peer: &mut Peer, ask: &Ask<'_>) -> Said {
     peer.send(b"version\r\n", ask.clock.phase(ANSWER)).await?;
     let line = line(peer, ask).await?;
@@ -72,30 +94,22 @@ async fn memcached(peer: &mut Peer, ask: &Ask<'_>) -> Said {
 }
 
 async fn smtp(peer: &mut Peer, ask: &Ask<'_>) -> Said {
-    let banner = line(peer, ask).await?;
+    let (banner, _) = reply(peer, ask).await?;
     if ["421", "554"].iter().any(|code| banner.starts_with(code)) {
         return Err(Failure::new(StepError::Unavailable, banner));
     }
     if !banner.starts_with("220") || banner.to_ascii_uppercase().contains("FTP") {
         return Err(peer.mismatch());
     }
-    let mut last = banner.clone();
-    while last.as_bytes().get(3) == Some(&b'-') {
-        last = line(peer, ask).await?;
-    }
     peer.send(b"EHLO k8sverify\r\n", ask.clock.phase(ANSWER))
         .await?;
-    loop {
-        let answer = line(peer, ask).await?;
-        if answer.as_bytes().get(3) != Some(&b'-') {
-            // Polite, and nobody's loss if it does not arrive.
-            let _ = peer.send(b"QUIT\r\n", ask.clock.phase(ANSWER)).await;
-            return if answer.starts_with("250") {
-                Ok(vec![Found::pass(StepName::Protocol, banner).asked("EHLO")])
-            } else {
-                Err(Failure::new(StepError::Unavailable, answer))
-            };
-        }
+    let (_, answer) = reply(peer, ask).await?;
+    // Polite, and nobody's loss if it does not arrive.
+    let _ = peer.send(b"QUIT\r\n", ask.clock.phase(ANSWER)).await;
+    if answer.starts_with("250") {
+        Ok(vec![Found::pass(StepName::Protocol, banner).asked("EHLO")])
+    } else {
+        Err(Failure::new(StepError::Unavailable, answer))
     }
 }
 

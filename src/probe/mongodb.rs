@@ -3,10 +3,10 @@
 mod bson;
 mod scram;
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::login::Account;
 use crate::probe::mongodb::bson::{Document, Value};
 use crate::probe::peer::{MESSAGE, Peer};
@@ -17,7 +17,7 @@ use crate::probe::wire::{StepError, StepName};
 const OP_MSG: i32 = 2013;
 
 /// `hello`, the login, and where the primary is.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a MongoDB server").await {
         Ok(ready) => ready,
         Err(steps) => return steps,

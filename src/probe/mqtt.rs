@@ -1,16 +1,16 @@
 //! MQTT 3.1.1: CONNECT with the client's own login, CONNACK, DISCONNECT. IO: the connection.
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::Credentials;
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName};
 
 /// Connects and leaves.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "an MQTT broker").await {
         Ok(ready) => ready,
         Err(steps) => return steps,

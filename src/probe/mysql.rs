@@ -1,16 +1,17 @@
 //! MySQL and MariaDB: greeting by hand, login and queries by the driver, all on the one connection that was dialled. IO: that connection.
 
 mod greeting;
+mod packets;
 mod relay;
 mod state;
 
 use mysql_async::{Conn, OptsBuilder};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::TlsMode;
 use crate::probe::clock::Late;
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::{ANSWER as ANSWER_BYTES, Link};
 use crate::probe::login::{Account, Login};
 use crate::probe::mysql::greeting::Greeting;
 use crate::probe::mysql::relay::{Opened, Relay, Stop};
@@ -25,7 +26,7 @@ struct Greeted {
 }
 
 /// Greeting, login, `SELECT 1` and the server's state.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let begun = Instant::now();
     let greeted = match greet(stream, ask).await {
         Ok(greeted) => greeted,
@@ -51,7 +52,18 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
                     .fact("tls", if secured { "yes" } else { "no" })
                     .since(begun),
             );
-            steps.push(state::query(&mut logged_in.connection, ask).await);
+            let query = state::query(&mut logged_in.connection, ask).await;
+            steps.push(match logged_in.opened.joined.broken() {
+                Some(error) if query.status == StepStatus::Fail => {
+                    let failure = Failure::broken(error);
+                    Found {
+                        error: Some(failure.error),
+                        detail: failure.detail,
+                        ..query
+                    }
+                }
+                _ => query,
+            });
             // COM_QUIT; a server that does not read it loses nothing.
             let _ = ask
                 .clock
@@ -60,7 +72,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
                     logged_in.connection.disconnect(),
                 )
                 .await;
-            drop(logged_in.opened.running);
+            drop(logged_in.opened.joined);
         }
         Err(Stop::Tls(step)) => steps.push(*step),
         Err(Stop::Withheld(tls, why)) => {
@@ -89,7 +101,7 @@ fn protocol_step(greeting: &Greeting) -> Found {
 }
 
 /// Reads the greeting.
-async fn greet(stream: TcpStream, ask: &Ask<'_>) -> Result<Greeted, Failure> {
+async fn greet(stream: Link, ask: &Ask<'_>) -> Result<Greeted, Failure> {
     let mut peer = Peer::new(Box::new(stream), "a MySQL server", ask.clock);
     let greeting = greeting::read(&mut peer, ask.clock.phase(ANSWER)).await?;
     Ok(Greeted { peer, greeting })
@@ -180,7 +192,7 @@ async fn once(
         .db_name(credentials.database.clone())
         .prefer_socket(false)
         .stmt_cache_size(0)
-        .max_allowed_packet(Some(16 * 1024 * 1024))
+        .max_allowed_packet(Some(ANSWER_BYTES))
         .wait_timeout(Some(60))
         .enable_cleartext_plugin(secured && account.frankness.clear_text);
     let relay = Box::pin(relay.run(first, stream, secured, ask, account));

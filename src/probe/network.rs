@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::probe::clock::Clock;
 use crate::probe::found::Failure;
+use crate::probe::link::{Link, Pool};
 use crate::probe::wire::{NetworkTable, StepError};
 
 /// How long a connect may take.
@@ -17,6 +18,7 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
     table: NetworkTable,
+    pool: Pool,
 }
 
 impl Network {
@@ -24,6 +26,7 @@ impl Network {
     pub(crate) fn new(table: &NetworkTable) -> Self {
         Self {
             table: table.clone(),
+            pool: Pool::default(),
         }
     }
 
@@ -58,13 +61,13 @@ impl Network {
         &self,
         address: SocketAddr,
         clock: &Clock,
-    ) -> Result<TcpStream, Failure> {
+    ) -> Result<Link, Failure> {
         let real = self.real(address)?;
         match clock.within(CONNECT, TcpStream::connect(real)).await {
             Ok(Ok(stream)) => {
                 // Without it small requests may wait for an acknowledgement; a failure changes nothing else.
                 let _ = stream.set_nodelay(true);
-                Ok(stream)
+                Ok(Link::new(stream, self.pool.clone()))
             }
             Ok(Err(error)) => Err(refused(address, &error)),
             Err(late) => Err(Failure::late(

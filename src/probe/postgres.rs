@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
@@ -11,6 +10,7 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::address::{Credentials, TlsMode};
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::{Peer, Rewound, Stream};
 use crate::probe::talk::{ANSWER, Ask, LOGIN};
@@ -27,7 +27,7 @@ struct Ready {
 }
 
 /// TLS or not, login, `SELECT 1`, and whether writes are taken.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let mode = ask.tls;
     let ready = match open(stream, ask, mode).await {
         Ok(ready) => ready,
@@ -78,11 +78,7 @@ pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
 }
 
 /// Asks for TLS, unless the client never does, and takes it where it is offered and somebody logs in.
-async fn open(
-    stream: TcpStream,
-    ask: &Ask<'_>,
-    mode: Option<TlsMode>,
-) -> Result<Ready, Vec<Found>> {
+async fn open(stream: Link, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Ready, Vec<Found>> {
     if mode == Some(TlsMode::Disabled) && ask.login().account().is_some() {
         return Ok(Ready {
             stream: Box::new(stream),
@@ -277,7 +273,12 @@ async fn query(client: &Client, ask: &Ask<'_>) -> Found {
 }
 
 async fn run(client: &Client, ask: &Ask<'_>) -> Result<BTreeMap<String, String>, Failure> {
-    value(client, ask, "SELECT 1").await?;
+    if value(client, ask, "SELECT 1").await?.is_none() {
+        return Err(Failure::new(
+            StepError::Broken,
+            "the login works, and `SELECT 1` is answered without a row",
+        ));
+    }
     let mut facts = BTreeMap::new();
     for (name, question) in [
         ("read_only", "SHOW transaction_read_only"),

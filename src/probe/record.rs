@@ -146,6 +146,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Writes that an edge begins or is done.
+    pub(crate) fn mark(&mut self, mark: &Record) -> io::Result<()> {
+        write(self.out, mark)
+    }
+
     /// Writes one step.
     pub(crate) fn step(&mut self, step: Step) -> io::Result<()> {
         self.steps += 1;
@@ -162,11 +167,6 @@ impl<'a> Recorder<'a> {
                 cut_short,
             },
         )
-    }
-
-    /// Writes the first record.
-    pub(crate) fn hello(&mut self, hello: &Record) -> io::Result<()> {
-        write(self.out, hello)
     }
 }
 

@@ -4,11 +4,11 @@
 mod state;
 
 use ::redis::{Cmd, Value, parse_redis_value};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::address::Credentials;
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::{MESSAGE, Peer};
 use crate::probe::talk::{ANSWER, Ask};
@@ -26,7 +26,7 @@ enum Reply {
 }
 
 /// First line, AUTH, PING, and the server's state.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a Redis server").await {
         Ok(ready) => ready,
         Err(steps) => return steps,

@@ -4,16 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 use crate::address::TlsMode;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::found::{Failure, Found};
+use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::network::Network;
 use crate::probe::peer::{Peer, Stream};
 use crate::probe::trust::{Trust, Verdict};
+use crate::probe::turns::Turn;
 use crate::probe::wire::{EdgeTask, StepError, StepName};
 use crate::probe::{
     amqp, cassandra, grpc, http, kafka, lines, mongodb, mqtt, mysql, postgres, redis, tls,
@@ -33,6 +33,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) network: &'a Network,
     /// For the protocols that send clients to other hosts.
     pub(crate) resolver: &'a Resolver,
+    /// The edge's turn.
+    pub(crate) turn: &'a Turn,
     /// The edge.
     pub(crate) task: &'a EdgeTask,
     /// The host as the client names it.
@@ -122,7 +124,7 @@ impl Ask<'_> {
     /// The steps up to the one that failed.
     pub(crate) async fn peer(
         &self,
-        stream: TcpStream,
+        stream: Link,
         expected: &'static str,
     ) -> Result<(Peer, Vec<Found>), Vec<Found>> {
         if !self.wants_tls() {
@@ -186,33 +188,36 @@ impl Ask<'_> {
 }
 
 /// Speaks the edge's protocol; every step that was reached, in order.
-pub(crate) async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+    // Each on the heap: a connection needs no more memory than its own protocol takes.
     match ask.task.protocol {
-        Protocol::Mysql => mysql::talk(stream, ask).await,
-        Protocol::Redis => redis::talk(stream, ask).await,
-        Protocol::Http | Protocol::Https => http::talk(stream, ask).await,
-        Protocol::Grpc => grpc::talk(stream, ask).await,
-        Protocol::Postgres => postgres::talk(stream, ask).await,
-        Protocol::Mongodb => mongodb::talk(stream, ask).await,
-        Protocol::Amqp => amqp::talk(stream, ask).await,
-        Protocol::Kafka => kafka::talk(stream, ask).await,
-        Protocol::Mqtt => mqtt::talk(stream, ask).await,
+        Protocol::Mysql => Box::pin(mysql::talk(stream, ask)).await,
+        Protocol::Redis => Box::pin(redis::talk(stream, ask)).await,
+        Protocol::Http | Protocol::Https => Box::pin(http::talk(stream, ask)).await,
+        Protocol::Grpc => Box::pin(grpc::talk(stream, ask)).await,
+        Protocol::Postgres => Box::pin(postgres::talk(stream, ask)).await,
+        Protocol::Mongodb => Box::pin(mongodb::talk(stream, ask)).await,
+        Protocol::Amqp => Box::pin(amqp::talk(stream, ask)).await,
+        Protocol::Kafka => Box::pin(kafka::talk(stream, ask)).await,
+        Protocol::Mqtt => Box::pin(mqtt::talk(stream, ask)).await,
         Protocol::Memcached | Protocol::Smtp | Protocol::Nats | Protocol::Zookeeper => {
-            lines::talk(stream, ask).await
+            Box::pin(lines::talk(stream, ask)).await
         }
         Protocol::Cassandra | Protocol::Mssql | Protocol::Ldap => {
-            cassandra::talk(stream, ask).await
+            Box::pin(cassandra::talk(stream, ask)).await
         }
         Protocol::Tcp | Protocol::Udp | Protocol::Fastcgi => quiet(stream, ask).await,
     }
 }
 
 /// A connection about whose content nothing is known: it may say something, and that is shown.
-async fn quiet(stream: TcpStream, ask: &Ask<'_>) -> Vec<Found> {
+async fn quiet(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "an answer").await {
         Ok(ready) => ready,
         Err(steps) => return steps,
     };
+    // Most of these never say a word: nobody else waits for that.
+    let _rest = ask.turn.rest();
     let end = ask.clock.phase(Duration::from_millis(300));
     let step = match peer.first(end).await {
         Ok(bytes) => {

@@ -1,5 +1,6 @@
 //! The agent against servers on loopback that answer well, badly, or not at all.
 
+mod hostile;
 mod servers;
 mod tls;
 

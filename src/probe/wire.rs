@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroUsize};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ pub struct ProbeSpec {
     pub run: String,
     /// Seconds after which the agent ends on its own, with unknown outcomes for what is left.
     pub deadline_ms: u64,
+    /// How many edges are walked at a time; the agent's own number without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edges_at_once: Option<NonZeroUsize>,
     /// Names to resolve, each with its own outcome.
     pub names: Vec<NameTask>,
     /// Edges to walk.
@@ -157,8 +160,18 @@ pub enum Record {
         /// What was wrong with it, and what was expected.
         message: String,
     },
+    /// An edge is walked from here on.
+    Started {
+        /// The edge's id.
+        task: String,
+    },
     /// One step of one task.
     Step(Step),
+    /// Every step of an edge was written: it stands, whatever becomes of the agent.
+    Finished {
+        /// The edge's id.
+        task: String,
+    },
     /// The last line: without it the log is not whole.
     End {
         /// How many steps were written.

@@ -15,6 +15,11 @@ const TERMS: &str = "aes128 aes256 amd64 argon2 arm64 arm64v8 base64 bz2 crc32 d
     perl5 pg8000 php7 php8 pkcs1 pkcs12 pkcs8 psycopg2 psycopg3 python2 python3 rs256 s3 sha1 sha2 sha256 sha384 sha512 \
     sqlite3 ssl3 sslv2 sslv23 sslv3 tcp4 tcp6 tls1 tlsv1 tlsv10 tlsv11 tlsv12 tlsv13 udp4 udp6 uint16 uint32 uint64 \
     utf16 utf8 utf8mb3 utf8mb4 web1 web2 win32 win64 x509 x86";
+/// What a number counts, with it or as a word of its own.
+const UNITS: &[&str] = &[
+    "s", "ms", "us", "µs", "ns", "m", "h", "d", "w", "b", "k", "kb", "mb", "gb", "tb", "kib",
+    "mib", "gib", "ki", "mi", "gi", "ti", "th", "st", "nd", "rd", "x", "z", "t",
+];
 /// Words without a vowel that are longer than an abbreviation.
 const VOWELLESS: &str =
     "https grpcs amqps mqtts pgsql lstat fstat mkdir xhtml httpd ldaps smtps tmpfs";
@@ -45,7 +50,7 @@ fn is_time(token: &str) -> bool {
 
 fn is_plain_part(part: &str) -> bool {
     let lower = part.to_lowercase();
-    if TERMS.split_whitespace().any(|term| term == lower) {
+    if TERMS.split_whitespace().any(|term| term == lower) || UNITS.contains(&lower.as_str()) {
         return true;
     }
     if part.chars().all(|c| c.is_ascii_digit()) {
@@ -62,10 +67,6 @@ fn is_plain_part(part: &str) -> bool {
 
 /// `30s`, `512Mi`, `v2`, `rc1`, `0x7f`.
 fn is_quantity(part: &str) -> bool {
-    const UNITS: &[&str] = &[
-        "s", "ms", "us", "µs", "ns", "m", "h", "d", "w", "b", "k", "kb", "mb", "gb", "tb", "kib",
-        "mib", "gib", "ki", "mi", "gi", "ti", "th", "st", "nd", "rd", "x", "z", "t",
-    ];
     const STEMS: &[&str] = &[
         "v", "rc", "alpha", "beta", "r", "u", "ubuntu", "debian", "alpine", "el", "fc", "go",
         "java", "node", "p", "build", "exit", "errno", "line", "col",

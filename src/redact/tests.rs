@@ -99,6 +99,7 @@ fn what_programs_and_the_cluster_complain_of_can_be_read() {
         "exceeded quota: compute, requested: limits.memory=64Mi, used: limits.memory=512Mi, limited: limits.memory=512Mi",
         "Job has reached the specified backoff limit",
         "java.lang.NullPointerException: Cannot invoke \"String.length()\" because \"url\" is null",
+        "the answer has more than 64 MiB (limit 512 Mi, 3 KiB a line), waited 20 ms",
         "service \"kvs\" has no endpoints; [fd00:10::5]:6379 refused",
         "User \"system:serviceaccount:ci:bot\" cannot list resource \"services\" in API group \"\" in the namespace \"shop\"",
     ] {

@@ -22,6 +22,7 @@ pub(super) fn of_plan(args: &VerifyArgs) -> PlanOptions {
         require_trust: args.probe.require_trust,
         login: !args.probe.no_login,
         allow_login: args.probe.allow_login.iter().cloned().collect(),
+        edges_at_once: args.probe.edges_at_once,
         ..PlanOptions::default()
     }
 }

@@ -279,3 +279,30 @@ fn an_injected_init_container_that_failed_is_named() {
     state["phase"] = json!("Pending");
     assert_eq!(pod(&job(), &pod_with(&state, "node-1")), PodSays::Bound);
 }
+
+#[test]
+fn a_probe_that_broke_down_blames_the_edges_that_were_open_and_no_node() {
+    let log = Log::read(concat!(
+        r#"{"record":"hello","version":2,"tool":"0.1.0","nameservers":[],"search":[],"ndots":5}"#,
+        "\n",
+        r#"{"record":"started","task":"AP->KVS:6379/redis"}"#,
+        "\n",
+        r#"{"record":"started","task":"AP->DB:3306/mysql"}"#,
+        "\n",
+        r#"{"record":"finished","task":"AP->KVS:6379/redis"}"#,
+    ));
+    for (code, reason, words) in [
+        (137, "OOMKilled", "for want of memory"),
+        (134, "Error", "crashed with exit code 134"),
+        (101, "Error", "crashed with exit code 101"),
+    ] {
+        let pod = in_state(&json!({"terminated": {"exitCode": code, "reason": reason}}));
+        let failure = cut_off(&job(), Some(&pod), "t1", &log);
+        assert_eq!(failure.code, Code::ProbeLost);
+        let message = &failure.message;
+        assert!(message.contains(words), "{message}");
+        assert!(message.contains("AP->DB:3306/mysql"), "{message}");
+        assert!(!message.contains("KVS"), "{message}");
+        assert!(!message.contains("evicted"), "{message}");
+    }
+}

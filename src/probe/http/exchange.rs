@@ -1,19 +1,18 @@
 //! One request for the head of its answer, by a client that dials exactly one address; the body is never read. IO: connections.
 
 use std::error::Error;
-use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request, Response, Url};
 
+use crate::probe::clock::Late;
 use crate::probe::found::Failure;
 use crate::probe::http::{HTTP, authority, without_query};
-use crate::probe::network::{self, CONNECT};
-use crate::probe::peer::Peer;
+use crate::probe::link::Flood;
+use crate::probe::peer::{Peer, Stream};
+use crate::probe::relay::{self, Door, Joined};
 use crate::probe::talk::{ANSWER, Ask};
-use crate::probe::tls;
 use crate::probe::wire::StepError;
 
 /// How long a peer that gave the client no answer may take to say its first bytes to a request by hand.
@@ -57,127 +56,130 @@ impl Head {
     }
 }
 
-/// A client of one server: every request is a connection of its own to the address of the question.
+/// Asks one server at `ask.address` in the name of `ask.host`: every request is a connection of its own.
 pub(super) struct Asker<'a> {
     client: Client,
     ask: &'a Ask<'a>,
     secure: bool,
-    origin: String,
 }
 
 impl<'a> Asker<'a> {
-    /// A client that asks `ask.address` in the name of `ask.host`.
+    /// Who asks, and whether over TLS.
     ///
     /// # Errors
-    /// An address that the network does not have, or a TLS library without a version to offer.
+    /// A client that cannot be made.
     pub(super) fn new(ask: &'a Ask<'a>, secure: bool) -> Result<Self, Failure> {
-        let real = ask.network.real(ask.address)?;
-        let (origin, name) = origin(ask.host, real, secure);
-        let mut builder = Client::builder()
+        let client = Client::builder()
             // The proxies of the Pod's environment are the client's; here an address is proven.
             .no_proxy()
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .http1_only()
             .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT)
-            .timeout(HTTP)
             .user_agent(concat!("k8sverify/", env!("CARGO_PKG_VERSION")))
-            // A login goes only to a server whose certificate this very connection proves, where the client verifies; else the TLS
-            // step has told what it is worth. Without this even plain HTTP would need the system's CA files.
-            .tls_backend_preconfigured(tls::config(
-                &[b"http/1.1"],
-                basic(ask).map(|_| (ask.trust.clone(), ask.host.to_owned())),
-            )?);
-        if let Some(name) = name {
-            builder = builder.resolve(&name, real);
-        }
-        let client = builder.build().map_err(|error| {
-            Failure::new(
-                StepError::Broken,
-                format!(
-                    "the probe could not make an HTTP client: {}",
-                    reasons(&error)
-                ),
-            )
-        })?;
+            .build()
+            .map_err(|error| {
+                Failure::new(
+                    StepError::Broken,
+                    format!(
+                        "the probe could not make an HTTP client: {}",
+                        reasons(&error)
+                    ),
+                )
+            })?;
         Ok(Self {
             client,
             ask,
             secure,
-            origin,
         })
     }
 
-    /// Asks for a path.
+    /// Asks for a path, over the connection that is open already if there is one.
     ///
     /// # Errors
     /// No connection, no answer, or one that is not HTTP.
-    pub(super) async fn get(&self, path: &str) -> Result<Head, Failure> {
-        let request = self.request(path)?;
-        // The client has limits of its own; this one is the agent's deadline.
-        let answer = self
-            .ask
-            .clock
-            .within(CONNECT + HTTP, self.client.execute(request))
-            .await;
-        match answer {
+    pub(super) async fn get(&self, path: &str, open: Option<Stream>) -> Result<Head, Failure> {
+        let stream = match open {
+            Some(stream) => stream,
+            None => self.open().await?,
+        };
+        let door = Door::open().await?;
+        // Only now is it known whether this very connection proves the server, and so whether a login may go.
+        let request = self.request(path, door.port())?;
+        let joined = relay::behind(door, stream);
+        let answer = self.ask.clock.within(HTTP, self.client.execute(request));
+        match answer.await {
             Ok(Ok(response)) => Ok(Head::of(&response)),
-            Ok(Err(error)) => Err(self.failure(&error, path).await),
+            Ok(Err(error)) => Err(self.failure(Some(&error), &joined, path).await),
+            Err(Late::Step) => Err(self.failure(None, &joined, path).await),
             Err(late) => Err(Failure::late(late, StepError::HttpTimeout, NO_ANSWER)),
         }
     }
 
-    fn request(&self, path: &str) -> Result<Request, Failure> {
-        let unusable = |why: String| {
-            Failure::new(
-                StepError::Broken,
-                format!("`{}` cannot be asked for: {why}", without_query(path)),
-            )
-        };
-        let url = Url::parse(&format!("{}{}", self.origin, rooted(path)))
-            .map_err(|error| unusable(error.to_string()))?;
+    async fn open(&self) -> Result<Stream, Failure> {
+        let link = self
+            .ask
+            .network
+            .connect(self.ask.address, &self.ask.clock)
+            .await?;
+        if !self.secure {
+            return Ok(Box::new(link));
+        }
+        match self.ask.secure(Box::new(link), &[b"http/1.1"]).await {
+            Ok((secured, _)) => Ok(Box::new(secured.stream)),
+            Err(step) => Err(Failure {
+                error: step.error.unwrap_or(StepError::TlsFailed),
+                detail: step.detail,
+                facts: step.facts,
+            }),
+        }
+    }
+
+    fn request(&self, path: &str, port: u16) -> Result<Request, Failure> {
         let mut request = self
             .client
-            .get(url)
-            // The port of the URL is the dialled one, which a Service may have translated.
+            .get(url(path, port)?)
             .header("host", authority(self.ask, self.secure))
             .header("connection", "close");
         if let Some((user, password)) = basic(self.ask) {
             request = request.basic_auth(user, Some(password));
         }
-        request.build().map_err(|error| unusable(reasons(&error)))
+        request
+            .build()
+            .map_err(|error| unusable(path, &reasons(&error)))
     }
 
-    /// Why there was no answer; the first bytes of the peer are asked for by hand, since the client does not give them.
-    async fn failure(&self, error: &reqwest::Error, path: &str) -> Failure {
-        if error.is_connect() {
-            return self.unconnected(error);
+    /// Why there was no answer (`None`: it took too long); the first bytes of the peer are asked for by hand, since the client does not
+    /// give them.
+    async fn failure(
+        &self,
+        error: Option<&reqwest::Error>,
+        joined: &Joined,
+        path: &str,
+    ) -> Failure {
+        let broken = joined.broken();
+        if let Some(flood) = broken.filter(|error| Flood::is_in(*error)) {
+            return Failure::broken(flood);
         }
-        let late = error.is_timeout();
-        let seen = self
-            .first_bytes(path, if late { THINK } else { ANSWER })
-            .await;
+        let limit = if error.is_some() { ANSWER } else { THINK };
+        let seen = self.first_bytes(path, limit).await;
         if !seen.is_empty() && !seen.starts_with(b"HTTP/") {
             return Failure::mismatch("HTTP", &seen);
         }
-        if late {
+        let Some(error) = error else {
             let detail = if seen.is_empty() {
                 NO_ANSWER
             } else {
                 "an answer began and did not come to the end of its head within 5 s (timed out)"
             };
             return Failure::new(StepError::HttpTimeout, detail);
-        }
+        };
         let parse = |error: &hyper::Error| error.is_parse() || error.is_parse_status();
-        if cause::<hyper::Error>(error).is_some_and(parse) {
+        if causes(error).any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(parse)) {
             return Failure::mismatch("HTTP", &seen);
         }
-        match cause::<io::Error>(error) {
-            Some(source) => match Failure::broken(source) {
-                failure if failure.error == StepError::Reset => failure,
-                failure => Failure::new(failure.error, format!("{}: {source}", failure.detail)),
-            },
+        match broken {
+            Some(error) => Failure::broken(error),
             None if seen.is_empty() => Failure::new(
                 StepError::Closed,
                 "the peer took the request and closed the connection without an answer",
@@ -189,48 +191,17 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// The connection did not come about, or its TLS did not.
-    fn unconnected(&self, error: &reqwest::Error) -> Failure {
-        let address = self.ask.address;
-        match cause::<io::Error>(error) {
-            Some(source)
-                if source
-                    .get_ref()
-                    .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-                    .is_some() =>
-            {
-                tls::failed(source)
-            }
-            _ if error.is_timeout() => Failure::new(
-                StepError::Timeout,
-                format!("{address} did not answer the connect within 3 s"),
-            ),
-            Some(source) => network::refused(address, source),
-            None => Failure::new(
-                StepError::Unreachable,
-                format!("{address} cannot be reached: {}", reasons(error)),
-            ),
-        }
-    }
-
     /// What the peer says first to the same request, without the login; nothing if it says nothing.
     async fn first_bytes(&self, path: &str, limit: Duration) -> Vec<u8> {
         let ask = self.ask;
         let end = ask.clock.phase(limit);
-        let Ok(stream) = ask.network.connect(ask.address, &ask.clock).await else {
+        let (Ok(url), Ok(stream)) = (url(path, 80), self.open().await) else {
             return Vec::new();
         };
-        let mut peer = if self.secure {
-            match ask.secure(Box::new(stream), &[b"http/1.1"]).await {
-                Ok((secured, _)) => Peer::new(Box::new(secured.stream), "HTTP", ask.clock),
-                Err(_) => return Vec::new(),
-            }
-        } else {
-            Peer::new(Box::new(stream), "HTTP", ask.clock)
-        };
+        let mut peer = Peer::new(stream, "HTTP", ask.clock);
         let request = format!(
             "GET {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
-            rooted(path).replace(|c: char| !c.is_ascii_graphic(), "%20"),
+            line(&url),
             authority(ask, self.secure)
         );
         // A peer that does not listen may still have spoken.
@@ -240,22 +211,26 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// Scheme, host and port of the URL to ask, and the host's name if the client has to be told its address.
-fn origin(host: &str, real: SocketAddr, secure: bool) -> (String, Option<String>) {
-    let scheme = if secure { "https" } else { "http" };
-    let named = Url::parse(&format!(
-        "{scheme}://{}:{}",
-        host.trim_end_matches('.'),
-        real.port()
-    ))
-    .ok()
-    .and_then(|url| url.domain().map(str::to_owned))
-    .filter(|name| name.eq_ignore_ascii_case(host.trim_end_matches('.')));
-    match named {
-        Some(name) => (format!("{scheme}://{name}:{}", real.port()), Some(name)),
-        // An address is never looked up, and a name that no URL can hold is left to the Host header.
-        None => (format!("{scheme}://{real}"), None),
+/// What to ask for, at the door of the probe itself.
+fn url(path: &str, port: u16) -> Result<Url, Failure> {
+    let root = if path.starts_with('/') { "" } else { "/" };
+    Url::parse(&format!("http://127.0.0.1:{port}{root}{path}"))
+        .map_err(|error| unusable(path, &error.to_string()))
+}
+
+/// The path and query as a request line holds them.
+fn line(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
     }
+}
+
+fn unusable(path: &str, why: &str) -> Failure {
+    Failure::new(
+        StepError::Broken,
+        format!("`{}` cannot be asked for: {why}", without_query(path)),
+    )
 }
 
 /// The user and password of the client's own URL.
@@ -263,21 +238,6 @@ pub(super) fn basic<'a>(ask: &'a Ask<'_>) -> Option<(&'a str, &'a str)> {
     let credentials = &ask.login().account()?.credentials;
     let password = credentials.password.as_deref().unwrap_or_default();
     Some((credentials.user.as_deref()?, password))
-}
-
-fn rooted(path: &str) -> String {
-    if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    }
-}
-
-/// The innermost cause of that type.
-fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref::<E>())
-        .last()
 }
 
 /// The causes of an error, without the error itself: its text holds the URL, and that may hold a token.
@@ -298,15 +258,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_kept_and_only_its_address_is_given() {
-        let real: SocketAddr = "127.0.0.1:8081".parse().unwrap();
-        let of = |host: &str| origin(host, real, false);
-        let named = |name: &str| (format!("http://{name}:8081"), Some(name.to_owned()));
-        assert_eq!(of("api.shop.svc."), named("api.shop.svc"));
-        assert_eq!(of("my_api"), named("my_api"));
-        let plain = ("http://127.0.0.1:8081".to_owned(), None);
-        for host in ["10.96.0.9", "fd00::9", "user@api", "api/x", "", "a b"] {
-            assert_eq!(of(host), plain, "{host}");
+    fn a_path_becomes_one_that_a_request_line_can_hold() {
+        for (path, expected) in [
+            ("/health", "/health"),
+            ("health?a=b/../c", "/health?a=b/../c"),
+            ("/a/../b/./c", "/b/c"),
+            ("/a/..", "/"),
+            ("/../../x/.", "/x/"),
+            ("", "/"),
+            ("//other/x", "//other/x"),
+            ("/a b\u{e4}\r\nx: y", "/a%20b%C3%A4x:%20y"),
+        ] {
+            assert_eq!(line(&url(path, 8080).unwrap()), expected, "{path}");
         }
     }
 }

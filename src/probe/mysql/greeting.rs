@@ -54,9 +54,12 @@ fn parse(payload: &[u8]) -> Option<Greeting> {
     // Character set (1) and status (2); then the upper capabilities, the challenge's length and ten zeros.
     let high = fixed.get(18..20).unwrap_or(&[0, 0]);
     let capabilities = u32::from_le_bytes([low[0], low[1], high[0], high[1]]);
-    let challenge = usize::from(fixed.get(20).copied().unwrap_or(0))
-        .saturating_sub(8)
-        .max(13);
+    let challenge = fixed.get(20).copied().unwrap_or(0);
+    // Servers say 21; what is above the signed half of a byte is none, and drivers count wrongly with it.
+    if challenge > 0x7f {
+        return None;
+    }
+    let challenge = usize::from(challenge).saturating_sub(8).max(13);
     let plugin = fixed
         .get(31 + challenge..)
         .map(|bytes| bytes.split(|byte| *byte == 0).next().unwrap_or_default())

@@ -1,19 +1,17 @@
-//! Hands a connection that is already open to the driver, which only knows how to dial: a listener on loopback for exactly one
-//! connection, which gets the greeting that was read and then everything else as it comes. So the server sees one connection, from
-//! greeting to login. TLS with the server is made here, so that its certificate is judged before anything of the login leaves, and what
-//! a client sends only by its own words is kept back. IO: loopback, and the connection.
-
-use std::io;
-use std::net::Ipv4Addr;
+//! The login of a driver that only knows how to dial, on a connection that is open: it gets the greeting that was read and then everything
+//! else as it comes. So the server sees one connection, from greeting to login. TLS with the server is made here, so that its certificate
+//! is judged before anything of the login leaves, and what a client sends only by its own words is kept back. IO: loopback, and the
+//! connection.
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::probe::found::{Failure, Found};
 use crate::probe::login::Account;
+use crate::probe::mysql::packets::Watched;
 use crate::probe::peer::{Rewound, Stream};
+use crate::probe::relay::{self, Door, Joined};
 use crate::probe::talk::Ask;
 use crate::probe::wire::StepError;
 
@@ -26,24 +24,12 @@ const LONGEST: usize = 64 * 1024;
 /// "Send the password itself", of `caching_sha2_password`.
 const FULL_AUTHENTICATION: &[u8] = &[1, 4];
 
-/// A listener for the driver.
-pub(super) struct Relay {
-    listener: TcpListener,
-    port: u16,
-}
-
-/// A connection that goes on; it ends when this is dropped.
-pub(super) struct Running(JoinHandle<()>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+/// Where the driver dials.
+pub(super) struct Relay(Door);
 
 /// What became of TLS and login.
 pub(super) struct Opened {
-    pub(super) running: Running,
+    pub(super) joined: Joined,
     pub(super) tls: Option<Found>,
 }
 
@@ -67,16 +53,12 @@ impl From<Failure> for Stop {
 impl Relay {
     /// Waits on loopback.
     pub(super) async fn new() -> Result<Self, Failure> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(|error| local(&error))?;
-        let port = listener.local_addr().map_err(|error| local(&error))?.port();
-        Ok(Self { listener, port })
+        Ok(Self(Door::open().await?))
     }
 
     /// Where the driver dials.
     pub(super) const fn port(&self) -> u16 {
-        self.port
+        self.0.port()
     }
 
     /// Gives the driver `first` and then `stream`, up to the end of the login; then both talk on by themselves.
@@ -88,17 +70,11 @@ impl Relay {
         ask: &Ask<'_>,
         account: &Account,
     ) -> Result<Opened, Stop> {
-        let (mut driver, _) = self
-            .listener
-            .accept()
-            .await
-            .map_err(|error| local(&error))?;
-        // Small packets in both directions: waiting for more of them only costs time.
-        let _ = driver.set_nodelay(true);
+        let mut driver = self.0.enter().await?;
         driver
             .write_all(&first)
             .await
-            .map_err(|error| local(&error))?;
+            .map_err(|error| Failure::broken(&error))?;
         let mut from_driver = BytesMut::new();
         let answer = loop {
             match take(&mut from_driver)? {
@@ -124,7 +100,7 @@ impl Relay {
         phase.first(answer).await?;
         match phase.run().await {
             Ok(()) => Ok(Opened {
-                running: phase.go_on(),
+                joined: phase.go_on(),
                 tls,
             }),
             Err(Stop::Withheld(_, why)) => Err(Stop::Withheld(tls.map(Box::new), why)),
@@ -225,13 +201,10 @@ impl Phase<'_> {
         Ok(matches!(packet.payload.first(), Some(0 | 0xff)))
     }
 
-    fn go_on(self) -> Running {
-        let mut driver = Rewound::new(self.from_driver.to_vec(), Box::new(self.driver));
-        let mut server = Rewound::new(self.from_server.to_vec(), self.server);
-        Running(tokio::spawn(async move {
-            // Either side's end is seen by the driver as such.
-            let _ = copy_bidirectional(&mut driver, &mut server).await;
-        }))
+    fn go_on(self) -> Joined {
+        let driver = Rewound::new(self.from_driver.to_vec(), self.driver);
+        let server = Rewound::new(self.from_server.to_vec(), self.server);
+        relay::join(driver, Watched::new(server))
     }
 }
 
@@ -292,11 +265,4 @@ async fn send<W: tokio::io::AsyncWrite + Unpin + ?Sized>(
         .flush()
         .await
         .map_err(|error| Failure::broken(&error))
-}
-
-fn local(error: &io::Error) -> Failure {
-    Failure::new(
-        StepError::Broken,
-        format!("the probe could not listen on its own loopback: {error}"),
-    )
 }

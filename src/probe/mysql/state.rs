@@ -30,7 +30,12 @@ pub(super) async fn query(connection: &mut Conn, ask: &Ask<'_>) -> Found {
 }
 
 async fn run(connection: &mut Conn, ask: &Ask<'_>) -> Result<BTreeMap<String, String>, Failure> {
-    rows(connection, ask, "SELECT 1").await?;
+    if rows(connection, ask, "SELECT 1").await?.is_empty() {
+        return Err(Failure::new(
+            StepError::Broken,
+            "the login works, and `SELECT 1` is answered without a row",
+        ));
+    }
     let mut facts = BTreeMap::new();
     for variable in READ_ONLY {
         if let Some(value) = value(connection, ask, &format!("SELECT @@{variable}")).await {

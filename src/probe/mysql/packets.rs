@@ -1,0 +1,156 @@
+//! What a driver cannot bear of a MySQL server's packets, found before the driver reads them. The bytes are passed on as they are. IO: the
+//! connection.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::probe::link::ANSWER;
+
+/// Why a packet is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unbearable {
+    /// Longer than any answer to what is asked here.
+    Long(usize),
+    /// Without a byte in it.
+    Empty,
+    /// An answer of more columns than a table can have; a driver reserves memory for all of them.
+    Columns,
+}
+
+impl fmt::Display for Unbearable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Long(length) => write!(
+                formatter,
+                "the server announces a packet of {length} bytes, more than any answer to what is asked"
+            ),
+            Self::Empty => formatter.write_str("the server sends a packet with nothing in it"),
+            Self::Columns => {
+                formatter.write_str("the server announces more columns than a table can have")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Unbearable {}
+
+/// Where in the stream of packets the last byte stood.
+#[derive(Debug, Default)]
+pub(super) struct Packets {
+    header: [u8; 4],
+    at: usize,
+    left: usize,
+    fresh: bool,
+}
+
+impl Packets {
+    /// Goes on by these bytes.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Unbearable> {
+        while let Some((first, rest)) = bytes.split_first() {
+            if self.left > 0 {
+                // Right after a question stands the number of columns; from 2^16 on it is written in three or eight bytes.
+                if std::mem::take(&mut self.fresh)
+                    && self.header[3] == 1
+                    && matches!(first, 0xfd | 0xfe)
+                {
+                    return Err(Unbearable::Columns);
+                }
+                let length = self.left.min(bytes.len());
+                self.left -= length;
+                bytes = &bytes[length..];
+                continue;
+            }
+            self.header[self.at] = *first;
+            self.at += 1;
+            bytes = rest;
+            if self.at == 4 {
+                self.at = 0;
+                let [low, middle, high, _] = self.header;
+                self.left = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
+                self.fresh = true;
+                match self.left {
+                    0 => return Err(Unbearable::Empty),
+                    ANSWER.. => return Err(Unbearable::Long(self.left)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A connection whose server is watched.
+pub(super) struct Watched<S> {
+    io: S,
+    packets: Packets,
+}
+
+impl<S> Watched<S> {
+    /// Watches what `io` sends, from the beginning of a packet on.
+    pub(super) fn new(io: S) -> Self {
+        Self {
+            io,
+            packets: Packets::default(),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        let read = self.packets.read(&buffer.filled()[before..]);
+        Poll::Ready(read.map_err(io::Error::other))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], chunk: usize) -> Result<(), Unbearable> {
+        let mut packets = Packets::default();
+        bytes.chunks(chunk).try_for_each(|part| packets.read(part))
+    }
+
+    #[test]
+    fn what_a_driver_cannot_bear_is_seen_in_any_cut_of_the_stream() {
+        let fine = b"\x01\0\0\x01\x01\x02\0\0\x02ab\x05\0\0\x03\xfe\0\0\x02\0";
+        let columns = b"\x01\0\0\x02\0\x09\0\0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x7f";
+        for chunk in 1..12 {
+            assert_eq!(read(fine, chunk), Ok(()));
+            assert_eq!(read(columns, chunk), Err(Unbearable::Columns));
+            assert_eq!(read(b"\0\0\0\x04", chunk), Err(Unbearable::Empty));
+            assert_eq!(
+                read(b"\xff\xff\xff\x01", chunk),
+                Err(Unbearable::Long(0x00ff_ffff))
+            );
+        }
+    }
+}

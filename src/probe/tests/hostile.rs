@@ -1,0 +1,271 @@
+//! Peers that want to harm: each costs its own edge only, in little time, and the edge beside them stands.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::servers::{Server, mysql_greeting, serve};
+use super::{Outcome, edge, edges, login};
+use crate::probe::wire::{EdgeTask, StepError, StepName, StepStatus};
+use crate::protocol::Protocol;
+
+/// What a peer says: at once, then after each thing that it is told, and then without end.
+#[derive(Clone, Default)]
+struct Script {
+    greeting: Vec<u8>,
+    answers: Vec<Vec<u8>>,
+    flood: Vec<u8>,
+    pause: Duration,
+}
+
+async fn play(mut stream: TcpStream, script: Script) -> std::io::Result<()> {
+    let mut heard = vec![0; 4096];
+    stream.write_all(&script.greeting).await?;
+    for answer in &script.answers {
+        if stream.read(&mut heard).await? == 0 {
+            return Ok(());
+        }
+        stream.write_all(answer).await?;
+    }
+    if script.flood.is_empty() {
+        while stream.read(&mut heard).await? > 0 {}
+        return Ok(());
+    }
+    if script.greeting.is_empty() && script.answers.is_empty() {
+        let _ = stream.read(&mut heard).await?;
+    }
+    loop {
+        stream.write_all(&script.flood).await?;
+        tokio::time::sleep(script.pause).await;
+    }
+}
+
+async fn listen(script: Script) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(play(stream, script.clone()));
+        }
+    });
+    port
+}
+
+fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+    [&length[..3], &[sequence], payload].concat()
+}
+
+fn message(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len() + 4).unwrap().to_be_bytes();
+    [&[kind], &length[..], payload].concat()
+}
+
+/// A MySQL server that lets everybody in, and answers the first query so.
+fn mysql(answer: Vec<u8>, flood: Vec<u8>) -> Script {
+    Script {
+        greeting: mysql_greeting("8.0.36"),
+        answers: vec![packet(2, b"\0\0\0\x02\0\0\0"), answer],
+        flood,
+        ..Script::default()
+    }
+}
+
+/// A PostgreSQL server without TLS that says this to the startup message.
+fn postgres(answers: &[&[u8]], flood: Vec<u8>) -> Script {
+    let mut all = vec![b"N".to_vec()];
+    all.extend(answers.iter().map(|answer| answer.to_vec()));
+    Script {
+        answers: all,
+        flood,
+        ..Script::default()
+    }
+}
+
+const COLUMN: &[u8] = b"\x03def\0\0\0\x011\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0";
+const LET_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+
+type Case = (&'static str, Protocol, Script);
+
+fn mysql_scripts() -> Vec<Case> {
+    let columns = [
+        packet(1, b"\x01"),
+        packet(2, COLUMN),
+        packet(3, b"\xfe\0\0\x02\0"),
+    ]
+    .concat();
+    let value = [b"\xfd\x60\xea\0".to_vec(), vec![b'A'; 60_000]].concat();
+    let rows: Vec<u8> = (4..28).flat_map(|number| packet(number, &value)).collect();
+    let end = packet(4, b"\xfe\0\0\x02\0");
+    let huge = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f";
+    let many = b"\xfe\0\0\0\0\0\x20\0\0";
+    let mut long = mysql_greeting("8.0.36");
+    let at = long
+        .windows(9)
+        .position(|seen| seen == b"\x15\0\0\0\0\0\0\0\0")
+        .unwrap();
+    long[at] = 0x80;
+    let long = Script {
+        greeting: long,
+        ..Script::default()
+    };
+    let empty = [columns.clone(), packet(4, b"")].concat();
+    [
+        ("my columns", mysql(packet(1, huge), Vec::new())),
+        ("my memory", mysql(packet(1, many), Vec::new())),
+        ("my empty row", mysql(empty, Vec::new())),
+        ("my challenge", long),
+        ("my rows", mysql(columns.clone(), rows)),
+        (
+            "my packet",
+            mysql(b"\xff\xff\xff\x01".to_vec(), vec![b'A'; 65536]),
+        ),
+        ("my none", mysql([columns, end].concat(), Vec::new())),
+    ]
+    .map(|(name, script)| (name, Protocol::Mysql, script))
+    .into()
+}
+
+fn postgres_scripts() -> Vec<Case> {
+    let described = message(
+        b'T',
+        b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0",
+    );
+    let value = [b"\0\x01\0\0\xea\x60".to_vec(), vec![b'A'; 60_000]].concat();
+    let setting = [b"k\0".to_vec(), vec![b'v'; 50_000], vec![0]].concat();
+    let nothing = [
+        described.clone(),
+        message(b'C', b"SELECT 0\0"),
+        message(b'Z', b"I"),
+    ]
+    .concat();
+    [
+        (
+            "pg length",
+            postgres(&[b"R\x7f\xff\xff\xff\0\0\0\x03"], vec![b'A'; 65536]),
+        ),
+        (
+            "pg settings",
+            postgres(&[b"R\0\0\0\x08\0\0\0\0"], message(b'S', &setting)),
+        ),
+        (
+            "pg rows",
+            postgres(&[LET_IN, &described], message(b'D', &value)),
+        ),
+        ("pg none", postgres(&[LET_IN, &nothing], Vec::new())),
+    ]
+    .map(|(name, script)| (name, Protocol::Postgres, script))
+    .into()
+}
+
+fn scripts() -> Vec<Case> {
+    let flood = |greeting: &[u8], answers: &[&[u8]], flood: Vec<u8>| Script {
+        greeting: greeting.to_vec(),
+        answers: answers.iter().map(|answer| answer.to_vec()).collect(),
+        flood,
+        pause: Duration::ZERO,
+    };
+    let slow = Script {
+        greeting: b"220-".to_vec(),
+        flood: b"hello\r\n220-".to_vec(),
+        pause: Duration::from_millis(500),
+        ..Script::default()
+    };
+    let informational = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+    let record = [
+        b"\x16\x03\x03\x40\0\x0b\xff\xff\xff".to_vec(),
+        vec![b'A'; 16380],
+    ]
+    .concat();
+    let greeting = b"220-hello\r\n".repeat(1000);
+    let ehlo = b"250-x\r\n".repeat(1000);
+    let heartbeats = b"\x08\0\0\0\0\0\0\xce".repeat(5000);
+    let mut all = mysql_scripts();
+    all.extend(postgres_scripts());
+    all.extend([
+        ("http 1xx", Protocol::Http, flood(b"", &[], informational)),
+        (
+            "smtp greeting",
+            Protocol::Smtp,
+            flood(b"220-a\r\n", &[], greeting),
+        ),
+        ("smtp drip", Protocol::Smtp, slow),
+        (
+            "smtp ehlo",
+            Protocol::Smtp,
+            flood(b"220 hi\r\n", &[b"250-a\r\n"], ehlo),
+        ),
+        ("amqp", Protocol::Amqp, flood(b"", &[], heartbeats)),
+        ("tls", Protocol::Https, flood(b"", &[], record)),
+        (
+            "redis",
+            Protocol::Redis,
+            flood(b"", &[b"$900000\r\n"], b"a\r\n".to_vec()),
+        ),
+    ]);
+    all
+}
+
+async fn walk() -> (Vec<(&'static str, Protocol)>, Outcome, Duration) {
+    let mut tasks: Vec<EdgeTask> = Vec::new();
+    let mut names = Vec::new();
+    let mut environment: Vec<(String, String)> = Vec::new();
+    for (name, protocol, script) in scripts() {
+        let port = listen(script).await;
+        let mut task = edge(name, port, protocol);
+        if matches!(protocol, Protocol::Mysql | Protocol::Postgres) {
+            let variable = format!("URL_{port}");
+            let url = format!("{protocol}://app:pw-of-the-test@127.0.0.1:{port}/app");
+            task.login = Some(login(&variable));
+            environment.push((variable, url));
+        }
+        tasks.push(task);
+        names.push((name, protocol));
+    }
+    let well = serve(Server::Redis { password: None }).await;
+    tasks.push(edge("well", well, Protocol::Redis));
+    let environment: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let begun = Instant::now();
+    let outcome = edges(tasks, &environment).await;
+    (names, outcome, begun.elapsed())
+}
+
+#[tokio::test]
+async fn a_hostile_peer_costs_its_own_edge_only() {
+    let (names, outcome, took) = walk().await;
+    assert!(took < Duration::from_secs(18), "{took:?}");
+    assert!(!outcome.cut_short, "{}", outcome.text);
+    let well = outcome.step("well", StepName::Query);
+    assert_eq!(well.status, StepStatus::Pass, "{well:?}");
+    for (name, protocol) in names {
+        let broken = outcome
+            .steps
+            .iter()
+            .find(|step| step.task == name && step.status == StepStatus::Fail)
+            .unwrap_or_else(|| panic!("{name} passes in\n{}", outcome.text));
+        assert!(
+            broken.name > StepName::Service,
+            "the connection of {name} stood: {broken:?}"
+        );
+        // "should speak smtp, but speaks smtp" helps nobody.
+        let itself = broken.error == Some(StepError::Mismatch)
+            && broken.facts.get("seen_protocol") == Some(&protocol.to_string());
+        assert!(!itself, "{broken:?}");
+    }
+    let said = |task: &str, name: StepName| outcome.step(task, name).detail.clone();
+    assert!(said("my columns", StepName::Query).contains("more columns"));
+    assert!(said("my memory", StepName::Query).contains("more columns"));
+    assert!(said("my empty row", StepName::Query).contains("nothing in it"));
+    assert!(said("my rows", StepName::Query).contains("more than 1 MiB"));
+    assert!(said("my packet", StepName::Query).contains("16777215 bytes"));
+    assert!(said("my none", StepName::Query).contains("without a row"));
+    assert!(said("pg none", StepName::Query).contains("without a row"));
+    assert!(said("pg settings", StepName::Login).contains("more than 1 MiB"));
+    assert!(said("http 1xx", StepName::Protocol).contains("more than 1 MiB"));
+    assert!(said("smtp greeting", StepName::Protocol).contains("no end"));
+    assert!(!outcome.text.contains("pw-of-the-test"));
+}

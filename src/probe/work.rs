@@ -1,0 +1,182 @@
+//! Every edge of a spec in a task of its own, so that what a peer does to one never costs another; and the journal of what they found, in
+//! which nothing that the spec asks for is missing at the end. IO: the output.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::{Id, JoinSet};
+
+use crate::probe::ladder::{Agent, cut, failed, owed};
+use crate::probe::record::Recorder;
+use crate::probe::target::Target;
+use crate::probe::wire::{ProbeSpec, Record, Step, StepError, StepName};
+
+/// What there is to do, and with what.
+pub(crate) struct Work {
+    /// What all tasks share.
+    pub(crate) agent: Agent,
+    /// What is asked.
+    pub(crate) spec: ProbeSpec,
+    /// Where every edge leads, in the order of the spec.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// An outcome that is asked for, and what it is about.
+pub(crate) struct Owed {
+    name: StepName,
+    endpoint: Option<String>,
+    target: String,
+}
+
+/// How a task ended.
+pub(crate) enum Ended {
+    /// All was sent; with the id of an edge.
+    Done(Option<String>),
+    /// It panicked.
+    Panicked(String),
+}
+
+/// The tasks that are under way; all end when this is dropped.
+pub(crate) struct Tasks {
+    running: JoinSet<Option<String>>,
+    names: HashMap<Id, String>,
+}
+
+impl Work {
+    /// Starts everything.
+    pub(crate) fn start(self: &Arc<Self>) -> Tasks {
+        let mut tasks = Tasks {
+            running: JoinSet::new(),
+            names: HashMap::new(),
+        };
+        for (index, task) in self.spec.names.iter().enumerate() {
+            let work = Arc::clone(self);
+            let handle = tasks.running.spawn(async move {
+                work.agent.name(&work.spec.names[index]).await;
+                None
+            });
+            tasks.names.insert(handle.id(), task.id.clone());
+        }
+        for (index, task) in self.spec.edges.iter().enumerate() {
+            let work = Arc::clone(self);
+            let handle = tasks.running.spawn(async move {
+                let task = &work.spec.edges[index];
+                work.agent.edge(task, &work.targets[index]).await;
+                Some(task.id.clone())
+            });
+            tasks.names.insert(handle.id(), task.id.clone());
+        }
+        tasks
+    }
+
+    /// Every outcome that the spec asks for at least, by task.
+    pub(crate) fn owed(&self) -> BTreeMap<String, Vec<Owed>> {
+        let mut all: BTreeMap<String, Vec<Owed>> = BTreeMap::new();
+        for task in &self.spec.names {
+            all.entry(task.id.clone()).or_default().push(Owed {
+                name: StepName::Dns,
+                endpoint: None,
+                target: task.name.clone(),
+            });
+        }
+        for (task, target) in self.spec.edges.iter().zip(&self.targets) {
+            let steps = owed(task).into_iter().map(|(name, endpoint)| Owed {
+                name,
+                endpoint,
+                target: target.shown(),
+            });
+            all.entry(task.id.clone()).or_default().extend(steps);
+        }
+        all
+    }
+}
+
+impl Tasks {
+    /// The next one that ends; `None` when all have.
+    pub(crate) async fn next(&mut self) -> Option<Ended> {
+        match self.running.join_next_with_id().await? {
+            Ok((_, edge)) => Some(Ended::Done(edge)),
+            Err(error) => Some(Ended::Panicked(
+                self.names.get(&error.id()).cloned().unwrap_or_default(),
+            )),
+        }
+    }
+}
+
+/// What was written, and what is still owed.
+pub(crate) struct Journal<'a> {
+    recorder: Recorder<'a>,
+    owed: BTreeMap<String, Vec<Owed>>,
+    written: BTreeSet<(String, StepName, Option<String>)>,
+    cut_short: bool,
+}
+
+impl<'a> Journal<'a> {
+    /// Nothing is written yet.
+    pub(crate) const fn new(recorder: Recorder<'a>, owed: BTreeMap<String, Vec<Owed>>) -> Self {
+        Self {
+            recorder,
+            owed,
+            written: BTreeSet::new(),
+            cut_short: false,
+        }
+    }
+
+    /// Writes a record of a task.
+    pub(crate) fn take(&mut self, record: Record) -> io::Result<()> {
+        let Record::Step(step) = record else {
+            return self.recorder.mark(&record);
+        };
+        self.written
+            .insert((step.task.clone(), step.name, step.endpoint.clone()));
+        self.cut_short |= step.error == Some(StepError::Deadline);
+        self.recorder.step(step)
+    }
+
+    /// A task has sent all that it has to say.
+    pub(crate) fn done(&mut self, edge: Option<&str>) -> io::Result<()> {
+        match edge {
+            Some(task) => self.recorder.mark(&Record::Finished {
+                task: task.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// A task panicked outside of what is caught: what it owes cannot be told.
+    pub(crate) fn fail(&mut self, task: &str) -> io::Result<()> {
+        for owed in self.owed.remove(task).unwrap_or_default() {
+            self.settle(task, owed, failed)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was not reached, and the end record.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        for (task, all) in std::mem::take(&mut self.owed) {
+            for owed in all {
+                self.settle(&task, owed, cut)?;
+            }
+        }
+        self.recorder.end(self.cut_short)
+    }
+
+    fn settle(
+        &mut self,
+        task: &str,
+        owed: Owed,
+        step: fn(&str, StepName, Option<String>, &str) -> Step,
+    ) -> io::Result<()> {
+        let key = (task.to_owned(), owed.name, owed.endpoint.clone());
+        if self.written.contains(&key) {
+            return Ok(());
+        }
+        self.take(Record::Step(step(
+            task,
+            owed.name,
+            owed.endpoint,
+            &owed.target,
+        )))
+    }
+}
