@@ -3,27 +3,35 @@
 //! kube's own retry repeats a 503 fifteen times and its read timeout also ends watches, so neither is used: a call is wrapped
 //! in a deadline here, and a stream (watch, log) is read with a deadline per line by who reads it.
 
+mod lines;
+
 use std::error::Error as _;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::{AsyncBufRead, AsyncBufReadExt};
+use bytes::Bytes;
+use futures::TryStreamExt;
 use http::{Method, Request};
+use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use self::lines::Lines;
 use super::connect::credential_error;
 use super::error::CallError;
 use crate::redact::Redactor;
 
 /// Items of one page of a list.
 const PAGE: usize = 500;
+/// By how much a page is made smaller where its answer is too long.
+const SMALLER: usize = 10;
+/// The longest answer that is read: a page of 500 Pods has some ten MiB, and one object at most 1.5.
+const ANSWER: usize = 64 * 1024 * 1024;
 /// A call that has no answer by then has none.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Waits between tries of one call.
@@ -90,31 +98,6 @@ pub struct WatchEvent {
     pub kind: String,
     /// The object, or a Status.
     pub object: Value,
-}
-
-/// A stream of lines: a log or a watch.
-pub struct Lines {
-    reader: Pin<Box<dyn AsyncBufRead + Send>>,
-    buffer: Vec<u8>,
-}
-
-impl Lines {
-    /// The next line without its end; `None` at the end. Bytes that are not UTF-8 are replaced. Safe to cancel: what was read
-    /// of a line is kept.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub async fn next(&mut self) -> io::Result<Option<String>> {
-        let read = self.reader.read_until(b'\n', &mut self.buffer).await?;
-        if read == 0 && self.buffer.is_empty() {
-            return Ok(None);
-        }
-        let line = String::from_utf8_lossy(&self.buffer)
-            .trim_end_matches(['\n', '\r'])
-            .to_owned();
-        self.buffer.clear();
-        Ok(Some(line))
-    }
 }
 
 impl Api {
@@ -229,8 +212,9 @@ impl Api {
     ) -> Result<Listed<T>, CallError> {
         let mut items = Vec::new();
         let mut next: Option<String> = None;
+        let mut limit = PAGE;
         loop {
-            let mut page_path = format!("{path}?limit={PAGE}");
+            let mut page_path = format!("{path}?limit={limit}");
             if !query.is_empty() {
                 page_path.push('&');
                 page_path.push_str(query);
@@ -239,7 +223,14 @@ impl Api {
                 page_path.push_str("&continue=");
                 page_path.push_str(&encode(next));
             }
-            let page: Page<T> = self.get(&page_path).await?;
+            let page: Page<T> = match self.get(&page_path).await {
+                // Few, but large objects: the same part of the list in smaller pages.
+                Err(CallError::TooLong(_)) if limit > 1 => {
+                    limit = (limit / SMALLER).max(1);
+                    continue;
+                }
+                page => page?,
+            };
             items.extend(page.items.unwrap_or_default());
             match page.metadata.next.filter(|token| !token.is_empty()) {
                 // The same page for ever would never end.
@@ -270,14 +261,25 @@ impl Api {
             http::header::ACCEPT_ENCODING,
             http::HeaderValue::from_static("identity"),
         );
-        let reader = tokio::time::timeout(timeout, self.client.request_stream(request))
+        let opened = async {
+            let response = self
+                .client
+                .send(request.map(kube::client::Body::from))
+                .await
+                .map_err(call_error)?;
+            let status = response.status();
+            let body = response.into_body();
+            if status.is_success() {
+                Ok(body)
+            } else {
+                Err(status_error(status.as_u16(), &collected(body).await?))
+            }
+        };
+        let body = tokio::time::timeout(timeout, opened)
             .await
-            .map_err(|_| CallError::Timeout(timeout))?
-            .map_err(call_error)?;
-        Ok(Lines {
-            reader: Box::pin(reader),
-            buffer: Vec::new(),
-        })
+            .map_err(|_| CallError::Timeout(timeout))??;
+        let bytes = body.into_data_stream().map_err(io::Error::other);
+        Ok(Lines::new(bytes.into_async_read()))
     }
 
     /// The text of a log that is not followed.
@@ -307,11 +309,7 @@ impl Api {
                 .map_err(call_error)?;
             let status = response.status();
             self.note_clock(response.headers());
-            let body = response
-                .into_body()
-                .collect_bytes()
-                .await
-                .map_err(call_error)?;
+            let body = collected(response.into_body()).await?;
             if status.is_success() {
                 Ok(body.to_vec())
             } else {
@@ -326,6 +324,17 @@ impl Api {
             Err(error) => tracing::debug!("{what}: {error}, after {took:.0?}"),
         }
         result
+    }
+}
+
+/// A whole body, if it has an end.
+async fn collected(body: kube::client::Body) -> Result<Bytes, CallError> {
+    match Limited::new(body, ANSWER).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => Err(match error.downcast::<kube::Error>() {
+            Ok(error) => call_error(*error),
+            Err(_) => CallError::TooLong(ANSWER),
+        }),
     }
 }
 

@@ -298,7 +298,7 @@ async fn first_contact(api: &Api) -> Result<(), ObserveError> {
             Err(error) => {
                 let timed_out = matches!(error, CallError::Timeout(_));
                 last = Some(match error {
-                    CallError::Malformed(_) => {
+                    CallError::Malformed(_) | CallError::TooLong(_) => {
                         "it answers, but not as a Kubernetes API does".to_owned()
                     }
                     other => other.to_string(),

@@ -29,6 +29,9 @@ pub enum CallError {
     /// The answer is not what the API's documentation says.
     #[error("unexpected answer: {0}")]
     Malformed(String),
+    /// The answer has more bytes than these.
+    #[error("the answer has more than {} MiB, and was read no further", .0 >> 20)]
+    TooLong(usize),
 }
 
 fn reason_suffix(reason: &str) -> String {
@@ -67,7 +70,7 @@ impl CallError {
         match self {
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             Self::Transport(_) | Self::Timeout(_) => true,
-            Self::Malformed(_) => false,
+            Self::Malformed(_) | Self::TooLong(_) => false,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Tests of `client`.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use super::*;
 
 #[tokio::test]
@@ -32,10 +35,8 @@ async fn transient_errors_are_retried_a_few_times_and_others_never() {
 
 #[tokio::test]
 async fn lines_survive_bad_bytes_and_a_missing_end() {
-    let mut lines = Lines {
-        reader: Box::pin(futures::io::Cursor::new(b"one\r\n\xfftwo\n\nend".to_vec())),
-        buffer: Vec::new(),
-    };
+    let text = b"one\r\n\xfftwo\n\nend".to_vec();
+    let mut lines = Lines::new(futures::io::Cursor::new(text));
     let mut seen = Vec::new();
     while let Some(line) = lines.next().await.unwrap() {
         seen.push(line);
@@ -66,4 +67,72 @@ fn a_proxys_error_page_keeps_its_text() {
             message: "no".into()
         }
     );
+}
+
+#[tokio::test]
+async fn a_line_without_end_is_no_reason_to_read_on() {
+    let mut lines = Lines::new(futures::io::BufReader::new(futures::io::repeat(b'a')));
+    let error = lines.next().await.unwrap_err();
+    assert!(error.to_string().contains("more than 4 MiB"), "{error}");
+}
+
+/// An API server on loopback: each request's path in, the bytes of the answer and how often they are said out.
+async fn server(answer: fn(&str) -> (Vec<u8>, usize)) -> Api {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut heard = vec![0; 8192];
+                let read = stream.read(&mut heard).await.unwrap();
+                let request = String::from_utf8_lossy(&heard[..read]).into_owned();
+                let path = request.split(' ').nth(1).unwrap();
+                let (bytes, times) = answer(path);
+                let status = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    bytes.len() * times
+                );
+                // The client may have heard enough.
+                let _ = stream.write_all(status.as_bytes()).await;
+                for _ in 0..times {
+                    if stream.write_all(&bytes).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    let config = kube::Config::new(url.parse().unwrap());
+    Api::new(kube::Client::try_from(config).unwrap(), url, "test")
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_read_no_further() {
+    let api = server(|_| (vec![b' '; 1 << 20], 1 << 20)).await;
+    let error = api.get::<Value>("/version").await.unwrap_err();
+    assert_eq!(error, CallError::TooLong(64 << 20));
+    assert!(error.to_string().contains("64 MiB"), "{error}");
+}
+
+#[tokio::test]
+async fn a_list_of_large_objects_is_read_in_smaller_pages() {
+    let api = server(|path| {
+        if path.contains("limit=500") || path.contains("limit=50&") {
+            (vec![b' '; 1 << 20], 65)
+        } else if path.contains("continue=b") {
+            (
+                br#"{"metadata":{"resourceVersion":"7"},"items":[3]}"#.to_vec(),
+                1,
+            )
+        } else {
+            (
+                br#"{"metadata":{"continue":"b"},"items":[1,2]}"#.to_vec(),
+                1,
+            )
+        }
+    })
+    .await;
+    let listed: Listed<u8> = api.list("/api/v1/pods", "a=b").await.unwrap();
+    assert_eq!(listed.items, [1, 2, 3]);
+    assert_eq!(listed.resource_version, "7");
 }
