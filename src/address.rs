@@ -57,6 +57,13 @@ pub fn product(name: &str) -> Option<crate::protocol::Protocol> {
     scheme::product(name)
 }
 
+/// The protocols of which one is meant by a word for a kind of server: `db`, `cache`, `broker`.
+pub(crate) fn kind(word: &str) -> Option<&'static [crate::protocol::Protocol]> {
+    scheme::kind(word)
+}
+
+pub(crate) use family::{names_account, subject};
+
 /// Whether a bundler writes the variable into code for browsers: `VITE_API_URL`.
 pub(crate) fn is_for_browsers(key: &str) -> bool {
     key::is_for_browsers(key)

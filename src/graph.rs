@@ -13,7 +13,7 @@ pub mod render;
 pub mod svg;
 
 pub use build::build;
-pub(crate) use deployed::names_host;
+pub(crate) use deployed::{names_host, own_families};
 pub use infer::{Inferred, identify, infer};
 pub use isolation::forbid_between_networks;
 pub use model::*;

@@ -11,6 +11,7 @@ mod model;
 mod names;
 pub mod patch;
 mod permission;
+mod product;
 mod second;
 
 pub use first::plan;

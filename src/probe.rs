@@ -133,9 +133,10 @@ pub fn report_error(error: &ProbeError, out: &mut dyn Write) -> io::Result<()> {
 /// Only if the output cannot be written: every failure of the network is an outcome.
 pub async fn run(
     spec: ProbeSpec,
-    environment: BTreeMap<String, String>,
+    mut environment: BTreeMap<String, String>,
     out: &mut (dyn Write + Send),
 ) -> Result<(), ProbeError> {
+    read_files(&spec, &mut environment);
     let length = Duration::from_millis(spec.deadline_ms);
     let hard = Instant::now() + length;
     let clock = Clock::starting(length.saturating_sub(MARGIN.min(length / 4)));
@@ -185,6 +186,22 @@ pub async fn run(
     }
     journal.end()?;
     Ok(())
+}
+
+/// Takes in what the client reads from files: CAs of mounted Secrets, and values without the end of their last line.
+fn read_files(spec: &ProbeSpec, environment: &mut BTreeMap<String, String>) {
+    for authority in spec.authorities.iter().filter(|one| one.secret.is_some()) {
+        let path = format!("{}/{}/{}", wire::FILES, authority.variable, wire::FILE);
+        // A key that the Secret does not have is no file.
+        if let Ok(text) = std::fs::read_to_string(path) {
+            environment.insert(authority.variable.clone(), text);
+        }
+    }
+    for name in &spec.from_files {
+        if let Some(text) = environment.get_mut(name) {
+            text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        }
+    }
 }
 
 /// Where every edge leads, in the order of the spec.

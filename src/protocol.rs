@@ -111,6 +111,15 @@ impl Protocol {
             .find(|protocol| protocol.name() == name)
     }
 
+    /// The protocol inside of TLS: HTTPS is HTTP.
+    #[must_use]
+    pub const fn in_plain(self) -> Self {
+        match self {
+            Self::Https => Self::Http,
+            other => other,
+        }
+    }
+
     /// The IANA or customary port, where there is one.
     #[must_use]
     pub const fn default_port(self) -> Option<NonZeroU16> {

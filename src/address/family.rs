@@ -36,6 +36,20 @@ const SAME: [&[&str]; 6] = [
 /// Stems that say "the database", whichever.
 const GENERIC: [&str; 4] = ["db", "database", "sql", "datasource"];
 
+/// Of what a variable is the password, the user or the database: `[shop, db]` for `SHOP_DB_PASSWORD`, `[pg]` for `PGPASSWORD`; all its
+/// words where it says none of them.
+pub(crate) fn subject(name: &str) -> Vec<String> {
+    let all = [&PASSWORDS[..], &USERS, &DATABASES];
+    all.iter()
+        .find_map(|tails| key::split_tail(name, tails))
+        .map_or_else(|| key::words(name), |(stem, _)| stem)
+}
+
+/// Whether a variable is by its name a user or a database: nothing that would be kept from a server.
+pub(crate) fn names_account(name: &str) -> bool {
+    key::split_tail(name, &USERS).is_some() || key::split_tail(name, &DATABASES).is_some()
+}
+
 /// An environment, indexed by what its keys mean.
 pub(super) struct Environment<'a> {
     values: &'a BTreeMap<String, String>,

@@ -145,6 +145,23 @@ pub(super) fn product(name: &str) -> Option<Protocol> {
     })
 }
 
+/// The protocols of which one is meant by a word for a kind of server: `db`, `cache`, `broker`.
+pub(super) fn kind(word: &str) -> Option<&'static [Protocol]> {
+    use Protocol as P;
+    Some(match word {
+        "db" | "database" | "sql" | "datasource" | "rdbms" | "dbms" => {
+            &[P::Mysql, P::Postgres, P::Mongodb, P::Mssql, P::Cassandra]
+        }
+        "cache" | "session" | "sessions" => &[P::Redis, P::Memcached],
+        "broker" | "queue" | "mq" | "messaging" | "bus" | "celery" => {
+            &[P::Amqp, P::Kafka, P::Nats, P::Mqtt, P::Redis]
+        }
+        "mail" | "email" | "mailer" => &[P::Smtp],
+        "search" => &[P::Http],
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,15 @@
 mod environment;
 mod mounts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
-use crate::address;
+use super::infer::{self, NameTable, RawEdge};
+use crate::address::{self, Family};
 use crate::compose::MountedFile;
 use crate::observe::kinds::Container;
 use crate::observe::{Snapshot, WorkloadKey, is_live};
+use crate::protocol::Protocol;
 
 use environment::Ambient;
 pub(super) use environment::{Environment, Source};
@@ -30,6 +33,30 @@ pub(super) struct DeployedContainer {
     pub(super) files: Vec<MountedFile>,
     /// Whether it runs before the others and ends.
     pub(super) init: bool,
+}
+
+impl DeployedContainer {
+    /// The container as a client's configuration. `others` are names of variables that may stand in a Secret that it takes in whole.
+    pub(super) fn source(&self, others: &BTreeSet<String>) -> infer::Source {
+        infer::Source {
+            environment: self.environment.known(),
+            secret_variables: self
+                .environment
+                .variables
+                .keys()
+                .chain(others)
+                .filter(|name| self.environment.may_hold_secretly(name))
+                .cloned()
+                .collect(),
+            words: self.words.clone(),
+            files: self
+                .files
+                .iter()
+                .map(|file| (file.target.clone(), file.text.clone()))
+                .collect(),
+            image: Some(self.image.clone()),
+        }
+    }
 }
 
 /// Proxies that a mesh or a platform puts into Pods: their settings are not the tier's.
@@ -88,34 +115,54 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
         .collect()
 }
 
-/// Whether a container's own configuration names a host: a variable, a word of its command, or a file from a `ConfigMap`. What stands in a
-/// Secret is not known.
+/// Whether a container's own configuration names a host as one that it dials on that port, in a variable, an argument or a file from a
+/// `ConfigMap`: as a URL's host, before a port, or as the value of what takes a host. What stands in a Secret is not known.
 pub(crate) fn names_host(
     snapshot: &Snapshot,
     key: &WorkloadKey,
     container: &str,
-    host: &str,
+    (host, port, protocol): (&str, NonZeroU16, Protocol),
 ) -> bool {
+    let names = NameTable::of_host(host);
+    let is_this = |edge: &RawEdge, source: &infer::Source| {
+        let port_said = match edge.port {
+            Some(said) => said == port || edge.further_ports.contains(&port),
+            // Where nobody writes a port beside the host it is the protocol's, or stands elsewhere.
+            None => {
+                protocol.default_port() == Some(port)
+                    || source
+                        .environment
+                        .values()
+                        .any(|value| address::port(value.trim()) == Some(port))
+            }
+        };
+        let other_product = edge.by_scheme
+            && edge
+                .protocol
+                .is_some_and(|said| said.in_plain() != protocol.in_plain());
+        address::is_same_host(&edge.host, host) && port_said && !other_product
+    };
     containers(snapshot, key)
-        .iter()
+        .into_iter()
         .filter(|one| one.name == container)
         .any(|one| {
-            let known = one.environment.known();
-            let files = one.files.iter().map(|file| &file.text);
-            known
-                .values()
-                .chain(&one.words)
-                .chain(files)
-                .any(|text| holds_host(text, host))
+            let source = one.source(&BTreeSet::new());
+            infer::written(&source, &names)
+                .iter()
+                .any(|edge| is_this(edge, &source))
         })
 }
 
-/// Whether a text holds a host as a whole word.
-fn holds_host(text: &str, host: &str) -> bool {
-    !host.trim_end_matches('.').is_empty()
-        && text
-            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_')))
-            .any(|word| address::is_same_host(word, host))
+/// The addresses that a container's own variables give, with what belongs to each.
+pub(crate) fn own_families(snapshot: &Snapshot, key: &WorkloadKey, container: &str) -> Vec<Family> {
+    containers(snapshot, key)
+        .into_iter()
+        .filter(|one| one.name == container)
+        .flat_map(|one| {
+            let source = one.source(&BTreeSet::new());
+            address::families_beside(&source.environment, &source.secret_variables)
+        })
+        .collect()
 }
 
 fn deployed(
@@ -124,7 +171,9 @@ fn deployed(
     volumes: &[crate::observe::kinds::Volume],
     ambient: Ambient<'_>,
 ) -> DeployedContainer {
-    let environment = Environment::of(container, ambient);
+    let files = mounts::files(container, volumes, ambient.maps);
+    let mut environment = Environment::of(container, ambient);
+    environment.read_files(container, volumes, &files);
     let words = container
         .command
         .iter()
@@ -135,7 +184,7 @@ fn deployed(
         name: container.name.clone(),
         image: container.image.clone(),
         words,
-        files: mounts::files(container, volumes, ambient.maps),
+        files,
         environment,
         init,
     }

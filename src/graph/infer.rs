@@ -28,6 +28,7 @@ use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 pub use facts::{DeclaredPort, Dialled, Evidence, TierFacts};
 pub use merge::{identify, is_replica};
 pub use names::NameTable;
+pub(super) use scan::written;
 pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 
 use merge::{Draft, Drafts};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::address::{self, LoginReference, trust};
 use crate::observe::kinds::{Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec};
-use crate::observe::{NamespaceState, Snapshot, WorkloadKey, service_link};
+use crate::observe::{NamespaceState, Snapshot, WorkloadKey, mounted_key, service_link};
 use crate::probe::wire::{ENVIRONMENT_PREFIX, MountedFile};
 
 /// Collects what the probe's container of one tier needs.
@@ -20,6 +20,8 @@ pub(super) struct Environment<'a> {
     /// What goes into the probe's Pod: what a literal refers to stands before it.
     variables: Vec<EnvVar>,
     env_from: Vec<EnvFrom>,
+    /// Variables whose text stands in a file of the container.
+    from_files: Vec<String>,
 }
 
 impl<'a> Environment<'a> {
@@ -35,6 +37,7 @@ impl<'a> Environment<'a> {
             taken: BTreeMap::new(),
             variables: Vec::new(),
             env_from: Vec::new(),
+            from_files: Vec::new(),
         }
     }
 
@@ -95,10 +98,7 @@ impl<'a> Environment<'a> {
 
     /// Brings along the CAs that the tier has mounted.
     pub(super) fn authorities(&mut self) -> Vec<MountedFile> {
-        let (files, variables): (Vec<_>, Vec<_>) =
-            super::authorities::authorities(self.state(), self.spec)
-                .into_iter()
-                .unzip();
+        let (files, variables) = super::authorities::authorities(self.state(), self.spec);
         self.variables.extend(variables);
         files
     }
@@ -134,7 +134,7 @@ impl<'a> Environment<'a> {
     pub(super) fn known(
         &self,
         login: &LoginReference,
-    ) -> Result<(&'a str, LoginReference), String> {
+    ) -> Result<(&'a Container, LoginReference), String> {
         let container = self
             .container(login)
             .ok_or_else(|| format!("{} has no container", self.workload))?;
@@ -146,12 +146,21 @@ impl<'a> Environment<'a> {
         {
             *host = None;
         }
-        Ok((&container.name, known))
+        Ok((container, known))
     }
 
-    /// What goes into the probe's container.
-    pub(super) fn finish(self) -> (Vec<EnvVar>, Vec<EnvFrom>) {
-        (self.variables, self.env_from)
+    /// The Secret's key in which a variable of a container stands, where that can be told.
+    pub(super) fn secret_of(&self, container: &Container, name: &str) -> Option<KeyRef> {
+        match self.source(container, name) {
+            Source::Variable(variable) => variable.value_from.as_ref()?.secret_key_ref.clone(),
+            Source::Key(source) | Source::File(source) => source.secret_key_ref,
+            Source::Whole(_) | Source::ServiceLink(_) | Source::Missing => None,
+        }
+    }
+
+    /// What goes into the probe's container, and which of its variables are the texts of files.
+    pub(super) fn finish(self) -> (Vec<EnvVar>, Vec<EnvFrom>, Vec<String>) {
+        (self.variables, self.env_from, self.from_files)
     }
 
     /// The container that knows most of the login's variables; in doubt the first.
@@ -188,6 +197,11 @@ impl<'a> Environment<'a> {
             Source::Variable(variable) => self.copy(container, variable),
             Source::Key(value_from) => {
                 self.put(container, name, None, Some(value_from));
+                Ok(())
+            }
+            Source::File(value_from) => {
+                self.put(container, name, None, Some(value_from));
+                self.from_files.push(name.to_owned());
                 Ok(())
             }
             Source::Whole(sources) => {
@@ -317,12 +331,22 @@ impl<'a> Environment<'a> {
         }
         match candidates.as_slice() {
             [] => self
-                .service_link(name)
-                .map_or(Source::Missing, Source::ServiceLink),
+                .file(container, name)
+                .map(Source::File)
+                .or_else(|| self.service_link(name).map(Source::ServiceLink))
+                .unwrap_or(Source::Missing),
             [only] => Source::Key(key_of(only, name)),
             // Any of them may hold the key, and the last one that does wins: only the kubelet can tell.
             _ => Source::Whole(candidates.iter().rev().map(whole).collect()),
         }
+    }
+
+    /// The key in which the value stands where `NAME_FILE` names its file.
+    fn file(&self, container: &Container, name: &str) -> Option<EnvSource> {
+        let file = format!("{name}_FILE");
+        let variable = container.env.iter().rev().find(|one| one.name == file)?;
+        let path = variable.value.as_deref()?;
+        mounted_key(&self.spec.volumes, &container.volume_mounts, path)
     }
 
     /// Whether a source of `envFrom` holds a key; `None` where only the kubelet may look.
@@ -364,6 +388,8 @@ enum Source<'c> {
     Key(EnvSource),
     Whole(Vec<EnvFrom>),
     ServiceLink(String),
+    /// The key of a file that another variable names.
+    File(EnvSource),
     Missing,
 }
 

@@ -126,7 +126,7 @@ fn tier_probe(
         .collect();
     environment.bring_trust();
     let authorities = environment.authorities();
-    let (env, env_from) = environment.finish();
+    let (env, env_from, from_files) = environment.finish();
     TierProbe {
         tier: tier.to_owned(),
         workload: Some(client.workload.clone()),
@@ -135,6 +135,7 @@ fn tier_probe(
         env_from,
         spec: ProbeSpec {
             authorities,
+            from_files,
             ..spec(wish.options, Vec::new(), tasks)
         },
     }
@@ -154,6 +155,7 @@ pub(super) fn spec(
         edges,
         network: options.network.clone(),
         authorities: Vec::new(),
+        from_files: Vec::new(),
         require_trust: options.require_trust,
     }
 }
@@ -184,7 +186,15 @@ fn login(
         return Login::Without("the tier logs in from another node".to_owned());
     }
     let permitted = environment.known(login).and_then(|(container, known)| {
-        permission(snapshot, client, edge, &known, container, wish.options)
+        permission(
+            snapshot,
+            client,
+            edge,
+            &known,
+            container,
+            environment,
+            wish.options,
+        )
     });
     match permitted.and_then(|permitted| Ok((environment.bring(login)?, permitted))) {
         Ok((login, permitted)) => Login::With(login, permitted),

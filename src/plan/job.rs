@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::model::{Identity, JobOptions, TierProbe, Vantage};
 use crate::observe::kinds::Labels;
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL};
-use crate::probe::wire::SPEC_VARIABLE;
+use crate::probe::wire::{FILE, FILES, SPEC_VARIABLE, SecretKey};
 
 /// A readiness gate that nobody opens.
 const NEVER: &str = "k8sverify.io/never";
@@ -89,6 +89,10 @@ fn pod_spec(vantage: &Vantage, options: &JobOptions) -> Value {
         },
         "containers": containers,
     });
+    let volumes: Vec<Value> = vantage.containers.iter().flat_map(volumes).collect();
+    if !volumes.is_empty() {
+        spec["volumes"] = json!(volumes);
+    }
     if let Some(fields) = spec.as_object_mut() {
         identity_fields(fields, identity);
         placement_fields(fields, identity, options);
@@ -215,10 +219,41 @@ fn container(probe: &TierProbe, options: &JobOptions) -> Value {
     if !options.resources.is_empty() {
         value["resources"] = json!({"requests": options.resources, "limits": options.resources});
     }
+    let mounts: Vec<Value> = secret_files(probe)
+        .map(|(name, variable, _)| {
+            json!({"name": name, "mountPath": format!("{FILES}/{variable}"), "readOnly": true})
+        })
+        .collect();
+    if !mounts.is_empty() {
+        value["volumeMounts"] = json!(mounts);
+    }
     if !probe.env_from.is_empty() {
         value["envFrom"] = json!(probe.env_from);
     }
     value
+}
+
+/// The files of Secrets that a container gets: the volume's name, the variable that the text becomes, and the key.
+fn secret_files(probe: &TierProbe) -> impl Iterator<Item = (String, &str, &SecretKey)> {
+    probe.spec.authorities.iter().filter_map(|file| {
+        let name = file.variable.to_ascii_lowercase().replace('_', "-");
+        let name = format!("{}-{name}", probe.container);
+        Some((name, file.variable.as_str(), file.secret.as_ref()?))
+    })
+}
+
+fn volumes(probe: &TierProbe) -> Vec<Value> {
+    secret_files(probe)
+        .map(|(name, _, key)| {
+            json!({"name": name, "secret": {
+                "secretName": key.name,
+                "items": [{"key": key.key, "path": FILE}],
+                // The agent is no member of any group that the API knows of.
+                "defaultMode": 0o444,
+                "optional": true,
+            }})
+        })
+        .collect()
 }
 
 /// A moving tag is pulled anew, any other only where the node lacks it.

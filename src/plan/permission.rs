@@ -9,11 +9,14 @@ use std::net::IpAddr;
 
 use super::client::Client;
 use super::edge::route_of;
+use super::environment::Environment;
 use super::model::PlanOptions;
-use crate::address::{self, LoginReference};
+use super::product::Case;
+use crate::address::{self, LoginReference, Role};
 use crate::graph::{self, Edge};
-use crate::observe::kinds::Pod;
+use crate::observe::kinds::{Container, Pod};
 use crate::observe::{HostMeaning, Snapshot};
+use crate::policy::Route;
 use crate::protocol::Protocol;
 
 /// To which addresses a login may go.
@@ -34,7 +37,8 @@ pub(super) fn permission(
     client: &Client<'_>,
     edge: &Edge,
     login: &LoginReference,
-    container: &str,
+    container: &Container,
+    environment: &Environment<'_>,
     options: &PlanOptions,
 ) -> Result<Permission, String> {
     if options
@@ -44,42 +48,77 @@ pub(super) fn permission(
     {
         return Ok(Permission::Host);
     }
-    if matches!(
-        login,
-        LoginReference::Parts {
-            user: None,
-            password: None,
-            ..
-        }
-    ) {
-        // There is nothing that could be kept from anyone.
+    let LoginReference::Parts {
+        host,
+        user,
+        password,
+        database,
+        ..
+    } = login
+    else {
+        // The agent sends a URL's login to the URL's own host.
         return Ok(Permission::Host);
-    }
-    if let Some(origin) = &edge.login_said {
-        of_the_edge(edge, login, origin)?;
-    }
-    let has_own_host = match login {
-        // The agent sends them to the host that stands beside them in the container.
-        LoginReference::Url { .. } | LoginReference::Parts { host: Some(_), .. } => true,
-        LoginReference::Parts { host: None, .. } => {
-            graph::names_host(snapshot, &client.workload, container, &edge.host)
-        }
     };
-    if has_own_host {
+    let said = edge.login_said.as_ref();
+    if said.is_none() && (host.is_some() || user.is_none() && password.is_none()) {
+        // The agent sends them to the host that stands beside them in the container; or there is nothing that could be kept from anyone.
         return Ok(Permission::Host);
     }
-    by_route(snapshot, client, edge, options)
+    let refused = |why: String| {
+        let named = said.map_or_else(String::new, |origin| format!("{origin} names it, and "));
+        format!("login skipped: {named}{why}; --allow-login with the edge's host permits it")
+    };
+    if let Some(host) = host {
+        return is_of_host(password.as_deref(), host)
+            .map(|()| Permission::Host)
+            .map_err(refused);
+    }
+    let route = route_of(snapshot, client, edge);
+    let place = (edge.host.as_str(), edge.port, edge.protocol);
+    let has_host = graph::names_host(snapshot, &client.workload, &container.name, place);
+    let case = Case {
+        snapshot,
+        client,
+        environment,
+        container,
+        edge,
+        route: &route,
+        has_host,
+    };
+    let accounts = [user, database].into_iter().flatten();
+    let secrets = accounts.filter(|name| !address::names_account(name));
+    for variable in secrets.chain(password) {
+        case.belongs(variable).map_err(refused)?;
+    }
+    if has_host {
+        return Ok(Permission::Host);
+    }
+    by_route(snapshot, client, edge, &route, options)
         .map(Permission::Only)
         .map_err(|why| {
             format!(
-                "login skipped: {}, not in the configuration of container {container} of {}, and {why}; --allow-login with that host permits it",
+                "login skipped: {}, not in the configuration of container {} of {}, and {why}; --allow-login with that host permits it",
                 edge.origin.first().map_or_else(
                     || "the host is not known from the Pod".to_owned(),
                     |origin| format!("the host stands only in {origin}"),
                 ),
+                container.name,
                 client.workload,
             )
         })
+}
+
+/// Whether a variable holds the host of that password, by the names that the container itself gives them: a file may name any two.
+fn is_of_host(password: Option<&str>, host: &str) -> Result<(), String> {
+    if matches!(address::role(host), Role::Never | Role::Data) {
+        return Err(format!("{host} is by its name no host"));
+    }
+    match password {
+        Some(password) if !address::trust::is_beside(password, host) => Err(format!(
+            "by their names {password} does not belong to the host in {host}"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The addresses of a host that leads to Pods of the client's namespace which run the product.
@@ -87,10 +126,10 @@ fn by_route(
     snapshot: &Snapshot,
     client: &Client<'_>,
     edge: &Edge,
+    route: &Route,
     options: &PlanOptions,
 ) -> Result<BTreeSet<IpAddr>, String> {
     let namespace = &client.workload.namespace;
-    let route = route_of(snapshot, client, edge);
     let is_here = match &route.meaning {
         HostMeaning::Service(key)
         | HostMeaning::ServiceAddress(key)
@@ -127,41 +166,9 @@ fn by_route(
 
 /// Whether one of the Pod's images is of a product that speaks the protocol.
 fn runs(pod: &Pod, protocol: Protocol, options: &PlanOptions) -> bool {
-    let plain = |protocol| match protocol {
-        Protocol::Https => Protocol::Http,
-        other => other,
-    };
     pod.spec
         .containers
         .iter()
         .flat_map(|container| options.images.serves(&container.image))
-        .any(|port| plain(port.protocol) == plain(protocol))
-}
-
-/// Whether a login that the user's file names belongs to the edge: its secret shares a word with the edge, or names its product.
-fn of_the_edge(edge: &Edge, login: &LoginReference, origin: &str) -> Result<(), String> {
-    let LoginReference::Parts {
-        password: Some(password),
-        ..
-    } = login
-    else {
-        return Ok(());
-    };
-    let edge_words: BTreeSet<String> = [Some(&edge.to), Some(&edge.host), edge.variable.as_ref()]
-        .into_iter()
-        .flatten()
-        .flat_map(|name| address::words(name))
-        .collect();
-    let words = address::words(password);
-    let belongs = words.len() <= 1
-        || words
-            .iter()
-            .any(|word| edge_words.contains(word) || address::product(word) == Some(edge.protocol));
-    if belongs {
-        return Ok(());
-    }
-    Err(format!(
-        "login skipped: {origin} names {password}, which shares no word with {} or its product; --allow-login with the edge's host permits it",
-        edge.to
-    ))
+        .any(|port| port.protocol.in_plain() == protocol.in_plain())
 }

@@ -770,6 +770,42 @@ fn a_ca_comes_from_a_mounted_config_map_by_reference_and_its_name_with_it() {
     );
 }
 
+#[test]
+fn a_ca_of_a_secret_is_mounted_by_its_key_and_read_by_no_one_else() {
+    let spec = "containers: [{name: app, env: [{name: URL, value: 'postgres://u:p@db/x?sslmode=verify-full&sslrootcert=/tls/own'}, {name: DB_SSL_CA, value: /all/root}], volumeMounts: [{name: one, mountPath: /tls}, {name: all, mountPath: /all}]}], volumes: [{name: one, secret: {secretName: s}}, {name: all, projected: {sources: [{secret: {name: t, items: [{key: k, path: root}, {key: tls.key, path: key}]}}, {configMap: {name: c, items: [{key: m, path: m}]}}]}}]";
+    let objects = [tier("ap", spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+    let plan = planned(&app(), &objects);
+    let vantage = &plan.vantages[0];
+    let files = &vantage.containers[0].spec.authorities;
+    let found = |path: &str| {
+        let file = files.iter().find(|file| file.path == path)?;
+        let key = file.secret.as_ref()?;
+        Some(format!("{} {}", key.name, key.key))
+    };
+    assert_eq!(found("/tls/own").as_deref(), Some("s own"));
+    assert_eq!(found("/all/root").as_deref(), Some("t k"));
+    // What is usual is tried where the keys of a Secret are not listed.
+    assert_eq!(found("/tls/ca.crt").as_deref(), Some("s ca.crt"));
+    assert!(files.iter().all(|file| !file.path.contains("key")));
+    let job = job::manifest(vantage, &JobOptions::default());
+    let pod = &job["spec"]["template"]["spec"];
+    let (volumes, mounts) = (&pod["volumes"], &pod["containers"][0]["volumeMounts"]);
+    assert_eq!(volumes.as_array().unwrap().len(), files.len());
+    for (index, file) in files.iter().enumerate() {
+        let key = file.secret.as_ref().unwrap();
+        let secret = &volumes[index]["secret"];
+        assert_eq!(secret["secretName"], key.name.as_str());
+        assert_eq!(
+            secret["items"],
+            serde_json::json!([{"key": key.key, "path": "text"}])
+        );
+        assert_eq!(secret["optional"], true);
+        assert_eq!(volumes[index]["name"], mounts[index]["name"]);
+        let place = format!("/k8sverify/{}", file.variable);
+        assert_eq!(mounts[index]["mountPath"], place.as_str());
+    }
+}
+
 /// The only task of AP, whose container has `env`, towards a database Pod with that image.
 fn permitted(
     env: &str,
@@ -869,32 +905,150 @@ fn a_host_elsewhere_gets_no_login_unless_the_container_or_the_user_names_it() {
     );
 }
 
+/// A login that the user's file names by these variables.
+fn said(
+    names: &'static [(&'static str, &'static str)],
+) -> impl Fn(&mut TierGraph, &mut PlanOptions) {
+    move |graph, _| {
+        let name = |part: &str| {
+            let found = names.iter().find(|(kind, _)| *kind == part);
+            found.map(|(_, name)| (*name).to_owned())
+        };
+        graph.edges[0].login_said = Some("k8sverify.yaml:4".to_owned());
+        graph.edges[0].login = Some(LoginReference::Parts {
+            host: name("host"),
+            port: None,
+            user: name("user"),
+            password: name("password"),
+            database: name("database"),
+        });
+    }
+}
+
+const SECRETS: &str = ", {name: REDIS_PASSWORD, valueFrom: {secretKeyRef: {name: s, key: r}}}, {name: DB_PASS, valueFrom: {secretKeyRef: {name: s, key: d}}}, {name: PASSWORD, valueFrom: {secretKeyRef: {name: stripe, key: password}}}, {name: WEBHOOK_URL, value: 'https://hooks.example'}, {name: DB_HOST, value: db}";
+
 #[test]
 fn a_login_of_the_users_file_is_of_the_edges_product_and_can_be_switched_off() {
-    let said = |password: &'static str| {
-        move |graph: &mut TierGraph, _: &mut PlanOptions| {
-            graph.edges[0].login_said = Some("k8sverify.yaml:4".to_owned());
-            graph.edges[0].login = Some(LoginReference::Parts {
-                host: None,
-                port: None,
-                user: None,
-                password: Some(password.to_owned()),
-                database: None,
-            });
-        }
-    };
-    assert!(
-        permitted("", "mysql:8", &said("DB_PASSWORD"))
-            .login
-            .is_some()
-    );
-    let found = permitted("", "mysql:8", &said("STRIPE_API_KEY"));
-    assert!(found.login.is_none());
-    assert!(
-        found
-            .no_login_reason
-            .contains("k8sverify.yaml:4 names STRIPE_API_KEY")
-    );
+    for names in [
+        &[("password", "DB_PASSWORD")][..],
+        &[
+            ("user", "DB_USER"),
+            ("password", "DB_PASS"),
+            ("database", "APP_DB"),
+        ],
+        &[("host", "DB_HOST"), ("password", "DB_PASSWORD")],
+    ] {
+        let found = permitted(SECRETS, "mysql:8", &said(names));
+        assert!(found.login.is_some(), "{names:?} {}", found.no_login_reason);
+    }
+    for names in [
+        &[("password", "STRIPE_API_KEY")][..],
+        &[("password", "REDIS_PASSWORD")],
+        // One word says nothing: here the Secret's name does.
+        &[("password", "PASSWORD")],
+        &[("user", "STRIPE_API_KEY")],
+        &[
+            ("user", "DB_USER"),
+            ("password", "DB_PASS"),
+            ("database", "STRIPE_API_KEY"),
+        ],
+        // What is no host is not even asked of DNS.
+        &[("host", "STRIPE_API_KEY")],
+        &[("host", "WEBHOOK_URL"), ("password", "DB_PASSWORD")],
+    ] {
+        let found = permitted(SECRETS, "mysql:8", &said(names));
+        assert!(found.login.is_none(), "{names:?}");
+        assert!(
+            found.no_login_reason.contains("k8sverify.yaml:4 names it"),
+            "{}",
+            found.no_login_reason
+        );
+        // Names of the file itself are no evidence, wherever they stand.
+        let found = permitted(SECRETS, "mysql:8", &|graph, options| {
+            said(names)(graph, options);
+            graph.edges[0].to = "stripe-api-key-redis-password".to_owned();
+            graph.edges[0].host = "stripe-api-key".to_owned();
+            graph.edges[0].variable = Some("STRIPE_API_KEY_HOST".to_owned());
+        });
+        assert!(found.login.is_none(), "{names:?}");
+        let found = permitted(SECRETS, "mysql:8", &|graph, options| {
+            said(names)(graph, options);
+            options.allow_login.insert("db".to_owned());
+        });
+        assert!(
+            !found.no_login_reason.contains("login skipped"),
+            "{}",
+            found.no_login_reason
+        );
+    }
     let off = permitted("", "mysql:8", &|_, options| options.login = false);
     assert!(off.login.is_none());
+}
+
+#[test]
+fn a_host_is_named_only_where_the_container_dials_one() {
+    for (text, named) in [
+        ("{name: LOG_LEVEL, value: db.data}", false),
+        ("{name: ALLOWED_HOSTS, value: 'db.data:3306'}", false),
+        ("{name: DB_NAME, value: db.data}", false),
+        ("{name: JAR, value: '-jar db.data'}", false),
+        ("{name: SITE, value: 'https://db.data/x'}", false),
+        ("{name: SITE, value: 'redis://db.data:3306'}", false),
+        ("{name: SITE, value: 'db.data:3307'}", false),
+        ("{name: SITE, value: 'db.data:3306'}", true),
+        ("{name: MY_DB_SERVER, value: db.data}", true),
+        ("{name: X_URL, value: 'mysql://db.data/x'}", true),
+        ("{name: JAVA_OPTS, value: '-Ddb.host=db.data'}", true),
+        (
+            "{name: DB_HOST, value: other}, {name: DB_HOST_FALLBACK_HOST, value: db.data}",
+            true,
+        ),
+    ] {
+        let found = permitted(&format!(", {text}"), "own:1", &|graph, options| {
+            host("db.data")(graph, options);
+            if let Some(LoginReference::Parts { host, .. }) = &mut graph.edges[0].login {
+                *host = None;
+            }
+        });
+        assert_eq!(
+            found.login.is_some(),
+            named,
+            "{text}: {}",
+            found.no_login_reason
+        );
+    }
+}
+
+#[test]
+fn a_password_that_a_file_of_a_secret_holds_comes_by_reference() {
+    let mut graph = app();
+    graph.edges[0].login = Some(LoginReference::Parts {
+        host: Some("DB_HOST".to_owned()),
+        port: None,
+        user: Some("DB_USER".to_owned()),
+        password: Some("DB_PASSWORD".to_owned()),
+        database: None,
+    });
+    let spec = "containers: [{name: app, env: [{name: DB_HOST, value: db}, {name: DB_USER, value: u}, {name: DB_PASSWORD_FILE, value: /run/secrets/pw}], volumeMounts: [{name: s, mountPath: /run/secrets}]}], volumes: [{name: s, secret: {secretName: db-login, items: [{key: password, path: pw}]}}]";
+    let objects = [tier("ap", spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+    let plan = planned(&graph, &objects);
+    let probe = &plan.vantages[0].containers[0];
+    assert!(probe.spec.edges[0].login.is_some());
+    assert_eq!(probe.spec.from_files, ["DB_PASSWORD"]);
+    let password = probe
+        .env
+        .iter()
+        .find(|one| one.name == "T_DB_PASSWORD")
+        .unwrap();
+    let key = password
+        .value_from
+        .as_ref()
+        .unwrap()
+        .secret_key_ref
+        .as_ref()
+        .unwrap();
+    assert_eq!(
+        (key.name.as_str(), key.key.as_str(), key.optional),
+        ("db-login", "password", true)
+    );
 }

@@ -35,10 +35,10 @@ impl<'a> Environment<'a> {
             variables,
             files: mounted
                 .iter()
-                .map(|file| {
-                    let text = variables.get(&file.variable).cloned();
-                    (file.path.as_str(), text)
-                })
+                .map(|file| (file, variables.get(&file.variable).cloned()))
+                // Of a Secret no one knew whether it has the key.
+                .filter(|(file, text)| file.secret.is_none() || text.is_some())
+                .map(|(file, text)| (file.path.as_str(), text))
                 .collect(),
         }
     }
@@ -193,7 +193,9 @@ impl Trust {
                     return Verdict::Refused(failure);
                 }
                 let words = self.words(&chain, &certificate);
-                if chain == Chain::Unknown && (self.named || !self.more) {
+                // A CA that no one names may be part of the client's image; a server that vouches for itself is in no such bundle.
+                let may_be_in_image = !self.named && !certificate.self_signed;
+                if chain == Chain::Unknown && (self.named || !self.more) && !may_be_in_image {
                     return Verdict::Refused(Failure::new(StepError::CertificateUntrusted, words));
                 }
                 name.map_or(Verdict::NotProven(words), Verdict::Refused)
@@ -217,7 +219,7 @@ impl Trust {
                 "it comes neither from the public CAs nor from those that the client's container knows (issuer {issuer})"
             ),
             _ => format!(
-                "it does not come from a public CA, and the client's configuration names no other (issuer {issuer})"
+                "it does not come from a public CA, and the client's configuration names no other; one in its image cannot be read here (issuer {issuer})"
             ),
         }
     }

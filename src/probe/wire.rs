@@ -43,6 +43,9 @@ pub struct ProbeSpec {
     /// Files of the client's container that hold CAs, each with the variable that brings its text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<MountedFile>,
+    /// Variables that the client reads from a file: what ends the text's last line is not part of their value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from_files: Vec<String>,
     /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_trust: bool,
@@ -55,7 +58,24 @@ pub struct MountedFile {
     pub path: String,
     /// The variable of the tier's environment that its text comes in.
     pub variable: String,
+    /// A Secret's key is mounted instead, in a folder of the variable's name below [`FILES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretKey>,
 }
+
+/// A key of a Secret of the Pod's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretKey {
+    /// The Secret.
+    pub name: String,
+    /// The key.
+    pub key: String,
+}
+
+/// Where the agent finds the keys of Secrets that it is given as files.
+pub const FILES: &str = "/k8sverify";
+/// The name of each such file in its folder.
+pub const FILE: &str = "text";
 
 /// The one seam of the network: empty in a cluster; a sandbox maps addresses to listeners on loopback.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -97,7 +97,7 @@ fn of_container(
     catalog: &Catalog,
 ) -> Vec<Mention> {
     let environment = &container.environment;
-    let source = source(container, compose_variables);
+    let source = container.source(compose_variables);
     let mut mentions = Vec::new();
     // Variables are read here, not by the scan: a bare host that no tier has may still be the one of a known variable.
     for family in address::families_beside(&source.environment, &source.secret_variables) {
@@ -128,31 +128,6 @@ fn of_container(
         .collect();
     mentions.extend(scanned);
     mentions
-}
-
-/// The container as a client's configuration.
-pub(super) fn source(
-    container: &DeployedContainer,
-    compose_variables: &BTreeSet<String>,
-) -> infer::Source {
-    let environment = &container.environment;
-    infer::Source {
-        environment: environment.known(),
-        secret_variables: environment
-            .variables
-            .keys()
-            .chain(compose_variables)
-            .filter(|name| environment.may_hold_secretly(name))
-            .cloned()
-            .collect(),
-        words: container.words.clone(),
-        files: container
-            .files
-            .iter()
-            .map(|file| (file.target.clone(), file.text.clone()))
-            .collect(),
-        image: Some(container.image.clone()),
-    }
 }
 
 fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> Mention {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Maps;
 use crate::address;
-use crate::observe::kinds::{Container, EnvVar, Pod, Service};
-use crate::observe::service_link;
+use crate::compose::MountedFile;
+use crate::observe::kinds::{Container, EnvVar, Pod, Service, Volume};
+use crate::observe::{mounted_key, service_link};
 
 /// Where a variable's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +105,34 @@ impl Environment {
             environment.add(variable, ambient);
         }
         environment
+    }
+
+    /// `NAME_FILE=/path` says where the value of `NAME` stands: in a file that comes from a `ConfigMap` or a Secret.
+    pub(super) fn read_files(
+        &mut self,
+        container: &Container,
+        volumes: &[Volume],
+        files: &[MountedFile],
+    ) {
+        for (name, path) in self.known() {
+            let Some(name) = name.strip_suffix("_FILE").filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            if self.variables.contains_key(name) {
+                continue;
+            }
+            if let Some(file) = files.iter().find(|file| file.target == path) {
+                let value = Some(file.text.trim_end().to_owned());
+                self.set(name.to_owned(), value, Source::Unknown);
+            } else if let Some(key) = mounted_key(volumes, &container.volume_mounts, &path)
+                && let Some(reference) = key.secret_key_ref
+            {
+                let source = Source::Secret {
+                    name: reference.name,
+                };
+                self.set(name.to_owned(), None, source);
+            }
+        }
     }
 
     fn open_with(&mut self, prefix: &str) {

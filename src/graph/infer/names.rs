@@ -17,6 +17,15 @@ pub struct NameTable {
 }
 
 impl NameTable {
+    /// Only this host, and only where it is written as such: never put together from the words of a variable's name.
+    pub(in crate::graph) fn of_host(host: &str) -> Self {
+        let name = host.trim_end_matches('.');
+        Self {
+            folded: BTreeMap::from([(name.to_ascii_lowercase(), name.to_owned())]),
+            ..Self::default()
+        }
+    }
+
     /// Lets `name` lead to `tier`; the first one to take a name keeps it.
     pub fn insert(&mut self, name: &str, tier: &str) {
         self.exact

@@ -89,6 +89,13 @@ pub(super) struct Hit {
 /// Everything that a client's configuration dials, in the order environment, command, files, image; repetitions included.
 #[must_use]
 pub fn scan(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdge> {
+    let mut edges = written(source, names);
+    edges.extend(by_image(source, names, catalog));
+    edges
+}
+
+/// What stands in the configuration itself, without what its image dials by default.
+pub(in crate::graph) fn written(source: &Source, names: &NameTable) -> Vec<RawEdge> {
     let mut edges = Vec::new();
     for family in address::families_beside(&source.environment, &source.secret_variables) {
         let place = Place::Variable(family.host_variable.clone());
@@ -131,7 +138,6 @@ pub fn scan(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
             edges.extend(raw(hit, Place::File(path.clone()), names));
         }
     }
-    edges.extend(by_image(source, names, catalog));
     edges
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -40,6 +40,10 @@ fn issued(
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
+    // As its CA is called otherwise, it is no certificate that vouches for itself.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "a server");
     change(&mut params);
     let key = KeyPair::generate().unwrap();
     let leaf = params.signed_by(&key, &ca).unwrap();
@@ -183,11 +187,17 @@ fn packet(number: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn greeting(tls: bool) -> Vec<u8> {
+    greeting_of(tls, "caching_sha2_password")
+}
+
+fn greeting_of(tls: bool, plugin: &str) -> Vec<u8> {
     let mut payload = b"\x0a9.1.0\0\x01\0\0\0aaaaaaaa\0".to_vec();
     payload.extend([0xff, if tls { 0xff } else { 0xf7 }]);
     payload.extend([8, 2, 0, 0x0f, 0x80, 21]);
     payload.extend([0; 10]);
-    payload.extend(b"bbbbbbbbbbbb\0caching_sha2_password\0");
+    payload.extend(b"bbbbbbbbbbbb\0");
+    payload.extend(plugin.as_bytes());
+    payload.push(0);
     packet(0, &payload)
 }
 
@@ -243,6 +253,24 @@ async fn an_impostor_gets_no_login_of_a_client_that_verifies_by_its_own_words() 
     for (protocol, scheme, rest) in VERIFIED {
         let issued = issue(&["localhost"]);
         let (outcome, leaked) = dial(protocol, scheme, rest, Some(issued.acceptor), &[]).await;
+        assert!(!leaked, "{protocol}");
+        // Its CA may be part of the client's image: no pass beyond TLS, and no failure either.
+        let step = outcome.step("e", StepName::Tls);
+        assert_eq!(step.error, Some(StepError::TrustNotProven), "{protocol}");
+        assert!(step.detail.contains("in its image"), "{}", step.detail);
+        // With a CA that is named, or a server that vouches for itself, it is one.
+        let issued = issue(&["localhost"]);
+        let other = issue(&["localhost"]).ca;
+        let environment = [("APP_SSL_CA", other.as_str())];
+        let (outcome, leaked) =
+            dial(protocol, scheme, rest, Some(issued.acceptor), &environment).await;
+        assert!(!leaked, "{protocol}");
+        let error = outcome.error("e", StepName::Tls);
+        assert_eq!(error, Some(StepError::CertificateUntrusted), "{protocol}");
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let own = acceptor(params.self_signed(&key).unwrap().der().clone(), &key);
+        let (outcome, leaked) = dial(protocol, scheme, rest, Some(own), &[]).await;
         assert!(!leaked, "{protocol}");
         let error = outcome.error("e", StepName::Tls);
         assert_eq!(error, Some(StepError::CertificateUntrusted), "{protocol}");
@@ -387,6 +415,89 @@ async fn mysql_takes_no_key_from_the_wire_unless_the_client_says_so() {
         "{}",
         outcome.text
     );
+}
+
+/// A MySQL server that wants the password as it is, at once or once it has the name; over TLS if there is an acceptor.
+async fn wants_clear_text(at_once: bool, acceptor: Option<TlsAcceptor>) -> (u16, Heard) {
+    async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+        mut stream: S,
+        mut number: u8,
+        at_once: bool,
+        heard: &Heard,
+    ) -> std::io::Result<()> {
+        for switch in [!at_once, false] {
+            let mut bytes = vec![0; 4096];
+            let length = stream.read(&mut bytes).await?;
+            heard.lock().unwrap().extend_from_slice(&bytes[..length]);
+            let answer: &[u8] = if switch {
+                b"\xfemysql_clear_password\0"
+            } else {
+                &[0, 0, 0, 2, 0, 0, 0]
+            };
+            stream.write_all(&packet(number, answer)).await?;
+            number += 2;
+        }
+        Ok(())
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = Heard::default();
+    let shared = Arc::clone(&heard);
+    let plugin = if at_once {
+        "mysql_clear_password"
+    } else {
+        "caching_sha2_password"
+    };
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (heard, acceptor) = (Arc::clone(&shared), acceptor.clone());
+            tokio::spawn(async move {
+                stream
+                    .write_all(&greeting_of(acceptor.is_some(), plugin))
+                    .await?;
+                match acceptor {
+                    Some(acceptor) => {
+                        stream.read_exact(&mut [0; 36]).await?;
+                        ask(acceptor.accept(stream).await?, 3, at_once, &heard).await
+                    }
+                    None => ask(stream, 2, at_once, &heard).await,
+                }
+            });
+        }
+    });
+    (port, heard)
+}
+
+#[tokio::test]
+async fn mysql_sends_no_password_in_clear_text_unless_the_client_says_so() {
+    for (rest, secured, allowed) in [
+        ("db", true, false),
+        ("db", false, false),
+        ("db?ssl-mode=REQUIRED", true, false),
+        ("db?allowCleartextPasswords=true", false, false),
+        ("db?allowCleartextPasswords=true", true, true),
+    ] {
+        for at_once in [true, false] {
+            let acceptor = secured.then(|| issue(&["localhost"]).acceptor);
+            let (port, heard) = wants_clear_text(at_once, acceptor).await;
+            let mut task = edge("e", port, Protocol::Mysql);
+            task.host = "localhost".to_owned();
+            task.login = Some(login("APP_URL"));
+            let url = format!("mysql://app:{PASSWORD}@localhost:{port}/{rest}");
+            let outcome = edges(vec![task], &[("APP_URL", url.as_str())]).await;
+            let heard = heard.lock().unwrap().clone();
+            let leaked = heard
+                .windows(PASSWORD.len())
+                .any(|part| part == PASSWORD.as_bytes());
+            // At once no driver sends it: the server has to ask.
+            assert_eq!(
+                leaked,
+                allowed && !at_once,
+                "{rest} {secured} {at_once} {}",
+                outcome.text
+            );
+        }
+    }
 }
 
 #[tokio::test]
