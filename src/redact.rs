@@ -9,7 +9,8 @@ mod words;
 use std::collections::BTreeSet;
 
 use shape::{is_host, is_path_start, is_plain};
-use words::{connects, follows, names_scheme, names_secret, names_value, says_nothing};
+pub(crate) use words::names_value;
+use words::{connects, follows, names_scheme, names_secret, says_nothing};
 
 /// Stands for what was left out.
 pub const MASK: &str = "***";

@@ -8,13 +8,14 @@ use super::client::Client;
 use super::mesh;
 use super::model::Identity;
 use super::permission::Permission;
-use crate::address::LoginReference;
+use crate::address::{HttpQuestion, LoginReference};
 use crate::graph::Edge;
 use crate::observe::kinds::Pod;
 use crate::observe::{HostMeaning, ServiceKey, Snapshot};
 use crate::policy::{self, Path, Peer, Route};
 use crate::probe::wire::{EdgeTask, EndpointTask};
 use crate::protocol::Protocol;
+use crate::redact;
 
 /// At most so many endpoints of an edge are walked.
 pub(super) const ENDPOINTS: usize = 32;
@@ -97,7 +98,7 @@ pub(super) fn task(
         protocol: edge.protocol,
         endpoints,
         skip_endpoints,
-        http: edge.http.clone(),
+        http: edge.http.as_ref().map(readable),
         tls: edge.tls,
         login,
         login_addresses,
@@ -122,6 +123,27 @@ pub(super) fn task(
         query: edge.query.clone(),
         forbidden: edge.forbidden,
     }
+}
+
+/// A question as it may stand in a Job, which more people can read than the Pods: a path with a secret in its query is not asked unless the
+/// user expects a status of it, and one that surely does not exist proves HTTP as well.
+fn readable(question: &HttpQuestion) -> HttpQuestion {
+    let query = question.path.as_ref().and_then(|path| path.split_once('?'));
+    let is_secret = query.is_some_and(|(_, query)| {
+        query.split('&').any(|pair| {
+            pair.split_once('=')
+                .is_some_and(|(name, value)| !value.is_empty() && redact::names_value(name))
+        })
+    });
+    if is_secret && question.expect_status.is_none() {
+        return HttpQuestion {
+            path: None,
+            origin: String::new(),
+            health: false,
+            expect_status: None,
+        };
+    }
+    question.clone()
 }
 
 /// How long a server behind the route may still be starting: without a readiness probe a Pod counts as ready as soon as its process runs.

@@ -47,7 +47,7 @@ pub(super) fn names_secret(word: &str) -> bool {
 }
 
 /// Whether what follows the name and `=` or `:` is a secret.
-pub(super) fn names_value(name: &str) -> bool {
+pub(crate) fn names_value(name: &str) -> bool {
     let plain = letters(name);
     VALUE_PARTS
         .split_whitespace()
