@@ -22,6 +22,8 @@ mod mounts;
 mod normalise;
 mod paths;
 mod ports;
+mod profiles;
+mod refuse;
 mod resolved;
 mod scalar;
 mod schema;
@@ -46,6 +48,7 @@ pub(crate) use dockerfile::installed;
 
 use environment::{Variables, normal_name, of_project, project_name};
 use load::{Loader, unset_warnings};
+use profiles::Profiles;
 use service::Reader;
 use shape::Field;
 use tree::{Node, Place, Value};
@@ -63,6 +66,8 @@ pub struct LoadOptions {
     pub env_files: Vec<PathBuf>,
     /// Where the user stands, as an absolute path: relative names count from here, and the search for files begins here.
     pub working_directory: PathBuf,
+    /// An `env_file` that is not here is a warning: the deployed Pods show what it would have set.
+    pub without_env_files: bool,
     /// The environment of the process.
     pub environment: BTreeMap<String, String>,
 }
@@ -108,6 +113,7 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, Com
     };
     let mut reader = Reader {
         files,
+        without_env_files: options.without_env_files,
         environment: &environment,
         directory: &directory,
         working_directory: &options.working_directory,
@@ -117,12 +123,9 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, Com
         secrets: declared("secrets"),
         warnings,
     };
-    services(
-        &mut reader,
-        &root,
-        &active_profiles(options, &environment),
-        &mut model,
-    )?;
+    let profiles = Profiles::active(options, &environment);
+    services(&mut reader, &root, &profiles.names, &mut model)?;
+    reader.warnings.extend(profiles.unknown(&model));
     model.warnings = reader.warnings;
     model.warnings.dedup();
     normalise::networks(&mut model, &root)?;
@@ -163,19 +166,6 @@ fn services(
         target.insert(name.clone(), service);
     }
     Ok(())
-}
-
-fn active_profiles(options: &LoadOptions, environment: &Variables) -> BTreeSet<String> {
-    if !options.profiles.is_empty() {
-        return options.profiles.iter().cloned().collect();
-    }
-    let list = environment
-        .get("COMPOSE_PROFILES")
-        .map_or("", String::as_str);
-    list.split(',')
-        .map(|profile| profile.trim().to_owned())
-        .filter(|profile| !profile.is_empty())
-        .collect()
 }
 
 /// `-p` and `COMPOSE_PROJECT_NAME` must be right; a `name` in the file and the folder's name are made right.
@@ -358,7 +348,7 @@ mod tests {
             [
                 "compose.yaml:3:14: the variable TAG has no value and no default; it counts as empty",
                 "compose.yaml:1:8: the variable UNSET has no value and no default; it counts as empty",
-                "compose.yaml:3:24: compose knows no key `typo` in a service; it is ignored",
+                "compose.yaml:3:24: compose knows no key `typo` in a service: it is ignored",
                 "compose.yaml:3:44: the optional env file no.env is not here",
                 "compose.yaml:4:42: `services.b.expose[0]` is no port; it is ignored",
             ]

@@ -24,6 +24,7 @@ pub mod plan;
 pub mod policy;
 pub mod probe;
 pub mod protocol;
+mod reason;
 pub mod redact;
 pub mod report;
 mod spelling;

@@ -26,7 +26,7 @@ users: [{name: me, user: {}}]
 ";
 
 /// Words of the implementation that a message must never carry.
-const RUST: [&str; 9] = [
+const RUST: [&str; 10] = [
     "Option<",
     "invalid u16",
     "invalid u32",
@@ -36,6 +36,7 @@ const RUST: [&str; 9] = [
     "panicked",
     "serde",
     "Some(",
+    "os error",
 ];
 
 /// One run: the arguments, what the folder holds, and what must come of it.
@@ -89,6 +90,7 @@ impl<'a> Case<'a> {
         wrong.extend(missing.map(|words| format!("`{words}` is not said")));
         let rust = RUST.iter().filter(|word| said.contains(**word));
         wrong.extend(rust.map(|word| format!("`{word}` is said")));
+        println!("{:5} ms  {:?}", took.as_millis(), self.arguments);
         if took > Duration::from_secs(20) {
             wrong.push(format!("it took {took:?}"));
         }
@@ -113,6 +115,9 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
+    std::fs::write(folder.path().join("latin1"), [b'a', 0xff, 0xfe]).unwrap();
+    let pipe = folder.path().join("pipe");
+    Command::new("mkfifo").arg(pipe).status().unwrap();
     folder
 }
 
@@ -277,7 +282,284 @@ fn a_config_file_that_is_wrong_is_refused_with_its_place() {
         Case::new(
             2,
             &["graph", "--config", "missing.yaml"],
-            &["missing.yaml", "No such file"],
+            &["missing.yaml", "there is no such file"],
         ),
+    ]);
+}
+
+/// The graph of that text as the only compose file.
+fn compose<'a>(code: i32, files: &'a [(&'a str, &'a str)], says: &'a [&'a str]) -> Case<'a> {
+    Case::new(code, &["graph"], says).with(files)
+}
+
+#[test]
+fn a_compose_file_that_cannot_be_read_is_named_with_the_reason() {
+    let case = |file: &'static str, says: &'static str| {
+        let arguments: &'static [&'static str] = Vec::leak(vec!["graph", "-f", file]);
+        let says: &'static [&'static str] = Vec::leak(vec!["cannot read", says]);
+        Case::new(2, arguments, says)
+    };
+    all(&[
+        case("missing.yaml", "there is no such file"),
+        case(".", "it is a directory"),
+        case("latin1", "it is no UTF-8 text"),
+        case("pipe", "it is a pipe or a device"),
+        case("/dev/zero", "it is a pipe or a device"),
+        case(env!("CARGO_BIN_EXE_k8sverify"), "it is larger than 8 MiB"),
+        case("compose.yaml/x", "not a directory"),
+        Case::new(
+            2,
+            &["graph", "--env-file", "missing.env"],
+            &["cannot read missing.env: there is no such file"],
+        ),
+        Case::new(
+            2,
+            &["graph", "--config", "."],
+            &["cannot read it: it is a directory"],
+        ),
+        Case::new(
+            2,
+            &["graph", "--config", "pipe"],
+            &["cannot read it: it is a pipe"],
+        ),
+        Case::new(
+            2,
+            &["-n", "shop", "--probe-patch", "missing.yaml"],
+            &["missing.yaml: cannot read it: there is no such file"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_file_of_another_kind_is_no_compose_file() {
+    let case = |text: &'static str, says: &'static str| {
+        let files: &'static [(&'static str, &'static str)] =
+            Vec::leak(vec![("compose.yaml", text)]);
+        compose(2, files, Vec::leak(vec!["compose.yaml", says]))
+    };
+    all(&[
+        case(DEPLOYED, "a Kubernetes manifest (Deployment)"),
+        case(DEPLOYED, "check --manifests"),
+        case("web: {image: nginx}\n", "as in compose files of version 1"),
+        case("edges: {add: []}\n", "no key of a compose file"),
+        case(
+            "on: push\njobs: {a: {steps: []}}\n",
+            "no key of a compose file",
+        ),
+        case("", "an empty file"),
+        case("- a\n", "expected a mapping with `services`"),
+        case("just text\n", "expected a mapping with `services`"),
+    ]);
+}
+
+#[test]
+fn what_docker_compose_refuses_is_refused_with_its_place() {
+    let case = |text: &'static str, says: &'static str| {
+        let files: &'static [(&'static str, &'static str)] =
+            Vec::leak(vec![("compose.yaml", text)]);
+        compose(2, files, Vec::leak(vec!["compose.yaml:", says]))
+    };
+    all(&[
+        case(
+            "services: {a: {image: x, environment: ['A =1']}}",
+            "compose.yaml:1:40: a blank at the end",
+        ),
+        case(
+            "services: {a: {image: x, volumes: ['${NO}:/x']}}",
+            "an empty part in the volume",
+        ),
+        case(
+            "services: {a: {image: x, volumes: ['']}}",
+            "an empty volume",
+        ),
+        case("services: [a]", "expected a mapping of services"),
+        case(
+            "services: {a: [x]}",
+            "expected a mapping with `image` or `build`",
+        ),
+        case("services: {a: null}", "expected a mapping"),
+        case("services: {a: {}}", "neither `image` nor `build`"),
+        case("services: {'a b': {image: x}}", "the service name `a b`"),
+        case("services: {a: {image: [x]}}", "expected a string"),
+        case(
+            "services: {a: {image: x, ports: [70000]}}",
+            "services.a.ports",
+        ),
+        case(
+            "services: {a: {image: x, ports: ['x:y']}}",
+            "services.a.ports",
+        ),
+        case("services: {a: {image: x, ports: 80}}", "services.a.ports"),
+        case(
+            "services: {a: {image: x, environment: 5}}",
+            "services.a.environment",
+        ),
+        case(
+            "services: {a: {image: x, environment: {A: [1]}}}",
+            "services.a.environment.A",
+        ),
+        case(
+            "services: {a: {image: x, env_file: {a: b}}}",
+            "services.a.env_file",
+        ),
+        case(
+            "services: {a: {image: x, networks: [none]}}",
+            "the network `none`",
+        ),
+        case(
+            "services: {a: {image: x, volumes: ['vol:/v']}}",
+            "the volume `vol`",
+        ),
+        case("services: {a: {image: x, secrets: [s]}}", "the secret `s`"),
+        case("services: {a: {image: x, depends_on: [b]}}", "needs `b`"),
+        case(
+            "services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}",
+            "depend",
+        ),
+        case(
+            "services: {a: {image: x, network_mode: host, networks: [default]}}",
+            "both `network_mode` and `networks`",
+        ),
+        case(
+            "services: {a: {image: x, network_mode: 'service:a'}}",
+            "shares its own network",
+        ),
+        case(
+            "services: {a: {image: x, healthcheck: {interval: soon}}}",
+            "services.a.healthcheck.interval",
+        ),
+        case("services: {a: {image: x, scale: many}}", "services.a.scale"),
+        case("services: {a: {image: '${A:?needed}'}}", "needed"),
+        case("services: {a: {image: '${A'}}", "compose.yaml:1:"),
+        case("services: {a: {image: x, image: y}}", "compose.yaml:1:"),
+        case("services: {a: {extends: b}}", "the service `b`"),
+        case(
+            "services: {a: {extends: {service: a}}}",
+            "goes round in a circle",
+        ),
+        case(
+            "services: {a: {extends: {service: a, file: none.yaml}}}",
+            "none.yaml: there is no such file",
+        ),
+        case("include: [compose.yaml]\nservices: {}", "compose.yaml"),
+        case("include: [none.yaml]", "none.yaml: there is no such file"),
+        case("services: {a: [", "compose.yaml:1:"),
+        case("services:\n\ta: {image: x}", "compose.yaml:"),
+        case("a: &a [*a]\n", "compose.yaml:1:"),
+        case("services: *none\n", "compose.yaml:1:"),
+        case(
+            "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]\nf: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e]\ng: [*f, *f, *f]\n",
+            "compose.yaml:",
+        ),
+    ]);
+    let deep = format!("services: {}1{}", "[".repeat(5000), "]".repeat(5000));
+    all(&[
+        compose(2, &[("compose.yaml", &deep)], &["compose.yaml:1:"]),
+        Case::new(
+            2,
+            &["graph", "--project-name", "No Name"],
+            &["project name", "`No Name`"],
+        ),
+        // As strict as Docker Compose where its own model is asked for.
+        Case::new(
+            2,
+            &["graph", "--resolved"],
+            &["cannot read no.env: there is no such file"],
+        )
+        .with(&[(
+            "compose.yaml",
+            "services: {a: {image: x, env_file: no.env}}",
+        )]),
+    ]);
+}
+
+#[test]
+fn what_is_doubtful_in_a_compose_file_is_said_with_its_place() {
+    let case = |text: &'static str, says: &'static [&'static str]| {
+        let files: &'static [(&'static str, &'static str)] =
+            Vec::leak(vec![("compose.yaml", text)]);
+        compose(0, files, says)
+    };
+    all(&[
+        case(
+            "services: {a: {image: x, enviroment: {DB_HOST: b}}, b: {image: mysql}}",
+            &[
+                "Edges may be missing",
+                "compose.yaml:1:26: ",
+                "did you mean `environment`?",
+            ],
+        ),
+        case(
+            "services: {a: {image: x}}\nvolums: {}\n",
+            &["compose.yaml:2:1: ", "did you mean `volumes`?"],
+        ),
+        case(
+            "services: {a: {image: x, frobnicate: 1}}",
+            &["Good to know", "knows no key `frobnicate`"],
+        ),
+        case(
+            "services: {a: {image: x, env_file: no.env}}",
+            &["Edges may be missing", "no.env is not here"],
+        ),
+        case(
+            "services: {a: {image: x, environment: ['H=${NO_SUCH}']}}",
+            &["NO_SUCH has no value"],
+        ),
+        case(
+            "services: {a: {image: x}, b: {profiles: [off], networks: [default]}}",
+            &["b  not meant to run here"],
+        ),
+        Case::new(
+            0,
+            &["graph", "--profile", "tols"],
+            &["--profile: no service has the profile `tols`; did you mean tools?"],
+        )
+        .with(&[(
+            "compose.yaml",
+            "services: {a: {image: x}, b: {image: x, profiles: [tools]}}",
+        )]),
+    ]);
+}
+
+#[test]
+fn a_wrong_flag_is_a_usage_error_before_any_call() {
+    let case = |arguments: &'static [&'static str], says: &'static [&'static str]| {
+        Case::new(2, arguments, says)
+    };
+    all(&[
+        case(
+            &["-n", "shop", "--probe-label", "a b=c d"],
+            &["--probe-label"],
+        ),
+        case(
+            &["-n", "shop", "--probe-toleration", "=x:NoGo"],
+            &["--probe-toleration"],
+        ),
+        case(&["-n", "shop", "--image", "not an image!"], &["--image"]),
+        case(&["-n", "shop", "--timeout", "0s"], &["--timeout"]),
+        case(&["-n", "shop", "--wait", "5"], &["--wait"]),
+        case(&["-n", "shop", "--deadline", "soon"], &["--deadline"]),
+        case(
+            &["-n", "shop", "--fail-on", "fatal"],
+            &["--fail-on", "warning"],
+        ),
+        case(&["-n", "shop", "--format", "yaml"], &["--format"]),
+        case(&["--namespcae", "shop"], &["--namespace"]),
+        case(&["veryfi"], &["verify"]),
+        case(&["explain", "service-mising"], &["service-missing"]),
+        case(&["check"], &["--manifests"]),
+        case(
+            &["-n", "shop", "--json", "none/report.json"],
+            &["none/report.json"],
+        ),
+        case(&["-n", "shop", "--json", "."], &["--json"]),
+        case(
+            &["-n", "shop", "--json", "a", "--junit", "a"],
+            &["--junit", "another report goes to this file"],
+        ),
+        case(&["-n", "shop", "--json", "compose.yaml"], &["compose.yaml"]),
+        case(&["graph", "--infer", "-f", "compose.yaml"], &["--infer"]),
+        case(&["completions", "csh"], &["csh"]),
+        case(&["man", "none"], &["none"]),
     ]);
 }

@@ -13,8 +13,8 @@ use crate::observe::{self, ConnectOptions, ObserveOptions, Snapshot};
 /// # Errors
 /// [`Failure::Usage`] for bad input, [`Failure::Unverified`] if the cluster that was named cannot be read.
 pub fn command(args: &GraphArgs) -> Result<(), Failure> {
-    let input = input::read(&args.compose)?;
     if args.resolved {
+        let input = input::read_strictly(&args.compose)?;
         let Some(file) = &input.compose else {
             return Err(Failure::Usage("graph --resolved: no compose file was found from here upwards; name one with --compose".to_owned()));
         };
@@ -22,6 +22,7 @@ pub fn command(args: &GraphArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::Output(format!("cannot print the model: {error}")))?;
         return output::print(format!("{text}\n").as_bytes());
     }
+    let input = input::read(&args.compose)?;
     let snapshot = snapshot(args, &input)?;
     let graph = graph::build(
         input.compose.as_ref(),

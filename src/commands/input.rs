@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::cli::ComposeArgs;
-use crate::compose::{self, ComposeFile, DiskFiles, LoadOptions};
+use crate::compose::{self, ComposeFile, DiskFiles, Files, LoadOptions};
 use crate::config::{self, Config};
 use crate::graph::TierGraph;
+use crate::reason;
 
 /// The user's files, read and checked.
 #[derive(Debug)]
@@ -19,11 +20,23 @@ pub struct Input {
     pub names: Vec<String>,
 }
 
-/// Reads them.
+/// Reads them. An `env_file` that is not here, as where it is not committed, ends nothing: the deployed Pods show what it would set.
 ///
 /// # Errors
 /// [`Failure::Usage`] with file, line, column and what was expected.
 pub fn read(args: &ComposeArgs) -> Result<Input, Failure> {
+    read_files(args, true)
+}
+
+/// Reads them as Docker Compose does, which needs every `env_file`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_strictly(args: &ComposeArgs) -> Result<Input, Failure> {
+    read_files(args, false)
+}
+
+fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Failure> {
     let folder = std::env::current_dir()
         .map_err(|error| Failure::Usage(format!("cannot read the current folder: {error}")))?;
     let config = read_config(args.config.as_deref(), &folder)?;
@@ -32,6 +45,7 @@ pub fn read(args: &ComposeArgs) -> Result<Input, Failure> {
         project_name: args.project_name.clone(),
         profiles: args.profile.clone(),
         env_files: args.env_file.clone(),
+        without_env_files,
         working_directory: folder,
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -94,9 +108,10 @@ fn read_config(named: Option<&Path>, folder: &Path) -> Result<Config, Failure> {
         .unwrap_or(&path)
         .display()
         .to_string();
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+    let text = DiskFiles.read(&path).map_err(|error| {
         Failure::Usage(format!(
-            "{shown}: cannot read it: {error}; name a readable file with --config"
+            "{shown}: cannot read it: {}; name a readable file with --config",
+            reason::unreadable(&error)
         ))
     })?;
     config::parse(&text, &shown).map_err(|error| Failure::Usage(error.to_string()))

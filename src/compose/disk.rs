@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::model::Files;
+use crate::reason;
 
 /// Files beyond this size are no compose, env or configuration file.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
@@ -17,21 +18,25 @@ pub struct DiskFiles;
 impl Files for DiskFiles {
     fn read(&self, path: &Path) -> io::Result<String> {
         // A named pipe or a device would block for ever.
-        if !fs::metadata(path)?.is_file() {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !metadata.is_file() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "not a regular file",
+                "it is a pipe or a device, no regular file",
             ));
+        }
+        if metadata.len() > MAX_BYTES {
+            return Err(reason::too_large(MAX_BYTES));
         }
         let mut text = String::new();
         let read = fs::File::open(path)?
             .take(MAX_BYTES + 1)
             .read_to_string(&mut text)?;
         if read as u64 > MAX_BYTES {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("larger than {MAX_BYTES} bytes"),
-            ));
+            return Err(reason::too_large(MAX_BYTES));
         }
         Ok(text)
     }
@@ -63,7 +68,7 @@ mod tests {
         assert_eq!(files.read(&folder.path().join("b.txt")).unwrap(), "text");
         let kind = |name: &str| files.read(&folder.path().join(name)).unwrap_err().kind();
         assert_eq!(kind("a.bin"), io::ErrorKind::InvalidData);
-        assert_eq!(kind("."), io::ErrorKind::InvalidData);
+        assert_eq!(kind("."), io::ErrorKind::IsADirectory);
         assert_eq!(kind("none"), io::ErrorKind::NotFound);
         assert!(files.list(&folder.path().join("b.txt")).is_err());
     }

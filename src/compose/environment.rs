@@ -73,7 +73,7 @@ pub(super) fn of_project(
         let text = match files.read(&path) {
             Ok(text) => text,
             // A folder named `.env` (a Python environment) says nothing.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+            Err(error) if is_no_text(&error) => continue,
             Err(source) => {
                 return Err(ComposeError::Unreadable {
                     needed_by: "the project".to_owned(),
@@ -87,6 +87,14 @@ pub(super) fn of_project(
         add_file(&mut variables, &above, &shown, &text, warnings)?;
     }
     Ok(variables)
+}
+
+/// A folder (a Python environment), a device or no text: such a `.env` is nothing of compose's.
+pub(super) fn is_no_text(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory
+    )
 }
 
 /// Adds the variables of a file below those of `above`; a later file wins over an earlier one.

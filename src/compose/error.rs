@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::model::Location;
+use crate::reason;
 
 /// Why compose files could not be turned into a model.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,10 @@ pub enum ComposeError {
         expected: String,
     },
     /// A file that is needed could not be read.
-    #[error("{needed_by}: cannot read {file}, expected {expected}")]
+    #[error(
+        "{needed_by}: cannot read {file}: {}; expected {expected}",
+        reason::unreadable(.source)
+    )]
     Unreadable {
         /// Who asked for it: a place in a compose file, or an option.
         needed_by: String,

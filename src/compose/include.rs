@@ -1,6 +1,5 @@
 //! `include`: whole files with their own folder and variables, brought into the file that names them. Pure.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::environment::{self, Variables};
@@ -72,9 +71,7 @@ impl Loader<'_> {
             let text = match self.files.read(file) {
                 Ok(text) => text,
                 // A folder or a device named `.env` says nothing.
-                Err(error)
-                    if entry.env_files.is_none() && error.kind() == io::ErrorKind::InvalidData =>
-                {
+                Err(error) if entry.env_files.is_none() && environment::is_no_text(&error) => {
                     continue;
                 }
                 Err(source) => {

@@ -10,6 +10,7 @@ use super::interpolate::interpolate_tree;
 use super::merge::{merge_files, merge_service, settle_tags};
 use super::model::{Files, Warning, WarningKind};
 use super::paths;
+use super::refuse;
 use super::shape::Field;
 use super::tree::{Map, Node, Place, Value, parse};
 
@@ -116,7 +117,7 @@ impl<'a> Loader<'a> {
         for document in documents {
             match &document.value {
                 Value::Map(map) => {
-                    refuse_version_one(map)?;
+                    refuse::other_file(map)?;
                     out.push(document);
                 }
                 Value::Null => {}
@@ -150,6 +151,7 @@ impl<'a> Loader<'a> {
             self.sources.push(shown);
             for mut document in self.documents(file, needed_by)? {
                 self.prepare(&mut document, scope, &scope.directory)?;
+                refuse::impossible(&document)?;
                 self.extends(&mut document, file, scope)?;
                 self.include(&mut document, file, scope)?;
                 merged = Some(if let Some(base) = merged {
@@ -329,23 +331,6 @@ fn missing_base(extends: &Node, name: &str, file: &str) -> ComposeError {
         format!("`extends` names the service `{name}`"),
         format!("a service that {file} declares"),
     )
-}
-
-/// Files of the first version have their services at the top.
-fn refuse_version_one(map: &Map) -> Result<(), ComposeError> {
-    if map.contains_key("services") || map.contains_key("version") || map.contains_key("include") {
-        return Ok(());
-    }
-    let service = map.iter().find(|(key, node)| {
-        !key.starts_with("x-") && (node.get("image").is_some() || node.get("build").is_some())
-    });
-    match service {
-        Some((name, node)) => Err(node.place().error(
-            format!("the service `{name}` at the top level, as in compose files of version 1"),
-            format!("`services:` with `{name}` below it"),
-        )),
-        None => Ok(()),
-    }
 }
 
 fn weight(node: &Node) -> usize {

@@ -69,10 +69,16 @@ pub struct Warning {
 pub enum WarningKind {
     /// A key that compose does not know.
     UnknownKey,
+    /// One that is nearly a key of compose: what it should say is missing (`graph-incomplete`).
+    MisspeltKey,
+    /// An active profile that no service has: services may be missing (`graph-incomplete`).
+    UnknownProfile,
     /// A variable without a value or default: edges may be missing (`graph-incomplete`).
     UnsetVariable,
     /// An optional file, or a mounted one, that is not here: edges may be missing (`graph-incomplete`).
     FileMissing,
+    /// An `env_file` that is not here, as where it holds what is not committed: edges may be missing (`graph-incomplete`).
+    EnvFileMissing,
     /// An obsolete or doubtful form.
     Obsolete,
 }

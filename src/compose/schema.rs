@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::model::{Warning, WarningKind};
 use super::tree::{Node, Value};
+use crate::spelling;
 
-const TOP: &[&str] = &[
+pub(super) const TOP: &[&str] = &[
     "configs", "include", "models", "name", "networks", "secrets", "services", "version", "volumes",
 ];
 
@@ -248,9 +249,16 @@ impl Search {
             {
                 continue;
             }
+            let (kind, hint) = match spelling::meant(key, known.iter().copied()) {
+                Some(meant) => (
+                    WarningKind::MisspeltKey,
+                    format!("; did you mean `{meant}`?"),
+                ),
+                None => (WarningKind::UnknownKey, String::new()),
+            };
             self.warnings.push(Warning {
-                kind: WarningKind::UnknownKey,
-                message: format!("compose knows no key `{key}` in {place}; it is ignored"),
+                kind,
+                message: format!("compose knows no key `{key}` in {place}: it is ignored{hint}"),
                 location: entry.place().location(),
             });
         }
@@ -290,15 +298,15 @@ mod tests {
             [
                 (
                     2,
-                    "compose knows no key `foo` in the top level; it is ignored"
+                    "compose knows no key `foo` in the top level: it is ignored"
                 ),
                 (
                     4,
-                    "compose knows no key `imagee` in a service; it is ignored"
+                    "compose knows no key `imagee` in a service: it is ignored; did you mean `image`?"
                 ),
                 (
                     4,
-                    "compose knows no key `tst` in healthcheck; it is ignored"
+                    "compose knows no key `tst` in healthcheck: it is ignored; did you mean `test`?"
                 ),
             ]
         );

@@ -24,6 +24,8 @@ use fields::{
 pub(super) struct Reader<'a> {
     /// Where files come from.
     pub(super) files: &'a dyn Files,
+    /// An `env_file` that is not here is a warning.
+    pub(super) without_env_files: bool,
     /// The variables of the project.
     pub(super) environment: &'a Variables,
     /// The folder of the project.
@@ -123,7 +125,8 @@ impl Reader<'_> {
             .get("build")
             .map(|build| self.build(&build, active))
             .transpose()?;
-        if service.image.is_none() && service.build.is_none() && !service.provider {
+        let runnable = service.image.is_some() || service.build.is_some() || service.provider;
+        if active && !runnable {
             return Err(node.place().error(
                 format!("the service `{name}` has neither `image` nor `build`"),
                 "one of them",

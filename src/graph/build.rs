@@ -3,13 +3,14 @@
 mod alone;
 mod mentions;
 mod merge;
+mod open_ends;
 mod question;
 mod resolve;
 mod rules;
 mod tiers;
 
 use crate::catalog::Catalog;
-use crate::compose::{ComposeFile, WarningKind};
+use crate::compose::ComposeFile;
 use crate::config::Config;
 use crate::observe::{Observed, Snapshot};
 
@@ -72,7 +73,7 @@ fn with_compose(
             tier.expected = false;
         }
     }
-    open_ends(compose, &mut graph);
+    open_ends::tell(compose, snapshot, &mut graph);
     let facts = tiers::describe_all(&mut graph.tiers, snapshot, catalog);
     let sources = merge::Sources {
         compose: Some(compose),
@@ -82,39 +83,6 @@ fn with_compose(
     };
     merge::merge(&mut graph, inferred.edges, &sources);
     graph
-}
-
-/// Variables without a value and files that are not here: edges may be missing, unless every tier's Pods show what they were given.
-fn open_ends(compose: &ComposeFile, graph: &mut TierGraph) {
-    let deployed = graph
-        .tiers
-        .values()
-        .filter(|tier| tier.expected)
-        .all(|tier| !tier.workloads.is_empty());
-    if deployed {
-        return;
-    }
-    for (kind, what) in [
-        (WarningKind::UnsetVariable, "variables without a value"),
-        (WarningKind::FileMissing, "files that are not here"),
-    ] {
-        let mut places = compose
-            .warnings
-            .iter()
-            .filter(|warning| warning.kind == kind);
-        if let Some(first) = places.next() {
-            graph.notes.push(Note {
-                kind: NoteKind::Incomplete,
-                message: format!(
-                    "the compose files name {} {what} ({}:{}: {})",
-                    places.count() + 1,
-                    first.location.file,
-                    first.location.line,
-                    first.message
-                ),
-            });
-        }
-    }
 }
 
 /// ConfigMaps that were refused may hold addresses.

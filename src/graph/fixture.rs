@@ -86,6 +86,7 @@ impl App {
         let options = LoadOptions {
             files: vec![PathBuf::from("/app/compose.yaml")],
             working_directory: PathBuf::from("/app"),
+            without_env_files: true,
             ..LoadOptions::default()
         };
         let files = MemoryFiles::new(&[("/app/compose.yaml", &self.compose)]);

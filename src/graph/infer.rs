@@ -405,7 +405,7 @@ impl Work<'_> {
         };
         let (unset, missing) = (
             count(WarningKind::UnsetVariable),
-            count(WarningKind::FileMissing),
+            count(WarningKind::FileMissing) + count(WarningKind::EnvFileMissing),
         );
         if unset > 0 {
             self.note(

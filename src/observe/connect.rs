@@ -154,7 +154,7 @@ async fn from_files(
 /// kube prints the path, which the caller names already.
 fn cause(error: &kube::config::KubeconfigError) -> String {
     match error {
-        kube::config::KubeconfigError::ReadConfig(source, _) => source.to_string(),
+        kube::config::KubeconfigError::ReadConfig(source, _) => crate::reason::unreadable(source),
         other => other.to_string(),
     }
 }

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::cli::VerifyArgs;
 use crate::commands::Failure;
+use crate::compose::{DiskFiles, Files};
 use crate::observe::kinds::NameRef;
 use crate::plan::{self, JobOptions, PlanOptions};
+use crate::reason;
 
 /// Options of the plan, with a fresh run label.
 pub(super) fn of_plan(args: &VerifyArgs) -> PlanOptions {
@@ -101,8 +103,10 @@ pub(super) fn patch(args: &VerifyArgs) -> Result<Value, Failure> {
         return Ok(Value::Null);
     };
     let wrong = |what: String| Failure::Usage(format!("--probe-patch {}{what}", file.display()));
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| wrong(format!(": cannot read it: {error}; name a readable file")))?;
+    let text = DiskFiles.read(file).map_err(|error| {
+        let why = reason::unreadable(&error);
+        wrong(format!(": cannot read it: {why}; name a readable file"))
+    })?;
     let yaml = serde_saphyr::options! { with_snippet: false };
     let patch: Value = serde_saphyr::from_str_with_options(&text, yaml).map_err(|error| {
         let place = error.location();

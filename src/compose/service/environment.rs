@@ -67,10 +67,18 @@ impl Reader<'_> {
         let text = match self.files.read(&path) {
             Ok(text) => text,
             Err(_) if !active => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !file.required => {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && (!file.required || self.without_env_files) =>
+            {
+                let (kind, what) = if file.required {
+                    (WarningKind::EnvFileMissing, "the env file")
+                } else {
+                    (WarningKind::FileMissing, "the optional env file")
+                };
                 self.warnings.push(Warning {
-                    kind: WarningKind::FileMissing,
-                    message: format!("the optional env file {shown} is not here"),
+                    kind,
+                    message: format!("{what} {shown} is not here"),
                     location: file.location.clone(),
                 });
                 return Ok(());

@@ -552,3 +552,33 @@ fn an_empty_cluster_gives_composes_graph() {
     assert!(graph.tiers.values().all(|tier| tier.workloads.is_empty()));
     assert!(app.alone().edges.is_empty());
 }
+
+#[test]
+fn an_env_file_that_is_not_here_leaves_edges_open_unless_the_pods_show_what_they_were_given() {
+    let app = || {
+        story().compose(
+            "  KVS:\n    image: redis:7\n",
+            "  KVS:\n    image: redis:7\n    env_file: kvs.env\n    enviroment: {A: b}\n",
+        )
+    };
+    let told = |graph: &TierGraph, kind, text: &str| {
+        notes(graph, kind).iter().any(|note| note.contains(text))
+    };
+    let deployed = app().graph();
+    assert!(!told(&deployed, NoteKind::Incomplete, "kvs.env"));
+    assert!(told(
+        &deployed,
+        NoteKind::Information,
+        "did you mean `environment`?"
+    ));
+    let absent = app().delete("Deployment", "kvs").graph();
+    assert!(told(&absent, NoteKind::Incomplete, "kvs.env is not here"));
+    assert!(told(&absent, NoteKind::Incomplete, "`enviroment`"));
+    let hidden = app()
+        .deploy(
+            "image: registry.example/notes/ap:1",
+            "image: registry.example/notes/ap:1\n        envFrom: [{secretRef: {name: ap}}]",
+        )
+        .graph();
+    assert!(told(&hidden, NoteKind::Incomplete, "kvs.env is not here"));
+}

@@ -215,6 +215,14 @@ impl Environment {
         }
     }
 
+    /// Whether an address may stand where it cannot be read: in a whole Secret, or in a variable that is called like one.
+    pub(in crate::graph) fn may_hide_address(&self) -> bool {
+        !self.open_prefixes.is_empty()
+            || self.variables.iter().any(|(name, variable)| {
+                variable.value.is_none() && address::role(name) == address::Role::Host
+            })
+    }
+
     /// Whether the container has the variable, or may have it.
     pub(in crate::graph) fn may_have(&self, name: &str) -> bool {
         self.variables.contains_key(name) || self.may_hold_secretly(name)

@@ -1,0 +1,46 @@
+//! Why a file could not be read, in words for people. Pure.
+
+use std::io;
+
+/// What the operating system says, as a clause: `there is no such file`.
+#[must_use]
+pub(crate) fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "no permission to read it".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        // Without a text of our own it comes from the decoder.
+        io::ErrorKind::InvalidData if error.get_ref().is_none() => "it is no UTF-8 text".to_owned(),
+        _ if error.get_ref().is_some() => error.to_string(),
+        _ => {
+            let text = error.to_string();
+            let words = text.split(" (os error").next().unwrap_or_default();
+            words.to_lowercase()
+        }
+    }
+}
+
+/// The error of a file that is larger than that many bytes.
+#[must_use]
+pub(crate) fn too_large(most: u64) -> io::Error {
+    let text = format!("it is larger than {} MiB", most / (1024 * 1024));
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_words() {
+        let system = |number| unreadable(&io::Error::from_raw_os_error(number));
+        assert_eq!(system(2), "there is no such file");
+        assert_eq!(system(13), "no permission to read it");
+        assert_eq!(system(21), "it is a directory");
+        assert_eq!(system(20), "not a directory");
+        let text = io::read_to_string(&[0xff_u8][..]).unwrap_err();
+        assert_eq!(unreadable(&text), "it is no UTF-8 text");
+        let large = too_large(8 * 1024 * 1024);
+        assert_eq!(unreadable(&large), "it is larger than 8 MiB");
+    }
+}
