@@ -37,14 +37,16 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   k8sverify check --manifests k8s/                     with the compose file of this folder
+  helm template shop | k8sverify check --manifests -
   kompose convert --stdout > all.yaml; k8sverify check --manifests all.yaml --junit junit.xml
 
-Exit codes: 0 nothing found · 1 unhealthy · 2 bad usage or input · 3 could not verify";
+Exit codes: 0 no fault found · 1 unhealthy · 2 bad usage or input · 3 could not verify";
 
 const FIX_EXAMPLES: &str = "\
 Examples:
   k8sverify --json report.json; k8sverify fix report.json
-  k8sverify fix report.json | kubectl apply --filename=-";
+  k8sverify fix report.json | kubectl apply --filename=-
+  k8sverify fix report.json > fix.yaml; test ! -s fix.yaml || kubectl apply --filename=fix.yaml";
 
 const RBAC_EXAMPLES: &str = "\
 Examples:
@@ -371,9 +373,9 @@ pub struct GraphArgs {
     /// Which compose model.
     #[command(flatten)]
     pub compose: ComposeArgs,
-    /// Folder or file of manifests instead of a cluster
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["namespace", "context", "kubeconfig"])]
-    pub manifests: Option<PathBuf>,
+    /// Folder or file of manifests instead of a cluster; `-` reads standard input; repeat it for several
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["namespace", "context", "kubeconfig"])]
+    pub manifests: Vec<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub format: GraphFormat,
@@ -400,12 +402,12 @@ pub enum GraphFormat {
 /// The options of `check`.
 #[derive(Debug, Args, Clone)]
 pub struct CheckArgs {
-    /// Folder or file of manifests
-    #[arg(long, value_name = "PATH")]
-    pub manifests: PathBuf,
+    /// Folder or file of manifests; `-` reads standard input; repeat it for several
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub manifests: Vec<PathBuf>,
     /// The namespace that objects without one are in
-    #[arg(long, short = 'n', value_name = "NAME", default_value = "default", value_parser = names::namespace)]
-    pub namespace: String,
+    #[arg(long, short = 'n', value_name = "NAME", value_parser = names::namespace)]
+    pub namespace: Option<String>,
     /// Which compose model.
     #[command(flatten)]
     pub compose: ComposeArgs,

@@ -22,6 +22,7 @@ pub mod output;
 pub mod probe;
 pub mod rbac;
 pub mod signals;
+mod text;
 pub mod verify;
 
 /// Exit code: verified.

@@ -11,6 +11,7 @@ mod ingress;
 mod kubelet_probes;
 mod network_policy;
 mod node_network;
+pub mod offline;
 mod other_policy;
 mod protocol;
 mod services;

@@ -563,3 +563,105 @@ fn a_wrong_flag_is_a_usage_error_before_any_call() {
         case(&["man", "none"], &["none"]),
     ]);
 }
+
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n";
+const WHOLE: &str = include_str!("fixtures/check.yaml");
+
+#[test]
+fn check_reads_pipes_and_several_paths_and_never_says_verified() {
+    let check = ["check", "--manifests", "-"];
+    let clean = Case::new(
+        0,
+        &check,
+        &["no fault in the manifests; 4 edges not probed"],
+    )
+    .stdin(WHOLE);
+    let two = [("a.yaml", WHOLE), ("b/b.yaml", MAP)];
+    let misspelt = format!("{WHOLE}---\napiVersion: apps/v1\nkind: Deploymnet\n");
+    let broken = WHOLE.replace("selector: {app: db}", "selector: {app: bd}");
+    all(&[
+        clean,
+        Case::new(
+            0,
+            &["check", "--manifests", "/dev/stdin"],
+            &["4 edges not probed"],
+        )
+        .stdin(WHOLE),
+        Case::new(
+            0,
+            &["check", "--manifests", "a.yaml", "b", "--manifests", "-"],
+            &["no fault"],
+        )
+        .with(&two)
+        .stdin("apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: r}\n"),
+        Case::new(
+            0,
+            &check,
+            &["Deploymnet of apps/v1 was not checked; did you mean Deployment?"],
+        )
+        .stdin(&misspelt),
+        Case::new(
+            1,
+            &["check", "--manifests", "-", "-v"],
+            &[
+                "1 fault in the manifests",
+                "service-selector-mismatch",
+                "app: db",
+            ],
+        )
+        .stdin(&broken),
+    ]);
+}
+
+#[test]
+fn what_check_cannot_read_is_named() {
+    let render = [
+        ("k/kustomization.yaml", "resources: []"),
+        ("c/Chart.yaml", "name: c"),
+        ("c/templates/d.yaml", "{{- if a }}"),
+        ("notes.txt", "no: ["),
+        ("values.yaml", "image: x"),
+    ];
+    let case = |arguments: &'static [&'static str], says: &'static [&'static str]| {
+        Case::new(2, arguments, says).with(&render)
+    };
+    all(&[
+        case(
+            &["check", "--manifests", "k"],
+            &["kubectl kustomize k | k8sverify check --manifests -"],
+        ),
+        case(
+            &["check", "--manifests", "c"],
+            &["helm template c | k8sverify check --manifests -"],
+        ),
+        case(
+            &["check", "--manifests", "c/templates/d.yaml"],
+            &["c/templates/d.yaml:1: ", "helm template"],
+        ),
+        case(
+            &["check", "--manifests", "missing"],
+            &["missing", "there is no such file"],
+        ),
+        case(
+            &["check", "--manifests", "latin1"],
+            &["it is no UTF-8 text"],
+        ),
+        case(
+            &["check", "--manifests", "/dev/zero"],
+            &["it is larger than 64 MiB"],
+        ),
+        case(
+            &["check", "--manifests", "values.yaml"],
+            &["values.yaml:1: ", "apiVersion and kind"],
+        ),
+        case(&["check", "--manifests", "notes.txt"], &["notes.txt:1: "]),
+        case(
+            &["check", "--manifests", "-"],
+            &["standard input: there is no Kubernetes object"],
+        ),
+        case(
+            &["check", "--manifests", "compose.yaml"],
+            &["apiVersion and kind"],
+        ),
+    ]);
+}

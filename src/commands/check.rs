@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::text::NamedFiles;
 use super::verify::outputs::Outputs;
 use super::{Failure, input};
 use crate::catalog::Catalog;
 use crate::cli::CheckArgs;
-use crate::compose::DiskFiles;
-use crate::diagnose::{Context, diagnose};
+use crate::diagnose::{Context, diagnose, offline};
 use crate::finding::Severity;
 use crate::graph;
 use crate::observe;
@@ -21,7 +21,7 @@ use crate::verdict::{self, ReportMeta, VerdictOptions};
 /// # Errors
 /// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written.
 pub fn command(args: &CheckArgs) -> Result<u8, Failure> {
-    let outputs = Outputs::open(&args.output, &args.namespace)?;
+    let outputs = Outputs::open(&args.output, args.namespace.as_deref().unwrap_or_default())?;
     let report = report(args).inspect_err(|failure| outputs.failed(&failure.to_string()))?;
     outputs.write(&report)?;
     Ok(report.exit_code)
@@ -30,16 +30,21 @@ pub fn command(args: &CheckArgs) -> Result<u8, Failure> {
 fn report(args: &CheckArgs) -> Result<Report, Failure> {
     let (started, started_at) = (Instant::now(), Timestamp::now());
     let input = input::read(&args.compose)?;
-    let snapshot = observe::from_manifests(&DiskFiles, &args.manifests, &args.namespace)
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let read = observe::from_manifests(
+        &NamedFiles(&args.manifests),
+        &args.manifests,
+        args.namespace.as_deref(),
+    )
+    .map_err(|error| Failure::Usage(error.to_string()))?;
+    let snapshot = &read.snapshot;
     let graph = graph::build(
         input.compose.as_ref(),
-        &snapshot,
+        snapshot,
         &input.config,
         &Catalog::embedded(),
     );
     input::no_errors(&graph)?;
-    let context = Context::new(&graph, &snapshot, None).with_compose(input.compose.as_ref());
+    let context = Context::new(&graph, snapshot, None).with_compose(input.compose.as_ref());
     let options = VerdictOptions {
         fail_on: args
             .output
@@ -52,7 +57,12 @@ fn report(args: &CheckArgs) -> Result<Report, Failure> {
         config_file: input.config.file.clone(),
         ..VerdictOptions::default()
     };
-    let verdict = verdict::judge(&context, diagnose(&context), &options);
+    let assumed = read.assumed.then_some(snapshot.namespace.as_str());
+    let mut findings = diagnose(&context);
+    for finding in &mut findings {
+        offline::for_files(finding, &read.objects, assumed);
+    }
+    let verdict = verdict::judge(&context, findings, &options);
     let meta = ReportMeta {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: started_at
@@ -61,10 +71,7 @@ fn report(args: &CheckArgs) -> Result<Report, Failure> {
             .to_string(),
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         input: input.names,
-        notes: vec![format!(
-            "manifests of {} alone: what only the network knows was not asked",
-            args.manifests.display()
-        )],
+        notes: read.notes,
     };
     Ok(verdict::report(&context, &verdict, &options, meta))
 }

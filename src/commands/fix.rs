@@ -1,10 +1,10 @@
 //! `k8sverify fix`: the manifests that the findings of a JSON report propose, as one stream for `kubectl apply -f -`. IO: reads the report.
 
-use std::io::Read;
-use std::path::Path;
+use std::io::{IsTerminal, Write};
 
-use super::Failure;
+use super::{Failure, text};
 use crate::cli::FixArgs;
+use crate::reason;
 use crate::report::Report;
 
 /// The manifests, separated by `---`, each behind a comment that names its finding.
@@ -13,18 +13,46 @@ use crate::report::Report;
 /// [`Failure::Usage`] if the report cannot be read or is none.
 pub fn manifests(args: &FixArgs) -> Result<String, Failure> {
     let name = args.report.display().to_string();
-    let text = read(&args.report)
-        .map_err(|error| Failure::Usage(format!("fix {name}: cannot read it: {error}")))?;
+    if name == "-" && std::io::stdin().is_terminal() {
+        say("waiting for a JSON report on standard input");
+    }
+    let text = text::named(&args.report).map_err(|error| {
+        let why = reason::unreadable(&error);
+        Failure::Usage(format!(
+            "fix {name}: cannot read it: {why}; name a report that `k8sverify --json PATH` wrote"
+        ))
+    })?;
     let report: Report = serde_json::from_str(&text).map_err(|error| {
         Failure::Usage(format!(
             "fix {name}: {error}; expected a report that `k8sverify --json PATH` wrote"
         ))
     })?;
-    Ok(stream(&report))
+    let (manifests, by_hand) = parts(&report);
+    if manifests.is_empty() {
+        // Comments alone are no input for kubectl: standard output stays empty, which a script can ask.
+        say("nothing to apply: no finding of the report has a manifest");
+        say(by_hand.trim_end());
+        return Ok(String::new());
+    }
+    Ok(manifests + &by_hand)
+}
+
+/// For the person beside the pipe.
+fn say(text: &str) {
+    if !text.is_empty() {
+        // Nothing is left to tell it to where standard error is closed.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
 }
 
 /// The stream of one report.
 pub(super) fn stream(report: &Report) -> String {
+    let (manifests, by_hand) = parts(report);
+    manifests + &by_hand
+}
+
+/// The manifests, and what no manifest fixes.
+fn parts(report: &Report) -> (String, String) {
     let mut out = String::new();
     let mut without = Vec::new();
     for finding in report
@@ -49,18 +77,10 @@ pub(super) fn stream(report: &Report) -> String {
             None => {}
         }
     }
+    let mut by_hand = String::new();
     if !without.is_empty() {
-        out += "# No manifest fits these; by hand:\n";
-        out.extend(without);
+        by_hand += "# Not fixable by a manifest:\n";
+        by_hand.extend(without);
     }
-    out
-}
-
-fn read(path: &Path) -> std::io::Result<String> {
-    if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(path)
+    (out, by_hand)
 }

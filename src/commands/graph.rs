@@ -1,10 +1,11 @@
 //! `k8sverify graph`: prints the tier graph, from compose, manifests or a cluster. IO.
 
 use super::input::{self, Input};
+use super::text::NamedFiles;
 use super::{Failure, output};
 use crate::catalog::Catalog;
 use crate::cli::{GraphArgs, GraphFormat};
-use crate::compose::{self, DiskFiles};
+use crate::compose;
 use crate::graph::{self, TierGraph, render};
 use crate::observe::{self, ConnectOptions, ObserveOptions, Snapshot};
 
@@ -52,13 +53,11 @@ fn text(graph: &TierGraph, format: GraphFormat) -> String {
 fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
     let cluster = &args.cluster;
     let namespace = cluster.namespace.clone();
-    if let Some(path) = &args.manifests {
-        return observe::from_manifests(
-            &DiskFiles,
-            path,
-            namespace.as_deref().unwrap_or("default"),
-        )
-        .map_err(|error| Failure::Usage(error.to_string()));
+    if !args.manifests.is_empty() {
+        let files = NamedFiles(&args.manifests);
+        return observe::from_manifests(&files, &args.manifests, None)
+            .map(|read| read.snapshot)
+            .map_err(|error| Failure::Usage(error.to_string()));
     }
     let named = namespace.is_some() || cluster.context.is_some() || cluster.kubeconfig.is_some();
     if !named && input.compose.is_some() {

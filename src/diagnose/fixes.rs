@@ -136,6 +136,26 @@ pub(super) fn patch(namespace: &str, object: &str, operations: &[Value]) -> Stri
     format!("kubectl -n {namespace} patch {object} --type=json -p '{text}'")
 }
 
+/// A patch, read back from its command.
+pub(super) struct Patch {
+    pub(super) namespace: String,
+    /// `kind/name`.
+    pub(super) object: String,
+    pub(super) operations: Vec<Value>,
+}
+
+/// The reverse of [`patch`]; `None` for any other command.
+pub(super) fn read_patch(command: &str) -> Option<Patch> {
+    let (namespace, rest) = command.strip_prefix("kubectl -n ")?.split_once(" patch ")?;
+    let (object, rest) = rest.split_once(" --type=json -p '")?;
+    let text = rest.strip_suffix('\'')?.replace("'\\''", "'");
+    Some(Patch {
+        namespace: namespace.to_owned(),
+        object: object.to_owned(),
+        operations: serde_json::from_str(&text).ok()?,
+    })
+}
+
 /// The port that the containers listen on for a client that dials `dialled`: that one if anything says so, else the only one
 /// that is declared, else what the tier is known to serve on.
 pub(super) fn target_port(subject: &Subject<'_>, dialled: u16) -> u16 {

@@ -211,7 +211,7 @@ pub enum ObserveError {
         source: Box<CallError>,
     },
     /// A manifest file is not what it should be: the user's input.
-    #[error("{}:{line}: {what}", .file.display())]
+    #[error("{}{}: {what}", .file.display(), line_suffix(*.line))]
     Manifest {
         /// The file.
         file: PathBuf,
@@ -220,6 +220,13 @@ pub enum ObserveError {
         /// What is wrong, and what was expected.
         what: String,
     },
+}
+
+fn line_suffix(line: usize) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(":{line}"),
+    }
 }
 
 fn meant(nearest: Option<&str>) -> String {

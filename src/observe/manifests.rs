@@ -1,7 +1,10 @@
 //! Manifest files (YAML or JSON) → an offline [`Snapshot`]: what would be applied, without any status. Reads files through
 //! [`Files`]; no cluster. Secrets are passed over unread.
 
-use std::collections::BTreeMap;
+mod passed_over;
+mod rendered;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,38 +20,70 @@ use super::trim::Trim;
 use super::{NamespaceState, Observed, Snapshot};
 use crate::compose::Files;
 use crate::config::words;
+use crate::reason;
+use passed_over::PassedOver;
+use rendered::{Rendered, template_advice};
 
 /// Folders in folders that are looked into.
 const DEEPEST: usize = 8;
+/// The namespace of objects that name none, where none was given.
+const ASSUMED: &str = "default";
 
-/// Reads a file, or every `.yaml`, `.yml` and `.json` of a folder and of the folders in it. Objects without a namespace go to
-/// `namespace`.
+/// What manifest files hold.
+#[derive(Debug, Default)]
+pub struct Offline {
+    /// What would be applied.
+    pub snapshot: Snapshot,
+    /// What was not checked, each with its first place.
+    pub notes: Vec<String>,
+    /// Whole objects of the kinds that hold no values of variables, as they are written: by namespace and `kind/name`.
+    pub objects: BTreeMap<(String, String), Value>,
+    /// The snapshot's namespace is an assumption: neither the user nor any object names it.
+    pub assumed: bool,
+}
+
+/// Reads files, and every `.yaml`, `.yml` and `.json` of folders and of the folders in them. Objects without a namespace go to
+/// `namespace`; without one, to that which all others name, else to `default`.
 ///
 /// # Errors
 /// [`ObserveError::Manifest`] with file and line.
 pub fn from_manifests(
     files: &dyn Files,
-    path: &Path,
-    namespace: &str,
-) -> Result<Snapshot, ObserveError> {
+    paths: &[PathBuf],
+    namespace: Option<&str>,
+) -> Result<Offline, ObserveError> {
     let mut manifests = Manifests {
-        namespace,
-        states: BTreeMap::from([(namespace.to_owned(), NamespaceState::default())]),
-        objects: 0,
+        namespace: namespace.unwrap_or(ASSUMED),
+        ..Manifests::default()
     };
-    if files.list(path).is_ok() {
-        manifests.read_folder(files, path, 0)?;
-    } else {
-        // No folder: a file, and if it is none, reading it says so.
-        manifests.read(files, path, false)?;
+    for path in paths {
+        if files.list(path).is_ok() {
+            manifests.read_folder(files, path, 0)?;
+        } else {
+            // No folder: a file, and if it is none, reading it says so.
+            manifests.read(files, path, false)?;
+        }
+    }
+    let shown: Vec<String> = paths.iter().map(|path| shown(path)).collect();
+    let shown = shown.join(", ");
+    if !manifests.rendered.is_empty() {
+        let advice: Vec<String> = manifests.rendered.iter().map(Rendered::advice).collect();
+        return Err(wrong(Path::new(&shown), 0, advice.join("\n")));
     }
     if manifests.objects == 0 {
         return Err(wrong(
-            path,
+            Path::new(&shown),
             0,
             "there is no Kubernetes object in it; expected manifests with apiVersion and kind",
         ));
     }
+    let assumed = namespace.is_none() && !manifests.named.contains(ASSUMED);
+    let only = manifests.named.first().cloned();
+    let namespace = match (namespace, only) {
+        (None, Some(only)) if manifests.named.len() == 1 && !manifests.unnamed => only,
+        (given, _) => given.unwrap_or(ASSUMED).to_owned(),
+    };
+    manifests.states.entry(namespace.clone()).or_default();
     let known = [
         PODS,
         SERVICES,
@@ -66,14 +101,29 @@ pub fn from_manifests(
     let not_read = absent
         .iter()
         .map(|resource| (resource.plural.to_owned(), Observed::Absent));
-    Ok(Snapshot {
-        cluster: path.display().to_string(),
-        namespace: namespace.to_owned(),
-        offline: true,
-        namespaces: manifests.states,
-        observed: read.chain(not_read).collect(),
-        ..Snapshot::default()
+    let assumed = assumed && namespace == ASSUMED;
+    Ok(Offline {
+        snapshot: Snapshot {
+            cluster: shown,
+            namespace,
+            offline: true,
+            namespaces: manifests.states,
+            observed: read.chain(not_read).collect(),
+            ..Snapshot::default()
+        },
+        notes: manifests.passed_over.notes(),
+        objects: manifests.whole,
+        assumed,
     })
+}
+
+/// How a path is shown: `-` is standard input.
+fn shown(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn is_manifest_name(name: &str) -> bool {
@@ -87,7 +137,7 @@ fn is_manifest_name(name: &str) -> bool {
 
 fn wrong(file: &Path, line: usize, what: impl Into<String>) -> ObserveError {
     ObserveError::Manifest {
-        file: file.to_owned(),
+        file: shown(file).into(),
         line,
         what: what.into(),
     }
@@ -109,10 +159,18 @@ struct Head {
     kind: Option<String>,
 }
 
+#[derive(Default)]
 struct Manifests<'a> {
     namespace: &'a str,
     states: BTreeMap<String, NamespaceState>,
     objects: usize,
+    /// The namespaces that objects name.
+    named: BTreeSet<String>,
+    /// Whether an object names none.
+    unnamed: bool,
+    whole: BTreeMap<(String, String), Value>,
+    passed_over: PassedOver,
+    rendered: Vec<Rendered>,
 }
 
 impl Manifests<'_> {
@@ -125,6 +183,13 @@ impl Manifests<'_> {
         let names = files
             .list(folder)
             .map_err(|error| wrong(folder, 0, format!("failed to list it: {error}")))?;
+        if let Some(rendered) = names
+            .iter()
+            .find_map(|name| Rendered::by_file(folder, name))
+        {
+            self.rendered.push(rendered);
+            return Ok(());
+        }
         for name in names.iter().filter(|name| !name.starts_with('.')) {
             let path = folder.join(name);
             if is_manifest_name(name) {
@@ -143,9 +208,16 @@ impl Manifests<'_> {
         file: &Path,
         in_folder: bool,
     ) -> Result<(), ObserveError> {
-        let text = files
-            .read(file)
-            .map_err(|error| wrong(file, 0, format!("failed to read it: {error}")))?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let folder = file.parent().unwrap_or(Path::new(""));
+        if let Some(rendered) = Rendered::by_file(folder, &name) {
+            self.rendered.push(rendered);
+            return Ok(());
+        }
+        let text = files.read(file).map_err(|error| {
+            let why = reason::unreadable(&error);
+            wrong(file, 0, format!("failed to read it: {why}"))
+        })?;
         for (before, text) in documents(&text) {
             let document = Document {
                 file: file.to_owned(),
@@ -227,14 +299,20 @@ impl Manifests<'_> {
         }
         match (group, kind) {
             ("", "Pod") => put!(pods),
-            ("", "Service") => put!(services),
+            ("", "Service") => {
+                self.keep(&value()?, kind);
+                put!(services);
+            }
             ("", "ConfigMap") => put!(config_maps),
             ("", "PersistentVolumeClaim") => put!(volume_claims),
             ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
             | ("batch", "Job" | "CronJob") => put!(workloads),
             ("discovery.k8s.io", "EndpointSlice") => put!(endpoint_slices),
             ("networking.k8s.io", "NetworkPolicy") => put!(network_policies),
-            ("networking.k8s.io", "Ingress") => put!(ingresses),
+            ("networking.k8s.io", "Ingress") => {
+                self.keep(&value()?, kind);
+                put!(ingresses);
+            }
             ("policy", "PodDisruptionBudget") => put!(disruption_budgets),
             ("", "Namespace") => {
                 let object: super::kinds::Namespace = from_value(value()?, kind, document)?;
@@ -242,13 +320,27 @@ impl Manifests<'_> {
                 self.states.entry(name).or_default().object = Some(object);
             }
             // Secrets above all: their content is nobody's business here.
-            _ => {}
+            _ => self.passed_over.add(version, kind, || {
+                format!("{}:{}", shown(&document.file), document.first_line())
+            }),
         }
         Ok(())
     }
 
+    /// Keeps an object as it is written, for fixes.
+    fn keep(&mut self, value: &Value, kind: &str) {
+        let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default();
+        let namespace = match text("namespace") {
+            "" => self.namespace,
+            named => named,
+        };
+        let key = format!("{}/{}", kind.to_lowercase(), text("name"));
+        self.whole
+            .insert((namespace.to_owned(), key), value.clone());
+    }
+
     fn object<T: DeserializeOwned + Trim>(
-        &self,
+        &mut self,
         mut value: Value,
         kind: &str,
         document: &Document<'_>,
@@ -266,7 +358,13 @@ impl Manifests<'_> {
                 format!("{kind} has no metadata.name"),
             ));
         }
-        let namespace = named("namespace").unwrap_or(self.namespace).to_owned();
+        let namespace = if let Some(named) = named("namespace") {
+            self.named.insert(named.to_owned());
+            named.to_owned()
+        } else {
+            self.unnamed = true;
+            self.namespace.to_owned()
+        };
         value["metadata"]["namespace"] = Value::String(namespace.clone());
         let mut object: T = from_value(value, kind, document)?;
         object.trim();
@@ -298,6 +396,12 @@ fn from_value<T: DeserializeOwned>(
 }
 
 impl Document<'_> {
+    /// The line on which its first key stands.
+    fn first_line(&self) -> usize {
+        let blank = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        self.before + self.text.lines().take_while(blank).count() + 1
+    }
+
     fn parse<T: DeserializeOwned>(&self) -> Result<T, ObserveError> {
         let options = serde_saphyr::options! { with_snippet: false };
         serde_saphyr::from_str_with_options(self.text, options).map_err(|error| {
@@ -305,7 +409,8 @@ impl Document<'_> {
                 .location()
                 .and_then(|location| usize::try_from(location.line()).ok())
                 .unwrap_or(1);
-            wrong(&self.file, self.before + line, words::yaml(&error))
+            let what = words::yaml(&error) + template_advice(self.text);
+            wrong(&self.file, self.before + line, what)
         })
     }
 }
@@ -377,11 +482,52 @@ mod tests {
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"p": 7}}]}"#;
 
     fn read(files: &[(&'static str, &'static str)], path: &str) -> Result<Snapshot, ObserveError> {
-        from_manifests(
-            &Memory(files.iter().copied().collect()),
-            Path::new(path),
-            "shop",
-        )
+        let files = Memory(files.iter().copied().collect());
+        from_manifests(&files, &[path.into()], Some("shop")).map(|offline| offline.snapshot)
+    }
+
+    #[test]
+    fn without_a_namespace_the_objects_own_one_counts_if_all_name_it() {
+        let read = |text: &'static str| {
+            let files = Memory(BTreeMap::from([("f.yaml", text)]));
+            from_manifests(&files, &["f.yaml".into()], None).unwrap()
+        };
+        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: shop}\n";
+        let all = read(service);
+        assert_eq!(
+            (all.snapshot.namespace.as_str(), all.assumed),
+            ("shop", false)
+        );
+        let none = read("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n");
+        assert_eq!(
+            (none.snapshot.namespace.as_str(), none.assumed),
+            ("default", true)
+        );
+        assert_eq!(none.objects.len(), 1);
+    }
+
+    #[test]
+    fn what_must_be_rendered_is_named_with_its_command() {
+        let error = |files: &[(&'static str, &'static str)], path: &str| {
+            read(files, path).unwrap_err().to_string()
+        };
+        let folder = [
+            ("k/kustomization.yaml", "resources: [a.yaml]"),
+            ("k/a.yaml", "a: ["),
+        ];
+        let chart = [("c/Chart.yaml", "name: c"), ("c/a.yaml", "{{ a }}")];
+        let template = [("t.yaml", "a:\n  {{- b }}\n")];
+        for (said, words) in [
+            (error(&folder, "k"), "kubectl kustomize k | k8sverify check"),
+            (
+                error(&folder, "k/kustomization.yaml"),
+                "kubectl kustomize k |",
+            ),
+            (error(&chart, "c"), "helm template c | k8sverify check"),
+            (error(&template, "t.yaml"), "helm template CHART"),
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

@@ -158,7 +158,11 @@ pub fn render(report: &Report, style: Style) -> String {
 fn header(report: &Report, style: Style) -> String {
     let mut parts = vec![format!("k8sverify {}", line(&report.tool_version))];
     if !report.cluster.is_empty() {
-        parts.push(format!("cluster {}", line(&report.cluster)));
+        parts.push(format!(
+            "{} {}",
+            words::place(report),
+            line(&report.cluster)
+        ));
     }
     parts.push(format!("namespace {}", line(&report.namespace)));
     parts.push(if report.input.is_empty() {

@@ -22,7 +22,7 @@ const SCRIPT: &str = include_str!("html/page.js");
 pub fn render(report: &Report) -> Vec<u8> {
     let title = format!(
         "{} · {} · k8sverify",
-        words::verdict_word(report.verdict),
+        words::verdict_word(report),
         line(&report.namespace)
     );
     // The page runs its own script and style and nothing else, whatever a cluster writes into it.
@@ -82,7 +82,7 @@ fn head(report: &Report) -> Markup {
                 @if let Some(note) = words::interruption(report) { p class="stopped" { (line(note)) } }
                 dl class="facts" {
                     (fact("namespace", &report.namespace))
-                    @if !report.cluster.is_empty() { (fact("cluster", &report.cluster)) }
+                    @if !report.cluster.is_empty() { (fact(words::place(report), &report.cluster)) }
                     (fact("graph from", &input))
                     div { dt { "started" } dd { time datetime=(report.started_at) { (line(&report.started_at)) } } }
                     (fact("took", &words::seconds(report.duration_ms)))

@@ -50,8 +50,11 @@ pub struct Report {
     pub exit_code: u8,
     /// The run's namespace.
     pub namespace: String,
-    /// A name of the cluster for people.
+    /// A name of the cluster for people; of `check`, the manifests.
     pub cluster: String,
+    /// Manifests alone were read: no cluster was asked, and nothing was probed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
     /// What the graph came from: compose files, or "the cluster".
     pub input: Vec<String>,
     /// When it began, RFC 3339, UTC, whole seconds.

@@ -29,6 +29,7 @@ pub fn unfinished(begun: &Begun, note: &str) -> Report {
         exit_code: VerdictValue::Unknown.exit_code(),
         namespace: begun.namespace.clone(),
         cluster: String::new(),
+        offline: false,
         input: Vec::new(),
         started_at: begun.started_at.clone(),
         duration_ms: begun.duration_ms,

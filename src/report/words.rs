@@ -38,13 +38,24 @@ pub fn seconds(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
 }
 
-/// `verified`, `unhealthy`, `could not verify`.
+/// `verified`, `unhealthy`, `could not verify`; of manifests alone nothing is verified.
 #[must_use]
-pub const fn verdict_word(verdict: VerdictValue) -> &'static str {
-    match verdict {
+pub const fn verdict_word(report: &Report) -> &'static str {
+    match report.verdict {
+        VerdictValue::Pass if report.offline => "no fault",
         VerdictValue::Pass => "verified",
         VerdictValue::Fail => "unhealthy",
         VerdictValue::Unknown => "could not verify",
+    }
+}
+
+/// What the report's `cluster` is.
+#[must_use]
+pub const fn place(report: &Report) -> &'static str {
+    if report.offline {
+        "manifests"
+    } else {
+        "cluster"
     }
 }
 
@@ -194,12 +205,20 @@ pub fn sentence(report: &Report) -> String {
         Some(_) => "interrupted, ",
         None => "",
     };
+    if report.offline && report.verdict != VerdictValue::Unknown {
+        let faults = match causes {
+            0 => "no fault".to_owned(),
+            _ => count(causes, "fault"),
+        };
+        let edges = count(firm, "edge");
+        return format!("{stopped}{faults} in the manifests; {edges} not probed");
+    }
     match report.verdict {
         VerdictValue::Pass => format!("verified: {stopped}{}", proven(report)),
         VerdictValue::Fail => {
             let failed = number(StepStatus::Fail);
             let what = match (failed, causes) {
-                // `check` asks nobody.
+                // Nobody was asked.
                 (0, _) if number(StepStatus::Skipped) == firm => count(causes, "cause"),
                 (0, _) => format!(
                     "{}; {} of {} work",

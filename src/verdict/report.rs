@@ -56,6 +56,7 @@ pub fn report(
         exit_code: verdict.value.exit_code(),
         namespace: context.snapshot.namespace.clone(),
         cluster: context.snapshot.cluster.clone(),
+        offline: context.snapshot.offline,
         input,
         started_at,
         duration_ms,
