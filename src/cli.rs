@@ -51,7 +51,8 @@ Examples:
 const RBAC_EXAMPLES: &str = "\
 Examples:
   k8sverify rbac -n shop | kubectl apply --filename=-
-  k8sverify rbac -n shop --service-account ci --minimal";
+  k8sverify rbac -n shop --service-account ci:bot | kubectl apply --filename=-
+  k8sverify rbac -n shop --cluster                     also nodes, cluster DNS and other namespaces";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -430,10 +431,16 @@ pub struct RbacArgs {
     /// The namespace that is verified
     #[arg(long, short = 'n', value_name = "NAME", default_value = "default", value_parser = names::namespace)]
     pub namespace: String,
-    /// The service account that runs k8sverify
-    #[arg(long, value_name = "NAME", default_value = "k8sverify")]
+    /// The service account that runs k8sverify; `NAMESPACE:NAME` if it lives in another namespace
+    #[arg(long, value_name = "NAME", default_value = "k8sverify", value_parser = names::account)]
     pub service_account: String,
-    /// Only what is required
+    /// A user of the cluster instead of a service account
+    #[arg(long, value_name = "NAME", conflicts_with = "service_account")]
+    pub user: Option<String>,
+    /// Also what lies outside the namespace: nodes, namespaces, and Pods, Services and policies of every namespace
+    #[arg(long, conflicts_with = "minimal")]
+    pub cluster: bool,
+    /// Only what a run cannot do without
     #[arg(long)]
     pub minimal: bool,
 }

@@ -23,6 +23,22 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
     ))
 }
 
+/// Reads the name of a service account (a DNS name), with its namespace before a colon or without.
+pub(super) fn account(text: &str) -> Result<String, String> {
+    let (space, name) = text
+        .split_once(':')
+        .map_or((None, text), |(space, name)| (Some(space), name));
+    if let Some(space) = space {
+        namespace(space)?;
+    }
+    for label in name.split('.') {
+        namespace(label).map_err(|_| {
+            "no service account can have this name: expected NAME or NAMESPACE:NAME of lower-case letters, digits, `-` and `.`".to_owned()
+        })?;
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +53,15 @@ mod tests {
             assert!(namespace(wrong).is_err(), "{wrong}");
         }
         assert!(namespace("").unwrap_err().contains("empty"));
+    }
+
+    #[test]
+    fn an_account_may_stand_with_its_namespace() {
+        for right in ["k8sverify", "ci:bot", "ci:bot.x"] {
+            assert_eq!(account(right).as_deref(), Ok(right));
+        }
+        for wrong in ["", "ci:", ":bot", "a:b:c", "Bot", "a b", "a{}"] {
+            assert!(account(wrong).is_err(), "{wrong}");
+        }
     }
 }
