@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser};
 use thiserror::Error;
 
 use crate::cli::{Cli, Command};
+use crate::report::sanitise::{clean, without_commands};
 use signals::Signals;
 
 pub mod check;
@@ -88,7 +89,11 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // Nothing is left to tell it to where standard error is closed.
-            let _ = writeln!(std::io::stderr(), "k8sverify: {failure}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "{}",
+                without_commands(&clean(&format!("k8sverify: {failure}")))
+            );
             ExitCode::from(failure.exit_code())
         }
     }

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::shell::Command;
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -236,9 +238,9 @@ impl fmt::Display for EdgeId {
 pub struct Fix {
     /// One sentence or command that a person can follow as printed.
     pub text: String,
-    /// A shell command that mends it as printed, where one fits (`kubectl …`).
+    /// A command that mends it as printed, where one fits (`kubectl …`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub command: Option<String>,
+    pub command: Option<Command>,
     /// A manifest (YAML) that mends it when applied as printed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub manifest: Option<String>,

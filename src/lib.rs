@@ -27,5 +27,6 @@ pub mod protocol;
 mod reason;
 pub mod redact;
 pub mod report;
+pub mod shell;
 mod spelling;
 pub mod verdict;

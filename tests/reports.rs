@@ -10,6 +10,8 @@
 mod browser;
 #[path = "reports/goldens.rs"]
 mod goldens;
+#[path = "reports/hostile.rs"]
+mod hostile_names;
 #[path = "reports/junit_readers.rs"]
 mod junit_readers;
 #[path = "reports/scenarios.rs"]

@@ -72,7 +72,10 @@ fn parts(report: &Report) -> (String, String) {
             Some(fix) => without.push(format!(
                 "# {}: {}\n",
                 finding.id,
-                fix.command.as_ref().unwrap_or(&fix.text).replace('\n', " ")
+                fix.command
+                    .as_deref()
+                    .unwrap_or(&fix.text)
+                    .replace('\n', " ")
             )),
             None => {}
         }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{EXIT_UNKNOWN, Failure, children};
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL};
+use crate::shell::Command;
 
 /// What a run may take to delete its Jobs and to report, once it is told to end.
 const GRACE: Duration = Duration::from_millis(5500);
@@ -232,7 +233,8 @@ fn left_over(shared: &Shared) -> Option<String> {
     let commands: Vec<String> = lock(&shared.open)
         .iter()
         .map(|namespace| {
-            format!("kubectl -n {namespace} delete jobs -l {MANAGED_BY_LABEL}={MANAGED_BY}")
+            let label = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+            Command::kubectl(namespace, &["delete", "jobs", "-l", &label]).to_string()
         })
         .collect();
     (!commands.is_empty()).then(|| {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use serde_json::json;
+
 use super::target::{self, line};
 use super::walk::{Evidence, Stage};
 use super::{Context, Rule};
@@ -13,6 +15,7 @@ use crate::observe::{HostMeaning, WorkloadKey};
 use crate::plan::{Look, ProbeOutcome};
 use crate::policy::{self, Peer};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[nobody_is_answered, policy_not_cluster, record_wrong];
@@ -48,9 +51,9 @@ pub(super) fn unavailable(context: &Context<'_>, what: &str) -> Finding {
             "bring cluster DNS back: see its Pods with the command, scale or restart them (often deployment/coredns in {})",
             object.namespace
         ),
-        command: Some(format!(
-            "kubectl -n {} get pods,endpointslices -l k8s-app=kube-dns",
-            object.namespace
+        command: Some(Command::kubectl(
+            &object.namespace,
+            &["get", "pods,endpointslices", "-l", "k8s-app=kube-dns"],
         )),
         manifest: None,
     });
@@ -254,10 +257,8 @@ fn settings_fix(client: &WorkloadKey, spec: &PodSpec) -> Fix {
         "ClusterFirst"
     };
     let command = (client.kind != "pod").then(|| {
-        format!(
-            "kubectl -n {} patch {client} --type=merge -p '{{\"spec\":{{\"template\":{{\"spec\":{{\"dnsPolicy\":\"{policy}\"}}}}}}}}'",
-            client.namespace
-        )
+        let patch = json!({"spec": {"template": {"spec": {"dnsPolicy": policy}}}});
+        Command::patch(&client.namespace, &client.to_string(), "merge", &patch)
     });
     Fix {
         text: format!("set `dnsPolicy: {policy}` in the Pod template of {client}"),

@@ -8,6 +8,7 @@ use super::Context;
 use super::subjects::Subject;
 use crate::observe::kinds::{Labels, PodSpec, service_selects};
 use crate::policy::is_revision_label;
+use crate::shell::Command;
 
 /// A port of a Service to be made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,11 +130,13 @@ pub(super) fn service(
 }
 
 /// `kubectl patch` with a JSON patch.
-pub(super) fn patch(namespace: &str, object: &str, operations: &[Value]) -> String {
-    let text = Value::Array(operations.to_vec())
-        .to_string()
-        .replace('\'', "'\\''");
-    format!("kubectl -n {namespace} patch {object} --type=json -p '{text}'")
+pub(super) fn patch(namespace: &str, object: &str, operations: &[Value]) -> Command {
+    Command::patch(
+        namespace,
+        object,
+        "json",
+        &Value::Array(operations.to_vec()),
+    )
 }
 
 /// A patch, read back from its command.

@@ -1,8 +1,8 @@
 //! Section 1, Ingress: backends that lead nowhere. In: the run's namespace. Out: `ingress-backend-missing`. Pure.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Context, Rule};
+use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::{Ingress, IngressService, Service};
 
@@ -139,12 +139,8 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
     );
     finding.evidence = evidence;
     // Only a patch that covers every broken backend mends the Ingress as printed.
-    let command = (patches.len() == broken).then(|| {
-        format!(
-            "kubectl -n {namespace} patch ingress/{name} --type=json -p '{}'",
-            Value::Array(patches)
-        )
-    });
+    let command = (patches.len() == broken)
+        .then(|| fixes::patch(namespace, &format!("ingress/{name}"), &patches));
     let offered: Vec<_> = services
         .iter()
         .flat_map(|service| {

@@ -14,6 +14,7 @@ use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::{Container, Pod};
 use crate::redact::Redactor;
+use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[missing, cannot_run, target_differs, too_impatient];
@@ -296,7 +297,7 @@ fn kubelet_cannot_run(
 }
 
 /// The command that mends a readiness or startup probe which can never be run, where one fits: what the Pods' own troubles tell.
-pub(super) fn command_for(subject: &Subject<'_>, code: Code) -> Option<String> {
+pub(super) fn command_for(subject: &Subject<'_>, code: Code) -> Option<Command> {
     let containers = &subject.template?.spec.containers;
     [ProbeKind::Readiness, ProbeKind::Startup]
         .into_iter()
@@ -319,7 +320,7 @@ fn port_by_number(
     index: usize,
     container: &Container,
     kind: ProbeKind,
-) -> Option<String> {
+) -> Option<Command> {
     let probe = probe_of(container, kind)?;
     let name = named_port(probe)?;
     let [only] = container.ports.as_slice() else {

@@ -9,6 +9,7 @@ use super::{Context, Rule, network_policy};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
 use crate::plan::Look;
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[broken];
@@ -71,9 +72,7 @@ fn broken(context: &Context<'_>) -> Vec<Finding> {
         }
         for dial in telling(context, evidence, &dials) {
             let node = blamed(dial, &dials);
-            let finding = found
-                .entry(node)
-                .or_insert_with(|| finding(context, node, dial));
+            let finding = found.entry(node).or_insert_with(|| finding(node, dial));
             finding.edges.insert(evidence.edge.id.clone());
             note(finding, &dial.line);
             let counterpart = dials
@@ -261,7 +260,7 @@ fn blamed<'e>(dial: &Dial<'e>, dials: &[Dial<'e>]) -> &'e str {
     }
 }
 
-fn finding(context: &Context<'_>, node: &str, dial: &Dial<'_>) -> Finding {
+fn finding(node: &str, dial: &Dial<'_>) -> Finding {
     let object = ObjectRef::new("node", node, "");
     let (what, hint) = match dial.what {
         Dialled::NameServer => (
@@ -284,17 +283,21 @@ fn finding(context: &Context<'_>, node: &str, dial: &Dial<'_>) -> Finding {
         format!("the network of {object} is broken: {what}, while the same works from elsewhere"),
     );
     finding.caused_by = vec![(Code::NodeNotReady, object.clone())];
-    let namespace = if context.snapshot.namespace == "kube-system" {
-        ""
-    } else {
-        " -n kube-system"
-    };
     finding.fix = Some(Fix {
         text: format!(
-            "mend the network of {object}: {hint} Until then `kubectl cordon {node}` keeps new Pods off it"
+            "mend the network of {object}: {hint} Until then `{}` keeps new Pods off it",
+            Command::new(&["kubectl", "cordon", node])
         ),
-        command: Some(format!(
-            "kubectl get pods{namespace} -o wide --field-selector spec.nodeName={node}"
+        command: Some(Command::kubectl(
+            "kube-system",
+            &[
+                "get",
+                "pods",
+                "-o",
+                "wide",
+                "--field-selector",
+                &format!("spec.nodeName={node}"),
+            ],
         )),
         manifest: None,
     });

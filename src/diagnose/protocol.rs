@@ -7,6 +7,7 @@ use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::probe::wire::{Step, StepError};
 use crate::protocol::Protocol;
+use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[peer_answers_wrongly];
@@ -267,8 +268,8 @@ fn fix(context: &Context<'_>, edge: &Edge, error: StepError, object: &ObjectRef)
             "let {object} advertise the name of its Service instead of an address that only it knows"
         ),
         _ => format!(
-            "look into the log of {object}: `kubectl logs -n {} {object}`",
-            object.namespace
+            "look into the log of {object}: `{}`",
+            Command::kubectl(&object.namespace, &["logs", &object.to_string()])
         ),
     }
 }

@@ -13,6 +13,7 @@ use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
 use crate::observe::is_ready;
 use crate::observe::kinds::Pod;
 use crate::probe::wire::StepStatus;
+use crate::shell::Command;
 
 /// The rules of this file and of those below it.
 pub(super) const RULES: &[Rule] = &[
@@ -78,8 +79,8 @@ fn is_stalled(subject: &Subject<'_>) -> bool {
 }
 
 /// A command that acts on the subject's namespace.
-fn kubectl(subject: &Subject<'_>, rest: &str) -> String {
-    format!("kubectl -n {} {rest}", subject.key.namespace)
+fn kubectl(subject: &Subject<'_>, words: &[&str]) -> Command {
+    Command::kubectl(&subject.key.namespace, words)
 }
 
 /// Codes of section 2 and 3 that are read from single Pods; one finding per code and object.
@@ -309,7 +310,8 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
         }
         finding.fix = Some(Fix {
             text: "mend the new revision, or go back to the old one".to_owned(),
-            command: stalled.then(|| kubectl(subject, &format!("rollout undo {}", subject.key))),
+            command: stalled
+                .then(|| kubectl(subject, &["rollout", "undo", &subject.key.to_string()])),
             manifest: None,
         });
         findings.push(finding);
@@ -449,7 +451,10 @@ fn scaled_to_zero(context: &Context<'_>) -> Vec<Finding> {
                     ..Fix::default()
                 }
             } else {
-                let command = kubectl(subject, &format!("scale {} --replicas=1", subject.key));
+                let command = kubectl(
+                    subject,
+                    &["scale", &subject.key.to_string(), "--replicas=1"],
+                );
                 Fix {
                     text: "scale it up again".to_owned(),
                     command: Some(command),

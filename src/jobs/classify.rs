@@ -59,6 +59,11 @@ pub(super) fn failure(
     }
 }
 
+/// How an error about what was denied ends.
+pub(super) fn granting(denied: &Denied) -> String {
+    grant(std::slice::from_ref(denied)).map_or_else(String::new, |how| format!("; grant it: {how}"))
+}
+
 /// The Job could not be created.
 pub(super) fn refused(job: &JobName, server: &str, error: &CallError) -> ProbeFailure {
     let evidence = vec![error.to_string()];
@@ -77,10 +82,12 @@ pub(super) fn refused(job: &JobName, server: &str, error: &CallError) -> ProbeFa
                 namespace: namespace.clone(),
                 message: message.clone(),
             };
-            let how = grant(&[denied]).unwrap_or_default();
             failed(
                 Code::ProbeForbidden,
-                format!("not allowed to create Jobs in namespace {namespace}; grant it: {how}"),
+                format!(
+                    "not allowed to create Jobs in namespace {namespace}{}",
+                    granting(&denied)
+                ),
             )
         }
         CallError::Status { status: 404, .. } => failed(

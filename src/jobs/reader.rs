@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::finding::{Code, ObjectRef};
 use crate::observe::kinds::Pod;
 use crate::observe::resources::PODS;
-use crate::observe::{Api, CallError, Denied, encode, grant};
+use crate::observe::{Api, CallError, Denied, encode};
 use crate::plan::ProbeFailure;
 
 use super::classify::{self, ContainerSays, PodSays};
@@ -210,12 +210,12 @@ impl Reader<'_> {
             namespace: name.namespace.clone(),
             message: error.to_string(),
         };
-        let how = grant(std::slice::from_ref(&denied)).unwrap_or_default();
         let mut failure = classify::failure(
             name,
             Code::ApiForbidden,
             format!(
-                "not allowed to {denied}, so the probe's results cannot be read; grant it: {how}"
+                "not allowed to {denied}, so the probe's results cannot be read{}",
+                classify::granting(&denied)
             ),
             vec![denied.message.clone()],
         );

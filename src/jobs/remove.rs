@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::observe::kinds::{Metadata, Pod};
 use crate::observe::resources::{JOBS, PODS};
 use crate::observe::{Api, CallError, MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL, encode};
+use crate::shell::Command;
 
 /// Time for one delete.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,8 +45,9 @@ pub(super) enum Removed {
 pub(super) fn unanswered(job: &JobName, limit: Duration) -> String {
     let JobName { namespace, name } = job;
     format!(
-        "job/{name} may still be there: the API server did not answer its deletion within {} s; it ends by its deadline and goes after its time to live, or: kubectl -n {namespace} delete job {name}",
-        limit.as_secs()
+        "job/{name} may still be there: the API server did not answer its deletion within {} s; it ends by its deadline and goes after its time to live, or: {}",
+        limit.as_secs(),
+        Command::kubectl(namespace, &["delete", "job", name])
     )
 }
 
@@ -115,7 +117,8 @@ pub(super) async fn remove_all(api: &Api, jobs: &BTreeSet<JobName>) -> Removed {
             let JobName { namespace, name } = job;
             let error = result.err()?;
             Some(format!(
-                "failed to delete job/{name}: {error}; delete it with: kubectl -n {namespace} delete job {name}"
+                "failed to delete job/{name}: {error}; delete it with: {}",
+                Command::kubectl(namespace, &["delete", "job", name])
             ))
         })
         .collect();
@@ -144,7 +147,10 @@ async fn see_gone(api: &Api, namespace: &str, jobs: &BTreeSet<JobName>) -> Vec<S
     pods = wait_gone(api, namespace, jobs, FORCED).await;
     pods.into_iter()
         .map(|pod| {
-            format!("pod/{pod} of a deleted probe Job is still there; the cluster's garbage collector removes it, or: kubectl -n {namespace} delete pod {pod}")
+            format!(
+                "pod/{pod} of a deleted probe Job is still there; the cluster's garbage collector removes it, or: {}",
+                Command::kubectl(namespace, &["delete", "pod", &pod])
+            )
         })
         .collect()
 }

@@ -1,11 +1,13 @@
 //! What can go wrong between the tool and the API server or a folder of manifests, as values that name the object, the
 //! answer and what to do next. Pure data.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::finding::{Code, ObjectRef};
+use crate::shell::Command;
 
 /// One call of the API that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,23 +93,20 @@ pub struct Denied {
 }
 
 impl Denied {
-    /// The subject as the API names it: `--serviceaccount=NS:NAME` or `--user=NAME`, for `kubectl create rolebinding`.
-    fn subject(&self) -> String {
+    /// The options by which `k8sverify rbac` names who asked.
+    fn subject(&self) -> [&str; 2] {
         let user = self
             .message
             .split_once("User \"")
             .and_then(|(_, rest)| rest.split_once('"'))
-            .map(|(user, _)| user);
-        match user {
-            Some(user) => match user.strip_prefix("system:serviceaccount:") {
-                Some(account) => format!("--serviceaccount={account}"),
-                None => format!("--user={user}"),
-            },
-            None => "--user=USER".to_owned(),
+            .map_or("USER", |(user, _)| user);
+        match user.strip_prefix("system:serviceaccount:") {
+            Some(account) => ["--service-account", account],
+            None => ["--user", user],
         }
     }
 
-    /// The resource as `kubectl create role` wants it.
+    /// The resource with its group.
     fn qualified(&self) -> String {
         if self.group.is_empty() {
             self.resource.clone()
@@ -129,26 +128,22 @@ impl fmt::Display for Denied {
     }
 }
 
-/// The shell commands that grant what was refused, to exactly the user that asked.
+/// The command that grants everything that a run needs in those namespaces, to exactly the user that asked: one run of it is enough, whatever else
+/// is missing.
 #[must_use]
-pub fn grant(denied: &[Denied]) -> Option<String> {
-    let first = denied.first()?;
-    let mut resources: Vec<String> = denied.iter().map(Denied::qualified).collect();
-    let mut verbs: Vec<&str> = denied.iter().map(|denied| denied.verb.as_str()).collect();
-    if verbs.contains(&"list") {
-        verbs.extend(["get", "watch"]);
-    }
-    resources.sort();
-    resources.dedup();
-    verbs.sort_unstable();
-    verbs.dedup();
-    let namespace = &first.namespace;
-    Some(format!(
-        "kubectl -n {namespace} create role k8sverify-extra --verb={} --resource={} && kubectl -n {namespace} create rolebinding k8sverify-extra --role=k8sverify-extra {}",
-        verbs.join(","),
-        resources.join(","),
-        first.subject()
-    ))
+pub fn grant(denied: &[Denied]) -> Option<Command> {
+    let namespaces: BTreeMap<&str, &Denied> = denied
+        .iter()
+        .map(|denied| (denied.namespace.as_str(), denied))
+        .collect();
+    namespaces
+        .into_iter()
+        .map(|(namespace, denied)| {
+            let [option, subject] = denied.subject();
+            Command::new(&["k8sverify", "rbac", "-n", namespace, option, subject])
+                .pipe(&Command::kubectl("", &["apply", "-f", "-"]))
+        })
+        .reduce(|all, next| all.and(&next))
 }
 
 /// Why nothing could be observed.
@@ -279,10 +274,10 @@ impl ObserveError {
 
     /// A command that mends it, where one does.
     #[must_use]
-    pub fn command(&self) -> Option<String> {
+    pub fn command(&self) -> Option<Command> {
         match self {
             Self::Forbidden(denied) => grant(denied),
-            Self::NamespaceNotFound { .. } => Some("kubectl get namespaces".to_owned()),
+            Self::NamespaceNotFound { .. } => Some(Command::kubectl("", &["get", "namespaces"])),
             _ => None,
         }
     }
@@ -330,10 +325,19 @@ mod tests {
         assert_eq!(error.code(), Some(Code::ApiForbidden));
         assert_eq!(error.object().to_string(), "resource/services");
         assert_eq!(
-            error.command().unwrap(),
-            "kubectl -n shop create role k8sverify-extra --verb=get,list,watch --resource=endpointslices.discovery.k8s.io,services && kubectl -n shop create rolebinding k8sverify-extra --role=k8sverify-extra --serviceaccount=ci:bot"
+            error.command().unwrap().to_string(),
+            "k8sverify rbac -n shop --service-account ci:bot | kubectl apply -f -"
         );
-        assert!(grant(&[services("jane")]).unwrap().ends_with("--user=jane"));
+        let data = Denied {
+            namespace: "data".into(),
+            ..services("$(id)")
+        };
+        assert_eq!(
+            grant(&[services("jane"), data, services("jane")])
+                .unwrap()
+                .to_string(),
+            "k8sverify rbac -n data --user '$(id)' | kubectl apply -f - && k8sverify rbac -n shop --user jane | kubectl apply -f -"
+        );
         assert_eq!(grant(&[]), None);
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::sanitise::line;
+use super::sanitise::{line, without_commands};
 use super::words::{self, count};
 use super::{EdgeReport, Report, VerdictValue};
 use crate::probe::wire::StepStatus;
@@ -146,8 +146,8 @@ pub fn render(report: &Report, style: Style) -> String {
     blocks.extend(edges(&report, style));
     blocks.extend(remarks(&report, style));
     blocks.push(verdict);
-    let text = blocks.join("\n\n") + "\n";
-    // Cleaning puts a dot for what no terminal may get.
+    let text = without_commands(&(blocks.join("\n\n") + "\n"));
+    // Marks of our own may be beyond ASCII.
     if style.unicode {
         text
     } else {

@@ -84,12 +84,13 @@ fn verdict(report: &Report) -> String {
 }
 
 fn message(finding: &FindingReport) -> String {
-    let mut message = finding.message.clone();
+    let mut message = line(&finding.message);
     for evidence in &finding.evidence {
         message += &format!("\nseen: {}", line(evidence));
     }
     if let Some(fix) = &finding.fix {
-        message += &format!("\nfix: {}", fix.command.as_ref().unwrap_or(&fix.text));
+        let how = fix.command.as_deref().unwrap_or(&fix.text);
+        message += &format!("\nfix: {}", line(how));
     }
     message
 }

@@ -17,6 +17,7 @@ use super::{EdgeReport, FindingReport, Report, VerdictValue};
 use crate::finding::FindingId;
 use crate::graph::Confidence;
 use crate::probe::wire::StepStatus;
+use crate::shell::is_hidden;
 
 mod complete;
 
@@ -75,7 +76,17 @@ pub fn render(report: &Report) -> Result<Vec<u8>, JunitError> {
     }
     let mut raw = Vec::new();
     whole.build().write_xml(&mut raw)?;
-    complete(&raw, report)
+    let whole = complete(&raw, report)?;
+    // Attributes too: a reader of the log sees them, and XML forbids some characters.
+    let text: String = String::from_utf8_lossy(&whole)
+        .chars()
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            _ if is_hidden(letter) => '·',
+            _ => letter,
+        })
+        .collect();
+    Ok(sanitise::without_commands(&text).into_bytes())
 }
 
 /// The verdict in words, and what else a reader should know of the run.
@@ -269,7 +280,10 @@ fn finding_text(report: &Report, finding: &FindingReport) -> String {
     }
     if let Some(fix) = &finding.fix {
         text += &format!("fix: {}\n", fix.text);
-        for more in [&fix.command, &fix.manifest].into_iter().flatten() {
+        for more in [fix.command.as_deref(), fix.manifest.as_deref()]
+            .into_iter()
+            .flatten()
+        {
             text += &format!("{more}\n");
         }
     }

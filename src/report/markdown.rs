@@ -1,6 +1,6 @@
 //! The report as Markdown for job summaries and merge requests: verdict, causes with their fix, an edge table, the rest folded. Pure.
 
-use super::sanitise::{clean, cut, line};
+use super::sanitise::{clean, cut, line, without_commands};
 use super::{EdgeReport, FindingReport, Report, VerdictValue, words};
 use crate::probe::wire::StepStatus;
 
@@ -36,7 +36,7 @@ pub fn render(report: &Report) -> String {
             words::count(left_out, "part")
         );
     }
-    text
+    without_commands(&text)
 }
 
 fn head(report: &Report) -> String {
@@ -184,14 +184,20 @@ fn table(report: &Report) -> String {
     text
 }
 
-/// Text that Markdown would read as markup stays text; `@name` mentions nobody.
+/// Text that Markdown would read as markup stays text: `@name` mentions no one, `http://…` is no link, `/word` at the start no command to GitLab,
+/// `$…$` no formula.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(
-            character,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '@' | '&'
-        ) {
+    for (index, character) in text.char_indices() {
+        let is_special = match character {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '@' | '&' | '$'
+            | '!' | '%' => true,
+            ':' => text[index..].starts_with("://"),
+            '/' | '-' | '+' | '=' => index == 0,
+            '.' => text[..index].to_ascii_lowercase().ends_with("www"),
+            _ => false,
+        };
+        if is_special {
             out.push_str(&format!("&#{};", u32::from(character)));
         } else {
             out.push(character);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use k8sverify::finding::{EdgeId, FindingId, Fix};
 use k8sverify::probe::wire::{StepError, StepStatus};
 use k8sverify::report::{Depth, EdgeReport, FindingReport, Report, TierReport};
+use k8sverify::shell::Command;
 
 /// The scenarios in `tests/fixtures/reports`.
 pub(crate) const ALL: [&str; 5] = ["story", "healthy", "strict", "interrupted", "blocked"];
@@ -45,7 +46,7 @@ pub(crate) fn hostile() -> Report {
         finding.evidence = vec![HOSTILE.to_owned()];
         finding.fix = Some(Fix {
             text: HOSTILE.to_owned(),
-            command: Some(HOSTILE.to_owned()),
+            command: Some(Command::new(&["kubectl", HOSTILE])),
             manifest: Some(HOSTILE.to_owned()),
         });
     }

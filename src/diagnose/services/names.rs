@@ -13,6 +13,7 @@ use crate::graph::{Confidence, Tier};
 use crate::observe::kinds::Service;
 use crate::observe::{HostMeaning, ServiceKey};
 use crate::probe::wire::{StepError, StepStatus};
+use crate::shell::Command;
 
 /// Why the name of an edge means nothing, sorted by what mends it.
 enum Answer<'c, 'a> {
@@ -237,9 +238,15 @@ fn service_to_make(
                     .and_then(|workload| workload.spec.selector.as_ref())
                     .is_some_and(|own| own.match_labels == selector) =>
         {
-            Some(format!(
-                "kubectl -n {} expose {} --name={only} --port={} --target-port={}",
-                subject.key.namespace, subject.key, port.port, port.target
+            Some(Command::kubectl(
+                &subject.key.namespace,
+                &[
+                    "expose",
+                    &subject.key.to_string(),
+                    &format!("--name={only}"),
+                    &format!("--port={}", port.port),
+                    &format!("--target-port={}", port.target),
+                ],
             ))
         }
         _ => None,
@@ -421,11 +428,15 @@ fn rename_clients(
     context: &Context<'_>,
     key: &ServiceKey,
     looks: &[&Look<'_, '_>],
-) -> Option<String> {
+) -> Option<Command> {
     let name = qualified(looks, key);
     let mut commands = BTreeSet::new();
     for look in looks {
-        let variable = look.edge.variable.as_deref()?;
+        let variable = look
+            .edge
+            .variable
+            .as_deref()
+            .filter(|name| is_variable(name))?;
         let tier = context.graph.tiers.get(&look.edge.from)?;
         let [client] = tier.workloads.as_slice() else {
             return None;
@@ -445,12 +456,25 @@ fn rename_clients(
         if !bare {
             return None;
         }
-        commands.insert(format!(
-            "kubectl -n {} set env {client} {variable}={name}",
-            client.namespace
+        commands.insert(Command::kubectl(
+            &client.namespace,
+            &[
+                "set",
+                "env",
+                &client.to_string(),
+                &format!("{variable}={name}"),
+            ],
         ));
     }
-    (!commands.is_empty()).then(|| commands.into_iter().collect::<Vec<_>>().join(" && "))
+    commands.into_iter().reduce(|all, next| all.and(&next))
+}
+
+/// Whether `kubectl set env` takes it for a variable, and not for an option of its own.
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-'))
 }
 
 fn in_other_namespace(context: &Context<'_>, key: &ServiceKey, looks: &[&Look<'_, '_>]) -> Finding {

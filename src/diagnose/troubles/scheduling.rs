@@ -5,6 +5,7 @@ use crate::diagnose::Context;
 use crate::diagnose::words::quote;
 use crate::finding::{Code, ObjectRef};
 use crate::observe::kinds::{Condition, Pod};
+use crate::shell::Command;
 
 /// A Pod on a node whose kubelet is gone.
 pub(super) fn node_not_ready(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
@@ -13,7 +14,10 @@ pub(super) fn node_not_ready(context: &Context<'_>, pod: &Pod) -> Option<Trouble
     let mut trouble = Trouble::new(
         Code::NodeNotReady,
         pod,
-        format!("Pod {} is on node {name}, which is not ready", pod.metadata.name),
+        format!(
+            "Pod {} is on node {name}, which is not ready",
+            pod.metadata.name
+        ),
     )
     .evidence([format!(
         "node/{name} Ready={} {}: {}",
@@ -22,7 +26,9 @@ pub(super) fn node_not_ready(context: &Context<'_>, pod: &Pod) -> Option<Trouble
         quote(&ready.message)
     )])
     .remedy(format!(
-        "bring node {name} back, or move its Pods: kubectl describe node {name}; kubectl drain {name} --ignore-daemonsets --force"
+        "bring node {name} back, or move its Pods: {}; {}",
+        Command::new(&["kubectl", "describe", "node", name]),
+        Command::new(&["kubectl", "drain", name, "--ignore-daemonsets", "--force"])
     ));
     trouble.object = Some(ObjectRef::new("node", name, ""));
     Some(trouble)

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::kubectl;
+use serde_json::json;
+
 use crate::diagnose::Context;
 use crate::diagnose::subjects::Subject;
 use crate::diagnose::words::quote;
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::{Container, Service};
+use crate::shell::Command;
 
 /// A collision, and what shows it.
 struct Collision<'a> {
@@ -82,12 +84,11 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     }
     let template = match subject.key.kind.as_str() {
         "pod" | "cronjob" => None,
-        _ => Some(kubectl(
-            subject,
-            &format!(
-                "patch {} --type=merge -p '{{\"spec\":{{\"template\":{{\"spec\":{{\"enableServiceLinks\":false}}}}}}}}'",
-                subject.key
-            ),
+        _ => Some(Command::patch(
+            &subject.key.namespace,
+            &subject.key.to_string(),
+            "merge",
+            &json!({"spec": {"template": {"spec": {"enableServiceLinks": false}}}}),
         )),
     };
     finding.fix = Some(Fix {

@@ -63,7 +63,7 @@ fn of_job(context: &Context<'_>, subject: &Subject<'_>, job: &Workload) -> Optio
     finding.fix = Some(Fix {
         text: format!(
             "see its log ({}), mend it, delete it and apply it again: a Job that failed is not started a second time",
-            kubectl(subject, &format!("logs {}", subject.key))
+            kubectl(subject, &["logs", &subject.key.to_string()])
         ),
         ..Fix::default()
     });
@@ -101,7 +101,7 @@ fn of_cron_job(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> 
     finding.fix = Some(Fix {
         text: format!(
             "see its log: {}",
-            kubectl(subject, &format!("logs job/{name}"))
+            kubectl(subject, &["logs", &format!("job/{name}")])
         ),
         ..Fix::default()
     });
@@ -147,7 +147,7 @@ fn of_pod(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     finding.fix = Some(Fix {
         text: format!(
             "see its log ({}), mend it, and apply it as a {} so that it is started again",
-            kubectl(subject, &format!("logs {}", subject.key)),
+            kubectl(subject, &["logs", &subject.key.to_string()]),
             if one_shot { "Job" } else { "Deployment" }
         ),
         ..Fix::default()

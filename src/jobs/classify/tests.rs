@@ -44,7 +44,7 @@ fn a_refused_job_says_who_refused_it() {
                 "jobs.batch is forbidden: User \"system:serviceaccount:ci:bot\" cannot create resource \"jobs\" in API group \"batch\" in the namespace \"shop\"",
             ),
             Code::ProbeForbidden,
-            "--serviceaccount=ci:bot",
+            "--service-account ci:bot",
         ),
         (
             status(

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{finding_anchor, search_text};
 use crate::probe::wire::{StepName, StepStatus};
-use crate::report::sanitise::{clean, line};
+use crate::report::sanitise::line;
 use crate::report::words::{self, deciding, short_error, status_name, step_name};
 use crate::report::{EdgeReport, Report, StepReport};
 
@@ -206,7 +206,7 @@ fn step_row(step: &StepReport, slowest: u64, several: bool) -> Markup {
         tr class=(status) {
             td { (step_name(step.name)) } td { code { (line(&asked)) } }
             @if several { td { (line(&from)) } }
-            td { span class=(format!("badge {status}")) { (status) } " " (clean(&step.detail)) }
+            td { span class=(format!("badge {status}")) { (status) } " " (line(&step.detail)) }
             td class="number" { (bar(step.duration_ms, slowest)) " " (step.duration_ms) }
         }
     }

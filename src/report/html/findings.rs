@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{finding_anchor, prose, search_text};
 use crate::catalog::findings::FindingTexts;
 use crate::finding::{Code, EdgeId, Severity};
-use crate::report::sanitise::{clean, line};
+use crate::report::sanitise::{clean, line, without_commands};
 use crate::report::words;
 use crate::report::{FindingReport, Report};
 
@@ -106,7 +106,7 @@ fn story(finding: &FindingReport) -> Markup {
         p class="message" { (prose(&finding.message)) }
         @if !finding.evidence.is_empty() {
             h3 { "Seen" }
-            ul class="evidence" { @for evidence in &finding.evidence { li { (clean(evidence)) } } }
+            ul class="evidence" { @for evidence in &finding.evidence { li { (line(evidence)) } } }
         }
         @if let Some(fix) = &finding.fix {
             h3 { "Fix" }
@@ -115,7 +115,7 @@ fn story(finding: &FindingReport) -> Markup {
             @if let Some(manifest) = &fix.manifest {
                 details class="more" {
                     summary { "as a manifest" }
-                    div class="copied" { pre tabindex="0" { (clean(manifest)) } }
+                    div class="copied" { pre tabindex="0" { (without_commands(&clean(manifest))) } }
                 }
             }
         }

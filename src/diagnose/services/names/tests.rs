@@ -184,3 +184,24 @@ fn services_that_could_not_be_read_are_not_called_missing() {
     let graph = graph("DB");
     assert!(unresolved(&Context::new(&graph, &snapshot, None)).is_empty());
 }
+
+#[test]
+fn a_variable_that_a_shell_or_kubectl_would_act_on_gets_no_command() {
+    for name in [
+        "$(touch${IFS}/tmp/pwned);DB_HOST",
+        "--server",
+        "a b",
+        "`id`",
+        "DB_HOST",
+    ] {
+        let objects = DB.replace("name: DB_HOST", &format!("name: '{name}'"));
+        let objects = objects.replace("ASKED", "my_db") + &service("my-db", "default");
+        let snapshot = fixtures::snapshot(&objects);
+        let mut graph = graph("my_db");
+        graph.edges[0].variable = Some(name.to_owned());
+        let found = unresolved(&Context::new(&graph, &snapshot, None));
+        let command = found[0].fix.as_ref().unwrap().command.as_deref();
+        let expected = "kubectl -n default set env deployment/ap DB_HOST=my-db";
+        assert_eq!(command, (name == "DB_HOST").then_some(expected), "{name}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Names that a tenant of the cluster chooses, in every place of a report where text of the cluster stands, through every format.
+
+use k8sverify::finding::Fix;
+use k8sverify::report::console::Style;
+use k8sverify::report::{Report, console, github, html, json, junit, markdown};
+use k8sverify::shell::{Command, is_hidden};
+
+use super::scenarios::story;
+
+/// Each begins or ends something for some reader.
+const NAMES: [&str; 16] = [
+    "::error::x",
+    "  ::stop-commands::x",
+    "x\n::error::y",
+    "x BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB ::add-mask::z",
+    "a ##[add-mask]b ##vso[task]c",
+    "$(touch${IFS}/tmp/k8sverify-pwned);DB_HOST",
+    "`id`",
+    "a'b\"c\\d",
+    "<script>alert(1)</script>",
+    "</details></code></pre>",
+    "a | b || c",
+    "```\n````\n# heading\n/close @all ![x](https://evil.example)",
+    "x\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\u{200b}\u{0}\r",
+    "]]> --> {{7*7}} ${x} %0A::error::",
+    "@everyone #1 !2 ~label %milestone $x$ www.evil.example http://evil.example",
+    "--kubeconfig=/tmp/x",
+];
+
+/// The story with the name wherever text of the cluster stands.
+fn named(name: &str) -> Report {
+    let mut report = story();
+    let text = || name.to_owned();
+    (report.cluster, report.namespace) = (text(), text());
+    report.input = vec![text()];
+    report.notes = vec![text()];
+    report.outside = vec![text()];
+    for edge in &mut report.edges {
+        (edge.from, edge.to, edge.host) = (text(), text(), text());
+        (edge.origin, edge.reason) = (vec![text()], Some(text()));
+        for step in &mut edge.steps {
+            (step.detail, step.target, step.endpoint) = (text(), text(), Some(text()));
+        }
+    }
+    for finding in &mut report.findings {
+        (finding.object, finding.namespace, finding.message) = (text(), text(), text());
+        finding.evidence = vec![text()];
+        finding.fix = Some(Fix {
+            text: text(),
+            command: Some(Command::kubectl(name, &["get", name])),
+            manifest: Some(format!("kind: Service\n{name}\n")),
+        });
+    }
+    report
+}
+
+/// What GitHub, Azure and TeamCity would do something for.
+fn assert_no_commands(format: &str, text: &str) {
+    for line in text.lines() {
+        let mut rest = line.trim_start();
+        while let Some((_, behind)) = rest
+            .strip_prefix("\u{1b}[")
+            .and_then(|colour| colour.split_once('m'))
+        {
+            rest = behind.trim_start();
+        }
+        assert!(!rest.starts_with("::"), "{format}: {line:?}");
+        for mark in ["##[", "##vso["] {
+            assert!(!line.contains(mark), "{format}: {line:?}");
+        }
+    }
+}
+
+/// Markdown without its fences and code spans, each of which has to end where it should.
+fn prose(text: &str) -> String {
+    let mut out = String::new();
+    let mut open: Option<usize> = None;
+    for line in text.lines() {
+        let ticks = line.len() - line.trim_start_matches('`').len();
+        match open {
+            Some(length) if ticks >= length && line.trim_matches('`').is_empty() => open = None,
+            Some(_) => {}
+            None if ticks >= 3 => open = Some(ticks),
+            None => {
+                out.extend(line.split('`').step_by(2));
+                out.push('\n');
+            }
+        }
+    }
+    assert_eq!(open, None, "a fence stays open: {text}");
+    out
+}
+
+#[test]
+fn no_name_of_a_tenant_is_more_than_text_in_any_report() {
+    for name in NAMES {
+        let report = named(name);
+        for (color, verbose, unicode) in [(false, 1, true), (true, 1, false), (false, 0, true)] {
+            let style = Style {
+                color,
+                verbose,
+                unicode,
+                ..Style::default()
+            };
+            let text = console::render(&report, style);
+            assert_no_commands("console", &text);
+            let hidden = |letter: char| is_hidden(letter) && letter != '\n';
+            assert!(color || !text.contains(hidden), "{text:?}");
+        }
+        let text = markdown::render(&report);
+        assert_no_commands("markdown", &text);
+        let text = prose(&text);
+        for markup in [
+            "<script",
+            "</code></pre>",
+            "[x](",
+            "http://",
+            "www.",
+            "@",
+            "$x",
+        ] {
+            assert!(!text.contains(markup), "{markup} in {text}");
+        }
+        assert!(!text.lines().any(|line| line.starts_with('/')), "{text}");
+        for line in github::render(&report).lines() {
+            let level = line.split(' ').next().unwrap_or_default();
+            assert!(
+                ["::error", "::warning", "::notice"].contains(&level),
+                "{line}"
+            );
+        }
+        let text = String::from_utf8(junit::render(&report).unwrap()).unwrap();
+        assert_no_commands("junit", &text);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        assert!(
+            document
+                .descendants()
+                .all(|node| !node.has_tag_name("script"))
+        );
+        let page = String::from_utf8(html::render(&report)).unwrap();
+        assert!(!page.contains("<script>alert") && !page.contains("</code></pre>"));
+        let read: Report = serde_json::from_slice(&json::render(&report).unwrap()).unwrap();
+        assert_eq!(read, report);
+    }
+}
