@@ -6,12 +6,13 @@
 mod attempt;
 mod classify;
 mod counts;
+mod create;
 mod feed;
 mod reader;
 mod records;
 mod remove;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Session<'a> {
     cancel: Cancel,
     made: Mutex<BTreeSet<JobName>>,
     may_delete_pods: AtomicBool,
+    /// By namespace.
+    may_create_pods: tokio::sync::Mutex<BTreeMap<String, bool>>,
 }
 
 impl<'a> Session<'a> {
@@ -68,6 +71,7 @@ impl<'a> Session<'a> {
             cancel,
             made: Mutex::new(BTreeSet::new()),
             may_delete_pods: AtomicBool::new(true),
+            may_create_pods: tokio::sync::Mutex::default(),
         }
     }
 
@@ -127,6 +131,22 @@ impl<'a> Session<'a> {
         if let Ok(mut made) = self.made.lock() {
             made.insert(job);
         }
+    }
+
+    /// Whether Pods without a controller can be had; asked once for each namespace.
+    async fn may_create_pods(&self, namespace: &str) -> bool {
+        let mut known = self.may_create_pods.lock().await;
+        if let Some(may) = known.get(namespace) {
+            return *may;
+        }
+        let may = create::may_create_pods(self.api, namespace).await;
+        if !may {
+            tracing::warn!(
+                "not allowed to create pods in namespace {namespace}: PodDisruptionBudgets that select the labels of a probe cannot be computed while it runs"
+            );
+        }
+        known.insert(namespace.to_owned(), may);
+        may
     }
 
     /// Hastens the end of a deleted Job's Pod. The tool does not ask for that permission: it tries, once.

@@ -5,6 +5,7 @@ mod client;
 mod edge;
 mod environment;
 mod first;
+mod harmless;
 pub mod job;
 mod mesh;
 mod model;

@@ -6,6 +6,7 @@ use super::{Failure, text};
 use crate::cli::FixArgs;
 use crate::reason;
 use crate::report::Report;
+use crate::report::sanitise::line;
 
 /// The manifests, separated by `---`, each behind a comment that names its finding.
 ///
@@ -65,8 +66,8 @@ fn parts(report: &Report) -> (String, String) {
                 let manifest = fix.manifest.as_deref().unwrap_or_default().trim_end();
                 out += &format!(
                     "---\n# {}: {}\n{manifest}\n",
-                    finding.id,
-                    fix.text.replace('\n', " ")
+                    line(&finding.id.0),
+                    line(&fix.text)
                 );
             }
             Some(fix) => without.push(format!(

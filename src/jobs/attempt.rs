@@ -4,27 +4,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
-use http::Method;
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::finding::Code;
 use crate::observe::kinds::{Event, Pod};
-use crate::observe::resources::{EVENTS, JOBS};
-use crate::observe::{Api, CallError, encode, retrying};
+use crate::observe::resources::EVENTS;
+use crate::observe::{Api, encode};
 use crate::plan::{Identity, ProbeFailure, ProbeOutcome, TierProbe, Vantage};
 
 use super::classify::{self, PodSays};
 use super::counts::Counts;
+use super::create::create;
 use super::feed::{Feeds, Pods};
 use super::reader::{LOG_PAUSE, Reader, taken};
 use super::records::Log;
 use super::remove::{JobName, delete_job};
 use super::{Cancel, Session};
 
-/// Time for the creation of a Job.
-const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a Job may live beyond its deadline before it is given up here.
 const MARGIN: Duration = Duration::from_secs(5);
 /// Time for a request that is under way when the run is cancelled.
@@ -166,7 +163,7 @@ impl<'a> Job<'a> {
         }
         self.session.register(self.name.clone());
         let created = tokio::select! {
-            created = self.create(vantage) => created,
+            created = create(self.session, &self.name, vantage) => created,
             () = soon_after(&mut cancel) => return all(vantage, &self.interrupted()),
         };
         if let Err(error) = created {
@@ -257,23 +254,6 @@ impl<'a> Job<'a> {
             }
         }
         Attempt::Done { node, logs }
-    }
-
-    async fn create(&self, vantage: &Vantage) -> Result<(), CallError> {
-        let manifest = crate::plan::job::manifest(vantage, self.session.options);
-        let path = JOBS.path(Some(&encode(&self.name.namespace)));
-        let mut tries = 0;
-        let result = retrying(|| {
-            tries += 1;
-            self.api
-                .call::<Value>(Method::POST, &path, Some(&manifest), CREATE_TIMEOUT)
-        })
-        .await;
-        match result {
-            // An earlier try had come through after all: names are unique to the run.
-            Err(error) if error.status() == Some(409) && tries > 1 => Ok(()),
-            result => result.map(|_| ()),
-        }
     }
 
     async fn read(

@@ -15,7 +15,7 @@ use super::other_policies::other_policies;
 use super::redacted::redact;
 use super::references::{dns_services, referenced};
 use super::resources::{
-    CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, NAMESPACES,
+    CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, LIMIT_RANGES, NAMESPACES,
     NETWORK_POLICIES, NODES, PODS, Resource, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
 use super::trim::{Trim, is_own, is_own_event};
@@ -350,7 +350,7 @@ async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (Namespa
     let (
         (pods, services, slices, workloads),
         (policies, ingresses, events),
-        (claims, config_maps, budgets),
+        (claims, config_maps, budgets, limit_ranges),
     ) = tokio::join!(
         async {
             tokio::join!(
@@ -371,7 +371,8 @@ async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (Namespa
             tokio::join!(
                 list(api, &VOLUME_CLAIMS, space, ""),
                 list(api, &CONFIG_MAPS, space, ""),
-                list(api, &DISRUPTION_BUDGETS, space, "")
+                list(api, &DISRUPTION_BUDGETS, space, ""),
+                list(api, &LIMIT_RANGES, space, "")
             )
         },
     );
@@ -393,6 +394,7 @@ async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (Namespa
         volume_claims: take.items(&VOLUME_CLAIMS, claims),
         config_maps: take.items(&CONFIG_MAPS, config_maps),
         disruption_budgets: take.items(&DISRUPTION_BUDGETS, budgets),
+        limit_ranges: take.items(&LIMIT_RANGES, limit_ranges),
         crash_logs: BTreeMap::new(),
     };
     for (resource, listed) in WORKLOADS.iter().zip(workloads) {

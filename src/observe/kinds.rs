@@ -1031,6 +1031,36 @@ slim!(
         selector: Option<LabelSelector>,
     }
 );
+slim!(
+    /// A LimitRange.
+    LimitRange {
+        /// Metadata.
+        metadata: Metadata,
+        /// Specification.
+        spec: LimitRangeSpec,
+    }
+);
+slim!(
+    /// `spec` of a LimitRange.
+    LimitRangeSpec {
+        /// What holds for each type.
+        limits: Vec<LimitItem>,
+    }
+);
+slim!(
+    /// What a LimitRange asks of one type of object; amounts are quantities by resource.
+    LimitItem {
+        /// `Container`, `Pod` or `PersistentVolumeClaim`.
+        #[serde(rename = "type")]
+        kind: String,
+        /// The least request.
+        min: Labels,
+        /// The greatest limit.
+        max: Labels,
+        /// The greatest limit for a request of 1.
+        max_limit_request_ratio: Labels,
+    }
+);
 
 /// Whether a label selector matches: an empty one matches everything.
 #[must_use]

@@ -167,6 +167,10 @@ fn state_names(state: &NamespaceState, names: &mut BTreeSet<String>) {
         .disruption_budgets
         .iter()
         .for_each(|object| add(&object.metadata));
+    state
+        .limit_ranges
+        .iter()
+        .for_each(|object| add(&object.metadata));
     for pod in &state.pods {
         pod_names(&pod.spec, names);
         names.extend(

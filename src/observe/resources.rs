@@ -40,6 +40,7 @@ resources! {
     VOLUME_CLAIMS = "" "v1" "persistentvolumeclaims" "PersistentVolumeClaim" false;
     CONFIG_MAPS = "" "v1" "configmaps" "ConfigMap" false;
     DISRUPTION_BUDGETS = "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" false;
+    LIMIT_RANGES = "" "v1" "limitranges" "LimitRange" false;
     NODES = "" "v1" "nodes" "Node" false;
     NAMESPACES = "" "v1" "namespaces" "Namespace" false;
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::index::Index;
 use super::kinds::{
-    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Namespace, NetworkPolicy, Node,
-    Pod, Service, VolumeClaim, Workload,
+    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, LimitRange, Namespace,
+    NetworkPolicy, Node, Pod, Service, VolumeClaim, Workload,
 };
 
 /// Whether a resource could be read.
@@ -103,6 +103,8 @@ pub struct NamespaceState {
     pub config_maps: Vec<ConfigMap>,
     /// PodDisruptionBudgets.
     pub disruption_budgets: Vec<DisruptionBudget>,
+    /// `LimitRanges`.
+    pub limit_ranges: Vec<LimitRange>,
     /// The last log lines of containers that crashed (`POD/CONTAINER` → text, redacted), where they were fetched.
     pub crash_logs: BTreeMap<String, String>,
 }

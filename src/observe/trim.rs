@@ -2,8 +2,8 @@
 
 use super::OWN_PREFIX;
 use super::kinds::{
-    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Metadata, Namespace, NetworkPolicy,
-    Node, Pod, Service, VolumeClaim, Workload,
+    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, LimitRange, Metadata, Namespace,
+    NetworkPolicy, Node, Pod, Service, VolumeClaim, Workload,
 };
 
 /// The label that says who made an object.
@@ -31,6 +31,7 @@ macro_rules! trim_metadata {
 }
 trim_metadata!(
     DisruptionBudget,
+    LimitRange,
     EndpointSlice,
     Event,
     Ingress,

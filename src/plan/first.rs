@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::client::{Client, Clients, fallbacks};
 use super::edge::{self, Login};
 use super::environment::Environment;
-use super::model::{Identity, Look, PlanOptions, ProbePlan, TierProbe, Vantage};
+use super::harmless;
+use super::model::{Identity, Look, PlanOptions, ProbePlan, Resources, TierProbe, Vantage};
 use super::names;
 use super::permission::permission;
 use crate::graph::{Edge, Tier, TierGraph};
@@ -81,6 +82,8 @@ pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &Wish<'_>) -> Pr
     }
     plan.vantages = pool.vantages(wish.prefix, wish.look);
     plan.notes.extend(departures(&plan.vantages));
+    plan.notes
+        .extend(harmless::fit(snapshot, &mut plan.vantages));
     plan.notes.sort();
     plan.notes.dedup();
     plan
@@ -335,6 +338,8 @@ impl<'o> Pool<'o> {
                     containers,
                     look,
                     fallback_nodes: group.fallback_nodes.clone(),
+                    bare: false,
+                    resources: Resources::default(),
                 });
             }
         }

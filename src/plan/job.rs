@@ -5,13 +5,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::{Identity, JobOptions, TierProbe, Vantage};
+use super::model::{Identity, JobOptions, Resources, TierProbe, Vantage};
 use crate::observe::kinds::Labels;
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL};
 use crate::probe::wire::{FILE, FILES, SPEC_VARIABLE, SecretKey};
 
 /// A readiness gate that nobody opens.
 const NEVER: &str = "k8sverify.io/never";
+/// The label by which a Job's Pods are found.
+const JOB_LABEL: &str = "job-name";
 /// One environment variable of Linux holds 128 KiB, and escaping may double a chunk.
 const CHUNK_BYTES: usize = 60 * 1024;
 /// Mesh keys that are read as labels.
@@ -57,6 +59,33 @@ pub fn manifest(vantage: &Vantage, options: &JobOptions) -> Value {
     })
 }
 
+/// The same Job without a Pod: it ends by its deadline and goes after its time to live, and with it whatever it owns.
+#[must_use]
+pub fn holder(manifest: &Value) -> Value {
+    let mut holder = manifest.clone();
+    holder["spec"]["parallelism"] = json!(0);
+    holder
+}
+
+/// The Pod that the Job would make, owned by its holder but not controlled by it. It is found by the same label.
+#[must_use]
+pub fn pod(manifest: &Value, uid: &str) -> Value {
+    let Value::Object(mut pod) = manifest["spec"]["template"].clone() else {
+        return Value::Null;
+    };
+    pod.insert("apiVersion".to_owned(), json!("v1"));
+    pod.insert("kind".to_owned(), json!("Pod"));
+    let mut pod = Value::Object(pod);
+    let name = &manifest["metadata"]["name"];
+    pod["metadata"]["name"] = name.clone();
+    pod["metadata"]["namespace"] = manifest["metadata"]["namespace"].clone();
+    pod["metadata"]["labels"][JOB_LABEL] = name.clone();
+    pod["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}]);
+    pod["spec"]["activeDeadlineSeconds"] = manifest["spec"]["activeDeadlineSeconds"].clone();
+    pod
+}
+
 /// Only what makes the Pod look like the tier, and what the user wants on every Pod.
 fn pod_metadata(identity: &Identity, options: &JobOptions) -> Value {
     let mut labels = options.labels.clone();
@@ -76,7 +105,7 @@ fn pod_spec(vantage: &Vantage, options: &JobOptions) -> Value {
     let containers: Vec<Value> = vantage
         .containers
         .iter()
-        .map(|probe| container(probe, options))
+        .map(|probe| container(probe, &vantage.resources, options))
         .collect();
     let mut spec = json!({
         "restartPolicy": "Never",
@@ -191,7 +220,7 @@ fn json_text(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
-fn container(probe: &TierProbe, options: &JobOptions) -> Value {
+fn container(probe: &TierProbe, resources: &Resources, options: &JobOptions) -> Value {
     let mut env: Vec<Value> = probe.env.iter().map(|variable| json!(variable)).collect();
     // A spec is made of maps, lists, numbers and strings: it always has a JSON form.
     let spec = serde_json::to_string(&probe.spec).unwrap_or_default();
@@ -204,11 +233,7 @@ fn container(probe: &TierProbe, options: &JobOptions) -> Value {
         "imagePullPolicy": pull_policy(options),
         "args": ["probe"],
         "env": env,
-        // Small enough for tight LimitRanges and quotas; the processor limit leaves room for TLS handshakes.
-        "resources": {
-            "requests": {"cpu": "10m", "memory": "16Mi"},
-            "limits": {"cpu": "200m", "memory": "64Mi"},
-        },
+        "resources": resources,
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
@@ -319,6 +344,11 @@ mod tests {
             }],
             look: super::super::Look::First,
             fallback_nodes: Vec::new(),
+            bare: false,
+            resources: Resources {
+                requests: Labels::from([("cpu".into(), "0".into())]),
+                limits: Labels::from([("cpu".into(), "200m".into())]),
+            },
         }
     }
 
@@ -393,6 +423,36 @@ mod tests {
         let term = &pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
             ["nodeSelectorTerms"][0];
         assert_eq!(term["matchFields"][0]["values"], json!(["node-2"]));
+    }
+
+    #[test]
+    fn a_pod_without_a_controller_goes_with_its_holder() {
+        let identity = Identity {
+            namespace: "shop".into(),
+            labels: Labels::from([("app".into(), "ap".into())]),
+            ..Identity::default()
+        };
+        let job = manifest(&vantage(identity, ProbeSpec::default()), &options());
+        let pod = super::pod(&job, "u1");
+        assert_eq!(
+            pod["metadata"]["labels"],
+            json!({"app": "ap", "job-name": "k8sverify-r1-v1"})
+        );
+        let owner = &pod["metadata"]["ownerReferences"][0];
+        assert_eq!(
+            (&owner["kind"], &owner["uid"]),
+            (&json!("Job"), &json!("u1"))
+        );
+        assert!(owner.get("controller").is_none());
+        assert_eq!(pod["spec"]["activeDeadlineSeconds"], 90);
+        assert_eq!(pod["spec"]["containers"], self::pod(&job)["containers"]);
+        assert_eq!(
+            pod["spec"]["containers"][0]["resources"]["requests"]["cpu"],
+            "0"
+        );
+        let holder = holder(&job);
+        assert_eq!(holder["spec"]["parallelism"], 0);
+        assert_eq!(holder["metadata"], job["metadata"]);
     }
 
     #[test]

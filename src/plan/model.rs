@@ -75,6 +75,19 @@ pub struct Vantage {
     pub look: Look,
     /// Why the first failure to schedule is no fault: nodes to try next, best first.
     pub fallback_nodes: Vec<String>,
+    /// Whether its Pod is to have no controller, where that is permitted: a PodDisruptionBudget would count it.
+    pub bare: bool,
+    /// What each container asks for.
+    pub resources: Resources,
+}
+
+/// Requests and limits of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Resources {
+    /// What the scheduler keeps for it.
+    pub requests: BTreeMap<String, String>,
+    /// What it may use at most.
+    pub limits: BTreeMap<String, String>,
 }
 
 /// What the network can tell apart about a client.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::client::{Client, Clients, fallbacks, is_usable, unpublished};
 use super::edge::{self, Login, pods_of, route_of};
 use super::first::{Pool, Wish, lay, spec};
+use super::harmless;
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::Labels;
@@ -69,6 +70,8 @@ pub fn second_look(
     for ((look, pool), prefix) in pools.into_iter().zip(["o", "l", "n"]) {
         second.vantages.extend(pool.vantages(prefix, look));
     }
+    // The first look has said what there is to say of it.
+    harmless::fit(snapshot, &mut second.vantages);
     second
 }
 

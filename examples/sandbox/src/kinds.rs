@@ -25,6 +25,7 @@ macro_rules! kinds {
 kinds! {
     "" "v1" "configmaps" "ConfigMap" true;
     "" "v1" "events" "Event" true;
+    "" "v1" "limitranges" "LimitRange" true;
     "" "v1" "namespaces" "Namespace" false;
     "" "v1" "nodes" "Node" false;
     "" "v1" "persistentvolumeclaims" "PersistentVolumeClaim" true;
