@@ -493,6 +493,8 @@ mod tests {
             containers: vec![probe.clone()],
             look: Look::First,
             fallback_nodes: Vec::new(),
+            bare: false,
+            resources: crate::plan::Resources::default(),
         };
         let step = |task: &str| {
             json!({"record": "step", "task": task, "name": "service", "target": "h",
