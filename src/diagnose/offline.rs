@@ -99,6 +99,7 @@ mod tests {
 
     use super::*;
     use crate::finding::{Code, ObjectRef, Severity};
+    use crate::shell::Command;
 
     fn fixed(fix: Fix, assumed: Option<&str>) -> Fix {
         let service = json!({"kind": "Service", "metadata": {"name": "db", "annotations": {"a": "b"}}, "spec": {"selector": {"app": "x"}, "ports": [{"port": 1}]}});
@@ -144,7 +145,7 @@ mod tests {
         let manifest = || {
             Fix {
             manifest: Some("kind: Service\nmetadata: {name: a, namespace: default}\n---\nkind: Service\nmetadata: {name: b, namespace: data}\n".to_owned()),
-            command: Some("kubectl -n default expose deployment/a".to_owned()),
+            command: Some(Command::kubectl("default", &["expose", "deployment/a"])),
             ..Fix::default()
         }
         };

@@ -54,7 +54,7 @@ fn named(name: &str) -> Report {
     report
 }
 
-/// What GitHub, Azure and TeamCity would do something for.
+/// What `GitHub`, Azure and `TeamCity` would do something for.
 fn assert_no_commands(format: &str, text: &str) {
     for line in text.lines() {
         let mut rest = line.trim_start();
