@@ -42,6 +42,7 @@ fn go(text: &str) -> Option<Vec<Parsed>> {
         password: password.filter(|text| !text.is_empty()),
         database: (!database.is_empty()).then(|| database.to_owned()),
         shape: Shape::Url,
+        usual_port: port.is_none(),
     }])
 }
 

@@ -167,6 +167,20 @@ fn port_variables(values: &BTreeMap<String, String>) -> Vec<PortVariable> {
     found
 }
 
+impl PortVariable {
+    /// Whether it is the port for encrypted connections beside the one of a stem.
+    fn is_for_tls(&self, stem: &[String]) -> bool {
+        let mark = self.before.strip_prefix(stem).filter(|_| !stem.is_empty());
+        self.after.is_empty()
+            && mark.is_some_and(|mark| matches!(mark, [word] if word == "tls" || word == "ssl"))
+    }
+}
+
+/// Whether a client that says this encrypts in any case.
+fn is_encrypted(mode: TlsMode) -> bool {
+    !matches!(mode, TlsMode::Disabled | TlsMode::Preferred)
+}
+
 impl Environment<'_> {
     /// The families of one address: one for each port, where only variables tell the port.
     fn family(&self, name: &str, parsed: &Parsed) -> Vec<Family> {
@@ -185,10 +199,26 @@ impl Environment<'_> {
             login: login.clone(),
         };
         if parsed.port.is_some() && parsed.shape != Shape::Host {
-            return vec![build(target, None, Vec::new())];
+            // `ENDPOINT=http://files` beside `PORT=9000`: whichever of the two the target serves.
+            let beside = self.exact_ports(&stem).map(|one| one.port);
+            let further = beside.filter(|_| parsed.usual_port).collect();
+            return vec![build(target, None, further)];
         }
-        let own: Vec<&PortVariable> = self.own_ports(&stem, name);
+        let mut own: Vec<&PortVariable> = self.own_ports(&stem, name);
+        // A switch chooses the one of two ports: `MQTT_USE_TLS` beside `MQTT_PORT` and `MQTT_TLS_PORT`.
+        if target.tls.is_some_and(is_encrypted) {
+            own.splice(
+                0..0,
+                self.ports
+                    .iter()
+                    .filter(|one| one.is_for_tls(&stem))
+                    .take(1),
+            );
+        }
         let mut near: Vec<&PortVariable> = self.near_ports(&stem);
+        if target.tls.is_some() {
+            near.retain(|one| !one.is_for_tls(&stem));
+        }
         if let Some(first) = own.first() {
             near.extend(self.management_ports(&stem));
             target.port = Some(first.port);
@@ -210,6 +240,12 @@ impl Environment<'_> {
                 build(target, Some(one.name.clone()), Vec::new())
             })
             .collect()
+    }
+
+    /// `FILES_PORT` of `FILES_ENDPOINT`.
+    fn exact_ports(&self, stem: &[String]) -> impl Iterator<Item = &PortVariable> {
+        let named = self.ports.iter().filter(move |_| !stem.is_empty());
+        named.filter(move |one| one.after.is_empty() && one.before == stem)
     }
 
     /// `DB_PORT` of `DB_HOST`; also `DB_HOST_PORT`, `PGPORT` of `PGHOST`, and `POSTGRES_PORT` of `PGHOST`.

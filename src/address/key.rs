@@ -76,7 +76,7 @@ const NOT_FUSED: [&str; 7] = [
     "observer",
 ];
 /// Last words behind which no bare word is a host.
-const DATA_TAILS: [&str; 68] = [
+const DATA_TAILS: [&str; 66] = [
     "db",
     "database",
     "databases",
@@ -97,8 +97,6 @@ const DATA_TAILS: [&str; 68] = [
     "level",
     "vhost",
     "schema",
-    "topic",
-    "topics",
     "bucket",
     "prefix",
     "suffix",
@@ -146,8 +144,10 @@ const DATA_TAILS: [&str; 68] = [
     "profiles",
     "executor",
 ];
-/// Last words whose values are opaque.
-const OPAQUE_TAILS: [&str; 22] = [
+/// Last words whose values are opaque; `topic:partitions:replicas` only looks like an address.
+const OPAQUE_TAILS: [&str; 24] = [
+    "topic",
+    "topics",
     "image",
     "tag",
     "version",
@@ -335,9 +335,12 @@ pub fn role(key: &str) -> Role {
         || canonical.ends_with("NON_PROXY_HOSTS")
         || canonical.contains("NONPROXYHOSTS");
     let browser = has_browser_prefix(&canonical);
+    // What a member of a cluster tells the others: where it is to be connected to.
+    let advertised = words.ends_with(&["connect".to_owned(), "address".to_owned()]);
     // `PUBLIC` inside a longer key speaks of the outside; the words of a path such as `com.example` do not.
     if no_proxy
         || browser
+        || advertised
         || OWN.contains(&canonical.as_str())
         || words
             .iter()
@@ -401,11 +404,11 @@ pub(super) fn split_words(words: &[String], tails: &[&str]) -> Option<(Vec<Strin
 /// The stem of a key that holds a host; the whole key if it has no tail (`PAPERLESS_REDIS`).
 pub(super) fn host_stem(key: &str) -> Vec<String> {
     if let Some((mut stem, _)) = split_tail(key, &HOST_TAILS) {
-        // `DB_SERVER_HOST`, `SPRING_DATASOURCE_JDBC_URL`, `BROKER_URL`.
+        // `DB_SERVER_HOST`, `DB_HOST_ADDRESS`, `SPRING_DATASOURCE_JDBC_URL`, `BROKER_URL`.
         while stem.len() > 1
-            && stem
-                .last()
-                .is_some_and(|word| matches!(word.as_str(), "server" | "jdbc" | "connection"))
+            && stem.last().is_some_and(|word| {
+                matches!(word.as_str(), "server" | "host" | "jdbc" | "connection")
+            })
         {
             stem.pop();
         }
@@ -489,6 +492,8 @@ mod tests {
             "GRAYLOG_HTTP_EXTERNAL_URI",
             "BASE_URL",
             "CORS_ALLOWED_ORIGINS",
+            "KAFKA_CREATE_TOPICS",
+            "PATRONI_POSTGRESQL_CONNECT_ADDRESS",
         ] {
             assert_eq!(role(never), Role::Never, "{never}");
         }
@@ -501,6 +506,7 @@ mod tests {
     #[test]
     fn stems() {
         assert_eq!(host_stem("PAPERLESS_DBHOST"), ["paperless", "db"]);
+        assert_eq!(host_stem("DB_HOST_ADDRESS"), ["db"]);
         assert_eq!(host_stem("PGHOST"), ["pg"]);
         assert_eq!(host_stem("DATABASE_URL"), ["database"]);
         assert_eq!(host_stem("PAPERLESS_REDIS"), ["paperless", "redis"]);

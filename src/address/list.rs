@@ -144,6 +144,10 @@ fn one(token: &str) -> Vec<Parsed> {
     let three = match parts.as_slice() {
         [name, first, second] if host::is_host(name) => {
             match (host::port(first), host::port(second)) {
+                // `orders:12:1` counts: a server's two ports are not both among the lowest.
+                (Some(first), Some(second)) if first.get() < 1024 && second.get() < 1024 => {
+                    return Vec::new();
+                }
                 // `zoo1:2888:3888`.
                 (Some(first), Some(second)) => {
                     vec![with_port(name, first, None), with_port(name, second, None)]
@@ -231,6 +235,7 @@ mod tests {
         assert!(read("kafka.controller=INFO,state.change.logger=INFO").is_empty());
         assert!(read("INTERNAL:PLAINTEXT,EXTERNAL:PLAINTEXT").is_empty());
         assert!(read("a b/c ${X}").is_empty());
+        assert!(read("orders:12:1").is_empty());
     }
 
     #[test]

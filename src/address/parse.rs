@@ -19,6 +19,8 @@ pub(super) struct Parsed {
     pub password: Option<String>,
     pub database: Option<String>,
     pub shape: Shape,
+    /// Whether the port is only the usual one of the scheme.
+    pub usual_port: bool,
 }
 
 impl Parsed {
@@ -35,6 +37,7 @@ impl Parsed {
             password: None,
             database: None,
             shape: Shape::Host,
+            usual_port: false,
         }
     }
 

@@ -53,6 +53,7 @@ pub(super) fn parse(text: &str) -> Vec<Parsed> {
         password: password.or(parameters.password),
         database: database(path, scheme.protocol).or(parameters.database),
         shape: Shape::Url,
+        usual_port: false,
     };
     let hosts = if hosts.is_empty() {
         parameters.host.as_deref().unwrap_or("")
@@ -173,9 +174,8 @@ fn address(
         None => (host_before_unknown_port(one)?, None),
     };
     let default = if srv { None } else { scheme.port };
-    let port = written
-        .or_else(|| port.and_then(host::port))
-        .or_else(|| default.and_then(std::num::NonZeroU16::new));
+    let written = written.or_else(|| port.and_then(host::port));
+    let port = written.or_else(|| default.and_then(std::num::NonZeroU16::new));
     // OTLP's port speaks gRPC, whatever the scheme says.
     let otlp = matches!(scheme.protocol, Some(Protocol::Http))
         && port.is_some_and(|port| port.get() == 4317);
@@ -187,6 +187,7 @@ fn address(
         } else {
             model.protocol
         },
+        usual_port: written.is_none(),
         ..model.clone()
     })
 }

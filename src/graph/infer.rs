@@ -298,6 +298,14 @@ impl Work<'_> {
             Some(port) if peers && usual && !facts.listens().contains(&port) => {
                 facts.dial(None, raw.protocol, raw.by_scheme)
             }
+            // A URL without a port beside a variable that holds one: the one on which the target listens.
+            Some(port) if usual && !facts.listens().contains(&port) => {
+                let listens = facts.listens();
+                let beside = raw.further_ports.iter().copied();
+                let told = beside.clone().find(|port| listens.contains(port));
+                let first = told.or(beside.clone().next().filter(|_| listens.is_empty()));
+                facts.dial(Some(first.unwrap_or(port)), raw.protocol, raw.by_scheme)
+            }
             port => facts.dial(port, raw.protocol, raw.by_scheme),
         };
         let Some(first) = dialled else {
@@ -311,6 +319,7 @@ impl Work<'_> {
         let further = raw
             .further_ports
             .iter()
+            .filter(|port| **port != first.port && !usual)
             .filter(|port| listens.contains(port) || facts.serves(**port));
         let further: Vec<Dialled> = further
             .filter_map(|port| facts.dial(Some(*port), None, false))

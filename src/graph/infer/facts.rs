@@ -55,6 +55,7 @@ pub struct TierFacts {
     server: Option<ServerHint>,
     known: BTreeMap<u16, Protocol>,
     product: Option<String>,
+    called: Option<String>,
     peer: Option<NonZeroU16>,
 }
 
@@ -145,6 +146,10 @@ impl TierFacts {
                 .filter(|_| !client)
                 .and_then(|image| catalog.images.product(image))
                 .map(str::to_owned),
+            called: Some(evidence.tier)
+                .filter(|_| evidence.image.is_none() && evidence.base_image.is_none())
+                .and_then(|name| catalog.images.product(name))
+                .map(str::to_owned),
             peer: evidence.image.and_then(|image| catalog.images.peer(image)),
         };
         facts.by_framework(evidence);
@@ -195,6 +200,12 @@ impl TierFacts {
     #[must_use]
     pub fn product(&self) -> Option<&str> {
         self.product.as_deref()
+    }
+
+    /// The product that its name says, where no image says anything.
+    #[must_use]
+    pub fn called_like(&self) -> Option<&str> {
+        self.called.as_deref()
     }
 
     fn hint(&self, why: &str, evidence: &Evidence<'_>) -> Option<ServerHint> {
@@ -324,10 +335,17 @@ impl TierFacts {
             .serves
             .iter()
             .find(|one| hint.is_some_and(|hint| same_kind(hint, one.protocol)));
+        // What is no store may hand on another protocol than its own: the client's variable says which.
+        if let Some(port) = self.handed_on(hint).filter(|_| same.is_none()) {
+            return Some((port, false));
+        }
         if let Some(one) = same.or(self.serves.first()) {
             // A web image whose only declared port is another one serves there.
             let web = one.protocol == Protocol::Http;
-            let moved = self.only_declared().filter(|port| web && *port != one.port);
+            // … unless that is another port of the same product: its console, not what its clients call.
+            let moved = self
+                .only_declared()
+                .filter(|port| web && !self.serves(*port));
             return Some((
                 self.own.first().copied().or(moved).unwrap_or(one.port),
                 false,
@@ -350,13 +368,25 @@ impl TierFacts {
             .map(|port| (port, true))
     }
 
-    /// The only port of `expose`, else of `ports`.
+    /// The usual port of a store's protocol, on a proxy that is declared there.
+    fn handed_on(&self, hint: Option<Protocol>) -> Option<NonZeroU16> {
+        let proxy = self
+            .serves
+            .first()
+            .is_some_and(|one| !one.protocol.is_store());
+        let port = hint
+            .filter(|hint| proxy && hint.is_store())
+            .and_then(Protocol::default_port)?;
+        (self.ports.is_empty() || self.ports.iter().any(|one| one.port == port)).then_some(port)
+    }
+
+    /// The only port of `expose`, else of `ports`, else of what its image exposes.
     fn only_declared(&self) -> Option<NonZeroU16> {
-        let only = |exposed: bool| {
+        let only = |origins: &[&str]| {
             let mut found: Vec<NonZeroU16> = self
                 .ports
                 .iter()
-                .filter(|port| (port.origin != "compose ports") == exposed)
+                .filter(|port| origins.is_empty() || origins.contains(&port.origin))
                 .map(|port| port.port)
                 .collect();
             found.sort_unstable();
@@ -366,7 +396,11 @@ impl TierFacts {
                 _ => None,
             }
         };
-        only(true).or_else(|| only(false))
+        let said = |origin: &str| self.ports.iter().any(|port| port.origin == origin);
+        let first = ["compose expose", "compose ports"]
+            .into_iter()
+            .find(|origin| said(origin));
+        first.map_or_else(|| only(&[]), |origin| only(&[origin]))
     }
 
     fn protocol(&self, port: NonZeroU16, hint: Option<Protocol>) -> Protocol {

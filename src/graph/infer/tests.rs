@@ -805,3 +805,104 @@ fn a_port_on_which_a_target_does_not_listen_is_never_sure_and_lists_of_such_are_
         assert_eq!(project(&format!("{one}:{port},{two}:{port}")).len(), 2);
     }
 }
+
+/// Names, ports and places of the class: no rule may depend on one of them.
+const CLASS: [(&str, &str, u16); 4] = [
+    ("ledger", "vault", 4_300),
+    ("mobile-app", "files_2", 8_333),
+    ("a", "inner.store", 18_080),
+    ("worker9", "objects", 1_024),
+];
+
+#[test]
+fn a_port_variable_beside_an_address_tells_its_port() {
+    for (from, to, port) in CLASS {
+        let text = port.to_string();
+        let url = format!("http://{to}");
+        for (host, value, name) in [
+            ("DB_HOST_ADDRESS", to, "DB_PORT"),
+            ("APP_FILES_ENDPOINT", url.as_str(), "APP_FILES_PORT"),
+        ] {
+            let client = with_environment(service(from, "x/app"), &[(host, value), (name, &text)]);
+            let found = edges(&file(vec![client, listening(service(to, "x/srv"), port)]));
+            assert_eq!(found.len(), 1, "{host}: {found:?}");
+            assert!(found[0].contains(&format!(":{port}/")), "{host}: {found:?}");
+            assert!(found[0].ends_with("declared"), "{host}: {found:?}");
+        }
+        // The variable is the published one: the target itself says that it listens on the usual port.
+        let client = with_environment(
+            service(from, "x/app"),
+            &[("APP_FILES_URL", url.as_str()), ("APP_FILES_PORT", &text)],
+        );
+        let found = edges(&file(vec![client, listening(service(to, "x/srv"), 80)]));
+        assert!(found.len() == 1 && found[0].contains(":80/"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_switch_chooses_the_port_for_encrypted_connections() {
+    for (from, to, port) in CLASS {
+        for (value, wanted) in [("true", port), ("1", port), ("false", 1_883)] {
+            let client = with_environment(
+                service(from, "x/app"),
+                &[
+                    ("MQTT_BROKER", to),
+                    ("MQTT_USE_TLS", value),
+                    ("MQTT_PORT", "1883"),
+                    ("MQTT_TLS_PORT", &port.to_string()),
+                ],
+            );
+            let broker = listening(listening(service(to, "eclipse-mosquitto:2"), 1_883), port);
+            let found = edges(&file(vec![client, broker]));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].contains(&format!(":{wanted}/")), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn the_variable_tells_the_protocol_and_the_console_is_no_target() {
+    for (from, to, _) in CLASS {
+        let client = with_environment(service(from, "x/app"), &[("PGHOST", to)]);
+        let proxy = listening(service(to, "haproxy:3"), 5_432);
+        let found = edges(&file(vec![client, proxy]));
+        assert!(found[0].contains(":5432/postgres"), "{found:?}");
+        let client = with_environment(service(from, "x/app"), &[("FILES_HOST", to)]);
+        let console = listening(service(to, "minio/minio"), 9_001);
+        let found = edges(&file(vec![client, console]));
+        assert!(found[0].contains(":9000/"), "{found:?}");
+    }
+}
+
+#[test]
+fn what_compose_publishes_beats_what_an_image_exposes() {
+    for (from, to, port) in CLASS {
+        let mut target = listening(service(to, ""), port);
+        target.build = Some(crate::compose::Build {
+            exposed: vec![crate::compose::Expose {
+                port: 3_000,
+                transport: "tcp".into(),
+            }],
+            ..crate::compose::Build::default()
+        });
+        let client = with_environment(service(from, "x/app"), &[("DEV_SERVER_HOST", to)]);
+        let found = edges(&file(vec![client, target]));
+        assert!(found[0].contains(&format!(":{port}/")), "{found:?}");
+    }
+}
+
+#[test]
+fn counts_of_topics_and_what_a_member_tells_others_are_no_addresses() {
+    for (from, to, port) in CLASS {
+        let client = with_environment(
+            service(from, "x/app"),
+            &[
+                ("KAFKA_CREATE_TOPICS", &format!("{to}:{port}:1")),
+                ("SETUP", &format!("{to}:12:3")),
+                ("MEMBER_CONNECT_ADDRESS", &format!("{to}:{port}")),
+            ],
+        );
+        let found = edges(&file(vec![client, listening(service(to, "x/srv"), port)]));
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
