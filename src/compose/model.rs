@@ -104,7 +104,7 @@ pub struct Service {
     pub unset_environment: BTreeSet<String>,
     /// `container_name`.
     pub container_name: Option<String>,
-    /// `hostname`: no name for peers.
+    /// `hostname`: Docker's DNS answers it on networks of the user.
     pub hostname: Option<String>,
     /// `links`.
     pub links: Vec<Link>,

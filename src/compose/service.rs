@@ -123,7 +123,7 @@ impl Reader<'_> {
         imply(&mut service, &field)?;
         service.build = field
             .get("build")
-            .map(|build| self.build(&build, active))
+            .map(|build| self.build(&build))
             .transpose()?;
         let runnable = service.image.is_some() || service.build.is_some() || service.provider;
         if active && !runnable {
@@ -132,8 +132,13 @@ impl Reader<'_> {
                 "one of them",
             ));
         }
+        // What is switched off tells its edges too, and cannot refuse the project.
+        let warnings = self.warnings.len();
+        let read = mounts::read(self, &field, &mut service);
         if active {
-            mounts::read(self, &field, &mut service)?;
+            read?;
+        } else {
+            self.warnings.truncate(warnings);
         }
         Ok(service)
     }
@@ -163,7 +168,7 @@ impl Reader<'_> {
         Ok(out)
     }
 
-    fn build(&mut self, field: &Field<'_>, active: bool) -> Result<Build, ComposeError> {
+    fn build(&mut self, field: &Field<'_>) -> Result<Build, ComposeError> {
         let (context, file, inline, target, arguments) =
             if let Value::Text(context) = &field.node.value {
                 (Some(context.clone()), None, None, None, BTreeMap::new())
@@ -184,7 +189,7 @@ impl Reader<'_> {
                 )
             };
         let folder = context.clone().unwrap_or_else(|| ".".to_owned());
-        let local = active && !folder.contains("://");
+        let local = !folder.contains("://");
         let beside = paths::folder(&paths::join(
             &paths::join(self.working_directory, &folder),
             file.as_deref().unwrap_or("Dockerfile"),

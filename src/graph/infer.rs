@@ -95,6 +95,9 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
         project.libraries(service, &files, &mut work.drafts);
     }
     for service in file.services.values() {
+        project.registered(service, &mut work.drafts);
+    }
+    for service in file.services.values() {
         project.named_after(service, &mut work.drafts);
         project.alone_with(service, &mut work.drafts);
     }

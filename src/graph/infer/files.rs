@@ -6,6 +6,7 @@ mod pairs;
 mod proxies;
 mod substitute;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::address::{self, Shape, Target};
@@ -115,17 +116,23 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         return development_proxy(text, names);
     }
     let compose = name.contains("compose") && ends(&[".yml", ".yaml"]);
-    if folder || compose || ends(&SKIPPED) || TOOLS.iter().any(|tool| name.starts_with(tool)) {
+    if folder
+        || compose
+        || is_for_trials(name)
+        || ends(&SKIPPED)
+        || TOOLS.iter().any(|tool| name.starts_with(tool))
+    {
         return Vec::new();
     }
     let is_source = ends(&SOURCES);
+    let own = dotenv(name, text, source);
     let replaced = if is_source {
         substitute::Substituted {
             text: text.to_owned(),
             ..substitute::Substituted::default()
         }
     } else {
-        substitute(text, source, names)
+        substitute(text, own.as_ref().unwrap_or(source), names)
     };
     let text = &replaced.text;
     let mut found = if is_source {
@@ -152,6 +159,41 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         }
     }
     found
+}
+
+/// Whether a file is called like the settings of tests, or like an example to copy.
+fn is_for_trials(name: &str) -> bool {
+    address::words(name).iter().any(|word| {
+        matches!(
+            word.as_str(),
+            "test" | "tests" | "testing" | "example" | "sample"
+        )
+    })
+}
+
+/// A file of variables expands itself: what it sets counts in it where the environment says nothing.
+fn dotenv(name: &str, text: &str, source: &Source) -> Option<Source> {
+    let is = name.starts_with(".env") || name.rsplit('.').next() == Some("env");
+    if !is || !text.contains('$') {
+        return None;
+    }
+    let set = text.lines().filter_map(|line| {
+        let line = line.trim();
+        let (key, value) = line
+            .strip_prefix("export ")
+            .unwrap_or(line)
+            .split_once('=')?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        let plain = !key.starts_with('#') && !value.contains('$');
+        plain.then(|| (key.trim().to_owned(), value.to_owned()))
+    });
+    let mut environment: BTreeMap<String, String> = set.collect();
+    environment.extend(source.environment.clone());
+    Some(Source {
+        environment,
+        secret_variables: source.secret_variables.clone(),
+        ..Source::default()
+    })
 }
 
 /// `"proxy": "http://backend:8000"` of a package.json: where the development server of a web page sends what it does not have.
@@ -287,6 +329,9 @@ mod tests {
             "/app/README.md",
             "/app/node_modules/x/config.yml",
             "/app/tests/config.yml",
+            "/app/.env.test",
+            "/app/application-test.yml",
+            "/app/config.example.yml",
             "/docker-entrypoint-initdb.d/init.sql",
             "/app/package.json",
             "/app/docker-compose.yml",

@@ -121,6 +121,12 @@ impl NameTable {
                 &service.name,
             );
         }
+        // Docker's DNS answers a container's host name too; no other name gives way to it.
+        for service in all() {
+            if let Some(name) = &service.hostname {
+                table.insert(name, &service.name);
+            }
+        }
         for link in &client.links {
             table.exact.insert(link.alias.clone(), link.service.clone());
             table

@@ -80,7 +80,7 @@ impl<'a> Project<'a> {
 
     /// Whether a tier is a product that takes what others send it and calls no application.
     fn only_answers(&self, tier: &str) -> bool {
-        const PRODUCTS: [&str; 15] = [
+        const PRODUCTS: [&str; 16] = [
             "alertmanager",
             "loki",
             "tempo",
@@ -95,7 +95,8 @@ impl<'a> Project<'a> {
             "seq",
             "registry",
             "etcd",
-            // What it scrapes stands in its configuration.
+            // What these scrape or send on stands in their configuration.
+            "opentelemetry-collector",
             "prometheus",
         ];
         self.facts
@@ -197,6 +198,19 @@ impl<'a> Project<'a> {
         databases.len() > 1 && waits().filter(|name| !self.is_store(name)).count() > 1
     }
 
+    /// Whether a tier reaches a store through a proxy that speaks the same protocol, and that calls the store.
+    fn goes_through_another(&self, from: &Service, to: &Service, drafts: &Drafts) -> bool {
+        let protocol = self.protocol(&to.name).filter(|one| one.is_store());
+        protocol.is_some_and(|protocol| {
+            drafts.of(&from.name).any(|one| {
+                one.to != to.name
+                    && one.confidence > Confidence::Weak
+                    && one.protocol == protocol
+                    && drafts.between(&one.to, &to.name).next().is_some()
+            })
+        })
+    }
+
     /// Whether an order of start may stand for a connection.
     fn speaks_for_a_connection(&self, from: &Service, to: &Service, drafts: &Drafts) -> bool {
         let store = self.is_store(&to.name);
@@ -224,6 +238,7 @@ impl<'a> Project<'a> {
                 .of(&from.name)
                 .any(|draft| draft.protocol == Protocol::Kafka);
         let order_only = backwards
+            || self.goes_through_another(from, to, drafts)
             || fellows
             || by_broker
             || idle
@@ -250,11 +265,13 @@ pub(super) fn is_plain_web_server(service: &Service) -> bool {
         .build
         .as_ref()
         .and_then(|build| build.base_image.as_deref());
-    service.image.as_deref().or(base).is_some_and(|image| {
-        let path = image_path(image);
-        let name = path.rsplit('/').next().unwrap_or(path);
-        SERVERS.contains(&name)
-    })
+    let Some(image) = service.image.as_deref().or(base) else {
+        // A build of which nothing can be read is what its tier is called like.
+        let words = crate::address::words(&service.name);
+        return words.iter().any(|word| SERVERS.contains(&word.as_str()));
+    };
+    let path = image_path(image);
+    SERVERS.contains(&path.rsplit('/').next().unwrap_or(path))
 }
 
 /// Whether the client's variables or build arguments give a page the address at which the host publishes the target.
@@ -284,7 +301,7 @@ fn calls_from_the_browser(from: &Service, to: &Service) -> bool {
 }
 
 /// Whether an edge only sends telemetry: it says nothing about how an application names its peers.
-fn is_telemetry(draft: &Draft) -> bool {
+pub(super) fn is_telemetry(draft: &Draft) -> bool {
     let by_port = matches!(
         draft.port.get(),
         4317 | 4318 | 6831 | 9411 | 8125 | 14268 | 24224

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::address;
-use crate::compose::{Location, Service};
+use crate::compose::{Location, MountedFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
@@ -121,6 +121,9 @@ impl<'a> Settle<'a> {
 
     /// How far what stands at an origin carries for a tier that is handed it.
     fn standing(&self, service: &Service, to: &str, origin: &Origin) -> Standing {
+        if is_for_a_scraper(service, origin) {
+            return Standing::Foreign;
+        }
         let Some(tiers) = self.sharers.get(&origin.written) else {
             return Standing::Own;
         };
@@ -210,7 +213,8 @@ impl<'a> Settle<'a> {
             return false;
         }
         let ready = service.build.is_none() && facts.server().is_some();
-        let Some(product) = facts.product().filter(|_| ready) else {
+        let product = facts.product().filter(|_| ready);
+        let Some(product) = product.or_else(|| facts.called_like()) else {
             return !facts.is_store();
         };
         let words = address::words(&origin.key);
@@ -218,6 +222,22 @@ impl<'a> Settle<'a> {
             .iter()
             .any(|word| words.contains(word))
     }
+}
+
+/// Whether a list of what is to be scraped lies in a folder that a tier sees, where its program does not read it: it is not among what
+/// the system configures, and the command does not name it.
+fn is_for_a_scraper(service: &Service, origin: &Origin) -> bool {
+    let Written::File(source) = &origin.written else {
+        return false;
+    };
+    let read = |file: &MountedFile| {
+        let name = file.target.rsplit('/').next().unwrap_or(&file.target);
+        file.direct
+            || file.target.starts_with("/etc/")
+            || tiers::words(service).iter().any(|word| word.contains(name))
+    };
+    origin.key.starts_with("scrape_configs.")
+        && files_of(service).any(|file| file.source == *source && !read(file))
 }
 
 /// Whether a key names a tier: `querier.frontend_worker.frontend_address` is the querier's; so it is of each of `querier-0` and

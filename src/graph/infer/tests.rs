@@ -906,3 +906,177 @@ fn counts_of_topics_and_what_a_member_tells_others_are_no_addresses() {
         assert!(found.is_empty(), "{found:?}");
     }
 }
+
+#[test]
+fn a_host_name_leads_to_its_container_unless_a_service_is_called_so() {
+    for (from, to, port) in CLASS {
+        let mut named = listening(service(to, "x/srv"), port);
+        named.hostname = Some("inner-name".to_owned());
+        let url = format!("http://inner-name:{port}");
+        let client = with_environment(service(from, "x/app"), &[("API_URL", url.as_str())]);
+        let found = edges(&file(vec![client.clone(), named.clone()]));
+        assert!(
+            found[0].starts_with(&format!("{from}->{to}:{port}/")),
+            "{found:?}"
+        );
+        let other = service("inner-name", "x/other");
+        let found = edges(&file(vec![client, named, other]));
+        assert!(found[0].contains("->inner-name:"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_list_to_scrape_in_a_folder_of_sources_is_not_read_by_what_runs_there() {
+    for (from, to, port) in CLASS {
+        let text = format!(
+            "scrape_configs:\n- job_name: x\n  static_configs:\n  - targets: ['{to}:{port}']\n"
+        );
+        let target = listening(service(to, "x/srv"), port);
+        for (path, direct, wanted) in [
+            ("/src/deploy/metrics.yml", false, 0),
+            ("/etc/prometheus/prometheus.yml", false, 1),
+            ("/data/scrape.yml", true, 1),
+        ] {
+            let mut client = mounting(service(from, "x/app"), path, &text);
+            client.mounts[0].direct = direct;
+            let found = edges(&file(vec![client, target.clone()]));
+            assert_eq!(found.len(), wanted, "{path}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn an_order_of_start_behind_a_proxy_of_the_same_protocol_is_no_connection() {
+    for (from, to, port) in CLASS {
+        let text = port.to_string();
+        let client = with_environment(
+            depending(service(from, "x/app"), &["pooler", to]),
+            &[("POSTGRES_HOST", "pooler"), ("POSTGRES_PORT", &text)],
+        );
+        let pooler = with_environment(
+            listening(service("pooler", "x/pooler"), port),
+            &[("DATABASE_URL", &format!("postgres://{to}/x"))],
+        );
+        let found = edges(&file(vec![client, pooler, service(to, "postgres:17")]));
+        let ours: Vec<&String> = found.iter().filter(|edge| edge.starts_with(from)).collect();
+        assert!(
+            ours.len() == 1 && ours[0].contains("->pooler:"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_library_says_nothing_where_the_configuration_of_others_names_the_store() {
+    for (from, to, port) in CLASS {
+        let library = "<artifactId>spring-boot-starter-data-redis</artifactId>";
+        let program = |name: &str, pairs: &[(&str, &str)]| {
+            let one = mounting(service(name, "x/app"), "/app/pom.xml", library);
+            with_environment(one, pairs)
+        };
+        let url = format!("http://other:{port}");
+        let others = || {
+            vec![
+                service(to, "redis:8"),
+                listening(service("other", "x/other"), port),
+                program("fellow", &[("REDIS_HOST", to)]),
+            ]
+        };
+        let mut silent = others();
+        silent.push(program(from, &[("OTHER_URL", &url)]));
+        let count = |services: Vec<Service>| {
+            let found = edges(&file(services));
+            let start = format!("{from}->{to}:");
+            found.iter().filter(|edge| edge.starts_with(&start)).count()
+        };
+        assert_eq!(count(silent), 0);
+        // Without any configuration of its own, the library is all that there is.
+        let mut bare = others();
+        bare.push(program(from, &[]));
+        assert_eq!(count(bare), 1);
+    }
+}
+
+#[test]
+fn a_name_of_a_registry_leads_to_all_that_register_under_it() {
+    for (from, to, port) in CLASS {
+        let gateway = mounting(
+            service(from, "x/gateway"),
+            "/app/application.yml",
+            &format!("routes:\n- uri: lb://{to}-one\n- uri: lb://STOCK\n"),
+        );
+        let named = |name: &str| {
+            let text = "spring:\n  application:\n    name: stock\n";
+            mounting(
+                listening(service(name, "x/s"), port),
+                "/app/bootstrap.yml",
+                text,
+            )
+        };
+        let replica = listening(service(&format!("{to}-one-1"), "x/srv"), port);
+        let found = edges(&file(vec![gateway, named("s1"), named("s2"), replica]));
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|edge| edge.contains(&format!(":{port}/")) && edge.ends_with("weak")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_of_variables_expands_itself() {
+    for (from, to, port) in CLASS {
+        for path in ["/app/.env", "/app/prod.env"] {
+            let text =
+                format!("INNER_PORT={port}\nexport HUB_URL=\"https://{to}:${{INNER_PORT}}/x\"\n");
+            let client = mounting(service(from, "x/app"), path, &text);
+            let found = edges(&file(vec![client, listening(service(to, "x/srv"), port)]));
+            assert!(
+                found.len() == 1 && found[0].contains(&format!(":{port}/")),
+                "{found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_variable_of_a_proxy_holds_in_its_own_block() {
+    for (from, to, port) in CLASS {
+        let text = format!(
+            "server {{ location / {{ set $x http://{to}:{port}; proxy_pass $x; }} }}\nserver {{ set $x http://second:9; location / {{ proxy_pass $x; }} }}\n"
+        );
+        let proxy = mounting(
+            service(from, "nginx:1"),
+            "/etc/nginx/conf.d/site.conf",
+            &text,
+        );
+        let found = edges(&file(vec![
+            proxy,
+            listening(service(to, "x/srv"), port),
+            listening(service("second", "x/srv"), 9),
+        ]));
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+}
+
+#[test]
+fn a_build_that_is_called_like_a_product_reads_only_what_is_its_own() {
+    for (from, to, port) in CLASS {
+        let url = format!("http://{to}:{port}");
+        let shared: [(&str, &str); 1] = [("BACKEND_URL", &url)];
+        let mut dashboards = handed(service("grafana", ""), &shared);
+        dashboards.build = Some(crate::compose::Build::default());
+        let client = handed(depending(service(from, "x/app"), &[to]), &shared);
+        let found = edges(&file(vec![
+            dashboards,
+            client,
+            listening(service(to, "x/srv"), port),
+        ]));
+        assert!(
+            found.len() == 1 && found[0].starts_with(&format!("{from}->")),
+            "{found:?}"
+        );
+    }
+}

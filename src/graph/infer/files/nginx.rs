@@ -1,6 +1,7 @@
 //! nginx: `proxy_pass`, `grpc_pass`, `fastcgi_pass` …, through `upstream` blocks and `set` variables. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::address;
 use crate::protocol::Protocol;
@@ -41,7 +42,8 @@ pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec
     known.extend(own.clone());
     let mut used = BTreeSet::new();
     let mut found = Vec::new();
-    for statement in &statements {
+    let scopes = scopes(&statements);
+    for (statement, variables) in statements.iter().zip(&scopes) {
         let Statement::Simple(words) = statement else {
             continue;
         };
@@ -49,7 +51,7 @@ pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec
             continue;
         };
         if let Some((_, protocol)) = PASSES.iter().find(|(name, _)| name == directive) {
-            let value = resolved(value, &variables);
+            let value = resolved(value, variables);
             found.extend(pass(directive, &value, *protocol, &known, &mut used));
         }
     }
@@ -63,6 +65,48 @@ pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec
         }
     }
     found
+}
+
+/// The variables as each statement sees them: those of its own block before those around it, those of the rest of the file last.
+fn scopes(statements: &[Statement]) -> Vec<Rc<BTreeMap<String, String>>> {
+    let everywhere = blocks(statements).0;
+    let mut sets: Vec<BTreeMap<String, String>> = vec![BTreeMap::new()];
+    let mut above = vec![0];
+    let mut block = 0;
+    let mut of = Vec::new();
+    for statement in statements {
+        match statement {
+            Statement::Open(_) => {
+                sets.push(BTreeMap::new());
+                above.push(block);
+                block = sets.len() - 1;
+            }
+            Statement::Close => block = above[block],
+            Statement::Simple(words) => {
+                if let [set, name, value] = words.as_slice()
+                    && set == "set"
+                {
+                    let name = name.trim_start_matches('$').to_owned();
+                    sets[block].insert(name, value.clone());
+                }
+            }
+        }
+        of.push(block);
+    }
+    let mut seen: Vec<Rc<BTreeMap<String, String>>> = Vec::new();
+    for (at, own) in sets.iter().enumerate() {
+        let around = if at == 0 {
+            &everywhere
+        } else {
+            &*seen[above[at]]
+        };
+        let mut all = around.clone();
+        all.extend(own.clone());
+        seen.push(Rc::new(all));
+    }
+    of.into_iter()
+        .map(|block| Rc::clone(&seen[block]))
+        .collect()
 }
 
 /// The variables that a file sets, and the servers of its upstreams.

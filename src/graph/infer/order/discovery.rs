@@ -68,6 +68,30 @@ impl<'a> Project<'a> {
         }
     }
 
+    /// `lb://NAME` of a gateway: every tier that registers under the name, where each says that it listens. Weak: the registry tells
+    /// the address.
+    pub(in super::super) fn registered(&self, from: &Service, drafts: &mut Drafts) {
+        for file in super::super::files_of(from) {
+            for rest in file.text.split("lb://").skip(1) {
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+                let name = &rest[..end.unwrap_or(rest.len())];
+                let others = self.file.services.values().filter(|to| {
+                    to.name != from.name
+                        && registers_as(to, name)
+                        && names::connected(self.file, from, to)
+                });
+                for to in others {
+                    let origin = format!("file {} of {}: lb://{name}", file.target, from.name);
+                    let known = drafts.confirm(&from.name, &to.name, &origin, Confidence::Weak);
+                    let draft = self.draft(from, to, &to.name, Confidence::Weak, origin);
+                    if let Some(draft) = draft.filter(|_| !known) {
+                        drafts.add(draft);
+                    }
+                }
+            }
+        }
+    }
+
     /// Kafka's brokers call each other where each advertises its inner listener.
     pub(in super::super) fn brokers(&self, drafts: &mut Drafts) {
         let value = |service: &'a Service, key: &str| {
@@ -135,6 +159,29 @@ impl<'a> Project<'a> {
             }
         }
     }
+}
+
+/// Whether a tier is known to a registry by a name: that of its application, else its own without the number of the replica.
+fn registers_as(service: &Service, name: &str) -> bool {
+    let mut words = crate::address::words(&service.name);
+    words.pop_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let own = super::super::files_of(service).find_map(|file| application_name(&file.text));
+    match own {
+        Some(own) => own.eq_ignore_ascii_case(name),
+        None => !words.is_empty() && words == crate::address::words(name),
+    }
+}
+
+/// `spring.application.name` of properties or YAML.
+fn application_name(text: &str) -> Option<&str> {
+    let mut above = "";
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(['=', ':'])?;
+        let (key, value) = (key.trim(), value.trim().trim_matches(['"', '\'']));
+        let named = key == "spring.application.name" || above == "application" && key == "name";
+        above = key;
+        (named && !value.is_empty() && !value.contains('$')).then_some(value)
+    })
 }
 
 fn traefik_routes(service: &Service) -> bool {

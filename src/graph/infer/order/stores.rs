@@ -8,8 +8,8 @@ use crate::protocol::Protocol;
 
 use super::super::super::Confidence;
 use super::super::merge::{Draft, Drafts};
-use super::super::{facts::TierFacts, libraries, names, tiers};
-use super::{Project, is_plain_web_server};
+use super::super::{facts::TierFacts, files_of, libraries, names, tiers};
+use super::{Project, is_plain_web_server, is_telemetry};
 
 impl Project<'_> {
     fn is_named_by_no_one(&self, store: &Service, drafts: &Drafts) -> bool {
@@ -75,7 +75,7 @@ impl Project<'_> {
             let [to] = stores.as_slice() else {
                 continue;
             };
-            if known {
+            if known || self.would_be_named(from, to, &library, drafts) {
                 continue;
             }
             let origin = format!(
@@ -84,6 +84,25 @@ impl Project<'_> {
             );
             self.weak(from, to, origin, drafts);
         }
+    }
+
+    /// Whether a tier's configuration would name a store if its program used it: it names others, and that of another tier with the
+    /// same library names the store.
+    fn would_be_named(&self, from: &Service, to: &Service, library: &str, drafts: &Drafts) -> bool {
+        let sure = |draft: &Draft| draft.confidence > Confidence::Weak && !draft.external;
+        let has = |name: &str| {
+            self.service(name).is_some_and(|other| {
+                files_of(other)
+                    .flat_map(libraries::drivers)
+                    .any(|(one, _)| one == library)
+            })
+        };
+        drafts
+            .of(&from.name)
+            .any(|draft| sure(draft) && !is_telemetry(draft))
+            && drafts
+                .to(&to.name)
+                .any(|draft| sure(draft) && draft.from != from.name && has(&draft.from))
     }
 
     /// A store that no one names, called like one tier (`carts-db` beside `carts`), is that tier's: the address stands in its code.
