@@ -1,6 +1,6 @@
 //! What each fuzz target does with its input; used by the targets of cargo-fuzz and, on stable, by `tests/fuzz_targets.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,9 @@ use k8sverify::address::{self, LoginReference};
 use k8sverify::catalog::Catalog;
 use k8sverify::compose::{self, Files, LoadOptions};
 use k8sverify::graph;
+use k8sverify::sql::lex::{Act, Client, lex};
+use k8sverify::sql::names::Scratch;
+use k8sverify::sql::{show, token};
 
 /// The input as three files, parted by a line `%%`.
 struct Parts<'a>(Vec<&'a str>);
@@ -107,4 +110,45 @@ pub(crate) fn address(key: &str, value: &str) {
     };
     let _ = address::credentials(&url, &environment);
     let _ = address::expand(value, &|name| environment.get(name).cloned());
+}
+
+/// Any text as a file of SQL: statements that are not empty and lie in the order of the file, tokens that lie within their statement; once names are
+/// mapped, none leads to a schema that is no scratch one.
+pub(crate) fn sql(text: &str) {
+    let scratch = Scratch {
+        prefix: Some("scratch_".to_owned()),
+    };
+    let known: BTreeSet<String> = ["shop".to_owned(), "a".to_owned()].into();
+    for client in [Client::MYSQL, Client::MARIADB, Client::MYSQL_9] {
+        let mut last = 0;
+        for item in lex(text.as_bytes(), client) {
+            assert!(item.line >= last, "lines go forward");
+            last = item.line;
+            let Act::Send(statement) = item.act else {
+                continue;
+            };
+            assert!(
+                statement
+                    .last()
+                    .is_some_and(|byte| !byte.is_ascii_whitespace())
+            );
+            let mut end = 0;
+            for token in token::tokens(&statement) {
+                assert!(end <= token.start && token.start < token.end);
+                assert!(token.end <= statement.len());
+                end = token.end;
+            }
+            assert!(show::statement(&statement).chars().count() <= 80);
+            let mapped = scratch.map(&statement, &known);
+            if mapped.beyond.is_none() {
+                let again = scratch.map(&mapped.text, &known);
+                assert!(
+                    again.uses.iter().all(|name| name.starts_with("scratch_")),
+                    "{:?} of {:?}",
+                    again.uses,
+                    String::from_utf8_lossy(&mapped.text)
+                );
+            }
+        }
+    }
 }

@@ -29,4 +29,5 @@ pub mod redact;
 pub mod report;
 pub mod shell;
 mod spelling;
+pub mod sql;
 pub mod verdict;

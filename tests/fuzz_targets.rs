@@ -198,3 +198,32 @@ fn addresses() {
         bodies::address(key.trim_matches(['-', ' ']), value.trim());
     });
 }
+
+/// Statements that name schemas in every way, and what real clients were fed with.
+const STATEMENTS: [&str; 12] = [
+    "SELECT i.id, shop.items.x FROM shop.items i, other.y JOIN a.b ON a.b.c = i.d WHERE x IN (SELECT a.c FROM a.c);\n",
+    "INSERT INTO shop.t (a) SELECT b.c FROM b;\n",
+    "DELIMITER $$\nCREATE TRIGGER a.t BEFORE INSERT ON shop.x FOR EACH ROW BEGIN SET NEW.a = 1; END$$\nDELIMITER ;\n",
+    "LOCK TABLES a.b READ, `shop`.`c` WRITE;\n",
+    "/*!50003 CREATE*/ /*!50017 DEFINER=`root`@`%`*/ /*!50003 PROCEDURE shop.p() BEGIN SELECT 1; END */;\n",
+    "USE `shop`;\n",
+    "DROP TABLE IF EXISTS a.b, shop.c;\n",
+    "SHOW TABLES FROM shop;\n",
+    "CREATE DATABASE IF NOT EXISTS `shop`;\n",
+    "UPDATE a.b, shop.c SET b.x = c.x WHERE b.y = 'a.b';\n",
+    "ALTER TABLE a.b RENAME TO shop.c;\n",
+    "SELECT shop.f(1), a.g(2) -- a.b\n;\n",
+];
+
+#[test]
+fn statements() {
+    let recorded = seeds("tests/sql", &|name| name == "lex.json");
+    let recorded: serde_json::Value = serde_json::from_str(&recorded[0]).unwrap();
+    let files = recorded.as_array().unwrap().iter();
+    let mut all: Vec<String> = files
+        .map(|entry| entry["file"].as_str().unwrap().to_owned())
+        .collect();
+    all.extend(STATEMENTS.map(str::to_owned));
+    all.push(STATEMENTS.concat());
+    drive(&all, 4000, &|text, _| bodies::sql(text));
+}
