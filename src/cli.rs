@@ -42,6 +42,18 @@ Examples:
 
 Exit codes: 0 no fault found · 1 unhealthy · 2 bad usage or input · 3 could not verify";
 
+const SQL_EXAMPLES: &str = "\
+Examples:
+  k8sverify sql -n shop                                the files that compose mounts at /docker-entrypoint-initdb.d
+  k8sverify sql -n shop init.sql --workload queries.sql --candidate galera
+  k8sverify sql -n shop init.sql --tier DB --junit junit.xml
+
+A workload file holds the application's own queries; a comment above each may say more:
+  -- k8sverify: name=reserve required rows=1 transaction=in
+  SELECT stock FROM items WHERE id = 1 FOR UPDATE;
+
+Exit codes: 0 all accepted, or cosmetic · 1 refused, or not the same on every member · 2 bad usage or input · 3 could not be run";
+
 const FIX_EXAMPLES: &str = "\
 Examples:
   k8sverify --json report.json; k8sverify fix report.json
@@ -100,6 +112,9 @@ pub enum Command {
     /// Apply the rules to manifest files, without a cluster
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Box<CheckArgs>),
+    /// Run the application's SQL on a database, in scratch schemas: what is refused, and what is missing on its members
+    #[command(after_help = SQL_EXAMPLES)]
+    Sql(Box<SqlArgs>),
     /// Print the manifests that the findings of a JSON report propose
     #[command(after_help = FIX_EXAMPLES)]
     Fix(FixArgs),
@@ -417,6 +432,41 @@ pub struct CheckArgs {
     pub output: OutputArgs,
 }
 
+/// The options of `sql`.
+#[derive(Debug, Args, Clone)]
+pub struct SqlArgs {
+    /// Files to run, in this order; .sql or .sql.gz. Without one: those that compose mounts at /docker-entrypoint-initdb.d
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The application's own queries, each run outside and inside a transaction
+    #[arg(long, value_name = "FILE")]
+    pub workload: Option<PathBuf>,
+    /// Run it on this candidate of k8sverify.yaml
+    #[arg(long, value_name = "NAME", conflicts_with = "tier")]
+    pub candidate: Option<String>,
+    /// Run it on this tier, as the tier's client
+    #[arg(long, value_name = "NAME")]
+    pub tier: Option<String>,
+    /// How long a statement may take
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive, help_heading = "Time")]
+    pub statement_timeout: Duration,
+    /// How long the run may take
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive, help_heading = "Time")]
+    pub timeout: Duration,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Which compose model.
+    #[command(flatten)]
+    pub compose: ComposeArgs,
+    /// The Pod.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// What is written where.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// The options of `fix`.
 #[derive(Debug, Args, Clone)]
 pub struct FixArgs {
@@ -443,6 +493,9 @@ pub struct RbacArgs {
     /// Only what a run cannot do without
     #[arg(long)]
     pub minimal: bool,
+    /// Also what `sql` needs: the Secret that brings the SQL to its Pod
+    #[arg(long)]
+    pub sql: bool,
 }
 
 /// The options of `explain`.

@@ -23,6 +23,7 @@ pub mod output;
 pub mod probe;
 pub mod rbac;
 pub mod signals;
+pub mod sql;
 mod text;
 pub mod verify;
 
@@ -104,6 +105,7 @@ fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
         None => return verify::command(&cli.verify, signals),
         Some(Command::Verify(args)) => return verify::command(&args, signals),
         Some(Command::Check(args)) => return check::command(&args),
+        Some(Command::Sql(args)) => return sql::command(&args, signals),
         Some(Command::Graph(args)) => graph::command(&args)?,
         Some(Command::Probe) => {}
         Some(Command::Explain(args)) => {

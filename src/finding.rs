@@ -54,7 +54,7 @@ macro_rules! codes {
             }
 
             /// The section of the catalogue: 1 Services, 2 Pods and workloads, 3 probes, 4 network policy, 5 DNS,
-            /// 6 connection and protocol, 7 could not verify.
+            /// 6 connection and protocol, 7 could not verify, 8 databases.
             #[must_use]
             pub const fn section(self) -> u8 {
                 match self { $($(Self::$variant => $section,)+)+ }
@@ -164,6 +164,10 @@ codes! {
         ProbeLost = "probe-lost",
         GraphEmpty = "graph-empty",
         GraphIncomplete = "graph-incomplete";
+    8:
+        SqlRefused = "sql-refused",
+        SqlNotReplicated = "sql-not-replicated",
+        SqlObjectUnusable = "sql-object-unusable";
 }
 
 impl Code {
@@ -317,7 +321,7 @@ mod tests {
     fn a_code_reads_back_and_its_id_names_a_foreign_namespace() {
         for code in Code::ALL {
             assert_eq!(Code::from_name(code.name()), Some(*code));
-            assert!((1..=7).contains(&code.section()));
+            assert!((1..=8).contains(&code.section()));
         }
         let object = ObjectRef::new("service", "db", "data");
         assert_eq!(

@@ -25,6 +25,7 @@ mod record;
 mod redis;
 mod relay;
 mod seen;
+mod sql;
 mod talk;
 mod target;
 #[cfg(test)]
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::probe::clock::Clock;
@@ -133,8 +134,22 @@ pub fn report_error(error: &ProbeError, out: &mut dyn Write) -> io::Result<()> {
 /// Only if the output cannot be written: every failure of the network is an outcome.
 pub async fn run(
     spec: ProbeSpec,
+    environment: BTreeMap<String, String>,
+    out: &mut (dyn Write + Send),
+) -> Result<(), ProbeError> {
+    let (_, never) = watch::channel(false);
+    run_until(spec, environment, out, never).await
+}
+
+/// The same. When `stop` turns true, a script of SQL is ended and what it made is taken back; anything else is ended by dropping this.
+///
+/// # Errors
+/// Only if the output cannot be written: every failure of the network is an outcome.
+pub async fn run_until(
+    spec: ProbeSpec,
     mut environment: BTreeMap<String, String>,
     out: &mut (dyn Write + Send),
+    stop: watch::Receiver<bool>,
 ) -> Result<(), ProbeError> {
     read_files(&spec, &mut environment);
     let length = Duration::from_millis(spec.deadline_ms);
@@ -146,12 +161,27 @@ pub async fn run(
     let scrubber = scrubber(&spec, &targets, &environment);
     let mut recorder = Recorder::new(out, &scrubber);
     recorder.mark(&hello(&resolver))?;
+    let turns = Turns::new(spec.edges_at_once, &file("/proc/self/limits"));
+    if let (Some(task), Some(target)) = (&spec.sql, targets.first()) {
+        let setting = sql::Setting {
+            spec: &spec,
+            sql: task,
+            target,
+            network: &network,
+            resolver: &resolver,
+            turn: turns.take(&target.host, target.port).await,
+            length: length.saturating_sub(MARGIN.min(length / 4)),
+        };
+        let cut_short = Box::pin(sql::run(&setting, &mut recorder, stop)).await?;
+        recorder.end(cut_short)?;
+        return Ok(());
+    }
     let (records, mut written) = mpsc::unbounded_channel();
     let agent = Agent {
         clock,
         network,
         resolver,
-        turns: Turns::new(spec.edges_at_once, &file("/proc/self/limits")),
+        turns,
         records,
         require_trust: spec.require_trust,
     };

@@ -8,6 +8,7 @@ pub mod junit;
 pub mod markdown;
 mod model;
 pub mod sanitise;
+pub mod sql;
 pub mod unfinished;
 pub mod words;
 

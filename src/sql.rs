@@ -4,8 +4,10 @@
 //! byte for byte.
 
 pub mod classify;
+pub mod judge;
 pub mod lex;
 pub mod names;
 pub mod script;
 pub mod show;
+pub mod subject;
 pub mod token;

@@ -8,7 +8,7 @@ use crate::report::console::wrap;
 use crate::spelling;
 
 /// The sections of the catalogue, in the order of their numbers.
-pub const SECTIONS: [&str; 7] = [
+pub const SECTIONS: [&str; 8] = [
     "Services, selectors, ports, endpoints",
     "Pods and workloads",
     "Probes",
@@ -16,6 +16,7 @@ pub const SECTIONS: [&str; 7] = [
     "DNS",
     "Connection and protocol",
     "Could not verify",
+    "Databases (sql)",
 ];
 
 /// The text of one code, or the list of all, in lines of at most `width` columns.

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE};
 use crate::probe::wire::ENVIRONMENT_PREFIX;
-use crate::probe::{ProbeError, report_error, run, spec};
+use crate::probe::{ProbeError, report_error, run_until, spec};
 
 /// Runs the agent to its end.
 #[must_use]
@@ -51,11 +52,20 @@ async fn work() -> Result<u8, ProbeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut out = std::io::stdout();
+    let has_to_clean_up = spec.sql.is_some();
+    let (sender, stop) = watch::channel(false);
+    let mut work = std::pin::pin!(run_until(spec, tier, &mut out, stop));
     tokio::select! {
-        outcome = run(spec, tier, &mut out) => outcome.map(|()| EXIT_PASS),
-        _ = terminate.recv() => Ok(EXIT_UNKNOWN),
-        _ = interrupt.recv() => Ok(EXIT_UNKNOWN),
+        outcome = &mut work => return outcome.map(|()| EXIT_PASS),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
+    if has_to_clean_up {
+        // Whoever waits for it is the work.
+        let _ = sender.send(true);
+        work.await?;
+    }
+    Ok(EXIT_UNKNOWN)
 }
 
 /// The agent's own variables, and those of the tier without their prefix. What is not UTF-8 cannot be a host, a port or a password that

@@ -48,6 +48,9 @@ pub const OPTIONAL: &[Rule] = &[
     ("policy", &["poddisruptionbudgets"], READ),
 ];
 
+/// What `sql` needs beside: its Secret is created, goes with its Job, and is never read.
+pub const SQL: &[Rule] = &[("", &["secrets"], &["create"])];
+
 /// What lies outside the namespace: nodes, namespaces, the cluster's DNS, Services of other namespaces.
 pub const CLUSTER: &[Rule] = &[
     ("", &["nodes", "namespaces", "services", "pods"], READ),
@@ -113,6 +116,9 @@ pub fn manifest(args: &RbacArgs) -> String {
     let mut rules = REQUIRED.to_vec();
     if !args.minimal {
         rules.extend(OPTIONAL);
+    }
+    if args.sql {
+        rules.extend(SQL);
     }
     let own = json!({"name": subject.role, "namespace": namespace}).to_string();
     role(&mut text, "Role", &own, &rules);

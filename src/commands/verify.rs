@@ -2,7 +2,7 @@
 
 mod blocked;
 mod early;
-mod options;
+pub(crate) mod options;
 pub(crate) mod outputs;
 mod progress;
 mod scope;

@@ -178,6 +178,7 @@ pub(crate) fn probe(tier: &str, node: &str, steps: Vec<Step>) -> ProbeOutcome {
         complete: true,
         failure: None,
         tasks,
+        sql: Vec::new(),
     }
 }
 

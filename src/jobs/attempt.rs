@@ -106,6 +106,7 @@ fn outcomes(
         nameservers: log.nameservers,
         search: log.search,
         steps: log.steps,
+        sql: log.sql,
         failure,
         tasks: names.chain(edges).collect(),
     };
@@ -187,8 +188,10 @@ impl<'a> Job<'a> {
                 self.so_far(vantage, pods.as_ref(), &logs, &self.interrupted())
             }
         };
+        // A Pod that has to take back what it made is not cut off.
+        let gently = vantage.payload.is_some() && !logs.iter().all(|log| taken(log).is_over());
         tokio::select! {
-            () = self.delete(pods) => {}
+            () = self.delete(if gently { None } else { pods }) => {}
             () = soon_after(&mut cancel) => {}
         }
         attempt
@@ -495,6 +498,7 @@ mod tests {
             fallback_nodes: Vec::new(),
             bare: false,
             resources: crate::plan::Resources::default(),
+            payload: None,
         };
         let step = |task: &str| {
             json!({"record": "step", "task": task, "name": "service", "target": "h",

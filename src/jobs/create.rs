@@ -5,13 +5,21 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::observe::resources::{JOBS, PODS};
+use crate::observe::resources::{JOBS, PODS, Resource};
 use crate::observe::{Api, CallError, encode, retrying};
 use crate::plan::{Vantage, job};
 
 use super::Session;
 use super::remove::{JobName, delete_job};
 
+/// Created and never read.
+const SECRETS: Resource = Resource {
+    group: "",
+    version: "v1",
+    plural: "secrets",
+    kind: "Secret",
+    required: false,
+};
 /// Time for one creation.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,16 +33,31 @@ pub(super) async fn create(
     let manifest = job::manifest(vantage, options);
     let jobs = JOBS.path(Some(&encode(&name.namespace)));
     if !vantage.bare || !session.may_create_pods(&name.namespace).await {
-        return post(api, &jobs, &manifest).await.map(|_| ());
+        let made = post(api, &jobs, &manifest).await?;
+        return whole(session, name, bring(session, name, vantage, made).await).await;
     }
     let holder = post(api, &jobs, &job::holder(&manifest)).await?;
-    let made = match uid(api, name, holder).await {
+    let made = match uid(api, name, holder.clone()).await {
         Ok(uid) => {
             let path = PODS.path(Some(&encode(&name.namespace)));
-            post(api, &path, &job::pod(&manifest, &uid)).await
+            let pod = post(api, &path, &job::pod(&manifest, &uid)).await;
+            match pod {
+                Ok(_) => bring(session, name, vantage, holder).await,
+                Err(error) => Err(error),
+            }
         }
         Err(error) => Err(error),
     };
+    whole(session, name, made).await
+}
+
+/// Deletes what was made where the rest is refused.
+async fn whole(
+    session: &Session<'_>,
+    name: &JobName,
+    made: Result<(), CallError>,
+) -> Result<(), CallError> {
+    let api = session.api;
     if let Err(error) = made {
         // What fails here is tried again when the session finishes.
         if let Err(error) = delete_job(api, name).await {
@@ -44,6 +67,23 @@ pub(super) async fn create(
         return Err(error);
     }
     Ok(())
+}
+
+/// Creates the Secret with the payload, for which the Job's Pod waits; it belongs to the Job.
+async fn bring(
+    session: &Session<'_>,
+    name: &JobName,
+    vantage: &Vantage,
+    made: Option<Value>,
+) -> Result<(), CallError> {
+    let Some(payload) = &vantage.payload else {
+        return Ok(());
+    };
+    let api = session.api;
+    let uid = uid(api, name, made).await?;
+    let manifest = job::secret(vantage, payload, &session.options.run, &uid);
+    let path = SECRETS.path(Some(&encode(&name.namespace)));
+    post(api, &path, &manifest).await.map(|_| ())
 }
 
 /// The created object; nothing where an earlier try had come through after all: names are unique to the run.

@@ -148,9 +148,9 @@ impl Reader<'_> {
         let mut fresh = Log::default();
         // A stream that breaks ends like one that is over: the records tell.
         while let Ok(Some(line)) = lines.next().await {
-            let steps = fresh.steps.len();
+            let steps = fresh.records();
             fresh.push(&line);
-            let new = fresh.steps.len() - steps;
+            let new = fresh.records() - steps;
             let over = fresh.is_over();
             self.keep(&fresh);
             if new > 0 {
@@ -166,7 +166,7 @@ impl Reader<'_> {
     /// A second reading replaces the first one only when it has come further.
     fn keep(&self, fresh: &Log) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let better = fresh.is_over() || (!log.is_over() && fresh.steps.len() >= log.steps.len());
+        let better = fresh.is_over() || (!log.is_over() && fresh.records() >= log.records());
         if better {
             *log = fresh.clone();
         }

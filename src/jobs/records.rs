@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::probe::wire::sql::SqlRecord;
 use crate::probe::wire::{Record, Step, VERSION};
 
 /// Lines that are no record and are kept as evidence.
@@ -20,6 +21,8 @@ pub(super) struct Log {
     pub(super) started: BTreeSet<String>,
     /// Edges of which every step was read.
     pub(super) finished: BTreeSet<String>,
+    /// What was said of a script of SQL.
+    pub(super) sql: Vec<SqlRecord>,
     /// Whether the first record was seen.
     pub(super) greeted: bool,
     /// Why the agent cannot work for us.
@@ -62,6 +65,7 @@ impl Log {
             Ok(Record::Step(step)) => self.steps.push(step),
             Ok(Record::Started { task }) => drop(self.started.insert(task)),
             Ok(Record::Finished { task }) => drop(self.finished.insert(task)),
+            Ok(Record::Sql(record)) => self.sql.push(record),
             Ok(Record::End {
                 steps,
                 cut_short: _,
@@ -80,7 +84,12 @@ impl Log {
 
     /// Whether everything that was written was read.
     pub(super) fn is_whole(&self) -> bool {
-        self.end.is_some_and(|steps| steps <= self.steps.len())
+        self.end.is_some_and(|steps| steps <= self.records())
+    }
+
+    /// Steps and records of SQL.
+    pub(super) fn records(&self) -> usize {
+        self.steps.len() + self.sql.len()
     }
 
     /// Edges that were begun and not finished.

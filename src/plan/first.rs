@@ -160,6 +160,7 @@ pub(super) fn spec(
         authorities: Vec::new(),
         from_files: Vec::new(),
         require_trust: options.require_trust,
+        sql: None,
     }
 }
 
@@ -340,6 +341,7 @@ impl<'o> Pool<'o> {
                     fallback_nodes: group.fallback_nodes.clone(),
                     bare: false,
                     resources: Resources::default(),
+                    payload: None,
                 });
             }
         }

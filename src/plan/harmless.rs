@@ -223,6 +223,7 @@ mod tests {
             fallback_nodes: Vec::new(),
             bare: false,
             resources: Resources::default(),
+            payload: None,
         }];
         let notes = fit(&snapshot, &mut vantages);
         (vantages[0].bare, notes)

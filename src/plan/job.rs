@@ -3,9 +3,10 @@
 //! The Pod meets Pod Security `restricted`, wears only the labels that policies look at, and never becomes ready where it
 //! wears any: so no Service that selects those labels sends it traffic.
 
+use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-use super::model::{Identity, JobOptions, Resources, TierProbe, Vantage};
+use super::model::{Identity, JobOptions, PAYLOAD_FOLDER, Payload, Resources, TierProbe, Vantage};
 use crate::observe::kinds::Labels;
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL};
 use crate::probe::wire::{FILE, FILES, SPEC_VARIABLE, SecretKey};
@@ -107,9 +108,11 @@ fn pod_spec(vantage: &Vantage, options: &JobOptions) -> Value {
         .iter()
         .map(|probe| container(probe, &vantage.resources, options))
         .collect();
+    // Who has made something in a server needs time to take it back.
+    let grace = if vantage.payload.is_some() { 15 } else { 2 };
     let mut spec = json!({
         "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 2,
+        "terminationGracePeriodSeconds": grace,
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "securityContext": {
@@ -126,8 +129,50 @@ fn pod_spec(vantage: &Vantage, options: &JobOptions) -> Value {
         identity_fields(fields, identity);
         placement_fields(fields, identity, options);
         option_fields(fields, options);
+        if vantage.payload.is_some() {
+            mount(fields, &name(&options.run, &vantage.id));
+        }
     }
     spec
+}
+
+/// The Secret with the payload, which bears the Job's name, before every container.
+fn mount(fields: &mut Map<String, Value>, secret: &str) {
+    let volume = json!({"name": "payload", "secret": {"secretName": secret, "defaultMode": 0o444}});
+    let mount = json!({"name": "payload", "mountPath": PAYLOAD_FOLDER, "readOnly": true});
+    add(fields.entry("volumes").or_insert_with(|| json!([])), volume);
+    let containers = fields.get_mut("containers").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
+        if container["volumeMounts"].is_null() {
+            container["volumeMounts"] = json!([]);
+        }
+        add(&mut container["volumeMounts"], mount.clone());
+    }
+}
+
+fn add(list: &mut Value, item: Value) {
+    if let Some(list) = list.as_array_mut() {
+        list.push(item);
+    }
+}
+
+/// The Secret with a vantage's payload. It belongs to the Job, so that it goes with it whatever becomes of the run.
+#[must_use]
+pub fn secret(vantage: &Vantage, payload: &Payload, run: &str, job_uid: &str) -> Value {
+    let name = name(run, &vantage.id);
+    let content = base64::engine::general_purpose::STANDARD.encode(&payload.bytes);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "namespace": vantage.identity.namespace,
+            "labels": run_labels(run),
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}],
+        },
+        "immutable": true,
+        "data": {payload.name.clone(): content},
+    })
 }
 
 fn identity_fields(fields: &mut Map<String, Value>, identity: &Identity) {
@@ -349,6 +394,7 @@ mod tests {
                 requests: Labels::from([("cpu".into(), "0".into())]),
                 limits: Labels::from([("cpu".into(), "200m".into())]),
             },
+            payload: None,
         }
     }
 
@@ -522,5 +568,33 @@ mod tests {
                 .all(|variable| variable["value"].as_str().unwrap().len() < 128 * 1024)
         );
         assert_eq!(serde_json::from_str::<ProbeSpec>(&joined).unwrap(), spec);
+    }
+
+    #[test]
+    fn a_payload_is_mounted_and_goes_with_the_job() {
+        let identity = Identity {
+            namespace: "shop".into(),
+            ..Identity::default()
+        };
+        let mut with = vantage(identity, ProbeSpec::default());
+        let payload = Payload {
+            name: "script".into(),
+            bytes: b"SELECT 'secret'".to_vec(),
+        };
+        with.payload = Some(payload.clone());
+        let job = manifest(&with, &options());
+        assert_eq!(
+            pod(&job)["volumes"][0]["secret"]["secretName"],
+            "k8sverify-r1-v1"
+        );
+        let mount = &pod(&job)["containers"][0]["volumeMounts"][0];
+        assert_eq!(mount["mountPath"], PAYLOAD_FOLDER);
+        assert_eq!(pod(&job)["terminationGracePeriodSeconds"], 15);
+        assert!(!job.to_string().contains("SELECT"));
+        assert!(!format!("{with:?}").contains("SELECT"));
+        let secret = secret(&with, &payload, "r1", "uid-1");
+        assert_eq!(secret["metadata"]["name"], "k8sverify-r1-v1");
+        assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], "uid-1");
+        assert_eq!(secret["data"]["script"], "U0VMRUNUICdzZWNyZXQn");
     }
 }

@@ -10,6 +10,7 @@ use crate::catalog::Images;
 use crate::finding::{Code, EdgeId, ObjectRef};
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::{DnsConfig, EnvFrom, EnvVar, HostAlias, Labels, NameRef};
+use crate::probe::wire::sql::SqlRecord;
 use crate::probe::wire::{NetworkTable, ProbeSpec, Step};
 
 /// What to probe, from where; what not, and why.
@@ -79,6 +80,9 @@ pub struct Vantage {
     pub bare: bool,
     /// What each container asks for.
     pub resources: Resources,
+    /// A file that its containers read; it travels in a Secret that goes with the Job.
+    #[serde(skip)]
+    pub payload: Option<Payload>,
 }
 
 /// Requests and limits of a container.
@@ -88,6 +92,24 @@ pub struct Resources {
     pub requests: BTreeMap<String, String>,
     /// What it may use at most.
     pub limits: BTreeMap<String, String>,
+}
+
+/// A file that travels in a Secret of the run's own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// The file's name in [`PAYLOAD_FOLDER`].
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Where a payload stands in the Pod.
+pub const PAYLOAD_FOLDER: &str = "/run/k8sverify/payload";
+
+impl std::fmt::Debug for Payload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Payload({}, {} bytes)", self.name, self.bytes.len())
+    }
 }
 
 /// What the network can tell apart about a client.
@@ -221,6 +243,9 @@ pub struct ProbeOutcome {
     pub failure: Option<ProbeFailure>,
     /// The tasks that it was given.
     pub tasks: Vec<String>,
+    /// What it said of a script of SQL.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sql: Vec<SqlRecord>,
 }
 
 /// Why a probe never ran or was lost.

@@ -19,6 +19,9 @@ use crate::probe::peer::Peer;
 use crate::probe::talk::{ANSWER, Ask, LOGIN};
 use crate::probe::wire::{StepError, StepName, StepStatus};
 
+/// The longest statement of a file.
+const STATEMENT_BYTES: usize = 64 * 1024 * 1024;
+
 /// An open connection whose greeting was read.
 struct Greeted {
     peer: Peer,
@@ -42,7 +45,11 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     };
     let begun = Instant::now();
     let asked = format!("as {}", account.source);
-    match log_in(greeted, ask, account).await {
+    let wish = Wish {
+        database: account.credentials.database.clone(),
+        packet: ANSWER_BYTES,
+    };
+    match log_in(greeted, ask, account, wish).await {
         Ok(mut logged_in) => {
             let secured = logged_in.opened.tls.is_some();
             steps.extend(logged_in.opened.tls.take());
@@ -107,6 +114,57 @@ async fn greet(stream: Link, ask: &Ask<'_>) -> Result<Greeted, Failure> {
     Ok(Greeted { peer, greeting })
 }
 
+/// A login that stands; it ends when this is dropped.
+pub(crate) struct Session {
+    /// The driver's side.
+    pub(crate) connection: Conn,
+    /// The version of the greeting.
+    pub(crate) version: String,
+    _opened: Opened,
+}
+
+/// Connects to the ask's address and logs in, into the login's own database if that is wanted.
+///
+/// # Errors
+/// What stands against it, in words.
+pub(crate) async fn open(ask: &Ask<'_>, database: bool) -> Result<Session, Failure> {
+    let account = match ask.login() {
+        Login::With(account) => account,
+        Login::Without(reason) => {
+            return Err(Failure::new(StepError::LoginDenied, reason.clone()));
+        }
+    };
+    let stream = ask.network.connect(ask.address, &ask.clock).await?;
+    let greeted = greet(stream, ask).await?;
+    let version = greeted.greeting.version.clone();
+    let wish = Wish {
+        database: account.credentials.database.clone().filter(|_| database),
+        packet: STATEMENT_BYTES,
+    };
+    match log_in(greeted, ask, account, wish).await {
+        Ok(LoggedIn { connection, opened }) => Ok(Session {
+            connection,
+            version,
+            _opened: opened,
+        }),
+        Err(Stop::Failed(failure)) => Err(failure),
+        Err(Stop::Withheld(_, why)) => Err(Failure::new(StepError::LoginDenied, why)),
+        Err(Stop::Tls(found)) => Err(Failure::new(
+            found.error.unwrap_or(StepError::TlsFailed),
+            found.detail,
+        )),
+    }
+}
+
+/// What a session is for.
+#[derive(Clone)]
+struct Wish {
+    /// The database to open.
+    database: Option<String>,
+    /// The longest packet.
+    packet: usize,
+}
+
 /// A login that went through.
 struct LoggedIn {
     connection: Conn,
@@ -114,7 +172,12 @@ struct LoggedIn {
 }
 
 /// Logs in; once more with TLS where plain was refused, or in plain where TLS could not be agreed on and the client does not insist.
-async fn log_in(greeted: Greeted, ask: &Ask<'_>, account: &Account) -> Result<LoggedIn, Stop> {
+async fn log_in(
+    greeted: Greeted,
+    ask: &Ask<'_>,
+    account: &Account,
+    wish: Wish,
+) -> Result<LoggedIn, Stop> {
     let offered = greeted.greeting.tls;
     if ask.wants_tls() && !offered {
         return Err(Stop::Tls(Box::new(Found::fail(
@@ -126,7 +189,7 @@ async fn log_in(greeted: Greeted, ask: &Ask<'_>, account: &Account) -> Result<Lo
         ))));
     }
     let secured = offered && ask.tls != Some(TlsMode::Disabled);
-    let stop = match once(greeted, ask, account, secured).await {
+    let stop = match once(greeted, ask, account, secured, wish.clone()).await {
         Ok(logged_in) => return Ok(logged_in),
         Err(stop) => stop,
     };
@@ -153,7 +216,7 @@ async fn log_in(greeted: Greeted, ask: &Ask<'_>, account: &Account) -> Result<Lo
     let Ok(greeted) = greet(stream, ask).await else {
         return Err(stop);
     };
-    match (once(greeted, ask, account, !secured).await, stop) {
+    match (once(greeted, ask, account, !secured, wish).await, stop) {
         (Ok(logged_in), Stop::Failed(failure)) => {
             drop(logged_in);
             Err(Failure::new(
@@ -177,6 +240,7 @@ async fn once(
     ask: &Ask<'_>,
     account: &Account,
     secured: bool,
+    wish: Wish,
 ) -> Result<LoggedIn, Stop> {
     let Greeted { peer, greeting } = greeted;
     let (stream, rest) = peer.into_parts();
@@ -189,10 +253,10 @@ async fn once(
         .tcp_port(relay.port())
         .user(credentials.user.clone())
         .pass(credentials.password.clone())
-        .db_name(credentials.database.clone())
+        .db_name(wish.database)
         .prefer_socket(false)
         .stmt_cache_size(0)
-        .max_allowed_packet(Some(ANSWER_BYTES))
+        .max_allowed_packet(Some(wish.packet))
         .wait_timeout(Some(60))
         .enable_cleartext_plugin(secured && account.frankness.clear_text);
     let relay = Box::pin(relay.run(first, stream, secured, ask, account));

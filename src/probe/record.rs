@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use crate::probe::wire::sql::{Answer, SqlRecord};
 use crate::probe::wire::{Record, Step};
 use crate::redact::Redactor;
 
@@ -156,6 +157,24 @@ impl<'a> Recorder<'a> {
         self.steps += 1;
         let step = self.scrubber.step(step);
         write(self.out, &Record::Step(step))
+    }
+
+    /// Writes one record of SQL.
+    pub(crate) fn sql(&mut self, mut record: SqlRecord) -> io::Result<()> {
+        self.steps += 1;
+        let clean = |text: &mut String| *text = self.scrubber.clean(text, FACT);
+        let answer = |answer: &mut Answer| clean(&mut answer.message);
+        match &mut record {
+            SqlRecord::Server { version, .. } => clean(version),
+            SqlRecord::Failed { message, .. } => clean(message),
+            SqlRecord::Member { error, .. } => error.iter_mut().for_each(clean),
+            SqlRecord::Scratch { answer: said, .. }
+            | SqlRecord::Statement { answer: said, .. }
+            | SqlRecord::Query { answer: said, .. }
+            | SqlRecord::Unusable { answer: said, .. }
+            | SqlRecord::Dropped { answer: said, .. } => answer(said),
+        }
+        write(self.out, &Record::Sql(record))
     }
 
     /// Writes the end record.

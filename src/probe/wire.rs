@@ -1,6 +1,8 @@
 //! The versioned format between the tool and its agent: the spec goes in by environment variables, outcomes come out as one
 //! JSON object per line of the Pod's log, closed by an end record. Pure data. No value of a secret ever travels here.
 
+pub mod sql;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroUsize};
@@ -49,6 +51,9 @@ pub struct ProbeSpec {
     /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_trust: bool,
+    /// SQL to run instead of walking the edges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<sql::SqlSpec>,
 }
 
 /// A file of the client's container that the agent can read.
@@ -192,9 +197,11 @@ pub enum Record {
         /// The edge's id.
         task: String,
     },
+    /// What was seen while a script of SQL ran.
+    Sql(sql::SqlRecord),
     /// The last line: without it the log is not whole.
     End {
-        /// How many steps were written.
+        /// How many steps, and records of SQL, were written.
         steps: usize,
         /// Whether the deadline cut the work short.
         cut_short: bool,

@@ -45,7 +45,7 @@ impl Default for Style {
 const MOST_EDGES: usize = 24;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Paint {
+pub(in crate::report) enum Paint {
     Plain,
     Red,
     Green,
@@ -56,7 +56,7 @@ enum Paint {
 }
 
 impl Style {
-    fn paint(self, paint: Paint, text: &str) -> String {
+    pub(in crate::report) fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
             Paint::Plain => return text.to_owned(),
             Paint::Red => "1;31",
@@ -91,21 +91,21 @@ impl Style {
         }
     }
 
-    fn painted(self, mark: Mark) -> String {
+    pub(in crate::report) fn painted(self, mark: Mark) -> String {
         self.paint(mark.paint(), self.mark(mark))
     }
 
-    const fn arrow(self) -> &'static str {
+    pub(in crate::report) const fn arrow(self) -> &'static str {
         if self.unicode { "→" } else { "->" }
     }
 
-    const fn dot(self) -> &'static str {
+    pub(in crate::report) const fn dot(self) -> &'static str {
         if self.unicode { " · " } else { " - " }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+pub(in crate::report) enum Mark {
     Good,
     Bad,
     Warn,

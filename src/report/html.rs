@@ -25,6 +25,22 @@ pub fn render(report: &Report) -> Vec<u8> {
         words::verdict_word(report),
         line(&report.namespace)
     );
+    let body = html! {
+        (head(report))
+        main {
+            (findings::causes(report))
+            (graph::section(report))
+            (edges::section(report))
+            (findings::others(report))
+            (about::tiers(report))
+            (about::notes(report))
+        }
+    };
+    page(&title, &body)
+}
+
+/// A page of ours around its body.
+pub(in crate::report) fn page(title: &str, body: &Markup) -> Vec<u8> {
     // The page runs its own script and style and nothing else, whatever a cluster writes into it.
     let policy = format!(
         "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
@@ -45,15 +61,7 @@ pub fn render(report: &Report) -> Vec<u8> {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (head(report))
-                main {
-                    (findings::causes(report))
-                    (graph::section(report))
-                    (edges::section(report))
-                    (findings::others(report))
-                    (about::tiers(report))
-                    (about::notes(report))
-                }
+                (body)
                 div id="tip" role="tooltip" hidden {}
                 script { (PreEscaped(SCRIPT)) }
             }

@@ -58,7 +58,7 @@ pub fn under_way() -> String {
 #[must_use]
 pub fn is_report(head: &str) -> bool {
     let first_line = head.lines().next().unwrap_or_default();
-    head.contains("\"schema\": \"k8sverify/report/")
+    head.contains("\"schema\": \"k8sverify/")
         || head.contains("<testsuite ") && head.contains("\"k8sverify.")
         || head.contains("k8sverify</title>")
         || first_line.starts_with("## ") && first_line.contains(" k8sverify: ")

@@ -39,10 +39,14 @@ async fn every_scenario_is_judged_as_it_expects() {
     .await;
 }
 
-/// Every code that the tool can raise stands in `findings` or `also` of some scenario, which the test above plays.
+/// Every code that `verify` can raise stands in `findings` or `also` of some scenario, which the test above plays.
 #[test]
 fn every_code_is_raised_by_a_scenario() {
-    let mut missing: BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    let mut missing: BTreeSet<&str> = Code::ALL
+        .iter()
+        .filter(|code| code.section() < 8)
+        .map(|code| code.name())
+        .collect();
     let mut unknown = BTreeSet::new();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();

@@ -12,7 +12,7 @@ use crate::plan::{self, JobOptions, PlanOptions};
 use crate::reason;
 
 /// Options of the plan, with a fresh run label.
-pub(super) fn of_plan(args: &VerifyArgs) -> PlanOptions {
+pub(crate) fn of_plan(args: &VerifyArgs) -> PlanOptions {
     PlanOptions {
         run: run_label(),
         // The agent ends before its Job's deadline, so that its last words are heard.
@@ -65,7 +65,7 @@ fn run_label() -> String {
 }
 
 /// Options of every Job.
-pub(super) fn jobs(args: &VerifyArgs, run: &str, patch: &Value) -> JobOptions {
+pub(crate) fn jobs(args: &VerifyArgs, run: &str, patch: &Value) -> JobOptions {
     let probe = &args.probe;
     JobOptions {
         run: run.to_owned(),
@@ -98,7 +98,7 @@ pub(super) fn jobs(args: &VerifyArgs, run: &str, patch: &Value) -> JobOptions {
 ///
 /// # Errors
 /// [`Failure::Usage`] with the file, and the line where it is no YAML.
-pub(super) fn patch(args: &VerifyArgs) -> Result<Value, Failure> {
+pub(crate) fn patch(args: &VerifyArgs) -> Result<Value, Failure> {
     let Some(file) = &args.probe.probe_patch else {
         return Ok(Value::Null);
     };

@@ -11,30 +11,84 @@ use crate::commands::output::{OutputFile, print};
 use crate::commands::{EXIT_UNKNOWN, Failure};
 use crate::report::unfinished::{self, Begun};
 use crate::report::words::{INTERRUPTED, UNFINISHED};
-use crate::report::{Report, console, github, html, json, junit, markdown};
+use crate::report::{Report, console, github, html, json, junit, markdown, sql};
 
 /// Time for files that are being written when the process must end.
 const WRITING: Duration = Duration::from_secs(1);
 
+/// A report of any kind.
+pub(crate) trait Document: Clone + PartialEq + Send + 'static {
+    /// The report of a run that did not finish.
+    fn unfinished(begun: &Begun, note: &str) -> Self;
+    /// Its exit code.
+    fn exit_code(&self) -> u8;
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// In words, why it cannot be rendered.
+    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String>;
+}
+
+impl Document for Report {
+    fn unfinished(begun: &Begun, note: &str) -> Self {
+        unfinished::unfinished(begun, note)
+    }
+
+    fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
+        Ok(match format {
+            Format::Console => console::render(self, style).into_bytes(),
+            Format::Json => json::render(self).map_err(|error| error.to_string())?,
+            Format::Junit => junit::render(self).map_err(|error| error.to_string())?,
+            Format::Github => github::render(self).into_bytes(),
+            Format::Markdown => markdown::render(self).into_bytes(),
+            Format::Html => html::render(self),
+        })
+    }
+}
+
+impl Document for sql::SqlReport {
+    fn unfinished(begun: &Begun, note: &str) -> Self {
+        sql::unfinished(begun, note)
+    }
+
+    fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
+        Ok(match format {
+            Format::Console => sql::console(self, style).into_bytes(),
+            Format::Json => sql::json(self).map_err(|error| error.to_string())?,
+            Format::Junit => sql::junit(self).map_err(|error| error.to_string())?,
+            Format::Github => sql::github(self).into_bytes(),
+            Format::Markdown => sql::markdown(self).into_bytes(),
+            Format::Html => sql::html(self),
+        })
+    }
+}
+
 /// The files, and what standard output carries.
-pub(crate) struct Outputs {
+pub(crate) struct Outputs<D = Report> {
     args: OutputArgs,
     begun: Begun,
     since: Instant,
     files: Vec<(Format, OutputFile)>,
     /// The lock is held while anything is written.
-    written: Mutex<Written>,
+    written: Mutex<Written<D>>,
 }
 
-#[derive(Default)]
-struct Written {
+struct Written<D> {
     /// The newest report whose files are written.
-    newest: Option<Report>,
+    newest: Option<D>,
     /// Whether standard output has it.
     printed: bool,
 }
 
-impl Outputs {
+impl<D: Document> Outputs<D> {
     /// Puts a report that says that the run has not finished in the place of each.
     pub(crate) fn open(args: &OutputArgs, namespace: &str) -> Result<Self, Failure> {
         let asked = [
@@ -66,9 +120,12 @@ impl Outputs {
             },
             since: Instant::now(),
             files,
-            written: Mutex::default(),
+            written: Mutex::new(Written {
+                newest: None,
+                printed: false,
+            }),
         };
-        let report = unfinished::unfinished(&outputs.begun, &unfinished::under_way());
+        let report = D::unfinished(&outputs.begun, &unfinished::under_way());
         for (format, file) in outputs.files.iter().filter(|(_, file)| !file.is_direct()) {
             file.begin(&bytes(&report, *format, args)?)?;
         }
@@ -76,24 +133,24 @@ impl Outputs {
     }
 
     /// Writes the files; one that fails does not keep the others from being written. Pipes and devices wait for the last report.
-    pub(crate) fn write_files(&self, report: &Report) -> Result<(), Failure> {
+    pub(crate) fn write_files(&self, report: &D) -> Result<(), Failure> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         self.files(&mut written, report, false)
     }
 
     /// Writes everything, standard output last.
-    pub(crate) fn write(&self, report: &Report) -> Result<(), Failure> {
+    pub(crate) fn write(&self, report: &D) -> Result<(), Failure> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         self.all(&mut written, report)
     }
 
-    fn all(&self, written: &mut Written, report: &Report) -> Result<(), Failure> {
+    fn all(&self, written: &mut Written<D>, report: &D) -> Result<(), Failure> {
         let files = self.files(written, report, true);
         written.printed = true;
         files.and(print(&bytes(report, self.args.format, &self.args)?))
     }
 
-    fn files(&self, written: &mut Written, report: &Report, last: bool) -> Result<(), Failure> {
+    fn files(&self, written: &mut Written<D>, report: &D, last: bool) -> Result<(), Failure> {
         let is_new = written.newest.as_ref() != Some(report);
         let mut first = Ok(());
         for (format, file) in &self.files {
@@ -137,35 +194,27 @@ impl Outputs {
         if !written.printed {
             let _ = self.all(&mut written, &report);
         }
-        report.exit_code
+        report.exit_code()
     }
 
-    fn unfinished(&self, note: &str) -> Report {
+    fn unfinished(&self, note: &str) -> D {
         let begun = Begun {
             duration_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
             ..self.begun.clone()
         };
-        unfinished::unfinished(&begun, note)
+        D::unfinished(&begun, note)
     }
 }
 
 /// The report in a format, as it goes to a file or to standard output.
-pub(crate) fn bytes(
-    report: &Report,
+pub(crate) fn bytes<D: Document>(
+    report: &D,
     format: Format,
     args: &OutputArgs,
 ) -> Result<Vec<u8>, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::Output(format!("cannot render the report: {error}"))
-    };
-    Ok(match format {
-        Format::Console => console::render(report, style(args)).into_bytes(),
-        Format::Json => json::render(report).map_err(|error| failed(&error))?,
-        Format::Junit => junit::render(report).map_err(|error| failed(&error))?,
-        Format::Github => github::render(report).into_bytes(),
-        Format::Markdown => markdown::render(report).into_bytes(),
-        Format::Html => html::render(report),
-    })
+    report
+        .bytes(format, style(args))
+        .map_err(|error| Failure::Output(format!("cannot render the report: {error}")))
 }
 
 fn style(args: &OutputArgs) -> console::Style {
@@ -226,7 +275,7 @@ mod tests {
             html: Some(path),
             ..OutputArgs::default()
         };
-        let Err(error) = Outputs::open(&args, "") else {
+        let Err(error) = Outputs::<Report>::open(&args, "") else {
             panic!("both were opened");
         };
         assert!(error.to_string().starts_with("--html "), "{error}");

@@ -1,0 +1,372 @@
+//! `k8sverify sql`: the application's SQL on a candidate, statement by statement, in scratch schemas. IO.
+
+mod files;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+
+use super::input::{self, Input};
+use super::signals::Signals;
+use super::verify::options;
+use super::verify::outputs::Outputs;
+use super::{Failure, log};
+use crate::catalog::Catalog;
+use crate::cli::{SqlArgs, VerifyArgs};
+use crate::config::{Candidate, Expectations};
+use crate::graph::{self, TierGraph};
+use crate::jobs;
+use crate::observe::{self, Api, ConnectOptions, ObserveOptions, Snapshot};
+use crate::plan::{JobOptions, PAYLOAD_FOLDER, Payload, PlanOptions, ProbePlan};
+use crate::probe::wire::sql::{SqlScript, SqlSpec, SqlStatement};
+use crate::protocol::Protocol;
+use crate::report::sql::SqlReport;
+use crate::report::words::INTERRUPTED;
+use crate::sql::judge::{Run, Seen, judge};
+use crate::sql::lex::Client;
+use crate::sql::names::{Mapped, Scratch};
+use crate::sql::script::{self, Script};
+use crate::sql::subject::{self, Subject};
+use files::Files;
+
+/// The name of the file in the Pod.
+const PAYLOAD: &str = "script.json.gz";
+/// A Secret holds 1 MiB.
+const MOST: usize = 1_000_000;
+/// Time for the clean-up.
+const CLEAN_UP: Duration = Duration::from_secs(20);
+/// The same for a run that is told to end.
+const CLEAN_UP_TOLD: Duration = Duration::from_secs(4);
+
+/// Runs `sql`.
+///
+/// # Errors
+/// [`Failure::Usage`] for bad input, [`Failure::Unverified`] if the cluster cannot be asked, [`Failure::Output`] for a report that cannot be written.
+pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, Failure> {
+    log::start(args.output.verbose);
+    let namespace = args.cluster.namespace.as_deref().unwrap_or_default();
+    let outputs = Arc::new(Outputs::<SqlReport>::open(&args.output, namespace)?);
+    let last_words = Arc::clone(&outputs);
+    signals.attend(move |cause| last_words.give_up(cause));
+    let limit = args.timeout + Duration::from_mins(1);
+    signals.end_after(
+        limit,
+        format!("the deadline of {} s (--timeout)", limit.as_secs()),
+    );
+    let report =
+        whole(args, signals).inspect_err(|failure| outputs.failed(&failure.to_string()))?;
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}
+
+fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, Failure> {
+    let verify = VerifyArgs {
+        cluster: args.cluster.clone(),
+        compose: args.compose.clone(),
+        probe: args.probe.clone(),
+        timeout: args.timeout,
+        ..VerifyArgs::default()
+    };
+    let patch = options::patch(&verify)?;
+    let input = input::read(&args.compose)?;
+    let files = files::read(args, input.compose.as_ref())?;
+    let plan = options::of_plan(&verify);
+    let job = options::jobs(&verify, &plan.run, &patch);
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+    let run = Command {
+        args,
+        input: &input,
+        files,
+        plan,
+        job,
+        signals,
+        started: Instant::now(),
+        started_at: Timestamp::now(),
+    };
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = Box::pin(run.report()) => report,
+            cause = told(signals) => Err(Failure::Interrupted(format!("{cause}, before anything was run"))),
+        }
+    });
+    // A credential plugin that hangs is not waited for.
+    runtime.shutdown_background();
+    report
+}
+
+/// Ends when the run is to end, after what its clean-up may take.
+async fn told(signals: &Signals) -> String {
+    let cause = signals.wait().await;
+    tokio::time::sleep(CLEAN_UP_TOLD + Duration::from_secs(1)).await;
+    cause
+}
+
+struct Command<'a> {
+    args: &'a SqlArgs,
+    input: &'a Input,
+    files: Files,
+    plan: PlanOptions,
+    job: JobOptions,
+    signals: &'a Signals,
+    started: Instant,
+    started_at: Timestamp,
+}
+
+impl Command<'_> {
+    async fn report(&self) -> Result<SqlReport, Failure> {
+        let (api, snapshot) = self.observe().await?;
+        let graph = graph::build(
+            self.input.compose.as_ref(),
+            &snapshot,
+            &self.input.config,
+            &Catalog::embedded(),
+        );
+        let (name, candidate) = self.candidate(&graph)?;
+        let subject = subject::find(&name, &candidate, &graph, &snapshot, &self.plan)
+            .map_err(Failure::Usage)?;
+        let script = self.script(&subject, &graph, &candidate)?;
+        let plan = ProbePlan {
+            vantages: vec![self.vantage(&subject, &script)?],
+            ..ProbePlan::default()
+        };
+        let session = jobs::Session::new(&api, &self.job, self.signals.cancel());
+        self.signals
+            .open(std::iter::once(snapshot.namespace.clone()));
+        let outcomes = session.run(&plan, &|_| {}).await;
+        let limit = match self.signals.fired() {
+            Some(_) => CLEAN_UP_TOLD,
+            None => CLEAN_UP,
+        };
+        let mut notes = self.files.notes.clone();
+        if let Some(cause) = self.signals.fired() {
+            notes.push(format!(
+                "{INTERRUPTED}{cause}: what had not ended by then is unknown"
+            ));
+        }
+        notes.extend(session.finish(limit).await);
+        self.signals.closed();
+        let seen = outcomes
+            .probes
+            .into_iter()
+            .next()
+            .map_or_else(Seen::default, |outcome| Seen {
+                records: outcome.sql,
+                complete: outcome.complete,
+                failure: outcome.failure,
+            });
+        let run = Run {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            namespace: snapshot.namespace.clone(),
+            cluster: snapshot.cluster.clone(),
+            candidate: name,
+            address: subject.address(),
+            started_at: self
+                .started_at
+                .round(jiff::Unit::Second)
+                .unwrap_or(self.started_at)
+                .to_string(),
+            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            notes,
+        };
+        Ok(judge(&script, &seen, run))
+    }
+
+    async fn observe(&self) -> Result<(Api, Snapshot), Failure> {
+        let failed = |error: observe::ObserveError| match error.code() {
+            Some(code) => Failure::Unverified(format!("{code}: {error}")),
+            None => Failure::Usage(error.to_string()),
+        };
+        let api = observe::connect(&ConnectOptions {
+            kubeconfig: self.args.cluster.kubeconfig.clone(),
+            context: self.args.cluster.context.clone(),
+        })
+        .await
+        .map_err(failed)?;
+        let namespace = self
+            .args
+            .cluster
+            .namespace
+            .clone()
+            .unwrap_or_else(|| api.default_namespace().to_owned());
+        let options = ObserveOptions {
+            namespace,
+            also: self.input.config.namespaces.iter().cloned().collect(),
+            // Nothing of the application's logs is of interest.
+            no_logs: true,
+        };
+        let (snapshot, _) = tokio::join!(
+            Box::pin(observe::observe(&api, &options)),
+            jobs::sweep(&api, &options.namespace)
+        );
+        Ok((api, snapshot.map_err(failed)?))
+    }
+
+    /// What is asked for; else the one candidate of the file, the tier whose files these are, or the one MySQL database.
+    fn candidate(&self, graph: &TierGraph) -> Result<(String, Candidate), Failure> {
+        let candidates = &self.input.config.candidates;
+        if let Some(name) = &self.args.candidate {
+            let known: Vec<&str> = candidates.keys().map(String::as_str).collect();
+            return candidates
+                .get(name)
+                .map(|candidate| (name.clone(), candidate.clone()))
+                .ok_or_else(|| {
+                    Failure::Usage(format!(
+                        "--candidate {name}: k8sverify.yaml has no such candidate; it has {}",
+                        if known.is_empty() {
+                            "none".to_owned()
+                        } else {
+                            known.join(", ")
+                        }
+                    ))
+                });
+        }
+        let tier = |name: &str| (name.to_owned(), of_tier(name));
+        if let Some(name) = &self.args.tier {
+            return Ok(tier(name));
+        }
+        if let (1, Some((name, candidate))) = (candidates.len(), candidates.first_key_value()) {
+            return Ok((name.clone(), candidate.clone()));
+        }
+        let mut databases: Vec<&str> = graph
+            .edges
+            .iter()
+            .filter(|edge| edge.protocol == Protocol::Mysql && !edge.forbidden)
+            .map(|edge| edge.to.as_str())
+            .collect();
+        databases.sort_unstable();
+        databases.dedup();
+        if let Some(name) = self
+            .files
+            .tier
+            .as_deref()
+            .filter(|name| databases.contains(name))
+        {
+            return Ok(tier(name));
+        }
+        match databases.as_slice() {
+            [only] => Ok(tier(only)),
+            [] => Err(Failure::Usage(
+                "no client of the application reaches a MySQL database: name one under candidates: of k8sverify.yaml".to_owned(),
+            )),
+            several => Err(Failure::Usage(format!(
+                "there is more than one database: name one with --tier ({}), or with --candidate",
+                several.join(", ")
+            ))),
+        }
+    }
+
+    fn script(
+        &self,
+        subject: &Subject,
+        graph: &TierGraph,
+        candidate: &Candidate,
+    ) -> Result<Script, Failure> {
+        let image = candidate
+            .tier
+            .as_ref()
+            .and_then(|tier| graph.tiers.get(tier)?.image.clone())
+            .unwrap_or_default();
+        let client = if image.contains("mariadb") {
+            Client::MARIADB
+        } else {
+            Client::MYSQL
+        };
+        let scratch = Scratch {
+            prefix: (!subject.fresh).then(|| format!("k8sverify_{}_", self.plan.run)),
+        };
+        script::read(
+            &self.files.sources,
+            self.files.workload.as_ref(),
+            client,
+            subject.database.as_deref(),
+            &scratch,
+        )
+        .map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    /// The subject's Pod, with the script.
+    fn vantage(&self, subject: &Subject, script: &Script) -> Result<crate::plan::Vantage, Failure> {
+        let mut vantage = subject.vantage.clone();
+        for probe in &mut vantage.containers {
+            probe.spec.run.clone_from(&self.plan.run);
+            probe.spec.deadline_ms = self.plan.deadline_ms;
+            probe.spec.sql = Some(SqlSpec {
+                script: format!("{PAYLOAD_FOLDER}/{PAYLOAD}"),
+                statement_ms: u64::try_from(self.args.statement_timeout.as_millis())
+                    .unwrap_or(u64::MAX),
+                members: subject.members.clone(),
+            });
+        }
+        let bytes = packed(script)
+            .map_err(|error| Failure::Unverified(format!("cannot pack the SQL: {error}")))?;
+        if bytes.len() > MOST {
+            return Err(Failure::Usage(format!(
+                "the SQL takes {} KiB when packed, and a Secret holds {} KiB: leave out the rows (mysqldump --no-data), or name fewer files",
+                bytes.len() / 1024,
+                MOST / 1024
+            )));
+        }
+        vantage.payload = Some(Payload {
+            name: PAYLOAD.to_owned(),
+            bytes,
+        });
+        Ok(vantage)
+    }
+}
+
+fn of_tier(tier: &str) -> Candidate {
+    Candidate {
+        tier: Some(tier.to_owned()),
+        members: Vec::new(),
+        engine: None,
+        write: None,
+        read: None,
+        size: None,
+        login: None,
+        expect: Expectations::default(),
+        hook: None,
+        external: Vec::new(),
+        fresh: false,
+        line: 0,
+    }
+}
+
+/// The script as the Pod reads it.
+fn packed(script: &Script) -> std::io::Result<Vec<u8>> {
+    let scratch = script.scratch.prefix.is_some();
+    let one = |mapped: &Mapped, uses: bool| SqlStatement {
+        text: mapped.text.clone().into(),
+        may_reach: mapped.may_reach.iter().cloned().collect(),
+        skip: mapped.beyond.is_some(),
+        uses,
+    };
+    let schema = |name: &String| script.scratch.schema(name);
+    let wire = SqlScript {
+        prefix: script.scratch.prefix.clone(),
+        schemas: if scratch {
+            script.schemas.iter().map(schema).collect()
+        } else {
+            Vec::new()
+        },
+        start: script.start.as_ref().map(schema),
+        statements: script
+            .statements
+            .iter()
+            .map(|statement| one(&statement.mapped, statement.uses))
+            .collect(),
+        queries: script
+            .queries
+            .iter()
+            .map(|query| one(&query.mapped, false))
+            .collect(),
+        tables: script.tables.iter().cloned().collect(),
+    };
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(&serde_json::to_vec(&wire)?)?;
+    packer.finish()
+}

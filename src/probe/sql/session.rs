@@ -1,0 +1,190 @@
+//! One login on one address: statements go out as they are, answers come back without what strings held. IO: that connection.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Row, Value};
+use tokio::time::Instant;
+
+use crate::probe::clock::{Clock, Late};
+use crate::probe::dns::Resolver;
+use crate::probe::found::Failure;
+use crate::probe::mysql::{self, Session};
+use crate::probe::network::Network;
+use crate::probe::talk::Ask;
+use crate::probe::target::Target;
+use crate::probe::turns::Turn;
+use crate::probe::wire::EdgeTask;
+use crate::probe::wire::sql::{Answer, Outcome};
+use crate::sql::show;
+
+/// Everything that it takes to log in.
+pub(super) struct Door<'a> {
+    pub(super) clock: Clock,
+    pub(super) network: &'a Network,
+    pub(super) resolver: &'a Resolver,
+    pub(super) turn: &'a Turn,
+    pub(super) task: &'a EdgeTask,
+    pub(super) target: &'a Target,
+    pub(super) require_trust: bool,
+    /// Whether the login's own database is opened.
+    pub(super) database: bool,
+    pub(super) limit: Duration,
+}
+
+impl Door<'_> {
+    /// Logs in at an address.
+    pub(super) async fn open(&self, address: SocketAddr) -> Result<Connection, Failure> {
+        let ask = Ask {
+            clock: self.clock,
+            network: self.network,
+            resolver: self.resolver,
+            turn: self.turn,
+            task: self.task,
+            host: &self.target.host,
+            port: address.port(),
+            address,
+            login: &self.target.login,
+            tls: self.target.tls,
+            trust: &self.target.trust,
+            require_trust: self.require_trust,
+            withheld: OnceLock::new(),
+        };
+        let session = mysql::open(&ask, self.database).await?;
+        Ok(Connection {
+            session,
+            clock: self.clock,
+            limit: self.limit,
+            lost: false,
+        })
+    }
+}
+
+/// A login that stands.
+pub(super) struct Connection {
+    session: Session,
+    clock: Clock,
+    limit: Duration,
+    /// It broke, or an answer is still due: of no more use.
+    pub(super) lost: bool,
+}
+
+impl Connection {
+    /// The version of the greeting.
+    pub(super) fn version(&self) -> &str {
+        &self.session.version
+    }
+
+    /// The number by which the server knows it.
+    pub(super) fn id(&self) -> u32 {
+        self.session.connection.id()
+    }
+
+    /// Sends a statement, and reads all that comes back.
+    pub(super) async fn send(&mut self, sql: &[u8]) -> Answer {
+        let begun = Instant::now();
+        let ended = self
+            .clock
+            .within(self.limit, run(&mut self.session, sql))
+            .await;
+        let mut answer = match ended {
+            Ok(Ok((rows, warnings))) => Answer {
+                warnings,
+                rows,
+                ..Answer::default()
+            },
+            Ok(Err(mysql_async::Error::Server(error))) => Answer {
+                outcome: Outcome::Refused,
+                code: error.code,
+                state: error.state,
+                message: show::message(sql, &error.message),
+                ..Answer::default()
+            },
+            Ok(Err(error)) => {
+                self.lost = true;
+                unknown(match error {
+                    mysql_async::Error::Io(_)
+                    | mysql_async::Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
+                        "the server closed the connection instead of an answer".to_owned()
+                    }
+                    _ => "the answer could not be read".to_owned(),
+                })
+            }
+            Err(late) => {
+                self.lost = true;
+                unknown(match late {
+                    Late::Step => format!("no answer within {} s", self.limit.as_secs()),
+                    Late::Agent => "the run's own time was over before an answer".to_owned(),
+                    Late::Panic => "the answer could not be read".to_owned(),
+                })
+            }
+        };
+        answer.ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        answer
+    }
+
+    /// Rows as text; nothing where the server says no.
+    pub(super) async fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
+        let asked = self.session.connection.query::<Row, _>(sql);
+        match self.clock.within(self.limit, asked).await {
+            Ok(Ok(rows)) => rows.into_iter().map(|row| texts(&row)).collect(),
+            Ok(Err(mysql_async::Error::Server(_))) => Vec::new(),
+            Ok(Err(_)) | Err(_) => {
+                self.lost = true;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Says good-bye.
+    pub(super) async fn close(self) {
+        let Session { connection, .. } = self.session;
+        // A server that does not read it loses nothing.
+        let _ = self
+            .clock
+            .within(Duration::from_secs(1), connection.disconnect())
+            .await;
+    }
+}
+
+fn unknown(message: String) -> Answer {
+    Answer {
+        outcome: Outcome::Unknown,
+        message,
+        ..Answer::default()
+    }
+}
+
+/// Every result set of a statement: rows that came back, if any could, and the last count of warnings.
+async fn run(session: &mut Session, sql: &[u8]) -> mysql_async::Result<(Option<u64>, u16)> {
+    let mut result = session.connection.query_iter(sql).await?;
+    let mut rows = None;
+    let mut warnings = 0;
+    loop {
+        if result.columns().is_some_and(|columns| !columns.is_empty()) {
+            rows.get_or_insert(0);
+        }
+        while result.next().await?.is_some() {
+            *rows.get_or_insert(0) += 1;
+        }
+        warnings += result.warnings();
+        if result.is_empty() {
+            break;
+        }
+    }
+    drop(result);
+    Ok((rows, warnings.max(session.connection.get_warnings())))
+}
+
+fn texts(row: &Row) -> Vec<String> {
+    (0..row.len())
+        .map(|column| match row.as_ref(column) {
+            Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+            Some(Value::Int(number)) => number.to_string(),
+            Some(Value::UInt(number)) => number.to_string(),
+            _ => String::new(),
+        })
+        .collect()
+}

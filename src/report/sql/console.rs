@@ -1,0 +1,233 @@
+//! For people: what was refused first, the class and what to do; counts; a one-line verdict last. Pure.
+
+use super::{
+    FileReport, MemberReport, NOT_REACHED, QueryReport, Said, SqlReport, SqlStatus, class,
+    not_reached, noteworthy, place, sentence, way, words,
+};
+use crate::report::VerdictValue;
+use crate::report::console::{Mark, Paint, Style};
+use crate::report::sanitise::line;
+use crate::report::words::{count, seconds};
+
+/// Statements of a file that are listed before the rest is counted.
+const MOST: usize = 40;
+
+/// The report as text for a terminal or a log, with a final newline.
+#[must_use]
+pub fn render(report: &SqlReport, style: Style) -> String {
+    let verdict = verdict(report, style);
+    if style.quiet {
+        return verdict + "\n";
+    }
+    let head = format!(
+        "k8sverify sql {}{dot}{}",
+        line(&report.candidate),
+        place(report)
+            .iter()
+            .map(|part| line(part))
+            .collect::<Vec<_>>()
+            .join(style.dot()),
+        dot = style.dot(),
+    );
+    let mut blocks = vec![style.paint(Paint::Dim, &head)];
+    blocks.extend(report.files.iter().map(|file| file_block(file, style)));
+    if !report.workload.is_empty() {
+        let mut lines = vec![style.paint(
+            Paint::Bold,
+            &format!("workload: {} queries", report.workload.len()),
+        )];
+        let all = style.verbose > 0;
+        let shown = report.workload.iter().filter(|query| {
+            let ways = [&query.outside, &query.inside];
+            let quiet = ways
+                .iter()
+                .all(|way| way.status == SqlStatus::Accepted || way.said.message == NOT_REACHED);
+            all || !quiet
+        });
+        lines.extend(shown.map(|query| query_lines(query, style)));
+        blocks.push(lines.join("\n"));
+    }
+    if !report.members.is_empty() {
+        let lines: Vec<String> = report
+            .members
+            .iter()
+            .map(|member| member_line(member, style))
+            .collect();
+        blocks.push(format!(
+            "{}\n{}",
+            style.paint(Paint::Bold, "members"),
+            lines.join("\n")
+        ));
+    }
+    let notes: Vec<String> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            format!(
+                "{} {}: {}",
+                style.painted(Mark::Bad),
+                finding.code,
+                line(&finding.message)
+            )
+        })
+        .chain(
+            report
+                .notes
+                .iter()
+                .map(|note| format!("{} {}", style.painted(Mark::Info), line(note))),
+        )
+        .collect();
+    if !notes.is_empty() {
+        blocks.push(notes.join("\n"));
+    }
+    blocks.push(verdict);
+    let text = blocks.join("\n\n") + "\n";
+    if style.unicode { text } else { ascii(&text) }
+}
+
+fn ascii(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '…' => '~',
+            other if other.is_ascii() => other,
+            _ => '?',
+        })
+        .collect()
+}
+
+fn file_block(file: &FileReport, style: Style) -> String {
+    let accepted = file
+        .statements
+        .iter()
+        .filter(|statement| statement.status == SqlStatus::Accepted)
+        .count();
+    let mut title = format!(
+        "{}: {} of {} accepted",
+        line(&file.name),
+        accepted,
+        count(file.statements.len(), "statement")
+    );
+    if let Some(stops) = file.stops_at {
+        title += &format!("; the client without --force stops at line {stops}");
+    }
+    let mut lines = vec![style.paint(Paint::Bold, &title)];
+    let all: Vec<_> = if style.verbose > 0 {
+        file.statements.iter().collect()
+    } else {
+        noteworthy(file).collect()
+    };
+    for statement in all
+        .iter()
+        .take(MOST.max(usize::from(style.verbose) * 100_000))
+    {
+        let said = match statement.status {
+            SqlStatus::Accepted if statement.said.warnings > 0 => {
+                count(usize::from(statement.said.warnings), "warning")
+            }
+            SqlStatus::Accepted => String::new(),
+            SqlStatus::NotRun => "not run".to_owned(),
+            SqlStatus::Unknown => "no answer".to_owned(),
+            _ => class(&statement.said),
+        };
+        lines.push(format!(
+            "  {} line {:<4} {said}{}{}",
+            style.painted(mark(statement.status)),
+            statement.line,
+            if said.is_empty() { "" } else { style.dot() },
+            line(&statement.shown)
+        ));
+        lines.extend(said_lines(&statement.said, style));
+    }
+    if style.verbose == 0 && all.len() > MOST {
+        lines.push(format!(
+            "  and {} more; -v lists every statement",
+            all.len() - MOST
+        ));
+    }
+    lines
+        .extend(not_reached(file).map(|text| format!("  {} {text}", style.painted(Mark::Unknown))));
+    lines.extend(
+        file.remarks
+            .iter()
+            .map(|remark| format!("  {} {}", style.painted(Mark::Info), line(remark))),
+    );
+    lines.join("\n")
+}
+
+fn said_lines(said: &Said, style: Style) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !said.message.is_empty() {
+        lines.push(format!("      {}", line(&words(said))));
+    }
+    if let Some(advice) = said.advice.as_deref().filter(|_| said.caused_by.is_none()) {
+        let text = format!("      {} {}", style.arrow(), line(advice));
+        lines.push(style.paint(Paint::Cyan, &text));
+    }
+    lines
+}
+
+fn query_lines(query: &QueryReport, style: Style) -> String {
+    let required = if query.required { " (required)" } else { "" };
+    let mut lines = vec![format!(
+        "  {} {}{required} line {}{}{}",
+        style.painted(mark(query.status)),
+        line(&query.name),
+        query.line,
+        style.dot(),
+        line(&query.shown)
+    )];
+    for (name, one) in [("outside", &query.outside), ("inside", &query.inside)] {
+        lines.push(format!("      {name} a transaction: {}", line(&way(one))));
+        if let Some(advice) = &one.said.advice {
+            let text = format!("      {} {}", style.arrow(), line(advice));
+            lines.push(style.paint(Paint::Cyan, &text));
+        }
+    }
+    lines.join("\n")
+}
+
+fn member_line(member: &MemberReport, style: Style) -> String {
+    let name = if member.name.is_empty() {
+        "the run's address"
+    } else {
+        &member.name
+    };
+    let (mark, text) = match (&member.error, member.differences.as_slice()) {
+        (Some(error), _) => (Mark::Unknown, format!("not asked: {error}")),
+        (None, []) => (Mark::Good, count(member.tables, "table")),
+        (None, differences) => (Mark::Bad, differences.join("; ")),
+    };
+    format!(
+        "  {} {} {}: {}",
+        style.painted(mark),
+        line(name),
+        line(&member.address),
+        line(&text)
+    )
+}
+
+const fn mark(status: SqlStatus) -> Mark {
+    match status {
+        SqlStatus::Accepted => Mark::Good,
+        SqlStatus::Cosmetic => Mark::Warn,
+        SqlStatus::Refused => Mark::Bad,
+        SqlStatus::NotRun => Mark::Weak,
+        SqlStatus::Unknown => Mark::Unknown,
+    }
+}
+
+fn verdict(report: &SqlReport, style: Style) -> String {
+    let (mark, paint) = match report.verdict {
+        VerdictValue::Pass => (Mark::Good, Paint::Green),
+        VerdictValue::Fail => (Mark::Bad, Paint::Red),
+        VerdictValue::Unknown => (Mark::Unknown, Paint::Yellow),
+    };
+    format!(
+        "{} {}{dot}{}{dot}exit {}",
+        style.painted(mark),
+        style.paint(paint, &sentence(report)),
+        seconds(report.duration_ms),
+        report.exit_code,
+        dot = style.dot(),
+    )
+}
