@@ -801,7 +801,7 @@ fn a_ca_of_a_secret_is_mounted_by_its_key_and_read_by_no_one_else() {
         );
         assert_eq!(secret["optional"], true);
         assert_eq!(volumes[index]["name"], mounts[index]["name"]);
-        let place = format!("/k8sverify/{}", file.variable);
+        let place = format!("{}/{}", crate::probe::wire::FILES, file.variable);
         assert_eq!(mounts[index]["mountPath"], place.as_str());
     }
 }

@@ -78,7 +78,7 @@ pub struct SecretKey {
 }
 
 /// Where the agent finds the keys of Secrets that it is given as files.
-pub const FILES: &str = "/k8sverify";
+pub const FILES: &str = "/run/k8sverify/files";
 /// The name of each such file in its folder.
 pub const FILE: &str = "text";
 
