@@ -55,7 +55,7 @@ const ENDS: [&str; 10] = [
 /// The same in the project's own folder, which belongs to no single service.
 const ROOT_FOLDERS: [&str; 2] = ["", "src/main/resources"];
 /// Beginnings and ends of their names, in lower case.
-const NAMES: [(&str, &str); 37] = [
+const NAMES: [(&str, &str); 40] = [
     ("nginx", ".conf"),
     ("nginx", ".template"),
     ("default", ".conf"),
@@ -72,6 +72,10 @@ const NAMES: [(&str, &str); 37] = [
     ("application", ".yaml"),
     ("bootstrap", ".yml"),
     ("appsettings", ".json"),
+    ("ocelot", ".json"),
+    // Where Java's logs are sent.
+    ("logback", ".xml"),
+    ("log4j2", ".xml"),
     ("prometheus", ".yml"),
     ("prometheus", ".yaml"),
     // Frameworks' own.

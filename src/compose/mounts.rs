@@ -1,5 +1,6 @@
 //! Text files that a container sees: bind mounts and `configs`. Secrets are never read. Pure: files come through `Files`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -14,6 +15,8 @@ use super::tree::{Map, Node, Value};
 const MAX_BYTES: usize = 256 * 1024;
 /// Of a mounted folder no more files are read.
 const MAX_FILES: usize = 200;
+/// Nor more of those in it that a variable or the command names.
+const MAX_NAMED: usize = 16;
 /// Nor what lies deeper in it.
 const MAX_DEPTH: usize = 3;
 /// Folders that hold no configuration.
@@ -176,8 +179,31 @@ fn bound(reader: &mut Reader<'_>, mount: &Mount, item: &Field<'_>, out: &mut Ser
     } else {
         MAX_DEPTH
     };
+    named_within(reader, (&path, &mount.target), out);
     let limit = out.mounts.len() + MAX_FILES;
     folder(reader, (&path, &mount.target), (&names, depth, limit), out);
+    let mut seen = BTreeSet::new();
+    out.mounts.retain(|file| seen.insert(file.target.clone()));
+}
+
+/// The files of a mounted folder that a variable or the command names, however deep they lie.
+fn named_within(reader: &Reader<'_>, (path, target): (&Path, &str), out: &mut Service) {
+    let values = out.environment.values().map(|value| value.value.as_str());
+    let words = out.entrypoint.iter().chain(&out.command).flatten();
+    let start = format!("{}/", target.trim_end_matches('/'));
+    let named: BTreeSet<String> = values
+        .chain(words.map(String::as_str))
+        .flat_map(|text| text.split(|c: char| c.is_whitespace() || matches!(c, '=' | ',' | ';')))
+        .filter_map(|word| word.trim_matches(['"', '\'']).strip_prefix(&start))
+        .filter(|inner| !inner.is_empty() && !inner.split('/').any(|part| part == ".."))
+        .map(str::to_owned)
+        .collect();
+    for inner in named.into_iter().take(MAX_NAMED) {
+        let path = path.join(&inner);
+        if reader.files.exists(&path) && reader.files.list(&path).is_err() {
+            file(reader, &path, (format!("{start}{inner}"), true), out);
+        }
+    }
 }
 
 /// The files of a mounted folder, those of its own folders after them.

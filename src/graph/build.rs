@@ -77,6 +77,7 @@ fn with_compose(
     let facts = tiers::describe_all(&mut graph.tiers, snapshot, catalog);
     let sources = merge::Sources {
         compose: Some(compose),
+        shared: &inferred.shared,
         facts: &facts,
         snapshot,
         catalog,

@@ -34,7 +34,7 @@ pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 use merge::{Draft, Drafts};
 use order::Project;
 use settle::{Origin, Settle, Written};
-use shared::{Sharers, shared_files};
+use shared::{Sharers, lend_builds, shared_files};
 
 /// What compose alone says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,11 +47,15 @@ pub struct Inferred {
     pub outside: Vec<Outside>,
     /// What a reader should know.
     pub notes: Vec<Note>,
+    /// Tier, variable and target where what is written is handed to several tiers, and not plainly this one's.
+    pub shared: BTreeSet<(String, String, String)>,
 }
 
 /// Derives tiers and edges of a compose project.
 #[must_use]
 pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
+    let lent = lend_builds(file);
+    let file = lent.as_ref().unwrap_or(file);
     let facts: BTreeMap<String, TierFacts> = all(file)
         .map(|service| (service.name.clone(), tiers::facts(service, catalog)))
         .collect();
@@ -85,7 +89,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
             );
         }
     }
-    Settle::new(&project).apply(&mut work.drafts);
+    let shared_claims = Settle::new(&project).apply(&mut work.drafts);
     project.brokers(&mut work.drafts);
     for service in all(file) {
         project.depends(service, &mut work.drafts);
@@ -131,6 +135,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
             })
             .collect(),
         notes: notes.into_iter().collect(),
+        shared: shared_claims,
     }
 }
 

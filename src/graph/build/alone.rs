@@ -41,7 +41,9 @@ pub(super) fn build(snapshot: &Snapshot, config: &Config, catalog: &Catalog) -> 
     let facts = tiers::describe_all(&mut all, snapshot, catalog);
     graph.tiers = all;
     secret_hosts(&graph.tiers, snapshot, &mut graph.notes);
+    let shared = BTreeSet::new();
     let sources = merge::Sources {
+        shared: &shared,
         compose: None,
         facts: &facts,
         snapshot,

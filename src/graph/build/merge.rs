@@ -21,6 +21,8 @@ use super::resolve::{Leads, Resolver, normal};
 /// What edges are put together from.
 pub(super) struct Sources<'a> {
     pub(super) compose: Option<&'a ComposeFile>,
+    /// Tier, variable and target where compose hands one value to several tiers.
+    pub(super) shared: &'a BTreeSet<(String, String, String)>,
     /// What the Pods of each tier say about what they serve.
     pub(super) facts: &'a BTreeMap<String, TierFacts>,
     pub(super) snapshot: &'a Snapshot,

@@ -1,7 +1,7 @@
 //! Whole applications: compose and manifests in, exact edges out.
 
 use crate::address::LoginReference;
-use crate::graph::fixture::{converted, edge, login, shown, stores, story, two_namespaces};
+use crate::graph::fixture::{App, converted, edge, login, shown, stores, story, two_namespaces};
 use crate::graph::{Confidence, NoteKind, TierGraph};
 
 const STORY: [&str; 4] = [
@@ -581,4 +581,38 @@ fn an_env_file_that_is_not_here_leaves_edges_open_unless_the_pods_show_what_they
         )
         .graph();
     assert!(told(&hidden, NoteKind::Incomplete, "kvs.env is not here"));
+}
+
+#[test]
+fn what_is_handed_to_several_is_no_surer_for_having_been_deployed_to_each() {
+    for (name, port) in [("vault", 5_432), ("inner-store", 7_001)] {
+        let compose = format!(
+            "x-all: &all {{DB_HOST: {name}, DB_PORT: '{port}'}}\nservices:\n  one: {{image: x/one, environment: *all}}\n  two: {{image: x/two, environment: *all}}\n  waits: {{image: x/three, environment: *all, depends_on: [{name}]}}\n  {name}: {{image: x/store, expose: ['{port}']}}\n"
+        );
+        let workload = |tier: &str, host: &str| {
+            format!(
+                "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {tier}}}\nspec:\n  selector: {{matchLabels: {{app: {tier}}}}}\n  template:\n    metadata: {{labels: {{app: {tier}}}}}\n    spec:\n      containers:\n      - name: {tier}\n        image: x/{tier}\n        env: [{{name: DB_HOST, value: {host}}}, {{name: DB_PORT, value: '{port}'}}]\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: {tier}}}\nspec: {{selector: {{app: {tier}}}, ports: [{{port: {port}}}]}}\n"
+            )
+        };
+        let all = ["one", "two", "waits"].map(|tier| workload(tier, name));
+        let manifests = all.concat() + &workload(name, "localhost");
+        let graph = App::of(&compose, &manifests).graph();
+        let sure = |graph: &TierGraph| -> Vec<String> {
+            let edges = graph.edges.iter().filter(|edge| edge.to == name);
+            edges
+                .filter(|edge| edge.confidence > Confidence::Weak)
+                .map(|edge| edge.from.clone())
+                .collect()
+        };
+        assert_eq!(graph.edges.len(), 3, "{:?}", shown(&graph));
+        assert_eq!(sure(&graph), ["waits"]);
+        // What one Pod alone is given is its own.
+        let other = manifests.replacen(
+            &format!("value: {name}"),
+            &format!("value: {name}.default.svc"),
+            1,
+        );
+        let graph = App::of(&compose, &other).graph();
+        assert_eq!(sure(&graph), ["one", "waits"], "{:?}", shown(&graph));
+    }
 }

@@ -340,6 +340,12 @@ impl TierFacts {
             return Some((port, false));
         }
         if let Some(one) = same.or(self.serves.first()) {
+            if let Some(port) = self
+                .declared_elsewhere(one.port)
+                .filter(|_| one.protocol == Protocol::Http && self.own.is_empty())
+            {
+                return Some((port, true));
+            }
             // A web image whose only declared port is another one serves there.
             let web = one.protocol == Protocol::Http;
             // … unless that is another port of the same product: its console, not what its clients call.
@@ -366,6 +372,21 @@ impl TierFacts {
         let web = Protocol::Http.default_port().filter(|port| declared(*port));
         web.or_else(|| self.ports.first().map(|port| port.port))
             .map(|port| (port, true))
+    }
+
+    /// Of several declared ports the one of a web server whose usual one is not among them: HTTP's own, else the first.
+    fn declared_elsewhere(&self, usual: NonZeroU16) -> Option<NonZeroU16> {
+        let declared = |wanted: NonZeroU16| self.ports.iter().any(|port| port.port == wanted);
+        if declared(usual) || self.only_declared().is_some() {
+            return None;
+        }
+        let web = Protocol::Http.default_port().filter(|port| declared(*port));
+        let other = self
+            .ports
+            .iter()
+            .map(|port| port.port)
+            .find(|port| !self.serves(*port));
+        web.or(other)
     }
 
     /// The usual port of a store's protocol, on a proxy that is declared there.
@@ -461,21 +482,6 @@ pub(super) fn plain(
         .iter()
         .map(|(name, value)| (name.clone(), value.value.clone()))
         .collect()
-}
-
-/// A port of a declaration; UDP and SCTP prove nothing by a connection.
-pub(super) fn declared(
-    port: u16,
-    transport: &str,
-    protocol: Option<Protocol>,
-    origin: &'static str,
-) -> Option<DeclaredPort> {
-    let tcp = transport.is_empty() || transport.eq_ignore_ascii_case("tcp");
-    Some(DeclaredPort {
-        port: NonZeroU16::new(port).filter(|_| tcp)?,
-        protocol,
-        origin,
-    })
 }
 
 /// A port from text.

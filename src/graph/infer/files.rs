@@ -166,7 +166,7 @@ fn is_for_trials(name: &str) -> bool {
     address::words(name).iter().any(|word| {
         matches!(
             word.as_str(),
-            "test" | "tests" | "testing" | "example" | "sample"
+            "test" | "tests" | "testing" | "example" | "sample" | "demo"
         )
     })
 }

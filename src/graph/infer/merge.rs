@@ -106,6 +106,11 @@ impl Drafts {
         };
     }
 
+    /// Every draft.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Draft> {
+        self.0.values()
+    }
+
     /// Every draft between two tiers.
     pub(super) fn between<'a>(
         &'a self,

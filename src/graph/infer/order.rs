@@ -126,12 +126,42 @@ impl<'a> Project<'a> {
             if drafts.confirm(&from.name, &to.name, &origin, Confidence::Declared) {
                 continue;
             }
-            match self.draft(from, to, &link.alias, Confidence::Declared, origin) {
+            let told = self.told_by_others(from, to, &link.alias, &origin, drafts);
+            match self
+                .draft(from, to, &link.alias, Confidence::Declared, origin)
+                .or(told)
+            {
                 Some(draft) => drafts.add(draft),
                 None => unknown.push(to.name.clone()),
             }
         }
         unknown
+    }
+
+    /// A linked tier of which nothing tells a port, where its other clients agree on one: weak.
+    fn told_by_others(
+        &self,
+        from: &Service,
+        to: &Service,
+        alias: &str,
+        origin: &str,
+        drafts: &Drafts,
+    ) -> Option<Draft> {
+        let mut told = drafts.to(&to.name).filter(|draft| !draft.guessed);
+        let first = told.next()?;
+        told.all(|draft| draft.port == first.port).then(|| Draft {
+            guessed: true,
+            confidence: Confidence::Weak,
+            optional: self.active(&from.name).is_none(),
+            ..Draft::new(
+                &from.name,
+                &to.name,
+                alias,
+                first.port,
+                first.protocol,
+                origin.to_owned(),
+            )
+        })
     }
 
     /// `depends_on`: weak.

@@ -91,10 +91,22 @@ impl<'a> Settle<'a> {
         Self { project, sharers }
     }
 
-    /// Applies the rules to every claim.
-    pub(super) fn apply(&self, drafts: &mut Drafts) {
+    /// Applies the rules to every claim; gives tier, variable and target of those that are handed to several.
+    pub(super) fn apply(&self, drafts: &mut Drafts) -> BTreeSet<(String, String, String)> {
+        let shared = drafts
+            .iter()
+            .filter_map(|draft| Some((draft, self.project.service(&draft.from)?)))
+            .flat_map(|(draft, service)| {
+                let handed = draft.origin.iter().filter(|origin| {
+                    matches!(origin.written, Written::Value(_))
+                        && self.standing(service, &draft.to, origin) < Standing::Own
+                });
+                handed.map(|origin| (draft.from.clone(), origin.key.clone(), draft.to.clone()))
+            })
+            .collect();
         drafts.revise(|draft| self.judged(draft));
         drafts.absorb_guesses();
+        shared
     }
 
     /// The claim as far as it carries; `None` if it was written for others.
@@ -121,7 +133,7 @@ impl<'a> Settle<'a> {
 
     /// How far what stands at an origin carries for a tier that is handed it.
     fn standing(&self, service: &Service, to: &str, origin: &Origin) -> Standing {
-        if is_for_a_scraper(service, origin) {
+        if is_for_a_scraper(service, origin) || self.is_another_program(service, origin) {
             return Standing::Foreign;
         }
         let Some(tiers) = self.sharers.get(&origin.written) else {
@@ -147,11 +159,11 @@ impl<'a> Settle<'a> {
         let clients: Vec<&Service> = others()
             .filter(|other| self.may_read(other, origin))
             .collect();
-        if clients
-            .iter()
-            .all(|other| ours.is_some() && product(other) == ours)
-        {
-            // Members of a cluster share what only they read.
+        if clients.iter().all(|other| {
+            ours.is_some() && product(other) == ours
+                || is_built_in(service, origin) && is_same_program(service, other)
+        }) {
+            // Members of a cluster, and copies of one program, share what only they read.
             return Standing::Own;
         }
         if !self.may_read(service, origin) {
@@ -175,6 +187,37 @@ impl<'a> Settle<'a> {
             return Standing::Foreign;
         }
         Standing::Shared
+    }
+
+    /// Whether a file is the program that another tier's command names, where this one's names another of the same folder.
+    fn is_another_program(&self, service: &Service, origin: &Origin) -> bool {
+        let Written::File(source) = &origin.written else {
+            return false;
+        };
+        let Some(file) = files_of(service).find(|file| file.source == *source) else {
+            return false;
+        };
+        let Some((folder, _)) = file.target.rsplit_once('/') else {
+            return false;
+        };
+        let runs = |service: &Service, target: &str| {
+            tiers::words(service)
+                .iter()
+                .flat_map(|word| word.split_whitespace())
+                .any(|word| word == target)
+        };
+        let beside = files_of(service).filter(|other| {
+            let place = other.target.rsplit_once('/').map(|(place, _)| place);
+            other.target != file.target && place == Some(folder)
+        });
+        !runs(service, &file.target)
+            && beside.into_iter().any(|other| runs(service, &other.target))
+            && self.sharers.get(&origin.written).is_some_and(|tiers| {
+                let others = tiers.iter().filter_map(|name| self.project.service(name));
+                others.into_iter().any(|other| {
+                    files_of(other).any(|one| one.source == *source && runs(other, &one.target))
+                })
+            })
     }
 
     /// Whether a tier waits for the target, or for a role of its own application that does.
@@ -222,6 +265,17 @@ impl<'a> Settle<'a> {
             .iter()
             .any(|word| words.contains(word))
     }
+}
+
+/// Whether a file lies in the image that a tier's build makes.
+fn is_built_in(service: &Service, origin: &Origin) -> bool {
+    let files = service.build.iter().flat_map(|build| &build.files);
+    matches!(&origin.written, Written::File(source) if files.into_iter().any(|file| file.source == *source))
+}
+
+/// Whether two services run one image with one command.
+fn is_same_program(one: &Service, other: &Service) -> bool {
+    order::same_application(one, other) && tiers::words(one) == tiers::words(other)
 }
 
 /// Whether a list of what is to be scraped lies in a folder that a tier sees, where its program does not read it: it is not among what

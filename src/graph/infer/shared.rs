@@ -1,8 +1,8 @@
-//! Files that several tiers see: which of the addresses in them concern whom. Pure.
+//! What several tiers have in common: files that they see, and images that one of them builds. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compose::ComposeFile;
+use crate::compose::{Build, ComposeFile};
 
 use super::{all, files_of};
 
@@ -27,4 +27,30 @@ pub(super) fn shared_files(file: &ComposeFile) -> BTreeMap<&str, Sharers<'_>> {
     }
     seen.retain(|_, sharers| sharers.tiers.len() > 1);
     seen
+}
+
+/// The project with the build of each image wherever that image runs, if one service runs what another builds.
+pub(super) fn lend_builds(file: &ComposeFile) -> Option<ComposeFile> {
+    let builds: BTreeMap<&str, &Build> = all(file)
+        .filter_map(|service| Some((service.image.as_deref()?, service.build.as_ref()?)))
+        .collect();
+    let lent: Vec<(String, Build)> = file
+        .services
+        .values()
+        .filter(|service| service.build.is_none())
+        .filter_map(|service| {
+            let build = *builds.get(service.image.as_deref()?)?;
+            Some((service.name.clone(), build.clone()))
+        })
+        .collect();
+    if lent.is_empty() {
+        return None;
+    }
+    let mut file = file.clone();
+    for (name, build) in lent {
+        if let Some(service) = file.services.get_mut(&name) {
+            service.build = Some(build);
+        }
+    }
+    Some(file)
 }

@@ -1080,3 +1080,97 @@ fn a_build_that_is_called_like_a_product_reads_only_what_is_its_own() {
         );
     }
 }
+
+#[test]
+fn a_folder_of_programs_is_read_by_each_as_far_as_its_command_says() {
+    for (from, to, port) in CLASS {
+        let folder = |service: Service| {
+            let first = format!("BROKER = '{to}:{port}'");
+            let second = "STORE = 'second:9'".to_owned();
+            let shared = "MORE = 'third:7'".to_owned();
+            let files = [("one.py", first), ("two.py", second), ("common.py", shared)];
+            files.into_iter().fold(service, |service, (name, text)| {
+                let mut service = mounting(service, &format!("/jobs/{name}"), &text);
+                for file in &mut service.mounts {
+                    file.direct = false;
+                }
+                service
+            })
+        };
+        let job = |name: &str, command: &str| {
+            let mut one = folder(service(name, "x/runner"));
+            one.command = Some(vec!["run".into(), command.into()]);
+            one
+        };
+        let found = edges(&file(vec![
+            job(from, "/jobs/one.py"),
+            job("other", "/jobs/two.py"),
+            listening(service(to, "x/srv"), port),
+            listening(service("second", "x/srv"), 9),
+            listening(service("third", "x/srv"), 7),
+        ]));
+        let has = |start: String| found.iter().any(|edge| edge.starts_with(&start));
+        assert!(has(format!("{from}->{to}:{port}/")), "{found:?}");
+        assert!(has("other->second:9/".to_owned()), "{found:?}");
+        assert!(has(format!("{from}->third:7/")), "{found:?}");
+        assert!(!has(format!("{from}->second:")), "{found:?}");
+        assert!(!has(format!("other->{to}:")), "{found:?}");
+    }
+}
+
+#[test]
+fn an_image_that_another_service_builds_holds_the_same_configuration() {
+    for (from, to, port) in CLASS {
+        let mut built = service(from, "x/board");
+        built.build = Some(crate::compose::Build {
+            context: Some("./board".to_owned()),
+            files: vec![MountedFile {
+                target: "board/appsettings.json".to_owned(),
+                source: "board/appsettings.json".to_owned(),
+                direct: false,
+                text: format!("{{\"Url\": \"http://{to}:{port}\"}}"),
+            }],
+            ..crate::compose::Build::default()
+        });
+        let found = edges(&file(vec![
+            built,
+            service("second", "x/board"),
+            listening(service(to, "x/srv"), port),
+        ]));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found.iter().all(|edge| edge.ends_with("likely")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_link_takes_the_port_that_other_clients_agree_on() {
+    for (from, to, port) in CLASS {
+        let url = format!("http://{to}:{port}");
+        let client = with_environment(service("client", "x/app"), &[("SRV_URL", &url)]);
+        let linking = linked(service(from, "x/app"), to);
+        let found = edges(&file(vec![client, linking, service(to, "x/srv")]));
+        let wanted = format!("{from}->{to}:{port}/");
+        assert!(
+            found
+                .iter()
+                .any(|edge| edge.starts_with(&wanted) && edge.ends_with("weak")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_web_server_is_called_on_a_port_that_something_declares() {
+    for (from, to, port) in CLASS {
+        let target = listening(
+            listening(service(to, "mcr.microsoft.com/dotnet/aspnet:8.0"), 80),
+            port + 1,
+        );
+        let client = with_environment(service(from, "x/app"), &[("SRV_HOST", to)]);
+        let found = edges(&file(vec![client, target]));
+        assert!(found.len() == 1 && found[0].contains(":80/"), "{found:?}");
+    }
+}

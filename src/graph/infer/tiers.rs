@@ -1,6 +1,7 @@
 //! One compose service → what it serves, and its tier. Pure.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use crate::catalog::Catalog;
 use crate::compose::{ComposeFile, Service};
@@ -31,7 +32,7 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
         .flat_map(|build| &build.exposed)
         .map(|one| (one.port, &one.transport, None, "Dockerfile EXPOSE"));
     for (port, transport, protocol, origin) in expose.chain(published).chain(image) {
-        let declared = facts::declared(port, transport, protocol, origin);
+        let declared = declared(port, transport, protocol, origin);
         // A database's port on something that is no database is a misplaced key, whatever the reason.
         ports.extend(declared.filter(|one| !misplaced(service, one, catalog)));
     }
@@ -86,6 +87,21 @@ fn spring(service: &Service) -> Option<DeclaredPort> {
         port: written.or_else(|| facts::number("8080"))?,
         protocol: Some(Protocol::Http),
         origin: "Spring Boot's settings,",
+    })
+}
+
+/// A port of a declaration; UDP and SCTP prove nothing by a connection.
+pub(super) fn declared(
+    port: u16,
+    transport: &str,
+    protocol: Option<Protocol>,
+    origin: &'static str,
+) -> Option<DeclaredPort> {
+    let tcp = transport.is_empty() || transport.eq_ignore_ascii_case("tcp");
+    Some(DeclaredPort {
+        port: NonZeroU16::new(port).filter(|_| tcp)?,
+        protocol,
+        origin,
     })
 }
 

@@ -102,6 +102,7 @@ impl Client<'_> {
     fn follow(&mut self, index: usize, mention: &Mention, moved: Option<String>) {
         let outside = self.resolver.is_outside(&mention.host, self.namespace)
             && !self.is_known_name(&mention.host);
+        let confidence = self.confidence(mention, &self.drafts[index].edge.to);
         let draft = &mut self.drafts[index];
         let edge = &mut draft.edge;
         let before = format!("{}:{}", edge.host, edge.port);
@@ -140,11 +141,28 @@ impl Client<'_> {
             }
         }
         edge.external = outside || !self.tiers.contains_key(&edge.to);
-        edge.confidence = edge.confidence.max(mention.confidence);
+        edge.confidence = edge.confidence.max(confidence);
         if !edge.origin.contains(&mention.origin) {
             edge.origin.push(mention.origin.clone());
         }
         draft.deployed = true;
+    }
+
+    /// How sure a mention is. What compose hands to several tiers is no surer for having been deployed to each of them.
+    fn confidence(&self, mention: &Mention, to: &str) -> Confidence {
+        let file = self.sources.compose;
+        let service = file.and_then(|file| file.services.get(self.name));
+        let handed = mention.variable.as_ref().is_some_and(|name| {
+            let value = service.and_then(|service| service.environment.get(name));
+            let same = value.is_some_and(|value| value.value.contains(&mention.host));
+            let claim = (self.name.to_owned(), name.clone(), to.to_owned());
+            same && self.sources.shared.contains(&claim)
+        });
+        if handed {
+            Confidence::Weak
+        } else {
+            mention.confidence
+        }
     }
 
     fn is_known_name(&self, host: &str) -> bool {
@@ -201,7 +219,7 @@ impl Client<'_> {
         self.drafts.push(Draft {
             edge: Edge {
                 origin: vec![mention.origin.clone()],
-                confidence: mention.confidence,
+                confidence: self.confidence(mention, &to),
                 external,
                 variable: mention.variable.clone(),
                 tls: mention.tls,

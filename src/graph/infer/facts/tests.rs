@@ -1,5 +1,6 @@
 //! Tests of `facts`.
 
+use super::super::tiers::declared;
 use super::*;
 
 fn words(text: &str) -> Vec<String> {
