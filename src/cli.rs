@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod codes;
 mod names;
 
+use crate::drill::model::Fault;
 use crate::finding::Severity;
 
 /// The image that probe Jobs run where `--image` does not say otherwise; set at build time.
@@ -54,6 +55,15 @@ A workload file holds the application's own queries; a comment above each may sa
 
 Exit codes: 0 all accepted, or cosmetic · 1 refused, or not the same on every member · 2 bad usage or input · 3 could not be run";
 
+const DRILL_EXAMPLES: &str = "\
+Examples:
+  k8sverify drill --tier DB --plan                     what would be done, to whom, which keys fit; changes nothing
+  kubectl annotate namespace shop k8sverify.io/drill=allowed
+  k8sverify drill -n shop --tier DB --yes              takes a member away, three times, and measures
+  k8sverify drill -n shop galera --fault delete,restart-all --accept-data-loss --yes
+
+Exit codes: 0 all limits met · 1 a limit broken · 2 bad usage, or a key is missing · 3 could not be measured";
+
 const FIX_EXAMPLES: &str = "\
 Examples:
   k8sverify --json report.json; k8sverify fix report.json
@@ -64,7 +74,8 @@ const RBAC_EXAMPLES: &str = "\
 Examples:
   k8sverify rbac -n shop | kubectl apply --filename=-
   k8sverify rbac -n shop --service-account ci:bot | kubectl apply --filename=-
-  k8sverify rbac -n shop --cluster                     also nodes, cluster DNS and other namespaces";
+  k8sverify rbac -n shop --cluster                     also nodes, cluster DNS and other namespaces
+  k8sverify rbac -n shop --service-account drill --drill";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -115,6 +126,9 @@ pub enum Command {
     /// Run the application's SQL on a database, in scratch schemas: what is refused, and what is missing on its members
     #[command(after_help = SQL_EXAMPLES)]
     Sql(Box<SqlArgs>),
+    /// Take members of a database away and measure what becomes of it: destructive, and needs two keys
+    #[command(after_help = DRILL_EXAMPLES)]
+    Drill(Box<DrillArgs>),
     /// Print the manifests that the findings of a JSON report propose
     #[command(after_help = FIX_EXAMPLES)]
     Fix(FixArgs),
@@ -467,6 +481,76 @@ pub struct SqlArgs {
     pub output: OutputArgs,
 }
 
+/// The options of `drill`.
+#[derive(Debug, Args, Clone)]
+pub struct DrillArgs {
+    /// Candidates of `k8sverify.yaml`; all of them if none is named
+    #[arg(value_name = "CANDIDATE", conflicts_with = "tier")]
+    pub candidates: Vec<String>,
+    /// Drill the database that this tier of the application is
+    #[arg(long, value_name = "NAME")]
+    pub tier: Option<String>,
+    /// Say what would be done, to whom, and which keys fit; change nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub plan: bool,
+    /// Put back what a drill that was killed has left in the namespace: scales, runners, the scratch table
+    #[arg(long, conflicts_with_all = ["plan", "yes", "candidates", "tier"])]
+    pub undo: bool,
+    /// What is done, one after the other: delete, delete-hard, evict, restart-all, scale-zero, hook, none
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "delete",
+        help_heading = "Faults"
+    )]
+    pub fault: Vec<Fault>,
+    /// Whom: roles (the primary, then a replica, then at random), random, primary, replica, or a Pod
+    #[arg(
+        long,
+        value_name = "WHOM",
+        default_value = "roles",
+        help_heading = "Faults"
+    )]
+    pub victim: String,
+    /// Rounds of each fault
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Faults")]
+    pub rounds: u32,
+    /// What is chosen at random is chosen by this number
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Faults")]
+    pub seed: u64,
+    /// How long a round waits for recovery
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive, help_heading = "Faults")]
+    pub patience: Duration,
+    /// The command that makes the fault `hook`; called as CMD begin NAME and CMD end NAME
+    #[arg(long, value_name = "CMD", help_heading = "Faults")]
+    pub hook: Option<String>,
+    /// Do nothing, and record for so long what happens meanwhile: a person acts
+    #[arg(long, value_name = "DURATION", value_parser = positive, help_heading = "Faults", conflicts_with = "fault")]
+    pub watch: Option<Duration>,
+    /// The person's key: what the plan says may be done
+    #[arg(long, help_heading = "Consent")]
+    pub yes: bool,
+    /// The namespace's key where its annotation cannot be read, spelt out; repeatable
+    #[arg(long, value_name = "NAME", value_parser = names::namespace, help_heading = "Consent")]
+    pub allow_namespace: Vec<String>,
+    /// The only copy of the data may be destroyed
+    #[arg(long, help_heading = "Consent")]
+    pub accept_data_loss: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Which compose model.
+    #[command(flatten)]
+    pub compose: ComposeArgs,
+    /// The runners' Pods.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// What is written where.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// The options of `fix`.
 #[derive(Debug, Args, Clone)]
 pub struct FixArgs {
@@ -496,6 +580,9 @@ pub struct RbacArgs {
     /// Also what `sql` needs: the Secret that brings the SQL to its Pod
     #[arg(long)]
     pub sql: bool,
+    /// What `drill` needs as well: it takes Pods away
+    #[arg(long)]
+    pub drill: bool,
 }
 
 /// The options of `explain`.

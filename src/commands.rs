@@ -13,6 +13,7 @@ use signals::Signals;
 pub mod check;
 mod children;
 pub mod demo;
+pub mod drill;
 pub mod explain;
 pub mod fix;
 pub mod graph;
@@ -106,6 +107,7 @@ fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
         Some(Command::Verify(args)) => return verify::command(&args, signals),
         Some(Command::Check(args)) => return check::command(&args),
         Some(Command::Sql(args)) => return sql::command(&args, signals),
+        Some(Command::Drill(args)) => return drill::command(&args, signals),
         Some(Command::Graph(args)) => graph::command(&args)?,
         Some(Command::Probe) => {}
         Some(Command::Explain(args)) => {

@@ -13,10 +13,12 @@ mod names;
 pub mod patch;
 mod permission;
 mod product;
+mod runner;
 mod second;
 
 pub use first::plan;
 pub use model::*;
+pub use runner::{as_client, bare_task, own_login, plain};
 pub use second::{again, changed, second_look};
 
 #[cfg(test)]

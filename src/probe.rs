@@ -5,6 +5,7 @@ mod amqp;
 mod cassandra;
 mod clock;
 mod dns;
+pub mod drill;
 mod found;
 mod grpc;
 mod http;

@@ -441,3 +441,58 @@ fn sigterm_in_the_middle_leaves_nothing() {
     assert!(matches!(code, Some(1 | 3)), "{code:?}");
     space.nothing_is_left();
 }
+
+/// One round on each of two databases: it comes back, what was in no volume is lost and counted, and nothing of the drill is left.
+#[test]
+#[ignore = "needs a cluster"]
+fn two_databases_are_drilled_and_all_is_as_before() {
+    let space = Space::story("drill", "fixed");
+    kubectl(&[
+        "annotate",
+        "namespace",
+        &space.name,
+        "k8sverify.io/drill=allowed",
+    ]);
+    for tier in ["DB", "KVS"] {
+        let output = Command::new(std::env::var("K8SVERIFY_BIN").unwrap())
+            .args(["drill", "--namespace", &space.name, "--tier", tier])
+            .args(["--compose", example("compose.yaml").to_str().unwrap()])
+            .args(["--image", &image(), "--format", "json"])
+            .args(["--rounds", "1", "--accept-data-loss", "--yes"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        for secret in ["s3cret", "r00t"] {
+            assert!(!said.contains(secret) && !errors.contains(secret));
+        }
+        let text = said.to_string();
+        assert!(
+            text.contains("\"how\":\"whole\""),
+            "{tier}: {}\n{errors}",
+            text.chars().take(2000).collect::<String>()
+        );
+        for left in [
+            "jobs",
+            "configmap/k8sverify-drill-journal",
+            "lease/k8sverify-drill",
+        ] {
+            let found = space.kubectl(&["get", left, "--ignore-not-found", "-o", "name"]);
+            assert_eq!(found.trim(), "", "{tier}");
+        }
+    }
+    let tables = space.kubectl(&[
+        "exec",
+        "deploy/db",
+        "--",
+        "mariadb",
+        "-h127.0.0.1",
+        "-uapp",
+        "-ps3cret",
+        "app",
+        "-Ne",
+        "SHOW TABLES LIKE 'k8sverify%'",
+    ]);
+    assert_eq!(tables.trim(), "");
+}

@@ -7,6 +7,8 @@
 mod api;
 #[path = "sandbox/demo.rs"]
 mod demo;
+#[path = "sandbox/drill.rs"]
+mod drill;
 #[path = "sandbox/play.rs"]
 mod play;
 #[path = "sandbox/scenarios.rs"]

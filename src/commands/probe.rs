@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE};
 use crate::probe::wire::ENVIRONMENT_PREFIX;
-use crate::probe::{ProbeError, report_error, run_until, spec};
+use crate::probe::{ProbeError, drill, report_error, run_until, spec};
 
 /// Runs the agent to its end.
 #[must_use]
@@ -52,6 +52,18 @@ async fn work() -> Result<u8, ProbeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut out = std::io::stdout();
+    if spec.drill.is_some() {
+        // A runner that is told to go removes its ledger first.
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        return Box::pin(drill::run(spec, tier, &mut out, stop))
+            .await
+            .map(|()| EXIT_PASS);
+    }
     let has_to_clean_up = spec.sql.is_some();
     let (sender, stop) = watch::channel(false);
     let mut work = std::pin::pin!(run_until(spec, tier, &mut out, stop));

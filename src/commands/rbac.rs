@@ -51,6 +51,27 @@ pub const OPTIONAL: &[Rule] = &[
 /// What `sql` needs beside: its Secret is created, goes with its Job, and is never read.
 pub const SQL: &[Rule] = &[("", &["secrets"], &["create"])];
 
+/// What `drill` needs beside: to take members away and put back what it took, to tell its runners what to do, and to keep its own books (a
+/// journal and a Lease).
+pub const DRILL: &[Rule] = &[
+    ("batch", &["jobs"], &["get"]),
+    ("", &["pods"], &["create", "delete", "patch"]),
+    ("", &["pods/eviction"], &["create"]),
+    (
+        "apps",
+        &["deployments/scale", "statefulsets/scale"],
+        &["get", "patch"],
+    ),
+    ("", &["configmaps"], &["get", "create", "patch", "delete"]),
+    (
+        "coordination.k8s.io",
+        &["leases"],
+        &["get", "create", "patch", "delete"],
+    ),
+    ("", &["namespaces"], &["get"]),
+    ("policy", &["poddisruptionbudgets"], READ),
+];
+
 /// What lies outside the namespace: nodes, namespaces, the cluster's DNS, Services of other namespaces.
 pub const CLUSTER: &[Rule] = &[
     ("", &["nodes", "namespaces", "services", "pods"], READ),
@@ -119,6 +140,9 @@ pub fn manifest(args: &RbacArgs) -> String {
     }
     if args.sql {
         rules.extend(SQL);
+    }
+    if args.drill {
+        rules.extend(DRILL);
     }
     let own = json!({"name": subject.role, "namespace": namespace}).to_string();
     role(&mut text, "Role", &own, &rules);
@@ -239,5 +263,19 @@ mod tests {
         assert_eq!(user[1]["subjects"][0]["name"], "a: }{b/%@x");
         assert_eq!(kinds(&user)[0], "Role k8sverify-a: }{b--@x");
         assert_eq!(user[1]["roleRef"]["name"], user[0]["metadata"]["name"]);
+    }
+
+    #[test]
+    fn a_drill_may_take_pods_away_and_still_reads_no_secret() {
+        let rules = objects(&["--minimal", "--drill"])[1]["rules"].to_string();
+        for (resource, verbs) in [
+            ("pods", json!(["create", "delete", "patch"])),
+            ("pods/eviction", json!(["create"])),
+        ] {
+            let rule = format!("\"resources\":[\"{resource}\"],\"verbs\":{verbs}");
+            assert!(rules.contains(&rule), "{rules}");
+        }
+        assert!(!rules.contains("secrets") && !rules.contains('*'));
+        assert!(!objects(&[])[1]["rules"].to_string().contains("eviction"));
     }
 }

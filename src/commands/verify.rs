@@ -4,7 +4,7 @@ mod blocked;
 mod early;
 pub(crate) mod options;
 pub(crate) mod outputs;
-mod progress;
+pub(super) mod progress;
 mod scope;
 
 use std::collections::BTreeSet;

@@ -63,8 +63,11 @@ pub struct RunnerSpec {
     pub runner: String,
     /// How the servers are talked to.
     pub engine: Engine,
-    /// Where the login stands in the runner's environment.
-    pub login: LoginVariables,
+    /// Where clients write.
+    pub write: Address,
+    /// Where clients read, where it is another address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Address>,
     /// The scratch table or keys.
     pub ledger: Ledger,
     /// What it attempts.
@@ -76,20 +79,6 @@ pub struct RunnerSpec {
     pub limits: Limits,
     /// It ends by itself after this time, whatever the conductor does.
     pub deadline_ms: u64,
-}
-
-/// The names of the variables in the runner's environment that hold the login (`secretKeyRef`, set by the conductor).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LoginVariables {
-    /// The user; none for Redis without one.
-    pub user: Option<String>,
-    /// The password.
-    pub password: Option<String>,
-    /// The database.
-    pub database: Option<String>,
-    /// Whether TLS is spoken.
-    #[serde(default)]
-    pub tls: bool,
 }
 
 /// The scratch table (`MySQL`, `PostgreSQL`) or the prefix of the keys (Redis).

@@ -377,9 +377,15 @@ fn request(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Request<Vec<u8>>, CallError> {
+    let is_patch = method == Method::PATCH;
     let mut builder = Request::builder().method(method).uri(path);
     if body.is_some() {
-        builder = builder.header(http::header::CONTENT_TYPE, "application/json");
+        let kind = if is_patch {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        builder = builder.header(http::header::CONTENT_TYPE, kind);
     }
     let bytes = match body {
         Some(body) => {

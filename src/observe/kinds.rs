@@ -1022,6 +1022,15 @@ slim!(
         metadata: Metadata,
         /// Specification.
         spec: DisruptionBudgetSpec,
+        /// Status.
+        status: DisruptionBudgetStatus,
+    }
+);
+slim!(
+    /// `status` of a PodDisruptionBudget.
+    DisruptionBudgetStatus {
+        /// How many of its Pods may go now.
+        disruptions_allowed: i32,
     }
 );
 slim!(

@@ -161,6 +161,7 @@ pub(super) fn spec(
         from_files: Vec::new(),
         require_trust: options.require_trust,
         sql: None,
+        drill: None,
     }
 }
 

@@ -132,7 +132,8 @@ impl Drop for Tally {
 #[derive(Debug)]
 pub(crate) struct Link {
     io: TcpStream,
-    tally: Tally,
+    /// None: the peer is trusted with as much as it likes.
+    tally: Option<Tally>,
 }
 
 impl Link {
@@ -140,8 +141,13 @@ impl Link {
     pub(crate) const fn new(io: TcpStream, pool: Pool) -> Self {
         Self {
             io,
-            tally: Tally::new(pool),
+            tally: Some(Tally::new(pool)),
         }
+    }
+
+    /// The same to a peer that is asked on and on, and whose answers may be long: a database that both keys were given for.
+    pub(crate) const fn kept(io: TcpStream) -> Self {
+        Self { io, tally: None }
     }
 }
 
@@ -151,17 +157,20 @@ impl AsyncRead for Link {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = match self.tally.room() {
+        let link = &mut *self;
+        let Some(tally) = &mut link.tally else {
+            return Pin::new(&mut link.io).poll_read(context, buffer);
+        };
+        let room = match tally.room() {
             Ok(room) => room,
             Err(flood) => return Poll::Ready(Err(io::Error::other(flood))),
         };
-        let link = &mut *self;
         let room = room.min(buffer.remaining());
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
         ready!(Pin::new(&mut link.io).poll_read(context, &mut part))?;
         let length = part.filled().len();
         buffer.advance(length);
-        link.tally.read(length);
+        tally.read(length);
         Poll::Ready(Ok(()))
     }
 }
@@ -173,8 +182,10 @@ impl AsyncWrite for Link {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let length = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
-        if length > 0 {
-            self.tally.asked();
+        if length > 0
+            && let Some(tally) = &mut self.tally
+        {
+            tally.asked();
         }
         Poll::Ready(Ok(length))
     }

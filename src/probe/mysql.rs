@@ -128,13 +128,25 @@ pub(crate) struct Session {
 /// # Errors
 /// What stands against it, in words.
 pub(crate) async fn open(ask: &Ask<'_>, database: bool) -> Result<Session, Failure> {
+    let stream = ask.network.connect(ask.address, &ask.clock).await?;
+    open_on(stream, ask, database).await
+}
+
+/// The same on a connection that is open.
+///
+/// # Errors
+/// What stands against it, in words.
+pub(crate) async fn open_on(
+    stream: Link,
+    ask: &Ask<'_>,
+    database: bool,
+) -> Result<Session, Failure> {
     let account = match ask.login() {
         Login::With(account) => account,
         Login::Without(reason) => {
             return Err(Failure::new(StepError::LoginDenied, reason.clone()));
         }
     };
-    let stream = ask.network.connect(ask.address, &ask.clock).await?;
     let greeted = greet(stream, ask).await?;
     let version = greeted.greeting.version.clone();
     let wish = Wish {

@@ -62,12 +62,29 @@ impl Network {
         address: SocketAddr,
         clock: &Clock,
     ) -> Result<Link, Failure> {
+        let stream = self.dial(address, clock).await?;
+        Ok(Link::new(stream, self.pool.clone()))
+    }
+
+    /// Opens a connection that is kept for as long as it holds.
+    ///
+    /// # Errors
+    /// Refused, timed out or unreachable.
+    pub(crate) async fn connect_kept(
+        &self,
+        address: SocketAddr,
+        clock: &Clock,
+    ) -> Result<Link, Failure> {
+        self.dial(address, clock).await.map(Link::kept)
+    }
+
+    async fn dial(&self, address: SocketAddr, clock: &Clock) -> Result<TcpStream, Failure> {
         let real = self.real(address)?;
         match clock.within(CONNECT, TcpStream::connect(real)).await {
             Ok(Ok(stream)) => {
                 // Without it small requests may wait for an acknowledgement; a failure changes nothing else.
                 let _ = stream.set_nodelay(true);
-                Ok(Link::new(stream, self.pool.clone()))
+                Ok(stream)
             }
             Ok(Err(error)) => Err(refused(address, &error)),
             Err(late) => Err(Failure::late(

@@ -77,6 +77,28 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     steps
 }
 
+/// TLS or not, and login: a session for whoever goes on with it.
+///
+/// # Errors
+/// What stands against it, also where the login is withheld.
+pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Client, Failure> {
+    let ready = open(stream, ask, ask.tls).await.map_err(|steps| {
+        let last = steps.into_iter().next_back();
+        last.map_or_else(
+            || Failure::new(StepError::Broken, "the server did not speak"),
+            |step| Failure::new(step.error.unwrap_or(StepError::Broken), step.detail),
+        )
+    })?;
+    match ask.login() {
+        Login::With(account) => {
+            let credentials = &account.credentials;
+            let (client, _) = log_in(ready.stream, ready.secured, ask, credentials).await?;
+            Ok(client)
+        }
+        Login::Without(why) => Err(Failure::new(StepError::LoginDenied, why.clone())),
+    }
+}
+
 /// Asks for TLS, unless the client never does, and takes it where it is offered and somebody logs in.
 async fn open(stream: Link, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Ready, Vec<Found>> {
     if mode == Some(TlsMode::Disabled) && ask.login().account().is_some() {
@@ -222,7 +244,7 @@ async fn once(stream: Stream, ask: &Ask<'_>, credentials: &Credentials) -> Resul
 }
 
 /// What a driver's error means.
-fn failure(error: &tokio_postgres::Error) -> Failure {
+pub(crate) fn failure(error: &tokio_postgres::Error) -> Failure {
     let Some(server) = error.as_db_error() else {
         let text = error.to_string();
         if text.contains("password missing") {

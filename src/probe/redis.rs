@@ -1,10 +1,13 @@
 //! Redis, Valkey and their kin: the client library packs the commands and parses the replies, its connections stay unused, since they lose
 //! the codes of AUTH, of a full server and of protected mode. IO: the connection.
 
+mod session;
 mod state;
 
 use ::redis::{Cmd, Value, parse_redis_value};
 use tokio::time::Instant;
+
+pub(crate) use session::{ask_for, info, session};
 
 use crate::address::Credentials;
 use crate::probe::found::{Failure, Found};

@@ -10,6 +10,7 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{HttpQuestion, LoginReference, TlsMode};
+use crate::drill::model::RunnerSpec;
 use crate::protocol::Protocol;
 
 /// The version of spec and records; agent and tool refuse another.
@@ -54,6 +55,9 @@ pub struct ProbeSpec {
     /// SQL to run instead of walking the edges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<sql::SqlSpec>,
+    /// What a runner of a drill does instead of walking edges; it logs in as the first edge says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<RunnerSpec>,
 }
 
 /// A file of the client's container that the agent can read.

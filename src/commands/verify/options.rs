@@ -46,7 +46,7 @@ pub(super) fn wait(args: &VerifyArgs) -> Duration {
 }
 
 /// Seven letters and digits that no other run of this minute has.
-fn run_label() -> String {
+pub(in crate::commands) fn run_label() -> String {
     const ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let nanoseconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)

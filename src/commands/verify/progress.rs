@@ -8,11 +8,11 @@ use super::outputs::unicode;
 use crate::jobs::JobsProgress;
 
 /// The line.
-pub(super) struct Progress(ProgressBar);
+pub(in crate::commands) struct Progress(ProgressBar);
 
 impl Progress {
     /// A line that hides itself where nobody looks.
-    pub(super) fn new(hide: bool) -> Self {
+    pub(in crate::commands) fn new(hide: bool) -> Self {
         let hidden = hide || std::env::var_os("CI").is_some();
         let target = if hidden {
             ProgressDrawTarget::hidden()
@@ -32,7 +32,7 @@ impl Progress {
     }
 
     /// Another stage began.
-    pub(super) fn stage(&self, text: &str) {
+    pub(in crate::commands) fn stage(&self, text: &str) {
         self.0.set_message(text.to_owned());
     }
 
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// The line goes away.
-    pub(super) fn done(&self) {
+    pub(in crate::commands) fn done(&self) {
         self.0.finish_and_clear();
     }
 }

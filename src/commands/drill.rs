@@ -1,0 +1,239 @@
+//! `k8sverify drill`: what happens to a database when a member is taken away. Reads the plan's facts, asks for the keys, prints the plan or
+//! follows it. IO.
+
+mod conducting;
+mod undo;
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use super::input::{self, Input};
+use super::signals::Signals;
+use super::verify::options;
+use super::{Failure, log, output};
+use crate::catalog::Catalog;
+use crate::cli::{DrillArgs, Format};
+use crate::config::Candidate;
+use crate::drill::model::{Fault, Plan};
+use crate::drill::plan::{self, Subject, VictimRule, Wish};
+use crate::graph::{self, TierGraph};
+use crate::observe::{self, Api, ConnectOptions, ObserveError, ObserveOptions, Snapshot};
+use crate::spelling;
+
+/// Runs `drill`.
+///
+/// # Errors
+/// [`Failure::Usage`] for bad input, [`Failure::Unverified`] where the cluster cannot be asked.
+pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
+    log::start(args.output.verbose);
+    if args.undo {
+        return undo::command(args, signals);
+    }
+    let input = input::read(&args.compose)?;
+    let wanted = candidates(args, &input)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+    let ended = runtime.block_on(run(args, &input, &wanted, signals));
+    // A credential plugin that hangs is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The candidates that were asked for, each with its name.
+fn candidates(args: &DrillArgs, input: &Input) -> Result<Vec<(String, Candidate)>, Failure> {
+    let known = &input.config.candidates;
+    if let Some(tier) = &args.tier {
+        return Ok(vec![(tier.clone(), plan::of_tier(tier))]);
+    }
+    if args.candidates.is_empty() {
+        if known.is_empty() {
+            return Err(Failure::Usage(
+                "drill: no candidate is known; name a tier of the application with --tier, or candidates: in k8sverify.yaml".to_owned(),
+            ));
+        }
+        return Ok(known
+            .iter()
+            .map(|(name, candidate)| (name.clone(), candidate.clone()))
+            .collect());
+    }
+    args.candidates
+        .iter()
+        .map(|name| match known.get(name) {
+            Some(candidate) => Ok((name.clone(), candidate.clone())),
+            None => Err(Failure::Usage(format!(
+                "drill {name}: no candidate is called so; {}",
+                match spelling::meant(name, known.keys().map(String::as_str)) {
+                    Some(meant) => format!("was {meant} meant?"),
+                    None if known.is_empty() =>
+                        "k8sverify.yaml names none under candidates:".to_owned(),
+                    None => format!(
+                        "there are {}",
+                        known.keys().cloned().collect::<Vec<_>>().join(", ")
+                    ),
+                }
+            ))),
+        })
+        .collect()
+}
+
+/// What is known of the cluster before anything is done.
+struct Seen {
+    api: Api,
+    snapshot: Snapshot,
+    graph: TierGraph,
+    subjects: Vec<Subject>,
+}
+
+async fn run(
+    args: &DrillArgs,
+    input: &Input,
+    wanted: &[(String, Candidate)],
+    signals: &Signals,
+) -> Result<u8, Failure> {
+    let seen = tokio::select! {
+        seen = Box::pin(see(args, input, wanted)) => seen?,
+        signal = signals.wait() => return Err(Failure::Interrupted(format!("{signal}; nothing had been done"))),
+    };
+    let mut wish = wish(args);
+    let run = options::run_label();
+    let mut made = lay(&seen, &wish, &run);
+    if wish.person.is_none() && !args.plan && only_person_missing(&made) {
+        wish.person = ask(&made);
+        made = lay(&seen, &wish, &run);
+    }
+    let code = plan::exit_code(&made.candidates);
+    if args.plan || code != 0 {
+        output::print(shown(&made, &seen.api, args)?.as_bytes())?;
+        return Ok(code);
+    }
+    Box::pin(conducting::run(args, input, &seen, &wish, &made, signals)).await
+}
+
+fn failed(error: &ObserveError) -> Failure {
+    match error.code() {
+        Some(code) => Failure::Unverified(format!("{code}: {error}")),
+        None => Failure::Usage(error.to_string()),
+    }
+}
+
+/// The API and the namespace.
+async fn connect(args: &DrillArgs) -> Result<(Api, String), Failure> {
+    let api = observe::connect(&ConnectOptions {
+        kubeconfig: args.cluster.kubeconfig.clone(),
+        context: args.cluster.context.clone(),
+    })
+    .await
+    .map_err(|error| failed(&error))?;
+    let namespace = args
+        .cluster
+        .namespace
+        .clone()
+        .unwrap_or_else(|| api.default_namespace().to_owned());
+    Ok((api, namespace))
+}
+
+fn observing(namespace: String, input: &Input) -> ObserveOptions {
+    ObserveOptions {
+        namespace,
+        also: input.config.namespaces.iter().cloned().collect(),
+        no_logs: true,
+    }
+}
+
+async fn see(
+    args: &DrillArgs,
+    input: &Input,
+    wanted: &[(String, Candidate)],
+) -> Result<Seen, Failure> {
+    let (api, namespace) = connect(args).await?;
+    let options = observing(namespace, input);
+    let snapshot = Box::pin(observe::observe(&api, &options))
+        .await
+        .map_err(|error| failed(&error))?;
+    let graph = graph::build(
+        input.compose.as_ref(),
+        &snapshot,
+        &input.config,
+        &Catalog::embedded(),
+    );
+    let subjects = wanted
+        .iter()
+        .map(|(name, candidate)| plan::subject(name, candidate, &graph, &snapshot))
+        .collect::<Result<Vec<_>, String>>()
+        .map_err(|what| Failure::Usage(format!("drill: {what}")))?;
+    Ok(Seen {
+        api,
+        snapshot,
+        graph,
+        subjects,
+    })
+}
+
+fn wish(args: &DrillArgs) -> Wish {
+    Wish {
+        faults: match args.watch {
+            Some(_) => vec![Fault::None],
+            None => args.fault.clone(),
+        },
+        victim: VictimRule::from_word(&args.victim),
+        rounds: args.rounds,
+        seed: args.seed,
+        patience: args.patience,
+        accept_data_loss: args.accept_data_loss,
+        spelt_out: args.allow_namespace.clone(),
+        person: args.yes.then(|| "--yes".to_owned()),
+        hook: args.hook.clone(),
+    }
+}
+
+fn lay(seen: &Seen, wish: &Wish, run: &str) -> Plan {
+    Plan {
+        run: run.to_owned(),
+        seed: wish.seed,
+        rounds: wish.rounds,
+        patience_ms: u64::try_from(wish.patience.as_millis()).unwrap_or(u64::MAX),
+        candidates: seen
+            .subjects
+            .iter()
+            .map(|subject| plan::candidate(subject, wish, &seen.snapshot))
+            .collect(),
+    }
+}
+
+/// Whether all that is missing is the person's word.
+fn only_person_missing(plan: &Plan) -> bool {
+    plan.candidates
+        .iter()
+        .all(|candidate| candidate.refusals.len() == 1 && candidate.keys.person.is_none())
+}
+
+/// Asks the person at a terminal to type the candidate's name.
+fn ask(plan: &Plan) -> Option<String> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let names: Vec<&str> = plan
+        .candidates
+        .iter()
+        .map(|candidate| candidate.name.as_str())
+        .collect();
+    let wanted = names.join(" ");
+    let mut terminal = std::io::stderr();
+    // A terminal that cannot be written to gives no answer either.
+    let _ = write!(
+        terminal,
+        "{}\nThis takes members of it away. Type {wanted} to go on: ",
+        plan::text(plan, "this cluster")
+    );
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    (read.is_ok() && answer.trim() == wanted).then(|| format!("typed {wanted}"))
+}
+
+fn shown(plan: &Plan, api: &Api, args: &DrillArgs) -> Result<String, Failure> {
+    match args.output.format {
+        Format::Json => serde_json::to_string_pretty(plan)
+            .map(|text| format!("{text}\n"))
+            .map_err(|error| Failure::Output(format!("cannot print the plan: {error}"))),
+        _ => Ok(plan::text(plan, api.cluster())),
+    }
+}

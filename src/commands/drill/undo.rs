@@ -1,0 +1,55 @@
+//! `k8sverify drill --undo`: puts back what a drill that was killed has left. IO.
+
+use super::connect;
+use crate::cli::DrillArgs;
+use crate::commands::signals::Signals;
+use crate::commands::verify::progress::Progress;
+use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, Failure, output};
+use crate::drill::conduct::undo;
+
+/// Runs it.
+///
+/// # Errors
+/// A drill is still under way, or the cluster cannot be asked.
+pub(super) fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = Box::pin(run(args)) => ended,
+            signal = signals.wait() => Err(Failure::Interrupted(format!("{signal}; run --undo again"))),
+        }
+    });
+    // A credential plugin that hangs is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run(args: &DrillArgs) -> Result<u8, Failure> {
+    let (api, namespace) = connect(args).await?;
+    let progress = Progress::new(args.output.quiet || args.output.verbose > 1);
+    let folder = std::env::current_dir().unwrap_or_default();
+    let tell = |what: &str| progress.stage(what);
+    let ended = undo(&api, &namespace, args.hook.as_deref(), &folder, &tell).await;
+    progress.done();
+    let (done, left) =
+        ended.map_err(|error| Failure::Unverified(format!("drill --undo: {error}")))?;
+    let mut text = String::new();
+    if done.is_empty() && left.is_empty() {
+        text.push_str(&format!(
+            "namespace {namespace}: no drill has left anything\n"
+        ));
+    }
+    for line in &done {
+        text.push_str(&format!("{line}\n"));
+    }
+    for line in &left {
+        text.push_str(&format!("left: {line}\n"));
+    }
+    output::print(text.as_bytes())?;
+    Ok(if left.is_empty() {
+        EXIT_PASS
+    } else {
+        EXIT_UNKNOWN
+    })
+}

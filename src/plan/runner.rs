@@ -1,0 +1,129 @@
+//! One Job that stands where a client of an edge stands and logs in as it does, or with a login of its own: what runs databases through their
+//! paces looks from there. Pure.
+
+use super::client::fallbacks;
+use super::first::{Wish, lay};
+use super::model::{Identity, Look, PlanOptions, Resources, TierProbe, Vantage};
+use crate::address::LoginReference;
+use crate::finding::EdgeId;
+use crate::graph::TierGraph;
+use crate::observe::Snapshot;
+use crate::observe::kinds::{EnvVar, Labels};
+use crate::probe::wire::{ENVIRONMENT_PREFIX, EdgeTask};
+
+/// As a client of that edge.
+///
+/// # Errors
+/// In words, why there is nothing to stand on, or no login.
+pub fn as_client(
+    graph: &TierGraph,
+    snapshot: &Snapshot,
+    edge: &EdgeId,
+    options: &PlanOptions,
+) -> Result<Vantage, String> {
+    let wish = Wish {
+        options,
+        edges: &|candidate| candidate.id == *edge,
+        names: false,
+        no_login: &|_| None,
+        prefix: "r",
+        look: Look::First,
+    };
+    let plan = lay(graph, snapshot, &wish);
+    if let Some(reason) = plan.skipped.get(edge) {
+        return Err(format!("{edge}: {reason}"));
+    }
+    plan.vantages
+        .into_iter()
+        .next()
+        .ok_or_else(|| format!("{edge}: there is nothing to look from"))
+}
+
+/// In the run's namespace, as no tier at all.
+#[must_use]
+pub fn plain(snapshot: &Snapshot, options: &PlanOptions) -> Vantage {
+    let vantage = Vantage {
+        id: "r1".to_owned(),
+        identity: Identity {
+            namespace: snapshot.namespace.clone(),
+            annotations: super::mesh::settings(None, &Labels::new(), &Labels::new()),
+            ..Identity::default()
+        },
+        containers: vec![TierProbe {
+            tier: String::new(),
+            workload: None,
+            container: "t1".to_owned(),
+            env: Vec::new(),
+            env_from: Vec::new(),
+            spec: super::first::spec(options, Vec::new(), Vec::new()),
+        }],
+        look: Look::First,
+        fallback_nodes: fallbacks(snapshot, &[], None),
+        bare: false,
+        payload: None,
+        resources: Resources::default(),
+    };
+    let mut vantages = [vantage];
+    // What a reader should know of it concerns probes that many tiers share.
+    super::harmless::fit(snapshot, &mut vantages);
+    let [vantage] = vantages;
+    vantage
+}
+
+/// The variables of a login of one's own, and the reference that names them.
+#[must_use]
+pub fn own_login(
+    user: Option<EnvVar>,
+    password: Option<EnvVar>,
+    database: Option<EnvVar>,
+) -> (Vec<EnvVar>, LoginReference) {
+    let mut variables = Vec::new();
+    let mut bring = |name: &str, variable: Option<EnvVar>| {
+        let variable = variable?;
+        variables.push(EnvVar {
+            name: format!("{ENVIRONMENT_PREFIX}{name}"),
+            ..variable
+        });
+        Some(name.to_owned())
+    };
+    let login = LoginReference::Parts {
+        host: None,
+        port: None,
+        user: bring("CANDIDATE_USER", user),
+        password: bring("CANDIDATE_PASSWORD", password),
+        database: bring("CANDIDATE_DATABASE", database),
+    };
+    (variables, login)
+}
+
+/// An edge of which nothing but host, port, protocol and login is known.
+#[must_use]
+pub fn bare_task(
+    id: &str,
+    host: &str,
+    port: std::num::NonZeroU16,
+    protocol: crate::protocol::Protocol,
+    login: LoginReference,
+) -> EdgeTask {
+    EdgeTask {
+        id: id.to_owned(),
+        host: host.to_owned(),
+        port,
+        protocol,
+        endpoints: Vec::new(),
+        skip_endpoints: None,
+        http: None,
+        tls: None,
+        login: Some(login),
+        login_addresses: None,
+        no_login_reason: String::new(),
+        retry_not_found_ms: 0,
+        retry_until_ms: 0,
+        recheck_pass: false,
+        recheck_dns: false,
+        mesh: false,
+        replica: false,
+        query: None,
+        forbidden: false,
+    }
+}

@@ -1,0 +1,100 @@
+//! What a drill asks of an engine: open a session, say who it is, write, read the ledger, say its state. One implementation per engine. IO is
+//! theirs.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::drill::model::{AttemptStep, ExpectedTable, LaneRows, MemberState, Server, Span};
+
+/// Why something did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// At which step.
+    pub(crate) step: AttemptStep,
+    /// The server's code, or a word of ours.
+    pub(crate) code: String,
+    /// In words, for people.
+    pub(crate) words: String,
+}
+
+impl Broken {
+    /// Of that kind.
+    pub(crate) fn new(
+        step: AttemptStep,
+        code: impl Into<String>,
+        words: impl Into<String>,
+    ) -> Self {
+        Self {
+            step,
+            code: code.into(),
+            words: words.into(),
+        }
+    }
+}
+
+/// A limit of time.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit(pub(crate) Duration);
+
+impl Limit {
+    /// Runs a future within it.
+    pub(crate) async fn of<T>(
+        self,
+        work: impl Future<Output = Result<T, Broken>>,
+        step: AttemptStep,
+    ) -> Result<T, Broken> {
+        timeout(self.0, work)
+            .await
+            .unwrap_or_else(|_| Err(Broken::new(step, "timeout", "no answer in time")))
+    }
+}
+
+/// How an engine's servers are talked to.
+pub(crate) trait Engine {
+    /// An open session.
+    type Session: Session;
+
+    /// Connects and logs in; `login` limits what comes after the connect.
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        host: &str,
+        login: Limit,
+    ) -> Result<Self::Session, Broken>;
+
+    /// The addresses of a host.
+    async fn resolve(&self, host: &str) -> Result<Vec<std::net::IpAddr>, Broken>;
+}
+
+/// An open session.
+pub(crate) trait Session {
+    /// Who answers.
+    async fn identify(&mut self) -> Result<Server, Broken>;
+    /// When it started, where it tells: milliseconds since 1970.
+    async fn started(&mut self) -> Option<i64>;
+    /// Makes the ledger where it is not there.
+    async fn make(&mut self) -> Result<(), Broken>;
+    /// Removes it.
+    async fn remove(&mut self) -> Result<(), Broken>;
+    /// One row.
+    async fn write(&mut self, lane: &str, seq: u64) -> Result<(), Broken>;
+    /// A transaction of two rows.
+    async fn write_both(&mut self, lane: &str, seq: u64) -> Result<(), Broken>;
+    /// What the ledger holds, lane by lane.
+    async fn tip(&mut self) -> Result<BTreeMap<String, Span>, Broken>;
+    /// Every row.
+    async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken>;
+    /// Role, writability, membership, in the server's own words.
+    async fn state(&mut self, state: &mut MemberState) -> Result<(), Broken>;
+    /// Those of the tables that are missing or stale, with the reason.
+    async fn missing(
+        &mut self,
+        tables: &[ExpectedTable],
+    ) -> Result<BTreeMap<String, String>, Broken>;
+    /// Says goodbye.
+    async fn close(self);
+}

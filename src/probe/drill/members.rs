@@ -1,0 +1,113 @@
+//! The lanes that ask one member, at its own address and on a kept connection: state and the ledger's tip, reads only. IO: the sessions.
+
+use tokio::time::Instant;
+
+use super::Runner;
+use super::engine::{Broken, Engine, Session};
+use super::lanes::Beat;
+use crate::drill::model::{Address, AttemptStep, Lane, MemberState, Server};
+
+/// Expected tables are asked for at every so many turns.
+const TABLES: u64 = 4;
+
+/// A kept session to a member, and where it leads.
+struct Wire<S> {
+    session: S,
+    server: Server,
+    address: Address,
+}
+
+impl<E: Engine> Runner<'_, E> {
+    /// Where a member answers now.
+    pub(super) fn place(&self, member: &str, lane: &Lane) -> Address {
+        self.members
+            .borrow()
+            .get(member)
+            .cloned()
+            .unwrap_or_else(|| lane.address.clone())
+    }
+
+    /// Asks a member again and again; never ends.
+    pub(super) async fn member_lane(&self, lane: &Lane, member: &str) {
+        let mut clock = Beat::new(lane.every_ms);
+        let mut wire: Option<Wire<E::Session>> = None;
+        let mut turn = 0;
+        let mut missing = std::collections::BTreeMap::new();
+        loop {
+            let delay = clock.next().await;
+            let address = self.place(member, lane);
+            if address.host.is_empty() {
+                continue;
+            }
+            wire = wire.filter(|wire| wire.address == address);
+            turn += 1;
+            let mut state = MemberState {
+                member: member.to_owned(),
+                asked_ms: self.book.at(Instant::now()),
+                late_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+                ..MemberState::default()
+            };
+            let asked = self.ask_member(&address, wire.take(), &mut state).await;
+            match asked {
+                Ok(mut answered) => {
+                    if turn % TABLES == 1 && !self.spec.expect.is_empty() {
+                        let tables = answered.session.missing(&self.spec.expect);
+                        let tables = self.statement().of(tables, AttemptStep::Statement).await;
+                        if let Ok(found) = tables {
+                            missing = found;
+                        }
+                    }
+                    state.missing.clone_from(&missing);
+                    wire = Some(answered);
+                }
+                Err(broken) => {
+                    state = MemberState {
+                        member: state.member,
+                        asked_ms: state.asked_ms,
+                        late_ms: state.late_ms,
+                        error: Some(broken.code),
+                        ..MemberState::default()
+                    };
+                    turn = 0;
+                }
+            }
+            state.ended_ms = self.book.now();
+            self.book.member(&lane.name, state);
+            clock.skip();
+        }
+    }
+
+    /// One turn; a connection that failed is opened again at the next.
+    async fn ask_member(
+        &self,
+        address: &Address,
+        wire: Option<Wire<E::Session>>,
+        state: &mut MemberState,
+    ) -> Result<Wire<E::Session>, Broken> {
+        let mut wire = if let Some(wire) = wire {
+            wire
+        } else {
+            let (session, server) = self.meet(address, 0).await?;
+            Wire {
+                session,
+                server,
+                address: address.clone(),
+            }
+        };
+        state.server = Some(wire.server.key.clone());
+        let limit = self.statement();
+        limit
+            .of(wire.session.state(state), AttemptStep::Statement)
+            .await?;
+        match limit.of(wire.session.tip(), AttemptStep::Statement).await {
+            Ok(tip) => state.tip = Some(tip),
+            // A member without the ledger, or one that serves no reads, has no tip; a lost connection is lost.
+            Err(broken)
+                if self
+                    .refused
+                    .keeps_connection(self.spec.engine, &broken.code) => {}
+            Err(broken) => return Err(broken),
+        }
+        Ok(wire)
+    }
+}

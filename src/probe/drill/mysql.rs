@@ -1,0 +1,420 @@
+//! MySQL, MariaDB and Galera for a drill. Logs in as the probe does; state by what the login may ask. IO: the connections.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Row, Value};
+use tokio::time::timeout;
+
+use super::engine::{Broken, Engine, Limit, Session};
+use super::open::Dialler;
+use crate::drill::ledger::{RowFold, Statements};
+use crate::drill::model::{
+    AttemptStep, Engine as Kind, ExpectedTable, LaneRows, MemberState, Role, RunnerSpec, Server,
+    Span,
+};
+use crate::probe::mysql as protocol;
+
+/// How long a goodbye may take; it changes nothing.
+const GOODBYE: Duration = Duration::from_millis(300);
+/// No right to ask.
+const DENIED: [&str; 3] = ["1227", "1142", "1044"];
+
+/// The engine.
+pub(super) struct MySql<'a> {
+    dialler: &'a Dialler<'a>,
+    spec: &'a RunnerSpec,
+    statements: Statements,
+}
+
+/// A session.
+pub(super) struct Talk<'a> {
+    engine: &'a MySql<'a>,
+    session: protocol::Session,
+    mariadb: bool,
+    /// Whether it is a member of a Galera cluster; none: not asked yet.
+    galera: Option<bool>,
+    /// The question for replication that it understands; none: it may not be asked.
+    replication: Option<&'static str>,
+}
+
+impl<'a> MySql<'a> {
+    pub(super) fn new(dialler: &'a Dialler<'a>, spec: &'a RunnerSpec) -> Self {
+        Self {
+            dialler,
+            spec,
+            statements: spec.ledger.statements(Kind::Mysql),
+        }
+    }
+
+    fn broken(&self, step: AttemptStep, error: &mysql_async::Error) -> Broken {
+        self.dialler.broken(step, &protocol::failure(error))
+    }
+}
+
+impl<'a> Engine for &'a MySql<'a> {
+    type Session = Talk<'a>;
+
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        host: &str,
+        login: Limit,
+    ) -> Result<Talk<'a>, Broken> {
+        let engine: &'a MySql<'a> = self;
+        let connect = Duration::from_millis(engine.spec.limits.connect_ms);
+        let stream = Limit(connect)
+            .of(engine.dialler.dial(address), AttemptStep::Connect)
+            .await?;
+        let ask = engine.dialler.ask(address, host);
+        let session = login
+            .of(
+                async {
+                    protocol::open_on(stream, &ask, true)
+                        .await
+                        .map_err(|failure| engine.dialler.broken(AttemptStep::Login, &failure))
+                },
+                AttemptStep::Login,
+            )
+            .await?;
+        Ok(Talk {
+            engine,
+            mariadb: session.version.contains("MariaDB"),
+            session,
+            galera: None,
+            replication: Some("SHOW REPLICA STATUS"),
+        })
+    }
+
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Broken> {
+        self.dialler.resolve(host).await
+    }
+}
+
+impl Talk<'_> {
+    async fn rows_of(&mut self, query: &str, step: AttemptStep) -> Result<Vec<Row>, Broken> {
+        self.session
+            .connection
+            .query(query)
+            .await
+            .map_err(|error| self.engine.broken(step, &error))
+    }
+
+    async fn run(&mut self, query: &str, step: AttemptStep) -> Result<(), Broken> {
+        self.session
+            .connection
+            .query_drop(query)
+            .await
+            .map_err(|error| self.engine.broken(step, &error))
+    }
+
+    fn insert(&self, lane: &str, seq: u64, half: u8) -> String {
+        let spec = self.engine.spec;
+        spec.ledger
+            .insert(Kind::Mysql, lane, seq, half, &spec.runner)
+    }
+
+    /// Galera's own words by name; empty where it is none.
+    async fn wsrep(&mut self) -> Result<BTreeMap<String, String>, Broken> {
+        if self.galera == Some(false) {
+            return Ok(BTreeMap::new());
+        }
+        let query = "SHOW STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', 'wsrep_cluster_size', 'wsrep_local_state', \
+                     'wsrep_local_state_comment', 'wsrep_cluster_state_uuid', 'wsrep_provider_name')";
+        let rows = self.rows_of(query, AttemptStep::Statement).await?;
+        let words: BTreeMap<String, String> = rows
+            .iter()
+            .filter_map(|row| Some((text(row, 0)?, text(row, 1)?)))
+            .collect();
+        let provider = words.get("wsrep_provider_name");
+        self.galera = Some(provider.is_some_and(|name| !name.is_empty()));
+        if self.galera == Some(true) {
+            Ok(words)
+        } else {
+            Ok(BTreeMap::new())
+        }
+    }
+
+    /// What it says of its source, by column in lower case; none: it may not be asked.
+    async fn replication(&mut self) -> Result<Option<BTreeMap<String, String>>, Broken> {
+        while let Some(question) = self.replication {
+            match self.rows_of(question, AttemptStep::Statement).await {
+                Ok(rows) => return Ok(Some(rows.first().map(columns).unwrap_or_default())),
+                Err(broken) if DENIED.contains(&broken.code.as_str()) => self.replication = None,
+                // A syntax that it does not know: the older one.
+                Err(broken) if broken.code == "1064" && question.contains("REPLICA") => {
+                    self.replication = Some("SHOW SLAVE STATUS");
+                }
+                Err(broken) => return Err(broken),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn read_only(&mut self) -> Result<bool, Broken> {
+        let query = if self.mariadb {
+            "SELECT @@read_only"
+        } else {
+            "SELECT @@read_only | @@super_read_only"
+        };
+        let rows = self.rows_of(query, AttemptStep::Statement).await?;
+        Ok(rows
+            .first()
+            .and_then(|row| text(row, 0))
+            .is_some_and(|value| value != "0" && value != "OFF"))
+    }
+
+    /// Why a table is missing or stale; none where it holds.
+    async fn lacks(&mut self, table: &ExpectedTable) -> Result<Option<String>, Broken> {
+        let name: Vec<String> = table
+            .name
+            .split('.')
+            .map(|part| format!("`{}`", part.replace('`', "``")))
+            .collect();
+        let name = name.join(".");
+        let query = match &table.fresh {
+            None => format!("SELECT 1 FROM {name} LIMIT 1"),
+            Some(fresh) => format!(
+                "SELECT TIMESTAMPDIFF(SECOND, MAX(`{}`), NOW()) FROM {name}",
+                fresh.column.replace('`', "``")
+            ),
+        };
+        match self.rows_of(&query, AttemptStep::Statement).await {
+            Ok(rows) => {
+                let Some(fresh) = &table.fresh else {
+                    return Ok(None);
+                };
+                let age = rows.first().and_then(|row| text(row, 0));
+                let age = age.and_then(|age| age.parse::<i64>().ok());
+                let most = i64::try_from(fresh.within_ms / 1000).unwrap_or(i64::MAX);
+                Ok(match age {
+                    None => Some("it holds no row".to_owned()),
+                    Some(age) if age > most => Some(format!("its newest row is {age} s old")),
+                    Some(_) => None,
+                })
+            }
+            Err(broken) if broken.code == "1146" || broken.code == "1049" => {
+                Ok(Some("it is not there".to_owned()))
+            }
+            // No right to ask: nothing is told of it.
+            Err(broken) if DENIED.contains(&broken.code.as_str()) => Ok(None),
+            Err(broken) => Err(broken),
+        }
+    }
+}
+
+impl Session for Talk<'_> {
+    async fn identify(&mut self) -> Result<Server, Broken> {
+        let query = if self.mariadb {
+            "SELECT @@hostname, @@server_id, @@version"
+        } else {
+            "SELECT @@hostname, @@server_uuid, @@version"
+        };
+        let rows = match self.rows_of(query, AttemptStep::Identify).await {
+            // A proxy that knows no variables is one server.
+            Err(broken) if broken.code == "1193" || broken.code == "1105" => Vec::new(),
+            rows => rows?,
+        };
+        let word = |column| rows.first().and_then(|row| text(row, column));
+        let (hostname, id) = (word(0).unwrap_or_default(), word(1).unwrap_or_default());
+        let short: String = id.chars().take(8).collect();
+        Ok(Server {
+            key: format!("{hostname}/{short}"),
+            hostname,
+            id,
+            started: None,
+            version: word(2).unwrap_or_default(),
+        })
+    }
+
+    async fn started(&mut self) -> Option<i64> {
+        let query = "SHOW GLOBAL STATUS LIKE 'Uptime'";
+        let rows = self.rows_of(query, AttemptStep::Identify).await.ok()?;
+        let uptime: i64 = text(rows.first()?, 1)?.parse().ok()?;
+        let now = jiff::Timestamp::now().as_second();
+        now.checked_sub(uptime)?.checked_mul(1000)
+    }
+
+    async fn make(&mut self) -> Result<(), Broken> {
+        let query = self.engine.statements.create.clone();
+        self.run(&query, AttemptStep::Statement).await
+    }
+
+    async fn remove(&mut self) -> Result<(), Broken> {
+        let query = self.engine.statements.drop.clone();
+        self.run(&query, AttemptStep::Statement).await
+    }
+
+    async fn write(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {
+        let query = self.insert(lane, seq, 0);
+        self.run(&query, AttemptStep::Statement).await
+    }
+
+    async fn write_both(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {
+        let write = async {
+            self.run("BEGIN", AttemptStep::Statement).await?;
+            for half in [1, 2] {
+                let query = self.insert(lane, seq, half);
+                self.run(&query, AttemptStep::Statement).await?;
+            }
+            self.run("COMMIT", AttemptStep::Commit).await
+        };
+        let written = write.await;
+        if written
+            .as_ref()
+            .is_err_and(|broken| broken.code.chars().all(|letter| letter.is_ascii_digit()))
+        {
+            // The half that is there must not stay open in a session that is kept.
+            let _ = self.run("ROLLBACK", AttemptStep::Statement).await;
+        }
+        written
+    }
+
+    async fn tip(&mut self) -> Result<BTreeMap<String, Span>, Broken> {
+        let query = self.engine.statements.tip.clone();
+        let rows = self.rows_of(&query, AttemptStep::Statement).await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| {
+                let (first, last) = (number(row, 1)?, number(row, 2)?);
+                Some((text(row, 0)?, Span { first, last }))
+            })
+            .collect())
+    }
+
+    async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken> {
+        let query = self.engine.statements.rows.clone();
+        let mut fold = RowFold::default();
+        for row in self.rows_of(&query, AttemptStep::Statement).await? {
+            let (Some(lane), Some(node)) = (text(&row, 0), text(&row, 3)) else {
+                continue;
+            };
+            let half = number(&row, 2).and_then(|half| u8::try_from(half).ok());
+            fold.row(
+                &lane,
+                number(&row, 1).unwrap_or(0),
+                half.unwrap_or(u8::MAX),
+                &node,
+                number(&row, 4).unwrap_or(u64::MAX),
+            );
+        }
+        Ok(fold.finish())
+    }
+
+    async fn state(&mut self, state: &mut MemberState) -> Result<(), Broken> {
+        let read_only = self.read_only().await?;
+        let wsrep = self.wsrep().await?;
+        if !wsrep.is_empty() {
+            galera(&wsrep, read_only, state);
+            return Ok(());
+        }
+        state.writable = Some(!read_only);
+        match self.replication().await? {
+            // The login may not ask: only what it can do tells.
+            None => {
+                state.role = Some(if read_only {
+                    Role::Replica
+                } else {
+                    Role::Primary
+                });
+                "replication not told".clone_into(&mut state.says);
+            }
+            Some(words) if words.is_empty() => {
+                state.role = Some(if read_only {
+                    Role::Alone
+                } else {
+                    Role::Primary
+                });
+                state.joined = Some(!read_only);
+            }
+            Some(words) => replica(&words, state),
+        }
+        Ok(())
+    }
+
+    async fn missing(
+        &mut self,
+        tables: &[ExpectedTable],
+    ) -> Result<BTreeMap<String, String>, Broken> {
+        let mut missing = BTreeMap::new();
+        for table in tables {
+            if let Some(why) = self.lacks(table).await? {
+                missing.insert(table.name.clone(), why);
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn close(self) {
+        // COM_QUIT; a server that does not read it loses nothing.
+        let _ = timeout(GOODBYE, self.session.connection.disconnect()).await;
+    }
+}
+
+/// A Galera member by its own word: Synced and Primary in a cluster, whose identity tells it from another one.
+fn galera(words: &BTreeMap<String, String>, read_only: bool, state: &mut MemberState) {
+    let word = |name: &str| words.get(name).map_or("", String::as_str);
+    let ready = word("wsrep_ready") == "ON" && word("wsrep_cluster_status") == "Primary";
+    state.role = Some(Role::Peer);
+    state.writable = Some(ready && !read_only);
+    // 2 is a donor, which serves as well; 4 is synced.
+    state.joined = Some(ready && matches!(word("wsrep_local_state"), "2" | "4"));
+    state.group = Some(word("wsrep_cluster_state_uuid").to_owned()).filter(|id| !id.is_empty());
+    state.size = word("wsrep_cluster_size").parse().ok();
+    state.says = format!(
+        "{} {}",
+        word("wsrep_cluster_status"),
+        word("wsrep_local_state_comment")
+    );
+}
+
+/// A replica by its own word: both of its threads run.
+fn replica(words: &BTreeMap<String, String>, state: &mut MemberState) {
+    let word = |name: &str| words.get(name).map_or("", String::as_str);
+    let threads = format!(
+        "{}/{}",
+        word("replica_io_running"),
+        word("replica_sql_running")
+    );
+    state.role = Some(Role::Replica);
+    state.joined = Some(threads == "Yes/Yes");
+    state.group = Some(word("source_host").to_owned()).filter(|host| !host.is_empty());
+    let error = [word("last_io_errno"), word("last_sql_errno")]
+        .into_iter()
+        .find(|code| !code.is_empty() && *code != "0");
+    state.says = match error {
+        Some(code) => format!("{threads} {code}"),
+        None => threads,
+    };
+}
+
+/// A row's columns by their newer names, in lower case.
+fn columns(row: &Row) -> BTreeMap<String, String> {
+    row.columns_ref()
+        .iter()
+        .enumerate()
+        .filter_map(|(index, column)| {
+            let name = column
+                .name_str()
+                .to_lowercase()
+                .replace("slave", "replica")
+                .replace("master", "source");
+            Some((name, text(row, index)?))
+        })
+        .collect()
+}
+
+fn text(row: &Row, column: usize) -> Option<String> {
+    match row.as_ref(column)? {
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::UInt(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn number(row: &Row, column: usize) -> Option<u64> {
+    text(row, column)?.parse().ok()
+}

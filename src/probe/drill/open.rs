@@ -1,0 +1,226 @@
+//! Opens sessions: resolve, connect and log in, each within its limit. A refused login is not tried again at once: it may lock the account. IO:
+//! the network.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::Runner;
+use super::engine::{Broken, Engine, Limit, Session};
+use crate::drill::model::{Address, AttemptStep, RunnerSpec, Server};
+use crate::probe::clock::Clock;
+use crate::probe::dns::Resolver;
+use crate::probe::found::Failure;
+use crate::probe::link::Link;
+use crate::probe::login::Login;
+use crate::probe::network::Network;
+use crate::probe::record::Scrubber;
+use crate::probe::talk::Ask;
+use crate::probe::target::Target;
+use crate::probe::turns::{Turn, Turns};
+use crate::probe::wire::{EdgeTask, ProbeSpec, StepError};
+use crate::probe::{file, scrubber, targets};
+
+/// What every connection of the runner needs.
+pub(super) struct Dialler<'a> {
+    clock: Clock,
+    network: Network,
+    resolver: Resolver,
+    task: &'a EdgeTask,
+    target: Target,
+    /// The one edge is always on its way.
+    turn: Turn,
+    scrubber: Scrubber,
+}
+
+impl<'a> Dialler<'a> {
+    /// From the spec's one edge, whose client's login is used.
+    ///
+    /// # Errors
+    /// In words: there is no edge, or no login.
+    pub(super) async fn new(
+        spec: &'a ProbeSpec,
+        drill: &RunnerSpec,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, String> {
+        let task = spec
+            .edges
+            .first()
+            .ok_or("the spec names no edge whose login is used")?;
+        let targets = targets(spec, environment);
+        let scrubber = scrubber(spec, &targets, environment);
+        let target = targets.into_iter().next().ok_or("the edge leads nowhere")?;
+        if let Some(why) = &target.unusable {
+            return Err(why.clone());
+        }
+        if let (Login::Without(why), true) = (&target.login, task.login.is_some()) {
+            return Err(format!("there is no login: {why}"));
+        }
+        let network = Network::new(&spec.network);
+        let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
+        Ok(Self {
+            clock: Clock::starting(Duration::from_millis(drill.deadline_ms) + DAY),
+            network,
+            resolver,
+            task,
+            turn: Turns::new(None, "").take(&target.host, target.port).await,
+            target,
+            scrubber,
+        })
+    }
+
+    /// The addresses of a host.
+    pub(super) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Broken> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![address]);
+        }
+        let lookup = self.resolver.resolve(host, &self.clock).await;
+        lookup
+            .result
+            .map_err(|failure| self.broken(AttemptStep::Resolve, &failure))
+    }
+
+    /// Opens a connection.
+    pub(super) async fn dial(&self, address: SocketAddr) -> Result<Link, Broken> {
+        self.network
+            .connect_kept(address, &self.clock)
+            .await
+            .map_err(|failure| self.broken(AttemptStep::Connect, &failure))
+    }
+
+    /// What the protocols need to know about a connection.
+    pub(super) fn ask<'s>(&'s self, address: SocketAddr, host: &'s str) -> Ask<'s> {
+        Ask {
+            clock: self.clock,
+            network: &self.network,
+            resolver: &self.resolver,
+            turn: &self.turn,
+            task: self.task,
+            host,
+            port: address.port(),
+            address,
+            login: &self.target.login,
+            tls: self.target.tls,
+            trust: &self.target.trust,
+            require_trust: false,
+            withheld: OnceLock::new(),
+        }
+    }
+
+    /// A failure of the probe's own parts.
+    pub(super) fn broken(&self, step: AttemptStep, failure: &Failure) -> Broken {
+        let code = match failure.facts.get("code") {
+            Some(code) => code.clone(),
+            None => word(failure.error),
+        };
+        Broken::new(step, code, self.clean(&failure.detail))
+    }
+
+    /// A peer's words without secrets, short.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.scrubber.clean(text, 160)
+    }
+}
+
+/// The agent's own deadline never ends a connection: the runner's does.
+const DAY: Duration = Duration::from_hours(24);
+
+/// A failure of ours as a code.
+fn word(error: StepError) -> String {
+    let word = match error {
+        StepError::Silent => "timeout",
+        StepError::Broken => "closed",
+        other => {
+            return serde_json::to_value(other)
+                .ok()
+                .and_then(|value| value.as_str().map(str::to_owned))
+                .unwrap_or_default();
+        }
+    };
+    word.to_owned()
+}
+
+impl<E: Engine> Runner<'_, E> {
+    /// The limit of a statement.
+    pub(super) const fn statement(&self) -> Limit {
+        Limit(Duration::from_millis(self.spec.limits.statement_ms))
+    }
+
+    /// Resolves, connects and logs in; `turn` rotates through the addresses.
+    pub(super) async fn open(&self, place: &Address, turn: u64) -> Result<E::Session, Broken> {
+        let limits = &self.spec.limits;
+        let (refused, until) = self.logins.get();
+        if refused >= limits.login_refused_tries || Instant::now() < until {
+            return Err(Broken::new(
+                AttemptStep::Login,
+                "login-refused",
+                "a login was refused a moment ago, and is not tried again at once",
+            ));
+        }
+        let connect = Duration::from_millis(limits.connect_ms);
+        let begun = Instant::now();
+        let addresses = timeout(connect, self.engine.resolve(&place.host))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Broken::new(
+                    AttemptStep::Resolve,
+                    "timeout",
+                    "no name server answered in time",
+                ))
+            })?;
+        let count = u64::try_from(addresses.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(turn % count).unwrap_or(0);
+        let address = addresses.get(index).copied().ok_or_else(|| {
+            Broken::new(AttemptStep::Resolve, "nodata", "the name has no address")
+        })?;
+        let left = connect.saturating_sub(begun.elapsed());
+        let login = Limit(left + Duration::from_millis(limits.login_ms));
+        let opened = self
+            .engine
+            .connect((address, place.port).into(), &place.host, login)
+            .await;
+        self.note_login(&opened);
+        opened
+    }
+
+    /// A login that was refused stops all others for a while.
+    fn note_login(&self, opened: &Result<E::Session, Broken>) {
+        match opened {
+            Ok(_) => self.logins.set((0, Instant::now())),
+            Err(broken) if is_denied(broken) => {
+                let wait = Duration::from_millis(self.spec.limits.login_refused_wait_ms);
+                let (refused, _) = self.logins.get();
+                self.logins.set((refused + 1, Instant::now() + wait));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Opens a session and asks who answers.
+    pub(super) async fn meet(
+        &self,
+        place: &Address,
+        turn: u64,
+    ) -> Result<(E::Session, Server), Broken> {
+        let mut session = self.open(place, turn).await?;
+        let limit = self.statement();
+        let mut server = limit.of(session.identify(), AttemptStep::Identify).await?;
+        if !self.book.knows(&server.key) {
+            server.started = timeout(limit.0, session.started()).await.ok().flatten();
+            self.book.server(&server);
+        }
+        Ok((session, server))
+    }
+}
+
+/// Whether a login was refused for what it says, not for the server's state.
+fn is_denied(broken: &Broken) -> bool {
+    broken.step == AttemptStep::Login
+        && matches!(
+            broken.code.as_str(),
+            "1045" | "1698" | "28P01" | "28000" | "WRONGPASS" | "login-denied"
+        )
+}

@@ -1,0 +1,402 @@
+//! The runner against an engine that a test plays, on a clock that a test owns.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::engine::{Broken, Engine, Limit, Session};
+use super::work;
+use crate::drill::ledger::RowFold;
+use crate::drill::model::{
+    Address, AttemptStep, Batch, Engine as Kind, ExpectedTable, Lane, LaneKind, LaneRows, Ledger,
+    Limits, MemberState, Outcome, Place, Record, RunnerSpec, Server, Span, VERSION,
+};
+use crate::drill::orders::{Act, Orders};
+
+/// How the server behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Up,
+    /// Connections are refused; kept ones break.
+    Down,
+    /// Statements hang.
+    Hangs,
+    /// Writes are refused.
+    ReadOnly,
+    /// It came back without the ledger.
+    Empty,
+    /// The login is refused.
+    Denies,
+}
+
+struct World {
+    mood: Mood,
+    rows: BTreeSet<(String, u64, u8)>,
+    connects: usize,
+    removed: bool,
+}
+
+#[derive(Clone)]
+struct Play(Rc<RefCell<World>>);
+
+impl Play {
+    fn new() -> Self {
+        Self(Rc::new(RefCell::new(World {
+            mood: Mood::Up,
+            rows: BTreeSet::new(),
+            connects: 0,
+            removed: false,
+        })))
+    }
+
+    fn set(&self, mood: Mood) {
+        self.0.borrow_mut().mood = mood;
+    }
+
+    async fn ask(&self, writes: bool) -> Result<(), Broken> {
+        sleep(Duration::from_millis(5)).await;
+        let broken = |code: &str| Err(Broken::new(AttemptStep::Statement, code, ""));
+        let mood = self.0.borrow().mood;
+        match mood {
+            Mood::Hangs => std::future::pending().await,
+            Mood::Down => broken("closed"),
+            Mood::Empty => broken("1146"),
+            Mood::ReadOnly if writes => broken("1290"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Engine for Play {
+    type Session = Self;
+
+    async fn connect(&self, _: SocketAddr, _: &str, _: Limit) -> Result<Self, Broken> {
+        sleep(Duration::from_millis(5)).await;
+        self.0.borrow_mut().connects += 1;
+        match self.0.borrow().mood {
+            Mood::Down => Err(Broken::new(AttemptStep::Connect, "refused", "")),
+            Mood::Denies => Err(Broken::new(AttemptStep::Login, "1045", "")),
+            _ => Ok(self.clone()),
+        }
+    }
+
+    async fn resolve(&self, _: &str) -> Result<Vec<IpAddr>, Broken> {
+        Ok(vec![[10, 0, 0, 1].into()])
+    }
+}
+
+impl Session for Play {
+    async fn identify(&mut self) -> Result<Server, Broken> {
+        Ok(Server {
+            key: "db/1".to_owned(),
+            hostname: "db".to_owned(),
+            id: "1".to_owned(),
+            started: None,
+            version: String::new(),
+        })
+    }
+
+    async fn started(&mut self) -> Option<i64> {
+        None
+    }
+
+    async fn make(&mut self) -> Result<(), Broken> {
+        let mut world = self.0.borrow_mut();
+        if world.mood == Mood::Empty {
+            world.mood = Mood::Up;
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self) -> Result<(), Broken> {
+        self.0.borrow_mut().removed = true;
+        Ok(())
+    }
+
+    async fn write(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {
+        self.ask(true).await?;
+        let fresh = self.0.borrow_mut().rows.insert((lane.to_owned(), seq, 0));
+        assert!(fresh, "a seq was used again: {lane} {seq}");
+        Ok(())
+    }
+
+    async fn write_both(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {
+        self.ask(true).await?;
+        for half in [1, 2] {
+            let fresh = self
+                .0
+                .borrow_mut()
+                .rows
+                .insert((lane.to_owned(), seq, half));
+            assert!(fresh, "a seq was used again: {lane} {seq}");
+        }
+        Ok(())
+    }
+
+    async fn tip(&mut self) -> Result<BTreeMap<String, Span>, Broken> {
+        self.ask(false).await?;
+        let mut tip: BTreeMap<String, Span> = BTreeMap::new();
+        for (lane, seq, _) in &self.0.borrow().rows {
+            let span = tip.entry(lane.clone()).or_insert(Span {
+                first: *seq,
+                last: *seq,
+            });
+            span.last = span.last.max(*seq);
+        }
+        Ok(tip)
+    }
+
+    async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken> {
+        self.ask(false).await?;
+        let mut fold = RowFold::default();
+        for (lane, seq, half) in &self.0.borrow().rows {
+            let check = crate::drill::ledger::checksum(lane, *seq, *half, "a");
+            fold.row(lane, *seq, *half, "a", u64::from(check));
+        }
+        Ok(fold.finish())
+    }
+
+    async fn state(&mut self, state: &mut MemberState) -> Result<(), Broken> {
+        self.ask(false).await?;
+        state.writable = Some(true);
+        Ok(())
+    }
+
+    async fn missing(&mut self, _: &[ExpectedTable]) -> Result<BTreeMap<String, String>, Broken> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn close(self) {}
+}
+
+fn spec() -> RunnerSpec {
+    let address = Address {
+        host: "db".to_owned(),
+        port: 3306,
+    };
+    let lane = |name: &str, kind, every_ms, in_flight| Lane {
+        name: name.to_owned(),
+        kind,
+        address: address.clone(),
+        every_ms,
+        in_flight,
+    };
+    RunnerSpec {
+        version: VERSION,
+        run: "r".to_owned(),
+        runner: "a".to_owned(),
+        engine: Kind::Mysql,
+        write: address.clone(),
+        read: None,
+        ledger: Ledger {
+            name: "k8sverify_drill_r".to_owned(),
+            schema: None,
+        },
+        lanes: vec![
+            lane("a/w-new", LaneKind::WriteNew, 200, 16),
+            lane("a/w-held/0", LaneKind::WriteHeld, 100, 1),
+            lane("a/r-new", LaneKind::ReadNew, 400, 16),
+            lane("a/m/db", LaneKind::Member("db".to_owned()), 250, 1),
+        ],
+        expect: Vec::new(),
+        limits: Limits::default(),
+        deadline_ms: 600_000,
+    }
+}
+
+/// What a runner wrote.
+struct Ran {
+    records: Vec<Record>,
+}
+
+impl Ran {
+    fn batches(&self) -> Vec<&Batch> {
+        self.records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Batch(batch) => Some(batch),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Start, outcome and code of each turn of a lane.
+    fn turns(&self, lane: &str) -> Vec<(i64, Outcome, Option<String>)> {
+        let mut turns: Vec<_> = self
+            .batches()
+            .iter()
+            .flat_map(|batch| &batch.attempts)
+            .filter(|attempt| attempt.lane == lane)
+            .map(|attempt| (attempt.started_ms, attempt.outcome, attempt.code.clone()))
+            .collect();
+        turns.sort_by_key(|turn| turn.0);
+        turns
+    }
+}
+
+/// Runs a runner while a story changes the server, and orders come.
+async fn ran(play: &Play, story: impl Future<Output = ()>, orders: &std::path::Path) -> Ran {
+    let mut out = Vec::new();
+    let spec = spec();
+    let life = work(
+        &spec,
+        play.clone(),
+        orders,
+        &mut out,
+        std::future::pending(),
+    );
+    tokio::select! {
+        ended = life => ended.unwrap(),
+        () = async { story.await; sleep(Duration::from_secs(600)).await } => panic!("it does not end"),
+    }
+    let records = String::from_utf8(out)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    Ran { records }
+}
+
+fn order(path: &std::path::Path, number: u64, act: Act) {
+    let orders = Orders {
+        number,
+        act,
+        members: BTreeMap::new(),
+    };
+    std::fs::write(path, orders.text()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders");
+    let play = Play::new();
+    let story = async {
+        sleep(Duration::from_secs(10)).await;
+        order(&path, 1, Act::Audit);
+        sleep(Duration::from_secs(5)).await;
+        order(&path, 2, Act::Remove);
+    };
+    let ran = ran(&play, story, &path).await;
+    assert!(matches!(ran.records.first(), Some(Record::Hello { .. })));
+    let turns = ran.turns("a/w-new");
+    assert!((49..=52).contains(&turns.len()), "{}", turns.len());
+    assert!(turns.iter().all(|turn| turn.1 == Outcome::Acked));
+    assert!((95..=102).contains(&ran.turns("a/w-held/0").len()));
+    // Numbered without a hole, and each begins where the one before ended.
+    let batches = ran.batches();
+    for pair in batches.windows(2) {
+        assert_eq!(pair[1].number, pair[0].number + 1);
+        assert_eq!(pair[1].from_ms, pair[0].to_ms);
+    }
+    let audits: Vec<_> = ran
+        .records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Audit { answers } => Some(answers),
+            _ => None,
+        })
+        .collect();
+    let [answers] = audits[..] else { panic!() };
+    let places: Vec<&Place> = answers.iter().map(|answer| &answer.place).collect();
+    assert_eq!(places, [&Place::Write, &Place::Member("db".to_owned())]);
+    let whole = answers[1].whole("a/w-new").unwrap();
+    assert_eq!(whole.len(), turns.len() as u64);
+    // Members are asked while all else is quiet.
+    let last = batches.iter().flat_map(|batch| &batch.members).next_back();
+    assert!(last.unwrap().asked_ms > 13_000);
+    assert!(play.0.borrow().removed);
+    let Some(Record::End(end)) = ran.records.last() else {
+        panic!()
+    };
+    assert_eq!(end.lanes["a/w-new"].acked, turns.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_that_hang_hide_no_recovery_and_are_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders");
+    let play = Play::new();
+    let story = async {
+        sleep(Duration::from_secs(5)).await;
+        play.set(Mood::Hangs);
+        sleep(Duration::from_secs(1)).await;
+        play.set(Mood::Up);
+        sleep(Duration::from_secs(5)).await;
+        order(&path, 1, Act::Remove);
+    };
+    let ran = ran(&play, story, &path).await;
+    let turns = ran.turns("a/w-new");
+    let unknown: Vec<i64> = turns
+        .iter()
+        .filter(|turn| turn.1 == Outcome::Unknown)
+        .map(|turn| turn.0)
+        .collect();
+    assert!((4..=6).contains(&unknown.len()), "{unknown:?}");
+    // The first write after the second in which everything hung is acknowledged at once, although others still hang.
+    let back = turns
+        .iter()
+        .find(|turn| turn.1 == Outcome::Acked && turn.0 > unknown[0]);
+    assert!((6000..6250).contains(&back.unwrap().0), "{back:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_keeps_what_was_only_refused_and_an_empty_server_gets_its_ledger_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders");
+    let play = Play::new();
+    let story = async {
+        sleep(Duration::from_secs(3)).await;
+        play.set(Mood::ReadOnly);
+        sleep(Duration::from_secs(1)).await;
+        play.set(Mood::Down);
+        sleep(Duration::from_secs(1)).await;
+        play.set(Mood::Empty);
+        sleep(Duration::from_secs(3)).await;
+        order(&path, 1, Act::Remove);
+    };
+    let ran = ran(&play, story, &path).await;
+    let turns = ran.turns("a/w-held/0");
+    let codes: BTreeSet<&str> = turns.iter().filter_map(|turn| turn.2.as_deref()).collect();
+    assert_eq!(codes, BTreeSet::from(["1146", "1290", "closed", "refused"]));
+    // A lost connection leaves one write unknown; what was refused had no effect.
+    let unknown = turns.iter().filter(|turn| turn.1 == Outcome::Unknown);
+    assert_eq!(unknown.count(), 1);
+    assert_eq!(turns.last().unwrap().1, Outcome::Acked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_is_not_tried_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders");
+    let play = Play::new();
+    let before = RefCell::new(0);
+    let begun = Instant::now();
+    let story = async {
+        sleep(Duration::from_secs(3)).await;
+        // Kept connections break as well, so that every lane wants to log in.
+        play.set(Mood::Down);
+        sleep(Duration::from_millis(500)).await;
+        play.set(Mood::Denies);
+        *before.borrow_mut() = play.0.borrow().connects;
+        sleep(Duration::from_secs(120)).await;
+        order(&path, 1, Act::End);
+    };
+    let ran = ran(&play, story, &path).await;
+    let tried = play.0.borrow().connects - *before.borrow();
+    // Every lane may have one under way when the first is refused.
+    assert!(
+        (1..=12).contains(&tried),
+        "{tried} logins in {:?}",
+        begun.elapsed()
+    );
+    assert!(
+        ran.turns("a/w-new")
+            .iter()
+            .any(|turn| turn.2.as_deref() == Some("login-refused"))
+    );
+}

@@ -1,0 +1,134 @@
+//! `drill` before it does anything: the plan and every refusal are read-only, and a run without both keys is no run.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use k8sverify_sandbox::{Program, Sandbox, Scenario};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::play::folder;
+
+/// What a command printed, and which requests changed anything.
+struct Ran {
+    code: Option<i32>,
+    text: String,
+    writes: Vec<String>,
+}
+
+async fn drill(scenario: &str, arguments: &[&str]) -> Ran {
+    let scenario = Scenario::read(&folder().join(scenario)).unwrap();
+    let path = env!("CARGO_BIN_EXE_k8sverify");
+    let program = Program {
+        path: path.into(),
+        arguments: Vec::new(),
+    };
+    let sandbox = Sandbox::start(&scenario, program).await.unwrap();
+    let output = Command::new(path)
+        .arg("drill")
+        .args(sandbox.arguments(&scenario))
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(60), output)
+        .await
+        .unwrap()
+        .unwrap();
+    let requests = sandbox.requests();
+    assert!(!requests.is_empty());
+    Ran {
+        code: output.status.code(),
+        text: format!(
+            "{}{}",
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap()
+        ),
+        writes: requests
+            .into_iter()
+            .map(|seen| seen.line)
+            .filter(|line| !line.starts_with("GET "))
+            .collect(),
+    }
+}
+
+#[track_caller]
+fn refused(ran: &Ran, says: &str) {
+    assert_eq!(ran.code, Some(2), "{}", ran.text);
+    assert!(ran.text.contains(says), "{says}: {}", ran.text);
+    assert_eq!(ran.writes, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_changes_nothing_and_says_which_key_is_missing() {
+    let ran = drill("drill-allowed", &["--tier", "DB", "--plan"]).await;
+    refused(&ran, "nobody has said yes");
+    for expected in [
+        "drill of DB in namespace story",
+        "writes through DB:3306 (service/db)",
+        "brought back by deployment/db",
+        "annotation k8sverify.io/drill: allowed",
+        "delete would destroy the only copy of the data",
+    ] {
+        assert!(ran.text.contains(expected), "{expected}: {}", ran.text);
+    }
+    let ran = drill(
+        "drill-allowed",
+        &["--tier", "DB", "--plan", "--format", "json"],
+    )
+    .await;
+    let plan: Value = serde_json::from_str(&ran.text).unwrap();
+    let pod = &plan["candidates"][0]["members"][0]["pod"];
+    assert!(
+        pod["uid"].as_str().is_some_and(|uid| !uid.is_empty()),
+        "{plan}"
+    );
+    assert_eq!(ran.writes, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_both_keys_nothing_is_written() {
+    let accepted = ["--tier", "DB", "--accept-data-loss", "--yes"];
+    refused(
+        &drill("fixed", &accepted).await,
+        "has no annotation k8sverify.io/drill",
+    );
+    let spelt = [&accepted[..], &["--allow-namespace", "story"]].concat();
+    refused(
+        &drill("fixed", &spelt).await,
+        "has no annotation k8sverify.io/drill",
+    );
+    refused(
+        &drill("drill-allowed", &["--tier", "DB", "--accept-data-loss"]).await,
+        "nobody has said yes",
+    );
+    refused(
+        &drill("drill-allowed", &["--tier", "DB", "--yes"]).await,
+        "destroy the only copy",
+    );
+    refused(
+        &drill(
+            "drill-allowed",
+            &[&accepted[..], &["--victim", "ap-0"]].concat(),
+        )
+        .await,
+        "pod/ap-0 is no member of DB",
+    );
+    refused(
+        &drill(
+            "drill-allowed",
+            &["--tier", "DB", "--yes", "--fault", "hook"],
+        )
+        .await,
+        "no command makes the fault hook",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_drilled_is_bad_usage() {
+    refused(
+        &drill("drill-allowed", &["--tier", "WEB", "--yes"]).await,
+        "no client of the application reaches a database called WEB",
+    );
+}
