@@ -218,9 +218,22 @@ pub struct VerifyArgs {
     /// Report tiers that reach each other although they share no compose network
     #[arg(long)]
     pub check_isolation: bool,
+    /// Whether the ways in from outside (node ports, balancers, Ingresses) are looked at
+    #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Switch::On)]
+    pub entries: Switch,
     /// Read and quote no log of a container
     #[arg(long)]
     pub no_logs: bool,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Switch {
+    /// It is done.
+    #[default]
+    On,
+    /// It is left out.
+    Off,
 }
 
 impl Default for VerifyArgs {
@@ -234,6 +247,7 @@ impl Default for VerifyArgs {
             deadline: None,
             output: OutputArgs::default(),
             check_isolation: false,
+            entries: Switch::On,
             no_logs: false,
         }
     }

@@ -4,6 +4,7 @@ pub mod answers;
 pub(crate) mod connection;
 mod destination;
 mod dns;
+pub mod entries;
 mod fixes;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -91,6 +92,7 @@ pub type Rule = fn(&Context<'_>) -> Vec<Finding>;
 const RULES: &[&[Rule]] = &[
     services::RULES,
     ingress::RULES,
+    entries::RULES,
     workloads::RULES,
     kubelet_probes::RULES,
     network_policy::RULES,

@@ -85,6 +85,8 @@ codes! {
         ServiceIpFamilyMismatch = "service-ip-family-mismatch",
         ServiceLoadBalancerPending = "service-load-balancer-pending",
         IngressBackendMissing = "ingress-backend-missing",
+        EntryUnreachable = "entry-unreachable",
+        EntryMissing = "entry-missing",
         WorkloadMissing = "workload-missing";
     2:
         PodUnschedulable = "pod-unschedulable",

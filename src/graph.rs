@@ -2,6 +2,7 @@
 
 mod build;
 mod deployed;
+mod entry;
 #[cfg(test)]
 mod fixture;
 pub mod infer;
@@ -14,6 +15,7 @@ pub mod svg;
 
 pub use build::build;
 pub(crate) use deployed::{names_host, own_families};
+pub use entry::{Entry, EntryAddress, EntryKind, EntryRule, Unreached};
 pub use infer::{Inferred, identify, infer};
 pub use isolation::forbid_between_networks;
 pub use model::*;

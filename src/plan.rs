@@ -3,6 +3,7 @@
 mod authorities;
 mod client;
 mod edge;
+mod entries;
 mod environment;
 mod first;
 mod harmless;
@@ -16,6 +17,7 @@ mod product;
 mod runner;
 mod second;
 
+pub use entries::{entry_control, entry_task};
 pub use first::plan;
 pub use model::*;
 pub use runner::{as_client, bare_task, own_login, plain};

@@ -20,7 +20,7 @@ use super::input::{self, Input};
 use super::log;
 use super::signals::Signals;
 use crate::catalog::Catalog;
-use crate::cli::VerifyArgs;
+use crate::cli::{Switch, VerifyArgs};
 use crate::diagnose::{Context, diagnose};
 use crate::finding::EdgeId;
 use crate::graph::{self, TierGraph};
@@ -200,6 +200,10 @@ impl Run<'_> {
         );
         if self.args.check_isolation {
             graph::forbid_between_networks(&mut graph);
+        }
+        if self.args.entries == Switch::Off {
+            graph.entries.clear();
+            graph.unreached.clear();
         }
         graph
     }
@@ -427,6 +431,7 @@ fn has_failures(outcomes: &Outcomes) -> bool {
     outcomes
         .probes
         .iter()
+        .filter(|probe| probe.look != plan::Look::Entry)
         .flat_map(|probe| &probe.steps)
         .any(|step| step.status == crate::probe::wire::StepStatus::Fail)
 }

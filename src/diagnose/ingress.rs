@@ -5,70 +5,10 @@ use serde_json::json;
 use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::{Ingress, IngressService, Service};
+use crate::observe::{backends, offers};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[backend_missing];
-
-/// A backend, where it stands in the Ingress (a JSON pointer) and in words.
-struct Backend<'a> {
-    pointer: String,
-    rule: String,
-    service: &'a IngressService,
-}
-
-fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
-    let mut found = Vec::new();
-    if let Some(service) = ingress
-        .spec
-        .default_backend
-        .as_ref()
-        .and_then(|backend| backend.service.as_ref())
-    {
-        found.push(Backend {
-            pointer: "/spec/defaultBackend/service".into(),
-            rule: "the default backend".into(),
-            service,
-        });
-    }
-    for (number, rule) in ingress.spec.rules.iter().enumerate() {
-        let paths = rule.http.iter().flat_map(|http| http.paths.iter());
-        for (index, path) in paths.enumerate() {
-            if let Some(service) = &path.backend.service {
-                let host = if rule.host.is_empty() {
-                    "*"
-                } else {
-                    &rule.host
-                };
-                found.push(Backend {
-                    pointer: format!("/spec/rules/{number}/http/paths/{index}/backend/service"),
-                    rule: format!("{host}{}", path.path),
-                    service,
-                });
-            }
-        }
-    }
-    found
-}
-
-/// The names of the Services that an Ingress leads to.
-pub(super) fn services(ingress: &Ingress) -> Vec<&str> {
-    backends(ingress)
-        .into_iter()
-        .map(|backend| backend.service.name.as_str())
-        .collect()
-}
-
-/// Whether the Service offers the backend's port. An `ExternalName` needs to declare none.
-fn offers(service: &Service, backend: &IngressService) -> bool {
-    (service.spec.kind == "ExternalName" && service.spec.ports.is_empty())
-        || service.spec.ports.iter().any(|port| {
-            if backend.port.name.is_empty() {
-                port.port == backend.port.number
-            } else {
-                port.name == backend.port.name
-            }
-        })
-}
 
 fn port_text(backend: &IngressService) -> String {
     if backend.port.name.is_empty() {
@@ -108,7 +48,7 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
                 let offered: Vec<_> = service.spec.ports.iter().map(|port| port.port).collect();
                 evidence.push(format!(
                     "{} leads to service/{name} port {wanted}, which offers {offered:?} only",
-                    backend.rule
+                    backend.rule()
                 ));
                 if let [only] = service.spec.ports.as_slice() {
                     patches.push(json!({"op": "replace", "path": format!("{}/port", backend.pointer), "value": {"number": only.port}}));
@@ -117,7 +57,7 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
             None => {
                 evidence.push(format!(
                     "{} leads to service/{name} port {wanted}, and there is no service/{name} in {namespace}",
-                    backend.rule
+                    backend.rule()
                 ));
                 let mut candidates = services
                     .iter()

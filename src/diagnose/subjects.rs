@@ -10,7 +10,7 @@ use super::{Context, destination};
 use crate::finding::{EdgeId, Severity};
 use crate::graph::Tier;
 use crate::observe::kinds::{Pod, Workload};
-use crate::observe::{Snapshot, Template, WorkloadKey, is_live, is_ready};
+use crate::observe::{Snapshot, Template, WorkloadKey, backends, is_live, is_ready};
 use crate::probe::wire::StepStatus;
 
 /// One workload and all that rules need to know of it.
@@ -230,7 +230,8 @@ fn add_ingresses<'a>(context: &Context<'a>, needs: &mut BTreeMap<WorkloadKey, Ne
     let names: BTreeSet<&str> = own
         .ingresses
         .iter()
-        .flat_map(super::ingress::services)
+        .flat_map(|ingress| backends(ingress))
+        .map(|backend| backend.service.name.as_str())
         .collect();
     for service in &own.services {
         if names.contains(service.metadata.name.as_str()) {

@@ -318,7 +318,7 @@ impl<'a> Walk<'a> {
     #[must_use]
     pub fn place(&self) -> String {
         let look = match self.probe.look {
-            Look::First | Look::Again | Look::OtherNode => "",
+            Look::First | Look::Again | Look::OtherNode | Look::Entry => "",
             Look::AllLabels => " with all labels",
             Look::NoLabels => " without its labels",
         };

@@ -14,7 +14,7 @@ use crate::compose::ComposeFile;
 use crate::config::Config;
 use crate::observe::{Observed, Snapshot};
 
-use super::{Note, NoteKind, TierGraph, identify, infer, mapping};
+use super::{Note, NoteKind, TierGraph, entry, identify, infer, mapping};
 
 /// The graph: of compose where there is a file, corrected by what is deployed, else of the deployed workloads alone; then the
 /// user's own rules.
@@ -33,6 +33,7 @@ pub fn build(
     rules::apply(&mut graph, config, snapshot, catalog);
     question::fill(&mut graph, snapshot);
     finish(&mut graph);
+    entry::fill(&mut graph, compose, snapshot);
     graph
 }
 
@@ -51,6 +52,8 @@ fn with_compose(
     let mut graph = TierGraph {
         tiers: inferred.tiers,
         edges: Vec::new(),
+        entries: Vec::new(),
+        unreached: Vec::new(),
         outside: inferred.outside,
         notes: inferred.notes,
         questions: Vec::new(),

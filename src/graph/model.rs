@@ -17,6 +17,10 @@ pub struct TierGraph {
     pub tiers: BTreeMap<String, Tier>,
     /// Edges, sorted by id.
     pub edges: Vec<Edge>,
+    /// Ways in from outside the cluster, sorted by id.
+    pub entries: Vec<super::Entry>,
+    /// Tiers that compose publishes although nothing leads to them from outside.
+    pub unreached: Vec<super::Unreached>,
     /// Outside hosts that are no edge (an HTTP API somewhere), for the list in the report.
     pub outside: Vec<Outside>,
     /// What a reader should know: where the deployed Pods differ from compose, what could not be mapped or read.

@@ -4,7 +4,7 @@
 mod keys;
 mod meaning;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
@@ -224,6 +224,18 @@ impl Snapshot {
             .into_iter()
             .flat_map(|(_, keys)| at(&keys.all, keys.template_candidates(selector, labels)))
             .filter(|key| labels(key).is_some_and(|labels| service_selects(selector, labels)))
+            .collect()
+    }
+
+    /// The nodes of a Service's ready endpoints.
+    #[must_use]
+    pub fn nodes_behind(&self, key: &ServiceKey) -> BTreeSet<String> {
+        self.slices_of(key)
+            .into_iter()
+            .flat_map(|slice| &slice.endpoints)
+            .filter(|endpoint| endpoint.conditions.ready.unwrap_or(true))
+            .map(|endpoint| endpoint.node_name.clone())
+            .filter(|node| !node.is_empty())
             .collect()
     }
 

@@ -672,6 +672,13 @@ slim!(
         ip_family_policy: String,
         /// Session affinity.
         session_affinity: String,
+        /// `Cluster` or `Local`: to whom traffic from outside goes; empty means Cluster.
+        external_traffic_policy: String,
+        /// Addresses outside that lead to it.
+        #[serde(rename = "externalIPs")]
+        external_ips: Vec<String>,
+        /// Sources that a balancer admits; empty: all.
+        load_balancer_source_ranges: Vec<String>,
     }
 );
 slim!(
@@ -827,6 +834,8 @@ slim!(
         metadata: Metadata,
         /// Specification.
         spec: IngressSpec,
+        /// Status.
+        status: Value,
     }
 );
 slim!(
@@ -838,6 +847,15 @@ slim!(
         rules: Vec<IngressRule>,
         /// Class.
         ingress_class_name: String,
+        /// Hosts that are served over TLS.
+        tls: Vec<IngressTls>,
+    }
+);
+slim!(
+    /// `tls` of an Ingress.
+    IngressTls {
+        /// Hosts; empty: all.
+        hosts: Vec<String>,
     }
 );
 slim!(

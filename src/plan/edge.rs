@@ -147,7 +147,7 @@ fn readable(question: &HttpQuestion) -> HttpQuestion {
 }
 
 /// How long a server behind the route may still be starting: without a readiness probe a Pod counts as ready as soon as its process runs.
-fn young_ms(snapshot: &Snapshot, route: &Route) -> u64 {
+pub(super) fn young_ms(snapshot: &Snapshot, route: &Route) -> u64 {
     let Some(now) = snapshot.taken_at else {
         return 0;
     };

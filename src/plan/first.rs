@@ -28,7 +28,9 @@ pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> Pr
         prefix: "v",
         look: Look::First,
     };
-    lay(graph, snapshot, &wish)
+    let mut plan = lay(graph, snapshot, &wish);
+    super::entries::add(graph, snapshot, options, &mut plan);
+    plan
 }
 
 /// What a look that goes out of the tiers' own places is to do.

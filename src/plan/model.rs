@@ -174,6 +174,8 @@ pub enum Look {
     NoLabels,
     /// The same once more, since Pods or EndpointSlices changed.
     Again,
+    /// At the ways in from outside, with no marks of any tier.
+    Entry,
 }
 
 /// What the whole run wants of every Job.

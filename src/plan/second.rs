@@ -134,7 +134,7 @@ impl Case<'_> {
             Look::OtherNode => self.elsewhere(),
             Look::AllLabels => self.with_all_labels(),
             Look::NoLabels => self.without_labels(),
-            Look::First | Look::Again => None,
+            Look::First | Look::Again | Look::Entry => None,
         }
     }
 

@@ -144,6 +144,7 @@ pub fn render(report: &Report, style: Style) -> String {
     let mut blocks = vec![header(&report, style)];
     blocks.extend(findings::blocks(&report, style));
     blocks.extend(edges(&report, style));
+    blocks.extend(entries(&report, style));
     blocks.extend(remarks(&report, style));
     blocks.push(verdict);
     let text = without_commands(&(blocks.join("\n\n") + "\n"));
@@ -213,6 +214,33 @@ fn edges(report: &Report, style: Style) -> Option<String> {
         text += &format!("\n  {}", style.paint(Paint::Dim, &more));
     }
     Some(text)
+}
+
+/// A line for each way in from outside.
+fn entries(report: &Report, style: Style) -> Option<String> {
+    let all = style.verbose > 0 || report.entries.len() <= MOST_EDGES;
+    let lines: Vec<String> = report
+        .entries
+        .iter()
+        .filter(|entry| all || entry.status != StepStatus::Pass)
+        .map(|entry| {
+            let mark = match entry.status {
+                StepStatus::Pass => Mark::Good,
+                StepStatus::Fail => Mark::Bad,
+                StepStatus::Unknown => Mark::Unknown,
+                StepStatus::Skipped => Mark::Weak,
+            };
+            let text = format!(
+                "{} {} {}: {}",
+                line(&entry.id),
+                style.arrow(),
+                line(&entry.to),
+                line(&words::entry_reason(entry))
+            );
+            remark(mark, Paint::Plain, &text, style)
+        })
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn remarks(report: &Report, style: Style) -> Option<String> {

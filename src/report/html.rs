@@ -31,6 +31,7 @@ pub fn render(report: &Report) -> Vec<u8> {
             (findings::causes(report))
             (graph::section(report))
             (edges::section(report))
+            (about::entries(report))
             (findings::others(report))
             (about::tiers(report))
             (about::notes(report))

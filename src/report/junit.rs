@@ -160,6 +160,23 @@ fn connectivity(report: &Report) -> Vec<TestCase> {
             });
         }
     }
+    for entry in &report.entries {
+        let class = format!("k8sverify.entries.{}", line(&entry.to));
+        let (title, text) = (line(&entry.id), clean(&words::entry_reason(entry)));
+        // As for names: the finding fails where it stands.
+        cases.push(match entry.status {
+            StepStatus::Pass => with_output(
+                TestCaseBuilder::success(&title, Duration::ZERO),
+                &class,
+                Some(&text),
+            ),
+            _ => with_output(
+                TestCaseBuilder::skipped_with_cause(&title, status_name(entry.status), &text),
+                &class,
+                None,
+            ),
+        });
+    }
     for finding in report
         .findings
         .iter()

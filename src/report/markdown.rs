@@ -19,7 +19,7 @@ pub fn render(report: &Report) -> String {
     let (mut length, mut left_out) = (text.chars().count(), 0);
     let blocks = words::causes(report)
         .map(|finding| cause(report, finding))
-        .chain([table(report), rest(report), notes(report)]);
+        .chain([table(report), entries(report), rest(report), notes(report)]);
     for block in blocks {
         let more = block.chars().count();
         // A block is shown whole or not at all, so that no fence and no fold stays open.
@@ -157,12 +157,7 @@ fn table(report: &Report) -> String {
     let mut text =
         "\n| | edge | host | protocol | depth | cause |\n|---|---|---|---|---|---|\n".to_owned();
     for edge in &shown {
-        let mark = match edge.status {
-            StepStatus::Pass => "✔",
-            StepStatus::Fail => "✗",
-            StepStatus::Unknown => "?",
-            StepStatus::Skipped => "·",
-        };
+        let mark = mark(edge.status);
         let cause = words::because(edge);
         let weak = words::aside(edge).map_or_else(String::new, |why| format!(" ({why})"));
         text += &format!(
@@ -182,6 +177,33 @@ fn table(report: &Report) -> String {
         );
     }
     text
+}
+
+/// The ways in from outside.
+fn entries(report: &Report) -> String {
+    if report.entries.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n| | way in | to | |\n|---|---|---|---|\n".to_owned();
+    for entry in &report.entries {
+        text += &format!(
+            "| {} | {} | {} | {} |\n",
+            mark(entry.status),
+            code(&entry.id),
+            escape(&line(&entry.to)),
+            escape(&line(&words::entry_reason(entry)))
+        );
+    }
+    text
+}
+
+const fn mark(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::Pass => "✔",
+        StepStatus::Fail => "✗",
+        StepStatus::Unknown => "?",
+        StepStatus::Skipped => "·",
+    }
 }
 
 /// Text that Markdown would read as markup stays text: `@name` mentions no one, `http://…` is no link, `/word` at the start no command to GitLab,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Code, EdgeId, FindingId, Fix, Severity};
-use crate::graph::Confidence;
+use crate::graph::{Confidence, EntryKind};
 use crate::observe::Observed;
 use crate::probe::wire::{StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
@@ -76,6 +76,9 @@ pub struct Report {
     pub tiers: Vec<TierReport>,
     /// Edges by id.
     pub edges: Vec<EdgeReport>,
+    /// Ways in from outside, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<EntryReport>,
     /// Findings: causes before consequences, then severity, then the number of edges explained, then object.
     pub findings: Vec<FindingReport>,
     /// Where the Pods differ from compose, what was sampled, what else a reader should know.
@@ -200,6 +203,35 @@ pub struct EdgeReport {
     /// How far it was really proven, on the worst endpoint and vantage.
     pub depth: Depth,
     /// Every step.
+    pub steps: Vec<StepReport>,
+}
+
+/// A way in from outside the cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntryReport {
+    /// Identity.
+    pub id: String,
+    /// Which kind of way.
+    pub kind: EntryKind,
+    /// The tier that it leads to.
+    pub to: String,
+    /// The Service or Ingress, `kind/name`.
+    pub object: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Where it is asked for.
+    pub addresses: Vec<String>,
+    /// How it stands.
+    pub status: StepStatus,
+    /// Where it breaks: `load balancer`, `node port`, `controller`, `backend`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// What was proven, what is wrong, or why nothing is known.
+    pub reason: String,
+    /// The finding that says so.
+    pub cause: Option<FindingId>,
+    /// Every step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepReport>,
 }
 

@@ -40,6 +40,7 @@ pub fn unfinished(begun: &Begun, note: &str) -> Report {
         coverage: Coverage::default(),
         tiers: Vec::new(),
         edges: Vec::new(),
+        entries: Vec::new(),
         findings: Vec::new(),
         notes: vec![note.to_owned()],
         outside: Vec::new(),

@@ -1,7 +1,7 @@
 //! What every format says in the same words: the verdict's sentence, the remarks, the steps of an edge. Pure.
 
 use super::sanitise::{cut, line};
-use super::{Depth, EdgeReport, FindingReport, Report, StepReport, VerdictValue};
+use super::{Depth, EdgeReport, EntryReport, FindingReport, Report, StepReport, VerdictValue};
 use crate::finding::Severity;
 use crate::graph::Confidence;
 use crate::observe::Observed;
@@ -436,4 +436,11 @@ pub fn because(edge: &EdgeReport) -> String {
         || edge.reason.as_deref().map(line).unwrap_or_default(),
         |cause| line(&cause.0),
     )
+}
+/// Where a way in breaks, and why; or what was proven of it.
+pub(super) fn entry_reason(entry: &EntryReport) -> String {
+    match &entry.layer {
+        Some(layer) => format!("{layer}: {}", entry.reason),
+        None => entry.reason.clone(),
+    }
 }

@@ -6,15 +6,16 @@ use super::{Verdict, VerdictOptions};
 use crate::config::SeverityOverride;
 use crate::diagnose::Context;
 use crate::diagnose::answers::{NameAnswer, names};
+use crate::diagnose::entries::standings;
 use crate::diagnose::walk::{Evidence, Walk};
-use crate::finding::Severity;
+use crate::finding::{Code, Severity};
 use crate::graph::Tier;
 use crate::observe::{Snapshot, WorkloadKey, is_ready};
-use crate::plan::Look;
+use crate::plan::{Look, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::report::{
-    Coverage, Depth, EdgeCounts, EdgeReport, FindingCounts, FindingReport, NameReport, PodCounts,
-    Report, SCHEMA, StepReport, Summary, TierReport, VantageReport,
+    Coverage, Depth, EdgeCounts, EdgeReport, EntryReport, FindingCounts, FindingReport, NameReport,
+    PodCounts, Report, SCHEMA, StepReport, Summary, TierReport, VantageReport,
 };
 
 /// What only the command knows: when and by what the run was made.
@@ -67,6 +68,7 @@ pub fn report(
         coverage: coverage(context),
         tiers: tiers(context),
         edges,
+        entries: entries(context, verdict),
         findings,
         notes: all_notes(context, verdict, notes),
         outside: outside(context),
@@ -232,6 +234,39 @@ fn edges(context: &Context<'_>, verdict: &Verdict) -> Vec<EdgeReport> {
         .collect()
 }
 
+fn entries(context: &Context<'_>, verdict: &Verdict) -> Vec<EntryReport> {
+    standings(context)
+        .into_iter()
+        .map(|standing| {
+            let entry = standing.entry;
+            let is_cause = |judged: &&super::JudgedFinding| {
+                judged.finding.code == Code::EntryUnreachable
+                    && judged.finding.object == entry.object
+            };
+            EntryReport {
+                id: entry.id.clone(),
+                kind: entry.kind,
+                to: entry.to.clone(),
+                object: entry.object.to_string(),
+                namespace: entry.object.namespace.clone(),
+                addresses: entry.addresses.iter().map(ToString::to_string).collect(),
+                status: standing.status,
+                layer: standing.layer.map(|layer| layer.name().to_owned()),
+                reason: standing.reason,
+                cause: (standing.status == StepStatus::Fail)
+                    .then(|| verdict.findings.iter().find(is_cause))
+                    .flatten()
+                    .map(|judged| judged.id.clone()),
+                steps: standing
+                    .steps
+                    .into_iter()
+                    .map(|(step, probe)| step_report(step, Some(place(probe))))
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
 fn steps(evidence: &Evidence<'_>) -> Vec<StepReport> {
     let several = evidence.walks.len() > 1;
     evidence
@@ -274,16 +309,23 @@ fn step_report(step: &Step, vantage: Option<VantageReport>) -> StepReport {
 }
 
 fn vantage(walk: &Walk<'_>) -> VantageReport {
-    let look = match walk.probe.look {
-        Look::First => None,
+    VantageReport {
+        node: walk.node().to_owned(),
+        ..place(walk.probe)
+    }
+}
+
+fn place(probe: &ProbeOutcome) -> VantageReport {
+    let look = match probe.look {
+        Look::First | Look::Entry => None,
         Look::OtherNode => Some("second look, from another node"),
         Look::AllLabels => Some("second look, with all labels of the tier"),
         Look::NoLabels => Some("second look, without labels of the tier"),
         Look::Again => Some("once more, since Pods or endpoints had changed"),
     };
     VantageReport {
-        node: walk.node().to_owned(),
-        pod_network: !walk.probe.identity.host_network,
+        node: probe.node.clone(),
+        pod_network: !probe.identity.host_network,
         look: look.map(str::to_owned),
     }
 }

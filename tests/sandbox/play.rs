@@ -179,6 +179,15 @@ impl Run {
         texts(&self.report["findings"], "id")
     }
 
+    /// The ids of the findings that are more than information.
+    pub(crate) fn complaints(&self) -> Vec<&str> {
+        let findings = self.report["findings"].as_array().into_iter().flatten();
+        findings
+            .filter(|finding| finding["severity"] != "info")
+            .filter_map(|finding| finding["id"].as_str())
+            .collect()
+    }
+
     /// The ids of the edges with that status.
     pub(crate) fn edges(&self, status: &str) -> Vec<&str> {
         let edges = self.report["edges"].as_array().into_iter().flatten();

@@ -10,6 +10,8 @@ pub fn json(graph: &TierGraph) -> String {
     let TierGraph {
         tiers,
         edges,
+        entries,
+        unreached,
         outside,
         notes,
         questions,
@@ -23,6 +25,8 @@ pub fn json(graph: &TierGraph) -> String {
         "from_compose": from_compose,
         "tiers": tiers.values().map(tier).collect::<Vec<_>>(),
         "edges": edges.iter().map(edge).collect::<Vec<_>>(),
+        "entries": entries,
+        "published": unreached,
         "outside": outside,
         "notes": notes,
         "questions": questions,

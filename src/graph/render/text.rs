@@ -47,6 +47,24 @@ pub fn text(graph: &TierGraph) -> String {
     }
     section(
         &mut out,
+        "Ways in from outside",
+        graph.entries.iter().map(|entry| {
+            let addresses: Vec<String> = entry.addresses.iter().map(ToString::to_string).collect();
+            format!("{} → {}  {}", entry.id, entry.to, addresses.join(", "))
+                .trim_end()
+                .to_owned()
+        }),
+    );
+    section(
+        &mut out,
+        "Published by compose, and nothing leads in",
+        graph
+            .unreached
+            .iter()
+            .map(|one| format!("{} {}", one.tier, one.ports.join(", "))),
+    );
+    section(
+        &mut out,
         "Outside hosts, not verified",
         graph.outside.iter().map(|outside| {
             let port = outside

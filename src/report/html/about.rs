@@ -39,6 +39,27 @@ fn row(tier: &TierReport, index: usize) -> Markup {
     }
 }
 
+/// The table of the ways in from outside.
+pub(super) fn entries(report: &Report) -> Markup {
+    html! {
+        @if !report.entries.is_empty() {
+            section id="entries" {
+                h2 { "Ways in from outside" }
+                div class="card scroll" { table {
+                    thead { tr { th scope="col" { "way in" } th scope="col" { "to" } th scope="col" { "addresses" } th scope="col" { "status" } th scope="col" { "why" } } }
+                    tbody { @for entry in &report.entries { tr {
+                        th scope="row" { code { (line(&entry.id)) } }
+                        td { (line(&entry.to)) }
+                        td { @for address in &entry.addresses { code { (line(address)) } " " } }
+                        td { span class=(format!("badge {}", status_name(entry.status))) { (status_name(entry.status)) } }
+                        td { (line(&words::entry_reason(entry))) }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
 /// Whether there is any note.
 pub(super) fn has_notes(report: &Report) -> bool {
     !words::remarks(report).is_empty() || !report.outside.is_empty()

@@ -1,0 +1,80 @@
+//! Where an Ingress leads. Pure.
+
+use super::kinds::{Ingress, IngressService, Service, ServicePort};
+
+/// A backend, where it stands in the Ingress (a JSON pointer), and for whom.
+#[derive(Debug, Clone)]
+pub struct Backend<'a> {
+    /// Its place in the Ingress.
+    pub pointer: String,
+    /// The host of its rule; empty: every host.
+    pub host: &'a str,
+    /// The path of its rule; `None`: the default backend.
+    pub path: Option<&'a str>,
+    /// The Service.
+    pub service: &'a IngressService,
+}
+
+impl Backend<'_> {
+    /// The rule in words.
+    #[must_use]
+    pub fn rule(&self) -> String {
+        let host = if self.host.is_empty() { "*" } else { self.host };
+        match self.path {
+            Some(path) => format!("{host}{path}"),
+            None => "the default backend".to_owned(),
+        }
+    }
+}
+
+/// The Services that an Ingress leads to, in the order of its rules.
+#[must_use]
+pub fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
+    let mut found = Vec::new();
+    if let Some(service) = ingress
+        .spec
+        .default_backend
+        .as_ref()
+        .and_then(|backend| backend.service.as_ref())
+    {
+        found.push(Backend {
+            pointer: "/spec/defaultBackend/service".into(),
+            host: "",
+            path: None,
+            service,
+        });
+    }
+    for (number, rule) in ingress.spec.rules.iter().enumerate() {
+        let paths = rule.http.iter().flat_map(|http| http.paths.iter());
+        for (index, path) in paths.enumerate() {
+            if let Some(service) = &path.backend.service {
+                found.push(Backend {
+                    pointer: format!("/spec/rules/{number}/http/paths/{index}/backend/service"),
+                    host: &rule.host,
+                    path: Some(&path.path),
+                    service,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The Service's port that a backend names.
+#[must_use]
+pub fn backend_port<'a>(service: &'a Service, backend: &IngressService) -> Option<&'a ServicePort> {
+    service.spec.ports.iter().find(|port| {
+        if backend.port.name.is_empty() {
+            port.port == backend.port.number
+        } else {
+            port.name == backend.port.name
+        }
+    })
+}
+
+/// Whether the Service offers the backend's port. An `ExternalName` needs to declare none.
+#[must_use]
+pub fn offers(service: &Service, backend: &IngressService) -> bool {
+    (service.spec.kind == "ExternalName" && service.spec.ports.is_empty())
+        || backend_port(service, backend).is_some()
+}

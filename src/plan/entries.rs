@@ -1,0 +1,164 @@
+//! The ways in from outside as tasks: each address is dialled from a Pod on another node than its own, beside the Service itself. Pure.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use super::client::{fallbacks, is_usable};
+use super::edge;
+use super::first::{Pool, spec};
+use super::harmless;
+use super::mesh;
+use super::model::{Identity, Look, PlanOptions, ProbePlan, TierProbe};
+use crate::graph::{Entry, EntryAddress, EntryKind, TierGraph};
+use crate::observe::Snapshot;
+use crate::observe::kinds::Labels;
+use crate::policy;
+use crate::probe::wire::EdgeTask;
+use crate::protocol::Protocol;
+
+/// At most so many entries are dialled, and so many addresses of each.
+const ENTRIES: usize = 32;
+const ADDRESSES: usize = 3;
+/// So long what was just made may take to be programmed on every node.
+const SETTLING_MS: u64 = 10_000;
+
+/// The id of the task that dials an address of an entry.
+#[must_use]
+pub fn entry_task(entry: &Entry, address: &EntryAddress) -> String {
+    format!("entry:{}@{address}", entry.id)
+}
+
+/// The id of the task that dials the Service behind an entry, for comparison.
+#[must_use]
+pub fn entry_control(entry: &Entry) -> String {
+    format!("entry:{}", entry.id)
+}
+
+/// Adds the Pods that dial the entries; they carry no marks of any tier.
+pub(super) fn add(
+    graph: &TierGraph,
+    snapshot: &Snapshot,
+    options: &PlanOptions,
+    plan: &mut ProbePlan,
+) {
+    let mut places = fallbacks(snapshot, &[], None);
+    places.truncate(2);
+    let mut by_place: BTreeMap<Option<String>, Vec<EdgeTask>> = BTreeMap::new();
+    let dialled: Vec<&Entry> = graph
+        .entries
+        .iter()
+        .filter(|entry| is_dialled(entry))
+        .collect();
+    if dialled.len() > ENTRIES {
+        plan.notes.push(format!(
+            "{ENTRIES} of {} ways in from outside are dialled",
+            dialled.len()
+        ));
+    }
+    for entry in dialled.into_iter().take(ENTRIES) {
+        let Some(control) = service_task(snapshot, entry) else {
+            continue;
+        };
+        for address in wanted(snapshot, entry) {
+            let place = places
+                .iter()
+                .find(|place| Some(*place) != address.node.as_ref())
+                .or(places.first());
+            let tasks = by_place.entry(place.cloned()).or_default();
+            if !tasks.iter().any(|task| task.id == control.id) {
+                tasks.push(control.clone());
+            }
+            tasks.push(task(
+                entry_task(entry, address),
+                &address.host,
+                address.port,
+                control.retry_until_ms,
+            ));
+        }
+    }
+    let mut pool = Pool::new(options);
+    for (node, tasks) in by_place {
+        let identity = Identity {
+            namespace: snapshot.namespace.clone(),
+            node,
+            annotations: mesh::settings(None, &Labels::new(), &Labels::new()),
+            ..Identity::default()
+        };
+        let probe = TierProbe {
+            tier: String::new(),
+            workload: None,
+            container: String::new(),
+            env: Vec::new(),
+            env_from: Vec::new(),
+            spec: spec(options, Vec::new(), tasks),
+        };
+        pool.add_as(identity, &[], probe);
+    }
+    let mut vantages = pool.vantages("e", Look::Entry);
+    // Where something is to be said of limits, the first look has said it.
+    harmless::fit(snapshot, &mut vantages);
+    plan.vantages.extend(vantages);
+}
+
+/// Whether a bare connection does no harm: MySQL counts one as an error of its client, and blocks those with many.
+fn is_dialled(entry: &Entry) -> bool {
+    entry.transport == "TCP"
+        && entry.protocol != Protocol::Mysql
+        && entry.kind != EntryKind::Ingress
+        && !entry.addresses.is_empty()
+}
+
+/// The addresses to dial: where only nodes with endpoints take what comes from outside, those.
+fn wanted<'a>(snapshot: &Snapshot, entry: &'a Entry) -> Vec<&'a EntryAddress> {
+    let nodes = entry.local.then(|| snapshot.nodes_behind(&entry.service));
+    let fits = |address: &EntryAddress| match &address.node {
+        Some(node) => {
+            is_usable(snapshot, node) && nodes.as_ref().is_none_or(|nodes| nodes.contains(node))
+        }
+        None => true,
+    };
+    entry
+        .addresses
+        .iter()
+        .filter(|address| fits(address))
+        .take(ADDRESSES)
+        .collect()
+}
+
+fn service_task(snapshot: &Snapshot, entry: &Entry) -> Option<EdgeTask> {
+    let address = &snapshot.service(&entry.service)?.spec.cluster_ip;
+    let host = if matches!(address.as_str(), "" | "None") {
+        format!("{}.{}.svc", entry.service.name, entry.service.namespace)
+    } else {
+        address.clone()
+    };
+    let port = NonZeroU16::new(entry.port)?;
+    let route = policy::route(snapshot, &snapshot.namespace, &host, port, "TCP");
+    // A server without a readiness probe may not listen yet.
+    let patience = edge::young_ms(snapshot, &route).max(SETTLING_MS);
+    Some(task(entry_control(entry), &host, port, patience))
+}
+
+fn task(id: String, host: &str, port: NonZeroU16, patience: u64) -> EdgeTask {
+    EdgeTask {
+        id,
+        host: host.to_owned(),
+        port,
+        protocol: Protocol::Tcp,
+        endpoints: Vec::new(),
+        skip_endpoints: None,
+        http: None,
+        tls: None,
+        login: None,
+        login_addresses: None,
+        no_login_reason: "only the connection is tried".to_owned(),
+        retry_not_found_ms: 0,
+        retry_until_ms: patience,
+        recheck_pass: false,
+        recheck_dns: false,
+        mesh: false,
+        replica: false,
+        query: None,
+        forbidden: false,
+    }
+}
