@@ -85,6 +85,11 @@ pub(super) fn unscheduled(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
 fn remedy(message: &str) -> String {
     let advice = if message.contains("Insufficient") {
         "lower the requests of its containers (resources.requests), or add a node that is large enough"
+    } else if message.contains("volume node affinity conflict") {
+        "the disk behind its claim belongs to another node or zone (kubectl describe persistentvolumes): let the Pod run there, or delete the claim and make it again, which loses what is stored on it"
+    } else if message.contains("non-existent p") {
+        // Of a claim in phase Lost: "bound to non-existent pv(s)", "bound to non-existent persistentvolume".
+        "the volume behind its claim is gone, and what was stored there with it: delete the claim, make it again, and restore the data from a backup"
     } else if message.contains("affinity") || message.contains("selector") {
         "change nodeSelector or affinity of the Pod template, or label a node so that it matches (kubectl get nodes --show-labels)"
     } else if message.contains("taint") {
@@ -197,6 +202,20 @@ mod tests {
         assert_eq!(
             codes("2 Insufficient cpu", "Bound"),
             [Code::PodUnschedulable]
+        );
+    }
+
+    #[test]
+    fn a_disk_elsewhere_or_gone_is_no_matter_of_labels_and_the_advice_says_what_it_loses() {
+        let elsewhere = super::remedy("1 node(s) had volume node affinity conflict");
+        assert!(elsewhere.contains("loses what is stored"), "{elsewhere}");
+        let gone = super::remedy(
+            "0/2 nodes are available: 2 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
+        );
+        assert!(gone.contains("restore the data"), "{gone}");
+        assert!(
+            super::remedy("1 node(s) didn't match Pod's node affinity/selector")
+                .contains("nodeSelector")
         );
     }
 
