@@ -32,7 +32,7 @@ async fn drill(scenario: &str, arguments: &[&str]) -> Ran {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(Duration::from_secs(60), output)
+    let output = tokio::time::timeout(Duration::from_mins(1), output)
         .await
         .unwrap()
         .unwrap();
