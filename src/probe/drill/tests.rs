@@ -251,7 +251,7 @@ async fn ran(play: &Play, story: impl Future<Output = ()>, orders: &std::path::P
     );
     tokio::select! {
         ended = life => ended.unwrap(),
-        () = async { story.await; sleep(Duration::from_secs(600)).await } => panic!("it does not end"),
+        () = async { story.await; sleep(Duration::from_mins(10)).await } => panic!("it does not end"),
     }
     let records = String::from_utf8(out)
         .unwrap()
@@ -383,7 +383,7 @@ async fn a_refused_login_is_not_tried_again_at_once() {
         sleep(Duration::from_millis(500)).await;
         play.set(Mood::Denies);
         *before.borrow_mut() = play.0.borrow().connects;
-        sleep(Duration::from_secs(120)).await;
+        sleep(Duration::from_mins(2)).await;
         order(&path, 1, Act::End);
     };
     let ran = ran(&play, story, &path).await;
