@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod dsn;
 mod expand;
 mod family;
+mod flaw;
 mod host;
 mod key;
 mod list;
@@ -18,7 +19,8 @@ mod url;
 
 pub use expand::expand;
 pub(crate) use expand::{references, rewrite_references};
-pub use host::{host_and_port, is_host, is_local, is_same_host, port};
+pub use flaw::{Flaw, FlawKind, flaw_of_address, flaw_of_port, flaw_of_references};
+pub use host::{host_and_port, is_docker_host, is_host, is_local, is_same_host, port};
 pub use key::{Role, role};
 pub use login::credentials;
 pub use model::*;
@@ -34,6 +36,26 @@ pub fn targets(key: &str, value: &str) -> Vec<Target> {
 /// Whether an address can be read from a text, whatever its key.
 pub(crate) fn has_address(value: &str) -> bool {
     !parse::parse(value).is_empty()
+}
+
+/// The addresses of the container itself that a variable names.
+pub(crate) fn local_targets(key: &str, value: &str) -> Vec<Target> {
+    if !matches!(key::role(key), Role::Host | Role::Plain) {
+        return Vec::new();
+    }
+    parse::local(value).iter().map(Parsed::target).collect()
+}
+
+/// The first address in a text, whatever its key.
+pub(crate) fn any_target(value: &str) -> Option<Target> {
+    parse::parse(value).first().map(Parsed::target)
+}
+
+/// Whether one of the hosts in a text begins like that.
+pub(crate) fn has_marked_host(value: &str, mark: &str) -> bool {
+    parse::parse(value)
+        .iter()
+        .any(|one| one.host.starts_with(mark))
 }
 
 /// Every address of an environment with what belongs to it, sorted by variable.

@@ -597,6 +597,9 @@ pub struct RbacArgs {
     /// What `drill` needs as well: it takes Pods away
     #[arg(long)]
     pub drill: bool,
+    /// Also the right to list Secrets, so that values older than their Secret are found; only metadata is asked for
+    #[arg(long)]
+    pub secret_metadata: bool,
 }
 
 /// The options of `explain`.

@@ -15,11 +15,14 @@ mod node_network;
 pub mod offline;
 mod other_policy;
 mod protocol;
+mod proxy;
 mod services;
+mod stale;
 pub mod subjects;
 mod target;
 pub mod troubles;
 mod unverified;
+mod variables;
 pub mod walk;
 mod words;
 mod workloads;
@@ -94,10 +97,13 @@ const RULES: &[&[Rule]] = &[
     ingress::RULES,
     entries::RULES,
     workloads::RULES,
+    variables::RULES,
+    stale::RULES,
     kubelet_probes::RULES,
     network_policy::RULES,
     other_policy::RULES,
     dns::RULES,
+    proxy::RULES,
     connection::RULES,
     node_network::RULES,
     protocol::RULES,
@@ -144,6 +150,7 @@ pub(crate) fn join(finding: &mut Finding, other: Finding) {
         }
     }
     finding.edges.extend(other.edges);
+    finding.overrules.extend(other.overrules);
     finding.follows.extend(other.follows);
     finding.fix = finding.fix.take().or(other.fix);
 }

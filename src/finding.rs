@@ -87,6 +87,8 @@ codes! {
         IngressBackendMissing = "ingress-backend-missing",
         EntryUnreachable = "entry-unreachable",
         EntryMissing = "entry-missing",
+        SharedNetworkSplit = "shared-network-split",
+        AddressStale = "address-stale",
         WorkloadMissing = "workload-missing";
     2:
         PodUnschedulable = "pod-unschedulable",
@@ -98,6 +100,10 @@ codes! {
         ContainerOutOfMemory = "container-out-of-memory",
         InitContainerFailing = "init-container-failing",
         VolumeClaimPending = "volume-claim-pending",
+        VolumeMountFailed = "volume-mount-failed",
+        ConfigurationStale = "configuration-stale",
+        VariableUnresolved = "variable-unresolved",
+        VariableMalformed = "variable-malformed",
         RolloutStalled = "rollout-stalled",
         WorkloadScaledToZero = "workload-scaled-to-zero",
         WorkloadDegraded = "workload-degraded",
@@ -126,6 +132,8 @@ codes! {
         DnsUnavailable = "dns-unavailable",
         DnsPolicyNotCluster = "dns-policy-not-cluster",
         DnsRecordWrong = "dns-record-wrong",
+        ClientResolverWrong = "client-resolver-wrong",
+        NoProxyMissing = "no-proxy-missing",
         DnsNameNotFound = "dns-name-not-found";
     6:
         ConnectionRefused = "connection-refused",
@@ -135,6 +143,7 @@ codes! {
         ListensOnLoopback = "listens-on-loopback",
         ProtocolMismatch = "protocol-mismatch",
         TlsCertificateInvalid = "tls-certificate-invalid",
+        TlsNotOffered = "tls-not-offered",
         MysqlLoginDenied = "mysql-login-denied",
         MysqlDatabaseMissing = "mysql-database-missing",
         MysqlConnectionsExhausted = "mysql-connections-exhausted",
@@ -267,6 +276,8 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// The edges whose failure it explains (they may also be explained by another finding; the verdict chooses).
     pub edges: BTreeSet<EdgeId>,
+    /// Edges that fail by what their client has, whatever a probe sees: it has something else than the probe.
+    pub overrules: BTreeSet<EdgeId>,
     /// Findings of which this one is a consequence, best first; the verdict keeps the first that was really raised.
     pub caused_by: Vec<(Code, ObjectRef)>,
     /// Edges *from* the failing workload, where its failure is of a kind that a target it cannot reach would bring about (it
@@ -292,6 +303,7 @@ impl Finding {
             message: message.into(),
             evidence: Vec::new(),
             edges: BTreeSet::new(),
+            overrules: BTreeSet::new(),
             caused_by: Vec::new(),
             follows: BTreeSet::new(),
             fix: None,

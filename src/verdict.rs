@@ -95,6 +95,7 @@ pub struct JudgedFinding {
 pub fn judge(context: &Context<'_>, findings: Vec<Finding>, options: &VerdictOptions) -> Verdict {
     let mut edges = edges::statuses(context, options);
     let mut findings = causes::merge(findings);
+    edges::overrule(context, &mut edges, &findings);
     let causes = causes::assign(context, &mut edges, &mut findings);
     causes::soften(context, &edges, &causes, &mut findings);
     causes::drop_symptoms(&edges, &causes, &mut findings);

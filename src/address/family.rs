@@ -138,7 +138,7 @@ fn parts(keys: &[(&String, Vec<String>)]) -> BTreeMap<Vec<String>, [Option<Part>
 fn port_variables(values: &BTreeMap<String, String>) -> Vec<PortVariable> {
     let mut found = Vec::new();
     for (name, value) in values {
-        let Some(port) = host::port(value.trim()) else {
+        let Some(port) = host::port(value.trim().trim_matches(['"', '\''])) else {
             continue;
         };
         let mut words = key::words(name);

@@ -29,7 +29,23 @@ pub fn is_same_host(a: &str, b: &str) -> bool {
         .eq_ignore_ascii_case(b.trim_end_matches('.'))
 }
 
-/// Whether the host is the container itself or the machine below it: never an edge.
+/// Whether only Docker knows the name: the machine below the container. In a Pod it is a name like any other.
+#[must_use]
+pub fn is_docker_host(host: &str) -> bool {
+    matches!(
+        host.trim_end_matches('.').to_ascii_lowercase().as_str(),
+        "host-gateway"
+            | "host.docker.internal"
+            | "gateway.docker.internal"
+            | "host.containers.internal"
+            | "docker.for.mac.localhost"
+            | "docker.for.mac.host.internal"
+            | "docker.for.win.localhost"
+            | "docker.for.win.host.internal"
+    )
+}
+
+/// Whether the host is the container itself: never an edge.
 #[must_use]
 pub fn is_local(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -38,17 +54,8 @@ pub fn is_local(host: &str) -> bool {
     }
     matches!(
         host.as_str(),
-        "localhost"
-            | "localhost.localdomain"
-            | "ip6-localhost"
-            | "host-gateway"
-            | "host.docker.internal"
-            | "gateway.docker.internal"
-            | "host.containers.internal"
-            | "kubernetes.docker.internal"
-            | "docker.for.mac.localhost"
-            | "docker.for.win.localhost"
-    ) || host.ends_with(".localhost")
+        "localhost" | "localhost.localdomain" | "ip6-localhost" | "kubernetes.docker.internal"
+    ) || (host.ends_with(".localhost") && !is_docker_host(&host))
 }
 
 /// A port from its decimal text.
@@ -120,15 +127,12 @@ mod tests {
 
     #[test]
     fn the_container_itself_is_local() {
-        for local in [
-            "localhost",
-            "127.0.0.1",
-            "0.0.0.0",
-            "::1",
-            "Host.Docker.Internal",
-        ] {
+        for local in ["localhost", "127.0.0.1", "0.0.0.0", "::1", "api.localhost"] {
             assert!(is_local(local), "{local}");
         }
-        assert!(!is_local("db"));
+        for other in ["db", "Host.Docker.Internal", "docker.for.mac.localhost"] {
+            assert!(!is_local(other), "{other}");
+        }
+        assert!(is_docker_host("Host.Docker.Internal."));
     }
 }

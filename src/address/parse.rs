@@ -63,6 +63,13 @@ pub(super) fn parse(value: &str) -> Vec<Parsed> {
     found
 }
 
+/// The addresses of the container itself.
+pub(super) fn local(value: &str) -> Vec<Parsed> {
+    let mut found = beside_references(value, parse_any);
+    found.retain(|one| host::is_local(&one.host));
+    found
+}
+
 /// Stand for `$(` and `)` of a reference, which would be read as a Go address: no host holds them, a password may.
 const OPEN: &str = "\u{e000}";
 const CLOSE: &str = "\u{e001}";

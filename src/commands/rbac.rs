@@ -50,6 +50,9 @@ pub const OPTIONAL: &[Rule] = &[
 
 /// What `sql` needs beside: its Secret is created, goes with its Job, and is never read.
 pub const SQL: &[Rule] = &[("", &["secrets"], &["create"])];
+/// When Secrets were written. Kubernetes has no right for metadata alone: this one would let its holder read values as well; k8sverify asks
+/// for the metadata only.
+pub const SECRET_METADATA: Rule = ("", &["secrets"], &["list"]);
 
 /// What `drill` needs beside: to take members away and put back what it took, to tell its runners what to do, and to keep its own books (a
 /// journal and a Lease).
@@ -143,6 +146,9 @@ pub fn manifest(args: &RbacArgs) -> String {
     }
     if args.drill {
         rules.extend(DRILL);
+    }
+    if args.secret_metadata {
+        rules.push(SECRET_METADATA);
     }
     let own = json!({"name": subject.role, "namespace": namespace}).to_string();
     role(&mut text, "Role", &own, &rules);
@@ -239,6 +245,11 @@ mod tests {
     fn more_and_less_are_asked_for() {
         let more = objects(&["--cluster"]);
         assert!(kinds(&more).contains(&"ClusterRole k8sverify-shop".to_owned()));
+        let metadata = objects(&["--secret-metadata"])[1]["rules"].to_string();
+        assert!(
+            metadata.contains(r#""resources":["secrets"],"verbs":["list"]"#),
+            "{metadata}"
+        );
         let less = objects(&["--minimal"]);
         assert!(less[1]["rules"].as_array().unwrap().len() == REQUIRED.len());
     }

@@ -1,6 +1,8 @@
 //! Section 6, the connection: what the network was seen to do where nothing more specific explains it, and servers that listen
 //! on loopback only. Graph, snapshot and outcomes in, findings out. Pure.
 
+use std::net::IpAddr;
+
 use super::target::{self, line};
 use super::walk::{Evidence, Stage};
 use super::{Context, Rule, protocol};
@@ -8,10 +10,10 @@ use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::observe::kinds::{Container, PodSpec, Probe};
 use crate::observe::{HostMeaning, WorkloadKey, is_ready};
-use crate::probe::wire::{Step, StepError, StepStatus};
+use crate::probe::wire::{LISTENS_FACT, Step, StepError, StepStatus};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[listens_on_loopback];
+pub(super) const RULES: &[Rule] = &[listens_on_loopback, address_stale];
 
 /// What the first broken step itself says, as the finding of an edge that nothing more specific explains. `None` only for an edge
 /// that did not fail.
@@ -185,10 +187,10 @@ fn listens_on_loopback(context: &Context<'_>) -> Vec<Finding> {
                     .map(|(endpoint, step)| (walk.place(), endpoint, step))
             })
             .collect();
-        if refusals
-            .iter()
-            .any(|(_, _, step)| step.error != Some(StepError::Refused))
-        {
+        if refusals.iter().any(|(_, _, step)| {
+            // Where another port of the Pod answers, the port is wrong, not the address.
+            step.error != Some(StepError::Refused) || step.facts.contains_key(LISTENS_FACT)
+        }) {
             continue;
         }
         for (place, endpoint, step) in refusals {
@@ -200,6 +202,83 @@ fn listens_on_loopback(context: &Context<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Literal addresses of the cluster that nothing has any more.
+fn address_stale(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        let namespace = target::client_namespace(context, edge);
+        let HostMeaning::Address(address) = context.snapshot.meaning(&edge.host, namespace) else {
+            continue;
+        };
+        let Some(client) = target::clients(context, edge).first() else {
+            continue;
+        };
+        let Some(kind) = range_of(context, address)
+            .filter(|_| !edge.forbidden && evidence.breaks_at(Stage::Connect))
+        else {
+            continue;
+        };
+        let place = edge.variable.as_deref().unwrap_or("its configuration");
+        let services = context.graph.tiers.get(&edge.to).map(|tier| &tier.services);
+        let name = services.and_then(|services| services.first()).map_or_else(
+            || "a Service".to_owned(),
+            |key| format!("service/{}", key.name),
+        );
+        let mut finding = Finding::new(
+            Code::AddressStale,
+            Severity::Error,
+            client.object(),
+            format!(
+                "{place} of {client} holds {address}, an address of the cluster's {kind} that none of them has (any more)"
+            ),
+        );
+        finding.edges.insert(edge.id.clone());
+        if let Some((walk, step)) = evidence.first_broken() {
+            finding.evidence.push(line(&walk.place(), step));
+        }
+        finding.fix = Some(Fix {
+            text: format!(
+                "write the name of {name} in place of {address} into {place} of {client}"
+            ),
+            ..Fix::default()
+        });
+        found.push(finding);
+    }
+    found
+}
+
+/// Whose range an address that nobody has lies in: that of the Services or of the Pods that the API shows. None is the API's to tell, so
+/// only near neighbours count.
+fn range_of(context: &Context<'_>, address: IpAddr) -> Option<&'static str> {
+    let IpAddr::V4(address) = address else {
+        return None;
+    };
+    let near = |text: &str, bits: u32| {
+        text.parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|other| (other.to_bits() ^ address.to_bits()) >> (32 - bits) == 0)
+    };
+    let states = || context.snapshot.namespaces.values();
+    let is_node = context.snapshot.nodes.iter().any(|node| {
+        let addresses = node.status.addresses.iter();
+        addresses
+            .map(|one| one.address.as_str())
+            .any(|one| near(one, 24))
+    });
+    if is_node {
+        return None;
+    }
+    let mut services = states().flat_map(|state| &state.services);
+    let mut pods = states().flat_map(|state| &state.pods);
+    if services.any(|service| near(&service.spec.cluster_ip, 16)) {
+        Some("Services")
+    } else if pods.any(|pod| !pod.spec.host_network && near(&pod.status.pod_ip, 16)) {
+        Some("Pods")
+    } else {
+        None
+    }
 }
 
 fn on_loopback(context: &Context<'_>, edge: &Edge, endpoint: &str) -> Option<Finding> {

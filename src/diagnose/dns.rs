@@ -18,7 +18,12 @@ use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::shell::Command;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[nobody_is_answered, policy_not_cluster, record_wrong];
+pub(super) const RULES: &[Rule] = &[
+    nobody_is_answered,
+    policy_not_cluster,
+    record_wrong,
+    client_resolver_wrong,
+];
 
 /// The DNS Service that resolv.conf names, as an object: by its address, else the usual one.
 fn dns_service(context: &Context<'_>) -> ObjectRef {
@@ -107,11 +112,11 @@ fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
             .iter()
             .flat_map(|probe| probe.steps.iter().map(move |step| (*probe, step)))
             .filter(|(_, step)| step.name == StepName::Dns && step.status != StepStatus::Skipped)
-            // A name from /etc/hosts was asked of nobody.
+            // A name from /etc/hosts was asked of nobody, and a resolver of the client's own is another one.
             .filter(|(_, step)| {
                 step.facts
                     .get("source")
-                    .is_none_or(|source| source != "hosts")
+                    .is_none_or(|source| source != "/etc/hosts" && !source.starts_with("resolver"))
             })
     };
     let unanswered = |step: &Step| {
@@ -213,6 +218,72 @@ fn policy_not_cluster(context: &Context<'_>) -> Vec<Finding> {
             finding.fix = Some(settings_fix(client, template.spec));
             found.push(finding);
         }
+    }
+    found
+}
+
+/// The client asks name servers of its own configuration, which do not know the name, or do not answer at all.
+fn client_resolver_wrong(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        let Some(own) = &edge.resolver else {
+            continue;
+        };
+        let is_short = !edge.host.trim_end_matches('.').contains('.');
+        let is_docker = own
+            .servers
+            .iter()
+            .any(|server| server.starts_with("127.0.0.11"));
+        let fails = if context.outcomes.is_none() {
+            own.servers.is_empty() || is_docker || is_short
+        } else {
+            evidence.breaks_at(Stage::Dns)
+        };
+        let Some(client) = target::clients(context, edge).first().filter(|_| fails) else {
+            continue;
+        };
+        let servers = own.servers.join(" ");
+        let why = if own.servers.is_empty() {
+            "its configuration names no resolver".to_owned()
+        } else if is_docker {
+            format!("it asks {servers}, Docker's own DNS, which no Pod has")
+        } else if is_short {
+            format!(
+                "it asks {servers} for `{}` as it stands: its resolver knows no search list",
+                edge.host
+            )
+        } else {
+            format!("it asks {servers}, which does not know the name")
+        };
+        let mut finding = Finding::new(
+            Code::ClientResolverWrong,
+            Severity::Error,
+            client.object(),
+            format!(
+                "{client} resolves `{}` by itself, since a variable stands in its address, and {why}",
+                edge.host
+            ),
+        );
+        finding.edges.insert(edge.id.clone());
+        finding.evidence.extend(edge.origin.iter().cloned());
+        finding.evidence.extend(seen(evidence));
+        let whole = if is_short {
+            format!(
+                "{}.{}.svc.cluster.local",
+                edge.host.to_lowercase(),
+                client.namespace
+            )
+        } else {
+            edge.host.clone()
+        };
+        finding.fix = Some(Fix {
+            text: format!(
+                "say `resolver kube-dns.kube-system.svc.cluster.local;` (or the address of the cluster's DNS Service) and the whole name {whole}, or write the address without a variable; then reload or restart {client}"
+            ),
+            ..Fix::default()
+        });
+        found.push(finding);
     }
     found
 }

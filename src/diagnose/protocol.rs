@@ -5,7 +5,7 @@ use super::walk::{Stage, breaks, stage};
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::Edge;
-use crate::probe::wire::{Step, StepError};
+use crate::probe::wire::{Step, StepError, StepName};
 use crate::protocol::Protocol;
 use crate::shell::Command;
 
@@ -61,7 +61,15 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
         message(edge, error, step, &object),
     );
     finding.fix = Some(Fix {
-        text: fix(context, edge, error, &object),
+        text: if code == Code::TlsNotOffered {
+            format!(
+                "switch TLS on in {object}, or drop the demand from the client ({} of {}: sslmode, ssl-mode, rediss://)",
+                edge.variable.as_deref().unwrap_or("the address"),
+                edge.from
+            )
+        } else {
+            fix(context, edge, error, &object)
+        },
         ..Fix::default()
     });
     if matches!(error, StepError::HttpServerError | StepError::HttpTimeout) {
@@ -77,9 +85,23 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
     finding
 }
 
+/// Whether the server speaks the client's protocol, and only TLS is what it does not have. A web server on a port of its own is another
+/// server.
+fn lacks_tls(protocol: Protocol, error: StepError, step: &Step) -> bool {
+    let fact = |name: &str| step.facts.get(name).map(String::as_str);
+    let seen = fact("seen_protocol");
+    step.name == StepName::Tls
+        && matches!(error, StepError::TlsFailed | StepError::Mismatch)
+        && (fact("tls_offered") == Some("no")
+            || (protocol.is_store() && (seen == Some("plain") || seen == Some(protocol.name()))))
+}
+
 /// The code of an error. Protocols without codes of their own share the general ones.
 fn code(protocol: Protocol, error: StepError, step: &Step) -> Code {
     use Protocol::{Mysql, Postgres, Redis};
+    if lacks_tls(protocol, error, step) {
+        return Code::TlsNotOffered;
+    }
     match (error, protocol) {
         (StepError::LoginDenied, Mysql) => Code::MysqlLoginDenied,
         (StepError::LoginDenied, Postgres) => Code::PostgresLoginDenied,

@@ -17,6 +17,7 @@ use super::destination::{self, Destination};
 use super::subjects::Subject;
 use super::walk::Evidence;
 use super::{Context, Rule};
+use crate::address;
 use crate::finding::{EdgeId, Severity};
 use crate::graph::{Edge, Tier};
 use crate::observe::kinds::Service;
@@ -78,6 +79,9 @@ fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Look<'c, 'a>> {
         .edges
         .iter()
         .filter(|edge| !edge.forbidden)
+        // What the client has is no name, or its own Pod: no Service is at fault.
+        .filter(|edge| !edge.flaw.as_ref().is_some_and(|flaw| flaw.flaw.certain))
+        .filter(|edge| !address::is_local(&edge.host))
         .filter_map(|edge| {
             let evidence = context.evidence(&edge.id)?;
             (evidence.status() != StepStatus::Pass).then(|| Look {

@@ -5,6 +5,7 @@ mod containers;
 mod creation;
 mod kubelet;
 mod scheduling;
+mod volume;
 
 pub(super) use kubelet::{
     ProbeKind, command_is_one_string, named_port, port_is_declared, port_number, probe_of,

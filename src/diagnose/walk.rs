@@ -8,6 +8,7 @@ use crate::graph::{Edge, TierGraph};
 use crate::observe::Snapshot;
 use crate::plan::{Look, Outcomes, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+use crate::protocol::Protocol;
 
 /// Everything that the probes said about one edge.
 #[derive(Debug, Clone)]
@@ -186,7 +187,10 @@ fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
 /// is, and answers that change from try to try prove nothing.
 #[must_use]
 pub fn breaks(step: &Step, edge: &Edge) -> bool {
+    // Where only the port's number tells the protocol, what is said after the connect proves nothing.
+    let counts = !(edge.guessed && stage(step.name) == Stage::Protocol);
     step.status == StepStatus::Fail
+        && counts
         && match step.error {
             Some(StepError::HttpNotFound | StepError::Flapping | StepError::Deadline) => false,
             Some(StepError::ReadOnly) => !edge.replica,
@@ -199,7 +203,8 @@ fn status(walk: &Walk<'_>, edge: &Edge) -> StepStatus {
         return StepStatus::Fail;
     }
     let undecided = |step: &&Step| {
-        step.status == StepStatus::Unknown
+        (step.status == StepStatus::Unknown
+            && !(edge.guessed && stage(step.name) == Stage::Protocol))
             || matches!(step.error, Some(StepError::Flapping | StepError::Deadline))
     };
     if walk.departs.is_some() || !walk.probe.complete || walk.counted().any(|step| undecided(&step))
@@ -212,7 +217,13 @@ fn status(walk: &Walk<'_>, edge: &Edge) -> StepStatus {
             && (step.status == StepStatus::Pass
                 || (step.status == StepStatus::Fail && !breaks(step, edge)))
     });
-    if connected {
+    // Nothing answers a datagram for certain: the name, and endpoints that are ready, are all that can be proven.
+    let by_datagram = edge.protocol == Protocol::Udp
+        && walk
+            .dns
+            .is_some_and(|step| matches!(step.status, StepStatus::Pass | StepStatus::Skipped))
+        && walk.endpoints.values().any(|endpoint| endpoint.ready);
+    if connected || by_datagram {
         StepStatus::Pass
     } else if walk
         .counted()

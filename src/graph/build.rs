@@ -8,6 +8,7 @@ mod question;
 mod resolve;
 mod rules;
 mod tiers;
+mod wire;
 
 use crate::catalog::Catalog;
 use crate::compose::ComposeFile;
@@ -31,6 +32,7 @@ pub fn build(
     };
     unread(snapshot, &mut graph.notes);
     rules::apply(&mut graph, config, snapshot, catalog);
+    wire::settle(&mut graph, snapshot);
     question::fill(&mut graph, snapshot);
     finish(&mut graph);
     entry::fill(&mut graph, compose, snapshot);

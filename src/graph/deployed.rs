@@ -4,6 +4,7 @@
 
 mod environment;
 mod mounts;
+mod resolver;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -16,7 +17,8 @@ use crate::observe::{Snapshot, WorkloadKey, is_live};
 use crate::protocol::Protocol;
 
 use environment::Ambient;
-pub(super) use environment::{Environment, Source};
+pub(super) use environment::{Environment, Source, unmarked};
+pub(super) use resolver::own_resolver;
 
 /// One container's configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +41,7 @@ impl DeployedContainer {
     /// The container as a client's configuration. `others` are names of variables that may stand in a Secret that it takes in whole.
     pub(super) fn source(&self, others: &BTreeSet<String>) -> infer::Source {
         infer::Source {
-            environment: self.environment.known(),
+            environment: self.environment.readable(),
             secret_variables: self
                 .environment
                 .variables
@@ -112,6 +114,23 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
     main.chain(init)
         .filter(|(container, _)| !SIDECARS.contains(&container.name.as_str()))
         .map(|(container, init)| deployed(container, init, spec.volumes.as_slice(), ambient))
+        .collect()
+}
+
+/// The variables of each of a workload's running containers, as far as they may be read, and the text that it runs: command and mounted files.
+pub(crate) fn known_containers(
+    snapshot: &Snapshot,
+    key: &WorkloadKey,
+) -> Vec<(BTreeMap<String, String>, String)> {
+    containers(snapshot, key)
+        .into_iter()
+        .filter(|container| !container.init)
+        .map(|container| {
+            let files = container.files.iter().map(|file| file.text.as_str());
+            let words = container.words.iter().map(String::as_str);
+            let text: Vec<&str> = words.chain(files).collect();
+            (container.environment.known(), text.join("\n"))
+        })
         .collect()
 }
 

@@ -19,6 +19,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::address;
 use crate::catalog::Catalog;
 use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
 use crate::protocol::Protocol;
@@ -28,6 +29,7 @@ use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 pub use facts::{DeclaredPort, Dialled, Evidence, TierFacts};
 pub use merge::{identify, is_replica};
 pub use names::NameTable;
+pub(crate) use names::same_namespace;
 pub(super) use scan::written;
 pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 
@@ -202,6 +204,7 @@ impl Work<'_> {
                 );
             }
         }
+        self.inside(service, &source.environment);
         let found = scan(&source, &names, catalog);
         let labels = self.labels(&found);
         for mut raw in found {
@@ -217,6 +220,44 @@ impl Work<'_> {
                 raw.confidence = raw.confidence.min(Confidence::Likely);
             }
             self.admit(service, raw);
+        }
+    }
+
+    /// What a service calls on `localhost`, where that is the network of another one too (`network_mode: service:x`).
+    fn inside(&mut self, service: &Service, environment: &BTreeMap<String, String>) {
+        let peers: Vec<&Service> = all(self.file)
+            .filter(|peer| peer.name != service.name && names::same_namespace(service, peer))
+            .collect();
+        if peers.is_empty() {
+            return;
+        }
+        for (name, value) in environment {
+            for target in address::local_targets(name, value) {
+                let peer = peers.iter().find_map(|peer| {
+                    let facts = self.facts.get(&peer.name)?;
+                    let dialled = facts.dial(target.port, target.protocol, target.by_scheme)?;
+                    facts
+                        .listens()
+                        .contains(&dialled.port)
+                        .then_some((peer, dialled))
+                });
+                if let Some((peer, dialled)) = peer {
+                    let origin = format!("compose services.{}.environment.{name}", service.name);
+                    let draft = Draft {
+                        variable: Some(name.clone()),
+                        by_scheme: target.by_scheme,
+                        ..Draft::new(
+                            &service.name,
+                            &peer.name,
+                            "localhost",
+                            dialled.port,
+                            dialled.protocol,
+                            origin,
+                        )
+                    };
+                    self.drafts.add(draft);
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{HttpQuestion, LoginReference, TlsMode};
+use crate::address::{Flaw, HttpQuestion, LoginReference, TlsMode};
 use crate::finding::EdgeId;
 use crate::observe::{ServiceKey, WorkloadKey};
 use crate::protocol::Protocol;
@@ -69,7 +69,7 @@ pub struct Tier {
     pub workloads: Vec<WorkloadKey>,
     /// Services of its workloads' namespace that select its Pods (or are called like it).
     pub services: Vec<ServiceKey>,
-    /// The names under which compose lets peers call it: service key, aliases, `container_name`.
+    /// The names under which compose lets peers call it: service key, aliases, `container_name`, `hostname`.
     pub names: Vec<String>,
     /// Where it serves, if it plainly is a server (database, cache, broker, web server by image, command, port, healthcheck).
     pub server: Option<ServerHint>,
@@ -145,6 +145,14 @@ pub struct Edge {
     pub external: bool,
     /// The variable of the client's container in which the host stands, if any.
     pub variable: Option<String>,
+    /// Whether the client's own words tell the protocol (a scheme), or the user's.
+    pub by_scheme: bool,
+    /// Whether nothing but the number of the port tells the protocol: then only the connection counts.
+    pub guessed: bool,
+    /// What is wrong with the text of that address in the client's own container.
+    pub flaw: Option<EdgeFlaw>,
+    /// The name servers that the client asks by itself, past its Pod's own resolver.
+    pub resolver: Option<OwnResolver>,
     /// What compose said where the Pods say otherwise: `DB:3306`.
     pub compose_said: Option<String>,
     /// HTTP: what to ask.
@@ -186,6 +194,10 @@ impl Edge {
             confidence: Confidence::Declared,
             external: false,
             variable: None,
+            by_scheme: false,
+            guessed: false,
+            flaw: None,
+            resolver: None,
             compose_said: None,
             http: None,
             tls: None,
@@ -197,6 +209,24 @@ impl Edge {
             query: None,
         }
     }
+}
+
+/// A resolver of a client's own configuration: without the Pod's search list and hosts file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwnResolver {
+    /// The name servers as they are written: addresses, names, `$VARIABLES`; none: nothing can be resolved.
+    pub servers: Vec<String>,
+}
+
+/// A variable of the client whose text is not the address that was meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EdgeFlaw {
+    /// The variable.
+    pub variable: String,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+    /// Where it stands: `env REDIS_HOST of deployment/ap, configmap/ap-config`.
+    pub origin: String,
 }
 
 /// A host outside that no edge is made of.

@@ -372,12 +372,16 @@ pub fn encode(value: &str) -> String {
     utf8_percent_encode(value, RESERVED).to_string()
 }
 
+/// Lets the API leave everything but the metadata out.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
 fn request(
     method: Method,
     path: &str,
     body: Option<&Value>,
 ) -> Result<Request<Vec<u8>>, CallError> {
     let is_patch = method == Method::PATCH;
+    let reads = method == Method::GET;
     let mut builder = Request::builder().method(method).uri(path);
     if body.is_some() {
         let kind = if is_patch {
@@ -386,6 +390,11 @@ fn request(
             "application/json"
         };
         builder = builder.header(http::header::CONTENT_TYPE, kind);
+    }
+    // Whoever asks, and wherever: of Secrets the API sends the metadata only.
+    let collection = path.split('?').next().unwrap_or(path);
+    if reads && collection.ends_with("/secrets") {
+        builder = builder.header(http::header::ACCEPT, METADATA_ONLY);
     }
     let bytes = match body {
         Some(body) => {

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use super::client::{Api, encode};
 use super::crash_logs::crash_logs;
 use super::error::{CallError, Denied, ObserveError};
-use super::kinds::{Event, Metadata, Namespace, Node, Pod, Service, Workload};
+use super::kinds::{Container, Event, Known, Metadata, Namespace, Node, Pod, Service, Workload};
 use super::other_policies::other_policies;
 use super::redacted::redact;
 use super::references::{dns_services, referenced};
 use super::resources::{
     CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, LIMIT_RANGES, NAMESPACES,
-    NETWORK_POLICIES, NODES, PODS, Resource, SERVICES, VOLUME_CLAIMS, WORKLOADS,
+    NETWORK_POLICIES, NODES, PODS, Resource, SECRETS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
 use super::trim::{Trim, is_own, is_own_event};
 use crate::spelling;
@@ -186,6 +186,7 @@ pub async fn observe(api: &Api, options: &ObserveOptions) -> Result<Snapshot, Ob
     }
     Box::pin(further_namespaces(api, &mut snapshot, also)).await;
     Box::pin(cluster_dns(api, &mut snapshot)).await;
+    secret_times(api, &mut snapshot).await;
     if !no_logs {
         for (namespace, lines) in crash_logs(api, &snapshot).await {
             if let Some(state) = snapshot.namespaces.get_mut(&namespace) {
@@ -219,6 +220,31 @@ impl Cluster {
             services: record.take_as(api, &SERVICES, "", false, "services@*", services),
             observed: record.observed,
         }
+    }
+}
+
+/// When the Secrets of the run's namespace were written, where some Pod has variables from one and the metadata may be listed. What they
+/// hold is never asked for.
+async fn secret_times(api: &Api, snapshot: &mut Snapshot) {
+    let uses = |container: &Container| {
+        let by_key = container.env.iter().any(|variable| {
+            let from = variable.value_from.as_ref();
+            from.is_some_and(|from| from.secret_key_ref.is_some())
+        });
+        by_key
+            || container
+                .env_from
+                .iter()
+                .any(|from| from.secret_ref.is_some())
+    };
+    let Some(state) = snapshot.namespaces.get_mut(&snapshot.namespace) else {
+        return;
+    };
+    let mut containers = state.pods.iter().flat_map(|pod| &pod.spec.containers);
+    if containers.any(uses)
+        && let Ok(secrets) = list::<Known>(api, &SECRETS, Some(&snapshot.namespace), "").await
+    {
+        state.secrets = secrets;
     }
 }
 
@@ -393,6 +419,7 @@ async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (Namespa
         events: take.items(&EVENTS, events),
         volume_claims: take.items(&VOLUME_CLAIMS, claims),
         config_maps: take.items(&CONFIG_MAPS, config_maps),
+        secrets: Vec::new(),
         disruption_budgets: take.items(&DISRUPTION_BUDGETS, budgets),
         limit_ranges: take.items(&LIMIT_RANGES, limit_ranges),
         crash_logs: BTreeMap::new(),

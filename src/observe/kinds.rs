@@ -57,6 +57,34 @@ slim!(
         generate_name: String,
         /// Resource version, to resume a watch from.
         resource_version: String,
+        /// Who wrote what and when; kept of ConfigMaps and Secrets alone.
+        managed_fields: Vec<FieldWrite>,
+    }
+);
+slim!(
+    /// An entry of `managedFields`.
+    FieldWrite {
+        /// When that manager wrote last.
+        time: Option<Timestamp>,
+        /// The fields that it owns.
+        fields_v1: Value,
+    }
+);
+impl FieldWrite {
+    /// Whether the manager owns that key of a ConfigMap or Secret.
+    #[must_use]
+    pub fn holds(&self, key: &str) -> bool {
+        let name = format!("f:{key}");
+        ["f:data", "f:stringData"]
+            .iter()
+            .any(|data| self.fields_v1[*data].get(&name).is_some())
+    }
+}
+slim!(
+    /// An object of which only the metadata was read.
+    Known {
+        /// Metadata.
+        metadata: Metadata,
     }
 );
 slim!(

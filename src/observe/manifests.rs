@@ -320,9 +320,24 @@ impl Manifests<'_> {
                 self.states.entry(name).or_default().object = Some(object);
             }
             // Secrets above all: their content is nobody's business here.
-            _ => self.passed_over.add(version, kind, || {
-                format!("{}:{}", shown(&document.file), document.first_line())
-            }),
+            _ => {
+                // Whatever makes Pods from a template is a workload: ReplicationController, Rollout, DeploymentConfig. Knative's own kind is
+                // called like another one, and a kind that only looks like one has fields of another form.
+                if !matches!(kind, "Service" | "Secret")
+                    && let Ok(value) = value()
+                    && value
+                        .pointer("/spec/template/spec/containers")
+                        .is_some_and(Value::is_array)
+                    && let Ok((workload, namespace)) = self.object(value, kind, document)
+                {
+                    let state = self.states.entry(namespace).or_default();
+                    state.workloads.push(workload);
+                    return Ok(());
+                }
+                self.passed_over.add(version, kind, || {
+                    format!("{}:{}", shown(&document.file), document.first_line())
+                });
+            }
         }
         Ok(())
     }
@@ -479,6 +494,8 @@ mod tests {
     const LIST: &str = r#"{"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}},
         {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "knative"}},
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "ro"}, "spec": {"template": {"spec": {"containers": [{"name": "ro"}]}}}},
+        {"apiVersion": "example.com/v1", "kind": "Odd", "metadata": {"name": "odd"}, "spec": {"replicas": "many", "template": {"spec": {"containers": [{"name": 7}]}}}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"p": 7}}]}"#;
 
     fn read(files: &[(&'static str, &'static str)], path: &str) -> Result<Snapshot, ObserveError> {
@@ -545,7 +562,10 @@ mod tests {
         assert!(snapshot.offline && snapshot.knows("services") && !snapshot.knows("events"));
         assert_eq!(
             snapshot.workloads("shop"),
-            [WorkloadKey::new("shop", "deployment", "db")]
+            [
+                WorkloadKey::new("shop", "deployment", "db"),
+                WorkloadKey::new("shop", "rollout", "ro")
+            ]
         );
         let names: Vec<&str> = snapshot.namespaces["shop"]
             .services

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::kinds::{Container, ContainerStatus, Event, Pod, StateWaiting};
+use super::kinds::{Container, ContainerStatus, Event, Pod, Probe, StateWaiting};
 use super::{Snapshot, WorkloadKey, is_ready};
 
 /// A ConfigMap, Secret or key may still be applied within this time.
@@ -10,7 +10,9 @@ const MISSING_SECONDS: i64 = 10;
 /// No node takes it for this long, and no autoscaler is at work: none will.
 const UNSCHEDULABLE_SECONDS: i64 = 30;
 /// An HTTP server that answers 4xx for this long answers from its routes, not from its start.
-const WRONG_ANSWER_SECONDS: i64 = 30;
+const WRONG_ANSWER_SECONDS: i64 = 10;
+/// A server may take this long to come up, whatever its probes say.
+const LEAST_BUDGET_SECONDS: i64 = 60;
 /// A server that is not ready after this time may lack something; before, it just starts.
 const STARTING_SECONDS: i64 = 15;
 /// A node that has been away this long does not just restart its kubelet.
@@ -70,7 +72,13 @@ pub(super) fn pod_state(
         let mut state = container_state(snapshot, pod, status, now);
         let runs = status.state.running.as_ref();
         if let Some(PodState::Suffers(reason)) = &state
-            && runs.is_some_and(|running| age(now, running.started_at) >= patience_seconds)
+            && runs.is_some_and(|running| {
+                let limit = match patience_seconds {
+                    i64::MAX => i64::MAX,
+                    patience => patience.min(budget_seconds(pod, &status.name)),
+                };
+                age(now, running.started_at) >= limit
+            })
         {
             state = Some(PodState::Failed(reason.clone()));
         }
@@ -88,6 +96,26 @@ pub(super) fn pod_state(
         }
     }
     worst
+}
+
+/// How long a container may take until it is ready, by its own probes.
+fn budget_seconds(pod: &Pod, name: &str) -> i64 {
+    let container = pod
+        .spec
+        .containers
+        .iter()
+        .chain(&pod.spec.init_containers)
+        .find(|container| container.name == name);
+    let of = |probe: &Probe| {
+        let or = |value: i32, usual: i64| if value == 0 { usual } else { i64::from(value) };
+        i64::from(probe.initial_delay_seconds)
+            + or(probe.failure_threshold, 3) * or(probe.period_seconds, 10)
+    };
+    let probes = container
+        .iter()
+        .flat_map(|container| [&container.startup_probe, &container.readiness_probe]);
+    let own: i64 = probes.flatten().map(of).sum();
+    own.max(LEAST_BUDGET_SECONDS)
 }
 
 /// Whether its node has not been ready for so long that nothing on it comes up now.
@@ -340,13 +368,39 @@ fn not_ready(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, runs: i64
             || event.message.contains("executable file not found")
             || event.message.contains("permission denied")
     });
-    if answers_wrong || cannot_run || container.is_some_and(asks_unknown_port) {
+    // The server speaks, in another way than the probe does.
+    let wrong_scheme = last.filter(seen).is_some_and(|event| {
+        event.message.contains("gave HTTP response to HTTPS client")
+            || event.message.contains("does not look like a TLS handshake")
+            || event.message.contains("malformed HTTP response")
+    });
+    let asks_elsewhere = last.filter(seen).is_some_and(|event| {
+        event.message.contains("connection refused") && container.is_some_and(asks_the_node)
+    });
+    if answers_wrong
+        || cannot_run
+        || wrong_scheme
+        || asks_elsewhere
+        || container.is_some_and(asks_unknown_port)
+    {
         return PodState::Failed(words);
     }
     if runs < STARTING_SECONDS {
         return PodState::Underway(words);
     }
     PodState::Suffers(words)
+}
+
+/// A probe that says `host: 127.0.0.1` asks the node, since it is the kubelet that dials.
+fn asks_the_node(container: &Container) -> bool {
+    [&container.readiness_probe, &container.startup_probe]
+        .into_iter()
+        .flatten()
+        .filter_map(|probe| {
+            let http = probe.http_get.as_ref().map(|http| &http.host);
+            http.or(probe.tcp_socket.as_ref().map(|tcp| &tcp.host))
+        })
+        .any(|host| crate::address::is_local(host))
 }
 
 /// A probe that names a port which the container does not declare never passes.

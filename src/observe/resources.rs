@@ -39,6 +39,7 @@ resources! {
     EVENTS = "" "v1" "events" "Event" false;
     VOLUME_CLAIMS = "" "v1" "persistentvolumeclaims" "PersistentVolumeClaim" false;
     CONFIG_MAPS = "" "v1" "configmaps" "ConfigMap" false;
+    SECRETS = "" "v1" "secrets" "Secret" false;
     DISRUPTION_BUDGETS = "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" false;
     LIMIT_RANGES = "" "v1" "limitranges" "LimitRange" false;
     NODES = "" "v1" "nodes" "Node" false;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::index::Index;
 use super::kinds::{
-    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, LimitRange, Namespace,
+    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange, Namespace,
     NetworkPolicy, Node, Pod, Service, VolumeClaim, Workload,
 };
 
@@ -101,6 +101,8 @@ pub struct NamespaceState {
     pub volume_claims: Vec<VolumeClaim>,
     /// ConfigMaps.
     pub config_maps: Vec<ConfigMap>,
+    /// The metadata of Secrets, where it may be read; never what they hold.
+    pub secrets: Vec<Known>,
     /// PodDisruptionBudgets.
     pub disruption_budgets: Vec<DisruptionBudget>,
     /// `LimitRanges`.

@@ -2,8 +2,8 @@
 
 use super::OWN_PREFIX;
 use super::kinds::{
-    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, LimitRange, Metadata, Namespace,
-    NetworkPolicy, Node, Pod, Service, VolumeClaim, Workload,
+    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange, Metadata,
+    Namespace, NetworkPolicy, Node, Pod, Service, VolumeClaim, Workload,
 };
 
 /// The label that says who made an object.
@@ -47,6 +47,7 @@ impl Trim for Metadata {
     fn trim(&mut self) {
         self.annotations
             .retain(|key, value| key != LAST_APPLIED && value.len() <= MAX_ANNOTATION);
+        self.managed_fields.clear();
     }
 }
 
@@ -57,10 +58,24 @@ impl Trim for Workload {
     }
 }
 
+/// When its keys were written stays.
+impl Trim for Known {
+    fn trim(&mut self) {
+        trim_but_writes(&mut self.metadata);
+        self.metadata.annotations.clear();
+    }
+}
+
+fn trim_but_writes(metadata: &mut Metadata) {
+    let writes = std::mem::take(&mut metadata.managed_fields);
+    metadata.trim();
+    metadata.managed_fields = writes;
+}
+
 /// Keys stay, so that a reference to one can be checked.
 impl Trim for ConfigMap {
     fn trim(&mut self) {
-        self.metadata.trim();
+        trim_but_writes(&mut self.metadata);
         for value in self.data.values_mut() {
             if value.len() > MAX_VALUE {
                 value.clear();

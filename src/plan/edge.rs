@@ -1,6 +1,8 @@
 //! One edge as a task for one vantage: the endpoints behind it, how long to go on asking, what the rules say. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use jiff::Timestamp;
 
@@ -8,17 +10,19 @@ use super::client::Client;
 use super::mesh;
 use super::model::Identity;
 use super::permission::Permission;
-use crate::address::{HttpQuestion, LoginReference};
-use crate::graph::Edge;
-use crate::observe::kinds::Pod;
+use crate::address::{self, HttpQuestion, LoginReference};
+use crate::graph::{Edge, TierGraph};
+use crate::observe::kinds::{Pod, PodSpec};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot};
-use crate::policy::{self, Path, Peer, Route};
+use crate::policy::{self, Path, Peer, Route, RouteEndpoint};
 use crate::probe::wire::{EdgeTask, EndpointTask};
 use crate::protocol::Protocol;
 use crate::redact;
 
 /// At most so many endpoints of an edge are walked.
 pub(super) const ENDPOINTS: usize = 32;
+/// At most so many other ports of a Pod that refuses are dialled.
+const ELSEWHERE: usize = 8;
 /// Cluster DNS keeps "no such name" for up to 30 s; a little more for clocks that differ.
 const NEGATIVE_CACHE_MS: i64 = 35_000;
 /// So long a new Pod's policies and proxies may take.
@@ -82,7 +86,7 @@ pub(super) fn task(
     let endpoints = if skip_endpoints.is_some() {
         Vec::new()
     } else {
-        endpoints(edge, &route, notes)
+        endpoints(snapshot, edge, &route, notes)
     };
     let (login, login_addresses, no_login_reason) = match login {
         Login::With(login, Permission::Host) => (Some(login), None, String::new()),
@@ -96,6 +100,7 @@ pub(super) fn task(
         host: edge.host.clone(),
         port: edge.port,
         protocol: edge.protocol,
+        nameservers: edge.resolver.as_ref().map(|own| own.servers.clone()),
         endpoints,
         skip_endpoints,
         http: edge.http.as_ref().map(readable),
@@ -176,7 +181,12 @@ pub(super) fn young_ms(snapshot: &Snapshot, route: &Route) -> u64 {
 }
 
 /// The odd ones first: they are what goes wrong.
-fn endpoints(edge: &Edge, route: &Route, notes: &mut Vec<String>) -> Vec<EndpointTask> {
+fn endpoints(
+    snapshot: &Snapshot,
+    edge: &Edge,
+    route: &Route,
+    notes: &mut Vec<String>,
+) -> Vec<EndpointTask> {
     let mut tasks: Vec<EndpointTask> = route
         .endpoints
         .iter()
@@ -185,6 +195,7 @@ fn endpoints(edge: &Edge, route: &Route, notes: &mut Vec<String>) -> Vec<Endpoin
             port: endpoint.port,
             pod: endpoint.view.pod.clone().unwrap_or_default(),
             ready: endpoint.view.ready && !endpoint.view.terminating,
+            elsewhere: elsewhere(snapshot, edge, endpoint),
         })
         .collect();
     tasks.sort_by_key(|task| (task.ready, task.address, task.port));
@@ -200,6 +211,41 @@ fn endpoints(edge: &Edge, route: &Route, notes: &mut Vec<String>) -> Vec<Endpoin
         tasks.truncate(ENDPOINTS);
     }
     tasks
+}
+
+/// Where else the Pod behind an endpoint may listen: what it declares, what its probes ask, what the protocol usually has, what the client
+/// dials.
+fn elsewhere(snapshot: &Snapshot, edge: &Edge, endpoint: &RouteEndpoint) -> Vec<NonZeroU16> {
+    let pod = endpoint
+        .view
+        .pod
+        .as_deref()
+        .and_then(|name| snapshot.pod(&endpoint.view.pod_namespace, name));
+    let Some(pod) = pod.filter(|_| edge.protocol != Protocol::Udp) else {
+        return Vec::new();
+    };
+    let mut ports = BTreeSet::from([edge.port]);
+    ports.extend(edge.protocol.default_port());
+    for container in &pod.spec.containers {
+        let declared = container
+            .ports
+            .iter()
+            .filter(|port| port.protocol.is_empty() || port.protocol == "TCP")
+            .filter_map(|port| u16::try_from(port.container_port).ok());
+        let probes = [
+            &container.readiness_probe,
+            &container.liveness_probe,
+            &container.startup_probe,
+        ];
+        let probed = probes.into_iter().flatten().filter_map(|probe| {
+            let http = probe.http_get.as_ref().map(|http| &http.port);
+            let port = http.or(probe.tcp_socket.as_ref().map(|tcp| &tcp.port))?;
+            u16::try_from(port.as_u64()?).ok()
+        });
+        ports.extend(declared.chain(probed).filter_map(NonZeroU16::new));
+    }
+    ports.remove(&endpoint.port);
+    ports.into_iter().take(ELSEWHERE).collect()
 }
 
 /// Whether policies concern either end, or may.
@@ -304,15 +350,52 @@ fn remaining_ms(snapshot: &Snapshot, born: Option<Timestamp>) -> u64 {
     u64::try_from(NEGATIVE_CACHE_MS - age.max(0)).unwrap_or(0)
 }
 
+/// Whether the host is the client's own Pod: a probe would dial itself.
+fn leads_home(edge: &Edge, spec: &PodSpec) -> bool {
+    address::is_local(&edge.host)
+        || spec.host_aliases.iter().any(|alias| {
+            alias.ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+                && alias
+                    .hostnames
+                    .iter()
+                    .any(|name| address::is_same_host(name, &edge.host))
+        })
+}
+
 /// Why it is pointless to probe an edge at all.
-pub(super) fn pointless(edge: &Edge, clients: &BTreeMap<&str, Vec<Client<'_>>>) -> Option<String> {
+pub(super) fn pointless(
+    edge: &Edge,
+    clients: &BTreeMap<&str, Vec<Client<'_>>>,
+    graph: &TierGraph,
+) -> Option<String> {
     if edge.external && edge.protocol == Protocol::Udp {
         return Some(
             "UDP to a host outside: a packet that is not answered proves nothing".to_owned(),
         );
     }
+    if let Some(flaw) = edge.flaw.as_ref().filter(|flaw| flaw.flaw.certain) {
+        return Some(format!(
+            "{} {}: there is nothing to dial",
+            flaw.variable, flaw.flaw.words
+        ));
+    }
     match clients.get(edge.from.as_str()) {
-        Some(clients) if !clients.is_empty() => None,
+        Some(clients) if !clients.is_empty() => {
+            let own = clients
+                .iter()
+                .find(|client| leads_home(edge, client.spec))?;
+            let is_inside = graph.workloads(&edge.to).contains(&own.workload);
+            Some(if is_inside {
+                format!("within the Pod of {}: not asked", own.workload)
+            } else if address::is_local(&edge.host) {
+                format!(
+                    "{} is the Pod of {} itself, in which {} does not run",
+                    edge.host, own.workload, edge.to
+                )
+            } else {
+                return None;
+            })
+        }
         _ => Some(format!(
             "{} has neither Pods nor a workload here: there is nothing to look from",
             edge.from

@@ -63,7 +63,7 @@ pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &Wish<'_>) -> Pr
         .collect();
     let mut edges: BTreeMap<&str, Vec<&Edge>> = BTreeMap::new();
     for edge in wanted {
-        match edge::pointless(edge, &clients) {
+        match edge::pointless(edge, &clients, graph) {
             Some(reason) => {
                 plan.skipped.insert(edge.id.clone(), reason);
             }

@@ -81,6 +81,47 @@ impl Resolver {
         &self.config
     }
 
+    /// A resolver that asks other name servers, as they are written, and nothing else: no search list, no hosts file.
+    pub(crate) async fn asking(&self, servers: &[String], clock: &Clock) -> Self {
+        let mut nameservers = Vec::new();
+        for server in servers {
+            let named = server
+                .rsplit_once(':')
+                .filter(|(host, _)| !host.contains(':'));
+            let (host, port) = named
+                .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+                .unwrap_or((server.as_str(), 53_u16));
+            let host = host.trim_matches(['[', ']']);
+            if host.starts_with('$') {
+                // A template's variable stands for what resolv.conf says.
+                nameservers.extend(&self.config.nameservers);
+            } else if let Ok(address) = host.parse::<IpAddr>() {
+                nameservers.push(self.stand_in(SocketAddr::from((address, port))));
+            } else if let Ok(addresses) = self.resolve(host, clock).await.result {
+                let found = addresses.into_iter().map(|ip| SocketAddr::from((ip, port)));
+                nameservers.extend(found.map(|address| self.stand_in(address)));
+            }
+        }
+        Self {
+            config: ResolverConfig {
+                nameservers,
+                search: Vec::new(),
+                ndots: 0,
+            },
+            hosts: Hosts::default(),
+            network: self.network.clone(),
+        }
+    }
+
+    /// A sandbox has one name server, whatever its address; what is the Pod itself stays that.
+    fn stand_in(&self, address: SocketAddr) -> SocketAddr {
+        let table = self.network.table().nameserver.as_ref();
+        match table.and_then(|text| text.parse().ok()) {
+            Some(only) if !address.ip().is_loopback() => only,
+            _ => address,
+        }
+    }
+
     /// Resolves a name once.
     pub(crate) async fn resolve(&self, name: &str, clock: &Clock) -> Lookup {
         if let Some(addresses) = self.hosts.addresses(name) {

@@ -26,7 +26,7 @@ use crate::probe::talk::{Ask, talk};
 use crate::probe::target::Target;
 use crate::probe::turns::{Turn, Turns};
 use crate::probe::wire::{
-    EdgeTask, EndpointTask, NameTask, Record, Step, StepError, StepName, StepStatus,
+    EdgeTask, EndpointTask, LISTENS_FACT, NameTask, Record, Step, StepError, StepName, StepStatus,
 };
 use crate::protocol::Protocol;
 
@@ -69,7 +69,9 @@ impl Agent {
     /// Resolves a name whose record matters although no edge may use it.
     pub(crate) async fn name(&self, task: &NameTask) {
         let window = Duration::from_millis(task.retry_not_found_ms);
-        let (lookup, found) = self.resolve(&task.name, window, Duration::ZERO).await;
+        let (lookup, found) = self
+            .resolve(&self.resolver, &task.name, window, Duration::ZERO)
+            .await;
         drop(lookup);
         self.write(&task.id, None, found);
     }
@@ -120,13 +122,19 @@ impl Agent {
     }
 
     /// Resolves a name, as often as its failure may be a matter of time.
-    async fn resolve(&self, host: &str, not_found: Duration, window: Duration) -> (Lookup, Found) {
+    async fn resolve(
+        &self,
+        resolver: &Resolver,
+        host: &str,
+        not_found: Duration,
+        window: Duration,
+    ) -> (Lookup, Found) {
         let begun = Instant::now();
         let mut tries = 0;
         let mut earlier: Vec<StepError> = Vec::new();
         loop {
             let asked = Instant::now();
-            let lookup = self.resolver.resolve(host, &self.clock).await;
+            let lookup = resolver.resolve(host, &self.clock).await;
             tries += 1;
             let error = lookup.result.as_ref().err().map(|failure| failure.error);
             let again = match error {
@@ -189,6 +197,15 @@ impl Walk<'_> {
     /// The DNS step.
     async fn resolve(&self) -> Vec<IpAddr> {
         let agent = self.agent;
+        if let Some((variable, flaw)) = self.target.flaw.as_ref().filter(|(_, flaw)| flaw.certain) {
+            let failure = Failure::new(
+                StepError::DnsInvalid,
+                format!("{variable} {}: that is no name", flaw.words),
+            );
+            let found = Found::fail(StepName::Dns, failure).asked(variable);
+            self.write(None, self.target.mark(found));
+            return Vec::new();
+        }
         if let Some(reason) = &self.target.unusable {
             self.write(
                 None,
@@ -203,14 +220,23 @@ impl Walk<'_> {
             return vec![address];
         }
         let not_found = Duration::from_millis(self.task.retry_not_found_ms);
+        let own = match &self.task.nameservers {
+            Some(servers) => Some(agent.resolver.asking(servers, &agent.clock).await),
+            None => None,
+        };
+        let resolver = own.as_ref().unwrap_or(&agent.resolver);
+        let host = &self.target.host;
         let (mut lookup, mut found) = agent
-            .resolve(&self.target.host, not_found, self.window())
+            .resolve(resolver, host, not_found, self.window())
             .await;
         // Policies of a new Pod may take seconds: where the rules deny it DNS, only the later answer counts.
         if self.task.recheck_dns && found.passed() && agent.clock.pause(RECHECK).await {
             (lookup, found) = agent
-                .resolve(&self.target.host, not_found, self.window())
+                .resolve(resolver, host, not_found, self.window())
                 .await;
+        }
+        if let Some(servers) = &self.task.nameservers {
+            found = found.fact("source", format!("resolver {}", servers.join(" ")));
         }
         self.write(None, self.target.mark(found));
         lookup.result.unwrap_or_default()
@@ -280,6 +306,7 @@ impl Walk<'_> {
                     (None, Some(found)) => as_endpoint(found),
                     (None, None) => self.address(address, StepName::Endpoint, resolved).await,
                 };
+                let found = self.listens_elsewhere(endpoint, found).await;
                 (endpoint, address, found)
             };
             walks.push(walk.boxed());
@@ -287,9 +314,41 @@ impl Walk<'_> {
         let mut walks = futures::stream::iter(walks).buffered(ENDPOINTS_AT_ONCE);
         while let Some((endpoint, address, found)) = walks.next().await {
             for step in found {
-                self.write(Some(address), about(step, endpoint));
+                self.write(Some(address), about(self.target.explain(step), endpoint));
             }
         }
+    }
+
+    /// Where a Pod that refuses takes connections instead.
+    async fn listens_elsewhere(
+        &self,
+        endpoint: &EndpointTask,
+        mut found: Vec<Found>,
+    ) -> Vec<Found> {
+        let Some(first) = found.first_mut() else {
+            return found;
+        };
+        if first.error != Some(StepError::Refused) || self.task.mesh {
+            return found;
+        }
+        let agent = self.agent;
+        let tries = endpoint.elsewhere.iter().map(|port| async move {
+            let address = SocketAddr::from((endpoint.address, port.get()));
+            if !agent.network.may_dial(address) {
+                return None;
+            }
+            let answer = agent.network.connect(address, &agent.clock).await;
+            answer.is_ok().then(|| port.to_string())
+        });
+        let open: Vec<String> = futures::future::join_all(tries)
+            .await
+            .into_iter()
+            .flatten()
+            .collect();
+        if !open.is_empty() {
+            first.facts.insert(LISTENS_FACT.to_owned(), open.join(", "));
+        }
+        found
     }
 
     /// One address: tried, and tried again where the failure may pass.

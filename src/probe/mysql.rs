@@ -197,7 +197,8 @@ async fn log_in(
             Failure::new(
                 StepError::TlsFailed,
                 "the client wants TLS, and the server does not offer it",
-            ),
+            )
+            .fact("tls_offered", "no"),
         ))));
     }
     let secured = offered && ask.tls != Some(TlsMode::Disabled);

@@ -53,6 +53,12 @@ impl Network {
         }
     }
 
+    /// Whether an address that no task names may be dialled: a sandbox has those of its table alone.
+    pub(crate) fn may_dial(&self, address: SocketAddr) -> bool {
+        let known = &self.table.addresses;
+        known.is_empty() || known.contains_key(&address.to_string())
+    }
+
     /// Opens a connection.
     ///
     /// # Errors

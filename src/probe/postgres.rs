@@ -139,7 +139,8 @@ async fn open(stream: Link, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Read
             Failure::new(
                 StepError::TlsFailed,
                 "the client wants TLS, and the server does not offer it",
-            ),
+            )
+            .fact("tls_offered", "no"),
         ));
         return Err(steps);
     }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{LoginReference, TlsMode, is_same_host};
+use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, is_same_host};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
 use crate::probe::trust::{Environment, Trust};
-use crate::probe::wire::{EdgeTask, NO_CREDENTIALS};
+use crate::probe::wire::{EdgeTask, FLAW_KIND, FLAW_PLACE, NO_CREDENTIALS, StepError, StepName};
 
 /// What is dialled for an edge.
 pub(crate) struct Target {
@@ -24,6 +24,10 @@ pub(crate) struct Target {
     pub(crate) unusable: Option<String>,
     /// How to call the host if it came from a Secret: itself, or the variable that holds it.
     pub(crate) from_secret: Option<String>,
+    /// What is wrong with the text of the address, and in which variable.
+    pub(crate) flaw: Option<(String, Flaw)>,
+    /// The same of the password.
+    password_flaw: Option<(String, Flaw)>,
 }
 
 impl Target {
@@ -54,6 +58,8 @@ impl Target {
             login,
             unusable: None,
             from_secret: None,
+            flaw: flaw(task, environment),
+            password_flaw: password_flaw(task, environment),
         };
         let Some(account) = target.login.account() else {
             return target;
@@ -115,8 +121,23 @@ impl Target {
         (name != self.host).then_some((self.host.as_str(), name))
     }
 
+    /// A refused login with what is wrong with the password's text.
+    pub(crate) fn explain(&self, found: Found) -> Found {
+        match &self.password_flaw {
+            Some((variable, flaw)) if found.error == Some(StepError::LoginDenied) => {
+                flawed(found, variable, flaw)
+            }
+            _ => found,
+        }
+    }
+
     /// A step that says when it is about the Secret's host.
     pub(crate) fn mark(&self, found: Found) -> Found {
+        let found = self.explain(found);
+        let found = match &self.flaw {
+            Some((variable, flaw)) if found.name == StepName::Dns => flawed(found, variable, flaw),
+            _ => found,
+        };
         match &self.from_secret {
             Some(name) => found
                 .fact("host_from_secret", name.clone())
@@ -124,6 +145,64 @@ impl Target {
             None => found,
         }
     }
+}
+
+fn flawed(found: Found, variable: &str, flaw: &Flaw) -> Found {
+    let kind = match flaw.kind {
+        FlawKind::Unresolved => "unresolved",
+        FlawKind::Malformed => "malformed",
+    };
+    found
+        .fact(FLAW_KIND, kind.to_owned())
+        .fact(FLAW_PLACE, format!("{variable} {}", flaw.words))
+}
+
+/// What is wrong with the text of the variables that tell where to dial, as the client's container has them.
+fn flaw(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(String, Flaw)> {
+    let (host, port) = match task.login.as_ref()? {
+        LoginReference::Url { variable } => (Some(variable), None),
+        LoginReference::Parts { host, port, .. } => (host.as_ref(), port.as_ref()),
+    };
+    let of = |name: Option<&String>, read: &dyn Fn(&str) -> Option<Flaw>| {
+        let name = name?;
+        Some((name.clone(), read(environment.get(name)?)?))
+    };
+    let address = |value: &str| {
+        address::flaw_of_address(value).or_else(|| unresolved(value, task.protocol.is_store()))
+    };
+    let found = of(host, &address).into_iter();
+    let mut found: Vec<_> = found.chain(of(port, &address::flaw_of_port)).collect();
+    found.sort_by_key(|(_, flaw)| !flaw.certain);
+    found.into_iter().next()
+}
+
+/// What the kubelet left of a reference stays: nobody expands a Secret's text.
+fn unresolved(value: &str, is_store: bool) -> Option<Flaw> {
+    let names: Vec<String> = address::references(value)
+        .into_iter()
+        .filter(|name| {
+            name.bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        })
+        .map(str::to_owned)
+        .collect();
+    address::flaw_of_references(value, &names, is_store)
+}
+
+fn password_flaw(
+    task: &EdgeTask,
+    environment: &BTreeMap<String, String>,
+) -> Option<(String, Flaw)> {
+    let Some(LoginReference::Parts {
+        password: Some(name),
+        ..
+    }) = &task.login
+    else {
+        return None;
+    };
+    let value = environment.get(name).filter(|value| !value.is_empty())?;
+    let flaw = address::flaw_of_address(value).or_else(|| unresolved(value, true))?;
+    Some((name.clone(), flaw))
 }
 
 /// The variable that the host stands in.

@@ -22,6 +22,7 @@ fn edge(id: &str, port: u16, protocol: Protocol) -> EdgeTask {
         host: "127.0.0.1".to_owned(),
         port: port.try_into().unwrap(),
         protocol,
+        nameservers: None,
         endpoints: Vec::new(),
         skip_endpoints: None,
         http: None,
@@ -46,6 +47,7 @@ fn endpoint(port: u16) -> EndpointTask {
         port: port.try_into().unwrap(),
         pod: "pod".to_owned(),
         ready: true,
+        elsewhere: Vec::new(),
     }
 }
 

@@ -24,6 +24,13 @@ pub const ENVIRONMENT_PREFIX: &str = "T_";
 /// for one a failure.
 pub const NO_CREDENTIALS: &str = "no credentials in the tier's environment";
 
+/// The fact of a step that says what is wrong with the text of the client's own variable: `malformed` or `unresolved`.
+pub const FLAW_KIND: &str = "flaw";
+/// The fact of a refused endpoint that names the other ports on which it takes connections: `8080, 9090`.
+pub const LISTENS_FACT: &str = "listens";
+/// The fact that says it in words, the variable's name first.
+pub const FLAW_PLACE: &str = "flaw_place";
+
 /// What one container of a probe Pod has to do: everything for one tier from one vantage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProbeSpec {
@@ -120,6 +127,9 @@ pub struct EdgeTask {
     pub port: NonZeroU16,
     /// What it speaks.
     pub protocol: Protocol,
+    /// The name servers that the client asks by itself, without search list and hosts file; `None`: it resolves as its Pod does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nameservers: Option<Vec<String>>,
     /// The endpoints behind the Service as the API shows them, each walked as well.
     pub endpoints: Vec<EndpointTask>,
     /// Why no endpoint is walked although there may be some (a mesh, say).
@@ -165,6 +175,9 @@ pub struct EndpointTask {
     pub pod: String,
     /// Whether the API calls it ready.
     pub ready: bool,
+    /// Where else it may listen, to be dialled if it refuses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<NonZeroU16>,
 }
 
 /// A line of the agent's output.

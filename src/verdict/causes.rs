@@ -94,6 +94,7 @@ fn best(findings: &Found, edge: &EdgeId, stage: Option<Stage>) -> Option<Key> {
                 Some(stage) => rank(finding.code, stage)?,
                 None => match finding.code {
                     Code::ForbiddenEdgeOpen | Code::IsolationBroken => 0,
+                    _ if finding.overrules.contains(edge) => 1,
                     _ => return None,
                 },
             };

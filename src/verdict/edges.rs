@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::causes::Found;
 use super::depth::depth;
 use super::{EdgeVerdict, VerdictOptions};
 use crate::diagnose::Context;
 use crate::diagnose::walk::Evidence;
-use crate::finding::EdgeId;
+use crate::finding::{EdgeId, Severity};
 use crate::graph::{Confidence, Edge};
 use crate::probe::wire::{StepError, StepStatus};
 
@@ -62,6 +63,30 @@ fn status(
         (StepStatus::Pass | StepStatus::Fail, false) => verdict(seen, None),
         (StepStatus::Unknown | StepStatus::Skipped, _) => {
             verdict(seen, Some(reason(evidence, seen)))
+        }
+    }
+}
+
+/// Fails the edges whose client has something else than the probe, whatever the probe saw.
+pub(super) fn overrule(
+    context: &Context<'_>,
+    edges: &mut BTreeMap<EdgeId, EdgeVerdict>,
+    findings: &Found,
+) {
+    if context.outcomes.is_none() {
+        return;
+    }
+    let overruled = findings
+        .values()
+        .filter(|finding| finding.severity == Severity::Error)
+        .flat_map(|finding| &finding.overrules);
+    for id in overruled {
+        let forbidden = context
+            .evidence(id)
+            .is_some_and(|evidence| evidence.edge.forbidden);
+        if let Some(verdict) = edges.get_mut(id).filter(|_| !forbidden) {
+            verdict.status = StepStatus::Fail;
+            verdict.reason = None;
         }
     }
 }

@@ -19,6 +19,9 @@ pub(super) const fn rank(code: Code, stage: Stage) -> Option<u8> {
 
 const fn dns(code: Code) -> Option<u8> {
     Some(match code {
+        Code::VariableUnresolved => 5,
+        Code::VariableMalformed => 6,
+        Code::ClientResolverWrong => 7,
         Code::NetworkPolicyDnsDenied => 10,
         Code::PolicyOtherDenied => 11,
         Code::DnsUnavailable => 12,
@@ -55,6 +58,8 @@ const fn connect(code: Code) -> Option<u8> {
         Code::ServiceExternalNameUnresolvable => 19,
         Code::ServiceNameMismatch => 20,
         Code::ServiceInOtherNamespace => 21,
+        Code::AddressStale => 8,
+        Code::SharedNetworkSplit => 9,
         Code::ServiceMissing => 22,
         Code::WorkloadMissing => 23,
         Code::DnsRecordWrong => 24,
@@ -76,10 +81,13 @@ const fn connect(code: Code) -> Option<u8> {
 
 const fn protocol(code: Code) -> Option<u8> {
     Some(match code {
+        Code::VariableUnresolved => 5,
+        Code::VariableMalformed => 6,
         Code::ServiceSelectorTooBroad => 10,
         Code::DnsRecordWrong => 11,
         Code::GaleraNotPrimary => 15,
         Code::TlsCertificateInvalid
+        | Code::TlsNotOffered
         | Code::MysqlLoginDenied
         | Code::MysqlDatabaseMissing
         | Code::MysqlConnectionsExhausted
@@ -114,6 +122,9 @@ const fn behind_the_service(code: Code) -> Option<u8> {
         (Code::NodeNotReady, _) => Some(50),
         (
             Code::WorkloadDegraded
+            | Code::VariableUnresolved
+            | Code::VariableMalformed
+            | Code::ConfigurationStale
             | Code::ServiceEnvCollision
             | Code::ReadinessProbeMissing
             | Code::LivenessProbeMissing
@@ -148,6 +159,11 @@ pub(super) const fn is_symptom(code: Code) -> bool {
 pub(super) const fn concerns_the_edge(code: Code) -> bool {
     match code {
         Code::ServiceNameMismatch
+        | Code::SharedNetworkSplit
+        | Code::AddressStale
+        | Code::ConfigurationStale
+        | Code::VariableUnresolved
+        | Code::VariableMalformed
         | Code::ServiceInOtherNamespace
         | Code::ServicePortMissing
         | Code::ServicePortProtocol

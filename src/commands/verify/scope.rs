@@ -20,7 +20,8 @@ pub(super) fn of(graph: &TierGraph, snapshot: &Snapshot, wait: Duration) -> Scop
     for edge in &graph.edges {
         for client in workloads(&edge.from) {
             let meaning = snapshot.meaning(&edge.host, &client.namespace);
-            if meaning.leads_nowhere() && edge.confidence != Confidence::Weak {
+            let flawed = edge.flaw.as_ref().is_some_and(|flaw| flaw.flaw.certain);
+            if (meaning.leads_nowhere() || flawed) && edge.confidence != Confidence::Weak {
                 broken.insert(client.clone());
             }
             depends

@@ -14,7 +14,7 @@ use crate::diagnose::{Context, fixes, target, workloads};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::kinds::Pod;
 use crate::observe::{EndpointView, is_live, is_ready};
-use crate::probe::wire::StepError;
+use crate::probe::wire::{LISTENS_FACT, StepError};
 
 /// The live Pods that a Service selects.
 fn selected<'a>(context: &Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'a Pod> {
@@ -276,6 +276,21 @@ fn answering_ports(
                     )
                 });
             }
+        }
+    }
+    let refused = looks
+        .iter()
+        .flat_map(|look| look.evidence.firm())
+        .flat_map(Walk::endpoints_unconnected);
+    for (endpoint, step) in refused {
+        let open = step.facts.get(LISTENS_FACT).into_iter();
+        for port in open
+            .flat_map(|ports| ports.split(", "))
+            .filter_map(|port| port.parse().ok())
+        {
+            found.entry(port).or_insert_with(|| {
+                format!("the Pod at {endpoint} takes connections on port {port}")
+            });
         }
     }
     let names: BTreeSet<&str> = behind

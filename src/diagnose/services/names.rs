@@ -530,7 +530,20 @@ fn workload_missing(context: &Context<'_>, tier: &Tier, looks: &[&Look<'_, '_>])
                 .iter()
                 .all(|look| look.edge.confidence == Confidence::Weak)
         });
+    let is_weak = |look: &&Look<'_, '_>| look.edge.confidence == Confidence::Weak;
+    let runs = |look: &&Look<'_, '_>| !context.graph.workloads(&look.edge.from).is_empty();
     let (severity, message) = match replaced {
+        None if !looks.iter().any(runs) => (
+            Severity::Info,
+            format!("nothing runs {}, nor those that would call it", tier.name),
+        ),
+        None if looks.iter().all(is_weak) => (
+            Severity::Info,
+            format!(
+                "nothing runs {}, and nothing that runs here is configured to call it",
+                tier.name
+            ),
+        ),
         Some(edge) => (
             Severity::Info,
             format!(
@@ -589,7 +602,7 @@ pub(super) fn missing_tier(tier: &Tier, severity: Severity, message: String) -> 
     ));
     finding.fix = Some(Fix {
         text: format!(
-            "deploy {0}, or, if it lives elsewhere now, give the clients its address or a Service `{1}` that leads there",
+            "deploy {0}; if it lives elsewhere now, give the clients its address or a Service `{1}` that leads there; if it is not meant to run here, say `tiers: {{{0}: none}}` in k8sverify.yaml",
             tier.name,
             fixes::nearest_name(&tier.name).unwrap_or_else(|| tier.name.clone())
         ),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::kubelet::{self, ProbeKind};
+use super::volume;
 use super::{Trouble, ago, container_of, event_line, events_about, newest};
 use crate::diagnose::Context;
 use crate::diagnose::subjects::Subject;
@@ -410,15 +411,25 @@ fn never_created(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
             format!("Pod {name} gets no sandbox ({line})"),
         )
         .remedy("see to the node's container runtime and network plugin (kubectl describe pod)")
-    } else {
+    } else if names_configuration(&event.message) {
         Trouble::new(
             Code::ContainerConfigError,
             pod,
             format!("Pod {name} hangs in ContainerCreating: a volume cannot be mounted ({line})"),
         )
         .remedy(missing_remedy(&line))
+    } else {
+        volume::mount_failed(context, pod, &line)
     };
     Some(trouble.evidence([line]))
+}
+
+/// Whether a volume of a ConfigMap, a Secret or a service account is what is missing.
+fn names_configuration(message: &str) -> bool {
+    let lower = message.to_ascii_lowercase();
+    ["configmap", "secret", "non-existent config key", "token"]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 #[cfg(test)]

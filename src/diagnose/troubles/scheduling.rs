@@ -137,6 +137,10 @@ pub(super) fn claims(context: &Context<'_>, pod: &Pod) -> Vec<Trouble> {
         let absent = message.contains(&format!("persistentvolumeclaim \"{name}\" not found"));
         let seen = match claim {
             Some(claim) if claim.status.phase == "Bound" => continue,
+            Some(claim) if claim.status.phase == "Lost" => {
+                found.push(super::volume::lost(pod, name));
+                continue;
+            }
             Some(_) if waits && !message.contains("volume") => continue,
             Some(claim) => format!("persistentvolumeclaim/{name} is {}", claim.status.phase),
             None if absent => format!("there is no persistentvolumeclaim/{name}"),

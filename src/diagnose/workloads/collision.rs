@@ -160,9 +160,10 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
                     log,
                 });
             }
-            if let Some(line) = log.filter(|line| line.contains("tcp://")) {
+            let log = log.or_else(|| complaint(subject, service, &logs));
+            if let Some(line) = log.filter(|line| line.contains("tcp://") || is_complaint(line)) {
                 return Some(Collision {
-                    reader: format!("the log of {} shows the value", subject.key),
+                    reader: format!("the log of {} speaks of it", subject.key),
                     variable,
                     service,
                     log: Some(line),
@@ -171,6 +172,30 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
         }
     }
     None
+}
+
+/// The line in which a server refuses the variable that its own Service makes: it names the variable's prefix, or only the port.
+fn complaint(subject: &Subject<'_>, service: &Service, logs: &[&String]) -> Option<String> {
+    let labels = subject.template?.labels;
+    let is_own = crate::observe::kinds::service_selects(&service.spec.selector, labels);
+    logs.iter()
+        .flat_map(|log| log.lines())
+        .find(|line| is_own && is_complaint(line))
+        .map(quote)
+}
+
+/// Whether a line says that a port cannot be what it is.
+fn is_complaint(line: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "deprecated",
+        "invalid",
+        "not a number",
+        "not a valid",
+        "not an integer",
+        "unable to parse",
+    ];
+    let line = line.to_lowercase();
+    line.contains("port") && WORDS.iter().any(|word| line.contains(word))
 }
 
 /// Whether the Pod sets the variable; a whole Secret may do so unseen.

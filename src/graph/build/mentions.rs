@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
-use crate::address::{self, Family, LoginReference, Shape, TlsMode};
+use crate::address::{self, Family, Flaw, FlawKind, LoginReference, Shape, TlsMode};
 use crate::catalog::Catalog;
-use crate::graph::Confidence;
-use crate::graph::deployed::{self, DeployedContainer, Environment, Source};
+use crate::graph::deployed::{self, DeployedContainer, Environment, Source, unmarked};
 use crate::graph::infer::{self, NameTable, Place, RawEdge};
+use crate::graph::{Confidence, EdgeFlaw, OwnResolver};
 use crate::observe::{Snapshot, WorkloadKey};
 use crate::protocol::Protocol;
 
@@ -16,6 +16,12 @@ use crate::protocol::Protocol;
 pub(super) struct Mention {
     /// The host, exactly as the app will dial it.
     pub(super) host: String,
+    /// The host that is meant: the same without quotes and blanks.
+    pub(super) meant: String,
+    /// What is wrong with the text.
+    pub(super) flaw: Option<EdgeFlaw>,
+    /// The name servers that the client asks by itself.
+    pub(super) resolver: Option<OwnResolver>,
     /// The port, if it is said.
     pub(super) port: Option<NonZeroU16>,
     /// The protocol, as far as it is said.
@@ -46,10 +52,11 @@ pub(super) struct Deployed {
     pub(super) containers: Vec<DeployedContainer>,
 }
 
-/// Reads the workloads of one tier. `compose_variables` are the names of the tier's variables in compose: where a whole Secret is
+/// Reads the workloads of one tier; `owns` tells its containers from those of other tiers in the same Pod. `compose_variables` are the names of the tier's variables in compose: where a whole Secret is
 /// taken in, they may be in it.
 pub(super) fn of_tier(
     workloads: &[WorkloadKey],
+    owns: &dyn Fn(&WorkloadKey, &DeployedContainer) -> bool,
     compose_variables: &BTreeSet<String>,
     names: &NameTable,
     snapshot: &Snapshot,
@@ -59,6 +66,9 @@ pub(super) fn of_tier(
     let mut all = Vec::new();
     for key in workloads {
         for container in deployed::containers(snapshot, key) {
+            if !owns(key, &container) {
+                continue;
+            }
             for mention in of_container(&container, key, compose_variables, names, catalog) {
                 add(&mut mentions, mention);
             }
@@ -99,8 +109,17 @@ fn of_container(
     let environment = &container.environment;
     let source = container.source(compose_variables);
     let mut mentions = Vec::new();
+    // What another variable was to take in is a part of that one.
+    let parts: BTreeSet<&str> = environment
+        .variables
+        .values()
+        .flat_map(|variable| variable.unresolved.iter().map(String::as_str))
+        .collect();
     // Variables are read here, not by the scan: a bare host that no tier has may still be the one of a known variable.
     for family in address::families_beside(&source.environment, &source.secret_variables) {
+        if parts.contains(family.host_variable.as_str()) {
+            continue;
+        }
         let first = of_family(&family, environment, key);
         let further = family.further_ports.iter().map(|port| Mention {
             port: Some(*port),
@@ -122,7 +141,7 @@ fn of_container(
     let scanned: Vec<Mention> = infer::scan(&source, names, catalog)
         .into_iter()
         .filter(
-            |raw| !matches!(&raw.place, Place::Variable(name) if variables.contains(name.as_str())),
+            |raw| !matches!(&raw.place, Place::Variable(name) if variables.contains(name.as_str()) || parts.contains(name.as_str())),
         )
         .map(|raw| of_scan(raw, container, key))
         .collect();
@@ -138,16 +157,19 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         further_ports: _,
         login,
     } = family;
-    let source = environment
-        .variables
-        .get(host_variable)
-        .map(|variable| &variable.source);
-    let place = match source {
-        Some(Source::ConfigMap { name, .. }) => format!(", configmap/{name}"),
-        _ => String::new(),
-    };
+    let meant = unmarked(&target.host);
+    let flaw = flaw(family, environment, key);
+    let is_plain = target.shape == Shape::Host;
+    let whole = flaw
+        .as_ref()
+        .filter(|flaw| is_plain && flaw.flaw.kind == FlawKind::Malformed)
+        .filter(|flaw| flaw.variable == *host_variable)
+        .and_then(|_| environment.variables.get(host_variable)?.value.as_deref());
     Mention {
-        host: target.host.clone(),
+        host: whole.map_or_else(|| meant.clone(), |text| text.escape_debug().to_string()),
+        meant,
+        flaw,
+        resolver: None,
         port: target.port,
         protocol: target.protocol,
         by_scheme: target.by_scheme,
@@ -156,7 +178,7 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         tls: target.tls,
         variable: Some(host_variable.clone()),
         login: login.clone(),
-        origin: format!("env {host_variable} of {key}{place}"),
+        origin: origin(host_variable, environment, key),
         confidence: if port_variable.is_some() {
             Confidence::Likely
         } else {
@@ -165,7 +187,57 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
     }
 }
 
+/// Where a variable stands: `env DB_HOST of deployment/ap, configmap/settings`.
+fn origin(name: &str, environment: &Environment, key: &WorkloadKey) -> String {
+    let source = environment.variables.get(name);
+    let place = match source.map(|variable| &variable.source) {
+        Some(Source::ConfigMap { name, .. }) => format!(", configmap/{name}"),
+        _ => String::new(),
+    };
+    format!("env {name} of {key}{place}")
+}
+
+/// What is wrong with the variables of an address, the worst first.
+fn flaw(family: &Family, environment: &Environment, key: &WorkloadKey) -> Option<EdgeFlaw> {
+    let Family {
+        host_variable,
+        port_variable,
+        target,
+        further_ports: _,
+        login,
+    } = family;
+    let is_store = target.protocol.is_some_and(Protocol::is_store);
+    let of = |name: &str, is_store: bool, also: &dyn Fn(&str) -> Option<Flaw>| {
+        let variable = environment.variables.get(name)?;
+        let value = variable.value.as_deref()?;
+        let flaw = address::flaw_of_references(value, &variable.unresolved, is_store)
+            .or_else(|| also(value))?;
+        Some(EdgeFlaw {
+            variable: name.to_owned(),
+            flaw,
+            origin: origin(name, environment, key),
+        })
+    };
+    let host = of(host_variable, is_store, &address::flaw_of_address);
+    let port = port_variable
+        .as_deref()
+        .and_then(|name| of(name, true, &address::flaw_of_port));
+    let parts = login.iter().flat_map(|login| login.variables());
+    let login = parts.filter_map(|name| of(name, is_store, &|_| None));
+    let mut found: Vec<EdgeFlaw> = host.into_iter().chain(port).chain(login).collect();
+    found.sort_by_key(|flaw| !flaw.flaw.certain);
+    found.into_iter().next()
+}
+
 fn of_scan(raw: RawEdge, container: &DeployedContainer, key: &WorkloadKey) -> Mention {
+    let resolver = match &raw.place {
+        Place::File(path) => container
+            .files
+            .iter()
+            .find(|file| file.target == *path)
+            .and_then(|file| deployed::own_resolver(&file.text, &raw.host)),
+        _ => None,
+    };
     let (origin, variable) = match raw.place {
         Place::Variable(name) => (format!("env {name} of {key}"), Some(name)),
         Place::Words => (format!("command of {key}"), None),
@@ -182,8 +254,12 @@ fn of_scan(raw: RawEdge, container: &DeployedContainer, key: &WorkloadKey) -> Me
             None,
         ),
     };
+    let host = unmarked(&raw.host);
     Mention {
-        host: raw.host,
+        meant: host.clone(),
+        host,
+        flaw: None,
+        resolver,
         port: raw.port,
         protocol: raw.protocol,
         by_scheme: raw.by_scheme,

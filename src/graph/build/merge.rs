@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::compose::ComposeFile;
+use crate::graph::deployed::DeployedContainer;
 use crate::graph::infer::{NameTable, TierFacts};
 use crate::graph::{Edge, Note, Outside, Tier, TierGraph};
-use crate::observe::Snapshot;
+use crate::observe::{Snapshot, WorkloadKey};
 
 use super::mentions::{self, Deployed, Mention};
 use super::resolve::{Leads, Resolver, normal};
@@ -69,6 +70,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
         let names = names.before(Arc::clone(shared));
         let deployed = mentions::of_tier(
             workloads,
+            &|key, container| owns(&graph.tiers, name, key, container),
             &variables,
             &names,
             sources.snapshot,
@@ -94,6 +96,30 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     graph.edges = edges;
     graph.outside.extend(outside);
     graph.notes.extend(notes);
+}
+
+/// Whether a container is the tier's, where several tiers run in one Pod: it is that of no other tier.
+fn owns(
+    tiers: &BTreeMap<String, Tier>,
+    name: &str,
+    key: &WorkloadKey,
+    container: &DeployedContainer,
+) -> bool {
+    let is_of = |tier: &Tier| {
+        let called = normal(&container.name);
+        let mut names = tier.names.iter().chain([&tier.name]);
+        names.any(|name| normal(name) == called)
+    };
+    let is_image_of = |tier: &Tier| tier.image.as_ref() == Some(&container.image);
+    let here: Vec<&Tier> = tiers
+        .values()
+        .filter(|tier| tier.workloads.contains(key))
+        .collect();
+    let owner = here
+        .iter()
+        .find(|tier| is_of(tier))
+        .or_else(|| here.iter().find(|tier| is_image_of(tier)));
+    owner.is_none_or(|owner| owner.name == name)
 }
 
 /// The names by which every client in `namespace` may call a tier, beside those that compose gives to the one client.
@@ -166,10 +192,19 @@ impl Client<'_> {
             .map(|mention| {
                 let leads = self
                     .resolver
-                    .leads(&mention.host, self.namespace, self.aliases);
+                    .leads(&mention.meant, self.namespace, self.aliases);
                 (mention, leads)
             })
             .collect();
+        // A text that is no address can only be the edge of its own variable, before another one takes that.
+        let (flawed, mentions): (Vec<_>, Vec<_>) = mentions
+            .into_iter()
+            .partition(|(mention, _)| mention.flaw.as_ref().is_some_and(|flaw| flaw.flaw.certain));
+        for (mention, leads) in flawed {
+            if !self.pair_by_variable(mention, &leads) {
+                self.add(mention, leads);
+            }
+        }
         // First what both sides agree on, so that one variable with several hosts is paired right.
         let mut rest = Vec::new();
         for (mention, leads) in mentions {
@@ -210,6 +245,7 @@ impl Client<'_> {
             match same {
                 Some(known) => {
                     known.login = known.login.take().or_else(|| edge.login.clone());
+                    known.flaw = known.flaw.take().or_else(|| edge.flaw.clone());
                     known.confidence = known.confidence.max(edge.confidence);
                     for origin in &edge.origin {
                         if !known.origin.contains(origin) {

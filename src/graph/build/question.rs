@@ -39,7 +39,7 @@ pub(super) fn fill(graph: &mut TierGraph, snapshot: &Snapshot) {
 }
 
 /// The health path that compose or the Pods declare for the port that the edge ends at.
-fn declared(edge: &Edge, tier: &Tier, snapshot: &Snapshot) -> Option<HttpQuestion> {
+pub(super) fn declared(edge: &Edge, tier: &Tier, snapshot: &Snapshot) -> Option<HttpQuestion> {
     let health = |path: String, origin: String| HttpQuestion {
         path: Some(path),
         origin,
@@ -91,7 +91,11 @@ fn probe_path(probe: Option<&Probe>, container: &Container, wanted: NonZeroU16) 
 }
 
 /// The port of the workload's Pods at which the edge ends: what the Service in between makes of its own port.
-fn container_port(edge: &Edge, key: &WorkloadKey, snapshot: &Snapshot) -> Option<NonZeroU16> {
+pub(super) fn container_port(
+    edge: &Edge,
+    key: &WorkloadKey,
+    snapshot: &Snapshot,
+) -> Option<NonZeroU16> {
     let template = snapshot.template(key)?;
     let services: Vec<&Service> = match snapshot.meaning(&edge.host, &key.namespace) {
         HostMeaning::Service(service) | HostMeaning::ServiceAddress(service) => {

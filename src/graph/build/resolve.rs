@@ -109,6 +109,11 @@ impl<'a> Resolver<'a> {
         )
     }
 
+    /// Whether no Service has the name.
+    pub(super) fn is_nowhere(&self, host: &str, namespace: &str) -> bool {
+        self.snapshot.meaning(host, namespace).leads_nowhere()
+    }
+
     /// The tier behind a Service: that of its Pods, else the one that it is called like.
     fn service(&self, key: &ServiceKey) -> Leads {
         self.service_at_depth(key, 0)

@@ -196,6 +196,7 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
     }
     edge.port = port.unwrap_or(edge.port);
     edge.protocol = protocol.unwrap_or(edge.protocol);
+    edge.by_scheme |= protocol.is_some();
     edge.tls = tls.or(edge.tls);
     edge.optional = optional.unwrap_or(edge.optional);
     edge.forbidden = forbidden.unwrap_or(edge.forbidden);

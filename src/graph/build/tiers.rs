@@ -138,6 +138,15 @@ fn facts(
             })
         })
         .collect();
+    let udp = template
+        .spec
+        .containers
+        .iter()
+        .filter(|declared| declared.name == container.name)
+        .flat_map(|declared| &declared.ports)
+        .filter(|port| port.protocol == "UDP")
+        .filter_map(|port| NonZeroU16::new(u16::try_from(port.container_port).ok()?))
+        .collect();
     Some(TierFacts::read(
         &Evidence {
             tier: &tier.name,
@@ -146,6 +155,7 @@ fn facts(
             environment: container.environment.known(),
             words: &container.words,
             ports,
+            udp,
             healthcheck: &[],
             one_shot: tier.one_shot,
         },

@@ -34,6 +34,8 @@ pub(in crate::graph) struct Variable {
     pub(in crate::graph) value: Option<String>,
     /// Where it comes from.
     pub(in crate::graph) source: Source,
+    /// The references `$(NAME)` that stay in the value as they stand.
+    pub(in crate::graph) unresolved: Vec<String>,
 }
 
 /// A container's variables.
@@ -139,21 +141,43 @@ impl Environment {
         self.open_prefixes.push(prefix.to_owned());
     }
 
+    /// Sets a variable whose value the kubelet takes as it is.
     fn set(&mut self, name: String, value: Option<String>, source: Source) {
-        self.variables.insert(name, Variable { value, source });
+        let unresolved = value.as_deref().map(literal_references).unwrap_or_default();
+        self.insert(name, value, source, unresolved);
+    }
+
+    fn insert(
+        &mut self,
+        name: String,
+        value: Option<String>,
+        source: Source,
+        unresolved: Vec<String>,
+    ) {
+        let variable = Variable {
+            value,
+            source,
+            unresolved,
+        };
+        self.variables.insert(name, variable);
     }
 
     fn add(&mut self, variable: &EnvVar, ambient: Ambient<'_>) {
         let name = variable.name.clone();
         let Some(from) = &variable.value_from else {
             // Only variables that stand before it are known to the kubelet when it expands this one.
-            let value = self.expand(variable.value.as_deref().unwrap_or_default(), ambient);
+            let written = variable.value.as_deref().unwrap_or_default();
+            let mut unresolved = literal_references(written);
+            unresolved.retain(|name| {
+                !self.may_have(name) && service_link(ambient.services, name).is_none()
+            });
+            let value = self.expand(written, ambient);
             let (value, source) = if self.hides_address(&value) {
                 (None, Source::Unknown)
             } else {
                 (Some(value), Source::Literal)
             };
-            return self.set(name, value, source);
+            return self.insert(name, value, source, unresolved);
         };
         if let Some(reference) = &from.config_map_key_ref {
             let value = ambient
@@ -204,6 +228,24 @@ impl Environment {
             .collect()
     }
 
+    /// Names and values of what is known, to read addresses from: a reference that stays as it stands is a host like any other text.
+    pub(in crate::graph) fn readable(&self) -> BTreeMap<String, String> {
+        let mut known = self.known();
+        for (name, variable) in &self.variables {
+            let Some(value) = known.get_mut(name) else {
+                continue;
+            };
+            let mut marked = value.clone();
+            for reference in &variable.unresolved {
+                marked = marked.replace(&format!("$({reference})"), &marker(reference));
+            }
+            if address::has_marked_host(&marked, MARK) {
+                *value = marked;
+            }
+        }
+        known
+    }
+
     /// Whether the container has the variable with a value that is not to be known, or may have it from a whole Secret.
     pub(in crate::graph) fn may_hold_secretly(&self, name: &str) -> bool {
         match self.variables.get(name) {
@@ -227,4 +269,31 @@ impl Environment {
     pub(in crate::graph) fn may_have(&self, name: &str) -> bool {
         self.variables.contains_key(name) || self.may_hold_secretly(name)
     }
+}
+
+/// Begins the host that stands for an unresolved reference while addresses are read.
+const MARK: &str = "unresolved-reference-";
+
+fn marker(name: &str) -> String {
+    format!("{MARK}{name}")
+}
+
+/// A host as it was read, with the reference that it stands for.
+pub(in crate::graph) fn unmarked(host: &str) -> String {
+    host.strip_prefix(MARK)
+        .map_or_else(|| host.to_owned(), |name| format!("$({name})"))
+}
+
+/// The references in a text whose names are those of variables: a shell's `$(hostname -i)` is none.
+fn literal_references(text: &str) -> Vec<String> {
+    let is_variable = |name: &&str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && name.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
+    address::references(text)
+        .into_iter()
+        .filter(is_variable)
+        .map(str::to_owned)
+        .collect()
 }

@@ -27,6 +27,8 @@ pub struct Evidence<'a> {
     pub words: &'a [String],
     /// Container ports that something declares (`expose`, `EXPOSE`, `ports`, containerPorts), in that order, TCP only.
     pub ports: Vec<DeclaredPort>,
+    /// Ports that are declared for UDP.
+    pub udp: Vec<NonZeroU16>,
     /// The healthcheck in compose's normal form.
     pub healthcheck: &'a [String],
     /// Whether it ends on its own.
@@ -49,6 +51,7 @@ pub struct DeclaredPort {
 pub struct TierFacts {
     serves: Vec<ImagePort>,
     ports: Vec<DeclaredPort>,
+    udp: Vec<NonZeroU16>,
     own: Vec<NonZeroU16>,
     health: Option<Health>,
     health_path: Option<HealthPath>,
@@ -134,6 +137,7 @@ impl TierFacts {
         let mut facts = Self {
             serves,
             ports: evidence.ports.clone(),
+            udp: evidence.udp.clone(),
             own,
             health_path: health
                 .as_ref()
@@ -433,6 +437,9 @@ impl TierFacts {
         if let Some(protocol) = declared {
             return protocol;
         }
+        if self.udp.contains(&port) && self.ports.iter().all(|one| one.port != port) {
+            return Protocol::Udp;
+        }
         if let Some(one) = self.serves.iter().find(|one| one.port == port) {
             return one.protocol;
         }
@@ -482,6 +489,11 @@ pub(super) fn plain(
         .iter()
         .map(|(name, value)| (name.clone(), value.value.clone()))
         .collect()
+}
+
+/// Whether a declaration is for UDP.
+pub(crate) fn is_udp(transport: &str) -> bool {
+    transport.eq_ignore_ascii_case("udp")
 }
 
 /// A port from text.

@@ -231,7 +231,7 @@ fn address_hit(
     default: Option<NonZeroU16>,
 ) -> Option<Hit> {
     let (host, port) = address::host_and_port(text)?;
-    if address::is_local(&host) || host == "unix" {
+    if address::is_local(&host) || address::is_docker_host(&host) || host == "unix" {
         return None;
     }
     Some(Hit {

@@ -67,7 +67,10 @@ pub(super) fn read(test: &[String], tier: &str) -> Option<Health> {
     };
     let tokens = words::tokens(rest);
     let local = |host: &str| {
-        address::is_local(host) || host.eq_ignore_ascii_case(tier) || host == "0.0.0.0"
+        address::is_local(host)
+            || address::is_docker_host(host)
+            || host.eq_ignore_ascii_case(tier)
+            || host == "0.0.0.0"
     };
     let joined = rest.join(" ");
     for token in &tokens {

@@ -214,6 +214,7 @@ fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
         confidence: draft.confidence,
         external: draft.external,
         variable: draft.variable,
+        by_scheme: draft.by_scheme,
         http,
         tls: draft.tls,
         login: draft.login,

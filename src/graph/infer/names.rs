@@ -183,7 +183,7 @@ pub(super) fn connected(file: &ComposeFile, from: &Service, to: &Service) -> boo
 }
 
 /// Whether two services share one network namespace: what one says about the other is `localhost`.
-pub(super) fn same_namespace(from: &Service, to: &Service) -> bool {
+pub(crate) fn same_namespace(from: &Service, to: &Service) -> bool {
     let inside = |one: &Service, other: &Service| matches!(&one.network_mode, Some(NetworkMode::Service(name)) if *name == other.name);
     let shared = |one: &Service| match &one.network_mode {
         Some(NetworkMode::Service(name)) => Some(name.clone()),
@@ -196,6 +196,7 @@ pub(super) fn same_namespace(from: &Service, to: &Service) -> bool {
 pub(super) fn of_service(service: &Service) -> Vec<String> {
     let mut names = vec![service.name.clone()];
     names.extend(service.container_name.clone());
+    names.extend(service.hostname.clone());
     names.extend(
         service
             .networks
@@ -228,6 +229,7 @@ mod tests {
         let mut file = ComposeFile::default();
         let mut db = service("DB", &["back"]);
         db.container_name = Some("main-db".into());
+        db.hostname = Some("mysql-primary".into());
         db.networks
             .get_mut("back")
             .unwrap()
@@ -238,6 +240,7 @@ mod tests {
         let table = NameTable::of_client(&file, &api);
         assert_eq!(table.resolve("db"), Some("DB"));
         assert_eq!(table.resolve("main-db"), Some("DB"));
+        assert_eq!(table.resolve("mysql-primary"), Some("DB"));
         assert_eq!(table.resolve("SQL"), Some("DB"));
         assert_eq!(table.resolve("redis"), None);
         let web = service("web", &["front"]);

@@ -186,7 +186,9 @@ fn raw(hit: Hit, place: Place, names: &NameTable) -> Option<RawEdge> {
     }
     let lead = match names.resolve(&target.host) {
         Some(tier) => RawTarget::Tier(tier.to_owned()),
-        None if names.is_pinned(&target.host) => return None,
+        None if names.is_pinned(&target.host) || address::is_docker_host(&target.host) => {
+            return None;
+        }
         None if target.host.contains(['.', ':']) => RawTarget::Outside,
         None => RawTarget::Unknown,
     };

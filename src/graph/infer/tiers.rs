@@ -40,6 +40,13 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
         ports.extend(spring(service));
     }
     let words = words(service);
+    let exposed = service.expose.iter().map(|one| (one.port, &one.transport));
+    let mapped = service.ports.iter().map(|one| (one.target, &one.transport));
+    let udp = exposed
+        .chain(mapped)
+        .filter(|(_, transport)| facts::is_udp(transport))
+        .filter_map(|(port, _)| NonZeroU16::new(port))
+        .collect();
     TierFacts::read(
         &Evidence {
             tier: &service.name,
@@ -48,6 +55,7 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
             environment: facts::plain(&service.environment),
             words: &words,
             ports,
+            udp,
             healthcheck: service
                 .healthcheck
                 .as_ref()

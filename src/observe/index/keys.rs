@@ -131,11 +131,15 @@ impl Keys {
             let top = topmost(state, &keys, namespace, workload);
             let direct = (workload.kind.to_lowercase(), workload.metadata.name.clone());
             keys.makers.entry(top.clone()).or_default().insert(direct);
-            all.insert(top);
+            if !keys.is_left_behind(&workload.metadata) {
+                all.insert(top);
+            }
         }
         for (position, pod) in state.pods.iter().enumerate() {
             keys.add_pod(position, pod);
-            all.insert(keys.workload_of(namespace, state, &pod.metadata));
+            if !keys.is_left_behind(&pod.metadata) {
+                all.insert(keys.workload_of(namespace, state, &pod.metadata));
+            }
         }
         keys.all = all.into_iter().collect();
         keys.add_services(&state.services);
@@ -154,6 +158,13 @@ impl Keys {
             keys.events.entry(about).or_default().push(position);
         }
         keys
+    }
+
+    /// Whether an object only waits to be removed: it is being deleted, and what made it is gone already.
+    fn is_left_behind(&self, metadata: &Metadata) -> bool {
+        let is_gone =
+            owner(metadata).is_none_or(|owner| self.workload(&owner.kind, &owner.name).is_none());
+        metadata.deletion_timestamp.is_some() && is_gone
     }
 
     fn add_pod(&mut self, position: usize, pod: &Pod) {

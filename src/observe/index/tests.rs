@@ -35,6 +35,7 @@ fn snapshot() -> Snapshot {
             {"metadata": {"name": "ro-1-x", "namespace": "shop", "ownerReferences": owned("ReplicaSet", "ro-1")}},
             {"metadata": {"name": "pg-1", "namespace": "shop", "labels": {"pg": "1"}, "ownerReferences": owned("Cluster", "pg")}},
             {"metadata": {"name": "bare", "namespace": "shop"}},
+            {"metadata": {"name": "deleted-1-x", "namespace": "shop", "ownerReferences": owned("ReplicaSet", "deleted-1"), "deletionTimestamp": "2026-01-01T00:00:00Z"}},
             {"metadata": {"name": "static-node-1", "namespace": "shop", "ownerReferences": owned("Node", "node-1")}},
             {"metadata": {"name": "kafka-0", "namespace": "shop", "ownerReferences": owned("StatefulSet", "kafka")}, "spec": {"hostname": "kafka-0", "subdomain": "kafka"}},
         ],

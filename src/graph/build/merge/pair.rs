@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU16;
 
+use crate::address;
+use crate::compose::Service;
 use crate::graph::infer::is_replica;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Outside};
 use crate::protocol::Protocol;
@@ -100,8 +102,8 @@ impl Client<'_> {
 
     /// The edge goes where the Pod says.
     fn follow(&mut self, index: usize, mention: &Mention, moved: Option<String>) {
-        let outside = self.resolver.is_outside(&mention.host, self.namespace)
-            && !self.is_known_name(&mention.host);
+        let outside = self.resolver.is_outside(&mention.meant, self.namespace)
+            && !self.is_known_name(&mention.meant);
         let confidence = self.confidence(mention, &self.drafts[index].edge.to);
         let draft = &mut self.drafts[index];
         let edge = &mut draft.edge;
@@ -132,7 +134,10 @@ impl Client<'_> {
         if draft.deployed {
             edge.login = edge.login.take().or_else(|| mention.login.clone());
             edge.tls = edge.tls.or(mention.tls);
+            edge.flaw = edge.flaw.take().or_else(|| mention.flaw.clone());
         } else {
+            edge.flaw.clone_from(&mention.flaw);
+            edge.resolver.clone_from(&mention.resolver);
             edge.login.clone_from(&mention.login);
             edge.tls = mention.tls;
             edge.http = None;
@@ -140,6 +145,7 @@ impl Client<'_> {
                 edge.variable.clone_from(&mention.variable);
             }
         }
+        edge.by_scheme |= mention.by_scheme;
         edge.external = outside || !self.tiers.contains_key(&edge.to);
         edge.confidence = edge.confidence.max(confidence);
         if !edge.origin.contains(&mention.origin) {
@@ -175,6 +181,11 @@ impl Client<'_> {
     /// What only the Pods show.
     pub(super) fn add(&mut self, mention: &Mention, leads: Leads) {
         let is_store = mention.protocol.is_some_and(Protocol::is_store);
+        let is_docker_host = address::is_docker_host(&mention.meant);
+        let leads = match self.published(mention).filter(|_| is_docker_host) {
+            Some(tier) => Leads::Tier(tier),
+            None => leads,
+        };
         let (to, external) = match leads {
             Leads::Tier(tier) if tier == self.name => return,
             Leads::Tier(tier) if mention.further && !self.listens(&tier, mention.port) => return,
@@ -184,7 +195,11 @@ impl Client<'_> {
             Leads::Service(key) if mention.explicit || mention.port.is_some() || is_store => {
                 (key.name, true)
             }
-            Leads::Nowhere | Leads::Outside if is_store => (mention.host.clone(), true),
+            Leads::Nowhere | Leads::Outside
+                if is_store || (is_docker_host && mention.port.is_some()) =>
+            {
+                (mention.host.clone(), true)
+            }
             Leads::Service(_) | Leads::Nowhere | Leads::Outside => {
                 if mention.explicit || mention.host.contains('.') {
                     self.outside.push(Outside {
@@ -222,6 +237,9 @@ impl Client<'_> {
                 confidence: self.confidence(mention, &to),
                 external,
                 variable: mention.variable.clone(),
+                flaw: mention.flaw.clone(),
+                resolver: mention.resolver.clone(),
+                by_scheme: mention.by_scheme,
                 tls: mention.tls,
                 login: mention.login.clone(),
                 replica: is_replica(&mention.host),
@@ -230,6 +248,36 @@ impl Client<'_> {
             in_compose: false,
             deployed: true,
         });
+    }
+
+    /// The tier of compose that a client on Docker's own host would reach: the one that publishes the port, or, where none is said, the
+    /// only one of the kind.
+    fn published(&self, mention: &Mention) -> Option<String> {
+        let file = self.sources.compose?;
+        let is_wanted = |service: &Service| {
+            let tier = self.tiers.get(&service.name);
+            let server = tier.and_then(|tier| tier.server.as_ref());
+            service.name != self.name
+                && match (mention.port, mention.protocol) {
+                    (Some(port), _) => service
+                        .ports
+                        .iter()
+                        .any(|one| one.published.as_deref() == Some(port.to_string().as_str())),
+                    (None, Some(protocol)) => {
+                        !service.ports.is_empty()
+                            && server.is_some_and(|server| server.protocol == protocol)
+                    }
+                    // A database's login, and nothing says which one it is.
+                    (None, None) => {
+                        mention.login.is_some()
+                            && !service.ports.is_empty()
+                            && server.is_some_and(|server| server.protocol.is_store())
+                    }
+                }
+        };
+        let mut wanted = file.services.values().filter(|one| is_wanted(one));
+        let first = wanted.next()?;
+        wanted.next().is_none().then(|| first.name.clone())
     }
 
     fn listens(&self, tier: &str, port: Option<NonZeroU16>) -> bool {

@@ -1,8 +1,9 @@
 //! Edges of compose about which the Pods' known configuration is silent: what stays of them. Pure.
 
 use crate::address::{self, LoginReference};
-use crate::graph::deployed::DeployedContainer;
-use crate::graph::{Edge, Note, NoteKind};
+use crate::graph::deployed::{DeployedContainer, Source};
+use crate::graph::{Confidence, Edge, EdgeFlaw, Note, NoteKind};
+use crate::observe::ServiceKey;
 use crate::protocol::Protocol;
 
 use super::super::rules::usable_name;
@@ -27,6 +28,21 @@ impl Client<'_> {
                     .any(names_itself)
             };
             if let Some(name) = variable.as_ref().filter(|name| leads_home(name)) {
+                // Whether the target is in the same Pod is told where the edge is planned; without one here the client has its own.
+                let is_here = self
+                    .tiers
+                    .get(&edge.to)
+                    .is_some_and(|tier| !tier.workloads.is_empty());
+                let alone = containers.iter().filter(|one| !one.init).count() == 1;
+                if is_here && (alone || self.shares_pod(&edge.to)) {
+                    "localhost".clone_into(&mut edge.host);
+                    edge.origin
+                        .push(format!("env {name} of the Pod leads to the Pod itself"));
+                    edge.login = None;
+                    draft.deployed = true;
+                    self.drafts.push(draft);
+                    continue;
+                }
                 self.notes.push(Note {
                     kind: NoteKind::Differs,
                     message: format!(
@@ -41,23 +57,50 @@ impl Client<'_> {
                     .iter()
                     .any(|container| container.environment.may_have(name))
             };
-            let kept = variable.filter(may_have);
-            if kept.is_none() && self.absorb(edge) {
+            let kept = variable.clone().filter(may_have);
+            let value = kept.as_ref().and_then(|name| known_value(name, containers));
+            let is_off = value
+                .as_ref()
+                .is_some_and(|value| value.text.trim().is_empty());
+            if (kept.is_none() || is_off) && self.absorb(edge) {
                 continue;
             }
             if kept.is_none() {
                 edge.tls = None;
+                // The Pods lack the variable, and nothing runs what it led to: it is left out on purpose.
+                let target = self.tiers.get(&edge.to);
+                let is_gone = target
+                    .is_some_and(|tier| tier.workloads.is_empty() && tier.services.is_empty());
+                if variable.is_some() && is_gone {
+                    edge.confidence = Confidence::Weak;
+                }
             }
             edge.login = match edge.login.take() {
                 Some(login) => deployed_login(&login, containers),
                 // The URL of compose holds no login; that of the Pod's Secret may.
-                None => kept
-                    .clone()
-                    .filter(|name| self.is_url_in_compose(name))
-                    .map(|variable| LoginReference::Url { variable }),
+                None => kept.clone().filter(|_| value.is_none()).map(|variable| {
+                    if self.is_url_in_compose(&variable) {
+                        LoginReference::Url { variable }
+                    } else {
+                        host_in(variable)
+                    }
+                }),
             };
             edge.variable = kept;
+            if let Some(value) = value {
+                value.lead(edge);
+                draft.deployed = true;
+            }
             self.drafts.push(draft);
+        }
+    }
+
+    /// Whether the other tier runs in a Pod of this one.
+    fn shares_pod(&self, other: &str) -> bool {
+        let workloads = |name: &str| self.tiers.get(name).map(|tier| &tier.workloads);
+        match (workloads(self.name), workloads(other)) {
+            (Some(own), Some(theirs)) => own.iter().any(|key| theirs.contains(key)),
+            _ => false,
         }
     }
 
@@ -104,8 +147,82 @@ impl Client<'_> {
                 && edge.host == tier.name
             {
                 edge.host = usable_name(tier, self.sources.snapshot);
+                // An order of start says nothing about a name: what the tier is called here will do.
+                let (snapshot, port) = (self.sources.snapshot, i32::from(edge.port.get()));
+                let is_here = |key: &&ServiceKey| {
+                    key.namespace == self.namespace
+                        && snapshot.service(key).is_some_and(|service| {
+                            let mut ports = service.spec.ports.iter();
+                            ports.any(|one| one.port == port)
+                        })
+                };
+                let mut services = tier.services.iter().filter(is_here);
+                if edge.confidence == Confidence::Weak
+                    && edge.variable.is_none()
+                    && self.resolver.is_nowhere(&edge.host, self.namespace)
+                    && let (Some(only), None) = (services.next(), services.next())
+                {
+                    edge.host.clone_from(&only.name);
+                }
             }
         }
+    }
+}
+
+/// A host that stands in a Secret, and nothing beside it.
+const fn host_in(variable: String) -> LoginReference {
+    LoginReference::Parts {
+        host: Some(variable),
+        port: None,
+        user: None,
+        password: None,
+        database: None,
+    }
+}
+
+/// What the Pods set a variable to.
+struct KnownValue {
+    variable: String,
+    text: String,
+    origin: String,
+}
+
+/// The value of a variable, where a container has it and it may be read.
+fn known_value(name: &str, containers: &[DeployedContainer]) -> Option<KnownValue> {
+    containers.iter().find_map(|container| {
+        let variable = container.environment.variables.get(name)?;
+        let place = match &variable.source {
+            Source::ConfigMap { name } => format!(", configmap/{name}"),
+            _ => String::new(),
+        };
+        Some(KnownValue {
+            variable: name.to_owned(),
+            text: variable.value.clone()?,
+            origin: format!("env {name} of container {}{place}", container.name),
+        })
+    })
+}
+
+impl KnownValue {
+    /// The edge goes where the Pods' own value says; no other name is verified in its place.
+    fn lead(self, edge: &mut Edge) {
+        let flaw = address::flaw_of_address(&self.text);
+        if let Some(target) = address::any_target(&self.text) {
+            if !address::is_same_host(&edge.host, &target.host) {
+                edge.compose_said = Some(format!("{}:{}", edge.host, edge.port));
+                edge.host = target.host;
+            }
+            edge.port = target.port.unwrap_or(edge.port);
+        } else if !flaw.as_ref().is_some_and(|flaw| flaw.certain) {
+            // No address: what the value means is the application's own business.
+            return;
+        }
+        edge.origin.push(self.origin.clone());
+        edge.flaw = flaw.map(|flaw| EdgeFlaw {
+            variable: self.variable,
+            flaw,
+            origin: self.origin,
+        });
     }
 }
 

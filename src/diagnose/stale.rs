@@ -1,0 +1,312 @@
+//! Section 2: values that changed after the client's containers started. What a probe is given is made now; what the client has was made then. Pure.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::subjects::Subject;
+use super::{Context, Rule, variables};
+use crate::address;
+use crate::finding::{Code, Finding, Fix, Severity};
+use crate::graph::Edge;
+use crate::observe::kinds::{Container, Metadata};
+use crate::observe::{NamespaceState, service_link};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[configuration_stale];
+
+/// A value that a container has from before its last change.
+struct Stale {
+    variable: String,
+    /// `configmap/settings`, `secret/db`, `service/db`.
+    object: String,
+    changed: Timestamp,
+    started: Timestamp,
+    /// Whether the value then cannot have been that of now.
+    certain: bool,
+}
+
+fn configuration_stale(context: &Context<'_>) -> Vec<Finding> {
+    if context.snapshot.offline {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for subject in &context.subjects {
+        let Some(state) = context.snapshot.namespaces.get(&subject.key.namespace) else {
+            continue;
+        };
+        for edge in context.graph.edges.iter().filter(|edge| !edge.forbidden) {
+            let is_client = subject.tiers.iter().any(|tier| tier.name == edge.from);
+            if !is_client {
+                continue;
+            }
+            if let Some(stale) = of_edge(subject, state, edge) {
+                found.push(finding(context, subject, edge, &stale));
+            }
+        }
+    }
+    found
+}
+
+fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &Stale) -> Finding {
+    let Stale {
+        variable,
+        object,
+        changed,
+        started,
+        certain,
+    } = stale;
+    let name = subject.name(&context.snapshot.namespace);
+    let fails = *certain || variables::suffers(context, subject);
+    let mut finding = Finding::new(
+        Code::ConfigurationStale,
+        if fails {
+            subject.scoped(Severity::Error)
+        } else {
+            Severity::Warning
+        },
+        subject.key.object(),
+        format!(
+            "{name} started before {object} changed, from which it has {variable}: its Pods may have another value than the one that is proven here"
+        ),
+    );
+    finding.edges.insert(edge.id.clone());
+    if fails {
+        finding.overrules.insert(edge.id.clone());
+    }
+    finding.evidence.push(format!(
+        "{variable}: container started {started}, {object} changed {changed}"
+    ));
+    let restart = match subject.key.kind.as_str() {
+        "deployment" | "statefulset" | "daemonset" => Some(format!(
+            "kubectl -n {} rollout restart {}",
+            subject.key.namespace, subject.key
+        )),
+        _ => None,
+    };
+    finding.fix = Some(Fix {
+        text: format!("restart the Pods of {name}: variables are read when a container starts"),
+        command: restart,
+        manifest: None,
+    });
+    finding
+}
+
+/// The first variable of an edge whose source changed after the client's container started.
+fn of_edge(subject: &Subject<'_>, state: &NamespaceState, edge: &Edge) -> Option<Stale> {
+    let mut names: BTreeSet<&str> = edge.variable.as_deref().into_iter().collect();
+    names.extend(edge.login.iter().flat_map(|login| login.variables()));
+    let template = subject.template?;
+    let linked = template.spec.enable_service_links != Some(false);
+    for container in &template.spec.containers {
+        let Some(started) = started(subject, &container.name) else {
+            continue;
+        };
+        for name in &names {
+            for source in sources(container, name, state, linked, 0) {
+                let object = format!("{}/{}", source.kind, source.metadata.name);
+                if let Some(changed) = source.changed().filter(|changed| *changed > started) {
+                    return Some(Stale {
+                        variable: (*name).to_owned(),
+                        object,
+                        changed,
+                        started,
+                        certain: source.kind == "service",
+                    });
+                }
+            }
+        }
+    }
+    None
+}
+
+/// When the container that has run longest started.
+fn started(subject: &Subject<'_>, container: &str) -> Option<Timestamp> {
+    let statuses = subject
+        .pods
+        .iter()
+        .flat_map(|pod| &pod.status.container_statuses)
+        .filter(|status| status.name == container);
+    statuses
+        .filter_map(|status| status.state.running.as_ref()?.started_at)
+        .min()
+}
+
+/// An object that a variable's value comes from.
+struct Source<'a> {
+    kind: &'static str,
+    metadata: &'a Metadata,
+    key: String,
+}
+
+impl Source<'_> {
+    /// When the value may have changed last: the last write of someone who owns the key. Labels and annotations are no value.
+    fn changed(&self) -> Option<Timestamp> {
+        if self.kind == "service" {
+            return self.metadata.creation_timestamp;
+        }
+        let writes = self.metadata.managed_fields.iter();
+        writes
+            .filter(|write| write.holds(&self.key))
+            .filter_map(|write| write.time)
+            .chain(self.metadata.creation_timestamp)
+            .max()
+    }
+}
+
+/// How deep references are followed.
+const DEPTH: u8 = 4;
+
+/// Everything that a variable's value is made of.
+fn sources<'a>(
+    container: &Container,
+    name: &str,
+    state: &'a NamespaceState,
+    linked: bool,
+    depth: u8,
+) -> Vec<Source<'a>> {
+    let map = |wanted: &str, key: &str| {
+        let found = state
+            .config_maps
+            .iter()
+            .find(|map| map.metadata.name == wanted)?;
+        Some(Source {
+            kind: "configmap",
+            metadata: &found.metadata,
+            key: key.to_owned(),
+        })
+    };
+    let secret = |wanted: &str, key: &str| {
+        let found = state
+            .secrets
+            .iter()
+            .find(|secret| secret.metadata.name == wanted)?;
+        Some(Source {
+            kind: "secret",
+            metadata: &found.metadata,
+            key: key.to_owned(),
+        })
+    };
+    if let Some(variable) = container.env.iter().rfind(|one| one.name == name) {
+        if let Some(from) = &variable.value_from {
+            let of_map = from.config_map_key_ref.as_ref();
+            let of_secret = from.secret_key_ref.as_ref();
+            return of_map
+                .and_then(|one| map(&one.name, &one.key))
+                .into_iter()
+                .chain(of_secret.and_then(|one| secret(&one.name, &one.key)))
+                .collect();
+        }
+        let literal = variable.value.as_deref().unwrap_or_default();
+        return address::references(literal)
+            .into_iter()
+            .filter(|other| *other != name && depth < DEPTH)
+            .flat_map(|other| sources(container, other, state, linked, depth + 1))
+            .collect();
+    }
+    for from in container.env_from.iter().rev() {
+        let Some(key) = name.strip_prefix(&from.prefix) else {
+            continue;
+        };
+        if let Some(reference) = &from.config_map_ref {
+            let holds = state
+                .config_maps
+                .iter()
+                .any(|map| map.metadata.name == reference.name && map.data.contains_key(key));
+            if holds {
+                return map(&reference.name, key).into_iter().collect();
+            }
+        }
+        if let Some(reference) = &from.secret_ref
+            && let Some(source) = secret(&reference.name, key)
+            && source
+                .metadata
+                .managed_fields
+                .iter()
+                .any(|write| write.holds(key))
+        {
+            return vec![source];
+        }
+    }
+    let makes = |service: &&crate::observe::kinds::Service| {
+        linked && service_link(std::slice::from_ref(*service), name).is_some()
+    };
+    let service = state.services.iter().find(makes);
+    service
+        .map(|service| Source {
+            kind: "service",
+            metadata: &service.metadata,
+            key: String::new(),
+        })
+        .into_iter()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{graph, snapshot};
+    use super::*;
+    use crate::observe::Snapshot;
+
+    const EDGE: &str = "AP->KVS:6379/redis";
+
+    fn cluster(env: &str, map: &str) -> Snapshot {
+        snapshot(&format!(
+            "
+kind: Deployment
+metadata: {{name: ap}}
+spec: {{replicas: 1, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, env: [{env}]}}]}}}}}}
+---
+kind: ReplicaSet
+metadata: {{name: ap-1, ownerReferences: [{{kind: Deployment, name: ap, controller: true}}]}}
+---
+kind: Pod
+metadata: {{name: ap-1-x, ownerReferences: [{{kind: ReplicaSet, name: ap-1, controller: true}}]}}
+spec: {{containers: [{{name: ap}}]}}
+status: {{phase: Running, conditions: [{{type: Ready, status: 'True'}}], containerStatuses: [{{name: ap, ready: true, state: {{running: {{startedAt: '2026-11-23T10:00:00Z'}}}}}}]}}
+---
+kind: Service
+metadata: {{name: kvs, creationTimestamp: '2026-11-23T11:00:00Z'}}
+spec: {{clusterIP: 10.96.0.7, selector: {{app: kvs}}, ports: [{{port: 6379}}]}}
+---
+kind: ConfigMap
+metadata: {{name: c, creationTimestamp: '2026-11-23T09:00:00Z', managedFields: [{map}]}}
+data: {{HOST: kvs}}
+"
+        ))
+    }
+
+    fn found(env: &str, map: &str) -> Option<Finding> {
+        let mut graph = graph(&[EDGE]);
+        graph.edges[0].variable = Some("URL".to_owned());
+        let snapshot = cluster(env, map);
+        configuration_stale(&Context::new(&graph, &snapshot, None)).pop()
+    }
+
+    const BY_KEY: &str = "{name: HOST, valueFrom: {configMapKeyRef: {name: c, key: HOST}}}, {name: URL, value: 'redis://$(HOST):6379'}";
+
+    #[test]
+    fn a_value_that_changed_after_the_start_is_stale_and_a_label_is_no_value() {
+        let after = "{time: '2026-11-23T10:30:00Z', fieldsV1: {'f:data': {'f:HOST': {}}}}";
+        let stale = found(BY_KEY, after).unwrap();
+        assert_eq!(stale.severity, Severity::Warning);
+        assert!(stale.overrules.is_empty());
+        assert!(stale.message.contains("configmap/c"), "{}", stale.message);
+        for fine in [
+            "{time: '2026-11-23T09:30:00Z', fieldsV1: {'f:data': {'f:HOST': {}}}}",
+            "{time: '2026-11-23T10:30:00Z', fieldsV1: {'f:data': {'f:OTHER': {}}}}",
+            "{time: '2026-11-23T10:30:00Z', fieldsV1: {'f:metadata': {'f:labels': {}}}}",
+            "",
+        ] {
+            assert!(found(BY_KEY, fine).is_none(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_younger_service_cannot_be_what_the_client_has() {
+        let stale = found("{name: URL, value: 'redis://$(KVS_SERVICE_HOST):6379'}", "").unwrap();
+        assert_eq!(stale.severity, Severity::Error);
+        assert_eq!(stale.overrules, stale.edges);
+        assert!(found("{name: URL, value: 'redis://kvs:6379'}", "").is_none());
+    }
+}

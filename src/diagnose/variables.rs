@@ -1,0 +1,311 @@
+//! Section 2: variables whose text is not what was meant, byte for byte as the client's own container has it. Pure.
+
+use super::subjects::Subject;
+use super::target;
+use super::{Context, Rule};
+use crate::address::{self, FlawKind};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::graph::{Edge, EdgeFlaw};
+use crate::observe::kinds::Container;
+use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepStatus};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[of_edges, of_secrets, defined_below, not_at_home];
+
+/// Addresses that stand in a Pod's specification or in a ConfigMap.
+fn of_edges(context: &Context<'_>) -> Vec<Finding> {
+    let edges = context.graph.edges.iter().filter(|edge| !edge.forbidden);
+    edges
+        .filter_map(|edge| Some((edge, edge.flaw.as_ref()?)))
+        .map(|(edge, flaw)| of_edge(context, edge, flaw))
+        .collect()
+}
+
+fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
+    let EdgeFlaw {
+        variable,
+        flaw,
+        origin,
+    } = flaw;
+    let object = client(context, edge);
+    let consequence = if flaw.certain {
+        format!("so its connection to {} cannot work", edge.to)
+    } else {
+        "which some runtimes clean by themselves and others do not".to_owned()
+    };
+    let mut finding = Finding::new(
+        code(flaw.kind),
+        if flaw.certain {
+            Severity::Error
+        } else {
+            Severity::Warning
+        },
+        object.clone(),
+        format!("{variable} of {object} {}, {consequence}", flaw.words),
+    );
+    finding.edges.insert(edge.id.clone());
+    if flaw.certain {
+        finding.overrules.insert(edge.id.clone());
+    }
+    finding.evidence.push(format!("{origin} {}", flaw.words));
+    finding.fix = Some(fix(flaw.kind, variable));
+    finding
+}
+
+const fn code(kind: FlawKind) -> Code {
+    match kind {
+        FlawKind::Unresolved => Code::VariableUnresolved,
+        FlawKind::Malformed => Code::VariableMalformed,
+    }
+}
+
+fn fix(kind: FlawKind, variable: &str) -> Fix {
+    let text = match kind {
+        FlawKind::Unresolved => format!(
+            "define what {variable} refers to above it in `env` of the same container (Kubernetes expands $(NAME) in `env[].value` only, and only from what stands above), or write the whole value"
+        ),
+        FlawKind::Malformed => format!(
+            "write the value of {variable} without quotes, blanks and line ends (`kubectl create configmap --from-env-file` keeps quotes, `echo` adds a line end: use `printf`), then restart the Pods"
+        ),
+    };
+    Fix {
+        text,
+        ..Fix::default()
+    }
+}
+
+/// The workload that has the variable.
+fn client(context: &Context<'_>, edge: &Edge) -> ObjectRef {
+    target::clients(context, edge).first().map_or_else(
+        || ObjectRef::new("tier", edge.from.clone(), ""),
+        crate::observe::WorkloadKey::object,
+    )
+}
+
+/// What the agent saw in the Pod, where no one else may look.
+fn of_secrets(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        let said = |step: &&Step| step.facts.contains_key(FLAW_KIND);
+        let steps = evidence.firm().flat_map(|walk| walk.counted());
+        let Some(step) = steps
+            .filter(said)
+            .max_by_key(|step| step.status == StepStatus::Fail)
+        else {
+            continue;
+        };
+        let kind = match step.facts.get(FLAW_KIND).map(String::as_str) {
+            Some("unresolved") => FlawKind::Unresolved,
+            _ => FlawKind::Malformed,
+        };
+        let place = step.facts.get(FLAW_PLACE).map_or("", String::as_str);
+        let variable = place.split(' ').next().unwrap_or_default();
+        let object = client(context, edge);
+        let fails = step.status == StepStatus::Fail;
+        let (severity, consequence) = if fails {
+            let consequence = format!("so its connection to {} fails", edge.to);
+            (Severity::Error, consequence)
+        } else {
+            let consequence = "which some runtimes clean by themselves and others do not";
+            (Severity::Warning, consequence.to_owned())
+        };
+        let mut finding = Finding::new(
+            code(kind),
+            severity,
+            object.clone(),
+            format!("in {object}, {place}, {consequence}"),
+        );
+        finding.edges.insert(edge.id.clone());
+        finding
+            .evidence
+            .push(format!("seen in the probe's Pod: {place}"));
+        finding.fix = Some(fix(kind, variable));
+        found.push(finding);
+    }
+    found
+}
+
+/// Clients that ask their own Pod for what runs in another.
+fn not_at_home(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for edge in context.graph.edges.iter().filter(|edge| !edge.forbidden) {
+        let (clients, targets) = (
+            target::clients(context, edge),
+            context.graph.workloads(&edge.to),
+        );
+        let is_inside = clients.iter().any(|client| targets.contains(client));
+        let (Some(client), Some(other)) = (clients.first(), targets.first()) else {
+            continue;
+        };
+        let uses_node = |key: &crate::observe::WorkloadKey| {
+            let template = context.snapshot.template(key);
+            template.is_none_or(|template| template.spec.host_network)
+        };
+        if !address::is_local(&edge.host) || is_inside || uses_node(client) {
+            continue;
+        }
+        let shared = shares_network(context, edge);
+        let place = edge.variable.as_deref().unwrap_or("its configuration");
+        let mut finding = Finding::new(
+            if shared {
+                Code::SharedNetworkSplit
+            } else {
+                Code::ConnectionRefused
+            },
+            Severity::Error,
+            client.object(),
+            if shared {
+                format!(
+                    "{} and {} share one network in compose and run in two Pods: {place} of {client} leads to {}, where {} is not",
+                    edge.from, edge.to, edge.host, edge.to
+                )
+            } else {
+                format!(
+                    "{place} of {client} leads to {}:{}, its own Pod, and {} runs in {other}",
+                    edge.host, edge.port, edge.to
+                )
+            },
+        );
+        finding.edges.insert(edge.id.clone());
+        finding.overrules.insert(edge.id.clone());
+        finding.evidence.extend(edge.origin.iter().cloned());
+        finding
+            .evidence
+            .push(format!("{} runs in {other}", edge.to));
+        finding.fix = Some(Fix {
+            text: format!(
+                "make {place} of {client} name a Service of {other} in place of {}, or put both containers into one Pod",
+                edge.host
+            ),
+            ..Fix::default()
+        });
+        found.push(finding);
+    }
+    found
+}
+
+/// Whether compose puts the two into one network.
+fn shares_network(context: &Context<'_>, edge: &Edge) -> bool {
+    let Some(file) = context.compose else {
+        return false;
+    };
+    match (file.services.get(&edge.from), file.services.get(&edge.to)) {
+        (Some(from), Some(to)) => crate::graph::infer::same_namespace(from, to),
+        _ => false,
+    }
+}
+
+/// Whether a workload fails in a way that a target out of reach brings about, while the probe reaches all of its targets.
+pub(super) fn suffers(context: &Context<'_>, subject: &Subject<'_>) -> bool {
+    let fails = subject.troubles.iter().any(|trouble| trouble.dependent);
+    let mut own = context
+        .evidence
+        .values()
+        .filter(|evidence| {
+            subject
+                .tiers
+                .iter()
+                .any(|tier| tier.name == evidence.edge.from)
+        })
+        .peekable();
+    fails && own.peek().is_some() && own.all(|evidence| evidence.status() == StepStatus::Pass)
+}
+
+/// A reference to what stands below it in the same container: plainly meant otherwise, whatever depends on it.
+fn defined_below(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for subject in context.subjects.iter().filter(|subject| subject.in_scope) {
+        let Some(template) = subject.template else {
+            continue;
+        };
+        for container in &template.spec.containers {
+            for (user, name) in too_early(container) {
+                let object = subject.key.object();
+                let mut finding = Finding::new(
+                    Code::VariableUnresolved,
+                    Severity::Warning,
+                    object.clone(),
+                    format!(
+                        "{user} of {object} refers to $({name}), which is defined below it: the text stays as it stands"
+                    ),
+                );
+                finding.evidence.push(format!(
+                    "container {}: {name} stands below {user} in `env`",
+                    container.name
+                ));
+                finding.fix = Some(fix(FlawKind::Unresolved, user));
+                found.push(finding);
+            }
+        }
+    }
+    found
+}
+
+/// The variables of a container that refer to one that stands below them and nowhere else.
+fn too_early(container: &Container) -> Vec<(&str, &str)> {
+    let env = &container.env;
+    if !container.env_from.is_empty() {
+        // A whole ConfigMap or Secret may hold the name as well.
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (index, variable) in env.iter().enumerate() {
+        for name in address::references(variable.value.as_deref().unwrap_or_default()) {
+            let is_above = env[..index].iter().any(|other| other.name == name);
+            let is_below = env[index + 1..].iter().any(|other| other.name == name);
+            if is_below && !is_above {
+                found.push((variable.name.as_str(), name));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{graph, snapshot};
+    use super::*;
+    use crate::address::Flaw;
+
+    const EDGE: &str = "AP->KVS:6379/redis";
+
+    fn flawed(certain: bool) -> Finding {
+        let mut graph = graph(&[EDGE]);
+        graph.edges[0].flaw = Some(EdgeFlaw {
+            variable: "KVS_HOST".to_owned(),
+            flaw: Flaw {
+                kind: FlawKind::Malformed,
+                certain,
+                words: "stands in quotes".to_owned(),
+            },
+            origin: "env KVS_HOST of deployment/ap".to_owned(),
+        });
+        let snapshot = snapshot("");
+        of_edges(&Context::new(&graph, &snapshot, None)).remove(0)
+    }
+
+    #[test]
+    fn a_certain_flaw_overrules_its_edge_and_an_uncertain_one_only_warns() {
+        let certain = flawed(true);
+        assert_eq!(certain.severity, Severity::Error);
+        assert_eq!(certain.overrules, certain.edges);
+        assert_eq!(certain.object.to_string(), "deployment/ap");
+        let uncertain = flawed(false);
+        assert_eq!(uncertain.severity, Severity::Warning);
+        assert!(uncertain.overrules.is_empty());
+    }
+
+    #[test]
+    fn only_what_stands_below_alone_is_too_early() {
+        let container: Container =
+            serde_json::from_value(serde_json::json!({"name": "ap", "env": [
+                {"name": "A", "value": "x"},
+                {"name": "URL", "value": "redis://$(HOST):$(A)/$$(B)$(NOWHERE)"},
+                {"name": "HOST", "value": "kvs"},
+                {"name": "B", "value": "$(HOST)"},
+            ]}))
+            .unwrap();
+        assert_eq!(too_early(&container), [("URL", "HOST")]);
+    }
+}
