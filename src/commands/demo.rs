@@ -7,6 +7,7 @@ use super::verify::outputs;
 use super::{Failure, fix};
 use crate::cli::{DemoArgs, Format, OutputArgs};
 use crate::report::Report;
+use crate::shell;
 
 const BROKEN: &str = include_str!("../../examples/compose-to-kubernetes/recorded/broken.json");
 const FIXED: &str = include_str!("../../examples/compose-to-kubernetes/recorded/fixed.json");
@@ -44,10 +45,12 @@ pub fn command(args: &DemoArgs) -> Result<(), Failure> {
         broken.started_at, broken.namespace
     ))?;
     output::print(&render(&broken)?)?;
+    let apply = shell::Command::new(&["k8sverify", "fix", "report.json"]).pipe(
+        &shell::Command::kubectl(&broken.namespace, &["apply", "--filename=-"]),
+    );
     say(&format!(
-        "(exit code {})\n\n$ k8sverify fix report.json | kubectl apply --namespace={} --filename=-\n{}\n$ k8sverify --namespace {}\n",
+        "(exit code {})\n\n$ {apply}\n{}\n$ k8sverify --namespace {}\n",
         broken.exit_code,
-        broken.namespace,
         fix::stream(&broken),
         fixed.namespace
     ))?;

@@ -11,6 +11,7 @@ use crate::finding::{Code, Finding, Fix, Severity};
 use crate::graph::Edge;
 use crate::observe::kinds::{Container, Metadata};
 use crate::observe::{NamespaceState, service_link};
+use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[configuration_stale];
@@ -78,9 +79,9 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
         "{variable}: container started {started}, {object} changed {changed}"
     ));
     let restart = match subject.key.kind.as_str() {
-        "deployment" | "statefulset" | "daemonset" => Some(format!(
-            "kubectl -n {} rollout restart {}",
-            subject.key.namespace, subject.key
+        "deployment" | "statefulset" | "daemonset" => Some(Command::kubectl(
+            &subject.key.namespace,
+            &["rollout", "restart", &subject.key.to_string()],
         )),
         _ => None,
     };

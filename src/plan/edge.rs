@@ -232,12 +232,12 @@ fn elsewhere(snapshot: &Snapshot, edge: &Edge, endpoint: &RouteEndpoint) -> Vec<
             .iter()
             .filter(|port| port.protocol.is_empty() || port.protocol == "TCP")
             .filter_map(|port| u16::try_from(port.container_port).ok());
-        let probes = [
+        let kubelet = [
             &container.readiness_probe,
             &container.liveness_probe,
             &container.startup_probe,
         ];
-        let probed = probes.into_iter().flatten().filter_map(|probe| {
+        let probed = kubelet.into_iter().flatten().filter_map(|probe| {
             let http = probe.http_get.as_ref().map(|http| &http.port);
             let port = http.or(probe.tcp_socket.as_ref().map(|tcp| &tcp.port))?;
             u16::try_from(port.as_u64()?).ok()

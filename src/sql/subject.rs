@@ -185,6 +185,7 @@ fn plain(snapshot: &Snapshot, write: Option<&HostPort>, options: &PlanOptions) -
         host: write.host.clone(),
         port: write.port.unwrap_or_else(usual_port),
         protocol: Protocol::Mysql,
+        nameservers: None,
         endpoints: Vec::new(),
         skip_endpoints: None,
         http: None,
@@ -244,6 +245,7 @@ fn lead_to(snapshot: &Snapshot, task: &mut EdgeTask, write: &HostPort) {
             port: endpoint.port,
             pod: endpoint.view.pod.clone().unwrap_or_default(),
             ready: endpoint.view.ready,
+            elsewhere: Vec::new(),
         })
         .collect();
 }
@@ -341,6 +343,7 @@ fn members(
                 port,
                 pod: pod.metadata.name.clone(),
                 ready: true,
+                elsewhere: Vec::new(),
             })
         })
         .collect();
