@@ -146,6 +146,9 @@ fn every_command_of_the_pages_is_one_that_the_tool_takes() {
                 if matches!(word.as_str(), "NAME" | "NAMESPACE" | "$NAMESPACE" | "X") {
                     "shop".clone_into(word);
                 }
+                if word == "NAMESPACE:NAME" {
+                    "ci:bot".clone_into(word);
+                }
                 if word == "CODE" {
                     "service-missing".clone_into(word);
                 }

@@ -110,6 +110,7 @@ pub fn bare_task(
         host: host.to_owned(),
         port,
         protocol,
+        nameservers: None,
         endpoints: Vec::new(),
         skip_endpoints: None,
         http: None,

@@ -57,7 +57,7 @@ async fn the_demo_shows_the_fault_the_fix_and_the_pass() {
         .lines()
         .filter_map(|line| line.strip_prefix("  "))
         .collect();
-    assert_eq!(files.len(), 4, "{rest}");
+    assert_eq!(files.len(), 6, "{rest}");
     for file in files {
         assert!(std::fs::metadata(file).unwrap().len() > 100, "{file}");
     }
