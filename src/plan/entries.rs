@@ -145,6 +145,7 @@ fn task(id: String, host: &str, port: NonZeroU16, patience: u64) -> EdgeTask {
         host: host.to_owned(),
         port,
         protocol: Protocol::Tcp,
+        nameservers: None,
         endpoints: Vec::new(),
         skip_endpoints: None,
         http: None,
