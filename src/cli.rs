@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod codes;
 mod names;
 
+use crate::drill::limit::LimitOption;
 use crate::drill::model::Fault;
 use crate::finding::Severity;
 
@@ -69,6 +70,13 @@ Examples:
   k8sverify --json report.json; k8sverify fix report.json
   k8sverify fix report.json | kubectl apply --filename=-
   k8sverify fix report.json > fix.yaml; test ! -s fix.yaml || kubectl apply --filename=fix.yaml";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  k8sverify compare galera.json mysql.json rds.json
+  k8sverify compare --limit write_down=10s --html table.html *.json
+
+Exit codes: 0 all limits met · 1 a limit proven broken · 2 bad usage or input · 3 could not be measured";
 
 const RBAC_EXAMPLES: &str = "\
 Examples:
@@ -132,6 +140,9 @@ pub enum Command {
     /// Print the manifests that the findings of a JSON report propose
     #[command(after_help = FIX_EXAMPLES)]
     Fix(FixArgs),
+    /// Make one table of several drill reports; no cluster is needed
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
     /// Print the Role that k8sverify needs
     #[command(after_help = RBAC_EXAMPLES)]
     Rbac(RbacArgs),
@@ -571,6 +582,20 @@ pub struct FixArgs {
     /// A JSON report; `-` reads standard input
     #[arg(value_name = "REPORT", default_value = "-")]
     pub report: PathBuf,
+}
+
+/// The options of `compare`.
+#[derive(Debug, Args, Clone)]
+pub struct CompareArgs {
+    /// JSON reports of drills, in the order of the table's columns; `-` reads standard input
+    #[arg(value_name = "REPORT", required = true)]
+    pub reports: Vec<PathBuf>,
+    /// What is too much: NAME=VALUE such as `write_down=10s`, `lost=0` or `lost=any`; repeatable. Without one: the limits of each report
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub limit: Vec<LimitOption>,
+    /// What is written where.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// The options of `rbac`.

@@ -12,8 +12,10 @@ use signals::Signals;
 
 pub mod check;
 mod children;
+pub mod compare;
 pub mod demo;
 pub mod drill;
+pub(crate) mod drill_outputs;
 pub mod explain;
 pub mod fix;
 pub mod graph;
@@ -108,6 +110,7 @@ fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
         Some(Command::Check(args)) => return check::command(&args),
         Some(Command::Sql(args)) => return sql::command(&args, signals),
         Some(Command::Drill(args)) => return drill::command(&args, signals),
+        Some(Command::Compare(args)) => return compare::command(&args),
         Some(Command::Graph(args)) => graph::command(&args)?,
         Some(Command::Probe) => {}
         Some(Command::Explain(args)) => {

@@ -54,7 +54,7 @@ macro_rules! codes {
             }
 
             /// The section of the catalogue: 1 Services, 2 Pods and workloads, 3 probes, 4 network policy, 5 DNS,
-            /// 6 connection and protocol, 7 could not verify, 8 databases.
+            /// 6 connection and protocol, 7 could not verify, 8 databases, 9 drills, 10 drills that could not measure.
             #[must_use]
             pub const fn section(self) -> u8 {
                 match self { $($(Self::$variant => $section,)+)+ }
@@ -179,6 +179,25 @@ codes! {
         SqlRefused = "sql-refused",
         SqlNotReplicated = "sql-not-replicated",
         SqlObjectUnusable = "sql-object-unusable";
+    9:
+        DrillNotRecovered = "drill-not-recovered",
+        DrillDowntimeExceeded = "drill-downtime-exceeded",
+        DrillDataLost = "drill-data-lost",
+        DrillMembersDiverged = "drill-members-diverged",
+        DrillSplitBrain = "drill-split-brain",
+        DrillPoolPinned = "drill-pool-pinned",
+        DrillReadyNotServing = "drill-ready-not-serving",
+        DrillMemberNotJoined = "drill-member-not-joined",
+        DrillServiceEmpty = "drill-service-empty",
+        DrillServiceNotSwitched = "drill-service-not-switched",
+        DrillExpectedTableMissing = "drill-expected-table-missing",
+        DrillNotPersistent = "drill-not-persistent";
+    10:
+        DrillNotHealthyBefore = "drill-not-healthy-before",
+        DrillBaselineUnclean = "drill-baseline-unclean",
+        DrillRunnerLost = "drill-runner-lost",
+        DrillNoEffect = "drill-no-effect",
+        DrillChangedByOthers = "drill-changed-by-others";
 }
 
 impl Code {
@@ -335,7 +354,7 @@ mod tests {
     fn a_code_reads_back_and_its_id_names_a_foreign_namespace() {
         for code in Code::ALL {
             assert_eq!(Code::from_name(code.name()), Some(*code));
-            assert!((1..=8).contains(&code.section()));
+            assert!((1..=10).contains(&code.section()));
         }
         let object = ObjectRef::new("service", "db", "data");
         assert_eq!(

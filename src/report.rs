@@ -1,6 +1,7 @@
 //! [`Report`] (serialisable) → bytes, one file per format. Pure.
 
 pub mod console;
+pub mod drill;
 pub mod github;
 pub mod html;
 pub mod json;

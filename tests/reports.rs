@@ -8,6 +8,8 @@
 
 #[path = "reports/browser.rs"]
 mod browser;
+#[path = "reports/drills.rs"]
+mod drills;
 #[path = "reports/goldens.rs"]
 mod goldens;
 #[path = "reports/hostile.rs"]

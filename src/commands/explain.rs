@@ -8,7 +8,7 @@ use crate::report::console::wrap;
 use crate::spelling;
 
 /// The sections of the catalogue, in the order of their numbers.
-pub const SECTIONS: [&str; 8] = [
+pub const SECTIONS: [&str; 10] = [
     "Services, selectors, ports, endpoints",
     "Pods and workloads",
     "Probes",
@@ -17,6 +17,8 @@ pub const SECTIONS: [&str; 8] = [
     "Connection and protocol",
     "Could not verify",
     "Databases (sql)",
+    "Drills: what a database does when a member is taken away",
+    "Drills: could not measure",
 ];
 
 /// The text of one code, or the list of all, in lines of at most `width` columns.

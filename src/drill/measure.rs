@@ -13,7 +13,10 @@ use super::model::{
 mod data;
 mod gaps;
 mod members;
+mod picture;
 mod timeline;
+
+pub use picture::picture;
 
 use gaps::Gaps;
 use timeline::Timeline;

@@ -10,7 +10,7 @@ use k8sverify::report::{Report, VerdictValue, junit};
 use crate::scenarios::{self, hostile, large, story};
 
 /// What a CI server reads of a JUnit file: tests, failures, errors, skipped, as the suites say and as the cases are.
-fn counts(bytes: &[u8]) -> ([usize; 4], [usize; 4]) {
+pub(crate) fn counts(bytes: &[u8]) -> ([usize; 4], [usize; 4]) {
     let document = roxmltree::Document::parse(std::str::from_utf8(bytes).unwrap()).unwrap();
     let mut said = [0; 4];
     for suite in document

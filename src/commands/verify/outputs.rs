@@ -217,7 +217,7 @@ pub(crate) fn bytes<D: Document>(
         .map_err(|error| Failure::Output(format!("cannot render the report: {error}")))
 }
 
-fn style(args: &OutputArgs) -> console::Style {
+pub(crate) fn style(args: &OutputArgs) -> console::Style {
     let terminal = std::io::stdout().is_terminal();
     let color = match args.color {
         Color::Always => true,

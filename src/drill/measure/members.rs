@@ -177,7 +177,11 @@ impl<'a> Return<'a, '_> {
         })
     }
 
+    /// Whether it holds anything that was acknowledged after the fault; where nothing was, it lacks nothing.
     fn new_data(&self, state: &State) -> bool {
+        if self.after.is_empty() {
+            return true;
+        }
         state.of.tip.as_ref().is_some_and(|tip| {
             tip.iter().any(|(lane, span)| {
                 self.after

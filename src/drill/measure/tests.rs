@@ -1,222 +1,13 @@
-//! Rounds as a runner and a conductor would record them, written by hand or at random, and a naive model to hold the numbers against.
+//! The numbers of rounds that were written by hand, and of random histories, which a naive model is held against.
 
 use std::collections::BTreeMap;
 
 use super::measure;
 use crate::drill::model::*;
+use crate::drill::recording::{OFFSET, Recording, failover, no_answer, single, state};
 use crate::drill::seqs::SeqSet;
 
 mod histories;
-
-/// A round under construction. The fault is at 0, the baseline begins at -10 s; the runner's clock is 5 s behind.
-struct Recording {
-    round: Round,
-    attempts: Vec<Attempt>,
-    states: Vec<MemberState>,
-}
-
-const OFFSET: i64 = 5000;
-
-fn lane(name: &str, kind: LaneKind, every_ms: u64, in_flight: u32) -> Lane {
-    Lane {
-        name: name.to_owned(),
-        kind,
-        address: Address {
-            host: "db".to_owned(),
-            port: 3306,
-        },
-        every_ms,
-        in_flight,
-    }
-}
-
-impl Recording {
-    fn new(end_ms: i64, members: &[(&str, Role)]) -> Self {
-        let mut lanes = vec![
-            lane("a/w-new", LaneKind::WriteNew, 200, 16),
-            lane("a/w-held/0", LaneKind::WriteHeld, 100, 1),
-            lane("a/r-new", LaneKind::ReadNew, 400, 16),
-        ];
-        for (member, _) in members {
-            let kind = LaneKind::Member((*member).to_owned());
-            lanes.push(lane(&format!("a/m/{member}"), kind, 250, 1));
-        }
-        let round = Round {
-            candidate: "db".to_owned(),
-            fault: Fault::Delete,
-            number: 1,
-            victims: vec![Victim {
-                member: members[0].0.to_owned(),
-                role: Some(members[0].1),
-                uid: Some("old".to_owned()),
-            }],
-            members: members
-                .iter()
-                .map(|(name, role)| ((*name).to_owned(), Some(*role)))
-                .collect(),
-            size: u32::try_from(members.len()).unwrap(),
-            patience_ms: 60_000,
-            baseline_ms: Some(-10_000),
-            fault_ms: Some(0),
-            end_ms,
-            ended: RoundEnd::Whole,
-            runners: vec![RunnerLog {
-                runner: "a".to_owned(),
-                node: "node-1".to_owned(),
-                clock: Clock {
-                    offset_ms: -OFFSET,
-                    error_ms: 0,
-                },
-                lanes,
-                batches: Vec::new(),
-                end: None,
-            }],
-            events: Vec::new(),
-            audit: None,
-            write_service: Some("db".to_owned()),
-            expected_before: Vec::new(),
-            expected_after: Vec::new(),
-        };
-        Self {
-            round,
-            attempts: Vec::new(),
-            states: Vec::new(),
-        }
-    }
-
-    /// One attempt, at a time of the conductor.
-    fn attempt(&mut self, lane: &str, at: i64, took: i64, outcome: Outcome) -> &mut Attempt {
-        let seq = self.attempts.iter().filter(|a| a.lane == lane).count() as u64 + 1;
-        self.attempts.push(Attempt {
-            lane: lane.to_owned(),
-            seq,
-            started_ms: at + OFFSET,
-            sent_ms: (outcome != Outcome::Refused).then_some(at + OFFSET),
-            ended_ms: at + took + OFFSET,
-            outcome,
-            step: None,
-            code: None,
-            server: (outcome == Outcome::Acked).then(|| "s0".to_owned()),
-            late_ms: 0,
-            saw: BTreeMap::new(),
-        });
-        self.attempts.last_mut().unwrap()
-    }
-
-    /// A lane that is acked every so often but in these spans, where it is refused.
-    fn lane(&mut self, name: &str, every: i64, away: &[(i64, i64)]) -> &mut Self {
-        let mut at = -10_000;
-        while at < self.round.end_ms {
-            let is_away = away.iter().any(|(from, to)| *from <= at && at < *to);
-            let outcome = if is_away {
-                Outcome::Refused
-            } else {
-                Outcome::Acked
-            };
-            self.attempt(name, at, 5, outcome);
-            at += every;
-        }
-        self
-    }
-
-    /// What a member says from then on, every 250 ms until `to`.
-    fn says(&mut self, member: &str, from: i64, to: i64, state: &MemberState) -> &mut Self {
-        let mut at = from;
-        while at < to {
-            self.states.push(MemberState {
-                member: member.to_owned(),
-                asked_ms: at + OFFSET,
-                ended_ms: at + OFFSET,
-                ..state.clone()
-            });
-            at += 250;
-        }
-        self
-    }
-
-    fn event(&mut self, at_ms: i64, what: EventKind) -> &mut Self {
-        self.round.events.push(Event { at_ms, what });
-        self
-    }
-
-    fn pod(&mut self, at_ms: i64, member: &str, uid: &str, change: PodChange) -> &mut Self {
-        let pod = PodEvent {
-            member: member.to_owned(),
-            pod: member.to_owned(),
-            uid: uid.to_owned(),
-            change,
-        };
-        self.event(at_ms, EventKind::Pod(pod))
-    }
-
-    /// Reads everything that was acked in each of the places, but for what `lost` says of that place.
-    fn audit(&mut self, places: &[Place], lost: impl Fn(&Place, &str, u64) -> bool) -> &mut Self {
-        let answers = places
-            .iter()
-            .map(|place| {
-                let mut rows: BTreeMap<String, LaneRows> = BTreeMap::new();
-                for attempt in &self.attempts {
-                    let there = attempt.outcome == Outcome::Acked
-                        && attempt.lane.contains("/w-")
-                        && !lost(place, &attempt.lane, attempt.seq);
-                    if there {
-                        let lane = rows.entry(attempt.lane.clone()).or_default();
-                        lane.whole.insert(attempt.seq);
-                    }
-                }
-                AuditAnswer {
-                    place: place.clone(),
-                    server: None,
-                    error: None,
-                    rows,
-                }
-            })
-            .collect();
-        self.round.audit = Some(Audit {
-            at_ms: self.round.end_ms + 100,
-            answers,
-        });
-        self
-    }
-
-    /// The round, with the attempts cut into batches of a second.
-    fn round(&self) -> Round {
-        let mut round = self.round.clone();
-        let mut batches = Vec::new();
-        let mut from = -10_000 + OFFSET;
-        let end = self.round.end_ms + OFFSET;
-        while from < end {
-            let to = from + 1000;
-            // What was still under way when the lanes stopped ends in the last one.
-            let inside = |ended: i64| from <= ended && (ended < to || to >= end);
-            batches.push(Batch {
-                number: batches.len() as u64 + 1,
-                from_ms: from,
-                to_ms: to,
-                attempts: self
-                    .attempts
-                    .iter()
-                    .filter(|a| inside(a.ended_ms))
-                    .cloned()
-                    .collect(),
-                members: self
-                    .states
-                    .iter()
-                    .filter(|s| inside(s.ended_ms))
-                    .cloned()
-                    .collect(),
-                ..Batch::default()
-            });
-            from = to;
-        }
-        round.runners[0].batches = batches;
-        round
-    }
-
-    fn measure(&self) -> RoundResult {
-        measure(&self.round())
-    }
-}
 
 fn known(result: &RoundResult, metric: Metric) -> u64 {
     match &result.numbers[&metric] {
@@ -227,65 +18,6 @@ fn known(result: &RoundResult, metric: Metric) -> u64 {
 
 fn is_unknown(result: &RoundResult, metric: Metric) -> bool {
     matches!(result.numbers[&metric], Value::Unknown { .. })
-}
-
-fn state(server: &str, role: Role, writable: bool, joined: bool, tip: (u64, u64)) -> MemberState {
-    MemberState {
-        server: Some(server.to_owned()),
-        role: Some(role),
-        writable: Some(writable),
-        joined: Some(joined),
-        tip: Some(BTreeMap::from([(
-            "a/w-new".to_owned(),
-            Span {
-                first: tip.0,
-                last: tip.1,
-            },
-        )])),
-        ..MemberState::default()
-    }
-}
-
-fn no_answer() -> MemberState {
-    MemberState {
-        error: Some("refused".to_owned()),
-        ..MemberState::default()
-    }
-}
-
-/// A single server that is away from 0.5 to 4.5 s and comes back with its data.
-fn single() -> Recording {
-    let mut it = Recording::new(20_000, &[("db", Role::Primary)]);
-    it.lane("a/w-new", 200, &[(500, 4500)])
-        .lane("a/w-held/0", 100, &[(500, 4700)])
-        .lane("a/r-new", 400, &[(500, 4500)])
-        .says(
-            "db",
-            -10_000,
-            500,
-            &state("s0", Role::Primary, true, true, (1, 10)),
-        )
-        .says("db", 500, 4000, &no_answer())
-        .says(
-            "db",
-            4000,
-            4600,
-            &state("s1", Role::Primary, true, true, (1, 51)),
-        )
-        .says(
-            "db",
-            4600,
-            20_000,
-            &state("s1", Role::Primary, true, true, (1, 80)),
-        )
-        .pod(0, "db", "old", PodChange::Leaving)
-        .pod(700, "db", "new", PodChange::Created)
-        .pod(1500, "db", "new", PodChange::Running)
-        .pod(3000, "db", "new", PodChange::Ready)
-        .event(-9000, EventKind::Endpoints(vec!["db".to_owned()]))
-        .event(600, EventKind::Endpoints(Vec::new()))
-        .event(3000, EventKind::Endpoints(vec!["db".to_owned()]));
-    it
 }
 
 #[test]
@@ -485,9 +217,6 @@ fn a_quiet_round_shows_nothing() {
     it.lane("a/w-new", 200, &[])
         .lane("a/w-held/0", 100, &[])
         .lane("a/r-new", 400, &[]);
-    for read in it.attempts.iter_mut().filter(|a| a.lane == "a/r-new") {
-        read.saw = BTreeMap::from([("a/w-new".to_owned(), 500), ("a/w-held/0".to_owned(), 500)]);
-    }
     it.event(-9000, EventKind::Endpoints(vec!["db".to_owned()]));
     it.audit(
         &[Place::Write, Place::Member("db".to_owned())],
@@ -512,43 +241,6 @@ fn a_round_that_could_not_begin_has_no_number() {
         |value| matches!(value, Value::Unknown { reason } if reason.contains("a/w-new timed out"))
     ));
     assert_eq!(result.recovers, None);
-}
-
-/// Primary db-0 is taken away at 0, db-1 is promoted at 3 s and the Service leads to it at 5 s.
-fn failover() -> Recording {
-    let members = [
-        ("db-0", Role::Primary),
-        ("db-1", Role::Replica),
-        ("db-2", Role::Replica),
-    ];
-    let mut it = Recording::new(30_000, &members);
-    it.lane("a/w-new", 200, &[(0, 5000)]);
-    let replica = |server: &str| state(server, Role::Replica, false, true, (1, 60));
-    it.says(
-        "db-0",
-        -10_000,
-        0,
-        &state("s0", Role::Primary, true, true, (1, 50)),
-    )
-    .says("db-0", 0, 9000, &no_answer())
-    .says(
-        "db-0",
-        9000,
-        30_000,
-        &state("s0b", Role::Replica, false, true, (1, 90)),
-    )
-    .says("db-1", -10_000, 3000, &replica("s1"))
-    .says(
-        "db-1",
-        3000,
-        30_000,
-        &state("s1", Role::Primary, true, true, (1, 90)),
-    )
-    .says("db-2", -10_000, 30_000, &replica("s2"))
-    .event(-9000, EventKind::Endpoints(vec!["db-0".to_owned()]))
-    .event(100, EventKind::Endpoints(Vec::new()))
-    .event(5000, EventKind::Endpoints(vec!["db-1".to_owned()]));
-    it
 }
 
 #[test]
@@ -668,9 +360,6 @@ fn a_pool_that_stays_on_the_old_primary_is_pinned() {
 #[test]
 fn a_read_that_misses_an_ack_is_stale_unless_the_write_is_lost() {
     let mut it = single();
-    for read in it.attempts.iter_mut().filter(|a| a.lane == "a/r-new") {
-        read.saw = BTreeMap::from([("a/w-new".to_owned(), 500), ("a/w-held/0".to_owned(), 500)]);
-    }
     it.audit(&[Place::Write], |_, _, _| false);
     assert_eq!(known(&it.measure(), Metric::Stale), 0);
     let mut reads = it.attempts.iter_mut().filter(|a| a.lane == "a/r-new");

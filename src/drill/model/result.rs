@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Outcome;
 use crate::drill::seqs::SeqSet;
 
 /// A number of the table in three values. A number that does not apply (no Pod, one member alone) is not in the table at all.
@@ -75,6 +76,160 @@ pub enum Metric {
     Stale,
     /// Transactions of which half is there.
     Torn,
+}
+
+/// What a number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds.
+    Time,
+    /// Things.
+    Count,
+}
+
+impl Metric {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 21] = [
+        Self::WriteDown,
+        Self::ReadDown,
+        Self::HeldDown,
+        Self::StallSurvivors,
+        Self::Pinned,
+        Self::PodRunning,
+        Self::PodReady,
+        Self::Serves,
+        Self::Joined,
+        Self::ReadyLie,
+        Self::Promoted,
+        Self::ServiceSwitched,
+        Self::ServiceEmpty,
+        Self::Lost,
+        Self::LostEverywhere,
+        Self::Recovered,
+        Self::Unexpected,
+        Self::Diverged,
+        Self::SplitBrain,
+        Self::Stale,
+        Self::Torn,
+    ];
+
+    /// As in JSON and after `--limit`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WriteDown => "write_down",
+            Self::ReadDown => "read_down",
+            Self::HeldDown => "held_down",
+            Self::StallSurvivors => "stall_survivors",
+            Self::Pinned => "pinned",
+            Self::PodRunning => "pod_running",
+            Self::PodReady => "pod_ready",
+            Self::Serves => "serves",
+            Self::Joined => "joined",
+            Self::ReadyLie => "ready_lie",
+            Self::Promoted => "promoted",
+            Self::ServiceSwitched => "service_switched",
+            Self::ServiceEmpty => "service_empty",
+            Self::Lost => "lost",
+            Self::LostEverywhere => "lost_everywhere",
+            Self::Recovered => "recovered",
+            Self::Unexpected => "unexpected",
+            Self::Diverged => "diverged",
+            Self::SplitBrain => "split_brain",
+            Self::Stale => "stale",
+            Self::Torn => "torn",
+        }
+    }
+
+    /// For people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::WriteDown => "writes away",
+            Self::ReadDown => "reads away",
+            Self::HeldDown => "held connections away",
+            Self::StallSurvivors => "connections to others stalled",
+            Self::Pinned => "pool pinned",
+            Self::PodRunning => "Pod runs",
+            Self::PodReady => "Pod Ready",
+            Self::Serves => "serves old data",
+            Self::Joined => "joined",
+            Self::ReadyLie => "Ready and not serving",
+            Self::Promoted => "another one promoted",
+            Self::ServiceSwitched => "Service leads to it",
+            Self::ServiceEmpty => "Service without endpoints",
+            Self::Lost => "acked writes lost",
+            Self::LostEverywhere => "lost on every member",
+            Self::Recovered => "unknown writes that are there",
+            Self::Unexpected => "refused writes that are there",
+            Self::Diverged => "members that differ",
+            Self::SplitBrain => "two took writes",
+            Self::Stale => "stale reads",
+            Self::Torn => "half transactions",
+        }
+    }
+
+    /// What it counts.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Lost
+            | Self::LostEverywhere
+            | Self::Recovered
+            | Self::Unexpected
+            | Self::Diverged
+            | Self::Stale
+            | Self::Torn => Unit::Count,
+            _ => Unit::Time,
+        }
+    }
+}
+
+impl std::str::FromStr for Metric {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = text.replace('-', "_");
+        Self::ALL
+            .into_iter()
+            .find(|metric| metric.name() == name)
+            .ok_or_else(|| {
+                format!(
+                    "`{text}` is no number of a drill; expected one of {}",
+                    Self::ALL.map(Self::name).join(", ")
+                )
+            })
+    }
+}
+
+/// A round as a picture: what each lane saw, and what happened beside it. Times are milliseconds after the fault.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Picture {
+    /// Where it begins.
+    pub from_ms: i64,
+    /// Where it ends.
+    pub to_ms: i64,
+    /// The lanes.
+    pub lanes: Vec<PictureLane>,
+    /// What happened, in order.
+    pub marks: Vec<PictureMark>,
+}
+
+/// A lane of a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureLane {
+    /// The lane's name.
+    pub name: String,
+    /// From, to, outcome of attempts in a row that ended alike; a member's answers are `acked`, its silence is `unknown`.
+    pub spans: Vec<(i64, i64, Outcome)>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PictureMark {
+    /// When.
+    pub at_ms: i64,
+    /// What it belongs to: `fault`, `service`, `note`, or a member's name.
+    pub row: String,
+    /// What happened.
+    pub text: String,
 }
 
 /// What a round showed.

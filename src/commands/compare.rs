@@ -1,0 +1,109 @@
+//! `k8sverify compare`: one table out of several drill reports, without a cluster. IO: reads the reports.
+
+use super::drill_outputs::DrillOutputs;
+use super::{Failure, text};
+use crate::cli::CompareArgs;
+use crate::drill::limit::LimitSet;
+use crate::reason;
+use crate::report::drill::{DrillReport, SCHEMA, compare};
+
+/// Runs `compare`.
+///
+/// # Errors
+/// [`Failure::Usage`] for a file that is no drill report, [`Failure::Output`] for a report that cannot be written.
+pub fn command(args: &CompareArgs) -> Result<u8, Failure> {
+    let reports = args
+        .reports
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let outputs = DrillOutputs::open(&args.output)?;
+    let limits = LimitSet::default().with(&args.limit);
+    let report = compare(
+        &reports,
+        (!args.limit.is_empty()).then_some(&limits),
+        env!("CARGO_PKG_VERSION"),
+    );
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}
+
+fn read(path: &std::path::Path) -> Result<DrillReport, Failure> {
+    let name = path.display();
+    let text = text::named(path).map_err(|error| {
+        let why = reason::unreadable(&error);
+        Failure::Usage(format!(
+            "compare {name}: cannot read it: {why}; name a report that `k8sverify drill --json PATH` wrote"
+        ))
+    })?;
+    let report: DrillReport = serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!(
+            "compare {name}: {error}; expected a report that `k8sverify drill --json PATH` wrote"
+        ))
+    })?;
+    if report.schema != SCHEMA {
+        return Err(Failure::Usage(format!(
+            "compare {name}: its schema is `{}`; this version reads {SCHEMA}",
+            report.schema
+        )));
+    }
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::OutputArgs;
+
+    #[test]
+    fn what_is_no_drill_report_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        let args = CompareArgs {
+            reports: vec![path.clone()],
+            limit: Vec::new(),
+            output: OutputArgs::default(),
+        };
+        for (text, expected) in [
+            ("{\"schema\": \"k8sverify/report/v1\"}", "missing field"),
+            ("{", "line 1"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = command(&args).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(
+                error.to_string().contains("report.json") && error.to_string().contains(expected),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_storys_table_is_written_in_every_format_and_decides_the_exit_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/drill/story.json"
+        );
+        let at = |name: &str| Some(folder.path().join(name));
+        let args = CompareArgs {
+            reports: vec![fixture.into()],
+            limit: Vec::new(),
+            output: OutputArgs {
+                json: at("table.json"),
+                junit: at("table.xml"),
+                html: at("table.html"),
+                markdown: at("table.md"),
+                quiet: true,
+                ..OutputArgs::default()
+            },
+        };
+        assert_eq!(command(&args).unwrap(), 1);
+        // Written again over what it wrote itself, and only that.
+        assert_eq!(command(&args).unwrap(), 1);
+        for name in ["table.json", "table.xml", "table.html", "table.md"] {
+            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert!(text.contains("mysql-operator"), "{name}");
+        }
+    }
+}

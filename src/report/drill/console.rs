@@ -1,0 +1,273 @@
+//! A drill's report for people: causes first, the table, each fault's numbers, the verdict last. Pure.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::words;
+use super::{Cell, DrillFinding, DrillReport};
+use crate::finding::Severity;
+use crate::report::VerdictValue;
+use crate::report::console::Style;
+use crate::report::sanitise::{cut, line};
+
+/// Further lines stand at most so far to the right.
+const DEEPEST: usize = 34;
+/// A column of the table is at most so wide.
+const WIDEST: usize = 30;
+
+/// The report as text for a terminal or a log, with a final newline.
+#[must_use]
+pub fn console(report: &DrillReport, style: Style) -> String {
+    let page = Page {
+        report,
+        style: Style {
+            width: style.width.max(60),
+            ..style
+        },
+    };
+    let text = if style.quiet {
+        page.verdict()
+    } else {
+        page.whole()
+    };
+    if style.unicode { text } else { ascii(&text) }
+}
+
+struct Page<'a> {
+    report: &'a DrillReport,
+    style: Style,
+}
+
+impl Page<'_> {
+    fn whole(&self) -> String {
+        let report = self.report;
+        let mut parts = vec![
+            "k8sverify drill".to_owned() + " " + &line(&report.tool_version),
+            line(&report.cluster),
+            format!("namespace {}", line(&report.namespace)),
+            format!("run {}", line(&report.run)),
+            format!("seed {}", report.seed),
+        ];
+        parts.retain(|part| !part.is_empty());
+        let mut text = self.hanging("", &parts.join(" · ")) + "\n";
+        for finding in words::causes(report) {
+            text += &self.finding(finding);
+        }
+        text += &self.table();
+        for candidate in &report.candidates {
+            for refusal in &candidate.refusals {
+                let said = format!("{} not drilled: {}", line(&candidate.name), line(refusal));
+                text += &format!("\n{}", self.hanging("", &said));
+            }
+            for fault in &candidate.faults {
+                let title = format!("{} · {}", line(&candidate.name), words::fault_line(fault));
+                text += &format!("\n{}\n", self.bold(&self.hanging("", &title)));
+                for (metric, spread) in words::telling(fault) {
+                    text += &self.hanging(
+                        &format!("  {:<32}", metric.title()),
+                        &words::spread(metric, spread),
+                    );
+                }
+                for limit in &fault.limits {
+                    if limit.status != VerdictValue::Pass || self.style.verbose > 0 {
+                        text += &self.hanging(
+                            &format!("  {} ", self.verdict_mark(limit.status)),
+                            &line(&limit.detail),
+                        );
+                    }
+                }
+                if let Some(not) = &fault.not_excluded {
+                    text += &self.hanging("  ", not);
+                }
+            }
+        }
+        for note in &report.notes {
+            text += &format!("\n{}", self.hanging("note: ", &line(note)));
+        }
+        text + "\n" + &self.verdict()
+    }
+
+    fn verdict(&self) -> String {
+        let mark = self.verdict_mark(self.report.verdict);
+        let said = format!(
+            "{} · exit {}",
+            words::sentence(self.report),
+            self.report.exit_code
+        );
+        self.hanging(&format!("{mark} "), &said)
+    }
+
+    fn finding(&self, finding: &DrillFinding) -> String {
+        let mark = match finding.severity {
+            _ if finding.code.section() == 10 => self.paint("33", "?"),
+            Severity::Error => self.paint("1;31", "✗"),
+            Severity::Warning => self.paint("33", "!"),
+            Severity::Info => self.paint("2", "ℹ"),
+        };
+        let mut text = format!(
+            "{mark} {}  {}\n",
+            self.paint("1", finding.code.name()),
+            line(&finding.object)
+        );
+        text += &self.hanging("  ", &line(&finding.message));
+        for seen in &finding.evidence {
+            text += &self.hanging("  seen   ", &line(seen));
+        }
+        if let Some(fix) = &finding.fix {
+            text += &self.hanging("  fix    ", &line(&fix.text));
+        }
+        for consequence in words::consequences(self.report, finding) {
+            let said = format!("{} {}", consequence.code, line(&consequence.message));
+            text += &self.hanging("  → ", &said);
+        }
+        text + "\n"
+    }
+
+    /// As many candidates side by side as fit; further ones stand below.
+    fn table(&self) -> String {
+        let rows = words::rows(self.report);
+        let head = rows.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
+        let mut text = String::new();
+        let mut from = 0;
+        while from < self.report.candidates.len() {
+            let (to, widths) = self.columns(&rows, from, head);
+            let mut header = " ".repeat(head + 2);
+            for (index, width) in (from..to).zip(&widths) {
+                let name = cut(&line(&self.report.candidates[index].name), WIDEST);
+                header += &format!("  {}", pad(&name, *width));
+            }
+            text += &format!("{}\n", self.paint("1", header.trim_end()));
+            for (name, cells) in &rows {
+                let mut row = format!("  {}", pad(name, head));
+                for (cell, width) in cells[from..to].iter().zip(&widths) {
+                    row += &format!("  {}", self.cell(*cell, *width));
+                }
+                text += &format!("{}\n", row.trim_end());
+            }
+            from = to;
+            if from < self.report.candidates.len() {
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    fn columns(
+        &self,
+        rows: &[(String, Vec<Option<&Cell>>)],
+        from: usize,
+        head: usize,
+    ) -> (usize, Vec<usize>) {
+        let mut widths = Vec::new();
+        let mut used = head + 2;
+        for index in from..self.report.candidates.len() {
+            let name = line(&self.report.candidates[index].name).width();
+            let cells = rows
+                .iter()
+                .map(|(_, cells)| words::cell(cells[index]).width());
+            let width = cells.chain([name]).max().unwrap_or(0).min(WIDEST);
+            if !widths.is_empty() && used + 2 + width > self.style.width {
+                break;
+            }
+            used += 2 + width;
+            widths.push(width);
+        }
+        (from + widths.len(), widths)
+    }
+
+    fn cell(&self, cell: Option<&Cell>, width: usize) -> String {
+        let text = pad(&cut(&words::cell(cell), width), width);
+        let Some(cell) = cell else { return text };
+        let color = match cell.mark {
+            super::Mark::Best | super::Mark::Good => "32",
+            super::Mark::Fair | super::Mark::Unknown => "33",
+            super::Mark::Bad => "1;31",
+            super::Mark::None => return text,
+        };
+        // The sign alone is coloured: what was measured stays readable.
+        let sign = cell.mark.sign();
+        match text.strip_prefix(sign) {
+            Some(rest) => self.paint(color, sign) + rest,
+            None => text,
+        }
+    }
+
+    /// Line by line: some CI servers forget the style at the end of a line.
+    fn bold(&self, text: &str) -> String {
+        let lines: Vec<String> = text.lines().map(|each| self.paint("1", each)).collect();
+        lines.join("\n")
+    }
+
+    fn verdict_mark(&self, verdict: VerdictValue) -> String {
+        match verdict {
+            VerdictValue::Pass => self.paint("32", "✔"),
+            VerdictValue::Fail => self.paint("1;31", "✗"),
+            VerdictValue::Unknown => self.paint("33", "?"),
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.style.color && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Text behind a head; its further lines stand below its first one.
+    fn hanging(&self, head: &str, text: &str) -> String {
+        let plain: String = crate::report::sanitise::line(head);
+        let indent = if head.trim().is_empty() {
+            head.width()
+        } else {
+            // A colour has no width.
+            head.width()
+                .min(plain.width() + 2 + head.len() - head.trim_end().len())
+        };
+        let indent = indent.min(DEEPEST);
+        let mut out = String::new();
+        let mut used = 0;
+        for word in text.split(' ') {
+            if used > 0 && indent + used + 1 + word.width() > self.style.width {
+                out += &format!("\n{}", " ".repeat(indent));
+                used = 0;
+            } else if used > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out += word;
+            used += word.width();
+        }
+        format!("{head}{out}\n")
+    }
+}
+
+fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// For terminals that show ASCII alone.
+fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        out.push_str(match letter {
+            '◎' => "@",
+            '○' => "o",
+            '△' => "~",
+            '×' | '✗' => "x",
+            '✔' => "+",
+            '–' | '·' => "-",
+            '→' => ">",
+            '±' => "+-",
+            '≤' => "<=",
+            '…' => ".",
+            'ℹ' => "i",
+            '’' => "'",
+            _ if letter.is_ascii() => {
+                out.push(letter);
+                continue;
+            }
+            _ => "?",
+        });
+    }
+    out
+}
