@@ -185,7 +185,8 @@ impl Timeline<'_> {
             .iter()
             .filter(|log| log.writes())
             .flat_map(|log| &log.attempts)
-            .filter(|attempt| attempt.of.outcome == Outcome::Acked && attempt.ended <= self.fault)
+            .filter(|attempt| attempt.of.outcome == Outcome::Acked)
+            .filter(|attempt| (self.begin..=self.fault).contains(&attempt.ended))
             .count() as u64;
         let length = u64::try_from(self.fault - self.begin).unwrap_or(0).max(1);
         before * 1_000_000 / length

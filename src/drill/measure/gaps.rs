@@ -27,7 +27,9 @@ impl<'a, 'b> Gaps<'a, 'b> {
         let acks: Vec<i64> = log
             .attempts
             .iter()
-            .filter(|attempt| attempt.of.outcome == Outcome::Acked && attempt.ended <= timeline.end)
+            .filter(|attempt| attempt.of.outcome == Outcome::Acked)
+            // What was acknowledged after the end, before the lanes stopped, still ends a gap.
+            .filter(|attempt| attempt.ended >= timeline.begin)
             .map(|attempt| attempt.ended)
             .collect();
         let before: Vec<i64> = acks

@@ -12,9 +12,10 @@ use crate::drill::seqs::SeqSet;
 struct Return<'a, 'b> {
     timeline: &'b Timeline<'a>,
     victim: &'a Victim,
-    /// Lane → the last seq acknowledged before the fault, the first one after it.
+    /// Lane → the last seq acknowledged before the fault.
     before: BTreeMap<&'a str, u64>,
-    after: BTreeMap<&'a str, u64>,
+    /// Lane → the first seq that was acknowledged after it and is not lost, and when.
+    after: BTreeMap<&'a str, (u64, i64)>,
     /// Whether anything from before the fault is still there at the end.
     survived: bool,
 }
@@ -28,8 +29,8 @@ pub(super) fn numbers(
         let back = Return {
             timeline,
             victim,
-            before: edge(timeline, |ended, fault| ended <= fault, u64::max),
-            after: edge(timeline, |ended, fault| ended > fault, u64::min),
+            before: before(timeline),
+            after: after(timeline, comparison),
             survived: survived(timeline, comparison),
         };
         back.add(numbers);
@@ -40,22 +41,45 @@ pub(super) fn numbers(
     }
 }
 
-/// Lane → one seq of the acknowledged writes on one side of the fault.
-fn edge<'a>(
-    timeline: &Timeline<'a>,
-    side: impl Fn(i64, i64) -> bool,
-    pick: impl Fn(u64, u64) -> u64,
-) -> BTreeMap<&'a str, u64> {
+/// Every acknowledged write: lane, seq, when.
+fn acks<'a>(timeline: &Timeline<'a>) -> impl Iterator<Item = (&'a str, u64, i64)> {
+    timeline
+        .lanes
+        .iter()
+        .filter(|log| log.writes())
+        .flat_map(|log| log.attempts.iter().map(|attempt| (log.lane, attempt)))
+        .filter(|(_, attempt)| attempt.of.outcome == Outcome::Acked)
+        .map(|(lane, attempt)| (lane.name.as_str(), attempt.of.seq, attempt.ended))
+}
+
+/// Lane → the last seq acknowledged before the fault.
+fn before<'a>(timeline: &Timeline<'a>) -> BTreeMap<&'a str, u64> {
     let mut found: BTreeMap<&str, u64> = BTreeMap::new();
-    for log in timeline.lanes.iter().filter(|log| log.writes()) {
-        for attempt in &log.attempts {
-            if attempt.of.outcome == Outcome::Acked && side(attempt.ended, timeline.fault) {
-                let seq = attempt.of.seq;
-                found
-                    .entry(log.lane.name.as_str())
-                    .and_modify(|best| *best = pick(*best, seq))
-                    .or_insert(seq);
-            }
+    for (lane, seq, _) in acks(timeline).filter(|(_, _, at)| *at <= timeline.fault) {
+        let last = found.entry(lane).or_insert(seq);
+        *last = seq.max(*last);
+    }
+    found
+}
+
+/// Lane → the seq that was acknowledged first after the fault and is not lost, and when: what nobody holds is no lack of one member.
+fn after<'a>(
+    timeline: &Timeline<'a>,
+    comparison: Option<&Comparison>,
+) -> BTreeMap<&'a str, (u64, i64)> {
+    let lost = comparison.and_then(|found| found.lost.get(&Place::Write));
+    let is_lost = |lane: &str, seq: u64| {
+        lost.and_then(|lanes| lanes.get(lane))
+            .is_some_and(|seqs| seqs.contains(seq))
+    };
+    let mut found: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
+    for (lane, seq, at) in acks(timeline) {
+        if at <= timeline.fault || is_lost(lane, seq) {
+            continue;
+        }
+        let first = found.entry(lane).or_insert((seq, at));
+        if at < first.1 {
+            *first = (seq, at);
         }
     }
     found
@@ -177,18 +201,20 @@ impl<'a> Return<'a, '_> {
         })
     }
 
-    /// Whether it holds anything that was acknowledged after the fault; where nothing was, it lacks nothing.
+    /// Whether it holds anything that had been acknowledged after the fault by then; where nothing had, it lacks nothing.
     fn new_data(&self, state: &State) -> bool {
-        if self.after.is_empty() {
-            return true;
+        let mut none = true;
+        for (lane, (first, at)) in &self.after {
+            if *at > state.at {
+                continue;
+            }
+            none = false;
+            let span = state.of.tip.as_ref().and_then(|tip| tip.get(*lane));
+            if span.is_some_and(|span| span.last >= *first) {
+                return true;
+            }
         }
-        state.of.tip.as_ref().is_some_and(|tip| {
-            tip.iter().any(|(lane, span)| {
-                self.after
-                    .get(lane.as_str())
-                    .is_some_and(|first| span.last >= *first)
-            })
-        })
+        none
     }
 
     /// A member by its own word, of the group that the others are in, that holds what they hold.

@@ -17,21 +17,26 @@ pub fn picture(round: &Round) -> Option<Picture> {
         .filter(|log| !log.attempts.is_empty())
         .map(|log| PictureLane {
             name: log.lane.name.clone(),
-            spans: attempts(log, fault),
+            spans: attempts(log, begin, fault),
         })
         .collect();
     let mut marks = events(round, fault);
     for (member, states) in &timeline.states {
         lanes.push(PictureLane {
             name: format!("m/{member}"),
-            spans: joined(states.iter().map(|state| {
-                let outcome = match (&state.of.error, state.of.joined) {
-                    (Some(_), _) => Outcome::Unknown,
-                    (None, Some(false)) => Outcome::Refused,
-                    (None, _) => Outcome::Acked,
-                };
-                (state.at - fault, state.at - fault, outcome)
-            })),
+            spans: joined(
+                states
+                    .iter()
+                    .filter(|state| state.at >= begin)
+                    .map(|state| {
+                        let outcome = match (&state.of.error, state.of.joined) {
+                            (Some(_), _) => Outcome::Unknown,
+                            (None, Some(false)) => Outcome::Refused,
+                            (None, _) => Outcome::Acked,
+                        };
+                        (state.at - fault, state.at - fault, outcome)
+                    }),
+            ),
         });
         marks.extend(changes(member, states, fault));
     }
@@ -46,10 +51,11 @@ pub fn picture(round: &Round) -> Option<Picture> {
     })
 }
 
-fn attempts(log: &LaneLog, fault: i64) -> Vec<(i64, i64, Outcome)> {
+fn attempts(log: &LaneLog, begin: i64, fault: i64) -> Vec<(i64, i64, Outcome)> {
     let mut sorted: Vec<(i64, i64, Outcome)> = log
         .attempts
         .iter()
+        .filter(|attempt| attempt.ended >= begin)
         .map(|attempt| {
             (
                 attempt.started - fault,

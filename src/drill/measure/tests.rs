@@ -415,3 +415,99 @@ fn half_a_transaction_is_torn() {
     assert_eq!(known(&result, Metric::Torn), 1);
     assert_eq!(known(&result, Metric::Lost), 1);
 }
+
+/// What another program measured in the same attempts, at the same time: the bed's judge, which shares no code with this. Both know the attempts of its
+/// clients, the watch events and the rows.
+#[derive(serde::Deserialize)]
+struct Judged {
+    judge: serde_json::Value,
+    round: Round,
+}
+
+/// Recorded on a cluster of two nodes.
+const RECORDED: &[(&str, &str)] = &[
+    (
+        "galera",
+        include_str!("../../../tests/fixtures/drill/judge-galera.json"),
+    ),
+    (
+        "mysql-single",
+        include_str!("../../../tests/fixtures/drill/judge-mysql-single.json"),
+    ),
+    (
+        "mysql-single-volume",
+        include_str!("../../../tests/fixtures/drill/judge-mysql-single-volume.json"),
+    ),
+];
+
+/// Seconds of the judge in milliseconds; `null`: never.
+fn judged(value: &serde_json::Value, path: &str) -> Option<u64> {
+    let seconds = value
+        .pointer(path)
+        .unwrap_or_else(|| panic!("{path}"))
+        .as_f64()?;
+    // Two digits, at most an hour.
+    format!("{:.0}", seconds * 1000.0).parse().ok()
+}
+
+#[test]
+fn recorded_rounds_measure_as_the_judge_of_the_bed_did() {
+    for (name, text) in RECORDED {
+        let Judged { judge, round } = serde_json::from_str(text).unwrap();
+        let result = measure(&round);
+        let close = |metric: Metric, judged: Option<u64>, within: u64| match (
+            result.numbers.get(&metric),
+            judged,
+        ) {
+            (Some(Value::Known { number, .. }), Some(judged)) => assert!(
+                number.abs_diff(judged) <= within,
+                "{name} {metric:?}: {number}, the judge says {judged}"
+            ),
+            (Some(Value::Over { .. }), None) => {}
+            (ours, judged) => panic!("{name} {metric:?}: {ours:?}, the judge says {judged:?}"),
+        };
+        close(Metric::WriteDown, judged(&judge, "/write/down_s"), 20);
+        close(Metric::ReadDown, judged(&judge, "/read/down_s"), 20);
+        let held = judge["held"].as_object().unwrap();
+        let longest = |key: &str| {
+            let of = |lane: &serde_json::Value| judged(lane, key);
+            let all: Vec<Option<u64>> = held.values().map(of).collect();
+            all.into_iter()
+                .collect::<Option<Vec<u64>>>()
+                .and_then(|all| all.into_iter().max())
+        };
+        let ours = [Metric::HeldDown, Metric::StallSurvivors]
+            .into_iter()
+            .filter(|metric| result.numbers.contains_key(metric))
+            .max_by_key(|metric| badness_of(&result.numbers[metric]))
+            .unwrap();
+        close(ours, longest("/down_s"), 20);
+        close(Metric::Pinned, longest("/pinned_s"), 300);
+        let pods = judge["pods"].as_array().unwrap();
+        assert_eq!(pods.len(), 1, "{name}");
+        close(Metric::PodRunning, judged(&pods[0], "/running_s"), 20);
+        close(Metric::PodReady, judged(&pods[0], "/ready_s"), 20);
+        close(Metric::Serves, judged(&pods[0], "/old_data_s"), 300);
+        close(Metric::Joined, judged(&pods[0], "/joined_s"), 300);
+        close(
+            Metric::ServiceEmpty,
+            judged(&judge, "/roles/service_empty_s"),
+            20,
+        );
+        if let Some(promoted) = judged(&judge, "/roles/promoted_s") {
+            close(Metric::Promoted, Some(promoted), 300);
+        }
+        match judge["data"]["lost"].as_u64() {
+            Some(lost) => assert_eq!(known(&result, Metric::Lost), lost, "{name}"),
+            None => assert!(is_unknown(&result, Metric::Lost), "{name}"),
+        }
+        if let Some(stale) = judge["data"]["stale_reads"].as_u64() {
+            assert_eq!(known(&result, Metric::Stale), stale, "{name}");
+        }
+        assert_eq!(result.recovers, judge["recovers"].as_bool(), "{name}");
+    }
+}
+
+fn badness_of(value: &Value) -> (u8, u64) {
+    super::badness(value)
+}

@@ -111,7 +111,8 @@ impl<'a> Timeline<'a> {
                 let Some(lane) = lanes.iter_mut().find(|log| log.lane.name == attempt.lane) else {
                     continue;
                 };
-                if ended < self.begin || started > until {
+                // What was acknowledged before the baseline is data, too.
+                if started > until {
                     continue;
                 }
                 // A kept connection waits for its own turn before: that says nothing of the runner.
@@ -126,7 +127,7 @@ impl<'a> Timeline<'a> {
             }
             for state in &batch.members {
                 let ended = at(state.ended_ms);
-                if ended < self.begin || ended > until {
+                if ended > until {
                     continue;
                 }
                 self.states
