@@ -547,6 +547,9 @@ pub struct DrillArgs {
     /// How long a round waits for recovery
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive, help_heading = "Faults")]
     pub patience: Duration,
+    /// What is too much: NAME=VALUE such as `write_down=10s`, `lost=0` or `lost=any`; repeatable
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Faults")]
+    pub limit: Vec<LimitOption>,
     /// The command that makes the fault `hook`; called as CMD begin NAME and CMD end NAME
     #[arg(long, value_name = "CMD", help_heading = "Faults")]
     pub hook: Option<String>,

@@ -16,6 +16,7 @@ use crate::graph::{Entry, EntryKind, Unreached};
 use crate::observe::{EndpointView, Observed};
 use crate::plan::ProbeOutcome;
 use crate::probe::wire::{Step, StepStatus};
+use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[unreachable, missing];
@@ -256,9 +257,10 @@ fn remedy(layer: Layer, entry: &Entry) -> String {
             "make the Pods of {} ready, and let selector and targetPort of service/{service} lead to them",
             entry.to
         ),
-        Layer::NodePort => "see to kube-proxy (or what stands in for it) on the nodes that are named: it opens the node port there; --nodeport-addresses may leave the address out".to_owned(),
+        Layer::NodePort => "check kube-proxy (or what stands in for it) on the nodes that are named: it opens the node port there; --nodeport-addresses may leave the address out".to_owned(),
         Layer::LoadBalancer => format!(
-            "see what the balancer's controller says of service/{service} (kubectl describe service/{service}), and that its name resolves"
+            "see what the balancer's controller says of service/{service} ({}), and that its name resolves",
+            Command::kubectl(&entry.service.namespace, &["describe", &format!("service/{service}")])
         ),
         Layer::Controller => format!(
             "see what the Ingress controller says of {} (its log), and that its class is the controller's",

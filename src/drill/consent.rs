@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::model::Fault;
 use crate::observe::Snapshot;
+use crate::shell::Command;
 
 /// The annotation of a namespace that allows drills in it.
 pub const ANNOTATION: &str = "k8sverify.io/drill";
@@ -128,8 +129,7 @@ impl NamespaceKey {
     /// Why it does not fit a fault, with how to get one that does.
     #[must_use]
     pub fn hindrance(&self, namespace: &str, fault: Fault) -> Option<String> {
-        let annotate =
-            format!("kubectl annotate --overwrite namespace {namespace} {ANNOTATION}={ALLOWED}");
+        let annotate = annotate(namespace, ALLOWED);
         if self.fits(fault) {
             return None;
         }
@@ -167,9 +167,23 @@ pub fn forbidden_place(snapshot: &Snapshot, key: &NamespaceKey) -> Option<String
         .find(|(_, name)| is_production(name))
         .map(|(kind, name)| {
             format!(
-                "{kind} {name} is called like one of production: no drill is done there, unless the namespace says so: kubectl annotate --overwrite namespace {namespace} {ANNOTATION}='{ALLOWED}, {PRODUCTION}'"
+                "{kind} {name} is called like one of production: no drill is done there, unless the namespace says so: {}",
+                annotate(namespace, &format!("{ALLOWED}, {PRODUCTION}"))
             )
         })
+}
+
+/// The command that writes the namespace's key.
+fn annotate(namespace: &str, value: &str) -> Command {
+    let annotation = format!("{ANNOTATION}={value}");
+    let words = [
+        "annotate",
+        "--overwrite",
+        "namespace",
+        namespace,
+        &annotation,
+    ];
+    Command::kubectl("", &words)
 }
 
 /// Whether a name has a word that stands for production.

@@ -1,19 +1,19 @@
 //! A drill that is done: candidate after candidate, round after round; what was recorded is measured and printed. IO.
 
-use std::time::Duration;
-
-use serde_json::json;
+use std::time::{Duration, Instant};
 
 use super::{Seen, observing};
-use crate::cli::{DrillArgs, Format, VerifyArgs};
+use crate::cli::{DrillArgs, VerifyArgs};
+use crate::commands::drill_outputs::DrillOutputs;
 use crate::commands::input::Input;
 use crate::commands::signals::Signals;
 use crate::commands::verify::options;
 use crate::commands::verify::progress::Progress;
-use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE, Failure, output};
+use crate::commands::{EXIT_UNKNOWN, Failure};
 use crate::drill::conduct::{ConductError, Conducted, Conductor};
-use crate::drill::measure::measure;
-use crate::drill::model::{Plan, Round, RoundEnd, Value};
+use crate::drill::judge::{About, Recorded, judge};
+use crate::drill::limit::LimitSet;
+use crate::drill::model::Plan;
 use crate::drill::plan::Wish;
 use crate::plan::PlanOptions;
 
@@ -37,6 +37,8 @@ pub(super) async fn run(
         ..VerifyArgs::default()
     };
     let patch = options::patch(&verify)?;
+    let outputs = DrillOutputs::open(&args.output)?;
+    let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
     let progress = Progress::new(args.output.quiet || args.output.verbose > 1);
     let namespace = seen.snapshot.namespace.clone();
     let last_words = namespace.clone();
@@ -106,96 +108,41 @@ pub(super) async fn run(
         }
     }
     progress.done();
-    output::print(shown(&all, args)?.as_bytes())?;
-    Ok(all
-        .iter()
-        .map(|(_, conducted)| exit_code(conducted))
-        .max()
-        .unwrap_or(EXIT_USAGE))
-}
-
-fn exit_code(conducted: &Conducted) -> u8 {
-    let is_measured =
-        |round: &Round| matches!(round.ended, RoundEnd::Whole | RoundEnd::PatienceOver(_));
-    if conducted.stopped.is_some()
-        || !conducted.left.is_empty()
-        || conducted.rounds.is_empty()
-        || !conducted.rounds.iter().all(is_measured)
-    {
-        return EXIT_UNKNOWN;
-    }
-    EXIT_PASS
-}
-
-fn shown(all: &[(String, Conducted)], args: &DrillArgs) -> Result<String, Failure> {
-    if args.output.format == Format::Json {
-        let candidates: Vec<_> = all
-            .iter()
-            .map(|(name, conducted)| {
-                let rounds: Vec<_> = conducted
-                    .rounds
-                    .iter()
-                    .map(|round| json!({"round": round, "result": measure(round)}))
-                    .collect();
-                json!({"candidate": name, "rounds": rounds, "stopped": conducted.stopped, "left": conducted.left})
-            })
-            .collect();
-        return serde_json::to_string(&json!({"candidates": candidates}))
-            .map(|text| format!("{text}\n"))
-            .map_err(|error| Failure::Output(format!("cannot print the rounds: {error}")));
-    }
-    let mut text = String::new();
-    for (name, conducted) in all {
-        for round in &conducted.rounds {
-            text.push_str(&line(name, round));
-        }
-        if let Some(why) = &conducted.stopped {
-            text.push_str(&format!("{name}: stopped: {why}\n"));
-        }
-        for left in &conducted.left {
-            text.push_str(&format!("{name}: left: {left}\n"));
-        }
-    }
-    Ok(text)
-}
-
-/// One round in a line.
-fn line(name: &str, round: &Round) -> String {
-    let result = measure(round);
-    let victims: Vec<&str> = round
-        .victims
-        .iter()
-        .map(|victim| victim.member.as_str())
-        .collect();
-    let ended = match &round.ended {
-        RoundEnd::Whole => "whole".to_owned(),
-        RoundEnd::PatienceOver(why) => format!("not whole before patience was over: {why}"),
-        RoundEnd::NotBegun(why) => format!("not begun: {why:?}"),
-        RoundEnd::Spoilt(why) => format!("proves nothing: {why:?}"),
+    let recorded = recorded(all, signals.fired().is_some());
+    let about = About {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        namespace,
+        cluster: seen.api.cluster().to_owned(),
+        started_at: started_at
+            .round(jiff::Unit::Second)
+            .unwrap_or(started_at)
+            .to_string(),
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let numbers: Vec<String> = result
-        .numbers
-        .iter()
-        .map(|(metric, value)| {
-            let name = serde_json::to_value(metric)
-                .ok()
-                .and_then(|value| value.as_str().map(str::to_owned))
-                .unwrap_or_default();
-            let value = match value {
-                Value::Known { number, resolution } => format!("{number}±{resolution}"),
-                Value::Over { number } => format!(">{number}"),
-                Value::Unknown { reason } => format!("? ({reason})"),
-            };
-            format!("{name} {value}")
-        })
-        .collect();
-    format!(
-        "{name} {} {} [{}]: {ended}; acked {}, unknown {}; {}\n",
-        round.fault,
-        round.number,
-        victims.join(", "),
-        result.acked,
-        result.unknown,
-        numbers.join(", ")
-    )
+    let limits = LimitSet::default().with(&args.limit);
+    let report = judge(plan, &recorded, &about, &limits);
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}
+
+/// What was recorded, as the judge takes it. What was not put back, or not done, is no pass.
+fn recorded(all: Vec<(String, Conducted)>, interrupted: bool) -> Recorded {
+    let mut recorded = Recorded {
+        interrupted,
+        ..Recorded::default()
+    };
+    for (name, conducted) in all {
+        recorded.rounds.extend(conducted.rounds);
+        if let Some(why) = &conducted.stopped {
+            recorded.interrupted = true;
+            recorded
+                .notes
+                .push(format!("{name}: the drill ended early: {why}"));
+        }
+        for left in conducted.left {
+            recorded.interrupted = true;
+            recorded.notes.push(format!("{name}: {left}"));
+        }
+    }
+    recorded
 }

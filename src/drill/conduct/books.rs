@@ -16,6 +16,7 @@ use crate::drill::plan::runners::Runners;
 use crate::observe::resources::{CONFIG_MAPS, collection};
 use crate::observe::{Api, CallError, Snapshot, encode, retrying};
 use crate::plan::job::run_labels;
+use crate::shell::Command;
 
 /// The name of the Lease.
 pub const LEASE: &str = "k8sverify-drill";
@@ -272,8 +273,8 @@ impl<'a> Books<'a> {
         release(self.api, &self.namespace).await;
         match gone {
             Err(error) if !error.is_not_found() => vec![format!(
-                "failed to delete the journal configmap/{JOURNAL}: {error}; kubectl -n {} delete configmap {JOURNAL}",
-                self.namespace
+                "failed to delete the journal configmap/{JOURNAL}: {error}; {}",
+                Command::kubectl(&self.namespace, &["delete", "configmap", JOURNAL])
             )],
             _ => Vec::new(),
         }

@@ -21,6 +21,7 @@ use crate::drill::plan::runners::{Runner, Runners};
 use crate::observe::kinds::{EndpointSlice, Pod};
 use crate::observe::resources::{ENDPOINT_SLICES, PODS};
 use crate::observe::{Api, Change, Snapshot, WorkloadKey, encode, follow};
+use crate::shell::Command;
 use seen::Inner;
 pub(super) use seen::SeenPod;
 
@@ -190,9 +191,12 @@ impl<'a> Stage<'a> {
             }
             if Instant::now() >= end {
                 return Err(ConductError::Runners(format!(
-                    "the runners did not start within {} s; see kubectl -n {} describe jobs -l k8sverify.io/run",
+                    "the runners did not start within {} s; see {}",
                     START.as_secs(),
-                    self.namespace
+                    Command::kubectl(
+                        &self.namespace,
+                        &["describe", "jobs", "-l", "k8sverify.io/run"]
+                    )
                 )));
             }
             sleep(TICK).await;
@@ -230,8 +234,8 @@ impl<'a> Stage<'a> {
                     }
                     Err(error) if error.is_forbidden() => {
                         return format!(
-                            "not allowed to tell the runners their orders (patch pods): {error}; grant it with: k8sverify rbac -n {} --drill",
-                            self.namespace
+                            "not allowed to tell the runners their orders (patch pods): {error}; grant it with: {}",
+                            Command::new(&["k8sverify", "rbac", "-n", &self.namespace, "--drill"])
                         );
                     }
                     Err(error) => tracing::debug!("failed to tell pod/{pod} its orders: {error}"),

@@ -14,6 +14,7 @@ use crate::drill::plan::runners::Runner;
 use crate::observe::kinds::Pod;
 use crate::observe::resources::PODS;
 use crate::observe::{Api, encode};
+use crate::shell::Command;
 
 /// How long the Job that removes the ledger may take.
 const REMOVAL: Duration = Duration::from_mins(1);
@@ -144,10 +145,19 @@ async fn scales(api: &Api, namespace: &str, journal: &Journal) -> Vec<String> {
     for entry in &journal.scales {
         if let Err(error) = faults::scale(api, namespace, entry, entry.replicas).await {
             left.push(format!(
-                "failed to scale {kind}/{name} back to {replicas}: {error}; kubectl -n {namespace} scale {kind} {name} --replicas={replicas}",
+                "failed to scale {kind}/{name} back to {replicas}: {error}; {again}",
                 kind = entry.kind,
                 name = entry.name,
-                replicas = entry.replicas
+                replicas = entry.replicas,
+                again = Command::kubectl(
+                    namespace,
+                    &[
+                        "scale",
+                        &entry.kind,
+                        &entry.name,
+                        &format!("--replicas={}", entry.replicas)
+                    ]
+                )
             ));
         }
     }
@@ -218,7 +228,8 @@ async fn delete_jobs(api: &Api, namespace: &str, names: &[String]) -> Vec<String
     for name in names {
         if let Err(error) = runners::delete(api, namespace, name).await {
             left.push(format!(
-                "failed to delete job/{name}: {error}; kubectl -n {namespace} delete job {name}"
+                "failed to delete job/{name}: {error}; {}",
+                Command::kubectl(namespace, &["delete", "job", name])
             ));
         }
     }
