@@ -43,7 +43,7 @@ fn no_proxy_missing(context: &Context<'_>) -> Vec<Finding> {
 struct Proxy {
     variable: String,
     host: String,
-    no_proxy: Option<String>,
+    exceptions: Option<String>,
 }
 
 fn proxy(environment: &BTreeMap<String, String>, edge: &Edge) -> Option<Proxy> {
@@ -52,7 +52,7 @@ fn proxy(environment: &BTreeMap<String, String>, edge: &Edge) -> Option<Proxy> {
         _ => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
     };
     let get = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-    let (variable, value) = names.iter().find_map(|name| Some((*name, get(*name)?)))?;
+    let (variable, value) = names.iter().find_map(|name| Some((*name, get(name)?)))?;
     let no_proxy = get("no_proxy").or_else(|| get("NO_PROXY"));
     if no_proxy.is_some_and(|list| is_covered(list, &edge.host, edge.port.get())) {
         return None;
@@ -60,7 +60,7 @@ fn proxy(environment: &BTreeMap<String, String>, edge: &Edge) -> Option<Proxy> {
     Some(Proxy {
         variable: variable.to_owned(),
         host: address::any_target(value)?.host,
-        no_proxy: no_proxy.cloned(),
+        exceptions: no_proxy.cloned(),
     })
 }
 
@@ -133,7 +133,7 @@ fn finding(
     let Proxy {
         variable,
         host,
-        no_proxy,
+        exceptions,
     } = proxy;
     let name = subject.name(&context.snapshot.namespace);
     // A proxy of the cluster may know its Services.
@@ -146,7 +146,7 @@ fn finding(
     let fails = is_outside
         && !context.snapshot.offline
         && (library.is_some() || variables::suffers(context, subject));
-    let listed = match no_proxy {
+    let listed = match exceptions {
         Some(_) => "NO_PROXY does not cover it",
         None => "there is no NO_PROXY",
     };

@@ -230,7 +230,7 @@ fn add_ingresses<'a>(context: &Context<'a>, needs: &mut BTreeMap<WorkloadKey, Ne
     let names: BTreeSet<&str> = own
         .ingresses
         .iter()
-        .flat_map(|ingress| backends(ingress))
+        .flat_map(backends)
         .map(|backend| backend.service.name.as_str())
         .collect();
     for service in &own.services {

@@ -88,7 +88,7 @@ fn of_secrets(context: &Context<'_>) -> Vec<Finding> {
     for evidence in context.evidence.values() {
         let edge = evidence.edge;
         let said = |step: &&Step| step.facts.contains_key(FLAW_KIND);
-        let steps = evidence.firm().flat_map(|walk| walk.counted());
+        let steps = evidence.firm().flat_map(super::walk::Walk::counted);
         let Some(step) = steps
             .filter(said)
             .max_by_key(|step| step.status == StepStatus::Fail)

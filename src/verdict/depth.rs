@@ -14,7 +14,7 @@ pub(super) fn depth(evidence: &Evidence<'_>) -> Depth {
     if evidence.edge.protocol == Protocol::Udp {
         let resolved =
             |walk: &Walk<'_>| walk.dns.is_some_and(|step| step.status == StepStatus::Pass);
-        let all = evidence.firm().all(|walk| resolved(walk));
+        let all = evidence.firm().all(resolved);
         return if all { Depth::Dns } else { Depth::None };
     }
     let failed = evidence
