@@ -16,7 +16,11 @@ pub(super) fn mount_failed(context: &Context<'_>, pod: &Pod, line: &str) -> Trou
     match claim(context, pod, line) {
         Some(claim) => Trouble {
             object: Some(object(pod, &claim)),
-            ..trouble.remedy(again(&claim))
+            ..trouble.remedy(if is_in_use(line) {
+                elsewhere(&claim)
+            } else {
+                again(&claim)
+            })
         },
         None => trouble.remedy(
             "see that the disk, path or share behind the volume exists on the Pod's node, or correct the volume in the Pod template",
@@ -43,6 +47,18 @@ fn object(pod: &Pod, claim: &str) -> ObjectRef {
         "persistentvolumeclaim",
         claim,
         pod.metadata.namespace.clone(),
+    )
+}
+
+/// Whether the disk is there, and attached to another node: the words of the attach-detach controller.
+fn is_in_use(line: &str) -> bool {
+    line.contains("Multi-Attach")
+}
+
+fn elsewhere(claim: &str) -> String {
+    format!(
+        "the disk behind persistentvolumeclaim/{claim} is attached to another node and can be used from one only: run one replica with strategy Recreate (or keep its Pods on one node), or use a ReadWriteMany volume; \
+         where the other node is gone for good, delete its Pods with --grace-period=0 --force. Nothing stored is lost"
     )
 }
 
@@ -111,6 +127,21 @@ status: {phase: PHASE}
         let object = found[0].object.as_ref().unwrap();
         assert_eq!(object.to_string(), "persistentvolumeclaim/db-data");
         assert!(found[0].remedy.contains("lost"));
+    }
+
+    #[test]
+    fn a_disk_that_another_node_uses_is_not_gone_and_nothing_is_deleted() {
+        let words = "Multi-Attach error for volume \"pv-1\" Volume is already used by pod(s) db-0";
+        let objects = pod(SPEC, WAITS)
+            + &event("FailedAttachVolume", words)
+            + &CLAIM.replace("PHASE", "Bound");
+        let found = troubles_of(&objects);
+        assert_eq!(found[0].code, Code::VolumeMountFailed, "{found:?}");
+        let remedy = &found[0].remedy;
+        assert!(
+            remedy.contains("Recreate") && !remedy.contains("delete the claim"),
+            "{remedy}"
+        );
     }
 
     #[test]
