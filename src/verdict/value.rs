@@ -23,15 +23,24 @@ pub(super) fn add_missing_edges(
         return;
     }
     let object = ObjectRef::new("input", "edges", "");
-    let message = if edges.is_empty() {
-        "no edge is known between the tiers, so nothing was verified".to_owned()
+    let skipped = edges.values().filter(|edge| edge.firm).count();
+    let (severity, message) = if edges.is_empty() {
+        let message = "no edge is known between the tiers, so nothing was verified".to_owned();
+        (Severity::Error, message)
+    } else if skipped > 0 {
+        // Nothing is wrong where, for example, all tiers share one Pod; it is no pass either.
+        let message = format!(
+            "all {skipped} firm edges were skipped, for the reason that stands at each, so nothing was verified"
+        );
+        (Severity::Warning, message)
     } else {
-        format!(
-            "none of the {} known edges could be checked firmly (known from weak evidence such as depends_on alone, optional, or not asked), so nothing was verified",
+        let message = format!(
+            "none of the {} known edges could be checked firmly (known from weak evidence such as depends_on alone, or optional), so nothing was verified",
             edges.len()
-        )
+        );
+        (Severity::Error, message)
     };
-    let finding = Finding::new(Code::GraphEmpty, Severity::Error, object.clone(), message);
+    let finding = Finding::new(Code::GraphEmpty, severity, object.clone(), message);
     findings.insert((Code::GraphEmpty, object), finding);
 }
 
