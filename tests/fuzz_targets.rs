@@ -6,10 +6,14 @@
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
+#[path = "../fuzz/peers.rs"]
+mod peers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use peers::Conversation;
 
 /// A small generator: the same inputs for the same seed.
 struct Random(u64);
@@ -226,4 +230,163 @@ fn statements() {
     all.extend(STATEMENTS.map(str::to_owned));
     all.push(STATEMENTS.concat());
     drive(&all, 4000, &|text, _| bodies::sql(text));
+}
+
+/// A packet of MySQL.
+fn packet(number: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+    [&length[..3], &[number], payload].concat()
+}
+
+/// A document of MongoDB in its message.
+fn document(fields: &[u8]) -> Vec<u8> {
+    let length = i32::try_from(fields.len()).unwrap() + 5;
+    let mut message = Vec::new();
+    for number in [16 + 5 + length, 1, 1, 2013] {
+        message.extend(number.to_le_bytes());
+    }
+    message.extend([0; 5]);
+    message.extend(length.to_le_bytes());
+    message.extend(fields);
+    message.push(0);
+    message
+}
+
+/// A method of AMQP's connection class.
+fn method(number: u8, arguments: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(arguments.len() + 4).unwrap().to_be_bytes();
+    let head = [&[1, 0, 0], &length[..], &[0, 10, 0, number]].concat();
+    [&head[..], arguments, &[0xce]].concat()
+}
+
+/// What healthy servers say, from greeting to query.
+fn conversations() -> Vec<Conversation> {
+    let greeting = packet(
+        0,
+        b"\x0a8.0.36\0\x07\0\0\0AAAAAAAA\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0BBBBBBBBBBBB\0mysql_native_password\0",
+    );
+    let rows = [
+        packet(1, b"\x01"),
+        packet(
+            2,
+            b"\x03def\0\0\0\x011\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0",
+        ),
+        packet(3, b"\xfe\0\0\x02\0"),
+        packet(4, b"\x011"),
+        packet(5, b"\xfe\0\0\x02\0"),
+    ]
+    .concat();
+    let switch = packet(2, b"\xfemysql_native_password\0aaaaaaaaaaaaaaaaaaaa\0");
+    let let_in = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0016.1\0Z\0\0\0\x05I";
+    let row = b"T\0\0\0\x1a\0\x01a\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0D\0\0\0\x0b\0\x01\0\0\0\x011C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
+    let hello =
+        b"\x02setName\0\x03\0\0\0rs\0\x02primary\0\x06\0\0\0h:270\0\x01ok\0\0\0\0\0\0\0\xf0\x3f";
+    let scram = b"\x10conversationId\0\x01\0\0\0\x05payload\0\x08\0\0\0\0r=a,s=b,\x01ok\0\0\0\0\0\0\0\xf0\x3f";
+    let start = method(10, b"\0\x09\0\0\0\0\0\0\0\x05PLAIN\0\0\0\x05en_US");
+    let brokers = b"\0\0\0\x28\0\0\0\x03\0\0\0\0\0\0\0\x01\0\0\0\x01\0\x05kafka\0\0\x23\x84\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let all: Vec<(&str, bool, Vec<&[u8]>)> = vec![
+        ("mysql", true, vec![&greeting, b"\x07\0\0\x02\0\0\0\x02\0\0\0", &rows, &rows, &rows, &rows]),
+        ("mysql", true, vec![&greeting, &switch, b"\x07\0\0\x04\0\0\0\x02\0\0\0", &rows, &rows]),
+        ("mysql", true, vec![&greeting, b"\x17\0\0\x02\xff\x15\x04#28000Access denied"]),
+        ("postgres", false, vec![b"N", let_in, row, row, row, row]),
+        ("postgres", false, vec![b"N", b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0", b"R\0\0\0\x20\0\0\0\x0br=abc,s=QUFB,i=4096000"]),
+        ("postgres", false, vec![b"N", b"R\0\0\0\x0c\0\0\0\x05abcd", b"E\0\0\0\x1eSFATAL\0C28P01\0Mno entry\0\0"]),
+        ("redis", false, vec![b"+PONG\r\n", b"+OK\r\n", b"+PONG\r\n", b"$30\r\nredis_version:7\r\ncluster_enab\r\n", b"*2\r\n$1\r\na\r\n:1\r\n"]),
+        ("redis", false, vec![b"-NOAUTH Authentication required.\r\n", b"-WRONGPASS invalid\r\n"]),
+        ("amqp", false, vec![&start, b"\x01\0\0\0\0\0\x0c\0\x0a\0\x1e\0\0\0\0\0\0\0\0\xce", b"\x01\0\0\0\0\0\x05\0\x0a\0\x29\0\xce"]),
+        ("kafka", false, vec![b"\0\0\0\x10\0\0\0\x12\0\0\0\0\0\x01\0\x03\0\0\0\x08", brokers]),
+        ("mqtt", false, vec![b"\x20\x02\0\0"]),
+        ("nats", true, vec![b"INFO {\"version\":\"2\",\"auth_required\":true,\"tls_required\":false}\r\n", b"+OK\r\nPONG\r\n"]),
+        ("smtp", true, vec![b"220 hi ESMTP\r\n", b"250-a\r\n250 b\r\n"]),
+        ("zookeeper", false, vec![b"Zookeeper version: 3.9\nMode: leader\n"]),
+        ("memcached", false, vec![b"VERSION 1.6\r\n"]),
+        ("cassandra", false, vec![b"\x84\0\0\0\x06\0\0\0\0"]),
+        ("mssql", false, vec![b"\x04\x01\0\x25\0\0\x01\0"]),
+        ("ldap", false, vec![b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0"]),
+        ("grpc", false, vec![b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\x04\0\x10\0\0\0\x06\0\0\x40\0", b"\0\0\0\x04\x01\0\0\0\0"]),
+        ("http", false, vec![b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 3\r\n\r\nabc"]),
+        ("https", false, vec![b"\x16\x03\x03\0\x40\x02\0\0\x3c\x03\x03AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0\x13\x01\0\0\x14"]),
+        ("tcp", true, vec![b"SSH-2.0-OpenSSH_9.6\r\n"]),
+    ];
+    let mut all: Vec<Conversation> = all
+        .into_iter()
+        .map(|(protocol, greets, parts)| Conversation {
+            protocol,
+            greets,
+            parts: parts.into_iter().map(<[u8]>::to_vec).collect(),
+        })
+        .collect();
+    all.push(Conversation {
+        protocol: "mongodb",
+        greets: false,
+        parts: vec![document(hello), document(scram), document(hello)],
+    });
+    all
+}
+
+/// Numbers that lengths and counts break on.
+const NUMBERS: [u32; 8] = [
+    0,
+    1,
+    0x7f,
+    0xff,
+    0xffff,
+    0x00ff_ffff,
+    0x7fff_ffff,
+    0xffff_ffff,
+];
+
+/// The same conversation with some of its bytes changed, lost, doubled or cut off.
+fn garbled(said: &Conversation, random: &mut Random) -> Conversation {
+    let mut said = said.clone();
+    for _ in 0..=random.below(4) {
+        let index = random.below(said.parts.len());
+        let part = &mut said.parts[index];
+        let at = random.below(part.len() + 1);
+        let end = (at + 1 + random.below(8)).min(part.len());
+        match random.below(6) {
+            0 => part[at..end].fill(u8::try_from(random.below(256)).unwrap()),
+            1 => drop(part.drain(at..end.max(at))),
+            2 => part.truncate(at),
+            3 => {
+                let copy = part.clone();
+                part.splice(at..at, copy);
+            }
+            kind => {
+                let number = NUMBERS[random.below(NUMBERS.len())];
+                let bytes = if kind == 4 {
+                    number.to_be_bytes()
+                } else {
+                    number.to_le_bytes()
+                };
+                part.splice(at..(at + 4).min(part.len()), bytes);
+            }
+        }
+    }
+    said
+}
+
+#[test]
+fn peers_that_say_anything() {
+    let all = conversations();
+    let seconds = number("FUZZ_SECONDS").map(Duration::from_secs);
+    let mut random = Random(number("FUZZ_SEED").unwrap_or(88_172_645_463_325_252).max(1));
+    let start = Instant::now();
+    let mut rounds = 0;
+    while seconds.map_or(rounds < 3, |seconds| start.elapsed() < seconds) {
+        let said: Vec<Conversation> = (0..64)
+            .map(|_| garbled(&all[random.below(all.len())], &mut random))
+            .collect();
+        peers::peers(&said);
+        rounds += 1;
+    }
+    assert!(rounds > 0);
+}
+
+#[test]
+fn answers_of_the_api() {
+    let objects = seeds("examples/compose-to-kubernetes/kubernetes", &|name| {
+        name.ends_with(".yaml")
+    });
+    drive(&objects, 300, &|text, _| peers::api(text));
 }
