@@ -386,7 +386,7 @@ fn peers_that_say_anything() {
 #[test]
 fn answers_of_the_api() {
     let objects = seeds("examples/compose-to-kubernetes/kubernetes", &|name| {
-        name.ends_with(".yaml")
+        name.ends_with("yaml")
     });
     drive(&objects, 300, &|text, _| peers::api(text));
 }
