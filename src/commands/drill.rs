@@ -42,7 +42,7 @@ pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
 fn candidates(args: &DrillArgs, input: &Input) -> Result<Vec<(String, Candidate)>, Failure> {
     let known = &input.config.candidates;
     if let Some(tier) = &args.tier {
-        return Ok(vec![(tier.clone(), plan::of_tier(tier))]);
+        return Ok(vec![(tier.clone(), Candidate::of_tier(tier))]);
     }
     if args.candidates.is_empty() {
         if known.is_empty() {

@@ -1,10 +1,8 @@
 //! Where a drill's reports go: files that are checked before the run, and standard output. IO.
 
-use std::path::PathBuf;
-
 use super::Failure;
 use super::output::{OutputFile, print};
-use super::verify::outputs::style;
+use super::verify::outputs::{files, style};
 use crate::cli::{Format, OutputArgs};
 use crate::report::drill::{self, DrillReport};
 
@@ -25,27 +23,9 @@ impl DrillOutputs {
                 "--format github: a drill has no such report; expected console, json, junit, markdown or html".to_owned(),
             ));
         }
-        let asked: [(Format, &Option<PathBuf>, &str); 4] = [
-            (Format::Json, &args.json, "--json"),
-            (Format::Junit, &args.junit, "--junit"),
-            (Format::Html, &args.html, "--html"),
-            (Format::Markdown, &args.markdown, "--markdown"),
-        ];
-        let mut files: Vec<(Format, OutputFile)> = Vec::new();
-        for (format, path, option) in asked {
-            let Some(path) = path else { continue };
-            let file = OutputFile::open(path, option)?;
-            if files.iter().any(|(_, other)| other.path() == file.path()) {
-                return Err(Failure::Usage(format!(
-                    "{option} {}: another report goes to this file; name one file for each",
-                    path.display()
-                )));
-            }
-            files.push((format, file));
-        }
         Ok(Self {
             args: args.clone(),
-            files,
+            files: files(args)?,
         })
     }
 

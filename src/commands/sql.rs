@@ -17,7 +17,7 @@ use super::verify::outputs::Outputs;
 use super::{Failure, log};
 use crate::catalog::Catalog;
 use crate::cli::{SqlArgs, VerifyArgs};
-use crate::config::{Candidate, Expectations};
+use crate::config::Candidate;
 use crate::graph::{self, TierGraph};
 use crate::jobs;
 use crate::observe::{self, Api, ConnectOptions, ObserveOptions, Snapshot};
@@ -225,7 +225,7 @@ impl Command<'_> {
                     ))
                 });
         }
-        let tier = |name: &str| (name.to_owned(), of_tier(name));
+        let tier = |name: &str| (name.to_owned(), Candidate::of_tier(name));
         if let Some(name) = &self.args.tier {
             return Ok(tier(name));
         }
@@ -316,23 +316,6 @@ impl Command<'_> {
             bytes,
         });
         Ok(vantage)
-    }
-}
-
-fn of_tier(tier: &str) -> Candidate {
-    Candidate {
-        tier: Some(tier.to_owned()),
-        members: Vec::new(),
-        engine: None,
-        write: None,
-        read: None,
-        size: None,
-        login: None,
-        expect: Expectations::default(),
-        hook: None,
-        external: Vec::new(),
-        fresh: false,
-        line: 0,
     }
 }
 

@@ -14,7 +14,7 @@ use super::model::WorkloadName;
 use crate::address::is_host;
 
 /// One database deployment that stands for the application's database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Candidate {
     /// The tier whose edges say where it is and how to log in; excludes `members`.
     pub tier: Option<String>,
@@ -40,6 +40,17 @@ pub struct Candidate {
     pub fresh: bool,
     /// The line of the file.
     pub line: u64,
+}
+
+impl Candidate {
+    /// A candidate that is nothing but a tier.
+    #[must_use]
+    pub fn of_tier(tier: &str) -> Self {
+        Self {
+            tier: Some(tier.to_owned()),
+            ..Self::default()
+        }
+    }
 }
 
 /// A database's engine.

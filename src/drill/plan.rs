@@ -21,7 +21,7 @@ use crate::config::{On, Word};
 use crate::observe::kinds::Pod;
 use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
 pub use persistence::Persistence;
-pub use subject::{Subject, of_tier, protocol, subject};
+pub use subject::{Subject, protocol, subject};
 pub use text::text;
 
 /// Which member is taken.

@@ -141,25 +141,8 @@ fn service_task(snapshot: &Snapshot, entry: &Entry) -> Option<EdgeTask> {
 
 fn task(id: String, host: &str, port: NonZeroU16, patience: u64) -> EdgeTask {
     EdgeTask {
-        id,
-        host: host.to_owned(),
-        port,
-        protocol: Protocol::Tcp,
-        nameservers: None,
-        endpoints: Vec::new(),
-        skip_endpoints: None,
-        http: None,
-        tls: None,
-        login: None,
-        login_addresses: None,
         no_login_reason: "only the connection is tried".to_owned(),
-        retry_not_found_ms: 0,
         retry_until_ms: patience,
-        recheck_pass: false,
-        recheck_dns: false,
-        mesh: false,
-        replica: false,
-        query: None,
-        forbidden: false,
+        ..EdgeTask::bare(id, host.to_owned(), port, Protocol::Tcp)
     }
 }

@@ -106,25 +106,7 @@ pub fn bare_task(
     login: LoginReference,
 ) -> EdgeTask {
     EdgeTask {
-        id: id.to_owned(),
-        host: host.to_owned(),
-        port,
-        protocol,
-        nameservers: None,
-        endpoints: Vec::new(),
-        skip_endpoints: None,
-        http: None,
-        tls: None,
         login: Some(login),
-        login_addresses: None,
-        no_login_reason: String::new(),
-        retry_not_found_ms: 0,
-        retry_until_ms: 0,
-        recheck_pass: false,
-        recheck_dns: false,
-        mesh: false,
-        replica: false,
-        query: None,
-        forbidden: false,
+        ..EdgeTask::bare(id.to_owned(), host.to_owned(), port, protocol)
     }
 }

@@ -164,6 +164,35 @@ pub struct EdgeTask {
     pub forbidden: bool,
 }
 
+impl EdgeTask {
+    /// A task of which nothing but its place and protocol is known: no endpoints, no login, no patience.
+    #[must_use]
+    pub fn bare(id: String, host: String, port: NonZeroU16, protocol: Protocol) -> Self {
+        Self {
+            id,
+            host,
+            port,
+            protocol,
+            nameservers: None,
+            endpoints: Vec::new(),
+            skip_endpoints: None,
+            http: None,
+            tls: None,
+            login: None,
+            login_addresses: None,
+            no_login_reason: String::new(),
+            retry_not_found_ms: 0,
+            retry_until_ms: 0,
+            recheck_pass: false,
+            recheck_dns: false,
+            mesh: false,
+            replica: false,
+            query: None,
+            forbidden: false,
+        }
+    }
+}
+
 /// One endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndpointTask {

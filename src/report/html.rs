@@ -40,13 +40,24 @@ pub fn render(report: &Report) -> Vec<u8> {
     page(&title, &body)
 }
 
-/// A page of ours around its body.
+/// A page with the style and the script of `verify` around its body.
 pub(in crate::report) fn page(title: &str, body: &Markup) -> Vec<u8> {
-    // The page runs its own script and style and nothing else, whatever a cluster writes into it.
+    shell(title, STYLE, Some(SCRIPT), body)
+}
+
+/// A page that runs its own style and script and nothing else, whatever a cluster writes into it.
+pub(in crate::report) fn shell(
+    title: &str,
+    style: &str,
+    script: Option<&str>,
+    body: &Markup,
+) -> Vec<u8> {
+    let scripts = script.map_or_else(String::new, |script| {
+        format!(" script-src 'sha256-{}';", digest(script))
+    });
     let policy = format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        digest(STYLE),
-        digest(SCRIPT)
+        "default-src 'none'; img-src data:; style-src 'sha256-{}';{scripts} base-uri 'none'; form-action 'none'",
+        digest(style)
     );
     let page = html! {
         (DOCTYPE)
@@ -59,12 +70,14 @@ pub(in crate::report) fn page(title: &str, body: &Markup) -> Vec<u8> {
                 // Without an icon of its own a browser asks the server for one.
                 link rel="icon" href="data:,";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(style)) }
             }
             body {
                 (body)
-                div id="tip" role="tooltip" hidden {}
-                script { (PreEscaped(SCRIPT)) }
+                @if let Some(script) = script {
+                    div id="tip" role="tooltip" hidden {}
+                    script { (PreEscaped(script)) }
+                }
             }
         }
     };
@@ -105,7 +118,7 @@ fn head(report: &Report) -> Markup {
     }
 }
 
-const fn mark(verdict: VerdictValue) -> &'static str {
+pub(in crate::report) const fn mark(verdict: VerdictValue) -> &'static str {
     match verdict {
         VerdictValue::Pass => "✔",
         VerdictValue::Fail => "✗",
@@ -113,7 +126,7 @@ const fn mark(verdict: VerdictValue) -> &'static str {
     }
 }
 
-fn fact(name: &str, value: &str) -> Markup {
+pub(in crate::report) fn fact(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (line(value)) } } }
 }
 

@@ -181,26 +181,13 @@ fn place_of(vantages: &[Vantage], edge: &Edge) -> Option<Vantage> {
 /// A Pod without anybody's identity.
 fn plain(snapshot: &Snapshot, write: Option<&HostPort>, options: &PlanOptions) -> Vantage {
     let edges = write.map(|write| EdgeTask {
-        id: "sql".to_owned(),
-        host: write.host.clone(),
-        port: write.port.unwrap_or_else(usual_port),
-        protocol: Protocol::Mysql,
-        nameservers: None,
-        endpoints: Vec::new(),
-        skip_endpoints: None,
-        http: None,
-        tls: None,
-        login: None,
-        login_addresses: None,
         no_login_reason: "no client of the application dials this address".to_owned(),
-        retry_not_found_ms: 0,
-        retry_until_ms: 0,
-        recheck_pass: false,
-        recheck_dns: false,
-        mesh: false,
-        replica: false,
-        query: None,
-        forbidden: false,
+        ..EdgeTask::bare(
+            "sql".to_owned(),
+            write.host.clone(),
+            write.port.unwrap_or_else(usual_port),
+            Protocol::Mysql,
+        )
     });
     Vantage {
         id: "sql".to_owned(),

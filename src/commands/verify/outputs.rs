@@ -91,24 +91,7 @@ struct Written<D> {
 impl<D: Document> Outputs<D> {
     /// Puts a report that says that the run has not finished in the place of each.
     pub(crate) fn open(args: &OutputArgs, namespace: &str) -> Result<Self, Failure> {
-        let asked = [
-            (Format::Json, &args.json, "--json"),
-            (Format::Junit, &args.junit, "--junit"),
-            (Format::Html, &args.html, "--html"),
-            (Format::Markdown, &args.markdown, "--markdown"),
-        ];
-        let mut files: Vec<(Format, OutputFile)> = Vec::new();
-        for (format, path, option) in asked {
-            let Some(path) = path else { continue };
-            let file = OutputFile::open(path, option)?;
-            if files.iter().any(|(_, other)| other.path() == file.path()) {
-                return Err(Failure::Usage(format!(
-                    "{option} {}: another report goes to this file; name one file for each",
-                    path.display()
-                )));
-            }
-            files.push((format, file));
-        }
+        let files = files(args)?;
         let now = Timestamp::now();
         let outputs = Self {
             args: args.clone(),
@@ -204,6 +187,32 @@ impl<D: Document> Outputs<D> {
         };
         D::unfinished(&begun, note)
     }
+}
+
+/// The files that are asked for, each checked; nothing is changed yet.
+///
+/// # Errors
+/// [`Failure::Usage`] for a path that cannot be written, or that two reports share.
+pub(crate) fn files(args: &OutputArgs) -> Result<Vec<(Format, OutputFile)>, Failure> {
+    let asked = [
+        (Format::Json, &args.json, "--json"),
+        (Format::Junit, &args.junit, "--junit"),
+        (Format::Html, &args.html, "--html"),
+        (Format::Markdown, &args.markdown, "--markdown"),
+    ];
+    let mut files: Vec<(Format, OutputFile)> = Vec::new();
+    for (format, path, option) in asked {
+        let Some(path) = path else { continue };
+        let file = OutputFile::open(path, option)?;
+        if files.iter().any(|(_, other)| other.path() == file.path()) {
+            return Err(Failure::Usage(format!(
+                "{option} {}: another report goes to this file; name one file for each",
+                path.display()
+            )));
+        }
+        files.push((format, file));
+    }
+    Ok(files)
 }
 
 /// The report in a format, as it goes to a file or to standard output.

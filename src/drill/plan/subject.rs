@@ -217,22 +217,3 @@ fn of_port(port: NonZeroU16) -> Option<Engine> {
         .into_iter()
         .find(|engine| protocol(*engine).default_port() == Some(port))
 }
-
-/// A candidate that is nothing but a tier.
-#[must_use]
-pub fn of_tier(tier: &str) -> Candidate {
-    Candidate {
-        tier: Some(tier.to_owned()),
-        members: Vec::new(),
-        engine: None,
-        write: None,
-        read: None,
-        size: None,
-        login: None,
-        expect: Expectations::default(),
-        hook: None,
-        external: Vec::new(),
-        fresh: false,
-        line: 0,
-    }
-}

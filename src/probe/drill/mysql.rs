@@ -64,20 +64,12 @@ impl<'a> Engine for &'a MySql<'a> {
         login: Limit,
     ) -> Result<Talk<'a>, Broken> {
         let engine: &'a MySql<'a> = self;
-        let connect = Duration::from_millis(engine.spec.limits.connect_ms);
-        let stream = Limit(connect)
-            .of(engine.dialler.dial(address), AttemptStep::Connect)
-            .await?;
-        let ask = engine.dialler.ask(address, host);
-        let session = login
-            .of(
-                async {
-                    protocol::open_on(stream, &ask, true)
-                        .await
-                        .map_err(|failure| engine.dialler.broken(AttemptStep::Login, &failure))
-                },
-                AttemptStep::Login,
-            )
+        let connect = Limit(Duration::from_millis(engine.spec.limits.connect_ms));
+        let session = engine
+            .dialler
+            .log_in(address, host, connect, login, async |stream, ask| {
+                protocol::open_on(stream, ask, true).await
+            })
             .await?;
         Ok(Talk {
             engine,

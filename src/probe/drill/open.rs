@@ -91,6 +91,25 @@ impl<'a> Dialler<'a> {
             .map_err(|failure| self.broken(AttemptStep::Connect, &failure))
     }
 
+    /// Opens a connection and logs in on it, each within its limit.
+    pub(super) async fn log_in<T>(
+        &self,
+        address: SocketAddr,
+        host: &str,
+        connect: Limit,
+        login: Limit,
+        open: impl AsyncFnOnce(Link, &Ask<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Broken> {
+        let stream = connect.of(self.dial(address), AttemptStep::Connect).await?;
+        let ask = self.ask(address, host);
+        let opened = async {
+            open(stream, &ask)
+                .await
+                .map_err(|failure| self.broken(AttemptStep::Login, &failure))
+        };
+        login.of(opened, AttemptStep::Login).await
+    }
+
     /// What the protocols need to know about a connection.
     pub(super) fn ask<'s>(&'s self, address: SocketAddr, host: &'s str) -> Ask<'s> {
         Ask {

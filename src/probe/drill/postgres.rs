@@ -48,20 +48,12 @@ impl<'a> Engine for &'a Postgres<'a> {
         login: Limit,
     ) -> Result<Talk<'a>, Broken> {
         let engine: &'a Postgres<'a> = self;
-        let connect = Duration::from_millis(engine.spec.limits.connect_ms);
-        let stream = Limit(connect)
-            .of(engine.dialler.dial(address), AttemptStep::Connect)
-            .await?;
-        let ask = engine.dialler.ask(address, host);
-        let client = login
-            .of(
-                async {
-                    protocol::session(stream, &ask)
-                        .await
-                        .map_err(|failure| engine.dialler.broken(AttemptStep::Login, &failure))
-                },
-                AttemptStep::Login,
-            )
+        let connect = Limit(Duration::from_millis(engine.spec.limits.connect_ms));
+        let client = engine
+            .dialler
+            .log_in(address, host, connect, login, async |stream, ask| {
+                protocol::session(stream, ask).await
+            })
             .await?;
         Ok(Talk { engine, client })
     }

@@ -1,13 +1,13 @@
 //! A drill's report as one self-contained HTML page: what was found, the table, each fault's numbers, and a timeline a round. No script, no network, escaping by
 //! construction, light and dark, printable. Pure.
 
-use base64::Engine as _;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::words;
 use super::{CandidateReport, Cell, DrillFinding, DrillReport, FaultReport, RoundReport};
-use crate::report::VerdictValue;
+use crate::report::html::{fact, mark, shell};
 use crate::report::sanitise::line;
+use crate::report::words::verdict_name;
 
 mod timeline;
 
@@ -16,61 +16,21 @@ const STYLE: &str = include_str!("html/drill.css");
 /// The page, as UTF-8.
 #[must_use]
 pub fn html(report: &DrillReport) -> Vec<u8> {
-    let verdict = verdict_name(report.verdict);
     let title = format!(
         "{} · drill of {} · k8sverify",
         words::verdict_word(report.verdict),
         line(&report.namespace)
     );
-    let policy = format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        digest(STYLE)
-    );
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                link rel="icon" href="data:,";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header class=(verdict) { (head(report)) }
-                main {
-                    (findings(report))
-                    (table(report))
-                    @for (index, candidate) in report.candidates.iter().enumerate() { (section(index, candidate)) }
-                    (notes(report))
-                }
-            }
+    let body = html! {
+        header class=(verdict_name(report.verdict)) { (head(report)) }
+        main {
+            (findings(report))
+            (table(report))
+            @for (index, candidate) in report.candidates.iter().enumerate() { (section(index, candidate)) }
+            (notes(report))
         }
     };
-    page.into_string().into_bytes()
-}
-
-fn digest(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    base64::engine::general_purpose::STANDARD.encode(digest.as_ref())
-}
-
-const fn verdict_name(verdict: VerdictValue) -> &'static str {
-    match verdict {
-        VerdictValue::Pass => "pass",
-        VerdictValue::Fail => "fail",
-        VerdictValue::Unknown => "unknown",
-    }
-}
-
-const fn verdict_sign(verdict: VerdictValue) -> &'static str {
-    match verdict {
-        VerdictValue::Pass => "✔",
-        VerdictValue::Fail => "✗",
-        VerdictValue::Unknown => "?",
-    }
+    shell(&title, STYLE, None, &body)
 }
 
 fn head(report: &DrillReport) -> Markup {
@@ -84,7 +44,7 @@ fn head(report: &DrillReport) -> Markup {
         .collect();
     html! {
         div class="wide" {
-            h1 { span aria-hidden="true" { (verdict_sign(report.verdict)) } " " (words::sentence(report)) }
+            h1 { span aria-hidden="true" { (mark(report.verdict)) } " " (words::sentence(report)) }
             dl class="facts" {
                 (fact("namespace", &report.namespace))
                 @if !report.cluster.is_empty() { (fact("cluster", &report.cluster)) }
@@ -103,10 +63,6 @@ fn head(report: &DrillReport) -> Markup {
             }
         }
     }
-}
-
-fn fact(name: &str, value: &str) -> Markup {
-    html! { div { dt { (name) } dd { (line(value)) } } }
 }
 
 fn findings(report: &DrillReport) -> Markup {
@@ -211,7 +167,7 @@ fn fault_card(fault: &FaultReport) -> Markup {
                 div {
                     ul class="limits" {
                         @for limit in &fault.limits {
-                            li class=(verdict_name(limit.status)) { span aria-hidden="true" { (verdict_sign(limit.status)) } " " (line(&limit.detail)) }
+                            li class=(verdict_name(limit.status)) { span aria-hidden="true" { (mark(limit.status)) } " " (line(&limit.detail)) }
                         }
                     }
                     @if let Some(not) = &fault.not_excluded { p class="soft" { (not) "." } }
