@@ -13,6 +13,7 @@ mod list;
 mod login;
 mod model;
 mod parse;
+mod parsed;
 mod scheme;
 pub(crate) mod trust;
 mod url;
@@ -25,7 +26,7 @@ pub use key::{Role, role};
 pub use login::credentials;
 pub use model::*;
 
-use parse::Parsed;
+use parsed::Parsed;
 
 /// Every address that a variable's value names, the container itself left out.
 #[must_use]

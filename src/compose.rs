@@ -19,10 +19,12 @@ pub(crate) mod memory;
 mod merge;
 mod model;
 mod mounts;
+mod node;
 mod normalise;
 mod paths;
 mod ports;
 mod profiles;
+mod reader;
 mod refuse;
 mod resolved;
 mod scalar;
@@ -48,10 +50,10 @@ pub(crate) use dockerfile::installed;
 
 use environment::{Variables, normal_name, of_project, project_name};
 use load::{Loader, unset_warnings};
+use node::{Node, Place, Value};
 use profiles::Profiles;
-use service::Reader;
+use reader::Reader;
 use shape::Field;
-use tree::{Node, Place, Value};
 
 /// What the user said about compose files, and the process' environment.
 #[derive(Debug, Clone, Default)]

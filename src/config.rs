@@ -8,7 +8,9 @@ mod candidates;
 mod file;
 mod model;
 mod pattern;
+mod values;
 pub(crate) mod words;
+mod workload;
 
 use thiserror::Error;
 
@@ -18,6 +20,7 @@ pub use candidates::{
 pub use file::parse;
 pub use model::*;
 pub use pattern::{EdgePattern, PatternError};
+pub use workload::WorkloadName;
 
 /// The names under which the file is looked for beside the compose file, in this order.
 pub const FILE_NAMES: [&str; 2] = ["k8sverify.yaml", "k8sverify.yml"];

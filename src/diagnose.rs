@@ -18,8 +18,10 @@ mod protocol;
 mod proxy;
 mod services;
 mod stale;
+pub mod subject;
 pub mod subjects;
 mod target;
+pub mod trouble;
 pub mod troubles;
 mod unverified;
 mod variables;
@@ -35,7 +37,7 @@ use crate::finding::{EdgeId, Finding, Severity};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::plan::Outcomes;
-use subjects::Subject;
+use subject::Subject;
 use walk::Evidence;
 
 /// What every rule sees. Without outcomes the same rules serve the offline `check`.

@@ -15,7 +15,6 @@ pub mod svg;
 
 pub use build::build;
 pub(crate) use deployed::{known_containers, names_host, own_families};
-pub use entry::{Entry, EntryAddress, EntryKind, EntryRule, Unreached};
 pub use infer::{Inferred, identify, infer};
 pub use isolation::forbid_between_networks;
 pub use model::*;

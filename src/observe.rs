@@ -4,6 +4,7 @@ mod client;
 mod collect;
 mod connect;
 mod crash_logs;
+mod credentials;
 mod error;
 mod follow;
 mod index;

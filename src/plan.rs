@@ -14,14 +14,33 @@ mod names;
 pub mod patch;
 mod permission;
 mod product;
+mod reach;
 mod runner;
 mod second;
 
 pub use entries::{entry_control, entry_task};
-pub use first::plan;
 pub use model::*;
 pub use runner::{as_client, bare_task, own_login, plain};
 pub use second::{again, changed, second_look};
+
+use crate::graph::TierGraph;
+use crate::observe::Snapshot;
+
+/// What to probe from where.
+#[must_use]
+pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> ProbePlan {
+    let wish = first::Wish {
+        options,
+        edges: &|_| true,
+        names: true,
+        no_login: &|_| None,
+        prefix: "v",
+        look: Look::First,
+    };
+    let mut plan = first::lay(graph, snapshot, &wish);
+    entries::add(graph, snapshot, options, &mut plan);
+    plan
+}
 
 #[cfg(test)]
 mod tests;

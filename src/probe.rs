@@ -2,6 +2,7 @@
 //! A spec and the tier's environment in, records out; IO: the network, and the output.
 
 mod amqp;
+mod ask;
 mod cassandra;
 mod clock;
 mod dns;

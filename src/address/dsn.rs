@@ -3,7 +3,7 @@
 
 use crate::protocol::Protocol;
 
-use super::parse::Parsed;
+use super::parsed::Parsed;
 use super::{Shape, host, scheme, url};
 
 /// The addresses of a data source name; `None` if the text is none.

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 
 use crate::protocol::Protocol;
 
-use super::parse::Parsed;
+use super::parsed::Parsed;
 use super::{Family, LoginReference, Shape, TlsMode, host, key, scheme, targets_of, url};
 
 const PORTS: [&str; 1] = ["port"];

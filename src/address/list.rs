@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use crate::protocol::Protocol;
 
-use super::parse::Parsed;
+use super::parsed::Parsed;
 use super::{Shape, host};
 
 /// The URLs of a text, each with what belongs to it; commas between hosts of one URL stay in it.

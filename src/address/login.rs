@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::parse::{self, Parsed};
+use super::parse;
+use super::parsed::Parsed;
 use super::{Credentials, LoginReference, host, url};
 
 /// Beginnings of values that only point at a secret kept elsewhere.

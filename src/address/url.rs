@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::protocol::Protocol;
 
-use super::parse::Parsed;
+use super::parsed::Parsed;
 use super::scheme::{self, Scheme};
 use super::{Shape, TlsMode, host};
 

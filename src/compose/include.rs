@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::environment::{self, Variables};
 use super::error::ComposeError;
 use super::load::{Loader, Scope};
+use super::node::{Map, Node, Value};
 use super::paths;
 use super::shape::Field;
-use super::tree::{Map, Node, Value};
 
 /// Deeper `include`s are refused.
 const MAX_DEPTH: usize = 16;

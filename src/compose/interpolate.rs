@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::ComposeError;
-use super::tree::{Map, Node, Place, Value};
+use super::node::{Map, Node, Place, Value};
 
 /// Nested defaults beyond this depth are refused.
 const MAX_NESTING: usize = 32;

@@ -9,10 +9,11 @@ use super::error::ComposeError;
 use super::interpolate::interpolate_tree;
 use super::merge::{merge_files, merge_service, settle_tags};
 use super::model::{Files, Warning, WarningKind};
+use super::node::{Map, Node, Place, Value};
 use super::paths;
 use super::refuse;
 use super::shape::Field;
-use super::tree::{Map, Node, Place, Value, parse};
+use super::tree::parse;
 
 /// Longer chains of `extends` are refused.
 const MAX_EXTENDS: usize = 32;

@@ -1,7 +1,7 @@
 //! Two trees of the same application → one, by compose's rules for several files; also what `extends` does. Pure.
 
 use super::error::ComposeError;
-use super::tree::{Map, Merge, Node, Place, Value};
+use super::node::{Map, Merge, Node, Place, Value};
 
 /// What becomes of the tags `!reset` and `!override`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

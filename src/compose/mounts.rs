@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::error::ComposeError;
 use super::model::{Files, MountedFile, Service, Warning, WarningKind};
+use super::node::{Map, Node, Value};
 use super::paths;
-use super::service::Reader;
+use super::reader::Reader;
 use super::shape::Field;
-use super::tree::{Map, Node, Value};
 
 /// Larger files are no configuration.
 const MAX_BYTES: usize = 256 * 1024;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ComposeError;
 use super::model::{ComposeFile, Location, Network, NetworkMode, ServiceNetwork};
+use super::node::Node;
 use super::shape::Field;
-use super::tree::Node;
 
 /// Whether a service with its own profiles belongs to the model while these are active.
 pub(super) fn is_active(own: &[String], profiles: &BTreeSet<String>) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::tree::{Map, Node, Value};
+use super::node::{Map, Node, Value};
 
 /// Joins and takes out `.` and `..` where that is possible without the file system.
 pub(super) fn join(base: &Path, path: &str) -> PathBuf {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::error::ComposeError;
 use super::model::{Expose, Port};
+use super::node::Value;
 use super::shape::Field;
-use super::tree::Value;
 
 const FORM: &str = "[[ADDRESS:]HOST:]CONTAINER[/PROTOCOL], each port a number or a range";
 

@@ -1,8 +1,8 @@
 //! What Docker Compose refuses in a file that reads as one, and files of another kind. Pure.
 
 use super::error::ComposeError;
+use super::node::{Map, Node, Value};
 use super::schema;
-use super::tree::{Map, Node, Value};
 
 /// A mapping that is no compose file: one of the first version, a Kubernetes manifest, or something else altogether.
 pub(super) fn other_file(map: &Map) -> Result<(), ComposeError> {

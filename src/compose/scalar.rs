@@ -1,6 +1,6 @@
 //! YAML scalars as compose reads them: neither quite YAML 1.1 (`yes` and `22:22` are text) nor 1.2 (`0644` is octal). Pure.
 
-use super::tree::Value;
+use super::node::Value;
 
 /// What a scalar means.
 ///
@@ -109,31 +109,10 @@ fn is_float(text: &str) -> bool {
     mantissa_fits && exponent_fits
 }
 
-/// A float as compose prints it in a string: the shortest digits, with an exponent below 1e-4 and from 1e6 on.
-pub(super) fn float_text(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else {
-        return scientific;
-    };
-    let Ok(power) = exponent.parse::<i32>() else {
-        return scientific;
-    };
-    if value != 0.0 && !(-4..6).contains(&power) {
-        let sign = if power < 0 { '-' } else { '+' };
-        return format!("{mantissa}e{sign}{:02}", power.abs());
-    }
-    value.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::node::float_text;
 
     fn text(source: &str) -> String {
         match plain_value(source) {

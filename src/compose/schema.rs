@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::model::{Warning, WarningKind};
-use super::tree::{Node, Value};
+use super::node::{Node, Value};
 use crate::spelling;
 
 pub(super) const TOP: &[&str] = &[

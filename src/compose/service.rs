@@ -3,46 +3,21 @@
 mod environment;
 mod fields;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
-use super::environment::Variables;
 use super::error::ComposeError;
 use super::merge::key_values;
-use super::model::{Build, Expose, Files, Service, Warning, WarningKind};
+use super::model::{Build, Expose, Service, Warning, WarningKind};
 use super::mounts;
+use super::node::{Node, Value};
 use super::paths;
 use super::ports;
+use super::reader::Reader;
 use super::shape::Field;
-use super::tree::{Map, Node, Value};
 use fields::{
     command, depends_on, extra_hosts, healthcheck, imply, labels, link, network_mode, networks,
     replicas, restart,
 };
-
-/// What the services of one project share.
-pub(super) struct Reader<'a> {
-    /// Where files come from.
-    pub(super) files: &'a dyn Files,
-    /// An `env_file` that is not here is a warning.
-    pub(super) without_env_files: bool,
-    /// The variables of the project.
-    pub(super) environment: &'a Variables,
-    /// The folder of the project.
-    pub(super) directory: &'a Path,
-    /// Where the user stands.
-    pub(super) working_directory: &'a Path,
-    /// What the files name by a path of their own folder.
-    pub(super) relative: &'a BTreeSet<PathBuf>,
-    /// The top-level `configs`.
-    pub(super) configs: Option<&'a Map>,
-    /// The top-level `volumes`.
-    pub(super) volumes: Option<&'a Map>,
-    /// The top-level `secrets`.
-    pub(super) secrets: Option<&'a Map>,
-    /// What was noticed.
-    pub(super) warnings: Vec<Warning>,
-}
 
 impl Reader<'_> {
     /// Reads a service. Of one that is switched off no files are read: what it would need may not be here.

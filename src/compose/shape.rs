@@ -1,8 +1,8 @@
 //! Typed access to the untyped tree: each reader says in its error what stands there and what was expected. Pure.
 
 use super::error::ComposeError;
+use super::node::{Map, Node, Value};
 use super::scalar;
-use super::tree::{Map, Node, Value};
 
 /// A node with its path in words (`services.web.ports`), for messages.
 #[derive(Debug, Clone)]

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use super::file::{NonEmpty, Parsed};
-use super::model::WorkloadName;
+use super::values::{NonEmpty, Parsed};
+use super::workload::WorkloadName;
 use crate::address::is_host;
 
 /// One database deployment that stands for the application's database.

@@ -10,6 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::candidates::Validated;
 use super::pattern::EdgePattern;
+use super::values::{HttpPath, HttpStatus, NonEmpty, Parsed};
 use super::{
     AddedEdge, AdjustedEdge, Config, ConfigError, DroppedEdge, EdgeSettings, Ignore,
     SeverityOverride, TierRule, WorkloadName,
@@ -236,68 +237,6 @@ fn adjusted(rule: Spanned<Adjust>) -> AdjustedEdge {
     }
 }
 
-/// A string that says something.
-#[derive(Debug)]
-pub(super) struct NonEmpty(pub(super) String);
-
-impl<'de> Deserialize<'de> for NonEmpty {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.trim().is_empty() {
-            return Err(de::Error::custom("an empty value: expected some text"));
-        }
-        Ok(Self(text))
-    }
-}
-
-/// A value that is written as text of its own form.
-#[derive(Debug)]
-pub(super) struct Parsed<T>(pub(super) T);
-
-impl<'de, T> Deserialize<'de> for Parsed<T>
-where
-    T: std::str::FromStr<Err: fmt::Display>,
-{
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map(Self)
-            .map_err(de::Error::custom)
-    }
-}
-
-/// The path of an HTTP question.
-#[derive(Debug)]
-struct HttpPath(String);
-
-impl<'de> Deserialize<'de> for HttpPath {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let path = String::deserialize(deserializer)?;
-        if !path.starts_with('/') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(de::Error::custom(format_args!(
-                "`{path}` is no HTTP path: expected one that begins with `/`, without blanks"
-            )));
-        }
-        Ok(Self(path))
-    }
-}
-
-/// A status of HTTP.
-#[derive(Debug)]
-struct HttpStatus(u16);
-
-impl<'de> Deserialize<'de> for HttpStatus {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let status = u16::deserialize(deserializer)?;
-        if !(100..=599).contains(&status) {
-            return Err(de::Error::custom(format_args!(
-                "`{status}` is no HTTP status: expected 100 to 599"
-            )));
-        }
-        Ok(Self(status))
-    }
-}
-
 /// A code of the catalogue.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct CodeName(Code);
@@ -422,40 +361,6 @@ impl<'de> Deserialize<'de> for Workloads {
             }
         }
         deserializer.deserialize_any(OneOrMany)
-    }
-}
-
-impl std::str::FromStr for WorkloadName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (object, namespace) = match text.split_once('@') {
-            Some((object, namespace)) => (object, Some(namespace)),
-            None => (text, None),
-        };
-        match object.split_once('/') {
-            Some((kind, name)) if !kind.is_empty() && !name.is_empty() && namespace != Some("") => {
-                let kind = kind.to_ascii_lowercase();
-                let kind = match kind.as_str() {
-                    "deploy" | "deployments" => "deployment",
-                    "sts" | "statefulsets" => "statefulset",
-                    "ds" | "daemonsets" => "daemonset",
-                    "rs" | "replicasets" => "replicaset",
-                    "po" | "pods" => "pod",
-                    "cj" | "cronjobs" => "cronjob",
-                    "jobs" => "job",
-                    other => other,
-                };
-                Ok(Self {
-                    kind: kind.to_owned(),
-                    name: name.to_owned(),
-                    namespace: namespace.map(str::to_owned),
-                })
-            }
-            _ => Err(format!(
-                "`{text}` names no workload: expected KIND/NAME[@NAMESPACE], as in `deployment/db` or `statefulset/db@data`"
-            )),
-        }
     }
 }
 

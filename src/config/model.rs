@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
+use super::workload::WorkloadName;
 use crate::address::{LoginReference, TlsMode};
 use crate::finding::{Code, Severity};
 use crate::protocol::Protocol;
@@ -41,17 +42,6 @@ pub struct TierRule {
     pub workloads: Vec<WorkloadName>,
     /// The line of the file.
     pub line: u64,
-}
-
-/// `KIND/NAME[@NAMESPACE]`, the spelling of the reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkloadName {
-    /// Lower-case kind.
-    pub kind: String,
-    /// Name.
-    pub name: String,
-    /// Namespace; `None`: the run's.
-    pub namespace: Option<String>,
 }
 
 /// An edge that the user adds.

@@ -159,7 +159,7 @@ fn is_at_rest(context: &Context<'_>, entry: &Entry) -> bool {
         .subjects
         .iter()
         .filter(|subject| subject.tiers.iter().any(|tier| tier.name == entry.to))
-        .map(super::subjects::Subject::wanted)
+        .map(super::subject::Subject::wanted)
         .peekable();
     wanted.peek().is_some() && wanted.all(|wanted| wanted == Some(0))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::subjects::Subject;
+use super::subject::Subject;
 use crate::observe::kinds::{Labels, PodSpec, service_selects};
 use crate::policy::is_revision_label;
 use crate::shell::Command;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::services::ports::target_number;
-use super::subjects::Subject;
+use super::subject::Subject;
 use super::troubles::{
     ProbeKind, command_is_one_string, named_port, port_is_declared, port_number, probe_of,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::subjects::Subject;
+use super::subject::Subject;
 use super::{Context, Rule, variables};
 use crate::address;
 use crate::finding::{Code, Finding, Fix, Severity};

@@ -14,7 +14,7 @@ mod selectors;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::destination::{self, Destination};
-use super::subjects::Subject;
+use super::subject::Subject;
 use super::walk::Evidence;
 use super::{Context, Rule};
 use crate::address;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::subjects::Subject;
+use super::subject::Subject;
 use super::{Context, Rule, variables};
 use crate::address;
 use crate::finding::{Code, Finding, Fix, Severity};

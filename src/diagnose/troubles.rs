@@ -5,6 +5,7 @@ mod containers;
 mod creation;
 mod kubelet;
 mod scheduling;
+mod view;
 mod volume;
 
 pub(super) use kubelet::{
@@ -16,65 +17,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Context;
-use super::subjects::Subject;
+use super::subject::Subject;
+use super::trouble::Trouble;
 use super::words::quote;
-use crate::finding::{Code, ObjectRef};
 use crate::observe::kinds::{Container, ContainerStatus, Event, Pod};
-
-/// One thing that is wrong with one Pod, or with the making of Pods.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trouble {
-    /// Which.
-    pub code: Code,
-    /// The object if that is not the workload (a claim, a node).
-    pub object: Option<ObjectRef>,
-    /// The Pod; empty if there is none.
-    pub pod: String,
-    /// What is wrong, as a sentence that begins with the Pod.
-    pub message: String,
-    /// The cluster's own words.
-    pub evidence: Vec<String>,
-    /// Whether a target that cannot be reached brings this about as well (see `Finding::follows`).
-    pub dependent: bool,
-    /// What it follows from, where that is known.
-    pub caused_by: Vec<(Code, ObjectRef)>,
-    /// What to do.
-    pub remedy: String,
-}
-
-impl Trouble {
-    fn new(code: Code, pod: &Pod, message: String) -> Self {
-        Self {
-            code,
-            object: None,
-            pod: pod.metadata.name.clone(),
-            message,
-            evidence: Vec::new(),
-            dependent: false,
-            caused_by: Vec::new(),
-            remedy: String::new(),
-        }
-    }
-
-    fn evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
-        for line in lines {
-            if !line.is_empty() && !self.evidence.contains(&line) {
-                self.evidence.push(line);
-            }
-        }
-        self
-    }
-
-    fn remedy(mut self, text: impl Into<String>) -> Self {
-        self.remedy = text.into();
-        self
-    }
-
-    fn dependent(mut self, dependent: bool) -> Self {
-        self.dependent = dependent;
-        self
-    }
-}
 
 /// Everything that ails a subject. Nothing is known of a workload's Pods offline.
 pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {

@@ -1,6 +1,6 @@
 //! Section 2: variables whose text is not what was meant, byte for byte as the client's own container has it. Pure.
 
-use super::subjects::Subject;
+use super::subject::Subject;
 use super::target;
 use super::{Context, Rule};
 use crate::address::{self, FlawKind};

@@ -6,8 +6,8 @@ mod jobs;
 
 use std::collections::BTreeMap;
 
-use super::subjects::Subject;
-use super::troubles::Trouble;
+use super::subject::Subject;
+use super::trouble::Trouble;
 use super::{Context, Rule, kubelet_probes};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
 use crate::observe::is_ready;

@@ -1,5 +1,7 @@
 //! The tier graph as data. Pure.
 
+mod entry;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
@@ -9,6 +11,7 @@ use crate::address::{Flaw, HttpQuestion, LoginReference, TlsMode};
 use crate::finding::EdgeId;
 use crate::observe::{ServiceKey, WorkloadKey};
 use crate::protocol::Protocol;
+pub use entry::{Entry, EntryAddress, EntryKind, EntryRule, Unreached};
 
 /// Tiers, and what each must reach.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -18,9 +21,9 @@ pub struct TierGraph {
     /// Edges, sorted by id.
     pub edges: Vec<Edge>,
     /// Ways in from outside the cluster, sorted by id.
-    pub entries: Vec<super::Entry>,
+    pub entries: Vec<Entry>,
     /// Tiers that compose publishes although nothing leads to them from outside.
-    pub unreached: Vec<super::Unreached>,
+    pub unreached: Vec<Unreached>,
     /// Outside hosts that are no edge (an HTTP API somewhere), for the list in the report.
     pub outside: Vec<Outside>,
     /// What a reader should know: where the deployed Pods differ from compose, what could not be mapped or read.
@@ -174,6 +177,12 @@ pub struct Edge {
 }
 
 impl Edge {
+    /// Whether the verdict counts an edge.
+    #[must_use]
+    pub fn is_firm(&self) -> bool {
+        self.confidence != Confidence::Weak && !self.optional
+    }
+
     /// A declared edge of which nothing more is known. Its identity is empty until all edges of the graph are there.
     #[must_use]
     pub fn new(

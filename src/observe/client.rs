@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use self::lines::Lines;
-use super::connect::credential_error;
+use super::credentials::credential_error;
 use super::error::CallError;
 use crate::redact::Redactor;
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Method;
-use kube::client::AuthError;
 use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 use super::client::Api;
+use super::credentials::{credential_error, named};
 use super::error::{CallError, ObserveError};
 use crate::redact::Redactor;
 
@@ -19,10 +19,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_ANSWER: Duration = Duration::from_secs(6);
 /// Time for a credential plugin of the kubeconfig.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// Lines of a credential plugin's standard error that are quoted.
-const PLUGIN_LINES: usize = 3;
-/// Characters of them.
-const PLUGIN_TEXT: usize = 400;
 
 /// Which cluster to talk to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -210,61 +206,6 @@ fn plugin(mut config: Config) -> (Config, Option<String>) {
         Some(Redactor::default().text(&name.to_string_lossy()))
     });
     (config, program)
-}
-
-fn named(program: Option<&str>) -> String {
-    match program {
-        Some(program) => format!("the kubeconfig's credential plugin {program}"),
-        None => "the kubeconfig's credential plugin".to_owned(),
-    }
-}
-
-/// Why there are no credentials, without what the plugin is called with, what it was to print, and the secrets in what it says.
-pub(super) fn credential_error(error: &AuthError, program: Option<&str>) -> String {
-    let plugin = named(program);
-    match error {
-        AuthError::AuthExecStart(cause) if cause.kind() == std::io::ErrorKind::NotFound => format!(
-            "{plugin} is not installed: no such program is on the PATH; install it, or choose another --context"
-        ),
-        AuthError::AuthExecStart(cause) => format!("{plugin} cannot be started: {cause}"),
-        AuthError::AuthExecRun { out, .. } => {
-            let said = Redactor::default().text(&String::from_utf8_lossy(&out.stderr));
-            let lines: Vec<&str> = said
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-                .collect();
-            let end = lines[lines.len().saturating_sub(PLUGIN_LINES)..].join(" / ");
-            let end: String = end.chars().take(PLUGIN_TEXT).collect();
-            let said = if end.is_empty() {
-                "it wrote nothing to standard error".to_owned()
-            } else {
-                format!("it said: {end}")
-            };
-            format!(
-                "{plugin} failed ({}); {said}; log in again or choose another --context",
-                out.status
-            )
-        }
-        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
-            format!("{plugin} printed no credentials in the format ExecCredential")
-        }
-        AuthError::ReadTokenFile(cause, path) => {
-            format!(
-                "failed to read the kubeconfig's token file {}: {cause}",
-                path.display()
-            )
-        }
-        AuthError::InvalidBasicAuth(_) | AuthError::InvalidBearerToken(_) => {
-            "the kubeconfig's user, password or token has characters that HTTP does not take"
-                .to_owned()
-        }
-        AuthError::MissingCommand => "the kubeconfig's credential plugin has no command".to_owned(),
-        other => format!(
-            "the kubeconfig's credentials could not be used: {}",
-            Redactor::default().text(&other.to_string())
-        ),
-    }
 }
 
 async fn first_contact(api: &Api) -> Result<(), ObserveError> {

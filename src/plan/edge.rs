@@ -10,6 +10,7 @@ use super::client::Client;
 use super::mesh;
 use super::model::Identity;
 use super::permission::Permission;
+use super::reach::{pods_of, route_of, transport};
 use crate::address::{self, HttpQuestion, LoginReference};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::{Pod, PodSpec};
@@ -36,26 +37,6 @@ const STARTING_MS: i64 = 30_000;
 pub(super) enum Login {
     With(LoginReference, Permission),
     Without(String),
-}
-
-/// The transport that an edge's protocol uses.
-pub(super) fn transport(protocol: Protocol) -> &'static str {
-    if protocol == Protocol::Udp {
-        "UDP"
-    } else {
-        "TCP"
-    }
-}
-
-/// Where an edge leads from a client.
-pub(super) fn route_of(snapshot: &Snapshot, client: &Client<'_>, edge: &Edge) -> Route {
-    policy::route(
-        snapshot,
-        &client.workload.namespace,
-        &edge.host,
-        edge.port,
-        transport(edge.protocol),
-    )
 }
 
 /// The task; `notes` takes what a reader should know of it.
@@ -282,17 +263,6 @@ fn is_denied_dns(snapshot: &Snapshot, client: &Client<'_>) -> bool {
 
 fn leads_into_mesh(snapshot: &Snapshot, route: &Route) -> bool {
     pods_of(snapshot, route).into_iter().any(mesh::is_meshed)
-}
-
-/// The Pods behind a route's endpoints.
-pub(super) fn pods_of<'a>(snapshot: &'a Snapshot, route: &Route) -> Vec<&'a Pod> {
-    route
-        .endpoints
-        .iter()
-        .filter_map(|endpoint| {
-            snapshot.pod(&endpoint.view.pod_namespace, endpoint.view.pod.as_deref()?)
-        })
-        .collect()
 }
 
 /// How long "no such name" may still be an old answer: until the negative cache of what the API shows now has run out. A headless

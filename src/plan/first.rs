@@ -17,22 +17,6 @@ use crate::probe::wire::{NameTask, ProbeSpec, VERSION};
 /// A Pod of more containers would ask too much of a node at once.
 pub(super) const CONTAINERS: usize = 12;
 
-/// What to probe from where.
-#[must_use]
-pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> ProbePlan {
-    let wish = Wish {
-        options,
-        edges: &|_| true,
-        names: true,
-        no_login: &|_| None,
-        prefix: "v",
-        look: Look::First,
-    };
-    let mut plan = lay(graph, snapshot, &wish);
-    super::entries::add(graph, snapshot, options, &mut plan);
-    plan
-}
-
 /// What a look that goes out of the tiers' own places is to do.
 pub(super) struct Wish<'w> {
     pub(super) options: &'w PlanOptions,

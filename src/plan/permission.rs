@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::client::Client;
-use super::edge::route_of;
 use super::environment::Environment;
 use super::model::PlanOptions;
 use super::product::Case;
+use super::reach::route_of;
 use crate::address::{self, LoginReference, Role};
 use crate::graph::{self, Edge};
 use crate::observe::kinds::{Container, Pod};

@@ -118,7 +118,7 @@ impl Case<'_> {
     }
 
     fn pods(&self) -> Vec<&Pod> {
-        super::edge::pods_of(self.snapshot, self.route)
+        super::reach::pods_of(self.snapshot, self.route)
     }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::{Client, Clients, fallbacks, is_usable, unpublished};
-use super::edge::{self, Login, pods_of, route_of};
+use super::edge::{self, Login};
 use super::first::{Pool, Wish, lay, spec};
 use super::harmless;
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
+use super::reach::{pods_of, route_of, transport};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::Labels;
 use crate::observe::{Snapshot, is_ready};
@@ -124,7 +125,7 @@ impl Case<'_> {
             &self.client.workload,
             &self.route,
             self.edge.port,
-            edge::transport(self.edge.protocol),
+            transport(self.edge.protocol),
         )
     }
 
@@ -347,7 +348,7 @@ pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Ed
             namespace,
             &edge.host,
             edge.port,
-            edge::transport(edge.protocol),
+            transport(edge.protocol),
         );
         let targets: Vec<(String, bool)> = graph
             .workloads(&edge.to)

@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use crate::address::Credentials;
+use crate::probe::ask::{ANSWER, Ask, LOGIN};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::peer::Peer;
-use crate::probe::talk::{ANSWER, Ask, LOGIN};
 use crate::probe::wire::{StepError, StepName};
 
 /// The header of version 0-9-1.

@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::Found;
 use crate::probe::link::Link;
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::StepName;
 use crate::protocol::Protocol;
 

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::HTTP;
 use crate::probe::link::Link;
 use crate::probe::peer::Peer;
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{StepError, StepName};
 
 /// The standard health service.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::address::HttpQuestion;
+use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::exchange::{Asker, Head, basic};
 use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::Stream;
-use crate::probe::talk::Ask;
 use crate::probe::wire::{StepError, StepName};
 use crate::protocol::Protocol;
 

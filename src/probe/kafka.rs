@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::peer::Peer;
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{StepError, StepName};
 
 const API_VERSIONS: i16 = 18;

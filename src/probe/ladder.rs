@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
+use crate::probe::ask::Ask;
 use crate::probe::clock::{Clock, Late};
 use crate::probe::dns::{Lookup, Resolver};
 use crate::probe::found::{Failure, Found, first_broken};
@@ -22,7 +23,7 @@ use crate::probe::identify;
 use crate::probe::ladder::verdict::{Retry, retry};
 use crate::probe::login::Login;
 use crate::probe::network::Network;
-use crate::probe::talk::{Ask, talk};
+use crate::probe::talk::talk;
 use crate::probe::target::Target;
 use crate::probe::turns::{Turn, Turns};
 use crate::probe::wire::{

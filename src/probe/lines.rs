@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::Peer;
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName};
 use crate::protocol::Protocol;
 

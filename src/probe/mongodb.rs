@@ -5,12 +5,12 @@ mod scram;
 
 use tokio::time::Instant;
 
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::login::Account;
 use crate::probe::mongodb::bson::{Document, Value};
 use crate::probe::peer::{MESSAGE, Peer};
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{StepError, StepName};
 
 /// The code of `OP_MSG`.

@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use crate::address::Credentials;
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::login::Login;
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName};
 
 /// Connects and leaves.

@@ -9,6 +9,7 @@ use mysql_async::{Conn, OptsBuilder};
 use tokio::time::Instant;
 
 use crate::address::TlsMode;
+use crate::probe::ask::{ANSWER, Ask, LOGIN};
 use crate::probe::clock::Late;
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::{ANSWER as ANSWER_BYTES, Link};
@@ -16,7 +17,6 @@ use crate::probe::login::{Account, Login};
 use crate::probe::mysql::greeting::Greeting;
 use crate::probe::mysql::relay::{Opened, Relay, Stop};
 use crate::probe::peer::Peer;
-use crate::probe::talk::{ANSWER, Ask, LOGIN};
 use crate::probe::wire::{StepError, StepName, StepStatus};
 
 /// The longest statement of a file.

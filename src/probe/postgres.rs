@@ -9,11 +9,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::address::{Credentials, TlsMode};
+use crate::probe::ask::{ANSWER, Ask, LOGIN};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::{Peer, Rewound, Stream};
-use crate::probe::talk::{ANSWER, Ask, LOGIN};
 use crate::probe::wire::{StepError, StepName};
 
 /// The question "do you speak TLS?".

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 pub(crate) use session::{ask_for, info, session};
 
 use crate::address::Credentials;
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::{MESSAGE, Peer};
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName, StepStatus};
 
 /// A reply.

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::probe::clock::Clock;
 use crate::probe::found::Failure;
 use crate::probe::peer::Stream;
-use crate::probe::trust::{Certificate, Trust, Verdict};
+use crate::probe::trust::{Certificate, Trust, Verdict, server_name};
 use crate::probe::wire::StepError;
 
 /// How long a TLS handshake may take.
@@ -137,15 +137,6 @@ pub(crate) fn hello() -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     client.write_tls(&mut bytes).ok()?;
     Some(bytes)
-}
-
-/// The name that a client would ask for and check.
-pub(crate) fn server_name(host: &str) -> ServerName<'static> {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    ServerName::try_from(host.to_owned()).unwrap_or_else(|_| {
-        // A name that TLS cannot carry (`my_db` passes, blanks do not): the handshake works without one.
-        ServerName::IpAddress(PkiAddress::from(std::net::Ipv4Addr::UNSPECIFIED))
-    })
 }
 
 /// A TLS connection, with what its certificate is worth.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, IpAddr as PkiAddress, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, RootCertStore};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -14,7 +14,6 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use crate::address::TlsMode;
 use crate::address::trust::{self as words, Authority};
 use crate::probe::found::Failure;
-use crate::probe::tls::server_name;
 use crate::probe::wire::{EdgeTask, MountedFile, StepError};
 use crate::protocol::Protocol;
 
@@ -445,4 +444,13 @@ fn address(bytes: &[u8]) -> Option<String> {
     }
     let six = <[u8; 16]>::try_from(bytes).ok()?;
     Some(std::net::IpAddr::from(six).to_string())
+}
+
+/// The name that a client would ask for and check.
+pub(crate) fn server_name(host: &str) -> ServerName<'static> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    ServerName::try_from(host.to_owned()).unwrap_or_else(|_| {
+        // A name that TLS cannot carry (`my_db` passes, blanks do not): the handshake works without one.
+        ServerName::IpAddress(PkiAddress::from(std::net::Ipv4Addr::UNSPECIFIED))
+    })
 }

@@ -196,7 +196,7 @@ fn followed(context: &Context<'_>, causes: &Causes, finding: &Finding) -> Option
     let firm = |edge: &&EdgeId| {
         context
             .evidence(edge)
-            .is_some_and(|evidence| super::edges::is_firm(evidence.edge))
+            .is_some_and(|evidence| evidence.edge.is_firm())
     };
     finding
         .follows

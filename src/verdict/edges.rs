@@ -8,7 +8,7 @@ use super::{EdgeVerdict, VerdictOptions};
 use crate::diagnose::Context;
 use crate::diagnose::walk::Evidence;
 use crate::finding::{EdgeId, Severity};
-use crate::graph::{Confidence, Edge};
+use crate::graph::Edge;
 use crate::probe::wire::{StepError, StepStatus};
 
 /// Every edge of the graph with its status and depth, without causes yet.
@@ -38,7 +38,7 @@ fn status(
         cause: None,
         reason,
         depth: evidence.map(depth).unwrap_or_default(),
-        firm: is_firm(edge),
+        firm: edge.is_firm(),
     };
     if context.outcomes.is_none() {
         let reason = "nothing was dialled: this run only read what is declared";
@@ -89,11 +89,6 @@ pub(super) fn overrule(
             verdict.reason = None;
         }
     }
-}
-
-/// Whether the verdict counts an edge.
-pub(super) fn is_firm(edge: &Edge) -> bool {
-    edge.confidence != Confidence::Weak && !edge.optional
 }
 
 /// Why an edge is unknown or skipped: the first walk that is says so.

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::Reader;
 use crate::compose::env_file::{parse_after, parse_raw};
 use crate::compose::environment::unset_in_file;
 use crate::compose::error::ComposeError;
 use crate::compose::merge::key_values;
 use crate::compose::model::{EnvironmentValue, Location, Warning, WarningKind};
+use crate::compose::node::Value;
 use crate::compose::paths;
+use crate::compose::reader::Reader;
 use crate::compose::shape::Field;
-use crate::compose::tree::Value;
 
 impl Reader<'_> {
     /// `env_file` below `environment`; and the names that pass a variable through which nobody sets.

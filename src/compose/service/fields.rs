@@ -6,8 +6,8 @@ use crate::compose::duration::duration;
 use crate::compose::error::ComposeError;
 use crate::compose::merge::{hosts, key_values, names};
 use crate::compose::model::{DependsOn, Healthcheck, Link, NetworkMode, Service, ServiceNetwork};
+use crate::compose::node::Value;
 use crate::compose::shape::Field;
-use crate::compose::tree::Value;
 use crate::compose::words::split_words;
 
 const CONDITIONS: [&str; 3] = [

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::ports::{dialled, is_headless, subjects_behind, target_number};
 use super::selectors::denied;
 use super::{Look, Use, ids, looks, service_name, uses, weight};
-use crate::diagnose::subjects::Subject;
+use crate::diagnose::subject::Subject;
 use crate::diagnose::troubles::{ProbeKind, port_number, probe_of};
 use crate::diagnose::walk::Walk;
 use crate::diagnose::{Context, fixes, target, workloads};

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self, PortToMake};
-use crate::diagnose::subjects::Subject;
+use crate::diagnose::subject::Subject;
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::{Confidence, Tier};
 use crate::observe::kinds::Service;

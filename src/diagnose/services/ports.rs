@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Look, Use, ids, looks, service_name, services_known, uses, weight};
 use crate::diagnose::Context;
 use crate::diagnose::fixes;
-use crate::diagnose::subjects::Subject;
+use crate::diagnose::subject::Subject;
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::ServiceKey;
 use crate::observe::kinds::{Container, PodSpec, Service, ServicePort};

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::ports::subjects_behind;
 use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses, weight};
-use crate::diagnose::subjects::Subject;
+use crate::diagnose::subject::Subject;
 use crate::diagnose::walk::EndpointWalk;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};

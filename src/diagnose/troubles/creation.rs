@@ -3,7 +3,7 @@
 
 use super::{Trouble, event_line};
 use crate::diagnose::Context;
-use crate::diagnose::subjects::Subject;
+use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
 use crate::finding::Code;
 use crate::observe::kinds::Workload;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::containers::View;
+use super::view::View;
 use super::{Trouble, event_line, newest};
 use crate::diagnose::words::quote;
 use crate::finding::Code;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::diagnose::Context;
-use crate::diagnose::subjects::Subject;
+use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::{Container, Service};

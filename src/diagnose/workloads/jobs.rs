@@ -2,7 +2,7 @@
 
 use super::kubectl;
 use crate::diagnose::Context;
-use crate::diagnose::subjects::Subject;
+use crate::diagnose::subject::Subject;
 use crate::diagnose::words::{last_lines, quote};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::kinds::{Condition, Pod, Workload};

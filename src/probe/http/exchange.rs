@@ -6,13 +6,13 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request, Response, Url};
 
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::clock::Late;
 use crate::probe::found::Failure;
 use crate::probe::http::{HTTP, authority, without_query};
 use crate::probe::link::Flood;
 use crate::probe::peer::{Peer, Stream};
 use crate::probe::relay::{self, Door, Joined};
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::StepError;
 
 /// How long a peer that gave the client no answer may take to say its first bytes to a request by hand.

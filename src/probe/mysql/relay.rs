@@ -7,12 +7,12 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::login::Account;
 use crate::probe::mysql::packets::Watched;
 use crate::probe::peer::{Rewound, Stream};
 use crate::probe::relay::{self, Door, Joined};
-use crate::probe::talk::Ask;
 use crate::probe::wire::StepError;
 
 /// The capability bit of TLS, in the first four bytes of the client's answer.

@@ -6,9 +6,9 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use tokio::time::Instant;
 
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::mysql::failure;
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::{StepError, StepName};
 
 /// Server variables that forbid writes; what a server does not know is passed over.

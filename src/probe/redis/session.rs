@@ -3,11 +3,11 @@
 use ::redis::{Cmd, Value, parse_redis_value};
 
 use super::{Reply, auth, code, command, no_password_set, turned_away};
+use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::Failure;
 use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::{MESSAGE, Peer};
-use crate::probe::talk::{ANSWER, Ask};
 use crate::probe::wire::StepError;
 
 /// TLS or not, and AUTH where the client has a password.

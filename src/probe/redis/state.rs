@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use tokio::time::Instant;
 
+use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::peer::Peer;
 use crate::probe::redis::{Reply, code, command};
-use crate::probe::talk::Ask;
 use crate::probe::wire::{StepError, StepName};
 
 /// At most so many nodes of a cluster are dialled.

@@ -8,12 +8,12 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 use tokio::time::Instant;
 
+use crate::probe::ask::Ask;
 use crate::probe::clock::{Clock, Late};
 use crate::probe::dns::Resolver;
 use crate::probe::found::Failure;
 use crate::probe::mysql::{self, Session};
 use crate::probe::network::Network;
-use crate::probe::talk::Ask;
 use crate::probe::target::Target;
 use crate::probe::turns::Turn;
 use crate::probe::wire::EdgeTask;
