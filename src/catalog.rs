@@ -16,7 +16,7 @@ pub use images::{ImagePort, Images};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
     /// Texts of the findings.
-    pub findings: FindingTexts,
+    pub findings: &'static FindingTexts,
     /// What images and ports serve.
     pub images: Arc<Images>,
 }
@@ -26,7 +26,7 @@ impl Catalog {
     #[must_use]
     pub fn embedded() -> Self {
         Self {
-            findings: FindingTexts::embedded(),
+            findings: FindingTexts::shared(),
             images: Images::shared(),
         }
     }

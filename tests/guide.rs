@@ -10,7 +10,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use k8sverify::catalog::findings::FindingTexts;
 use k8sverify::cli::Cli;
-use k8sverify::finding::Code;
+use k8sverify::finding::{Code, Section};
 
 /// Commands of the pages that no test can run here, with the reason; they are parsed all the same.
 const NOT_RUN: [(&str, &str); 6] = [
@@ -58,28 +58,24 @@ fn is_generated(page: &str, text: &str) {
 
 #[test]
 fn the_page_of_findings_is_what_explain_says() {
-    let texts = FindingTexts::embedded();
+    let texts = FindingTexts::shared();
     let mut page = "# Findings\n\nGenerated from `checks/findings.yaml`; `k8sverify explain CODE` prints the same text.\n".to_owned();
-    let mut section = 0;
-    for code in Code::ALL {
-        if code.section() != section {
-            section = code.section();
+    let mut codes = Code::ALL.iter().peekable();
+    for (number, (section, title)) in (1..).zip(Section::ALL) {
+        page += &format!("\n## {number}. {title}\n");
+        while let Some(code) = codes.next_if(|code| code.section() == section) {
+            let text = texts.get(*code);
+            let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             page += &format!(
-                "\n## {section}. {}\n",
-                k8sverify::commands::explain::SECTIONS[usize::from(section) - 1]
+                "\n### {}\n\n**{}** ({}). {}\n\n*Found by:* {}\n\n*Fix:* {}\n",
+                code.name(),
+                text.title,
+                text.severity,
+                one_line(&text.means),
+                one_line(&text.found),
+                one_line(&text.fix)
             );
         }
-        let text = texts.get(*code);
-        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        page += &format!(
-            "\n### {}\n\n**{}** ({}). {}\n\n*Found by:* {}\n\n*Fix:* {}\n",
-            code.name(),
-            text.title,
-            text.severity,
-            one_line(&text.means),
-            one_line(&text.found),
-            one_line(&text.fix)
-        );
     }
     is_generated("findings.md", &page);
 }

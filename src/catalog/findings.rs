@@ -1,6 +1,7 @@
 //! The texts and default severities of the finding codes, from `checks/findings.yaml`. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -14,6 +15,12 @@ const TEXT: &str = include_str!("../../checks/findings.yaml");
 pub struct FindingText {
     /// Default severity.
     pub severity: Severity,
+    /// Which breaks of an edge it explains, and how specifically.
+    #[serde(default)]
+    pub explains: Explains,
+    /// What kind of statement it is.
+    #[serde(default)]
+    pub nature: Vec<Nature>,
     /// One line.
     pub title: String,
     /// What it is and why it matters.
@@ -26,27 +33,54 @@ pub struct FindingText {
     pub links: Vec<String>,
 }
 
+/// The place of a code among the explanations of a broken edge, the lowest first, by where the edge breaks; none: it cannot explain
+/// that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Explains {
+    /// The name does not resolve.
+    pub dns: Option<u8>,
+    /// No connection comes about.
+    pub connect: Option<u8>,
+    /// The protocol or the login fails.
+    pub protocol: Option<u8>,
+}
+
+/// Kinds of statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nature {
+    /// It says only what the network was seen to do.
+    Symptom,
+    /// It concerns the edge, not its target.
+    Edge,
+    /// The network itself showed it.
+    Observed,
+}
+
 /// Every code's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingTexts(BTreeMap<String, FindingText>);
 
 impl FindingTexts {
-    /// The embedded table.
+    /// The embedded table, read once.
     ///
     /// # Panics
     /// Never in a build that passed its tests: they read the embedded file and compare it with the enum.
     #[must_use]
-    pub fn embedded() -> Self {
-        match serde_saphyr::from_str(TEXT) {
-            Ok(table) => Self(table),
-            Err(error) => panic!("checks/findings.yaml does not read: {error}"),
-        }
+    pub fn shared() -> &'static Self {
+        static TABLE: LazyLock<FindingTexts> =
+            LazyLock::new(|| match serde_saphyr::from_str(TEXT) {
+                Ok(table) => FindingTexts(table),
+                Err(error) => panic!("checks/findings.yaml does not read: {error}"),
+            });
+        &TABLE
     }
 
     /// The text of a code.
     ///
     /// # Panics
-    /// Never in a build that passed its tests (see [`FindingTexts::embedded`]).
+    /// Never in a build that passed its tests (see [`FindingTexts::shared`]).
     #[must_use]
     pub fn get(&self, code: Code) -> &FindingText {
         &self.0[code.name()]
@@ -61,7 +95,7 @@ mod tests {
 
     #[test]
     fn table_and_enum_match_one_to_one() {
-        let texts = FindingTexts::embedded();
+        let texts = FindingTexts::shared();
         let written: BTreeSet<&str> = texts.0.keys().map(String::as_str).collect();
         let known: BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
         assert_eq!(written, known);

@@ -3,32 +3,18 @@
 use super::Failure;
 use crate::catalog::findings::FindingTexts;
 use crate::cli::ExplainArgs;
-use crate::finding::Code;
+use crate::finding::{Code, Section};
 use crate::report::console::wrap;
 use crate::spelling;
-
-/// The sections of the catalogue, in the order of their numbers.
-pub const SECTIONS: [&str; 10] = [
-    "Services, selectors, ports, endpoints",
-    "Pods and workloads",
-    "Probes",
-    "Network policy",
-    "DNS",
-    "Connection and protocol",
-    "Could not verify",
-    "Databases (sql)",
-    "Drills: what a database does when a member is taken away",
-    "Drills: could not measure",
-];
 
 /// The text of one code, or the list of all, in lines of at most `width` columns.
 ///
 /// # Errors
 /// [`Failure::Usage`] for a code that does not exist, with the one that is nearest to it.
 pub fn text(args: &ExplainArgs, width: usize) -> Result<String, Failure> {
-    let texts = FindingTexts::embedded();
+    let texts = FindingTexts::shared();
     let Some(name) = args.code.as_deref().filter(|_| !args.list) else {
-        return Ok(list(&texts, width));
+        return Ok(list(texts, width));
     };
     // What a report prints, `CODE KIND/NAME`, may be pasted whole.
     let name = name.split_whitespace().next().unwrap_or_default();
@@ -59,11 +45,8 @@ fn list(texts: &FindingTexts, width: usize) -> String {
     let name_columns = names.max().unwrap_or_default();
     let before = name_columns + 12;
     let mut out = String::new();
-    for (section, title) in (1..).zip(SECTIONS) {
-        out += &format!(
-            "{}{section}. {title}\n",
-            if section == 1 { "" } else { "\n" }
-        );
+    for (number, (section, title)) in (1..).zip(Section::ALL) {
+        out += &format!("{}{number}. {title}\n", if number == 1 { "" } else { "\n" });
         for code in Code::ALL.iter().filter(|code| code.section() == section) {
             let text = texts.get(*code);
             // Where the column of titles would be narrower than a few words, they go below their code.

@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::sanitise::{self, line};
 use super::words::{self, status_name, step_name};
 use super::{EdgeReport, FindingReport, Report, VerdictValue};
-use crate::finding::FindingId;
+use crate::finding::{FindingId, Section};
 use crate::graph::Confidence;
 use crate::probe::wire::StepStatus;
 use crate::shell::is_hidden;
@@ -180,7 +180,7 @@ fn connectivity(report: &Report) -> Vec<TestCase> {
     for finding in report
         .findings
         .iter()
-        .filter(|finding| finding.code.section() == 7 && !finding.ignored)
+        .filter(|finding| finding.code.section() == Section::NotVerified && !finding.ignored)
     {
         cases.push(finding_case(
             "k8sverify.run",
@@ -310,8 +310,10 @@ fn finding_text(report: &Report, finding: &FindingReport) -> String {
 fn workloads(report: &Report) -> Vec<TestCase> {
     let mut left: BTreeSet<usize> = (0..report.findings.len())
         .filter(|index| {
-            !matches!(report.findings[*index].code.section(), 3 | 7)
-                && !report.findings[*index].ignored
+            !matches!(
+                report.findings[*index].code.section(),
+                Section::Probes | Section::NotVerified
+            ) && !report.findings[*index].ignored
         })
         .collect();
     let mut cases = Vec::new();
@@ -364,7 +366,9 @@ fn kubelet_probes(report: &Report) -> Vec<TestCase> {
                 .findings
                 .iter()
                 .filter(|finding| {
-                    finding.code.section() == 3 && !finding.ignored && is_about(finding, workload)
+                    finding.code.section() == Section::Probes
+                        && !finding.ignored
+                        && is_about(finding, workload)
                 })
                 .collect();
             finding_case(
@@ -408,12 +412,14 @@ fn finding_case(class: &str, name: &str, findings: &[&FindingReport], report: &R
         .find(|finding| counts(finding) && finding.caused_by.is_none());
     let consequence = findings.iter().find(|finding| counts(finding));
     let mut builder = match (worst, consequence) {
-        (Some(finding), _) if finding.code.section() == 7 => TestCaseBuilder::error(
-            name,
-            Duration::ZERO,
-            finding.code.name(),
-            &line(&finding.message),
-        ),
+        (Some(finding), _) if finding.code.section() == Section::NotVerified => {
+            TestCaseBuilder::error(
+                name,
+                Duration::ZERO,
+                finding.code.name(),
+                &line(&finding.message),
+            )
+        }
         (Some(finding), _) => TestCaseBuilder::failure(
             name,
             Duration::ZERO,

@@ -2,7 +2,7 @@
 
 use super::sanitise::{cut, line};
 use super::{Depth, EdgeReport, EntryReport, FindingReport, Report, StepReport, VerdictValue};
-use crate::finding::Severity;
+use crate::finding::{Section, Severity};
 use crate::graph::Confidence;
 use crate::observe::Observed;
 use crate::probe::wire::{StepError, StepName, StepStatus};
@@ -198,7 +198,7 @@ pub fn sentence(report: &Report) -> String {
             .count()
     };
     let causes = causes(report)
-        .filter(|finding| finding.code.section() != 7)
+        .filter(|finding| finding.code.section() != Section::NotVerified)
         .count();
     let stopped = match interruption(report) {
         Some(note) if note.starts_with(UNFINISHED) => "not finished, ",

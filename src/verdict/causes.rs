@@ -8,7 +8,7 @@ use super::rank::{concerns_the_edge, has_network_evidence, is_symptom, rank};
 use crate::diagnose::connection::symptom;
 use crate::diagnose::walk::Stage;
 use crate::diagnose::{Context, join};
-use crate::finding::{Code, EdgeId, Finding, ObjectRef, Severity};
+use crate::finding::{Code, EdgeId, Finding, ObjectRef, Section, Severity};
 use crate::observe::ServiceKey;
 use crate::probe::wire::StepStatus;
 
@@ -149,7 +149,10 @@ pub(super) fn soften(
             .iter()
             .all(|edge| of(edge).is_some_and(|verdict| verdict.status == StepStatus::Pass))
             && !causes.values().any(|cause| cause == key);
-        let declared = matches!(finding.code.section(), 1 | 4 | 5);
+        let declared = matches!(
+            finding.code.section(),
+            Section::Services | Section::Policies | Section::Names
+        );
         if (no_firm_edge && concerns_the_edge(finding.code)) || (all_work && declared) {
             finding.severity = Severity::Warning;
         }
@@ -206,7 +209,7 @@ fn followed(context: &Context<'_>, causes: &Causes, finding: &Finding) -> Option
         .min_by_key(|(code, object)| {
             (
                 is_symptom(*code),
-                code.section() != 6,
+                code.section() != Section::Connections,
                 *code,
                 object.clone(),
             )
@@ -240,7 +243,7 @@ fn behind(context: &Context<'_>, findings: &Found, finding: &Finding) -> Option<
     findings
         .iter()
         .filter(|(key, cause)| {
-            matches!(key.0.section(), 2 | 3)
+            matches!(key.0.section(), Section::Workloads | Section::Probes)
                 && cause.severity == Severity::Error
                 && workloads.contains(&key.1)
         })

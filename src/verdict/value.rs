@@ -6,7 +6,7 @@ use super::causes::{Causes, Found};
 use super::{EdgeVerdict, JudgedFinding, VerdictOptions};
 use crate::config::SeverityOverride;
 use crate::diagnose::Context;
-use crate::finding::{Code, EdgeId, Finding, ObjectRef, Severity, finding_id};
+use crate::finding::{Code, EdgeId, Finding, ObjectRef, Section, Severity, finding_id};
 use crate::probe::wire::StepStatus;
 use crate::report::VerdictValue;
 
@@ -16,9 +16,9 @@ pub(super) fn add_missing_edges(
     edges: &BTreeMap<EdgeId, EdgeVerdict>,
     findings: &mut Found,
 ) {
-    let said = findings
-        .iter()
-        .any(|(key, finding)| key.0.section() == 7 && finding.severity == Severity::Error);
+    let said = findings.iter().any(|(key, finding)| {
+        key.0.section() == Section::NotVerified && finding.severity == Severity::Error
+    });
     if said || any_firm_edge(context, edges) {
         return;
     }
@@ -122,7 +122,7 @@ pub(super) fn value(
 ) -> VerdictValue {
     let counted = |found: &&JudgedFinding| !found.ignored;
     let by_finding = findings.iter().filter(counted).any(|found| {
-        found.finding.code.section() <= 6
+        found.finding.code.section() < Section::NotVerified
             && found.caused_by.is_none()
             && found.finding.severity <= options.fail_on
     });
@@ -133,7 +133,8 @@ pub(super) fn value(
         return VerdictValue::Fail;
     }
     let not_verified = findings.iter().filter(counted).any(|found| {
-        found.finding.code.section() == 7 && found.finding.severity == Severity::Error
+        found.finding.code.section() == Section::NotVerified
+            && found.finding.severity == Severity::Error
     });
     let unknown_edge = edges
         .values()

@@ -30,7 +30,7 @@ pub(super) fn of(
     run_namespace: &str,
 ) -> Vec<DrillFinding> {
     let mut found: BTreeMap<(Code, ObjectRef), DrillFinding> = BTreeMap::new();
-    let texts = FindingTexts::embedded();
+    let texts = FindingTexts::shared();
     for (round, result) in rounds {
         let case = Case {
             candidate,

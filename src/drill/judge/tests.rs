@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::drill::model::*;
 use crate::drill::recording::{Recording, failover, single, state, story};
-use crate::finding::Code;
+use crate::finding::{Code, Section};
 use crate::report::drill::{DrillFinding, Mark};
 
 fn mark(report: &DrillReport, candidate: &str, row: &str) -> Mark {
@@ -247,7 +247,9 @@ fn every_code_of_a_drill_is_raised() {
     let missing: Vec<&Code> = Code::ALL
         .iter()
         .filter(|code| {
-            code.section() >= 9 && code.name().starts_with("drill-") && !raised.contains(code)
+            code.section() >= Section::Drills
+                && code.name().starts_with("drill-")
+                && !raised.contains(code)
         })
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

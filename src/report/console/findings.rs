@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::wrap::wrap;
 use super::{Mark, Paint, Style};
-use crate::finding::{FindingId, Severity};
+use crate::finding::{FindingId, Section, Severity};
 use crate::report::sanitise::{clean, line};
 use crate::report::words::{self, some};
 use crate::report::{FindingReport, Report};
@@ -49,7 +49,7 @@ fn block(
     style: Style,
 ) -> String {
     let mark = match (finding.code.section(), finding.severity) {
-        (7, _) => Mark::Unknown,
+        (Section::NotVerified, _) => Mark::Unknown,
         (_, Severity::Error) => Mark::Bad,
         _ => Mark::Warn,
     };

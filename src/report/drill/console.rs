@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::words;
 use super::{Cell, DrillFinding, DrillReport};
-use crate::finding::Severity;
+use crate::finding::{Section, Severity};
 use crate::report::VerdictValue;
 use crate::report::console::Style;
 use crate::report::sanitise::{cut, line};
@@ -98,7 +98,7 @@ impl Page<'_> {
 
     fn finding(&self, finding: &DrillFinding) -> String {
         let mark = match finding.severity {
-            _ if finding.code.section() == 10 => self.paint("33", "?"),
+            _ if finding.code.section() == Section::NotMeasured => self.paint("33", "?"),
             Severity::Error => self.paint("1;31", "✗"),
             Severity::Warning => self.paint("33", "!"),
             Severity::Info => self.paint("2", "ℹ"),

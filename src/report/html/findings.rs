@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{finding_anchor, prose, search_text};
 use crate::catalog::findings::FindingTexts;
-use crate::finding::{Code, EdgeId, Severity};
+use crate::finding::{Code, EdgeId, Section, Severity};
 use crate::report::sanitise::{clean, line, without_commands};
 use crate::report::words;
 use crate::report::{FindingReport, Report};
@@ -16,13 +16,13 @@ const MOST_OPEN: usize = 12;
 
 /// What to fix.
 pub(super) fn causes(report: &Report) -> Markup {
-    let texts = FindingTexts::embedded();
+    let texts = FindingTexts::shared();
     let causes: Vec<&FindingReport> = words::causes(report).collect();
     html! {
         @if !causes.is_empty() {
             section id="causes" {
-                h2 { (if causes.iter().all(|cause| cause.code.section() == 7) { "Why it could not be verified" } else { "What to fix" }) }
-                @for cause in &causes { (card(report, cause, &texts, causes.len() <= MOST_OPEN)) }
+                h2 { (if causes.iter().all(|cause| cause.code.section() == Section::NotVerified) { "Why it could not be verified" } else { "What to fix" }) }
+                @for cause in &causes { (card(report, cause, texts, causes.len() <= MOST_OPEN)) }
             }
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn others_count(report: &Report) -> usize {
 
 /// Consequences, warnings, information and what is ignored: by code, since they are many and alike.
 pub(super) fn others(report: &Report) -> Markup {
-    let texts = FindingTexts::embedded();
+    let texts = FindingTexts::shared();
     let mut groups: BTreeMap<(bool, Severity, Code), Vec<&FindingReport>> = BTreeMap::new();
     for finding in &report.findings {
         if !words::is_cause(report, finding) {
@@ -53,7 +53,7 @@ pub(super) fn others(report: &Report) -> Markup {
         @if !groups.is_empty() {
             section id="findings" {
                 h2 { "More findings" }
-                @for ((ignored, severity, code), findings) in &groups { (group(report, *ignored, *severity, *code, findings, &texts)) }
+                @for ((ignored, severity, code), findings) in &groups { (group(report, *ignored, *severity, *code, findings, texts)) }
             }
         }
     }
