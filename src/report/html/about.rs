@@ -12,7 +12,7 @@ pub(super) fn tiers(report: &Report) -> Markup {
         @if !report.tiers.is_empty() {
             section id="tiers" {
                 h2 { "Tiers" }
-                div class="card scroll" { table {
+                div class="card scroll" { table class="stack" {
                     thead { tr { th scope="col" { "tier" } th scope="col" { "workloads" } th scope="col" { "Services" } th scope="col" { "Pods ready" } th scope="col" { "names" } } }
                     tbody { @for (index, tier) in report.tiers.iter().enumerate() { (row(tier, index)) } }
                 } }
@@ -31,10 +31,10 @@ fn row(tier: &TierReport, index: usize) -> Markup {
     html! {
         tr id=(format!("tier-{index}")) {
             th scope="row" { (line(&tier.name)) }
-            td { @for workload in &tier.workloads { code { (line(workload)) } " " } @if tier.workloads.is_empty() { span class="soft" { "none" } } }
-            td { @for service in &tier.services { code { (line(service)) } " " } @if tier.services.is_empty() { span class="soft" { "none" } } }
-            td class=(class) { (pods.ready) " of " (pods.wanted) }
-            td { @for name in &tier.names { div { span class=(format!("badge {}", status_name(name.status))) { (line(&name.name)) } " " (line(&name.detail)) } } }
+            td data-label="workloads" { @for workload in &tier.workloads { code { (line(workload)) } " " } @if tier.workloads.is_empty() { span class="soft" { "none" } } }
+            td data-label="Services" { @for service in &tier.services { code { (line(service)) } " " } @if tier.services.is_empty() { span class="soft" { "none" } } }
+            td class=(class) data-label="Pods ready" { (pods.ready) " of " (pods.wanted) }
+            td data-label="names" { @for name in &tier.names { div { span class=(format!("badge {}", status_name(name.status))) { (line(&name.name)) } " " (line(&name.detail)) } } }
         }
     }
 }
@@ -45,14 +45,14 @@ pub(super) fn entries(report: &Report) -> Markup {
         @if !report.entries.is_empty() {
             section id="entries" {
                 h2 { "Ways in from outside" }
-                div class="card scroll" { table {
+                div class="card scroll" { table class="stack" {
                     thead { tr { th scope="col" { "way in" } th scope="col" { "to" } th scope="col" { "addresses" } th scope="col" { "status" } th scope="col" { "why" } } }
                     tbody { @for entry in &report.entries { tr {
                         th scope="row" { code { (line(&entry.id)) } }
-                        td { (line(&entry.to)) }
-                        td { @for address in &entry.addresses { code { (line(address)) } " " } }
-                        td { span class=(format!("badge {}", status_name(entry.status))) { (status_name(entry.status)) } }
-                        td { (line(&words::entry_reason(entry))) }
+                        td data-label="to" { (line(&entry.to)) }
+                        td data-label="addresses" { @for address in &entry.addresses { code { (line(address)) } " " } }
+                        td data-label="status" { span class=(format!("badge {}", status_name(entry.status))) { (status_name(entry.status)) } }
+                        td data-label="why" { (line(&words::entry_reason(entry))) }
                     } } }
                 } }
             }

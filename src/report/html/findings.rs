@@ -70,6 +70,7 @@ fn card(report: &Report, finding: &FindingReport, texts: &FindingTexts, open: bo
             }
             div class="body" {
                 (story(finding))
+                (broken(report, finding))
                 (follows(report, finding))
                 (explanation(finding.code, texts))
             }
@@ -83,19 +84,32 @@ fn text(finding: &FindingReport) -> String {
     search_text(&parts)
 }
 
-/// The edges that it breaks, as links.
+/// The edges that it breaks, for the line that opens and closes the card: a link cannot stand inside of what is pressed.
 fn breaks(report: &Report, finding: &FindingReport) -> Markup {
+    let edges = words::broken_edges(report, finding);
+    html! {
+        @if let [edge, others @ ..] = edges.as_slice() {
+            span class="breaks" {
+                "breaks " (line(&edge.from)) " → " (line(&edge.to))
+                @if !others.is_empty() { " and " (others.len()) " more" }
+            }
+        }
+    }
+}
+
+/// The same as links.
+fn broken(report: &Report, finding: &FindingReport) -> Markup {
     let edges = words::broken_edges(report, finding);
     let index = |id: &EdgeId| report.edges.iter().position(|edge| edge.id == *id);
     html! {
         @if !edges.is_empty() {
-            span class="breaks" {
-                "breaks "
-                @for edge in edges.iter().take(4) {
-                    a href=(format!("#edge-{}", index(&edge.id).unwrap_or(0))) { (line(&edge.from)) " → " (line(&edge.to)) }
+            h3 { "Breaks" }
+            p {
+                @for edge in edges.iter().take(12) {
+                    a href=(format!("#edge-{}", index(&edge.id).unwrap_or(0))) { (line(&edge.from)) " → " (line(&edge.to)) ":" (edge.port) }
                     " "
                 }
-                @if edges.len() > 4 { "and " (edges.len() - 4) " more" }
+                @if edges.len() > 12 { "and " (edges.len() - 12) " more" }
             }
         }
     }
@@ -113,7 +127,7 @@ fn story(finding: &FindingReport) -> Markup {
             p { (prose(&fix.text)) }
             @if let Some(command) = &fix.command { div class="copied" { pre tabindex="0" { (clean(command)) } } }
             @if let Some(manifest) = &fix.manifest {
-                details class="more" {
+                details class="more manifest" {
                     summary { "as a manifest" }
                     div class="copied" { pre tabindex="0" { (without_commands(&clean(manifest))) } }
                 }
@@ -146,7 +160,7 @@ fn explanation(code: Code, texts: &FindingTexts) -> Markup {
             summary { "what " (code.name()) " means" }
             p { (prose(&text.means)) }
             p { b { "How it is found. " } (prose(&text.found)) }
-            p { b { "How to mend it. " } (prose(&text.fix)) }
+            p { b { "How to fix it. " } (prose(&text.fix)) }
             ul { @for link in &text.links { li { a href=(link) rel="noreferrer noopener" { (link) } } } }
         }
     }

@@ -91,7 +91,10 @@ if (drawing) {
     const at = fails.getBoundingClientRect(), box = frame.getBoundingClientRect();
     frame.scrollBy({ left: at.left - box.left - box.width / 3, top: at.top - box.top - box.height / 3, behavior: "instant" });
   };
-  if (wide > frame.clientWidth - 24) {
+  const room = frame.clientWidth - 24;
+  // A small one is enlarged, so that it is read from a distance.
+  if (wide <= room) drawing.style.width = Math.min(room, wide * 1.5) + "px", drawing.style.height = "auto";
+  if (wide > room) {
     size.type = "button";
     size.addEventListener("click", () => show(!drawing.classList.contains("fit")));
     one(".legend").append(size);
@@ -101,7 +104,7 @@ if (drawing) {
   for (const group of all(".arrow, .tier", drawing)) {
     const link = group.closest("a"), isArrow = group.matches(".arrow");
     if (!link) continue;
-    if (isArrow) { const edge = edgeOf(group.dataset.tag.split(" ")[0]); link.setAttribute("aria-label", edge.querySelector(".name").textContent + ": " + edge.dataset.status); }
+    if (isArrow) { const edge = edgeOf(group.dataset.tag.split(" ")[0]); link.setAttribute("aria-label", edge.querySelector(".name").textContent + " " + (group.querySelector("text")?.textContent ?? "") + ": " + edge.dataset.status); }
     link.addEventListener("pointermove", event => { if (!group.classList.contains("lit") || (isArrow && tip.hidden)) light(group); if (isArrow) explain(group, event.clientX, event.clientY); });
     link.addEventListener("pointerleave", hide);
     link.addEventListener("focus", () => { light(group); const box = group.getBoundingClientRect(); if (isArrow) explain(group, box.left + box.width / 2, box.top + box.height / 2); });
@@ -122,5 +125,5 @@ for (const block of all(".copied")) {
 
 // On paper everything that fits is open.
 let opened = [];
-addEventListener("beforeprint", () => { opened = all("details:not([open])").filter(fold => !fold.matches(".more")).slice(0, 400); for (const fold of opened) fold.open = true; });
+addEventListener("beforeprint", () => { opened = all("details:not([open])").filter(fold => !fold.matches(".more:not(.manifest)")).slice(0, 400); for (const fold of opened) fold.open = true; });
 addEventListener("afterprint", () => { for (const fold of opened) fold.open = false; });
