@@ -16,6 +16,8 @@ mod goldens;
 mod hostile_names;
 #[path = "reports/junit_readers.rs"]
 mod junit_readers;
+#[path = "reports/places.rs"]
+mod places;
 #[path = "reports/scenarios.rs"]
 mod scenarios;
 

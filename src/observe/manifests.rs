@@ -17,7 +17,7 @@ use super::resources::{
     NETWORK_POLICIES, NODES, PODS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
 use super::trim::Trim;
-use super::{NamespaceState, Observed, Snapshot};
+use super::{NamespaceState, Observed, Place, Snapshot};
 use crate::compose::Files;
 use crate::config::words;
 use crate::reason;
@@ -108,6 +108,7 @@ pub fn from_manifests(
             namespace,
             offline: true,
             namespaces: manifests.states,
+            places: manifests.places,
             observed: read.chain(not_read).collect(),
             ..Snapshot::default()
         },
@@ -169,6 +170,7 @@ struct Manifests<'a> {
     /// Whether an object names none.
     unnamed: bool,
     whole: BTreeMap<(String, String), Value>,
+    places: BTreeMap<(String, String), Place>,
     passed_over: PassedOver,
     rendered: Vec<Rendered>,
 }
@@ -380,6 +382,14 @@ impl Manifests<'_> {
             self.unnamed = true;
             self.namespace.to_owned()
         };
+        if let Some(name) = named("name") {
+            let key = format!("{}/{name}", kind.to_lowercase());
+            let place = Place {
+                file: shown(&document.file),
+                line: document.first_line(),
+            };
+            self.places.insert((namespace.clone(), key), place);
+        }
         value["metadata"]["namespace"] = Value::String(namespace.clone());
         let mut object: T = from_value(value, kind, document)?;
         object.trim();

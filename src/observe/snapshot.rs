@@ -46,9 +46,21 @@ pub struct Snapshot {
     pub other_policies: Vec<OtherPolicy>,
     /// How waiting for the rollouts ended.
     pub settle: Settle,
+    /// Where objects of manifest files stand, by namespace and `kind/name`.
+    #[serde(skip)]
+    pub places: BTreeMap<(String, String), Place>,
     /// The objects by key; derived.
     #[serde(skip)]
     pub index: Index,
+}
+
+/// Where something is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
 }
 
 /// A served policy kind beyond NetworkPolicy.

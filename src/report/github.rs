@@ -18,7 +18,7 @@ pub fn render(report: &Report) -> String {
     let shown = if causes.len() > MOST { MOST - 1 } else { MOST };
     for finding in causes.iter().take(shown) {
         // Whatever is a cause fails the run.
-        text += &command("error", &finding.id.0, &message(finding));
+        text += &annotation("error", finding);
     }
     if causes.len() > shown {
         let ids: Vec<String> = causes[shown..]
@@ -43,7 +43,7 @@ pub fn render(report: &Report) -> String {
             "warning"
         };
         text += &match findings.as_slice() {
-            [only] => command(level, &only.id.0, &message(only)),
+            [only] => annotation(level, only),
             several => {
                 let objects: Vec<String> = several
                     .iter()
@@ -93,6 +93,15 @@ fn message(finding: &FindingReport) -> String {
         message += &format!("\nfix: {}", line(how));
     }
     message
+}
+
+/// A finding as an annotation, at the line that a person would change where that is known.
+fn annotation(level: &str, finding: &FindingReport) -> String {
+    let at = finding.place.as_ref().map_or_else(String::new, |place| {
+        format!("file={},line={},", property(&place.file), place.line)
+    });
+    let title = property(&finding.id.0);
+    format!("::{level} {at}title={title}::{}\n", data(&message(finding)))
 }
 
 /// A workflow command with its line break.

@@ -336,4 +336,16 @@ pub struct FindingReport {
     /// Whether the user's file ignores it: shown, never counted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignored: bool,
+    /// Where the object, or the service of compose that it runs, is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceReport>,
+}
+
+/// A line of a file of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceReport {
+    /// The file as the user named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
 }

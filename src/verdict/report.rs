@@ -8,14 +8,14 @@ use crate::diagnose::Context;
 use crate::diagnose::answers::{NameAnswer, names};
 use crate::diagnose::entries::standings;
 use crate::diagnose::walk::{Evidence, Walk};
-use crate::finding::{Code, Severity};
-use crate::graph::Tier;
+use crate::finding::{Code, Finding, ObjectRef, Severity};
+use crate::graph::{Edge, Tier};
 use crate::observe::{Snapshot, WorkloadKey, is_ready};
 use crate::plan::{Look, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::report::{
     Coverage, Depth, EdgeCounts, EdgeReport, EntryReport, FindingCounts, FindingReport, NameReport,
-    PodCounts, Report, SCHEMA, StepReport, Summary, TierReport, VantageReport,
+    PlaceReport, PodCounts, Report, SCHEMA, StepReport, Summary, TierReport, VantageReport,
 };
 
 /// What only the command knows: when and by what the run was made.
@@ -49,7 +49,7 @@ pub fn report(
         notes,
     } = meta;
     let edges = edges(context, verdict);
-    let findings = findings(verdict);
+    let findings = findings(context, verdict);
     Report {
         schema: SCHEMA.to_owned(),
         tool_version,
@@ -330,7 +330,7 @@ fn place(probe: &ProbeOutcome) -> VantageReport {
     }
 }
 
-fn findings(verdict: &Verdict) -> Vec<FindingReport> {
+fn findings(context: &Context<'_>, verdict: &Verdict) -> Vec<FindingReport> {
     verdict
         .findings
         .iter()
@@ -346,8 +346,44 @@ fn findings(verdict: &Verdict) -> Vec<FindingReport> {
             caused_by: judged.caused_by.clone(),
             fix: judged.finding.fix.clone(),
             ignored: judged.ignored,
+            place: written(context, &judged.finding),
         })
         .collect()
+}
+
+/// Where a person would change what a finding is about: its manifest, else the service of compose that it runs, else the service of
+/// compose that needs it.
+fn written(context: &Context<'_>, finding: &Finding) -> Option<PlaceReport> {
+    let ObjectRef {
+        kind,
+        name,
+        namespace,
+    } = &finding.object;
+    let key = (namespace.clone(), finding.object.to_string());
+    if let Some(place) = context.snapshot.places.get(&key) {
+        return Some(PlaceReport {
+            file: place.file.clone(),
+            line: place.line,
+        });
+    }
+    let tiers = &context.graph.tiers;
+    let runs = |tier: &&Tier| {
+        let workload = |key: &WorkloadKey| {
+            key.kind == *kind && key.name == *name && key.namespace == *namespace
+        };
+        (kind == "tier" && tier.name == *name) || tier.workloads.iter().any(workload)
+    };
+    let client = || {
+        let broken = |edge: &&Edge| finding.edges.contains(&edge.id);
+        let edge = context.graph.edges.iter().find(broken)?;
+        tiers.get(&edge.from)
+    };
+    let tier = tiers.values().find(runs).or_else(client)?;
+    let location = &context.compose?.services.get(&tier.name)?.location;
+    (location.line > 0).then(|| PlaceReport {
+        file: location.file.clone(),
+        line: location.line,
+    })
 }
 
 fn all_notes(context: &Context<'_>, verdict: &Verdict, more: Vec<String>) -> Vec<String> {
