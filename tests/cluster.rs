@@ -4,6 +4,9 @@
 //! ignored unless asked for: `cargo test --test cluster -- --ignored`. Each test works in a namespace of its own.
 #![expect(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
+#[path = "cluster/examples.rs"]
+mod examples;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
