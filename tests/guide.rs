@@ -34,7 +34,7 @@ fn pages() -> Vec<PathBuf> {
     for folder in ["examples/guide", "examples/ci", ".github"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_file() {
+            if path.is_file() && path.extension().is_none_or(|ending| ending != "png") {
                 pages.push(path);
             }
         }
