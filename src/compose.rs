@@ -31,6 +31,7 @@ mod scalar;
 mod schema;
 mod service;
 mod shape;
+mod sources;
 mod tree;
 mod words;
 
@@ -47,6 +48,7 @@ pub use resolved::resolved;
 pub use words::split_words;
 
 pub(crate) use dockerfile::installed;
+pub(crate) use sources::ENDS as SOURCES;
 
 use environment::{Variables, normal_name, of_project, project_name};
 use load::{Loader, unset_warnings};

@@ -85,8 +85,11 @@ pub(super) fn read(
                 }
             }
             "COPY" | "ADD" => {
+                let rest = expand(rest, &values);
+                let built = earlier(&rest, &stages);
                 if let Some(stage) = stages.last_mut() {
-                    let copy = copy(&expand(rest, &values), here, &stage.folder);
+                    stage.build.built_from.extend(built);
+                    let copy = copy(&rest, here, &stage.folder);
                     stage.build.copies.extend(copy);
                 }
             }
@@ -153,6 +156,31 @@ fn from(rest: &str, earlier: &[Stage]) -> Stage {
             folder: "/".to_owned(),
         },
     }
+}
+
+/// What the stage out of which a `COPY` takes was built from.
+fn earlier(rest: &str, stages: &[Stage]) -> Vec<Copied> {
+    let mut options = rest
+        .split_whitespace()
+        .take_while(|word| word.starts_with("--"));
+    let Some(from) = options.find_map(|word| word.strip_prefix("--from=")) else {
+        return Vec::new();
+    };
+    let named = |stage: &&Stage| {
+        let name = stage.name.as_deref();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(from))
+    };
+    let by_number = || stages.get(from.parse::<usize>().ok()?);
+    let stage = stages.iter().find(named).or_else(by_number);
+    stage.map_or_else(Vec::new, |stage| {
+        let build = &stage.build;
+        build
+            .built_from
+            .iter()
+            .chain(&build.copies)
+            .cloned()
+            .collect()
+    })
 }
 
 /// A `COPY` or `ADD` from the context; one from another stage or image tells nothing that is here.
@@ -303,6 +331,22 @@ mod tests {
         );
         assert_eq!(build.entrypoint, ["/wait.sh", "db:5432"]);
         assert_eq!(build.command, ["python app.py --port 81"]);
+    }
+
+    #[test]
+    fn what_an_earlier_stage_was_built_from_is_known() {
+        let build = read(
+            "FROM a AS one\nCOPY x /x\nFROM b AS two\nCOPY --from=one /x /x\nCOPY y /y\nFROM c\nCOPY --chown=u --from=1 /y /z\nCOPY --from=other/image /o /o\n",
+            None,
+            &BTreeMap::new(),
+        );
+        let sources: Vec<&String> = build
+            .built_from
+            .iter()
+            .flat_map(|copy| &copy.sources)
+            .collect();
+        assert_eq!(sources, ["x", "y"]);
+        assert!(build.copies.is_empty());
     }
 
     #[test]

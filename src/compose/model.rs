@@ -178,6 +178,8 @@ pub struct Build {
     pub arguments: BTreeMap<String, String>,
     /// What the last stage copies from the context.
     pub copies: Vec<Copied>,
+    /// What earlier stages copy from it, out of which the last one copies.
+    pub built_from: Vec<Copied>,
     /// Words of `RUN` lines that install libraries (`docker-php-ext-install pdo_mysql`).
     pub installs: Vec<String>,
 }

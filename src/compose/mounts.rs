@@ -1,6 +1,6 @@
 //! Text files that a container sees: bind mounts and `configs`. Secrets are never read. Pure: files come through `Files`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 
@@ -17,8 +17,10 @@ const MAX_BYTES: usize = 256 * 1024;
 const MAX_FILES: usize = 200;
 /// Nor more of those in it that a variable or the command names.
 const MAX_NAMED: usize = 16;
-/// Nor what lies deeper in it.
-const MAX_DEPTH: usize = 3;
+/// Nor what lies deeper in it: frameworks keep settings some folders deep.
+const MAX_DEPTH: usize = 6;
+/// Nor more than that of it looked at.
+const MAX_SEEN: usize = 4000;
 /// Folders that hold no configuration.
 const SKIPPED: [&str; 7] = [
     "node_modules",
@@ -181,7 +183,7 @@ fn bound(reader: &mut Reader<'_>, mount: &Mount, item: &Field<'_>, out: &mut Ser
     };
     named_within(reader, (&path, &mount.target), out);
     let limit = out.mounts.len() + MAX_FILES;
-    folder(reader, (&path, &mount.target), (&names, depth, limit), out);
+    folder(reader, (&path, &mount.target), (names, depth, limit), out);
     let mut seen = BTreeSet::new();
     out.mounts.retain(|file| seen.insert(file.target.clone()));
 }
@@ -206,30 +208,33 @@ fn named_within(reader: &Reader<'_>, (path, target): (&Path, &str), out: &mut Se
     }
 }
 
-/// The files of a mounted folder, those of its own folders after them.
+/// The files of a mounted folder, those that lie deeper after all that do not.
 fn folder(
     reader: &Reader<'_>,
     (path, target): (&Path, &str),
-    (names, depth, limit): (&[String], usize, usize),
+    (names, depth, limit): (Vec<String>, usize, usize),
     out: &mut Service,
 ) {
-    let mut folders = Vec::new();
-    for name in names {
-        if out.mounts.len() >= limit {
-            return;
+    let mut left = MAX_SEEN;
+    let mut waiting = VecDeque::from([(path.to_path_buf(), target.to_owned(), names, depth)]);
+    while let Some((path, target, names, depth)) = waiting.pop_front() {
+        for name in names {
+            left -= 1;
+            if out.mounts.len() >= limit || left == 0 {
+                return;
+            }
+            let inner = path.join(&name);
+            let seen = format!("{}/{name}", target.trim_end_matches('/'));
+            let skipped = name.starts_with('.') || SKIPPED.contains(&name.as_str());
+            match reader.files.list(&inner) {
+                Ok(names) if depth > 1 && !skipped => {
+                    waiting.push_back((inner, seen, names, depth - 1));
+                }
+                Ok(_) => {}
+                // No folder.
+                Err(_) => file(reader, &inner, (seen, false), out),
+            }
         }
-        let inner = path.join(name);
-        let seen = format!("{}/{name}", target.trim_end_matches('/'));
-        let skipped = name.starts_with('.') || SKIPPED.contains(&name.as_str());
-        match reader.files.list(&inner) {
-            Ok(names) if depth > 1 && !skipped => folders.push((inner, seen, names)),
-            Ok(_) => {}
-            // No folder.
-            Err(_) => file(reader, &inner, (seen, false), out),
-        }
-    }
-    for (inner, seen, names) in folders {
-        folder(reader, (&inner, &seen), (&names, depth - 1, limit), out);
     }
 }
 

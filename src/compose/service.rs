@@ -187,7 +187,16 @@ impl Reader<'_> {
             .unwrap_or_default();
         let mut all = if local {
             let root = paths::join(self.working_directory, &folder);
-            super::context::copied(self.files, &read.copies, &root, self.working_directory)
+            let mut all =
+                super::context::copied(self.files, &read.copies, &root, self.working_directory);
+            let copies: Vec<_> = read.built_from.iter().chain(&read.copies).collect();
+            all.extend(super::sources::read(
+                self.files,
+                &copies,
+                &root,
+                self.working_directory,
+            ));
+            all
         } else {
             Vec::new()
         };

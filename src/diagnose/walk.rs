@@ -187,8 +187,7 @@ fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
 /// is, and answers that change from try to try prove nothing.
 #[must_use]
 pub fn breaks(step: &Step, edge: &Edge) -> bool {
-    // Where only the port's number tells the protocol, what is said after the connect proves nothing.
-    let counts = !(edge.guessed && stage(step.name) == Stage::Protocol);
+    let counts = !is_beyond(step, edge) || step.error.is_some_and(is_answer);
     step.status == StepStatus::Fail
         && counts
         && match step.error {
@@ -198,13 +197,34 @@ pub fn breaks(step: &Step, edge: &Edge) -> bool {
         }
 }
 
+/// Whether a step asks more than a guess at the protocol carries: after the connect, nothing that is said proves anything.
+fn is_beyond(step: &Step, edge: &Edge) -> bool {
+    edge.guessed && stage(step.name) == Stage::Protocol
+}
+
+/// Whether an error is the server's own answer in the protocol: then that is no guess any more.
+const fn is_answer(error: StepError) -> bool {
+    matches!(
+        error,
+        StepError::LoginDenied
+            | StepError::DatabaseMissing
+            | StepError::ConnectionsExhausted
+            | StepError::HostBlocked
+            | StepError::ReadOnly
+            | StepError::GaleraNotPrimary
+            | StepError::Loading
+            | StepError::Unavailable
+            | StepError::AdvertisedUnreachable
+            | StepError::QueryFailed
+    )
+}
+
 fn status(walk: &Walk<'_>, edge: &Edge) -> StepStatus {
     if walk.broken.is_some() {
         return StepStatus::Fail;
     }
     let undecided = |step: &&Step| {
-        (step.status == StepStatus::Unknown
-            && !(edge.guessed && stage(step.name) == Stage::Protocol))
+        (step.status == StepStatus::Unknown && !is_beyond(step, edge))
             || matches!(step.error, Some(StepError::Flapping | StepError::Deadline))
     };
     if walk.departs.is_some() || !walk.probe.complete || walk.counted().any(|step| undecided(&step))

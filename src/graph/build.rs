@@ -10,12 +10,18 @@ mod rules;
 mod tiers;
 mod wire;
 
+use std::collections::BTreeMap;
+
 use crate::catalog::Catalog;
 use crate::compose::ComposeFile;
 use crate::config::Config;
 use crate::observe::{Observed, Snapshot};
 
+use super::infer::TierFacts;
 use super::{Note, NoteKind, TierGraph, entry, identify, infer, mapping};
+
+/// What is known of each tier from outside, by one source.
+type Known = BTreeMap<String, TierFacts>;
 
 /// The graph: of compose where there is a file, corrected by what is deployed, else of the deployed workloads alone; then the
 /// user's own rules.
@@ -26,13 +32,13 @@ pub fn build(
     config: &Config,
     catalog: &Catalog,
 ) -> TierGraph {
-    let mut graph = match compose {
+    let (mut graph, known) = match compose {
         Some(compose) => with_compose(compose, snapshot, config, catalog),
         None => alone::build(snapshot, config, catalog),
     };
     unread(snapshot, &mut graph.notes);
     rules::apply(&mut graph, config, snapshot, catalog);
-    wire::settle(&mut graph, snapshot);
+    wire::settle(&mut graph, snapshot, &known);
     question::fill(&mut graph, snapshot);
     finish(&mut graph);
     entry::fill(&mut graph, compose, snapshot);
@@ -44,7 +50,7 @@ fn with_compose(
     snapshot: &Snapshot,
     config: &Config,
     catalog: &Catalog,
-) -> TierGraph {
+) -> (TierGraph, Vec<Known>) {
     // What the compose files leave open may be closed by the Pods: that is told below, when these are known.
     let quiet = ComposeFile {
         warnings: Vec::new(),
@@ -88,7 +94,7 @@ fn with_compose(
         catalog,
     };
     merge::merge(&mut graph, inferred.edges, &sources);
-    graph
+    (graph, vec![facts, inferred.facts])
 }
 
 /// ConfigMaps that were refused may hold addresses.

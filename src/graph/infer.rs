@@ -3,6 +3,7 @@
 //! Evidence in the order of its weight: values of the environment with host and port, hosts with what the target tells, mounted
 //! configuration, command words, `links`; `depends_on` last, as a weak edge.
 
+mod admit;
 mod facts;
 mod files;
 mod health;
@@ -22,11 +23,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address;
 use crate::catalog::Catalog;
 use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
-use crate::protocol::Protocol;
 
 use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 
 pub use facts::{DeclaredPort, Dialled, Evidence, TierFacts};
+pub(super) use health::asks;
 pub use merge::{identify, is_replica};
 pub use names::NameTable;
 pub(crate) use names::same_namespace;
@@ -35,7 +36,7 @@ pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 
 use merge::{Draft, Drafts};
 use order::Project;
-use settle::{Origin, Settle, Written};
+use settle::Settle;
 use shared::{Sharers, lend_builds, shared_files};
 
 /// What compose alone says.
@@ -49,6 +50,8 @@ pub struct Inferred {
     pub outside: Vec<Outside>,
     /// What a reader should know.
     pub notes: Vec<Note>,
+    /// What is known of each tier from outside.
+    pub facts: BTreeMap<String, TierFacts>,
     /// Tier, variable and target where what is written is handed to several tiers, and not plainly this one's.
     pub shared: BTreeSet<(String, String, String)>,
 }
@@ -99,6 +102,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     for service in file.services.values() {
         let files: Vec<&MountedFile> = files_of(service).collect();
         project.libraries(service, &files, &mut work.drafts);
+        project.defaults(service, catalog, &mut work.drafts);
     }
     for service in file.services.values() {
         project.registered(service, &mut work.drafts);
@@ -138,6 +142,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
             .collect(),
         notes: notes.into_iter().collect(),
         shared: shared_claims,
+        facts,
     }
 }
 
@@ -151,6 +156,41 @@ fn files_of(service: &Service) -> impl Iterator<Item = &MountedFile> {
     let built = service.build.iter().flat_map(|build| &build.files);
     service.mounts.iter().chain(built)
 }
+
+/// Whether a file is a program's source.
+fn is_source(file: &MountedFile) -> bool {
+    let name = file.target.to_ascii_lowercase();
+    crate::compose::SOURCES
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+/// `NAME_FILE=/path`: the value of `NAME` is what stands in that file. Gives the names of those whose file no one reads here: a secret's.
+fn read_files(service: &Service, environment: &mut BTreeMap<String, String>) -> BTreeSet<String> {
+    let named: Vec<(String, String)> = environment
+        .iter()
+        .filter_map(|(name, path)| {
+            let name = name.strip_suffix(OF_FILE).filter(|name| !name.is_empty())?;
+            let path = path.starts_with('/').then(|| path.clone())?;
+            (!environment.contains_key(name)).then(|| (name.to_owned(), path))
+        })
+        .collect();
+    let mut hidden = BTreeSet::new();
+    for (name, path) in named {
+        match files_of(service).find(|file| file.target == path) {
+            Some(file) => {
+                environment.insert(name, file.text.trim_end().to_owned());
+            }
+            None => {
+                hidden.insert(name);
+            }
+        }
+    }
+    hidden
+}
+
+/// How the name of a variable ends that says in which file another one's value stands.
+const OF_FILE: &str = "_FILE";
 
 /// What is being put together.
 struct Work<'a> {
@@ -180,9 +220,10 @@ impl Work<'_> {
             .map(|build| build.environment.clone())
             .unwrap_or_default();
         environment.extend(facts::plain(&service.environment));
+        let secret_variables = read_files(service, &mut environment);
         let source = Source {
             environment,
-            secret_variables: BTreeSet::new(),
+            secret_variables,
             words: tiers::words(service),
             files: files_of(service)
                 .filter(|mount| {
@@ -207,16 +248,29 @@ impl Work<'_> {
         self.inside(service, &source.environment);
         let found = scan(&source, &names, catalog);
         let labels = self.labels(&found);
-        for mut raw in found {
+        let built = |raw: &RawEdge| {
+            let files = service.build.iter().flat_map(|build| &build.files);
+            let mut files = files.filter(|file| raw.place == Place::File(file.target.clone()));
+            files.next()
+        };
+        let is_literal = |raw: &RawEdge| built(raw).is_some_and(is_source);
+        let configured: BTreeSet<RawTarget> = found
+            .iter()
+            .filter(|raw| !is_literal(raw))
+            .map(|raw| raw.target.clone())
+            .collect();
+        for mut raw in found.iter().cloned() {
             if matches!(&raw.place, Place::Variable(name) if labels.contains(name)) {
                 continue;
             }
+            // What a program says itself counts where its configuration says nothing of the same tier.
+            if is_literal(&raw)
+                && (configured.contains(&raw.target) || order::is_plain_web_server(service))
+            {
+                continue;
+            }
             // Beside the Dockerfile is not yet in the image; what it copies to where a server reads it is.
-            let built = service.build.iter().flat_map(|build| &build.files);
-            if built.into_iter().any(|file| {
-                let read = file.direct && file.target.starts_with("/etc/");
-                !read && raw.place == Place::File(file.target.clone())
-            }) {
+            if built(&raw).is_some_and(|file| !(file.direct && file.target.starts_with("/etc/"))) {
                 raw.confidence = raw.confidence.min(Confidence::Likely);
             }
             self.admit(service, raw);
@@ -246,6 +300,7 @@ impl Work<'_> {
                     let draft = Draft {
                         variable: Some(name.clone()),
                         by_scheme: target.by_scheme,
+                        told: target.protocol == Some(dialled.protocol),
                         ..Draft::new(
                             &service.name,
                             &peer.name,
@@ -279,159 +334,6 @@ impl Work<'_> {
         }
         lists.retain(|_, deaf| deaf.len() > 1 && deaf.iter().all(|deaf| *deaf));
         lists.into_keys().map(str::to_owned).collect()
-    }
-
-    /// Takes a raw edge in, if it is one.
-    fn admit(&mut self, service: &Service, raw: RawEdge) {
-        let origin = origin(service, &raw);
-        let name = match &raw.target {
-            RawTarget::Tier(name) => name.clone(),
-            RawTarget::Outside => return self.outside(service, raw, origin),
-            RawTarget::Unknown => {
-                // A store that a URL names is an edge, whoever runs it: a name that nobody defines is a fault worth finding.
-                if raw.by_scheme && raw.protocol.is_some_and(Protocol::is_store) {
-                    return self.outside(service, raw, origin);
-                }
-                let message = format!(
-                    "{} names {} ({origin}), a host that no file defines",
-                    service.name, raw.host
-                );
-                return self.note(NoteKind::Information, message);
-            }
-        };
-        if name == service.name {
-            return;
-        }
-        let Some(to) = self.file.services.get(&name) else {
-            // Both switched off: they come together or not at all.
-            let both = self.file.inactive.contains_key(&service.name);
-            match self.file.inactive.get(&name) {
-                Some(to) if both => self.connect(service, to, &raw, &origin),
-                _ => self.note(
-                    NoteKind::Information,
-                    format!(
-                        "{} names {name} ({origin}), which a profile switches off",
-                        service.name
-                    ),
-                ),
-            }
-            return;
-        };
-        if names::same_namespace(service, to) {
-            return;
-        }
-        self.connect(service, to, &raw, &origin);
-    }
-
-    fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, origin: &Origin) {
-        if !names::connected(self.file, service, to) {
-            let message = format!(
-                "{} names {} ({origin}), but they share no network in compose",
-                service.name, to.name
-            );
-            return self.note(NoteKind::Information, message);
-        }
-        let Some(facts) = self.facts.get(&to.name) else {
-            return;
-        };
-        let peers = self
-            .facts
-            .get(&service.name)
-            .is_some_and(|ours| ours.is_peer_of(facts));
-        let usual = raw.by_scheme && raw.protocol.and_then(Protocol::default_port) == raw.port;
-        let dialled = match raw.port {
-            None if peers && facts.peer_port().is_some() => {
-                facts.dial(facts.peer_port(), Some(Protocol::Tcp), true)
-            }
-            // A URL without a port leads to a peer's own, not to that of its scheme.
-            Some(port) if peers && usual && !facts.listens().contains(&port) => {
-                facts.dial(None, raw.protocol, raw.by_scheme)
-            }
-            // A URL without a port beside a variable that holds one: the one on which the target listens.
-            Some(port) if usual && !facts.listens().contains(&port) => {
-                let listens = facts.listens();
-                let beside = raw.further_ports.iter().copied();
-                let told = beside.clone().find(|port| listens.contains(port));
-                let first = told.or(beside.clone().next().filter(|_| listens.is_empty()));
-                facts.dial(Some(first.unwrap_or(port)), raw.protocol, raw.by_scheme)
-            }
-            port => facts.dial(port, raw.protocol, raw.by_scheme),
-        };
-        let Some(first) = dialled else {
-            let message = format!(
-                "{} names {} ({origin}), but nothing tells the port",
-                service.name, to.name
-            );
-            return self.note(NoteKind::Incomplete, message);
-        };
-        let listens = facts.listens();
-        let further = raw
-            .further_ports
-            .iter()
-            .filter(|port| **port != first.port && !usual)
-            .filter(|port| listens.contains(port) || facts.serves(**port));
-        let further: Vec<Dialled> = further
-            .filter_map(|port| facts.dial(Some(*port), None, false))
-            .collect();
-        for (index, dialled) in std::iter::once(first).chain(further).enumerate() {
-            self.drafts.add(Draft {
-                from: service.name.clone(),
-                to: to.name.clone(),
-                host: raw.host.clone(),
-                port: dialled.port,
-                protocol: dialled.protocol,
-                guessed: dialled.guessed
-                    || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none(),
-                by_scheme: raw.by_scheme,
-                origin: vec![origin.clone()],
-                confidence: if dialled.guessed || index > 0 {
-                    Confidence::Likely
-                } else {
-                    raw.confidence
-                },
-                variable: match &raw.place {
-                    Place::Variable(name) => Some(name.clone()),
-                    _ => None,
-                },
-                login: raw.login.clone().filter(|_| index == 0),
-                tls: raw.tls,
-                external: false,
-                optional: self.file.inactive.contains_key(&service.name),
-            });
-        }
-    }
-
-    /// A database, cache or broker outside is an edge like any other; the rest is listed.
-    fn outside(&mut self, service: &Service, raw: RawEdge, origin: Origin) {
-        let store = raw.protocol.filter(|protocol| protocol.is_store());
-        let port = raw
-            .port
-            .or_else(|| raw.protocol.and_then(Protocol::default_port));
-        let from_file = matches!(raw.place, Place::File(_) | Place::Words) && !raw.by_scheme;
-        if let (Some(protocol), Some(port), false) = (store, port, from_file) {
-            self.drafts.add(Draft {
-                from: service.name.clone(),
-                to: raw.host.clone(),
-                host: raw.host,
-                port,
-                protocol,
-                guessed: false,
-                by_scheme: raw.by_scheme,
-                origin: vec![origin],
-                confidence: raw.confidence,
-                variable: match raw.place {
-                    Place::Variable(name) => Some(name),
-                    _ => None,
-                },
-                login: raw.login,
-                tls: raw.tls,
-                external: true,
-                optional: self.file.inactive.contains_key(&service.name),
-            });
-        } else if raw.port.is_some() && !from_file {
-            self.outside
-                .insert((service.name.clone(), raw.host, raw.port, origin.text));
-        }
     }
 
     /// What starts jobs by the clock needs the queue and its own records, not what the jobs need.
@@ -481,43 +383,6 @@ impl Work<'_> {
                 ),
             );
         }
-    }
-}
-
-fn origin(service: &Service, raw: &RawEdge) -> Origin {
-    let name = &service.name;
-    let written = match &raw.place {
-        Place::Variable(variable) => service
-            .environment
-            .get(variable)
-            .map(|value| Written::Value(value.location.clone())),
-        Place::File(path) => files_of(service)
-            .find(|file| file.target == *path)
-            .map(|file| Written::File(file.source.clone())),
-        Place::Words | Place::Image => None,
-    };
-    let text = match &raw.place {
-        Place::Variable(variable) => match service.environment.get(variable) {
-            Some(value) if value.from_env_file => {
-                format!("compose services.{name}.env_file {variable}")
-            }
-            Some(_) => format!("compose services.{name}.environment.{variable}"),
-            None => format!("Dockerfile ENV {variable} of {name}"),
-        },
-        Place::Words if service.command.is_none() && service.entrypoint.is_none() => {
-            format!("Dockerfile CMD of {name}")
-        }
-        Place::Words => format!("compose services.{name}.command"),
-        Place::File(path) => format!("file {path} of {name}"),
-        Place::Image => format!(
-            "default of image {} of {name}",
-            service.image.as_deref().unwrap_or("?")
-        ),
-    };
-    Origin {
-        text,
-        key: raw.key.clone(),
-        written: written.unwrap_or(Written::Own),
     }
 }
 

@@ -150,7 +150,8 @@ pub struct Edge {
     pub variable: Option<String>,
     /// Whether the client's own words tell the protocol (a scheme), or the user's.
     pub by_scheme: bool,
-    /// Whether nothing but the number of the port tells the protocol: then only the connection counts.
+    /// Whether nothing but the number of the port (or a library of the client) tells the protocol: then no more than the connection
+    /// counts, but for what a server says in that protocol.
     pub guessed: bool,
     /// What is wrong with the text of that address in the client's own container.
     pub flaw: Option<EdgeFlaw>,

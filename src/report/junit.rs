@@ -249,6 +249,9 @@ fn edge_text(report: &Report, edge: &EdgeReport) -> String {
     if let Some(reason) = &edge.reason {
         text += &format!("{reason}\n");
     }
+    if let Some(guess) = words::guess(edge) {
+        text += &format!("{guess}: no more than the connection counts\n");
+    }
     if let Some(finding) = edge
         .cause
         .as_ref()

@@ -429,13 +429,22 @@ pub fn milliseconds(edge: &EdgeReport) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-/// The cause's identity, or why the edge is unknown or was not asked.
+/// The cause's identity, or why the edge is unknown or was not asked, or that no more than the connection counts.
 #[must_use]
 pub fn because(edge: &EdgeReport) -> String {
-    edge.cause.as_ref().map_or_else(
-        || edge.reason.as_deref().map(line).unwrap_or_default(),
-        |cause| line(&cause.0),
-    )
+    let cause = edge.cause.as_ref().map(|cause| line(&cause.0));
+    cause
+        .or_else(|| edge.reason.as_deref().map(line))
+        .or_else(|| guess(edge))
+        .unwrap_or_default()
+}
+
+/// What the protocol is guessed from, where the peer did not prove it.
+#[must_use]
+pub fn guess(edge: &EdgeReport) -> Option<String> {
+    let from = edge.protocol_guessed_from.as_deref();
+    from.filter(|_| edge.status == StepStatus::Pass && edge.depth < Depth::Protocol)
+        .map(|from| format!("protocol guessed from {}", line(from)))
 }
 /// Where a way in breaks, and why; or what was proven of it.
 pub(super) fn entry_reason(entry: &EntryReport) -> String {

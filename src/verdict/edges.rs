@@ -10,6 +10,7 @@ use crate::diagnose::walk::Evidence;
 use crate::finding::{EdgeId, Severity};
 use crate::graph::Edge;
 use crate::probe::wire::{StepError, StepStatus};
+use crate::report::Depth;
 
 /// Every edge of the graph with its status and depth, without causes yet.
 pub(super) fn statuses(
@@ -33,12 +34,15 @@ fn status(
     evidence: Option<&Evidence<'_>>,
     options: &VerdictOptions,
 ) -> EdgeVerdict {
-    let verdict = |status, reason: Option<String>| EdgeVerdict {
-        status,
-        cause: None,
-        reason,
-        depth: evidence.map(depth).unwrap_or_default(),
-        firm: edge.is_firm(),
+    let verdict = |status, reason: Option<String>| {
+        let depth = evidence.map(depth).unwrap_or_default();
+        EdgeVerdict {
+            status,
+            cause: None,
+            reason,
+            depth,
+            firm: edge.is_firm() || status == StepStatus::Pass && is_proven(edge, depth),
+        }
     };
     if context.outcomes.is_none() {
         let reason = "nothing was dialled: this run only read what is declared";
@@ -81,14 +85,19 @@ pub(super) fn overrule(
         .filter(|finding| finding.severity == Severity::Error)
         .flat_map(|finding| &finding.overrules);
     for id in overruled {
-        let forbidden = context
-            .evidence(id)
-            .is_some_and(|evidence| evidence.edge.forbidden);
+        let edge = context.evidence(id).map(|evidence| evidence.edge);
+        let forbidden = edge.is_some_and(|edge| edge.forbidden);
         if let Some(verdict) = edges.get_mut(id).filter(|_| !forbidden) {
             verdict.status = StepStatus::Fail;
             verdict.reason = None;
+            verdict.firm = edge.map_or(verdict.firm, Edge::is_firm);
         }
     }
+}
+
+/// Whether a weak edge was proven after all: the server took the login that the client's own variables hold for it.
+fn is_proven(edge: &Edge, depth: Depth) -> bool {
+    edge.login.is_some() && depth >= Depth::Login && !edge.optional && !edge.forbidden
 }
 
 /// Why an edge is unknown or skipped: the first walk that is says so.

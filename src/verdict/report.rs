@@ -9,7 +9,7 @@ use crate::diagnose::answers::{NameAnswer, names};
 use crate::diagnose::entries::standings;
 use crate::diagnose::walk::{Evidence, Walk};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
-use crate::graph::{Edge, Tier};
+use crate::graph::{Confidence, Edge, Tier};
 use crate::observe::{Snapshot, WorkloadKey, is_ready};
 use crate::plan::{Look, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
@@ -220,8 +220,14 @@ fn edges(context: &Context<'_>, verdict: &Verdict) -> Vec<EdgeReport> {
                 host: edge.host.clone(),
                 port: edge.port.get(),
                 protocol: edge.protocol,
+                protocol_guessed_from: edge.guessed.then(|| format!("port {}", edge.port)),
                 origin: edge.origin.clone(),
-                confidence: edge.confidence,
+                // What was proven is no longer weak.
+                confidence: if decided.firm {
+                    edge.confidence.max(Confidence::Likely)
+                } else {
+                    edge.confidence
+                },
                 optional: edge.optional,
                 forbidden: edge.forbidden,
                 status: decided.status,

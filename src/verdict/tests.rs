@@ -205,6 +205,35 @@ fn a_weak_edge_never_sets_the_verdict() {
 }
 
 #[test]
+fn a_weak_edge_that_logs_in_with_its_own_variables_counts_as_proven() {
+    let mut graph = graph(&[AP_DB, WEB_AP]);
+    graph.edges[0].confidence = Confidence::Weak;
+    graph.edges[0].login = Some(crate::address::LoginReference::Url {
+        variable: "DATABASE_URL".to_owned(),
+    });
+    let deep = |last: &[StepName]| {
+        let more = last.iter().map(|name| pass(AP_DB, *name));
+        let steps = good(AP_DB).into_iter().chain(more).collect();
+        vec![probe("AP", "n1", steps), probe("WEB", "n1", good(WEB_AP))]
+    };
+    let shown = |graph: &TierGraph, probes: Vec<ProbeOutcome>| {
+        let snapshot = snapshot("");
+        let outcomes = outcomes(probes);
+        let context = Context::new(graph, &snapshot, Some(&outcomes));
+        let options = VerdictOptions::default();
+        let verdict = judge(&context, vec![], &options);
+        let report = report(&context, &verdict, &options, ReportMeta::default());
+        (verdict.edges[&id(AP_DB)].firm, report.edges[0].confidence)
+    };
+    let by_login = deep(&[StepName::Protocol, StepName::Login]);
+    assert_eq!(shown(&graph, by_login.clone()), (true, Confidence::Likely));
+    let by_protocol = deep(&[StepName::Protocol]);
+    assert_eq!(shown(&graph, by_protocol), (false, Confidence::Weak));
+    graph.edges[0].login = None;
+    assert_eq!(shown(&graph, by_login), (false, Confidence::Weak));
+}
+
+#[test]
 fn what_was_not_checked_is_no_pass() {
     let mut graph = graph(&[AP_DB]);
     let nothing = run(&graph, vec![], vec![]);

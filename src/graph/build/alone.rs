@@ -9,10 +9,14 @@ use crate::graph::deployed::{self, Source};
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey, is_live};
 
-use super::{merge, tiers};
+use super::{Known, merge, tiers};
 
 /// The graph of the run's namespace, with what its workloads reach in other ones.
-pub(super) fn build(snapshot: &Snapshot, config: &Config, catalog: &Catalog) -> TierGraph {
+pub(super) fn build(
+    snapshot: &Snapshot,
+    config: &Config,
+    catalog: &Catalog,
+) -> (TierGraph, Vec<Known>) {
     let mut graph = TierGraph {
         notes: vec![Note {
             kind: NoteKind::Information,
@@ -66,7 +70,7 @@ pub(super) fn build(snapshot: &Snapshot, config: &Config, catalog: &Catalog) -> 
     for name in idle {
         graph.tiers.remove(&name);
     }
-    graph
+    (graph, vec![facts])
 }
 
 /// The workloads of the run's namespace and of those that the user names; and what hosts of theirs lead to elsewhere.

@@ -169,6 +169,7 @@ fn add(
         .unwrap_or_else(|| protocol(tier, port, catalog));
     let mut edge = Edge {
         external: tier.is_none(),
+        guessed: settings.protocol.is_none(),
         ..Edge::new(from, to, host, port, protocol)
     };
     set(&mut edge, settings, config, *line);
@@ -197,6 +198,7 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
     edge.port = port.unwrap_or(edge.port);
     edge.protocol = protocol.unwrap_or(edge.protocol);
     edge.by_scheme |= protocol.is_some();
+    edge.guessed &= protocol.is_none() && path.is_none() && status.is_none();
     edge.tls = tls.or(edge.tls);
     edge.optional = optional.unwrap_or(edge.optional);
     edge.forbidden = forbidden.unwrap_or(edge.forbidden);

@@ -616,3 +616,106 @@ fn what_is_handed_to_several_is_no_surer_for_having_been_deployed_to_each() {
         assert_eq!(sure(&graph), ["one", "waits"], "{:?}", shown(&graph));
     }
 }
+
+#[test]
+fn a_protocol_that_only_the_number_tells_is_a_guess_whatever_it_is() {
+    // What the client has, how the server is known, and whether that leaves a guess.
+    for (variable, value, image, ports, probe, guessed) in [
+        ("PEER_ADDR", "peer:6379", "x/peer", "port: 6379", "", true),
+        ("PEER_ADDR", "peer:5432", "x/peer", "port: 5432", "", true),
+        ("PEER_ADDR", "peer:8080", "x/peer", "port: 8080", "", true),
+        ("PEER_ADDR", "peer:6379", "redis:7", "port: 6379", "", false),
+        ("PEER_ADDR", "peer:6390", "redis:7", "port: 6390", "", false),
+        (
+            "PEER_URL",
+            "redis://peer:6379",
+            "x/peer",
+            "port: 6379",
+            "",
+            false,
+        ),
+        ("REDIS_ADDR", "peer:6379", "x/peer", "port: 6379", "", false),
+        (
+            "PEER_ADDR",
+            "peer:6379",
+            "x/peer",
+            "name: tcp-redis, port: 6379",
+            "",
+            false,
+        ),
+        (
+            "PEER_ADDR",
+            "peer:6379",
+            "x/peer",
+            "name: tcp, port: 6379",
+            "",
+            true,
+        ),
+        (
+            "PEER_ADDR",
+            "peer:3306",
+            "x/peer",
+            "appProtocol: mysql, port: 3306",
+            "",
+            false,
+        ),
+        (
+            "PEER_ADDR",
+            "peer:6379",
+            "x/peer",
+            "port: 6379",
+            "readinessProbe: {exec: {command: [sh, -c, 'redis-cli ping']}}",
+            false,
+        ),
+        (
+            "PEER_ADDR",
+            "peer:6379",
+            "x/peer",
+            "port: 6379",
+            "readinessProbe: {tcpSocket: {port: 6379}}",
+            true,
+        ),
+    ] {
+        let port = value.rsplit(':').next().unwrap();
+        let compose = format!(
+            "services:\n  app: {{image: x/app, environment: {{{variable}: '{value}'}}}}\n  peer: {{image: '{image}', expose: ['{port}']}}\n"
+        );
+        let workload = |name: &str, image: &str, more: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      containers:\n      - name: {name}\n        image: {image}\n        {more}\n"
+            )
+        };
+        let variables = format!("env: [{{name: {variable}, value: '{value}'}}]");
+        let manifests = [
+            workload("app", "x/app", &variables),
+            workload(
+                "peer",
+                image,
+                &format!("ports: [{{containerPort: {port}}}]\n        {probe}"),
+            ),
+            format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: peer}}\nspec: {{selector: {{app: peer}}, ports: [{{{ports}}}]}}\n"
+            ),
+        ];
+        let manifests = manifests.join("\n---\n");
+        for graph in [
+            App::of(&compose, &manifests).graph(),
+            App::of(&compose, &manifests).alone(),
+        ] {
+            let [edge] = graph.edges.as_slice() else {
+                panic!("{variable}={value}: {:?}", shown(&graph));
+            };
+            assert_eq!(
+                edge.guessed, guessed,
+                "{variable}={value} to {image}, {ports}, {probe}: {}",
+                edge.id
+            );
+        }
+    }
+    // A store that a login of its own variables reaches is known, whatever answers.
+    let compose = "services:\n  app: {image: x/app, environment: {DB_HOST: peer, DB_PORT: '5432', POSTGRES_USER: u, POSTGRES_PASSWORD: p}}\n  peer: {image: x/peer, expose: ['5432']}\n";
+    let pod =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: peer}\nspec: {ports: [{port: 5432}]}\n";
+    let graph = App::of(compose, pod).graph();
+    assert!(!graph.edges[0].guessed, "{:?}", graph.edges[0]);
+}

@@ -1,27 +1,59 @@
-//! What an edge speaks where only the number of its port says HTTP: what the port is called decides, else the connection alone counts. Pure.
+//! What an edge speaks where no scheme says so: what its port is called, a probe, the program that serves it; else only a guess by the
+//! number of the port, of which the connection alone counts. Pure.
 
-use crate::graph::{Edge, Tier, TierGraph};
-use crate::observe::kinds::ServicePort;
+use crate::address;
+use crate::graph::{Edge, Tier, TierGraph, infer};
+use crate::observe::kinds::{Container, Probe, ServicePort};
 use crate::observe::{HostMeaning, Snapshot};
 use crate::protocol::Protocol;
 
-use super::question;
+use super::{Known, question};
 
-/// Settles the protocol of every edge that is HTTP by nobody's word.
-pub(super) fn settle(graph: &mut TierGraph, snapshot: &Snapshot) {
+/// Settles the protocol of every edge that no scheme tells, and whether it is more than a guess.
+pub(super) fn settle(graph: &mut TierGraph, snapshot: &Snapshot, known: &[Known]) {
     let TierGraph { tiers, edges, .. } = graph;
     for edge in edges {
-        if edge.protocol != Protocol::Http || edge.by_scheme || edge.external {
+        edge.guessed &= !edge.by_scheme
+            && !matches!(edge.protocol, Protocol::Tcp | Protocol::Udp)
+            && !logs_in_to_product(edge);
+        if edge.by_scheme {
             continue;
         }
         let Some(tier) = tiers.get(&edge.to) else {
             continue;
         };
-        match said(edge, tier, snapshot) {
-            Some(protocol) => edge.protocol = protocol,
-            None => edge.guessed = !is_known(edge, tier, snapshot),
+        if edge.external {
+            edge.guessed &= !is_product(edge, known);
+            continue;
         }
+        let by_program = edge.guessed && is_known(edge, tier, snapshot, known);
+        let said = match edge.protocol {
+            Protocol::Http => said(edge, tier, snapshot),
+            // Where a name says no more than TCP, a guess at what is spoken there stays one.
+            _ if edge.guessed && !by_program => {
+                said(edge, tier, snapshot).filter(|said| *said != Protocol::Tcp)
+            }
+            _ => None,
+        };
+        edge.protocol = said.unwrap_or(edge.protocol);
+        edge.guessed &= !by_program && said.is_none();
     }
+}
+
+/// Whether the variables with which the client logs in are those of the product: `POSTGRES_USER`.
+fn logs_in_to_product(edge: &Edge) -> bool {
+    let variables = edge.login.iter().flat_map(|login| login.variables());
+    variables
+        .flat_map(address::words)
+        .any(|word| address::product(&word) == Some(edge.protocol))
+}
+
+/// Whether the program whose place an outside host has taken speaks that protocol.
+fn is_product(edge: &Edge, known: &[Known]) -> bool {
+    known
+        .iter()
+        .filter_map(|facts| facts.get(&edge.to))
+        .any(|facts| facts.knows(edge.port, edge.protocol))
 }
 
 /// The protocol that the port's names tell: those of the Service first, then the container's.
@@ -58,32 +90,54 @@ fn by_name(name: &str) -> Option<Protocol> {
         "grpc" | "h2c" | "http2" => Some(Protocol::Grpc),
         "https" => Some(Protocol::Https),
         "http" | "web" | "www" => Some(Protocol::Http),
+        _ if let Some(product) = last.split('-').find_map(address::product) => Some(product),
         "tcp" | "ws" | "wss" | "websocket" | "tls" => Some(Protocol::Tcp),
         _ if last.split('-').any(|word| word == "grpc") => Some(Protocol::Grpc),
         _ => None,
     }
 }
 
-/// Whether something else than the number tells that it is HTTP: a health path or a probe on that port, or the program that serves it.
-fn is_known(edge: &Edge, tier: &Tier, snapshot: &Snapshot) -> bool {
-    if question::declared(edge, tier, snapshot).is_some() {
+/// Whether something else than the number tells the protocol: a health path or a probe on that port, or the program that serves it.
+fn is_known(edge: &Edge, tier: &Tier, snapshot: &Snapshot, known: &[Known]) -> bool {
+    let web = matches!(edge.protocol, Protocol::Http | Protocol::Https);
+    if web && question::declared(edge, tier, snapshot).is_some() {
         return true;
     }
-    let Some(server) = tier
-        .server
-        .as_ref()
-        .filter(|server| server.protocol == Protocol::Http)
-    else {
-        return false;
-    };
-    let by_program = ["image", "command", "healthcheck"]
-        .iter()
-        .any(|word| server.evidence.contains(word));
-    let mut ends = tier
+    let ends = tier
         .workloads
         .iter()
         .filter_map(|key| question::container_port(edge, key, snapshot));
-    by_program && (server.port == edge.port || ends.any(|port| port == server.port))
+    let mut ports = ends.chain([edge.port]);
+    let facts = || known.iter().filter_map(|facts| facts.get(&edge.to));
+    if ports.any(|port| facts().any(|facts| facts.knows(port, edge.protocol))) {
+        return true;
+    }
+    let containers = tier
+        .workloads
+        .iter()
+        .filter_map(|key| snapshot.template(key))
+        .flat_map(|template| &template.spec.containers);
+    containers
+        .flat_map(probes)
+        .any(|probe| asks(probe) == Some(edge.protocol))
+}
+
+fn probes(container: &Container) -> impl Iterator<Item = &Probe> {
+    [
+        &container.readiness_probe,
+        &container.liveness_probe,
+        &container.startup_probe,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The protocol in which a probe asks by a product's own tool, or by gRPC.
+fn asks(probe: &Probe) -> Option<Protocol> {
+    if probe.grpc.is_some() {
+        return Some(Protocol::Grpc);
+    }
+    infer::asks(&probe.exec.as_ref()?.command)
 }
 
 #[cfg(test)]

@@ -100,12 +100,6 @@ const FOLDERS: [&str; 16] = [
     "fixtures",
     "locale",
 ];
-/// Ends of program sources.
-const SOURCES: [&str; 17] = [
-    ".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".rb", ".php", ".go", ".java", ".kt",
-    ".cs", ".rs", ".ex", ".exs", ".pl",
-];
-
 /// The addresses of a file, placeholders replaced by the client's environment. Only tiers count in what is no reader's own kind.
 pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -> Vec<Hit> {
     let lower = path.to_ascii_lowercase();
@@ -118,17 +112,17 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
     let compose = name.contains("compose") && ends(&[".yml", ".yaml"]);
     if folder
         || compose
-        || is_for_trials(name)
+        || !is_chosen(path, source).unwrap_or_else(|| !is_for_trials(name))
         || ends(&SKIPPED)
         || TOOLS.iter().any(|tool| name.starts_with(tool))
     {
         return Vec::new();
     }
-    let is_source = ends(&SOURCES);
+    let is_source = ends(&crate::compose::SOURCES);
     let own = dotenv(name, text, source);
     let replaced = if is_source {
         substitute::Substituted {
-            text: text.to_owned(),
+            text: without_defaults(text, source),
             ..substitute::Substituted::default()
         }
     } else {
@@ -159,6 +153,86 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         }
     }
     found
+}
+
+/// A program's lines without those that name a variable which is set: what stands beside it is what counts without it.
+fn without_defaults(text: &str, source: &Source) -> String {
+    let is_set = |line: &str| {
+        line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .any(|word| {
+                source.environment.contains_key(word) || source.secret_variables.contains(word)
+            })
+    };
+    let kept: Vec<&str> = text
+        .lines()
+        .map(|line| if is_set(line) { "" } else { line })
+        .collect();
+    kept.join("\n")
+}
+
+/// Whether a file of a family of which a program loads one variant by a profile (`application-X.yml`, `appsettings.X.json`, `.env.X`) is
+/// the one that is chosen; `None` where nothing tells, or it is of no such family.
+fn is_chosen(path: &str, source: &Source) -> Option<bool> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let (variant, base) = variant(name)?;
+    let text = |path: &str| {
+        let file = source.files.iter().find(|(other, _)| other == path);
+        file.map(|(_, text)| text.as_str())
+    };
+    let beside = text(&format!("{folder}/{base}"));
+    let is_profile = |key: &str| {
+        let key = address::words(key);
+        let tail = key.last().map(String::as_str);
+        matches!(tail, Some("env" | "environment" | "profile" | "profiles"))
+            || key.ends_with(&["profiles".to_owned(), "active".to_owned()])
+    };
+    let set = source
+        .environment
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    let words = source.words.iter().flat_map(|word| word.split_whitespace());
+    let lines = beside.iter().flat_map(|text| text.lines());
+    let pairs = words
+        .chain(lines)
+        .filter_map(|text| text.split_once(['=', ':']))
+        .map(|(key, value)| (key.trim().trim_start_matches('-'), value));
+    let mut told = false;
+    for (_, value) in set.chain(pairs).filter(|(key, _)| is_profile(key)) {
+        told = true;
+        let mut values = value.split([',', ' ', '"', '\'']);
+        // `prod` and `production` are one.
+        let same = |one: &str| {
+            let (one, other) = (one.to_ascii_lowercase(), variant.to_ascii_lowercase());
+            one == other
+                || one.len().min(other.len()) > 2
+                    && (one.starts_with(&other) || other.starts_with(&one))
+        };
+        if values.any(same) {
+            return Some(true);
+        }
+    }
+    // A dotenv beside the plain one is another place's.
+    (told || base == ".env" && beside.is_some()).then_some(false)
+}
+
+/// The variant in the name of a file that a program loads by a profile, and the name without it.
+fn variant(name: &str) -> Option<(&str, String)> {
+    if let Some(variant) = name.strip_prefix(".env.") {
+        return (variant != "local").then(|| (variant, ".env".to_owned()));
+    }
+    for (stem, mark) in [
+        ("application", '-'),
+        ("bootstrap", '-'),
+        ("appsettings", '.'),
+    ] {
+        let rest = name
+            .strip_prefix(stem)
+            .and_then(|rest| rest.strip_prefix(mark));
+        if let Some((variant, end)) = rest.and_then(|rest| rest.rsplit_once('.')) {
+            return Some((variant, format!("{stem}.{end}")));
+        }
+    }
+    None
 }
 
 /// Whether a file is called like the settings of tests, or like an example to copy.
@@ -321,6 +395,71 @@ mod tests {
             db(5434)
         );
         assert!(read("/app/config.yml", "dsn: \"host=other port=1 user=u\"").is_empty());
+    }
+
+    #[test]
+    fn a_literal_that_says_who_may_ask_is_no_address() {
+        for line in [
+            "app.use(cors({ origin: 'http://db:3000' }))",
+            "registry.addMapping(\"/**\").allowedOrigins(\"http://db:3000\")",
+        ] {
+            assert_eq!(count("/app/main.js", line), 0, "{line}");
+        }
+        assert_eq!(count("/app/main.js", "get('http://db:3000')"), 1);
+    }
+
+    #[test]
+    fn of_the_variants_of_a_file_the_chosen_one_counts() {
+        for (path, key, value, wanted) in [
+            (
+                "/app/application-test.yml",
+                "SPRING_PROFILES_ACTIVE",
+                "cloud,test",
+                1,
+            ),
+            (
+                "/app/application-cloud.yml",
+                "SPRING_PROFILES_ACTIVE",
+                "test",
+                0,
+            ),
+            ("/app/application-cloud.yml", "OTHER", "test", 1),
+            (
+                "/app/appsettings.Docker.json",
+                "ASPNETCORE_ENVIRONMENT",
+                "Docker",
+                1,
+            ),
+            (
+                "/app/appsettings.Docker.json",
+                "ASPNETCORE_ENVIRONMENT",
+                "Production",
+                0,
+            ),
+            ("/app/.env.prod", "NODE_ENV", "production", 1),
+            ("/app/.env.staging", "APP_ENV", "prod", 0),
+            ("/app/.env.staging", "OTHER", "x", 1),
+            ("/app/.env.local", "APP_ENV", "prod", 1),
+            ("/app/settings-cloud.yml", "APP_ENV", "prod", 1),
+        ] {
+            let source = Source {
+                environment: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+                ..Source::default()
+            };
+            let found = scan(path, "url: http://db:80", &source, &names());
+            assert_eq!(found.len(), wanted, "{path} with {key}={value}");
+        }
+        let beside = Source {
+            files: vec![("/app/.env".to_owned(), "A=b".to_owned())],
+            ..Source::default()
+        };
+        assert!(scan("/app/.env.staging", "url: http://db:80", &beside, &names()).is_empty());
+        let active = Source {
+            words: vec!["--spring.profiles.active=cloud".to_owned()],
+            ..Source::default()
+        };
+        let path = "/app/application-cloud.yml";
+        assert_eq!(scan(path, "url: http://db:80", &active, &names()).len(), 1);
     }
 
     #[test]

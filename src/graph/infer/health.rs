@@ -57,6 +57,13 @@ impl Health {
     }
 }
 
+/// The protocol of the server whose own tool a command runs.
+pub(in crate::graph) fn asks(command: &[String]) -> Option<Protocol> {
+    let tokens = words::tokens(command);
+    let product = tool(&tokens, &|_| true)?.product?;
+    Some(product.protocol)
+}
+
 /// Reads a healthcheck in compose's normal form; what asks another host says nothing about this tier.
 pub(super) fn read(test: &[String], tier: &str) -> Option<Health> {
     let (kind, rest) = test.split_first()?;

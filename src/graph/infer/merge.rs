@@ -21,6 +21,8 @@ pub(super) struct Draft {
     /// Whether nothing on the client's side, nor the server's image, tells the port.
     pub guessed: bool,
     pub by_scheme: bool,
+    /// Whether the client's own words tell the protocol, by a scheme or by a product in a key.
+    pub told: bool,
     pub origin: Vec<Origin>,
     pub confidence: Confidence,
     pub variable: Option<String>,
@@ -48,6 +50,7 @@ impl Draft {
             protocol,
             guessed: false,
             by_scheme: false,
+            told: false,
             origin: vec![origin.into()],
             confidence: Confidence::Declared,
             variable: None,
@@ -94,7 +97,9 @@ impl Drafts {
         if second.by_scheme && !first.by_scheme || first.protocol == Protocol::Tcp {
             first.protocol = second.protocol;
             first.by_scheme |= second.by_scheme;
+            first.told = second.told;
         }
+        first.told |= second.told && first.protocol == second.protocol;
         *known = Draft {
             origin,
             guessed: first.guessed && second.guessed,
@@ -215,6 +220,7 @@ fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
         external: draft.external,
         variable: draft.variable,
         by_scheme: draft.by_scheme,
+        guessed: !draft.told && !matches!(draft.protocol, Protocol::Tcp | Protocol::Udp),
         http,
         tls: draft.tls,
         login: draft.login,

@@ -15,7 +15,7 @@ use super::super::Confidence;
 use super::facts::TierFacts;
 use super::merge::{Draft, Drafts};
 use super::order::{self, Project};
-use super::{all, files_of, tiers};
+use super::{all, files_of, is_source, tiers};
 
 /// Where a claim was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +139,8 @@ impl<'a> Settle<'a> {
         let Some(tiers) = self.sharers.get(&origin.written) else {
             return Standing::Own;
         };
-        if self.waits(service, to) || is_named(service, &origin.key) {
+        if self.waits(service, to) || is_named(service, &origin.key) || self.reads(service, origin)
+        {
             return Standing::Own;
         }
         let others = || {
@@ -218,6 +219,21 @@ impl<'a> Settle<'a> {
                     files_of(other).any(|one| one.source == *source && runs(other, &one.target))
                 })
             })
+    }
+
+    /// Whether the program of a tier reads a variable, as its own sources show: those that no other tier is built from.
+    fn reads(&self, service: &Service, origin: &Origin) -> bool {
+        let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let names = |text: &str| text.split(|c| !part(c)).any(|word| word == origin.key);
+        let files = service.build.iter().flat_map(|build| &build.files);
+        matches!(origin.written, Written::Value(_))
+            && files
+                .filter(|file| is_source(file) && names(&file.text))
+                .any(|file| {
+                    !self
+                        .sharers
+                        .contains_key(&Written::File(file.source.clone()))
+                })
     }
 
     /// Whether a tier waits for the target, or for a role of its own application that does.

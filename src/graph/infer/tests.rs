@@ -1174,3 +1174,89 @@ fn a_web_server_is_called_on_a_port_that_something_declares() {
         assert!(found.len() == 1 && found[0].contains(":80/"), "{found:?}");
     }
 }
+
+#[test]
+fn what_an_image_dials_by_default_is_the_only_tier_that_it_can_mean() {
+    for (from, to, _) in CLASS {
+        let board = || service(from, "kibana:8.12.0");
+        let index = |name: &str| service(name, "elasticsearch:8.12.0");
+        let other = service("unrelated", "x/app");
+        let found = edges(&file(vec![board(), index(to), other.clone()]));
+        assert_eq!(found, [format!("{from}->{to}:9200/http weak")]);
+        // Two that it may mean, or a word of its own: nothing.
+        assert!(edges(&file(vec![board(), index(to), index("second")])).is_empty());
+        let told = with_environment(
+            board(),
+            &[("ELASTICSEARCH_HOSTS", "http://elsewhere.example:9200")],
+        );
+        assert!(edges(&file(vec![told, index(to)])).is_empty());
+    }
+}
+
+#[test]
+fn the_value_of_a_variable_may_stand_in_a_file() {
+    for (from, to, port) in CLASS {
+        let text = port.to_string();
+        let place = format!("/run/{from}/host");
+        let client = || {
+            let mut client = with_environment(
+                service(from, "x/app"),
+                &[("DB_HOST_FILE", place.as_str()), ("DB_PORT", text.as_str())],
+            );
+            client.mounts.push(MountedFile {
+                target: place.clone(),
+                source: "configs.host".to_owned(),
+                direct: true,
+                text: format!("{to}\n"),
+            });
+            client
+        };
+        let target = || listening(service(to, "x/srv"), port);
+        let found = edges(&file(vec![client(), target()]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with(&format!("{from}->{to}:{port}/")),
+            "{found:?}"
+        );
+        assert!(found[0].ends_with("declared"), "{found:?}");
+        // A file that no one reads here, a secret's, tells nothing.
+        let mut hidden = client();
+        hidden.mounts.clear();
+        assert!(edges(&file(vec![hidden, target()])).is_empty());
+    }
+}
+
+#[test]
+fn what_several_are_handed_is_sure_for_the_one_whose_sources_read_it() {
+    for (from, to, port) in CLASS {
+        let url = format!("http://{to}:{port}");
+        let program = |name: &str, text: &str| {
+            let mut program = handed(service(name, ""), &[("PEER_URL", url.as_str())]);
+            program.build = Some(crate::compose::Build {
+                context: Some(format!("./{name}")),
+                files: vec![MountedFile {
+                    target: format!("{name}/main.js"),
+                    source: format!("{name}/main.js"),
+                    direct: false,
+                    text: text.to_owned(),
+                }],
+                ..crate::compose::Build::default()
+            });
+            program
+        };
+        let reader = program(from, "const url = process.env.PEER_URL");
+        let other = program("bystander", "const url = process.env.PEER_URL_OF_OTHERS");
+        let third = depending(program("waiting", ""), &[to]);
+        let target = listening(service(to, "x/srv"), port);
+        let found = edges(&file(vec![reader, other, third, target]));
+        let sure = |name: &str| {
+            found.iter().any(|edge| {
+                edge.starts_with(&format!("{name}->{to}:{port}/")) && !edge.ends_with("weak")
+            })
+        };
+        assert!(
+            sure(from) && sure("waiting") && !sure("bystander"),
+            "{found:?}"
+        );
+    }
+}

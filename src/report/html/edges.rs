@@ -173,6 +173,7 @@ fn steps(report: &Report, edge: &EdgeReport) -> Markup {
             }
         }
         @if let Some(reason) = &edge.reason { p class="because" { (line(reason)) } }
+        @if let Some(guess) = words::guess(edge) { p class="because" { (guess) ": no more than the connection counts" } }
         p class="origin" { "Known from " (line(&edge.origin.join(", "))) ". Proven to depth " b { (edge.depth.name()) } "." }
         @if !edge.steps.is_empty() {
             div class="scroll" {

@@ -146,6 +146,7 @@ impl Client<'_> {
             }
         }
         edge.by_scheme |= mention.by_scheme;
+        edge.guessed &= mention.protocol != Some(edge.protocol);
         edge.external = outside || !self.tiers.contains_key(&edge.to);
         edge.confidence = edge.confidence.max(confidence);
         if !edge.origin.contains(&mention.origin) {
@@ -240,6 +241,7 @@ impl Client<'_> {
                 flaw: mention.flaw.clone(),
                 resolver: mention.resolver.clone(),
                 by_scheme: mention.by_scheme,
+                guessed: mention.protocol != Some(protocol),
                 tls: mention.tls,
                 login: mention.login.clone(),
                 replica: is_replica(&mention.host),

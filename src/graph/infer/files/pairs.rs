@@ -127,6 +127,12 @@ pub(super) fn source(text: &str, names: &NameTable) -> Vec<Hit> {
     for (at, line) in lines.iter().enumerate() {
         let before = found.len();
         for literal in quoted.captures_iter(line.text) {
+            // `cors({origin: 'http://web:3000'})` says who may ask, not what is dialled.
+            let start = literal.get(0).map_or(0, |whole| whole.start());
+            if word_before(line.text, start).is_some_and(|word| address::role(word) == Role::Never)
+            {
+                continue;
+            }
             let Some(literal) = literal
                 .iter()
                 .skip(1)
@@ -159,6 +165,13 @@ pub(super) fn source(text: &str, names: &NameTable) -> Vec<Hit> {
         }
     }
     found
+}
+
+/// The word that stands right before a place in a line: the key of a value, or the function to which it is given.
+fn word_before(line: &str, at: usize) -> Option<&str> {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = line.get(..at)?.rsplit(|c: char| !part(c));
+    words.into_iter().find(|word| !word.is_empty())
 }
 
 /// A line without its comment, with its indentation and pairs; `None` if nothing is left.

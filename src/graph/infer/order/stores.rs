@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::Catalog;
 use crate::compose::{MountedFile, Service};
 use crate::protocol::Protocol;
 
@@ -81,6 +82,45 @@ impl Project<'_> {
             let origin = format!(
                 "{file}: the library {library}, and {} is the only {protocol} here",
                 to.name
+            );
+            self.weak(from, to, origin, drafts);
+        }
+    }
+
+    /// What a product dials where nothing is said, under a name that no tier has: the only tier that runs what it looks for, weak.
+    pub(in super::super) fn defaults(
+        &self,
+        from: &Service,
+        catalog: &Catalog,
+        drafts: &mut Drafts,
+    ) {
+        let image = from.image.as_deref().unwrap_or_default();
+        for dial in catalog.images.dials(image) {
+            let set = |name: &String| {
+                let of_file = format!("{name}_FILE");
+                from.environment.contains_key(name) || from.environment.contains_key(&of_file)
+            };
+            let usual = dial.port.and_then(|port| catalog.port_protocol(port.get()));
+            let product = catalog.images.product(&dial.host);
+            let fits = |to: &&Service| {
+                let same = product.is_some()
+                    && self.facts.get(&to.name).and_then(TierFacts::product) == product;
+                let store = usual.filter(|usual| usual.is_store());
+                to.name != from.name
+                    && (same || store.is_some() && self.protocol(&to.name) == store)
+                    && names::connected(self.file, from, to)
+            };
+            let mut all = self.file.services.values().filter(fits);
+            let (Some(to), None) = (all.next(), all.next()) else {
+                continue;
+            };
+            if dial.unless.iter().any(set) || drafts.between(&from.name, &to.name).next().is_some()
+            {
+                continue;
+            }
+            let origin = format!(
+                "default of image {image} of {}, and {} is the only one that it can mean",
+                from.name, to.name
             );
             self.weak(from, to, origin, drafts);
         }

@@ -1,0 +1,212 @@
+//! A raw edge → a claim on a tier or on a host outside, with where it was written; or a note why it is none. Pure.
+
+use crate::compose::Service;
+use crate::protocol::Protocol;
+
+use super::super::{Confidence, NoteKind};
+use super::facts::Dialled;
+use super::merge::Draft;
+use super::scan::{Place, RawEdge, RawTarget};
+use super::settle::{Origin, Written};
+use super::{OF_FILE, Work, files_of, names};
+
+impl Work<'_> {
+    /// Takes a raw edge in, if it is one.
+    pub(super) fn admit(&mut self, service: &Service, raw: RawEdge) {
+        let origin = origin(service, &raw);
+        let name = match &raw.target {
+            RawTarget::Tier(name) => name.clone(),
+            RawTarget::Outside => return self.outside(service, raw, origin),
+            RawTarget::Unknown => {
+                // A store that a URL names is an edge, whoever runs it: a name that nobody defines is a fault worth finding.
+                if raw.by_scheme && raw.protocol.is_some_and(Protocol::is_store) {
+                    return self.outside(service, raw, origin);
+                }
+                let message = format!(
+                    "{} names {} ({origin}), a host that no file defines",
+                    service.name, raw.host
+                );
+                return self.note(NoteKind::Information, message);
+            }
+        };
+        if name == service.name {
+            return;
+        }
+        let Some(to) = self.file.services.get(&name) else {
+            // Both switched off: they come together or not at all.
+            let both = self.file.inactive.contains_key(&service.name);
+            match self.file.inactive.get(&name) {
+                Some(to) if both => self.connect(service, to, &raw, &origin),
+                _ => self.note(
+                    NoteKind::Information,
+                    format!(
+                        "{} names {name} ({origin}), which a profile switches off",
+                        service.name
+                    ),
+                ),
+            }
+            return;
+        };
+        if names::same_namespace(service, to) {
+            return;
+        }
+        self.connect(service, to, &raw, &origin);
+    }
+
+    fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, origin: &Origin) {
+        if !names::connected(self.file, service, to) {
+            let message = format!(
+                "{} names {} ({origin}), but they share no network in compose",
+                service.name, to.name
+            );
+            return self.note(NoteKind::Information, message);
+        }
+        let Some(facts) = self.facts.get(&to.name) else {
+            return;
+        };
+        let peers = self
+            .facts
+            .get(&service.name)
+            .is_some_and(|ours| ours.is_peer_of(facts));
+        let usual = raw.by_scheme && raw.protocol.and_then(Protocol::default_port) == raw.port;
+        let dialled = match raw.port {
+            None if peers && facts.peer_port().is_some() => {
+                facts.dial(facts.peer_port(), Some(Protocol::Tcp), true)
+            }
+            // A URL without a port leads to a peer's own, not to that of its scheme.
+            Some(port) if peers && usual && !facts.listens().contains(&port) => {
+                facts.dial(None, raw.protocol, raw.by_scheme)
+            }
+            // A URL without a port beside a variable that holds one: the one on which the target listens.
+            Some(port) if usual && !facts.listens().contains(&port) => {
+                let listens = facts.listens();
+                let beside = raw.further_ports.iter().copied();
+                let told = beside.clone().find(|port| listens.contains(port));
+                let first = told.or(beside.clone().next().filter(|_| listens.is_empty()));
+                facts.dial(Some(first.unwrap_or(port)), raw.protocol, raw.by_scheme)
+            }
+            port => facts.dial(port, raw.protocol, raw.by_scheme),
+        };
+        let Some(first) = dialled else {
+            let message = format!(
+                "{} names {} ({origin}), but nothing tells the port",
+                service.name, to.name
+            );
+            return self.note(NoteKind::Incomplete, message);
+        };
+        let listens = facts.listens();
+        let further = raw
+            .further_ports
+            .iter()
+            .filter(|port| **port != first.port && !usual)
+            .filter(|port| listens.contains(port) || facts.serves(**port));
+        let further: Vec<Dialled> = further
+            .filter_map(|port| facts.dial(Some(*port), None, false))
+            .collect();
+        for (index, dialled) in std::iter::once(first).chain(further).enumerate() {
+            self.drafts.add(Draft {
+                from: service.name.clone(),
+                to: to.name.clone(),
+                host: raw.host.clone(),
+                port: dialled.port,
+                protocol: dialled.protocol,
+                guessed: dialled.guessed
+                    || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none(),
+                by_scheme: raw.by_scheme,
+                told: raw.protocol == Some(dialled.protocol),
+                origin: vec![origin.clone()],
+                confidence: if dialled.guessed || index > 0 {
+                    Confidence::Likely
+                } else {
+                    raw.confidence
+                },
+                variable: match &raw.place {
+                    Place::Variable(name) => Some(name.clone()),
+                    _ => None,
+                },
+                login: raw.login.clone().filter(|_| index == 0),
+                tls: raw.tls,
+                external: false,
+                optional: self.file.inactive.contains_key(&service.name),
+            });
+        }
+    }
+
+    /// A database, cache or broker outside is an edge like any other; the rest is listed.
+    fn outside(&mut self, service: &Service, raw: RawEdge, origin: Origin) {
+        let store = raw.protocol.filter(|protocol| protocol.is_store());
+        let port = raw
+            .port
+            .or_else(|| raw.protocol.and_then(Protocol::default_port));
+        let from_file = matches!(raw.place, Place::File(_) | Place::Words) && !raw.by_scheme;
+        if let (Some(protocol), Some(port), false) = (store, port, from_file) {
+            self.drafts.add(Draft {
+                from: service.name.clone(),
+                to: raw.host.clone(),
+                host: raw.host,
+                port,
+                protocol,
+                guessed: false,
+                by_scheme: raw.by_scheme,
+                told: true,
+                origin: vec![origin],
+                confidence: raw.confidence,
+                variable: match raw.place {
+                    Place::Variable(name) => Some(name),
+                    _ => None,
+                },
+                login: raw.login,
+                tls: raw.tls,
+                external: true,
+                optional: self.file.inactive.contains_key(&service.name),
+            });
+        } else if raw.port.is_some() && !from_file {
+            self.outside
+                .insert((service.name.clone(), raw.host, raw.port, origin.text));
+        }
+    }
+}
+
+fn origin(service: &Service, raw: &RawEdge) -> Origin {
+    let name = &service.name;
+    // A value that stands in a file is where the variable that names the file says so.
+    let set = |variable: &str| {
+        let own = service.environment.get_key_value(variable);
+        own.or_else(|| {
+            let of_file = format!("{variable}{OF_FILE}");
+            service.environment.get_key_value(of_file.as_str())
+        })
+    };
+    let written = match &raw.place {
+        Place::Variable(variable) => {
+            set(variable).map(|(_, value)| Written::Value(value.location.clone()))
+        }
+        Place::File(path) => files_of(service)
+            .find(|file| file.target == *path)
+            .map(|file| Written::File(file.source.clone())),
+        Place::Words | Place::Image => None,
+    };
+    let text = match &raw.place {
+        Place::Variable(variable) => match set(variable) {
+            Some((variable, value)) if value.from_env_file => {
+                format!("compose services.{name}.env_file {variable}")
+            }
+            Some((variable, _)) => format!("compose services.{name}.environment.{variable}"),
+            None => format!("Dockerfile ENV {variable} of {name}"),
+        },
+        Place::Words if service.command.is_none() && service.entrypoint.is_none() => {
+            format!("Dockerfile CMD of {name}")
+        }
+        Place::Words => format!("compose services.{name}.command"),
+        Place::File(path) => format!("file {path} of {name}"),
+        Place::Image => format!(
+            "default of image {} of {name}",
+            service.image.as_deref().unwrap_or("?")
+        ),
+    };
+    Origin {
+        text,
+        key: raw.key.clone(),
+        written: written.unwrap_or(Written::Own),
+    }
+}

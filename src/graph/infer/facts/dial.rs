@@ -1,0 +1,202 @@
+//! Which port and protocol an address means at a tier, and whether more than a number tells the protocol. Pure.
+
+use std::num::NonZeroU16;
+
+use crate::protocol::Protocol;
+
+use super::{Dialled, TierFacts};
+
+impl TierFacts {
+    /// The port and protocol that an address means: explicit, else the tier's own, its image's, the only declared one, the
+    /// healthcheck's, else what the protocol usually has. `None`: nothing tells a port.
+    #[must_use]
+    pub fn dial(
+        &self,
+        port: Option<NonZeroU16>,
+        hint: Option<Protocol>,
+        by_scheme: bool,
+    ) -> Option<Dialled> {
+        let (port, guessed) = match port {
+            Some(port) => (port, false),
+            None => self.port(hint)?,
+        };
+        let protocol = match hint {
+            Some(protocol) if by_scheme => protocol,
+            _ => self.protocol(port, hint),
+        };
+        Some(Dialled {
+            port,
+            protocol,
+            guessed,
+        })
+    }
+
+    fn port(&self, hint: Option<Protocol>) -> Option<(NonZeroU16, bool)> {
+        let store = self
+            .serves
+            .first()
+            .is_some_and(|one| one.protocol.is_store());
+        if let (Some(port), true) = (self.own.first(), store || self.serves.is_empty()) {
+            return Some((*port, false));
+        }
+        let same = self
+            .serves
+            .iter()
+            .find(|one| hint.is_some_and(|hint| same_kind(hint, one.protocol)));
+        // What is no store may hand on another protocol than its own: the client's variable says which.
+        if let Some(port) = self.handed_on(hint).filter(|_| same.is_none()) {
+            return Some((port, false));
+        }
+        if let Some(one) = same.or(self.serves.first()) {
+            if let Some(port) = self
+                .declared_elsewhere(one.port)
+                .filter(|_| one.protocol == Protocol::Http && self.own.is_empty())
+            {
+                return Some((port, true));
+            }
+            // A web image whose only declared port is another one serves there.
+            let web = one.protocol == Protocol::Http;
+            // … unless that is another port of the same product: its console, not what its clients call.
+            let moved = self
+                .only_declared()
+                .filter(|port| web && !self.serves(*port));
+            return Some((
+                self.own.first().copied().or(moved).unwrap_or(one.port),
+                false,
+            ));
+        }
+        if let Some(port) = self.only_declared() {
+            return Some((port, false));
+        }
+        if let Some(port) = self.health.as_ref().and_then(|health| health.port) {
+            return Some((port, false));
+        }
+        let declared = |wanted: NonZeroU16| self.ports.iter().any(|port| port.port == wanted);
+        let usual = hint.and_then(Protocol::default_port);
+        if let Some(port) = usual.filter(|port| self.ports.is_empty() || declared(*port)) {
+            return Some((port, true));
+        }
+        // Several: HTTP's own, else the first that was declared.
+        let web = Protocol::Http.default_port().filter(|port| declared(*port));
+        web.or_else(|| self.ports.first().map(|port| port.port))
+            .map(|port| (port, true))
+    }
+
+    /// Of several declared ports the one of a web server whose usual one is not among them: HTTP's own, else the first.
+    fn declared_elsewhere(&self, usual: NonZeroU16) -> Option<NonZeroU16> {
+        let declared = |wanted: NonZeroU16| self.ports.iter().any(|port| port.port == wanted);
+        if declared(usual) || self.only_declared().is_some() {
+            return None;
+        }
+        let web = Protocol::Http.default_port().filter(|port| declared(*port));
+        let other = self
+            .ports
+            .iter()
+            .map(|port| port.port)
+            .find(|port| !self.serves(*port));
+        web.or(other)
+    }
+
+    /// The usual port of a store's protocol, on a proxy that is declared there.
+    fn handed_on(&self, hint: Option<Protocol>) -> Option<NonZeroU16> {
+        let proxy = self
+            .serves
+            .first()
+            .is_some_and(|one| !one.protocol.is_store());
+        let port = hint
+            .filter(|hint| proxy && hint.is_store())
+            .and_then(Protocol::default_port)?;
+        (self.ports.is_empty() || self.ports.iter().any(|one| one.port == port)).then_some(port)
+    }
+
+    /// The only port of `expose`, else of `ports`, else of what its image exposes.
+    fn only_declared(&self) -> Option<NonZeroU16> {
+        let only = |origins: &[&str]| {
+            let mut found: Vec<NonZeroU16> = self
+                .ports
+                .iter()
+                .filter(|port| origins.is_empty() || origins.contains(&port.origin))
+                .map(|port| port.port)
+                .collect();
+            found.sort_unstable();
+            found.dedup();
+            match found.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            }
+        };
+        let said = |origin: &str| self.ports.iter().any(|port| port.origin == origin);
+        let first = ["compose expose", "compose ports"]
+            .into_iter()
+            .find(|origin| said(origin));
+        first.map_or_else(|| only(&[]), |origin| only(&[origin]))
+    }
+
+    /// Whether more than the number of the port, or the tier's name, tells that it speaks a protocol there: what is declared, its
+    /// image, its command, its own variables, its healthcheck.
+    #[must_use]
+    pub fn knows(&self, port: NonZeroU16, protocol: Protocol) -> bool {
+        let declared = self.ports.iter().find(|one| one.port == port);
+        if let Some(said) = declared.and_then(|one| one.protocol) {
+            return said == protocol;
+        }
+        let health = self.health.as_ref().and_then(|one| one.protocol(port));
+        let product = !self.by_name && self.serves.iter().any(|one| one.protocol == protocol);
+        let server = self.server.as_ref().map(|server| server.port);
+        health == Some(protocol)
+            || product && (protocol.is_store() || self.serves(port) || server == Some(port))
+            || product && (self.own.contains(&port) || self.only_declared() == Some(port))
+    }
+
+    fn protocol(&self, port: NonZeroU16, hint: Option<Protocol>) -> Protocol {
+        let declared = self
+            .ports
+            .iter()
+            .find(|one| one.port == port)
+            .and_then(|one| one.protocol);
+        if let Some(protocol) = declared {
+            return protocol;
+        }
+        if self.udp.contains(&port) && self.ports.iter().all(|one| one.port != port) {
+            return Protocol::Udp;
+        }
+        if let Some(one) = self.serves.iter().find(|one| one.port == port) {
+            return one.protocol;
+        }
+        if let Some(protocol) = self
+            .health
+            .as_ref()
+            .and_then(|health| health.protocol(port))
+        {
+            return protocol;
+        }
+        if let Some(hint) = hint {
+            return hint;
+        }
+        // A store that was moved to another port still speaks its protocol; kafka's inner listeners, for one.
+        if let Some(first) = self
+            .serves
+            .first()
+            .filter(|one| one.protocol.is_store() || self.own.contains(&port))
+        {
+            return first.protocol;
+        }
+        if self
+            .serves
+            .first()
+            .is_some_and(|one| one.protocol == Protocol::Http)
+            && self.only_declared() == Some(port)
+        {
+            return Protocol::Http;
+        }
+        self.known
+            .get(&port.get())
+            .copied()
+            .unwrap_or(Protocol::Tcp)
+    }
+}
+
+fn same_kind(one: Protocol, other: Protocol) -> bool {
+    let web = |protocol| matches!(protocol, Protocol::Http | Protocol::Https);
+    one == other || (web(one) && web(other))
+}
