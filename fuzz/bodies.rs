@@ -58,6 +58,92 @@ pub(crate) fn compose(text: &str) {
     }
 }
 
+/// A client whose files are all that is not known of it.
+const AROUND: &str = "services:
+  app: {build: ./app, volumes: ['./conf:/etc/app:ro'], environment: {DB_HOST_FILE: /etc/app/value, APP_ENV: prod}, depends_on: [db]}
+  db: {image: 'postgres:16'}
+  peer: {image: 'x/peer', expose: ['8080']}
+";
+
+/// Every file that the client sees holds the same text.
+struct Same<'a>(&'a str);
+
+const FOLDERS: [(&str, &[&str]); 3] = [
+    (
+        "/app/app",
+        &[
+            "Dockerfile",
+            "src",
+            "application-prod.yml",
+            ".env",
+            "go.mod",
+            "nginx.conf",
+        ],
+    ),
+    ("/app/app/src", &["main.py", "Client.java"]),
+    (
+        "/app/conf",
+        &[
+            "Caddyfile",
+            "data.json",
+            "haproxy.cfg",
+            "run.sh",
+            "settings.toml",
+            "site.conf",
+            "value",
+        ],
+    ),
+];
+
+impl Files for Same<'_> {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        if path == Path::new("/app/compose.yaml") {
+            return Ok(AROUND.to_owned());
+        }
+        let known = FOLDERS.iter().any(|(folder, names)| {
+            names
+                .iter()
+                .any(|name| Path::new(folder).join(name) == path)
+        });
+        let text = (known && self.list(path).is_err()).then(|| self.0.to_owned());
+        text.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let folder = FOLDERS
+            .iter()
+            .find(|(folder, _)| Path::new(folder) == directory);
+        let names = folder.map(|(_, names)| names.iter().map(|name| (*name).to_owned()).collect());
+        names.ok_or_else(|| io::ErrorKind::NotADirectory.into())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.read(path).is_ok() || self.list(path).is_ok()
+    }
+}
+
+/// Any text as what a client's files hold, its Dockerfile too: edges between tiers that are there, and the same for the same text.
+pub(crate) fn sources(text: &str) {
+    let options = LoadOptions {
+        working_directory: PathBuf::from("/app"),
+        ..LoadOptions::default()
+    };
+    let Ok(model) = compose::load(&options, &Same(text)) else {
+        return;
+    };
+    let inferred = graph::infer(&model, &Catalog::embedded());
+    for edge in &inferred.edges {
+        assert!(inferred.tiers.contains_key(&edge.from), "{}", edge.id.0);
+        assert!(
+            edge.external || inferred.tiers.contains_key(&edge.to),
+            "{}",
+            edge.id.0
+        );
+        assert_ne!(edge.from, edge.to, "no tier calls itself");
+    }
+    assert_eq!(inferred, graph::infer(&model, &Catalog::embedded()));
+}
+
 fn variable(name: &str) -> Option<String> {
     name.len().is_multiple_of(2).then(|| name.to_owned())
 }

@@ -164,6 +164,18 @@ fn compose_files() {
     drive(&all, 400, &|text, _| bodies::compose(text));
 }
 
+/// Configuration of every form, programs and Dockerfiles.
+#[test]
+fn files_of_a_client() {
+    let mut all = seeds("tests/fixtures/kinds", &|name| name != "expected.tsv");
+    all.extend(
+        seeds("tests/fixtures/compose", &|name| !name.contains("compose"))
+            .into_iter()
+            .filter(|text| text.len() < 6000),
+    );
+    drive(&all, 300, &|text, _| bodies::sources(text));
+}
+
 #[test]
 fn variables() {
     let all: Vec<String> = seeds("tests/compose", &|name| {

@@ -86,8 +86,6 @@ const LONG: &[(&str, usize)] = &[
     ("cli", 808),
     ("diagnose/services/endpoints", 565),
     ("diagnose/services/names", 751),
-    ("graph/infer", 525),
-    ("graph/infer/facts", 505),
     ("jobs/classify", 503),
     ("observe/collect", 519),
     ("observe/kinds", 1147),
