@@ -380,10 +380,10 @@ impl Walk<'_> {
             if tries == 1 {
                 self.identify(&mut found, address).await;
             }
-            let error = first_broken(&found).and_then(|broken| broken.error);
             let window = self.agent.clock.younger_than(self.window());
-            if let Some(error) = error
-                && let Retry::After(gap) = retry(error, tries, window)
+            if let Some(broken) = first_broken(&found)
+                && let Some(error) = broken.error
+                && let Retry::After(gap) = retry(&found, broken, tries, window)
                 && self.agent.clock.pause(gap).await
             {
                 earlier.push(error);

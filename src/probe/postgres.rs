@@ -2,6 +2,7 @@
 //! connection.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 use tokio_postgres::config::SslMode;
@@ -18,6 +19,13 @@ use crate::probe::wire::{StepError, StepName};
 
 /// The question "do you speak TLS?".
 const TLS_REQUEST: &[u8] = b"\x00\x00\x00\x08\x04\xd2\x16\x2f";
+
+/// A login that stands.
+struct LoggedIn {
+    client: Client,
+    /// How the connection ended: the driver tells its client only that it has.
+    ended: Arc<OnceLock<Failure>>,
+}
 
 /// A connection that is ready for the startup message.
 struct Ready {
@@ -45,7 +53,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let outcome = log_in(ready.stream, ready.secured, ask, &account.credentials).await;
     let asked = format!("as {}", account.source);
     match outcome {
-        Ok((client, secured)) => {
+        Ok((logged_in, secured)) => {
             // In plain without a question for TLS, the login is the first thing that proves the protocol.
             if steps.is_empty() {
                 steps.push(Found::pass(StepName::Protocol, ""));
@@ -56,7 +64,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
                     .fact("tls", if secured { "yes" } else { "no" })
                     .since(begun),
             );
-            steps.push(query(&client, ask).await);
+            steps.push(query(&logged_in, ask).await);
         }
         Err(failure) => {
             let speaks = failure.facts.contains_key("code");
@@ -92,8 +100,8 @@ pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Client, Failu
     match ask.login() {
         Login::With(account) => {
             let credentials = &account.credentials;
-            let (client, _) = log_in(ready.stream, ready.secured, ask, credentials).await?;
-            Ok(client)
+            let (logged_in, _) = log_in(ready.stream, ready.secured, ask, credentials).await?;
+            Ok(logged_in.client)
         }
         Login::Without(why) => Err(Failure::new(StepError::LoginDenied, why.clone())),
     }
@@ -174,9 +182,9 @@ async fn log_in(
     secured: bool,
     ask: &Ask<'_>,
     credentials: &Credentials,
-) -> Result<(Client, bool), Failure> {
+) -> Result<(LoggedIn, bool), Failure> {
     let failure = match once(stream, ask, credentials).await {
-        Ok(client) => return Ok((client, secured)),
+        Ok(logged_in) => return Ok((logged_in, secured)),
         Err(failure) => failure,
     };
     let no_entry = failure
@@ -192,7 +200,7 @@ async fn log_in(
     if secured {
         // As libpq does with `prefer`.
         return match once(Box::new(stream), ask, credentials).await {
-            Ok(client) => Ok((client, false)),
+            Ok(logged_in) => Ok((logged_in, false)),
             Err(_) => Err(failure),
         };
     }
@@ -213,7 +221,11 @@ async fn log_in(
 }
 
 /// One login on one connection.
-async fn once(stream: Stream, ask: &Ask<'_>, credentials: &Credentials) -> Result<Client, Failure> {
+async fn once(
+    stream: Stream,
+    ask: &Ask<'_>,
+    credentials: &Credentials,
+) -> Result<LoggedIn, Failure> {
     let mut config = Config::new();
     config
         .ssl_mode(SslMode::Disable)
@@ -230,10 +242,17 @@ async fn once(stream: Stream, ask: &Ask<'_>, credentials: &Credentials) -> Resul
         .within(LOGIN, config.connect_raw(stream, NoTls))
         .await
     {
-        Ok(Ok((client, connection))) => {
-            // Ends by itself when the client is dropped.
-            tokio::spawn(connection);
-            Ok(client)
+        Ok(Ok((client, mut connection))) => {
+            let ended = Arc::new(OnceLock::new());
+            let said = Arc::clone(&ended);
+            // Ends by itself when the client is dropped; the client sees the end when the connection is dropped.
+            tokio::spawn(async move {
+                if let Err(error) = (&mut connection).await {
+                    let _ = said.set(failure(&error));
+                }
+                drop(connection);
+            });
+            Ok(LoggedIn { client, ended })
         }
         Ok(Err(error)) => Err(failure(&error)),
         Err(late) => Err(Failure::late(
@@ -286,17 +305,17 @@ pub(crate) fn failure(error: &tokio_postgres::Error) -> Failure {
 }
 
 /// `SELECT 1`, and whether the server takes writes.
-async fn query(client: &Client, ask: &Ask<'_>) -> Found {
+async fn query(session: &LoggedIn, ask: &Ask<'_>) -> Found {
     let begun = Instant::now();
-    let step = match run(client, ask).await {
+    let step = match run(session, ask).await {
         Ok(facts) => judge(facts, ask.task.replica),
         Err(failure) => Found::fail(StepName::Query, failure),
     };
     step.asked("SELECT 1").since(begun)
 }
 
-async fn run(client: &Client, ask: &Ask<'_>) -> Result<BTreeMap<String, String>, Failure> {
-    if value(client, ask, "SELECT 1").await?.is_none() {
+async fn run(session: &LoggedIn, ask: &Ask<'_>) -> Result<BTreeMap<String, String>, Failure> {
+    if value(session, ask, "SELECT 1").await?.is_none() {
         return Err(Failure::new(
             StepError::Broken,
             "the login works, and `SELECT 1` is answered without a row",
@@ -309,7 +328,7 @@ async fn run(client: &Client, ask: &Ask<'_>) -> Result<BTreeMap<String, String>,
         ("server_version", "SHOW server_version"),
     ] {
         // What a pooler or a relative of PostgreSQL does not know stays unknown.
-        if let Ok(Some(value)) = value(client, ask, question).await {
+        if let Ok(Some(value)) = value(session, ask, question).await {
             let value = match value.as_str() {
                 "on" | "t" => "yes".to_owned(),
                 "off" | "f" => "no".to_owned(),
@@ -319,7 +338,7 @@ async fn run(client: &Client, ask: &Ask<'_>) -> Result<BTreeMap<String, String>,
         }
     }
     if let Some(query) = &ask.task.query {
-        value(client, ask, query)
+        value(session, ask, query)
             .await
             .map_err(|failure| Failure::new(StepError::QueryFailed, failure.detail))?;
         facts.insert("query".to_owned(), "yes".to_owned());
@@ -349,13 +368,17 @@ fn judge(facts: BTreeMap<String, String>, replica_is_fine: bool) -> Found {
 }
 
 /// The first value of a query's answer.
-async fn value(client: &Client, ask: &Ask<'_>, query: &str) -> Result<Option<String>, Failure> {
+async fn value(session: &LoggedIn, ask: &Ask<'_>, query: &str) -> Result<Option<String>, Failure> {
+    let LoggedIn { client, ended } = session;
     match ask.clock.within(ANSWER, client.simple_query(query)).await {
         Ok(Ok(messages)) => Ok(messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) if !row.is_empty() => row.get(0).map(str::to_owned),
             _ => None,
         })),
-        Ok(Err(error)) => Err(failure(&error)),
+        Ok(Err(error)) => {
+            let reason = ended.get().filter(|_| error.is_closed()).cloned();
+            Err(reason.unwrap_or_else(|| failure(&error)))
+        }
         Err(late) => Err(Failure::late(
             late,
             StepError::Silent,

@@ -4,6 +4,8 @@
 mod session;
 mod state;
 
+use std::time::Duration;
+
 use ::redis::{Cmd, Value, parse_redis_value};
 use tokio::time::Instant;
 
@@ -16,6 +18,11 @@ use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::{MESSAGE, Peer};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName, StepStatus};
+
+/// How often a server that loads its data is asked.
+const LOADING_TRIES: u32 = 4;
+/// The pause between.
+const LOADING_PAUSE: Duration = Duration::from_secs(1);
 
 /// A reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,10 +111,23 @@ async fn log_in(peer: &mut Peer, ask: &Ask<'_>, first: Reply) -> (Found, Reply) 
             (step(found), first)
         }
         Reply::Error(text) => (step(Found::fail(StepName::Login, denied(&text))), first),
-        _ => match command(peer, ask, &["PING"]).await {
+        _ => match ping_when_loaded(peer, ask).await {
             Ok(reply) => (step(Found::pass(StepName::Login, "")), reply),
             Err(failure) => (step(Found::fail(StepName::Login, failure)), first),
         },
+    }
+}
+
+/// PING, also while the server loads its data: the login is not repeated for that.
+async fn ping_when_loaded(peer: &mut Peer, ask: &Ask<'_>) -> Result<Reply, Failure> {
+    let mut tries = 1;
+    loop {
+        let reply = command(peer, ask, &["PING"]).await?;
+        let loading = matches!(&reply, Reply::Error(text) if code(text) == "LOADING");
+        if !loading || tries == LOADING_TRIES || !ask.clock.pause(LOADING_PAUSE).await {
+            return Ok(reply);
+        }
+        tries += 1;
     }
 }
 

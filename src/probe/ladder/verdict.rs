@@ -14,8 +14,28 @@ pub(super) enum Retry {
     No,
 }
 
+/// Whether a walk is worth another one. Repeated logins lock accounts: one that was answered is never sent again, and one that broke off once more
+/// at most.
+pub(super) fn retry(found: &[Found], broken: &Found, tries: u32, window: bool) -> Retry {
+    let Some(error) = broken.error else {
+        return Retry::No;
+    };
+    let logged_in = found.iter().any(|step| {
+        let sent = step.facts.get("password").is_none_or(|kind| kind != "none");
+        step.name == StepName::Login && step.passed() && sent
+    });
+    // A server that is starting or full has not looked at the login.
+    let turned_away = matches!(error, StepError::Loading | StepError::ConnectionsExhausted);
+    match broken.name {
+        StepName::Query if logged_in => Retry::No,
+        StepName::Login if broken.facts.contains_key("code") && !turned_away => Retry::No,
+        StepName::Login => may_pass(error, tries, false),
+        _ => may_pass(error, tries, window),
+    }
+}
+
 /// Whether a failure may pass: `tries` were made, `window` says that it may still be a matter of time (policies, a proxy's start).
-pub(super) fn retry(error: StepError, tries: u32, window: bool) -> Retry {
+fn may_pass(error: StepError, tries: u32, window: bool) -> Retry {
     let connection = matches!(
         error,
         StepError::Refused
@@ -110,12 +130,33 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_never_repeated_and_a_connection_once_or_until_the_window_ends() {
-        assert_eq!(retry(StepError::LoginDenied, 1, true), Retry::No);
-        assert_ne!(retry(StepError::Refused, 1, false), Retry::No);
-        assert_eq!(retry(StepError::Refused, 2, false), Retry::No);
-        assert_ne!(retry(StepError::Refused, 9, true), Retry::No);
-        assert_eq!(retry(StepError::Loading, 4, true), Retry::No);
+        assert_eq!(may_pass(StepError::LoginDenied, 1, true), Retry::No);
+        assert_ne!(may_pass(StepError::Refused, 1, false), Retry::No);
+        assert_eq!(may_pass(StepError::Refused, 2, false), Retry::No);
+        assert_ne!(may_pass(StepError::Refused, 9, true), Retry::No);
+        assert_eq!(may_pass(StepError::Loading, 4, true), Retry::No);
         assert_eq!(name(StepError::HttpTimeout), "http-timeout");
+    }
+
+    #[test]
+    fn a_login_that_was_answered_is_not_repeated() {
+        let failed = |name, error| Found::fail(name, Failure::new(error, "x"));
+        let again = |walk: &[Found], tries| {
+            let broken = walk.last().unwrap();
+            retry(walk, broken, tries, true) != Retry::No
+        };
+        let login = Found::pass(StepName::Login, "");
+        let query = failed(StepName::Query, StepError::Broken);
+        assert!(!again(&[login.clone(), query.clone()], 1));
+        let loading = failed(StepName::Query, StepError::Loading);
+        assert!(!again(&[login.clone(), loading], 1));
+        assert!(again(&[login.fact("password", "none"), query], 9));
+        let cut_off = failed(StepName::Login, StepError::Broken);
+        assert!(again(std::slice::from_ref(&cut_off), 1));
+        assert!(!again(std::slice::from_ref(&cut_off), 2));
+        assert!(!again(&[cut_off.fact("code", "1131")], 1));
+        let full = failed(StepName::Login, StepError::ConnectionsExhausted);
+        assert!(again(&[full.fact("code", "53300")], 1));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Peers that want to harm: each costs its own edge only, in little time, and the edge beside them stands.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,6 +19,8 @@ struct Script {
     answers: Vec<Vec<u8>>,
     flood: Vec<u8>,
     pause: Duration,
+    /// It ends the connection when it has said all.
+    hangs_up: bool,
 }
 
 async fn play(mut stream: TcpStream, script: Script) -> std::io::Result<()> {
@@ -27,6 +31,10 @@ async fn play(mut stream: TcpStream, script: Script) -> std::io::Result<()> {
             return Ok(());
         }
         stream.write_all(answer).await?;
+    }
+    if script.hangs_up {
+        let _ = stream.read(&mut heard).await?;
+        return Ok(());
     }
     if script.flood.is_empty() {
         while stream.read(&mut heard).await? > 0 {}
@@ -42,14 +50,22 @@ async fn play(mut stream: TcpStream, script: Script) -> std::io::Result<()> {
 }
 
 async fn listen(script: Script) -> u16 {
+    counted(script).await.0
+}
+
+/// The port, and how many connections were taken.
+async fn counted(script: Script) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let taken = Arc::clone(&count);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            taken.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(play(stream, script.clone()));
         }
     });
-    port
+    (port, count)
 }
 
 fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
@@ -164,7 +180,7 @@ fn scripts() -> Vec<Case> {
         greeting: greeting.to_vec(),
         answers: answers.iter().map(|answer| answer.to_vec()).collect(),
         flood,
-        pause: Duration::ZERO,
+        ..Script::default()
     };
     let slow = Script {
         greeting: b"220-".to_vec(),
@@ -264,8 +280,86 @@ async fn a_hostile_peer_costs_its_own_edge_only() {
     assert!(said("my packet", StepName::Query).contains("16777215 bytes"));
     assert!(said("my none", StepName::Query).contains("without a row"));
     assert!(said("pg none", StepName::Query).contains("without a row"));
+    assert!(said("pg rows", StepName::Query).contains("more than 1 MiB"));
     assert!(said("pg settings", StepName::Login).contains("more than 1 MiB"));
     assert!(said("http 1xx", StepName::Protocol).contains("more than 1 MiB"));
     assert!(said("smtp greeting", StepName::Protocol).contains("no end"));
     assert!(!outcome.text.contains("pw-of-the-test"));
+}
+
+/// Servers that answer the login and then fail, and one that breaks off within it: how often each was logged in to.
+async fn logins(protocol: Protocol, script: Script) -> (usize, Outcome) {
+    let (port, count) = counted(script).await;
+    let mut task = edge("edge", port, protocol);
+    task.login = Some(login("URL"));
+    // As where policies of a new Pod may take seconds.
+    task.retry_until_ms = 8_000;
+    let url = format!("{protocol}://app:pw-of-the-test@127.0.0.1:{port}/app");
+    let outcome = edges(vec![task], &[("URL", &url)]).await;
+    (count.load(Ordering::Relaxed), outcome)
+}
+
+#[tokio::test]
+async fn a_login_that_was_answered_is_not_sent_again() {
+    let hangs_up = |script: Script| Script {
+        hangs_up: true,
+        ..script
+    };
+    let redis = |replies: &[&[u8]]| Script {
+        answers: replies.iter().map(|reply| reply.to_vec()).collect(),
+        hangs_up: true,
+        ..Script::default()
+    };
+    let cases = [
+        (
+            "mysql",
+            Protocol::Mysql,
+            hangs_up(mysql(packet(1, b"\x01"), Vec::new())),
+        ),
+        (
+            "postgres",
+            Protocol::Postgres,
+            hangs_up(postgres(&[LET_IN], Vec::new())),
+        ),
+        (
+            "redis",
+            Protocol::Redis,
+            redis(&[b"-NOAUTH x\r\n", b"+OK\r\n", b"+PONG\r\n"]),
+        ),
+        (
+            "redis that loads",
+            Protocol::Redis,
+            redis(&[
+                b"-NOAUTH x\r\n",
+                b"+OK\r\n",
+                b"-LOADING x\r\n",
+                b"-LOADING x\r\n",
+                b"+PONG\r\n",
+            ]),
+        ),
+    ];
+    for (name, protocol, script) in cases {
+        let (count, outcome) = logins(protocol, script).await;
+        let text = &outcome.text;
+        assert_eq!(
+            outcome.step("edge", StepName::Login).status,
+            StepStatus::Pass,
+            "{name}: {text}"
+        );
+        assert_eq!(
+            outcome.step("edge", StepName::Query).status,
+            StepStatus::Fail,
+            "{name}: {text}"
+        );
+        assert_eq!(count, 1, "{name}: {text}");
+    }
+    // The server says no word on it: once more, and not until the window ends.
+    let (count, outcome) = logins(Protocol::Postgres, hangs_up(postgres(&[], Vec::new()))).await;
+    let login = outcome.step("edge", StepName::Login);
+    assert_eq!(
+        (login.status, count),
+        (StepStatus::Fail, 2),
+        "{}",
+        outcome.text
+    );
 }
