@@ -43,10 +43,11 @@ impl Target {
             .account()
             .and_then(|account| account.credentials.tls)
             .or(task.tls);
-        let variables: Vec<&str> = match &task.login {
+        let mut variables: Vec<&str> = match &task.login {
             Some(reference) => reference.variables(),
             None => Vec::new(),
         };
+        variables.extend(task.host_variable.as_deref());
         let none = BTreeMap::new();
         let parameters = login.account().map_or(&none, |account| &account.parameters);
         let trust = Trust::of(task, tls, &variables, parameters, trust);

@@ -138,6 +138,9 @@ pub struct EdgeTask {
     pub http: Option<HttpQuestion>,
     /// TLS as the client wants it.
     pub tls: Option<TlsMode>,
+    /// The variable of the client's container in which the host stands: one beside it may name the CA of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_variable: Option<String>,
     /// How the client logs in; `None`: stop at `protocol`, with [`EdgeTask::no_login_reason`].
     pub login: Option<LoginReference>,
     /// The addresses to which the login may go; `None`: to whatever the host resolves to.
@@ -178,6 +181,7 @@ impl EdgeTask {
             skip_endpoints: None,
             http: None,
             tls: None,
+            host_variable: None,
             login: None,
             login_addresses: None,
             no_login_reason: String::new(),

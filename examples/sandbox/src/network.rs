@@ -26,6 +26,7 @@ use answer::{Answer, parse};
 pub(crate) use client::{Client, fill};
 use dns::Dns;
 use listener::Listener;
+pub(crate) use tls::secret;
 
 /// Whom a node's own resolver asks.
 const NODE_RESOLVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 1));

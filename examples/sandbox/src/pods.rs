@@ -26,6 +26,9 @@ pub struct Program {
     pub arguments: Vec<String>,
 }
 
+/// Under this prefix the agent takes the variables of its tier.
+const TIER_PREFIX: &str = "T_";
+
 /// A container's output so far.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -331,9 +334,29 @@ impl Kubelet {
                 variables.insert(text(variable, "/name").to_owned(), value);
             }
         }
+        for (name, text) in self.mounted(pod, container) {
+            variables.insert(name, text);
+        }
         // What stands between a Pod and its network is the node's, not the Pod's.
         network::fill(&mut variables, &self.network, pod);
         variables
+    }
+
+    /// Files of Secrets, as the variables that the agent makes of them: it runs without a file system of its own.
+    fn mounted<'a>(
+        &'a self,
+        pod: &'a Value,
+        container: &'a Value,
+    ) -> impl Iterator<Item = (String, String)> + 'a {
+        list(container, "/volumeMounts").iter().filter_map(|mount| {
+            let name = text(mount, "/mountPath").rsplit('/').next()?;
+            let volume = list(pod, "/spec/volumes")
+                .iter()
+                .find(|volume| volume["name"] == mount["name"])?;
+            let secret = self.file.secrets.get(text(volume, "/secret/secretName"))?;
+            let value = secret.get(text(volume, "/secret/items/0/key"))?;
+            Some((format!("{TIER_PREFIX}{name}"), network::secret(value)))
+        })
     }
 
     fn referenced(&self, namespace: &str, source: &Value) -> Option<String> {

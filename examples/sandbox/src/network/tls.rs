@@ -1,7 +1,7 @@
 //! The server side of TLS, with a certificate that is made for the scenario. IO: the connection.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::net::TcpStream;
@@ -47,13 +47,49 @@ fn make(certificate: &Certificate) -> Result<(CertificateDer<'static>, Vec<u8>),
     let made = if certificate.self_signed {
         params.self_signed(&key)?
     } else {
-        let authority_key = KeyPair::generate()?;
-        let mut authority = CertificateParams::new(Vec::new())?;
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "sandbox CA");
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.signed_by(&key, &Issuer::new(authority, authority_key))?
+        params.signed_by(&key, &own()?.issuer)?
     };
     Ok((made.der().clone(), key.serialize_der()))
+}
+
+/// A CA.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Result<Self, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "sandbox CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key)?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        })
+    }
+}
+
+/// The one that all servers have their certificates from.
+fn own() -> Result<&'static Authority, rcgen::Error> {
+    static OWN: OnceLock<Authority> = OnceLock::new();
+    if let Some(own) = OWN.get() {
+        return Ok(own);
+    }
+    let made = Authority::new()?;
+    Ok(OWN.get_or_init(|| made))
+}
+
+/// What a Secret holds: `@authority` is the certificate of the servers' CA, `@other-authority` that of another one.
+pub(crate) fn secret(value: &str) -> String {
+    let pem = match value {
+        "@authority" => own().map(|own| own.pem.clone()),
+        "@other-authority" => Authority::new().map(|other| other.pem),
+        _ => return value.to_owned(),
+    };
+    pem.unwrap_or_default()
 }
