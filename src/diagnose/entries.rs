@@ -13,7 +13,7 @@ use super::workloads::causes;
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::{Entry, EntryKind, Unreached};
-use crate::observe::{EndpointView, Observed};
+use crate::observe::EndpointView;
 use crate::plan::ProbeOutcome;
 use crate::probe::wire::{Step, StepStatus};
 use crate::shell::Command;
@@ -126,12 +126,7 @@ fn standing<'a>(context: &Context<'a>, entry: &'a Entry) -> Standing<'a> {
 fn endpoints(context: &Context<'_>, entry: &Entry) -> Option<Vec<EndpointView>> {
     let snapshot = context.snapshot;
     let namespace = &entry.service.namespace;
-    let key = if *namespace == snapshot.namespace {
-        "endpointslices".to_owned()
-    } else {
-        format!("endpointslices@{namespace}")
-    };
-    if snapshot.observed.get(&key) != Some(&Observed::Ok) {
+    if !snapshot.knows_in("endpointslices", namespace) {
         return None;
     }
     let service = snapshot.service(&entry.service)?;

@@ -172,6 +172,11 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
             usage.in_scope |= tier.expected && (tier.in_compose || !graph.from_compose);
         }
     }
+    // Of another namespace perhaps nothing but the Services was read: what is not seen there is not missing.
+    let snapshot = context.snapshot;
+    found.retain(|key, _| {
+        key.namespace == snapshot.namespace || snapshot.knows_in("pods", &key.namespace)
+    });
     let mut uses: Vec<_> = found.into_values().collect();
     for usage in &mut uses {
         usage

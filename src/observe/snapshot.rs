@@ -214,4 +214,14 @@ impl Snapshot {
     pub fn knows(&self, resource: &str) -> bool {
         self.observed.get(resource) == Some(&Observed::Ok)
     }
+
+    /// Whether a resource of that namespace was read.
+    #[must_use]
+    pub fn knows_in(&self, resource: &str, namespace: &str) -> bool {
+        if namespace == self.namespace {
+            self.knows(resource)
+        } else {
+            self.knows(&format!("{resource}@{namespace}"))
+        }
+    }
 }

@@ -353,12 +353,7 @@ impl<'a> Environment<'a> {
     fn holds(&self, source: &EnvFrom, key: &str) -> Option<bool> {
         let reference = source.config_map_ref.as_ref()?;
         let namespace = &self.workload.namespace;
-        let resource = if *namespace == self.snapshot.namespace {
-            "configmaps".to_owned()
-        } else {
-            format!("configmaps@{namespace}")
-        };
-        if !self.snapshot.knows(&resource) {
+        if !self.snapshot.knows_in("configmaps", namespace) {
             return None;
         }
         let state = self.state()?;

@@ -27,6 +27,7 @@ fn edge(id: &str, port: u16, protocol: Protocol) -> EdgeTask {
         skip_endpoints: None,
         http: None,
         tls: None,
+        host_variable: None,
         login: None,
         login_addresses: None,
         no_login_reason: NO_CREDENTIALS.to_owned(),
@@ -474,6 +475,7 @@ async fn names_are_walked_through_the_search_list_and_every_answer_is_kept() {
         edges: vec![
             named("db", "DB", tcp),
             named("missing", "nowhere", tcp),
+            named("masked", "token-x7k2q9", tcp),
             named("empty", "headless", tcp),
             named("broken", "servfail", tcp),
             named("quiet", "quiet.shop.svc.cluster.local.", tcp),
@@ -513,6 +515,11 @@ async fn names_are_walked_through_the_search_list_and_every_answer_is_kept() {
     assert_eq!(
         outcome.step("missing", StepName::Service).status,
         StepStatus::Skipped
+    );
+    let masked = &outcome.step("masked", StepName::Dns).detail;
+    assert!(
+        masked.contains("token-x7k2q9.shop.svc.cluster.local.=NXDOMAIN") && !masked.contains("***"),
+        "{masked}"
     );
     let error = |task: &str| outcome.error(task, StepName::Dns);
     assert_eq!(error("empty"), Some(StepError::Nodata));
