@@ -1,13 +1,12 @@
 //! One file per subcommand, each a readable list of stage calls. IO.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use thiserror::Error;
 
 use crate::cli::{Cli, Command};
-use crate::report::sanitise::{clean, without_commands};
 use signals::Signals;
 
 pub mod check;
@@ -92,12 +91,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            // Nothing is left to tell it to where standard error is closed.
-            let _ = writeln!(
-                std::io::stderr(),
-                "{}",
-                without_commands(&clean(&format!("k8sverify: {failure}")))
-            );
+            output::tell(&format!("k8sverify: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }

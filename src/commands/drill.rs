@@ -102,7 +102,11 @@ async fn run(
     }
     let code = plan::exit_code(&made.candidates);
     if args.plan || code != 0 {
-        output::print(shown(&made, &seen.api, args)?.as_bytes())?;
+        let text = shown(&made, &seen.api, args)?;
+        match args.output.format {
+            Format::Json => output::print_json(&text)?,
+            _ => output::print_text(&text)?,
+        }
         return Ok(code);
     }
     Box::pin(conducting::run(args, input, &seen, &wish, &made, signals)).await

@@ -1,7 +1,7 @@
 //! Where a drill's reports go: files that are checked before the run, and standard output. IO.
 
 use super::Failure;
-use super::output::{OutputFile, print};
+use super::output::{OutputFile, guarded, print};
 use super::verify::outputs::{files, style};
 use crate::cli::{Format, OutputArgs};
 use crate::report::drill::{self, DrillReport};
@@ -48,7 +48,7 @@ impl DrillOutputs {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::Output(format!("cannot render the report of the drill: {error}"))
         };
-        Ok(match format {
+        let bytes = match format {
             Format::Console | Format::Github => {
                 drill::console(report, style(&self.args)).into_bytes()
             }
@@ -56,6 +56,7 @@ impl DrillOutputs {
             Format::Junit => drill::junit(report).map_err(|error| failed(&error))?,
             Format::Markdown => drill::markdown(report).into_bytes(),
             Format::Html => drill::html(report),
-        })
+        };
+        Ok(guarded(format, bytes))
     }
 }

@@ -1,8 +1,8 @@
 //! `k8sverify fix`: the manifests that the findings of a JSON report propose, as one stream for `kubectl apply -f -`. IO: reads the report.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
-use super::{Failure, text};
+use super::{Failure, output, text};
 use crate::cli::FixArgs;
 use crate::reason;
 use crate::report::Report;
@@ -41,8 +41,7 @@ pub fn manifests(args: &FixArgs) -> Result<String, Failure> {
 /// For the person beside the pipe.
 fn say(text: &str) {
     if !text.is_empty() {
-        // Nothing is left to tell it to where standard error is closed.
-        let _ = writeln!(std::io::stderr(), "{text}");
+        output::tell(text);
     }
 }
 

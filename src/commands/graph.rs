@@ -21,7 +21,7 @@ pub fn command(args: &GraphArgs) -> Result<(), Failure> {
         };
         let text = serde_json::to_string_pretty(&compose::resolved(file))
             .map_err(|error| Failure::Output(format!("cannot print the model: {error}")))?;
-        return output::print(format!("{text}\n").as_bytes());
+        return output::print_json(&format!("{text}\n"));
     }
     let input = input::read(&args.compose)?;
     let snapshot = snapshot(args, &input)?;
@@ -32,7 +32,13 @@ pub fn command(args: &GraphArgs) -> Result<(), Failure> {
         &Catalog::embedded(),
     );
     input::no_errors(&graph)?;
-    output::print(text(&graph, args.format).as_bytes())
+    let text = text(&graph, args.format);
+    match args.format {
+        GraphFormat::Json => output::print_json(&text),
+        GraphFormat::Text | GraphFormat::Dot | GraphFormat::Mermaid | GraphFormat::Svg => {
+            output::print_text(&text)
+        }
+    }
 }
 
 fn text(graph: &TierGraph, format: GraphFormat) -> String {

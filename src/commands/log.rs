@@ -1,10 +1,27 @@
 //! What a run does, told to standard error for who asks with `-vv`. IO.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::report::sanitise::without_commands;
+
+/// Standard error, on which no line is a command to a CI server.
+struct Guarded;
+
+impl Write for Guarded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        std::io::stderr().write_all(without_commands(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
 
 /// From this many `-v` on.
 const LOUD: u8 = 2;
@@ -21,7 +38,7 @@ pub(super) fn start(verbose: u8) {
     // A subscriber that is there already, as in tests, hears the same.
     let own = filter_fn(|metadata| metadata.target().starts_with(env!("CARGO_CRATE_NAME")));
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Guarded)
         .with_ansi(!plain && std::io::stderr().is_terminal())
         .with_target(false)
         .with_filter(filter.and(own));

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::Failure;
+use crate::cli::Format;
+use crate::report::sanitise::{clean, json_without_commands, without_commands};
 use crate::report::unfinished;
 
 /// So much of a file tells whether it is a report.
@@ -158,6 +160,45 @@ fn readable_by_others(_: &NamedTempFile) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A report as it may stand in a log: a CI server reads its own commands in one, but for the format that consists of them.
+#[must_use]
+pub fn guarded(format: Format, bytes: Vec<u8>) -> Vec<u8> {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return error.into_bytes(),
+    };
+    match format {
+        Format::Github => text,
+        Format::Json => json_without_commands(&text),
+        Format::Console | Format::Junit | Format::Markdown | Format::Html => {
+            without_commands(&text)
+        }
+    }
+    .into_bytes()
+}
+
+/// Tells the person beside the pipe, on standard error.
+pub fn tell(text: &str) {
+    // Nothing is left to tell it to where standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{}", without_commands(&clean(text)));
+}
+
+/// Writes a text to standard output, see [`print`].
+///
+/// # Errors
+/// As [`print`].
+pub fn print_text(text: &str) -> Result<(), Failure> {
+    print(without_commands(text).as_bytes())
+}
+
+/// Writes a document in JSON to standard output, see [`print`].
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(text: &str) -> Result<(), Failure> {
+    print(json_without_commands(text).as_bytes())
+}
+
 /// Writes to standard output; a reader that went away (`| head`) is no error.
 ///
 /// # Errors
@@ -175,6 +216,20 @@ pub fn print(bytes: &[u8]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_keeps_its_style_and_script_and_loses_commands() {
+        let page = crate::report::html::render(&unfinished::unfinished(
+            &unfinished::Begun::default(),
+            "no",
+        ));
+        assert_eq!(guarded(Format::Html, page.clone()), page);
+        let attribute = b"<a title=\"x\n::stop-commands::y ##[z]\">".to_vec();
+        let text = String::from_utf8(guarded(Format::Html, attribute)).unwrap();
+        assert!(!text.contains("\n::") && !text.contains("##["), "{text}");
+        let commands = b"::error::x\n".to_vec();
+        assert_eq!(guarded(Format::Github, commands.clone()), commands);
+    }
 
     #[test]
     fn a_file_is_replaced_as_a_whole_and_nothing_else_stays() {

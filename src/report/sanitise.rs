@@ -50,6 +50,14 @@ pub fn without_commands(text: &str) -> String {
     out
 }
 
+/// The same for a document in JSON: what would be a command within a string is escaped, and read back as it was.
+#[must_use]
+pub fn json_without_commands(text: &str) -> String {
+    MARKED.iter().fold(text.to_owned(), |text, command| {
+        text.replace(command, &format!("\\u0023{}", &command[1..]))
+    })
+}
+
 /// Where a line begins, behind blanks and colours.
 fn start(line: &str) -> usize {
     let mut rest = line;
@@ -131,6 +139,13 @@ mod tests {
         assert_eq!(
             without_commands("x ##[add-mask]y\n###[z]"),
             "x #·#[add-mask]y\n##·#[z]"
+        );
+        let value = serde_json::json!({"##[a": ["##vso[b]", "::c"]});
+        let text = json_without_commands(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!text.contains("##"), "{text}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
         );
     }
 }

@@ -46,7 +46,7 @@ async fn run(args: &DrillArgs) -> Result<u8, Failure> {
     for line in &left {
         text.push_str(&format!("left: {line}\n"));
     }
-    output::print(text.as_bytes())?;
+    output::print_text(&text)?;
     Ok(if left.is_empty() {
         EXIT_PASS
     } else {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::cli::{Color, Format, OutputArgs};
-use crate::commands::output::{OutputFile, print};
+use crate::commands::output::{OutputFile, guarded, print};
 use crate::commands::{EXIT_UNKNOWN, Failure};
 use crate::report::unfinished::{self, Begun};
 use crate::report::words::{INTERRUPTED, UNFINISHED};
@@ -223,6 +223,7 @@ pub(crate) fn bytes<D: Document>(
 ) -> Result<Vec<u8>, Failure> {
     report
         .bytes(format, style(args))
+        .map(|bytes| guarded(format, bytes))
         .map_err(|error| Failure::Output(format!("cannot render the report: {error}")))
 }
 
