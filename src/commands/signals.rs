@@ -2,7 +2,6 @@
 //! rest does not. IO.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{EXIT_UNKNOWN, Failure, children};
+use super::{EXIT_UNKNOWN, Failure, children, output};
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::shell::Command;
 
@@ -110,9 +109,11 @@ impl Signals {
         lock(&self.shared.open).extend(namespaces);
     }
 
-    /// All of them are gone, or given up.
-    pub(super) fn closed(&self) {
-        lock(&self.shared.open).clear();
+    /// All of them are gone, unless something is left to be said of them.
+    pub(super) fn closed(&self, left: &[String]) {
+        if left.is_empty() {
+            lock(&self.shared.open).clear();
+        }
     }
 }
 
@@ -191,16 +192,16 @@ async fn guard(
         say(&format!("interrupted by {cause}"));
         leave(EXIT_UNKNOWN);
     }
+    let mut grace = SHORT_GRACE;
     loop {
+        // A run whose clean-up has ended still has to report it.
+        if !lock(&shared.open).is_empty() {
+            grace = GRACE;
+        }
         tokio::select! {
             _ = next(&mut streams) => if first.elapsed() >= DEBOUNCE { abandon(shared) },
             () = sleep(TICK) => {}
         }
-        let grace = if lock(&shared.open).is_empty() {
-            SHORT_GRACE
-        } else {
-            GRACE
-        };
         if first.elapsed() >= grace {
             give_up(shared, &cause);
         }
@@ -246,11 +247,35 @@ fn left_over(shared: &Shared) -> Option<String> {
 }
 
 fn say(text: &str) {
-    // Nothing is left to tell it to where standard error is closed.
-    let _ = writeln!(std::io::stderr(), "k8sverify: {text}");
+    output::tell(&format!("k8sverify: {text}"));
 }
 
 fn leave(code: u8) -> ! {
     children::end();
     std::process::exit(i32::from(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_said_until_all_of_it_is_gone() {
+        let shared = Arc::new(Shared::default());
+        let signals = Signals {
+            shared: Arc::clone(&shared),
+            fired: watch::channel(false).1,
+            deadline: watch::channel(None).0,
+        };
+        assert_eq!(left_over(&shared), None);
+        signals.open(["shop".to_owned()].into_iter());
+        signals.closed(&["job/x may still be there".to_owned()]);
+        let said = left_over(&shared).unwrap();
+        assert!(
+            said.contains("time to live") && said.contains("-n shop"),
+            "{said}"
+        );
+        signals.closed(&[]);
+        assert_eq!(left_over(&shared), None);
+    }
 }

@@ -148,8 +148,9 @@ impl Command<'_> {
                 "{INTERRUPTED}{cause}: what had not ended by then is unknown"
             ));
         }
-        notes.extend(session.finish(limit).await);
-        self.signals.closed();
+        let left = session.finish(limit).await;
+        self.signals.closed(&left);
+        notes.extend(left);
         let seen = outcomes
             .probes
             .into_iter()

@@ -305,7 +305,7 @@ impl Run<'_> {
             None => CLEAN_UP,
         };
         let left = session.finish(limit).await;
-        self.signals.closed();
+        self.signals.closed(&left);
         left
     }
 

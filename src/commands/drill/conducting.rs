@@ -9,7 +9,7 @@ use crate::commands::input::Input;
 use crate::commands::signals::Signals;
 use crate::commands::verify::options;
 use crate::commands::verify::progress::Progress;
-use crate::commands::{EXIT_UNKNOWN, Failure};
+use crate::commands::{EXIT_UNKNOWN, Failure, output};
 use crate::drill::conduct::{ConductError, Conducted, Conductor};
 use crate::drill::judge::{About, Recorded, judge};
 use crate::drill::limit::LimitSet;
@@ -43,11 +43,9 @@ pub(super) async fn run(
     let namespace = seen.snapshot.namespace.clone();
     let last_words = namespace.clone();
     signals.attend(move |_| {
-        let text = format!(
-            "k8sverify: what the drill had changed may be left; put it back with: k8sverify drill -n {last_words} --undo\n"
-        );
-        // Nothing is left to tell it to where standard error is closed.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+        output::tell(&format!(
+            "k8sverify: what the drill had changed may be left; put it back with: k8sverify drill -n {last_words} --undo"
+        ));
         EXIT_UNKNOWN
     });
     let observe = observing(namespace.clone(), input);
@@ -85,7 +83,7 @@ pub(super) async fn run(
             tell: &|what| progress.stage(what),
         };
         let conducted = Box::pin(conductor.drill(subject, planned, &seen.snapshot)).await;
-        signals.closed();
+        signals.closed(&[]);
         match conducted {
             Ok(conducted) => all.push((planned.name.clone(), conducted)),
             Err(error) if all.is_empty() => {
