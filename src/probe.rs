@@ -50,6 +50,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::ladder::Agent;
+use crate::probe::names::ResolverConfig;
 use crate::probe::network::Network;
 use crate::probe::record::{Recorder, Scrubber};
 use crate::probe::target::Target;
@@ -160,7 +161,7 @@ pub async fn run_until(
     let network = Network::new(&spec.network);
     let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
     let targets = targets(&spec, &environment);
-    let scrubber = scrubber(&spec, &targets, &environment);
+    let scrubber = scrubber(&spec, &targets, &environment, resolver.config());
     let mut recorder = Recorder::new(out, &scrubber);
     recorder.mark(&hello(&resolver))?;
     let turns = Turns::new(spec.edges_at_once, &file("/proc/self/limits"));
@@ -257,11 +258,16 @@ fn scrubber(
     spec: &ProbeSpec,
     targets: &[Target],
     environment: &BTreeMap<String, String>,
+    resolver: &ResolverConfig,
 ) -> Scrubber {
     let mut scrubber = Scrubber::default();
-    let hosts = spec.edges.iter().map(|task| task.host.clone());
-    let names = spec.names.iter().map(|task| task.name.clone());
-    scrubber.show(hosts.chain(names));
+    let hosts = spec.edges.iter().map(|task| &task.host);
+    let names: BTreeSet<&String> = hosts
+        .chain(spec.names.iter().map(|task| &task.name))
+        .collect();
+    // As DNS is asked for them, too.
+    let asked = names.iter().flat_map(|name| resolver.candidates(name));
+    scrubber.show(names.iter().copied().cloned().chain(asked));
     for (task, target) in spec.edges.iter().zip(targets) {
         if let Some(reference) = &task.login {
             login::hide(reference, &target.login, environment, &mut scrubber);

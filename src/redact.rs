@@ -206,7 +206,10 @@ impl Redactor {
         } else {
             self.unknown(token, out);
         }
-        if out.next == Next::Free {
+        if token.ends_with('.') && self.known.contains(token) {
+            // A fully qualified name is no key, whatever words are in it.
+            out.last.clear();
+        } else if out.next == Next::Free {
             out.next = after(token);
         }
     }

@@ -69,7 +69,7 @@ fn is_plain_part(part: &str) -> bool {
 fn is_quantity(part: &str) -> bool {
     const STEMS: &[&str] = &[
         "v", "rc", "alpha", "beta", "r", "u", "ubuntu", "debian", "alpine", "el", "fc", "go",
-        "java", "node", "p", "build", "exit", "errno", "line", "col",
+        "java", "node", "p", "build", "exit", "errno", "line", "col", "deb",
     ];
     if let Some(hex) = part.strip_prefix("0x") {
         return hex.len() <= 8 && hex.chars().all(|c| c.is_ascii_hexdigit());
@@ -80,7 +80,10 @@ fn is_quantity(part: &str) -> bool {
     }
     let stem = part.trim_end_matches(|c: char| c.is_ascii_digit());
     if stem.len() < part.len() && part.len() - stem.len() <= 5 {
-        return STEMS.contains(&stem);
+        // `deb12u2`
+        let before = stem.trim_end_matches(|c: char| !c.is_ascii_digit());
+        return STEMS.contains(&&stem[before.len()..])
+            && (before.chars().all(|c| c.is_ascii_digit()) || is_quantity(before));
     }
     // `1m30s`
     part.len() <= 12
@@ -112,6 +115,12 @@ fn is_word(word: &str) -> bool {
     }
     if word.chars().all(char::is_uppercase) {
         return count <= LONGEST_CAPITALS && (count <= 5 || is_spoken(&word.to_lowercase()));
+    }
+    // The plural of an abbreviation: `URLs`.
+    if let Some(one) = word.strip_suffix('s')
+        && one.chars().all(char::is_uppercase)
+    {
+        return is_word(one);
     }
     let humps = humps(word);
     let several = humps.len() > 1;

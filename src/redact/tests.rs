@@ -72,6 +72,8 @@ fn a_plain_word_goes_where_its_place_makes_it_a_secret() {
 fn what_programs_and_the_cluster_complain_of_can_be_read() {
     for text in [
         "0/2 nodes are available: 2 Insufficient cpu. preemption: none",
+        "11.8.3-MariaDB-0+deb13u1 from Debian, 10.11.14-MariaDB-0ubuntu0.24.04.1",
+        "it comes neither from the public CAs nor from the URLs and PVCs of the VMs",
         "Get \"http://10.244.1.5:2001/live\": dial tcp 10.244.1.5:2001: connect: connection refused",
         "read tcp 10.244.1.5:53422->10.244.2.3:3306: i/o timeout",
         "Access denied for user 'app'@'10.1.1.1' (using password: YES)",
@@ -137,4 +139,19 @@ fn a_text_that_was_masked_once_stays_as_it_is() {
 #[test]
 fn control_and_invisible_characters_do_not_pass() {
     assert_eq!(masked("a\u{1b}[31mred\u{7}\u{202e}b\nc"), "ared  b\nc");
+}
+
+#[test]
+fn a_name_that_dns_was_asked_for_stays_with_its_answer() {
+    let redactor = Redactor::knowing([
+        "token-api-x7k2q.shop-9f3qz.svc.cluster.local.".to_owned(),
+        "token-api-x7k2q".to_owned(),
+    ]);
+    let text =
+        "`token-api-x7k2q` does not exist: token-api-x7k2q.shop-9f3qz.svc.cluster.local.=NXDOMAIN";
+    assert_eq!(redactor.text(text), text);
+    assert_eq!(
+        redactor.text("token-api-x7k2q=sunshine"),
+        "token-api-x7k2q=***"
+    );
 }

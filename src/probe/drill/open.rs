@@ -51,7 +51,9 @@ impl<'a> Dialler<'a> {
             .first()
             .ok_or("the spec names no edge whose login is used")?;
         let targets = targets(spec, environment);
-        let scrubber = scrubber(spec, &targets, environment);
+        let network = Network::new(&spec.network);
+        let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
+        let scrubber = scrubber(spec, &targets, environment, resolver.config());
         let target = targets.into_iter().next().ok_or("the edge leads nowhere")?;
         if let Some(why) = &target.unusable {
             return Err(why.clone());
@@ -59,8 +61,6 @@ impl<'a> Dialler<'a> {
         if let (Login::Without(why), true) = (&target.login, task.login.is_some()) {
             return Err(format!("there is no login: {why}"));
         }
-        let network = Network::new(&spec.network);
-        let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
         Ok(Self {
             clock: Clock::starting(Duration::from_millis(drill.deadline_ms) + DAY),
             network,
