@@ -14,7 +14,7 @@ use k8sverify::probe::wire::VERSION;
 use k8sverify::probe::{run, spec};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 /// What no output may hold.
 const SECRET: &str = "secret-of-the-test";
@@ -98,8 +98,15 @@ async fn ask(all: &[Conversation]) -> String {
         let url = format!("{}://app:{SECRET}@127.0.0.1:{port}/db", said.protocol);
         environment.insert(format!("URL_{index}"), url);
     }
+    agent(json!({"names": [], "edges": edges}), environment).await
+}
+
+/// What the agent says to a spec of these tasks.
+async fn agent(mut text: Value, environment: BTreeMap<String, String>) -> String {
     let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
-    let text = json!({"version": VERSION, "run": "fuzz", "deadline_ms": deadline, "names": [], "edges": edges});
+    text["version"] = json!(VERSION);
+    text["run"] = json!("fuzz");
+    text["deadline_ms"] = json!(deadline);
     let own = BTreeMap::from([("K8SVERIFY_SPEC_0".to_owned(), text.to_string())]);
     let mut out = Vec::new();
     run(spec(&own).unwrap(), environment, &mut out)
@@ -110,13 +117,101 @@ async fn ask(all: &[Conversation]) -> String {
 
 /// Servers that say any bytes: the agent ends in time, has a word on each edge, and shows no password.
 pub(crate) fn peers(all: &[Conversation]) {
+    check(ask(all), all.len());
+}
+
+/// What a name server says: any bytes, as they are or behind the header and the question that make them an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    /// Whether header and question go before.
+    pub(crate) fits: bool,
+    /// Flags, and the counts of answers, authorities and additional records.
+    pub(crate) header: [u8; 8],
+    /// The rest.
+    pub(crate) records: Vec<u8>,
+}
+
+impl Reply {
+    /// The answer to a question, whose own counts stay.
+    fn to(&self, question: &[u8]) -> Vec<u8> {
+        if !self.fits {
+            return self.records.clone();
+        }
+        let (flags, counts) = self.header.split_at(2);
+        [
+            question.get(..2).unwrap_or_default(),
+            flags,
+            &[0, 1],
+            counts,
+            question.get(12..).unwrap_or_default(),
+            &self.records,
+        ]
+        .concat()
+    }
+}
+
+/// Answers by datagram and by stream; the first label of the name, `n7`, says with which reply.
+async fn name_server(all: Vec<Reply>) -> String {
+    let datagrams = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = datagrams.local_addr().unwrap();
+    let streams = TcpListener::bind(address).await.unwrap();
+    let pick = move |question: &[u8]| -> Vec<u8> {
+        let length = question.get(12).copied().map_or(0, usize::from);
+        let label = question.get(14..13 + length).unwrap_or_default();
+        let index = String::from_utf8_lossy(label).parse::<usize>();
+        index
+            .ok()
+            .and_then(|index| all.get(index))
+            .map(|reply| reply.to(question))
+            .unwrap_or_default()
+    };
+    let by_stream = pick.clone();
+    tokio::spawn(async move {
+        let mut heard = vec![0; 4096];
+        while let Ok((length, client)) = datagrams.recv_from(&mut heard).await {
+            let mut said = pick(&heard[..length]);
+            said.truncate(1400);
+            let _ = datagrams.send_to(&said, client).await;
+        }
+    });
+    tokio::spawn(async move {
+        let mut heard = vec![0; 4096];
+        while let Ok((mut stream, _)) = streams.accept().await {
+            let length = stream.read(&mut heard).await.unwrap_or(0);
+            let said = by_stream(heard.get(2..length).unwrap_or_default());
+            let size = u16::try_from(said.len()).unwrap_or(u16::MAX);
+            let _ = stream.write_all(&size.to_be_bytes()).await;
+            let _ = stream.write_all(&said).await;
+        }
+    });
+    address.to_string()
+}
+
+async fn resolve(all: &[Reply]) -> String {
+    let server = name_server(all.to_vec()).await;
+    let names: Vec<Value> = (0..all.len())
+        .map(|index| json!({"id": format!("n{index}"), "name": format!("n{index}.test."), "retry_not_found_ms": 0}))
+        .collect();
+    agent(
+        json!({"names": names, "edges": [], "network": {"nameserver": server}}),
+        BTreeMap::new(),
+    )
+    .await
+}
+
+/// A name server that says any bytes: the same of each name.
+pub(crate) fn dns(all: &[Reply]) {
+    check(resolve(all), all.len());
+}
+
+fn check(log: impl Future<Output = String>, tasks: usize) {
     watch_panics();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let begun = Instant::now();
-    let log = runtime.block_on(ask(all));
+    let log = runtime.block_on(log);
     let took = begun.elapsed();
     assert!(took < DEADLINE + Duration::from_secs(2), "{took:?}");
     assert!(!log.contains(SECRET), "the password stands in\n{log}");
@@ -130,7 +225,7 @@ pub(crate) fn peers(all: &[Conversation]) {
         .filter(|record| record["record"] == "step")
         .filter_map(|record| record["task"].as_str())
         .collect();
-    assert_eq!(steps.len(), all.len(), "each edge has its steps:\n{log}");
+    assert_eq!(steps.len(), tasks, "each edge has its steps:\n{log}");
     for record in &records {
         let detail = record["detail"].as_str().unwrap_or_default();
         assert!(detail.len() < 8192, "{detail}");

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use peers::Conversation;
+use peers::{Conversation, Reply};
 
 /// A small generator: the same inputs for the same seed.
 struct Random(u64);
@@ -390,6 +390,61 @@ fn peers_that_say_anything() {
             .map(|_| garbled(&all[random.below(all.len())], &mut random))
             .collect();
         peers::peers(&said);
+        rounds += 1;
+    }
+    assert!(rounds > 0);
+}
+
+/// Flags and counts of an answer, and the records of a name that a pointer leads to.
+fn replies() -> Vec<Reply> {
+    let reply = |flags: [u8; 2], counts: [u8; 3], records: &[u8]| Reply {
+        fits: true,
+        header: [flags[0], flags[1], 0, counts[0], 0, counts[1], 0, counts[2]],
+        records: records.to_vec(),
+    };
+    let a = b"\xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\x0a\x60\0\x09";
+    let aaaa = b"\xc0\x0c\0\x1c\0\x01\0\0\0\x05\0\x10\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01";
+    let alias = b"\xc0\x0c\0\x05\0\x01\0\0\0\x05\0\x0a\x02db\x04shop\xc0\x0f";
+    let soa = b"\xc0\x0c\0\x06\0\x01\0\0\0\x05\0\x18\xc0\x0c\xc0\x0c\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05";
+    let text = b"\xc0\x0c\0\x10\0\x01\0\0\0\x05\0\x0d\x0c\x1b[31m\n::error";
+    vec![
+        reply([0x85, 0x80], [1, 0, 0], a),
+        reply([0x85, 0x80], [1, 0, 0], aaaa),
+        reply([0x85, 0x80], [2, 0, 0], &[&alias[..], &a[..]].concat()),
+        reply([0x85, 0x83], [0, 1, 0], soa),
+        reply([0x85, 0x82], [0, 0, 0], b""),
+        reply([0x87, 0x80], [4, 0, 0], &a.repeat(4)),
+        reply([0x85, 0x80], [1, 0, 0], text),
+    ]
+}
+
+#[test]
+fn name_servers_that_say_anything() {
+    let all = replies();
+    let seconds = number("FUZZ_SECONDS").map(Duration::from_secs);
+    let mut random = Random(number("FUZZ_SEED").unwrap_or(88_172_645_463_325_252).max(1));
+    let start = Instant::now();
+    let mut rounds = 0;
+    while seconds.map_or(rounds < 3, |seconds| start.elapsed() < seconds) {
+        let said: Vec<Reply> = (0..64)
+            .map(|_| {
+                let mut reply = all[random.below(all.len())].clone();
+                // As bytes of a conversation, so that they are garbled alike.
+                let bytes = Conversation {
+                    protocol: "dns",
+                    greets: false,
+                    parts: vec![reply.header.to_vec(), reply.records.clone()],
+                };
+                let bytes = garbled(&bytes, &mut random);
+                for (to, from) in reply.header.iter_mut().zip(&bytes.parts[0]) {
+                    *to = *from;
+                }
+                reply.records.clone_from(&bytes.parts[1]);
+                reply.fits = random.below(8) > 0;
+                reply
+            })
+            .collect();
+        peers::dns(&said);
         rounds += 1;
     }
     assert!(rounds > 0);
