@@ -30,6 +30,8 @@ pub struct Candidate {
     pub size: Option<NonZeroU32>,
     /// How to log in, by reference; `None`: as the client of `tier` does.
     pub login: Option<SecretLogin>,
+    /// A login that may ask members for their replication and read what its operator keeps there; it writes nothing. `None`: `login` asks.
+    pub observer: Option<SecretLogin>,
     /// What it must hold beside the application's data.
     pub expect: Expectations,
     /// A command that makes the fault, called as `HOOK begin NAME` and `HOOK end NAME`.
@@ -201,6 +203,7 @@ struct Shape {
     read: Option<Parsed<HostPort>>,
     size: Option<NonZeroU32>,
     login: Option<Login>,
+    observer: Option<Login>,
     #[serde(default)]
     expect: Expect,
     hook: Option<NonEmpty>,
@@ -217,6 +220,17 @@ struct Login {
     user: WordShape,
     password: NonEmpty,
     database: Option<WordShape>,
+}
+
+impl Login {
+    fn validated(self) -> SecretLogin {
+        SecretLogin {
+            secret: self.secret.0,
+            user: self.user.0,
+            password: self.password.0,
+            database: self.database.map(|word| word.0),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -267,6 +281,7 @@ impl<'de> Deserialize<'de> for Validated {
             read,
             size,
             login,
+            observer,
             expect,
             hook,
             external,
@@ -287,6 +302,12 @@ impl<'de> Deserialize<'de> for Validated {
                 "nothing says how to log in: expected `tier`, whose client's login is used, or `login: {secret, user, password}`",
             ));
         }
+        if let Some(query) = expect.queries.iter().find(|query| !only_asks(&query.0)) {
+            return Err(de::Error::custom(format_args!(
+                "`{}` under expect.queries may change something: expected one question (SELECT, WITH, TABLE, VALUES or SHOW)",
+                query.0
+            )));
+        }
         Ok(Self(Candidate {
             tier: tier.map(|tier| tier.0),
             members: members.0.into_iter().map(|member| member.0).collect(),
@@ -294,12 +315,8 @@ impl<'de> Deserialize<'de> for Validated {
             write: write.map(|write| write.0),
             read: read.map(|read| read.0),
             size,
-            login: login.map(|login| SecretLogin {
-                secret: login.secret.0,
-                user: login.user.0,
-                password: login.password.0,
-                database: login.database.map(|word| word.0),
-            }),
+            login: login.map(Login::validated),
+            observer: observer.map(Login::validated),
             expect: Expectations {
                 tables: expect.tables.into_iter().map(table).collect(),
                 queries: expect.queries.into_iter().map(|query| query.0).collect(),
@@ -310,6 +327,20 @@ impl<'de> Deserialize<'de> for Validated {
             line: 0,
         }))
     }
+}
+
+/// Whether it is one statement that begins as a question does; it is asked within a transaction that may only read.
+fn only_asks(query: &str) -> bool {
+    let query = query.trim().trim_end_matches(';');
+    let first = query
+        .split(|letter: char| !letter.is_ascii_alphabetic())
+        .next();
+    let first = first.unwrap_or_default().to_ascii_lowercase();
+    !query.contains(';')
+        && matches!(
+            first.as_str(),
+            "select" | "with" | "table" | "values" | "show"
+        )
 }
 
 fn table(table: Table) -> ExpectedTable {

@@ -328,6 +328,12 @@ pub struct MemberState {
     /// Expected tables that are missing or stale on it, each with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,
+    /// The host that was asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    /// Expected tables that the login may not read, with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub untold: BTreeMap<String, String>,
     /// In its own words, short and without secrets: `Primary Synced`, `Yes/No 1236`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub says: String,

@@ -20,6 +20,7 @@ use super::model::{
 use crate::config::{On, Word};
 use crate::observe::kinds::Pod;
 use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
+use crate::sql::show;
 pub use persistence::Persistence;
 pub use subject::{Subject, protocol, subject};
 pub use text::text;
@@ -129,7 +130,7 @@ pub fn candidate(subject: &Subject, wish: &Wish, snapshot: &Snapshot) -> Candida
         login: login(subject),
         fresh: subject.fresh,
         volumes,
-        expect: subject.expect.tables.iter().map(expected).collect(),
+        expect: expectations(&subject.expect),
         faults: wish
             .faults
             .iter()
@@ -157,6 +158,17 @@ pub fn exit_code(candidates: &[Candidate]) -> u8 {
         .map(|refusal| refusal.exit_code)
         .min()
         .unwrap_or(0)
+}
+
+/// What stays in the cluster when the candidate is removed.
+#[must_use]
+pub fn left_behind(subject: &Subject, snapshot: &Snapshot) -> Vec<String> {
+    let pods: Vec<&Pod> = pods(subject, snapshot)
+        .into_iter()
+        .map(|(_, pod)| pod)
+        .collect();
+    let claims = snapshot.own().map(|own| own.volume_claims.as_slice());
+    persistence::left_behind(&pods, claims.unwrap_or_default())
 }
 
 /// The Pods of the candidate's workloads that have not ended, each with its workload.
@@ -332,8 +344,20 @@ fn login(subject: &Subject) -> LoginReference {
     }
 }
 
+/// Tables, and questions that must bring a row: both are asked on members.
+fn expectations(expect: &crate::config::Expectations) -> Vec<ExpectedTable> {
+    let queries = expect.queries.iter().map(|query| ExpectedTable {
+        name: show::statement(query.as_bytes()),
+        every_member: false,
+        fresh: None,
+        query: Some(query.clone()),
+    });
+    expect.tables.iter().map(expected).chain(queries).collect()
+}
+
 fn expected(table: &crate::config::ExpectedTable) -> ExpectedTable {
     ExpectedTable {
+        query: None,
         name: table.name.clone(),
         every_member: table.on == On::EveryMember,
         fresh: table.fresh.as_ref().map(|fresh| Fresh {

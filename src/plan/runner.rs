@@ -73,6 +73,7 @@ pub fn plain(snapshot: &Snapshot, options: &PlanOptions) -> Vantage {
 /// The variables of a login of one's own, and the reference that names them.
 #[must_use]
 pub fn own_login(
+    prefix: &str,
     user: Option<EnvVar>,
     password: Option<EnvVar>,
     database: Option<EnvVar>,
@@ -80,18 +81,19 @@ pub fn own_login(
     let mut variables = Vec::new();
     let mut bring = |name: &str, variable: Option<EnvVar>| {
         let variable = variable?;
+        let name = format!("{prefix}_{name}");
         variables.push(EnvVar {
             name: format!("{ENVIRONMENT_PREFIX}{name}"),
             ..variable
         });
-        Some(name.to_owned())
+        Some(name)
     };
     let login = LoginReference::Parts {
         host: None,
         port: None,
-        user: bring("CANDIDATE_USER", user),
-        password: bring("CANDIDATE_PASSWORD", password),
-        database: bring("CANDIDATE_DATABASE", database),
+        user: bring("USER", user),
+        password: bring("PASSWORD", password),
+        database: bring("DATABASE", database),
     };
     (variables, login)
 }

@@ -34,7 +34,7 @@ use crate::probe::wire::ProbeSpec;
 use book::Book;
 use engine::{Broken, Engine, Session};
 use mysql::MySql;
-use open::Dialler;
+use open::{Dialler, Door};
 use postgres::Postgres;
 use redis::Redis;
 
@@ -52,7 +52,10 @@ const MAKE_AGAIN: Duration = Duration::from_secs(1);
 /// Everything that the lanes of a runner share; one thread works on it.
 pub(super) struct Runner<'a, E> {
     spec: &'a RunnerSpec,
-    engine: E,
+    /// Logs in as the client does.
+    client: Door<E>,
+    /// Logs in to ask members; none: the client asks.
+    observer: Option<Door<E>>,
     refused: RefusedErrors,
     book: Book,
     orders: watch::Receiver<Orders>,
@@ -66,8 +69,6 @@ pub(super) struct Runner<'a, E> {
     wants_ledger: Notify,
     /// When the ledger was made last.
     made: Cell<Instant>,
-    /// Refused logins in a row, and until when none is tried.
-    logins: Cell<(u32, Instant)>,
 }
 
 /// Runs until its orders, its deadline or `stop` end it.
@@ -89,23 +90,35 @@ pub async fn run(
         });
     }
     super::read_files(&spec, &mut environment);
-    let dialler = match Dialler::new(&spec, &drill, &environment).await {
-        Ok(dialler) => dialler,
+    let diallers = async {
+        let client = Dialler::new(&spec, 0, &drill, &environment).await?;
+        let observer = match spec.edges.len() {
+            0 | 1 => None,
+            _ => Some(Dialler::new(&spec, 1, &drill, &environment).await?),
+        };
+        Ok::<_, String>((client, observer))
+    };
+    let (client, observer) = match diallers.await {
+        Ok(diallers) => diallers,
         Err(message) => return Ok(write(out, &Record::Error { message })?),
     };
+    let observer = observer.as_ref();
     let file = Path::new(FOLDER).join(FILE);
     let ended = match drill.engine {
         Kind::Mysql => {
-            let engine = MySql::new(&dialler, &drill);
-            work(&drill, &engine, &file, out, stop).await
+            let engine = MySql::new(&client, &drill);
+            let eyes = observer.map(|dialler| MySql::new(dialler, &drill));
+            work(&drill, &engine, eyes.as_ref(), &file, out, stop).await
         }
         Kind::Postgres => {
-            let engine = Postgres::new(&dialler, &drill);
-            work(&drill, &engine, &file, out, stop).await
+            let engine = Postgres::new(&client, &drill);
+            let eyes = observer.map(|dialler| Postgres::new(dialler, &drill));
+            work(&drill, &engine, eyes.as_ref(), &file, out, stop).await
         }
         Kind::Redis => {
-            let engine = Redis::new(&dialler, &drill);
-            work(&drill, &engine, &file, out, stop).await
+            let engine = Redis::new(&client, &drill);
+            let eyes = observer.map(|dialler| Redis::new(dialler, &drill));
+            work(&drill, &engine, eyes.as_ref(), &file, out, stop).await
         }
     };
     Ok(ended?)
@@ -115,6 +128,7 @@ pub async fn run(
 async fn work<E: Engine>(
     spec: &RunnerSpec,
     engine: E,
+    eyes: Option<E>,
     file: &Path,
     out: &mut (dyn Write + Send),
     stop: impl Future<Output = ()>,
@@ -123,7 +137,8 @@ async fn work<E: Engine>(
     let (told, orders) = watch::channel(Orders::default());
     let runner = Runner {
         spec,
-        engine,
+        client: Door::new(engine),
+        observer: eyes.map(Door::new),
         refused: RefusedErrors::embedded(),
         book: Book::new(spec),
         orders,
@@ -132,7 +147,6 @@ async fn work<E: Engine>(
         under_way: Cell::new(0),
         wants_ledger: Notify::new(),
         made: Cell::new(Instant::now()),
-        logins: Cell::new((0, Instant::now())),
     };
     write(out, &runner.book.hello())?;
     if !spec.lanes.is_empty()
@@ -235,7 +249,8 @@ impl<E: Engine> Runner<'_, E> {
         let end = Instant::now() + LEDGER;
         loop {
             let tried = async {
-                let mut session = self.open(&self.spec.write, 0).await?;
+                let limits = &self.spec.limits;
+                let mut session = self.client.open(limits, &self.spec.write, 0).await?;
                 let limit = self.statement();
                 match what {
                     Ledger::Make => limit.of(session.make(), AttemptStep::Statement).await?,

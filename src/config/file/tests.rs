@@ -51,7 +51,32 @@ fn the_documented_sample_is_valid_and_uses_every_key() {
     assert!(candidates.iter().any(|one| !one.external.is_empty()));
     assert!(candidates.iter().any(|one| !one.expect.tables.is_empty()));
     assert!(candidates.iter().any(|one| !one.expect.queries.is_empty()));
+    assert!(candidates.iter().any(|one| one.observer.is_some()));
     assert!(candidates.iter().any(|one| one.fresh));
+}
+
+#[test]
+fn what_a_candidate_is_expected_to_hold_is_asked_and_changes_nothing() {
+    let of = |query: &str| {
+        format!("candidates:\n  one: {{tier: DB, expect: {{queries: ['{query}']}}}}\n")
+    };
+    for query in [
+        "SELECT 1",
+        "show tables;",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+    ] {
+        assert!(parse(&of(query), "f").is_ok(), "{query}");
+    }
+    for query in [
+        "DELETE FROM t",
+        "SELECT 1; DROP TABLE t",
+        "/* */ UPDATE t SET a = 1",
+        "do",
+    ] {
+        let message = fails(&of(query));
+        assert!(message.starts_with("k8sverify.yaml:2:"), "{message}");
+        assert!(message.contains("expected one question"), "{message}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! It only decides when a round goes on; every number comes from the records themselves, later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::drill::model::{Batch, Lane, LaneKind, MemberState, Outcome, Role};
 
@@ -12,8 +12,6 @@ const WRITES: u32 = 10;
 const OVER_MS: i64 = 3000;
 /// A lane that says nothing for so long is not known to run: a batch comes every second.
 const SILENT_MS: i64 = 3500;
-/// Turns that begin later than this make an interval in which nothing was seen.
-const LATE_MS: u64 = 250;
 
 /// A lane.
 #[derive(Debug, Clone)]
@@ -44,8 +42,10 @@ pub(super) struct MemberLive {
 pub(super) struct Live {
     lanes: BTreeMap<String, LaneLive>,
     members: BTreeMap<String, MemberLive>,
-    /// When a runner last saw nothing.
-    blind: Option<i64>,
+    /// The last failure, and when it ended.
+    failed: Option<(i64, String)>,
+    /// Member and table that need not be there again: they were missing before the fault. None: no table counts yet.
+    passed_over: Option<BTreeSet<(String, String)>>,
 }
 
 impl Live {
@@ -75,9 +75,6 @@ impl Live {
     pub(super) fn batch(&mut self, batch: &Batch, offset: i64) {
         for attempt in &batch.attempts {
             let (started, ended) = (attempt.started_ms + offset, attempt.ended_ms + offset);
-            if attempt.late_ms > LATE_MS {
-                self.blind = self.blind.max(Some(started));
-            }
             let Some(lane) = self.lanes.get_mut(&attempt.lane) else {
                 continue;
             };
@@ -89,19 +86,46 @@ impl Live {
                 lane.streak = 0;
                 lane.since = None;
                 lane.why = attempt.code.clone().unwrap_or_default();
+                if self.failed.as_ref().is_none_or(|(at, _)| *at <= ended) {
+                    self.failed = Some((ended, format!("{}: {}", attempt.lane, lane.why)));
+                }
             }
         }
         for state in &batch.members {
             let member = self.members.entry(state.member.clone()).or_default();
             let ended = state.ended_ms + offset;
             member.last = member.last.max(Some(ended));
-            if is_whole(state) {
+            if is_whole(state, self.passed_over.as_ref()) {
                 member.since.get_or_insert(ended);
             } else {
                 member.since = None;
             }
             member.state = state.clone();
         }
+    }
+
+    /// Before the fault expected tables do not count: that they are missing is told, and is no reason to measure nothing.
+    pub(super) fn before_fault(&mut self) {
+        self.passed_over = None;
+    }
+
+    /// From the fault on those count that were there before.
+    pub(super) fn at_fault(&mut self) {
+        let missing = self.members.iter().flat_map(|(name, member)| {
+            let tables = member.state.missing.keys();
+            tables.map(|table| (name.clone(), table.clone()))
+        });
+        self.passed_over = Some(missing.collect());
+    }
+
+    /// The first expected table that the login may not read, in words.
+    pub(super) fn untold(&self) -> Option<String> {
+        self.members.iter().find_map(|(name, member)| {
+            let (table, why) = member.state.untold.first_key_value()?;
+            Some(format!(
+                "it is not known whether {name} holds {table}: {why}; name a login that may read it as observer: of the candidate"
+            ))
+        })
     }
 
     /// The members' last words.
@@ -142,14 +166,22 @@ impl Live {
             })
     }
 
-    /// Since when all of it has run without a failure; none while something is missing.
+    /// Since when all of it has run without a failure; none while something is missing. A runner that was not given the processor for a moment is no
+    /// failure: what it did not see is left out of the numbers, and one that says nothing for long is missed.
     pub(super) fn whole_since(&self, now: i64) -> Option<i64> {
         if self.missing(now).is_some() {
             return None;
         }
         let lanes = self.lanes.values().map(|lane| lane.since);
         let members = self.members.values().map(|member| member.since);
-        lanes.chain(members).chain([self.blind]).flatten().max()
+        lanes.chain(members).flatten().max()
+    }
+
+    /// The last failure, and how long ago it was.
+    pub(super) fn last_failure(&self, now: i64) -> Option<String> {
+        let (at, what) = self.failed.as_ref()?;
+        let ago = (now - at).max(0) / 1000;
+        Some(format!("the last one {ago} s ago, {what}"))
     }
 }
 
@@ -194,12 +226,16 @@ impl MemberLive {
     }
 }
 
-/// Whether a member is one, as far as it tells: it answers, does not say that it has not joined, and has the ledger and its operator's tables.
-fn is_whole(state: &MemberState) -> bool {
-    state.error.is_none()
-        && state.joined != Some(false)
-        && state.tip.is_some()
-        && state.missing.is_empty()
+/// Whether a member is one, as far as it tells: it answers, does not say that it has not joined, and has the ledger and those of its operator's
+/// tables that count.
+fn is_whole(state: &MemberState, passed_over: Option<&BTreeSet<(String, String)>>) -> bool {
+    let holds = passed_over.is_none_or(|passed_over| {
+        let tables = state.missing.keys();
+        tables
+            .map(|table| (state.member.clone(), table.clone()))
+            .all(|missing| passed_over.contains(&missing))
+    });
+    state.error.is_none() && state.joined != Some(false) && state.tip.is_some() && holds
 }
 
 #[cfg(test)]
@@ -279,6 +315,32 @@ mod tests {
         assert!(live.writes_missing(9000).is_some());
         live.batch(&batch(vec![attempt(3400, false)], vec![]), 0);
         assert!(live.missing(3500).unwrap().contains("timeout"));
+    }
+
+    #[test]
+    fn a_table_that_was_missing_before_the_fault_need_not_come_back_and_others_must() {
+        let lanes = [lane("a/m/db-0", LaneKind::Member("db-0".to_owned()))];
+        let mut live = Live::new([lanes.as_slice()].into_iter());
+        let lacking = |at, tables: &[&str]| MemberState {
+            missing: tables
+                .iter()
+                .map(|table| ((*table).to_owned(), "it is not there".to_owned()))
+                .collect(),
+            ..member(at, true)
+        };
+        live.batch(&batch(vec![], vec![lacking(100, &["op.beat"])]), 0);
+        assert_eq!(live.missing(200), None);
+        live.at_fault();
+        live.batch(&batch(vec![], vec![lacking(300, &["op.beat"])]), 0);
+        assert_eq!(live.missing(400), None);
+        live.batch(
+            &batch(vec![], vec![lacking(500, &["op.beat", "op.more"])]),
+            0,
+        );
+        assert!(live.missing(600).unwrap().contains("op."));
+        live.before_fault();
+        live.batch(&batch(vec![], vec![lacking(700, &["op.more"])]), 0);
+        assert_eq!(live.missing(800), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::observe::Snapshot;
 /// So long everything must run without a failure before the fault.
 const BASELINE: Duration = Duration::from_secs(10);
 /// How long a clean baseline is waited for.
-const BASELINE_PATIENCE: Duration = Duration::from_mins(1);
+const BASELINE_PATIENCE: Duration = Duration::from_mins(2);
 /// So long everything must run without a failure after it.
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long the reading of all rows may take.
@@ -78,6 +78,7 @@ impl Round<'_> {
             before: Vec::new(),
             made: AtomicI64::new(NOT_MADE),
         };
+        self.stage.change(super::live::Live::before_fault);
         self.stage.order(Act::Run);
         let ended = self.act(&mut way).await?;
         let end_ms = self.stage.now();
@@ -141,6 +142,9 @@ impl Round<'_> {
         if let Some(ended) = self.baseline(way).await {
             return Ok(ended);
         }
+        if let Some(why) = self.stage.live(super::live::Live::untold) {
+            return Ok(RoundEnd::NotBegun(NotBegun::NotHealthy(why)));
+        }
         way.before = self.expectations();
         way.roles = self.stage.live(super::live::Live::roles);
         let begun = self.stage.now();
@@ -160,6 +164,7 @@ impl Round<'_> {
             return Ok(ended);
         }
         way.fault = Some(self.stage.now().max(begun));
+        self.stage.change(super::live::Live::at_fault);
         self.stage.event(EventKind::FaultStarted);
         self.tell("the fault");
         let watch = self.recovery(way);
@@ -203,7 +208,11 @@ impl Round<'_> {
                 let why = self
                     .pods_missing(&[])
                     .or_else(|| self.stage.live(|live| live.missing(now)))
-                    .unwrap_or_else(|| "no ten seconds passed without a failure".to_owned());
+                    .unwrap_or_else(|| {
+                        let last = self.stage.live(|live| live.last_failure(now));
+                        let last = last.map(|last| format!(": {last}")).unwrap_or_default();
+                        format!("no ten seconds passed without a failure{last}")
+                    });
                 return Some(RoundEnd::NotBegun(NotBegun::BaselineUnclean(why)));
             }
             self.stage.wait(TICK, &self.conductor.cancel).await;
@@ -466,13 +475,20 @@ impl Round<'_> {
         self.stage.live(|live| {
             live.states()
                 .flat_map(|(member, state)| {
-                    self.now.expect.iter().map(move |table| {
+                    let asked = self
+                        .now
+                        .expect
+                        .iter()
+                        .filter(|table| table.every_member || state.writable == Some(true));
+                    asked.map(move |table| {
                         let why = state.missing.get(&table.name);
+                        let untold = state.untold.get(&table.name);
+                        let is_known = state.error.is_none() && untold.is_none();
                         Expectation {
                             table: table.name.clone(),
                             member: member.clone(),
-                            holds: state.error.is_none().then_some(why.is_none()),
-                            detail: why.cloned().unwrap_or_default(),
+                            holds: is_known.then_some(why.is_none()),
+                            detail: why.or(untold).cloned().unwrap_or_default(),
                         }
                     })
                 })

@@ -31,6 +31,8 @@ const QUIET: Duration = Duration::from_secs(3);
 const START: Duration = Duration::from_mins(1);
 /// How wrong the map of a runner's clock may be: what a line of the log takes to come here varies by so much.
 const CLOCK_ERROR_MS: u64 = 100;
+/// An order that is not followed for so long is given again.
+const TELL_AGAIN: Duration = Duration::from_secs(8);
 /// How often things are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
@@ -269,7 +271,13 @@ impl<'a> Stage<'a> {
         let begun = self.now();
         self.order(Act::Audit);
         let end = Instant::now() + limit;
+        let mut again = Instant::now() + TELL_AGAIN;
         loop {
+            // A kubelet that is busy may leave a file as it was; a number that changes makes it look again.
+            if Instant::now() >= again {
+                again += TELL_AGAIN;
+                self.inner().orders.number += 1;
+            }
             {
                 let inner = self.inner();
                 let heard = inner.runners.get(&first)?;
@@ -348,6 +356,11 @@ impl<'a> Stage<'a> {
     /// A look at how things stand.
     pub(super) fn live<T>(&self, look: impl FnOnce(&Live) -> T) -> T {
         look(&self.inner().live)
+    }
+
+    /// Changes what counts for being whole.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Live)) {
+        change(&mut self.inner().live);
     }
 
     /// The members' Pods that are there.

@@ -123,6 +123,9 @@ pub struct ExpectedTable {
     pub every_member: bool,
     /// The column with a time that must be recent, and how recent.
     pub fresh: Option<Fresh>,
+    /// The question that must bring a row, where it is not a table that is expected; `name` is what is shown of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
 }
 
 /// How recent a row must be.

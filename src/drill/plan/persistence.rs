@@ -1,7 +1,7 @@
 //! Whether a member's data outlives its Pod: the volume that its data directory stands on. Pure.
 
 use crate::drill::model::Engine;
-use crate::observe::kinds::{Container, Pod, Volume};
+use crate::observe::kinds::{Container, Pod, Volume, VolumeClaim};
 
 /// Where the data directory is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +118,32 @@ fn said(container: &Container) -> Option<String> {
         .or_else(variable)
         .map(|path| path.trim_end_matches('/').to_owned())
         .filter(|path| path.starts_with('/'))
+}
+
+/// Claims of the members that stay when the candidate is removed: nothing owns them.
+pub(super) fn left_behind(pods: &[&Pod], claims: &[VolumeClaim]) -> Vec<String> {
+    let mut names: Vec<&str> = pods
+        .iter()
+        .flat_map(|pod| &pod.spec.volumes)
+        .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+        .map(|claim| claim.claim_name.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let known = |name: &str| claims.iter().find(|claim| claim.metadata.name == name);
+    names
+        .into_iter()
+        .filter_map(known)
+        .filter(|claim| claim.metadata.owner_references.is_empty())
+        .map(|claim| {
+            let name = &claim.metadata.name;
+            match (claim.status.phase.as_str(), claim.spec.volume_name.as_str()) {
+                ("Lost", _) => format!("PVC {name}, whose volume is gone"),
+                (_, "") => format!("PVC {name}"),
+                (_, volume) => format!("PVC {name} (PV {volume})"),
+            }
+        })
+        .collect()
 }
 
 /// Whether `path` is `folder` or lies in it.

@@ -4,7 +4,7 @@ use super::{
     Persistence, Subject, VictimRule, Wish, persistence, pods, scale, takes_all, takes_pods,
 };
 use crate::drill::consent::{NamespaceKey, forbidden_place};
-use crate::drill::model::{Candidate, Fault, Refusal};
+use crate::drill::model::{Candidate, Engine, Fault, Refusal};
 use crate::observe::kinds::{Pod, selector_matches};
 use crate::observe::{Snapshot, WorkloadKey, is_live, is_ready};
 
@@ -25,6 +25,12 @@ pub(super) fn all(
     for fault in &wish.faults {
         consent.extend(key.hindrance(&snapshot.namespace, *fault));
         consent.extend(of_fault(candidate, *fault, subject, wish, snapshot));
+    }
+    if candidate.engine == Engine::Redis && !candidate.expect.is_empty() {
+        consent.push(format!(
+            "{} is a Redis, which has no tables: take expect: away from the candidate",
+            candidate.name
+        ));
     }
     if wish.person.is_none() {
         consent.push(format!(

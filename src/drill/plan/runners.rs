@@ -5,7 +5,8 @@ use std::num::NonZeroU16;
 use serde_json::{Value, json};
 
 use super::{Subject, protocol};
-use crate::config::Word;
+use crate::address::LoginReference;
+use crate::config::{SecretLogin, Word};
 use crate::drill::model::{
     Address, Candidate, Engine, Lane, LaneKind, Ledger, Limits, RunnerSpec, VERSION,
 };
@@ -103,7 +104,10 @@ pub fn runners(
 }
 
 /// Where the client of the candidate's tier stands, with its login or the candidate's own.
-fn vantage(
+///
+/// # Errors
+/// In words, why there is nothing to stand on, or no login.
+pub fn vantage(
     subject: &Subject,
     graph: &TierGraph,
     snapshot: &Snapshot,
@@ -118,49 +122,40 @@ fn vantage(
         .containers
         .first_mut()
         .ok_or("there is nothing to look from")?;
+    let task = |reference| {
+        plan::bare_task(
+            &subject.name,
+            &subject.write.host,
+            port,
+            protocol(subject.engine),
+            reference,
+        )
+    };
+    probe.spec.edges.truncate(1);
     if let Some(login) = &subject.login {
-        let key = |key: &str| EnvVar {
-            value_from: Some(EnvSource {
-                secret_key_ref: Some(KeyRef {
-                    name: login.secret.clone(),
-                    key: key.to_owned(),
-                    optional: false,
-                }),
-                ..EnvSource::default()
-            }),
-            ..EnvVar::default()
-        };
-        let word = |word: &Word| match word {
-            Word::Key(name) => key(name),
-            Word::Value(value) => EnvVar {
-                value: Some(value.clone()),
-                ..EnvVar::default()
-            },
-        };
-        let (variables, reference) = plan::own_login(
-            Some(word(&login.user)),
-            Some(key(&login.password)),
-            login.database.as_ref().map(word),
-        );
+        let (variables, reference) = variables("CANDIDATE", login);
         probe.env = variables;
         probe.env_from.clear();
-        probe.spec.edges = vec![plan::bare_task(
-            &subject.name,
-            &subject.write.host,
-            port,
-            protocol(subject.engine),
-            reference,
-        )];
+        probe.spec.edges = vec![task(reference)];
     }
     if probe.spec.edges.is_empty() && subject.engine == Engine::Redis {
-        let (_, reference) = plan::own_login(None, None, None);
-        probe.spec.edges = vec![plan::bare_task(
-            &subject.name,
-            &subject.write.host,
-            port,
-            protocol(subject.engine),
-            reference,
-        )];
+        let (_, reference) = plan::own_login("", None, None, None);
+        probe.spec.edges = vec![task(reference)];
+    }
+    if let (Some(login), false) = (&subject.observer, probe.spec.edges.is_empty()) {
+        let (variables, mut reference) = variables("OBSERVER", login);
+        let of_client = probe.spec.edges.first().and_then(|task| task.login.clone());
+        // The ledger lies in the client's database.
+        if let (
+            LoginReference::Parts { database, .. },
+            Some(LoginReference::Parts { database: own, .. }),
+        ) = (&mut reference, of_client)
+            && database.is_none()
+        {
+            *database = own;
+        }
+        probe.env.extend(variables);
+        probe.spec.edges.push(task(reference));
     }
     match probe.spec.edges.first() {
         Some(task) if task.login.is_some() => Ok(vantage),
@@ -177,6 +172,34 @@ fn vantage(
             subject.name
         )),
     }
+}
+
+/// A login that stands in a Secret: the variables that bring it, and the reference that names them.
+fn variables(prefix: &str, login: &SecretLogin) -> (Vec<EnvVar>, LoginReference) {
+    let key = |key: &str| EnvVar {
+        value_from: Some(EnvSource {
+            secret_key_ref: Some(KeyRef {
+                name: login.secret.clone(),
+                key: key.to_owned(),
+                optional: false,
+            }),
+            ..EnvSource::default()
+        }),
+        ..EnvVar::default()
+    };
+    let word = |word: &Word| match word {
+        Word::Key(name) => key(name),
+        Word::Value(value) => EnvVar {
+            value: Some(value.clone()),
+            ..EnvVar::default()
+        },
+    };
+    plan::own_login(
+        prefix,
+        Some(word(&login.user)),
+        Some(key(&login.password)),
+        login.database.as_ref().map(word),
+    )
 }
 
 fn spec(candidate: &Candidate, name: &str, options: &PlanOptions, lanes: Vec<Lane>) -> RunnerSpec {
@@ -269,7 +292,6 @@ fn runner(base: &Vantage, node: Option<String>, spec: RunnerSpec, jobs: &JobOpti
     vantage.identity.node = node;
     for probe in &mut vantage.containers {
         probe.spec.drill = Some(spec.clone());
-        probe.spec.edges.truncate(1);
     }
     vantage.containers.truncate(1);
     let mut manifest = plan::job::manifest(&vantage, jobs);

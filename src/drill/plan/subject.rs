@@ -36,6 +36,8 @@ pub struct Subject {
     pub edge: Option<EdgeId>,
     /// A login of its own.
     pub login: Option<SecretLogin>,
+    /// A login that asks members and writes nothing.
+    pub observer: Option<SecretLogin>,
     /// What it must hold.
     pub expect: Expectations,
     /// The command that makes the fault.
@@ -76,7 +78,7 @@ pub fn subject(
 ) -> Result<Subject, String> {
     let edge = match &candidate.tier {
         Some(tier) => Some(edge_into(tier, candidate, graph)?),
-        None => None,
+        None => same_address(candidate, graph),
     };
     let engine = candidate
         .engine
@@ -114,6 +116,7 @@ pub fn subject(
         size: candidate.size,
         edge: edge.map(|edge| edge.id.clone()),
         login: candidate.login.clone(),
+        observer: candidate.observer.clone(),
         expect: candidate.expect.clone(),
         hook: candidate.hook.clone(),
         fresh: candidate.fresh,
@@ -158,6 +161,21 @@ fn edge_into<'g>(
                 format!("there are {}", known.join(", "))
             }
         )
+    })
+}
+
+/// An edge that dials the candidate's own address: its client is who the runners stand for.
+fn same_address<'g>(candidate: &Candidate, graph: &'g TierGraph) -> Option<&'g Edge> {
+    let write = candidate.write.as_ref()?;
+    let wanted = candidate.engine.map(spoken);
+    graph.edges.iter().find(|edge| {
+        let spoken = engine(edge.protocol);
+        let usual = edge.protocol.default_port();
+        !edge.forbidden
+            && spoken.is_some()
+            && (wanted.is_none() || wanted == spoken)
+            && edge.host == write.host
+            && write.port.or(usual) == Some(edge.port)
     })
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::diagnose::fixtures::snapshot;
+use crate::drill::model::Engine;
 use crate::graph::TierGraph;
 
 /// A StatefulSet with its Pods, ready; `spec` goes into the Pods.
@@ -266,4 +267,76 @@ fn only_members_may_be_named_and_hooks_need_a_command() {
             .any(|one| one.message.contains("belongs to Cluster db")),
         "{found:?}"
     );
+}
+
+#[test]
+fn claims_that_nothing_owns_stay_behind() {
+    let claim = |owner: &str, status: &str| {
+        format!(
+            "
+---
+kind: PersistentVolumeClaim
+metadata: {{name: data-0{owner}}}
+spec: {{volumeName: pv-7}}
+status: {{phase: {status}}}
+"
+        )
+    };
+    let left = |claim: &str| {
+        let snapshot = snapshot(&[&members_of("db", 1, CLAIMED), claim].concat());
+        left_behind(&subject_of(&snapshot), &snapshot)
+    };
+    assert_eq!(left(&claim("", "Bound")), ["PVC data-0 (PV pv-7)"]);
+    assert_eq!(
+        left(&claim("", "Lost")),
+        ["PVC data-0, whose volume is gone"]
+    );
+    let owned = ", ownerReferences: [{kind: StatefulSet, name: db}]";
+    assert!(left(&claim(owned, "Bound")).is_empty());
+    let snapshot = snapshot(&members_of("db", 1, PLAIN));
+    assert!(left_behind(&subject_of(&snapshot), &snapshot).is_empty());
+}
+
+#[test]
+fn a_redis_is_expected_to_hold_no_table() {
+    let snapshot = snapshot(&[ALLOWED, &members_of("db", 3, PLAIN)].concat());
+    let mut subject = subject_of(&snapshot);
+    subject.engine = Engine::Redis;
+    subject.expect.queries = vec!["SELECT 1".to_owned()];
+    let candidate = candidate(&subject, &wish(&[Fault::Delete]), &snapshot);
+    let refusal = &candidate.refusals[0];
+    assert_eq!(refusal.exit_code, 2);
+    assert!(refusal.message.contains("is a Redis"), "{refusal:?}");
+}
+
+#[test]
+fn the_observer_logs_in_beside_the_client_and_reads_its_database() {
+    let snapshot = snapshot(&[ALLOWED, &members_of("db", 1, PLAIN)].concat());
+    let mut subject = subject_of(&snapshot);
+    let text = "candidates:\n  one: {members: statefulset/db, write: 'db:3306', login: {secret: s, user: u, password: p, database: d}, observer: {secret: s, user: {value: root}, password: r}}\n";
+    let config = crate::config::parse(text, "k8sverify.yaml").unwrap();
+    let one = &config.candidates["one"];
+    subject.login.clone_from(&one.login);
+    subject.observer.clone_from(&one.observer);
+    let options = crate::plan::PlanOptions::default();
+    let graph = TierGraph::default();
+    let vantage = runners::vantage(&subject, &graph, &snapshot, &options).unwrap();
+    let probe = &vantage.containers[0];
+    let user = |task: &crate::probe::wire::EdgeTask| match &task.login {
+        Some(crate::address::LoginReference::Parts { user, database, .. }) => {
+            (user.clone().unwrap(), database.clone().unwrap())
+        }
+        other => panic!("{other:?}"),
+    };
+    let logins: Vec<_> = probe.spec.edges.iter().map(user).collect();
+    let of = |user: &str| (user.to_owned(), "CANDIDATE_DATABASE".to_owned());
+    assert_eq!(logins, [of("CANDIDATE_USER"), of("OBSERVER_USER")]);
+    let root = probe
+        .env
+        .iter()
+        .find(|one| one.name.ends_with("OBSERVER_USER"));
+    assert_eq!(root.unwrap().value.as_deref(), Some("root"));
+    subject.observer = None;
+    let vantage = runners::vantage(&subject, &graph, &snapshot, &options).unwrap();
+    assert_eq!(vantage.containers[0].spec.edges.len(), 1);
 }

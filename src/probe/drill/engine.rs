@@ -53,6 +53,38 @@ impl Limit {
     }
 }
 
+/// What a server says of an expected table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// It is there, and fresh.
+    Yes,
+    /// It is missing or stale, with the reason.
+    No(String),
+    /// The login may not ask, with the reason.
+    Untold(String),
+}
+
+impl Holds {
+    /// Whether the newest row, so many seconds old, is fresh enough.
+    pub(crate) fn aged(age: Option<&str>, within_ms: u64) -> Self {
+        let most = i64::try_from(within_ms / 1000).unwrap_or(i64::MAX);
+        match age.and_then(|age| age.parse::<i64>().ok()) {
+            None => Self::No("it holds no row".to_owned()),
+            Some(age) if age > most => Self::No(format!("its newest row is {age} s old")),
+            Some(_) => Self::Yes,
+        }
+    }
+
+    /// Whether a question brought a row.
+    pub(crate) fn brought(row: bool) -> Self {
+        if row {
+            Self::Yes
+        } else {
+            Self::No("it brings no row".to_owned())
+        }
+    }
+}
+
 /// How an engine's servers are talked to.
 pub(crate) trait Engine {
     /// An open session.
@@ -90,11 +122,8 @@ pub(crate) trait Session {
     async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken>;
     /// Role, writability, membership, in the server's own words.
     async fn state(&mut self, state: &mut MemberState) -> Result<(), Broken>;
-    /// Those of the tables that are missing or stale, with the reason.
-    async fn missing(
-        &mut self,
-        tables: &[ExpectedTable],
-    ) -> Result<BTreeMap<String, String>, Broken>;
+    /// Whether an expected table is there and fresh.
+    async fn holds(&mut self, table: &ExpectedTable) -> Result<Holds, Broken>;
     /// Says goodbye.
     async fn close(self);
 }

@@ -220,7 +220,8 @@ impl<E: Engine> Runner<'_, E> {
                 continue;
             }
             self.made.set(Instant::now());
-            if let Ok(mut session) = self.open(&self.spec.write, 0).await {
+            let limits = &self.spec.limits;
+            if let Ok(mut session) = self.client.open(limits, &self.spec.write, 0).await {
                 // The next turn tells whether it worked.
                 let make = session.make();
                 let _ = self.statement().of(make, AttemptStep::Statement).await;

@@ -1,14 +1,23 @@
 //! The lanes that ask one member, at its own address and on a kept connection: state and the ledger's tip, reads only. IO: the sessions.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
 use super::Runner;
-use super::engine::{Broken, Engine, Session};
+use super::engine::{Broken, Engine, Holds, Session};
 use super::lanes::Beat;
 use crate::drill::model::{Address, AttemptStep, Lane, MemberState, Server};
 
 /// Expected tables are asked for at every so many turns.
 const TABLES: u64 = 4;
+
+/// What a member last said of expected tables.
+#[derive(Default)]
+struct Expected {
+    missing: BTreeMap<String, String>,
+    untold: BTreeMap<String, String>,
+}
 
 /// A kept session to a member, and where it leads.
 struct Wire<S> {
@@ -32,7 +41,7 @@ impl<E: Engine> Runner<'_, E> {
         let mut clock = Beat::new(lane.every_ms);
         let mut wire: Option<Wire<E::Session>> = None;
         let mut turn = 0;
-        let mut missing = std::collections::BTreeMap::new();
+        let mut expected = Expected::default();
         loop {
             let delay = clock.next().await;
             let address = self.place(member, lane);
@@ -45,19 +54,18 @@ impl<E: Engine> Runner<'_, E> {
                 member: member.to_owned(),
                 asked_ms: self.book.at(Instant::now()),
                 late_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+                host: address.host.clone(),
                 ..MemberState::default()
             };
             let asked = self.ask_member(&address, wire.take(), &mut state).await;
             match asked {
                 Ok(mut answered) => {
-                    if turn % TABLES == 1 && !self.spec.expect.is_empty() {
-                        let tables = answered.session.missing(&self.spec.expect);
-                        let tables = self.statement().of(tables, AttemptStep::Statement).await;
-                        if let Ok(found) = tables {
-                            missing = found;
-                        }
+                    if turn % TABLES == 1 {
+                        self.expected(&mut answered.session, &state, &mut expected)
+                            .await;
                     }
-                    state.missing.clone_from(&missing);
+                    state.missing.clone_from(&expected.missing);
+                    state.untold.clone_from(&expected.untold);
                     wire = Some(answered);
                 }
                 Err(broken) => {
@@ -65,6 +73,7 @@ impl<E: Engine> Runner<'_, E> {
                         member: state.member,
                         asked_ms: state.asked_ms,
                         late_ms: state.late_ms,
+                        host: state.host,
                         error: Some(broken.code),
                         ..MemberState::default()
                     };
@@ -74,6 +83,28 @@ impl<E: Engine> Runner<'_, E> {
             state.ended_ms = self.book.now();
             self.book.member(&lane.name, state);
             clock.skip();
+        }
+    }
+
+    /// Asks for everything that a member is to hold; what brings no answer is as it was.
+    async fn expected(&self, session: &mut E::Session, state: &MemberState, known: &mut Expected) {
+        for table in &self.spec.expect {
+            let Expected { missing, untold } = known;
+            if !table.every_member && state.writable != Some(true) {
+                missing.remove(&table.name);
+                untold.remove(&table.name);
+                continue;
+            }
+            let limit = self.statement();
+            let told = limit.of(session.holds(table), AttemptStep::Statement).await;
+            let Ok(told) = told else { return };
+            missing.remove(&table.name);
+            untold.remove(&table.name);
+            match told {
+                Holds::Yes => {}
+                Holds::No(why) => drop(missing.insert(table.name.clone(), why)),
+                Holds::Untold(why) => drop(untold.insert(table.name.clone(), why)),
+            }
         }
     }
 
@@ -87,7 +118,9 @@ impl<E: Engine> Runner<'_, E> {
         let mut wire = if let Some(wire) = wire {
             wire
         } else {
-            let (session, server) = self.meet(address, 0).await?;
+            let (session, server) = self
+                .meet_by(self.observer.as_ref().unwrap_or(&self.client), address, 0)
+                .await?;
             Wire {
                 session,
                 server,

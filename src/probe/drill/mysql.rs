@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 use tokio::time::timeout;
 
-use super::engine::{Broken, Engine, Limit, Session};
+use super::engine::{Broken, Engine, Holds, Limit, Session};
 use super::open::Dialler;
 use crate::drill::ledger::{RowFold, Statements};
 use crate::drill::model::{
@@ -158,42 +158,35 @@ impl Talk<'_> {
             .is_some_and(|value| value != "0" && value != "OFF"))
     }
 
-    /// Why a table is missing or stale; none where it holds.
-    async fn lacks(&mut self, table: &ExpectedTable) -> Result<Option<String>, Broken> {
+    /// Asks a question of the person's, and lets it change nothing.
+    async fn ask(&mut self, question: &str) -> Result<bool, Broken> {
+        self.run("START TRANSACTION READ ONLY", AttemptStep::Statement)
+            .await?;
+        let rows = self.rows_of(question, AttemptStep::Statement).await;
+        self.run("ROLLBACK", AttemptStep::Statement).await?;
+        Ok(!rows?.is_empty())
+    }
+
+    async fn table(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
+        if let Some(question) = &table.query {
+            return Ok(Holds::brought(self.ask(question).await?));
+        }
         let name: Vec<String> = table
             .name
             .split('.')
             .map(|part| format!("`{}`", part.replace('`', "``")))
             .collect();
         let name = name.join(".");
-        let query = match &table.fresh {
-            None => format!("SELECT 1 FROM {name} LIMIT 1"),
-            Some(fresh) => format!(
-                "SELECT TIMESTAMPDIFF(SECOND, MAX(`{}`), NOW()) FROM {name}",
-                fresh.column.replace('`', "``")
-            ),
+        let Some(fresh) = &table.fresh else {
+            let query = format!("SELECT 1 FROM {name} LIMIT 1");
+            self.rows_of(&query, AttemptStep::Statement).await?;
+            return Ok(Holds::Yes);
         };
-        match self.rows_of(&query, AttemptStep::Statement).await {
-            Ok(rows) => {
-                let Some(fresh) = &table.fresh else {
-                    return Ok(None);
-                };
-                let age = rows.first().and_then(|row| text(row, 0));
-                let age = age.and_then(|age| age.parse::<i64>().ok());
-                let most = i64::try_from(fresh.within_ms / 1000).unwrap_or(i64::MAX);
-                Ok(match age {
-                    None => Some("it holds no row".to_owned()),
-                    Some(age) if age > most => Some(format!("its newest row is {age} s old")),
-                    Some(_) => None,
-                })
-            }
-            Err(broken) if broken.code == "1146" || broken.code == "1049" => {
-                Ok(Some("it is not there".to_owned()))
-            }
-            // No right to ask: nothing is told of it.
-            Err(broken) if DENIED.contains(&broken.code.as_str()) => Ok(None),
-            Err(broken) => Err(broken),
-        }
+        let column = fresh.column.replace('`', "``");
+        let query = format!("SELECT TIMESTAMPDIFF(SECOND, MAX(`{column}`), NOW()) FROM {name}");
+        let rows = self.rows_of(&query, AttemptStep::Statement).await?;
+        let age = rows.first().and_then(|row| text(row, 0));
+        Ok(Holds::aged(age.as_deref(), fresh.within_ms))
     }
 }
 
@@ -254,10 +247,7 @@ impl Session for Talk<'_> {
             self.run("COMMIT", AttemptStep::Commit).await
         };
         let written = write.await;
-        if written
-            .as_ref()
-            .is_err_and(|broken| broken.code.chars().all(|letter| letter.is_ascii_digit()))
-        {
+        if written.as_ref().is_err_and(|broken| is_code(&broken.code)) {
             // The half that is there must not stay open in a session that is kept.
             let _ = self.run("ROLLBACK", AttemptStep::Statement).await;
         }
@@ -326,23 +316,32 @@ impl Session for Talk<'_> {
         Ok(())
     }
 
-    async fn missing(
-        &mut self,
-        tables: &[ExpectedTable],
-    ) -> Result<BTreeMap<String, String>, Broken> {
-        let mut missing = BTreeMap::new();
-        for table in tables {
-            if let Some(why) = self.lacks(table).await? {
-                missing.insert(table.name.clone(), why);
+    async fn holds(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
+        match self.table(table).await {
+            Err(broken) if broken.code == "1146" || broken.code == "1049" => {
+                Ok(Holds::No(format!("it is not there ({})", broken.code)))
             }
+            Err(broken) if DENIED.contains(&broken.code.as_str()) => Ok(Holds::Untold(format!(
+                "the login may not read it ({})",
+                broken.code
+            ))),
+            // The question itself is refused: the server answers, and the row does not come.
+            Err(broken) if table.query.is_some() && is_code(&broken.code) => {
+                Ok(Holds::No(format!("{} ({})", broken.words, broken.code)))
+            }
+            told => told,
         }
-        Ok(missing)
     }
 
     async fn close(self) {
         // COM_QUIT; a server that does not read it loses nothing.
         let _ = timeout(GOODBYE, self.session.connection.disconnect()).await;
     }
+}
+
+/// Whether it is an answer of the server's, and no word of ours.
+fn is_code(code: &str) -> bool {
+    code.chars().all(|letter| letter.is_ascii_digit())
 }
 
 /// A Galera member by its own word: Synced and Primary in a cluster, whose identity tells it from another one.

@@ -1,6 +1,7 @@
 //! Opens sessions: resolve, connect and log in, each within its limit. A refused login is not tried again at once: it may lock the account. IO:
 //! the network.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
@@ -10,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Runner;
 use super::engine::{Broken, Engine, Limit, Session};
-use crate::drill::model::{Address, AttemptStep, RunnerSpec, Server};
+use crate::drill::model::{Address, AttemptStep, Limits, RunnerSpec, Server};
 use crate::probe::ask::Ask;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
@@ -37,24 +38,28 @@ pub(super) struct Dialler<'a> {
 }
 
 impl<'a> Dialler<'a> {
-    /// From the spec's one edge, whose client's login is used.
+    /// From one of the spec's edges, whose login is used.
     ///
     /// # Errors
     /// In words: there is no edge, or no login.
     pub(super) async fn new(
         spec: &'a ProbeSpec,
+        index: usize,
         drill: &RunnerSpec,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, String> {
         let task = spec
             .edges
-            .first()
+            .get(index)
             .ok_or("the spec names no edge whose login is used")?;
         let targets = targets(spec, environment);
         let network = Network::new(&spec.network);
         let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
         let scrubber = scrubber(spec, &targets, environment, resolver.config());
-        let target = targets.into_iter().next().ok_or("the edge leads nowhere")?;
+        let target = targets
+            .into_iter()
+            .nth(index)
+            .ok_or("the edge leads nowhere")?;
         if let Some(why) = &target.unusable {
             return Err(why.clone());
         }
@@ -168,9 +173,55 @@ impl<E: Engine> Runner<'_, E> {
         Limit(Duration::from_millis(self.spec.limits.statement_ms))
     }
 
+    /// Opens a session as the client and asks who answers.
+    pub(super) async fn meet(
+        &self,
+        place: &Address,
+        turn: u64,
+    ) -> Result<(E::Session, Server), Broken> {
+        self.meet_by(&self.client, place, turn).await
+    }
+
+    /// The same with another login.
+    pub(super) async fn meet_by(
+        &self,
+        door: &Door<E>,
+        place: &Address,
+        turn: u64,
+    ) -> Result<(E::Session, Server), Broken> {
+        let mut session = door.open(&self.spec.limits, place, turn).await?;
+        let limit = self.statement();
+        let mut server = limit.of(session.identify(), AttemptStep::Identify).await?;
+        if !self.book.knows(&server.key) {
+            server.started = timeout(limit.0, session.started()).await.ok().flatten();
+            self.book.server(&server);
+        }
+        Ok((session, server))
+    }
+}
+
+/// A login, and how often it was refused.
+pub(super) struct Door<E> {
+    engine: E,
+    /// Refused logins in a row, and until when none is tried.
+    logins: Cell<(u32, Instant)>,
+}
+
+impl<E: Engine> Door<E> {
+    pub(super) fn new(engine: E) -> Self {
+        Self {
+            engine,
+            logins: Cell::new((0, Instant::now())),
+        }
+    }
+
     /// Resolves, connects and logs in; `turn` rotates through the addresses.
-    pub(super) async fn open(&self, place: &Address, turn: u64) -> Result<E::Session, Broken> {
-        let limits = &self.spec.limits;
+    pub(super) async fn open(
+        &self,
+        limits: &Limits,
+        place: &Address,
+        turn: u64,
+    ) -> Result<E::Session, Broken> {
         let (refused, until) = self.logins.get();
         if refused >= limits.login_refused_tries || Instant::now() < until {
             return Err(Broken::new(
@@ -201,37 +252,16 @@ impl<E: Engine> Runner<'_, E> {
             .engine
             .connect((address, place.port).into(), &place.host, login)
             .await;
-        self.note_login(&opened);
-        opened
-    }
-
-    /// A login that was refused stops all others for a while.
-    fn note_login(&self, opened: &Result<E::Session, Broken>) {
-        match opened {
+        // A login that was refused stops all others for a while.
+        match &opened {
             Ok(_) => self.logins.set((0, Instant::now())),
             Err(broken) if is_denied(broken) => {
-                let wait = Duration::from_millis(self.spec.limits.login_refused_wait_ms);
-                let (refused, _) = self.logins.get();
+                let wait = Duration::from_millis(limits.login_refused_wait_ms);
                 self.logins.set((refused + 1, Instant::now() + wait));
             }
             Err(_) => {}
         }
-    }
-
-    /// Opens a session and asks who answers.
-    pub(super) async fn meet(
-        &self,
-        place: &Address,
-        turn: u64,
-    ) -> Result<(E::Session, Server), Broken> {
-        let mut session = self.open(place, turn).await?;
-        let limit = self.statement();
-        let mut server = limit.of(session.identify(), AttemptStep::Identify).await?;
-        if !self.book.knows(&server.key) {
-            server.started = timeout(limit.0, session.started()).await.ok().flatten();
-            self.book.server(&server);
-        }
-        Ok((session, server))
+        opened
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-use super::engine::{Broken, Engine, Limit, Session};
+use super::engine::{Broken, Engine, Holds, Limit, Session};
 use super::open::Dialler;
 use crate::drill::ledger::{RowFold, Statements};
 use crate::drill::model::{
@@ -92,6 +92,27 @@ impl Talk<'_> {
         let spec = self.engine.spec;
         spec.ledger
             .insert(Kind::Postgres, lane, seq, half, &spec.runner)
+    }
+
+    async fn table(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
+        if let Some(question) = &table.query {
+            self.run("BEGIN READ ONLY", AttemptStep::Statement).await?;
+            let rows = self.rows_of(question, AttemptStep::Statement).await;
+            self.run("ROLLBACK", AttemptStep::Statement).await?;
+            return Ok(Holds::brought(!rows?.is_empty()));
+        }
+        let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let name: Vec<String> = table.name.split('.').map(quote).collect();
+        let name = name.join(".");
+        let Some(fresh) = &table.fresh else {
+            let query = format!("SELECT 1 FROM {name} LIMIT 1");
+            self.first(&query, AttemptStep::Statement).await?;
+            return Ok(Holds::Yes);
+        };
+        let column = quote(&fresh.column);
+        let query = format!("SELECT extract(epoch from now() - max({column}))::bigint FROM {name}");
+        let age = self.first(&query, AttemptStep::Statement).await?;
+        Ok(Holds::aged(age.as_deref(), fresh.within_ms))
     }
 }
 
@@ -208,43 +229,21 @@ impl Session for Talk<'_> {
         Ok(())
     }
 
-    async fn missing(
-        &mut self,
-        tables: &[ExpectedTable],
-    ) -> Result<BTreeMap<String, String>, Broken> {
-        let mut missing = BTreeMap::new();
-        for table in tables {
-            let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-            let name: Vec<String> = table.name.split('.').map(quote).collect();
-            let name = name.join(".");
-            let query = match &table.fresh {
-                None => format!("SELECT 1 FROM {name} LIMIT 1"),
-                Some(fresh) => format!(
-                    "SELECT extract(epoch from now() - max({}))::bigint FROM {name}",
-                    quote(&fresh.column)
-                ),
-            };
-            let found = match self.first(&query, AttemptStep::Statement).await {
-                Ok(found) => found,
-                Err(broken) if matches!(broken.code.as_str(), "42P01" | "3F000") => {
-                    missing.insert(table.name.clone(), "it is not there".to_owned());
-                    continue;
-                }
-                // No right to ask: nothing is told of it.
-                Err(broken) if broken.code == "42501" => continue,
-                Err(broken) => return Err(broken),
-            };
-            if let Some(fresh) = &table.fresh {
-                let most = i64::try_from(fresh.within_ms / 1000).unwrap_or(i64::MAX);
-                let why = match found.and_then(|age| age.parse::<i64>().ok()) {
-                    None => "it holds no row".to_owned(),
-                    Some(age) if age > most => format!("its newest row is {age} s old"),
-                    Some(_) => continue,
-                };
-                missing.insert(table.name.clone(), why);
+    async fn holds(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
+        match self.table(table).await {
+            Err(broken) if matches!(broken.code.as_str(), "42P01" | "3F000") => {
+                Ok(Holds::No(format!("it is not there ({})", broken.code)))
             }
+            Err(broken) if broken.code == "42501" => Ok(Holds::Untold(format!(
+                "the login may not read it ({})",
+                broken.code
+            ))),
+            // The question itself is refused: the server answers, and the row does not come.
+            Err(broken) if table.query.is_some() && broken.code.len() == 5 => {
+                Ok(Holds::No(format!("{} ({})", broken.words, broken.code)))
+            }
+            told => told,
         }
-        Ok(missing)
     }
 
     async fn close(self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::redis::Value;
 
-use super::engine::{Broken, Engine, Limit, Session};
+use super::engine::{Broken, Engine, Holds, Limit, Session};
 use super::open::Dialler;
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
@@ -218,9 +218,8 @@ impl Session for Talk<'_> {
         Ok(())
     }
 
-    async fn missing(&mut self, _: &[ExpectedTable]) -> Result<BTreeMap<String, String>, Broken> {
-        // There are no tables.
-        Ok(BTreeMap::new())
+    async fn holds(&mut self, _: &ExpectedTable) -> Result<Holds, Broken> {
+        Ok(Holds::Untold("a Redis has no tables".to_owned()))
     }
 
     async fn close(self) {

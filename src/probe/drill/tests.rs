@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::engine::{Broken, Engine, Limit, Session};
+use super::engine::{Broken, Engine, Holds, Limit, Session};
 use super::work;
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
@@ -166,8 +166,8 @@ impl Session for Play {
         Ok(())
     }
 
-    async fn missing(&mut self, _: &[ExpectedTable]) -> Result<BTreeMap<String, String>, Broken> {
-        Ok(BTreeMap::new())
+    async fn holds(&mut self, _: &ExpectedTable) -> Result<Holds, Broken> {
+        Ok(Holds::Yes)
     }
 
     async fn close(self) {}
@@ -245,6 +245,7 @@ async fn ran(play: &Play, story: impl Future<Output = ()>, orders: &std::path::P
     let life = work(
         &spec,
         play.clone(),
+        None,
         orders,
         &mut out,
         std::future::pending(),
