@@ -129,6 +129,14 @@ impl Recording {
         self
     }
 
+    /// A lane that is acked every so often, in that span.
+    pub(crate) fn lane_from(&mut self, name: &str, from: i64, to: i64, every: usize) -> &mut Self {
+        for at in (from..to).step_by(every) {
+            self.attempt(name, at, 5, Outcome::Acked);
+        }
+        self
+    }
+
     /// What a member says from then on, every 250 ms until `to`.
     pub(crate) fn says(
         &mut self,

@@ -77,7 +77,8 @@ impl<'a, 'b> Gaps<'a, 'b> {
                     "{lane} has fewer than {BASELINE_ACKS} acknowledged attempts before the fault"
                 ));
             }
-            Some(fine) if fine > COARSE_MS => {
+            // A gap that is longer than three such pauses is an outage all the same; that there was none cannot be told.
+            Some(fine) if fine > COARSE_MS && self.found.is_empty() => {
                 return unknown(format!(
                     "{lane} was acknowledged only every {fine} ms before the fault: too coarse to tell an outage"
                 ));

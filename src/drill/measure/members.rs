@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::WATCH_MS;
-use super::timeline::{State, Timeline};
+use super::timeline::{State, Timeline, signed};
 use crate::drill::ledger::Comparison;
 use crate::drill::model::{EventKind, Metric, Outcome, Place, PodChange, Role, Value, Victim};
 use crate::drill::seqs::SeqSet;
@@ -174,6 +174,7 @@ impl<'a> Return<'a, '_> {
             .filter_map(|state| state.of.server.as_deref())
             .collect();
         let mut was_away = false;
+        let mut asked_at: BTreeSet<&str> = BTreeSet::new();
         for state in states.iter().filter(|state| state.at > self.timeline.fault) {
             was_away |= state.of.error.is_some();
             let is_new = state.of.server.as_deref().is_some_and(|server| {
@@ -181,13 +182,28 @@ impl<'a> Return<'a, '_> {
                 !old.contains(server) || was_away
             });
             if is_new && state.of.error.is_none() && fits(state) {
-                return self.since(Some(state.at), state.resolution);
+                let resolution = if asked_at.contains(state.of.host.as_str()) {
+                    state.resolution
+                } else {
+                    self.until_asked(state)
+                };
+                return self.since(Some(state.at), resolution);
             }
+            asked_at.insert(&state.of.host);
         }
         match self.timeline.any_hole() {
             Some(reason) => Value::Unknown { reason },
             None => self.since(None, 0),
         }
+    }
+
+    /// How coarse the first answer at an address is: it could have come since the new Pod ran there, and nobody had been told where to ask.
+    fn until_asked(&self, state: &State) -> u64 {
+        let ran = match self.pod(PodChange::Running) {
+            Value::Known { number, .. } => self.timeline.fault + signed(number),
+            _ => return state.resolution,
+        };
+        state.resolution.max((state.at - ran).max(0).unsigned_abs())
     }
 
     /// Whether it holds what was acknowledged before the fault: a lane that is not older than its last write then proves it.
@@ -201,8 +217,8 @@ impl<'a> Return<'a, '_> {
         })
     }
 
-    /// Whether it holds anything that had been acknowledged after the fault by then; where nothing had, it lacks nothing.
-    fn new_data(&self, state: &State) -> bool {
+    /// Whether it holds anything that had been acknowledged after the fault by then; none: nothing had.
+    fn new_data(&self, state: &State) -> Option<bool> {
         let mut none = true;
         for (lane, (first, at)) in &self.after {
             if *at > state.at {
@@ -211,20 +227,26 @@ impl<'a> Return<'a, '_> {
             none = false;
             let span = state.of.tip.as_ref().and_then(|tip| tip.get(*lane));
             if span.is_some_and(|span| span.last >= *first) {
-                return true;
+                return Some(true);
             }
         }
-        none
+        (!none).then_some(false)
     }
 
-    /// A member by its own word, of the group that the others are in, that holds what they hold.
+    /// A member by its own word as far as it may be asked, of the group that the others are in, that holds what they hold.
     fn is_member(&self, state: &State) -> bool {
         let round = self.timeline.round;
-        state.of.joined == Some(true)
+        let has_new = match (self.new_data(state), state.of.joined) {
+            (Some(has), _) => has,
+            (None, Some(_)) => true,
+            // A member of several that may not be asked shows by what it holds that it follows.
+            (None, None) => round.members.len() == 1,
+        };
+        state.of.joined != Some(false)
             && state.of.size.is_none_or(|size| size == round.size)
             && (state.of.role != Some(Role::Peer) || self.same_group(state))
             && (!self.survived || self.old_data(state))
-            && self.new_data(state)
+            && has_new
     }
 
     /// Whether each other peer that answered last before it is in the same group.

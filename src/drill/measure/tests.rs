@@ -75,6 +75,82 @@ fn it_has_joined_only_with_what_came_before_and_after() {
 }
 
 #[test]
+fn a_server_that_may_not_be_asked_has_joined_by_what_it_holds() {
+    let mut it = single();
+    it.audit(&[Place::Write], |_, _, _| false);
+    it.states.iter_mut().for_each(|state| state.joined = None);
+    assert_eq!(known(&it.measure(), Metric::Joined), 4000);
+    // Of several, one that holds nothing new is not known to follow.
+    let mut it = failover();
+    it.audit(&[Place::Write], |_, _, _| false);
+    for state in &mut it.states {
+        state.joined = None;
+    }
+    let joined = known(&it.measure(), Metric::Joined);
+    for state in &mut it.states {
+        if state.server.as_deref() == Some("s0b") && state.ended_ms < 12_000 + OFFSET {
+            for span in state.tip.iter_mut().flat_map(|tip| tip.values_mut()) {
+                span.last = 50;
+            }
+        }
+    }
+    assert!(known(&it.measure(), Metric::Joined) > joined);
+}
+
+#[test]
+fn the_first_answer_at_a_new_address_is_as_coarse_as_the_time_until_it_was_asked() {
+    let resolution = |host: &str| {
+        let mut it = single();
+        it.audit(&[Place::Write], |_, _, _| false);
+        for state in &mut it.states {
+            let is_new = state.server.as_deref() == Some("s1");
+            state.host = if is_new { host } else { "10.0.0.1" }.to_owned();
+        }
+        match it.measure().numbers[&Metric::Joined] {
+            Value::Known { resolution, .. } => resolution,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    // It was asked every 250 ms where it answers at last.
+    assert_eq!(resolution("10.0.0.1"), 250);
+    // Its Pod ran from 1.5 s on at an address that was not asked before 4 s.
+    assert_eq!(resolution("10.0.0.2"), 2500);
+}
+
+#[test]
+fn lanes_that_stopped_for_an_audit_without_an_answer_were_not_away() {
+    let mut it = single();
+    it.round.end_ms = 80_000;
+    it.attempts.clear();
+    it.lane("a/w-new", 200, &[(500, 4500), (20_000, 80_000)]);
+    it.attempts
+        .retain(|attempt| attempt.ended_ms < 20_000 + OFFSET || attempt.outcome == Outcome::Acked);
+    it.lane_from("a/w-new", 80_000, 82_000, 200);
+    it.round.end_ms = 20_000;
+    let result = it.measure();
+    assert_eq!(known(&result, Metric::WriteDown), 4200);
+    assert_eq!(result.outages, [(405, Some(4605))]);
+}
+
+#[test]
+fn an_outage_is_longer_than_the_pauses_of_a_slow_client() {
+    let slow = |away: &[(i64, i64)]| {
+        let mut it = Recording::new(30_000, &[("db", Role::Primary)]);
+        it.lane("a/w-new", 900, away)
+            .audit(&[Place::Write], |_, _, _| false);
+        it.measure().numbers[&Metric::WriteDown].clone()
+    };
+    let Value::Known { number, resolution } = slow(&[(500, 8000)]) else {
+        panic!("it is no outage");
+    };
+    assert!((7500..=9900).contains(&number), "{number}");
+    assert!((900..1000).contains(&resolution), "{resolution}");
+    // That there was none cannot be told.
+    assert!(matches!(slow(&[]), Value::Unknown { .. }));
+    assert!(matches!(slow(&[(500, 2000)]), Value::Unknown { .. }));
+}
+
+#[test]
 fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
     let mut it = single();
     for state in &mut it.states {

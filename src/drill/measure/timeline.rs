@@ -76,9 +76,10 @@ impl<'a> Timeline<'a> {
             runners: Vec::new(),
             servers: BTreeMap::new(),
         };
-        let until = round.audit.as_ref().map_or(i64::MAX, |audit| audit.at_ms);
+        // Lanes stop for the audit: what is attempted after it begins belongs to the next round, and so it does where nobody answered in it.
+        let audit = round.audit.as_ref().map_or(i64::MIN, |audit| audit.at_ms);
         for log in &round.runners {
-            timeline.add(log, until.max(round.end_ms));
+            timeline.add(log, audit.max(round.end_ms));
         }
         for states in timeline.states.values_mut() {
             states.sort_by_key(|state| state.at);
