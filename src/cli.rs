@@ -553,6 +553,15 @@ pub struct DrillArgs {
     /// The command that makes the fault `hook`; called as CMD begin NAME and CMD end NAME
     #[arg(long, value_name = "CMD", help_heading = "Faults")]
     pub hook: Option<String>,
+    /// Run this SQL on each candidate before, in scratch schemas; one that refuses what the application needs is not drilled; repeatable
+    #[arg(long, value_name = "FILE", help_heading = "SQL")]
+    pub sql: Vec<PathBuf>,
+    /// Run the application's own queries on each candidate before, outside and inside a transaction
+    #[arg(long, value_name = "FILE", help_heading = "SQL")]
+    pub workload: Option<PathBuf>,
+    /// Drill a candidate whose SQL is refused, too
+    #[arg(long, help_heading = "SQL")]
+    pub keep_going: bool,
     /// Do nothing, and record for so long what happens meanwhile: a person acts
     #[arg(long, value_name = "DURATION", value_parser = positive, help_heading = "Faults", conflicts_with = "fault")]
     pub watch: Option<Duration>,
@@ -565,6 +574,9 @@ pub struct DrillArgs {
     /// The only copy of the data may be destroyed
     #[arg(long, help_heading = "Consent")]
     pub accept_data_loss: bool,
+    /// Add each round as it was recorded, a line of JSON, to this file: for a report of a bug
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub record: Option<PathBuf>,
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,

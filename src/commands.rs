@@ -14,7 +14,6 @@ mod children;
 pub mod compare;
 pub mod demo;
 pub mod drill;
-pub(crate) mod drill_outputs;
 pub mod explain;
 pub mod fix;
 pub mod graph;

@@ -1,6 +1,6 @@
 //! `k8sverify compare`: one table out of several drill reports, without a cluster. IO: reads the reports.
 
-use super::drill_outputs::DrillOutputs;
+use super::verify::outputs::Outputs;
 use super::{Failure, text};
 use crate::cli::CompareArgs;
 use crate::drill::limit::LimitSet;
@@ -17,7 +17,7 @@ pub fn command(args: &CompareArgs) -> Result<u8, Failure> {
         .iter()
         .map(|path| read(path))
         .collect::<Result<Vec<_>, Failure>>()?;
-    let outputs = DrillOutputs::open(&args.output)?;
+    let outputs = Outputs::open(&args.output, "")?;
     let limits = LimitSet::default().with(&args.limit);
     let report = compare(
         &reports,

@@ -80,6 +80,7 @@ struct Seen {
     api: Api,
     snapshot: Snapshot,
     graph: TierGraph,
+    wanted: Vec<(String, Candidate)>,
     subjects: Vec<Subject>,
 }
 
@@ -168,6 +169,7 @@ async fn see(
         api,
         snapshot,
         graph,
+        wanted: wanted.to_vec(),
         subjects,
     })
 }

@@ -40,6 +40,8 @@ struct Shared {
     /// Namespaces in which Jobs of this run may be.
     open: Mutex<BTreeSet<String>>,
     last_words: Mutex<Option<LastWords>>,
+    /// What the clean-up may take, where it takes longer than usual.
+    grace: OnceLock<Duration>,
 }
 
 impl Signals {
@@ -96,6 +98,12 @@ impl Signals {
     /// From now on the pipeline ends by itself when a signal comes, within the grace; else these words are the last.
     pub(super) fn attend(&self, last_words: impl FnOnce(&str) -> u8 + Send + 'static) {
         *lock(&self.shared.last_words) = Some(Box::new(last_words));
+    }
+
+    /// What is to be put back takes longer than deleting Jobs: so long.
+    pub(super) fn patient(&self, grace: Duration) {
+        // Set once, by the one command that runs.
+        let _ = self.shared.grace.set(grace);
     }
 
     /// The run ends then, as by a signal.
@@ -196,7 +204,7 @@ async fn guard(
     loop {
         // A run whose clean-up has ended still has to report it.
         if !lock(&shared.open).is_empty() {
-            grace = GRACE;
+            grace = shared.grace.get().copied().unwrap_or(GRACE);
         }
         tokio::select! {
             _ = next(&mut streams) => if first.elapsed() >= DEBOUNCE { abandon(shared) },

@@ -31,7 +31,7 @@ use crate::sql::lex::Client;
 use crate::sql::names::{Mapped, Scratch};
 use crate::sql::script::{self, Script};
 use crate::sql::subject::{self, Subject};
-use files::Files;
+pub(super) use files::Files;
 
 /// The name of the file in the Pod.
 const PAYLOAD: &str = "script.json.gz";
@@ -127,54 +127,19 @@ impl Command<'_> {
             &Catalog::embedded(),
         );
         let (name, candidate) = self.candidate(&graph)?;
-        let subject = subject::find(&name, &candidate, &graph, &snapshot, &self.plan)
-            .map_err(Failure::Usage)?;
-        let script = self.script(&subject, &graph, &candidate)?;
-        let plan = ProbePlan {
-            vantages: vec![self.vantage(&subject, &script)?],
-            ..ProbePlan::default()
+        let bench = Bench {
+            api: &api,
+            snapshot: &snapshot,
+            graph: &graph,
+            files: &self.files,
+            plan: &self.plan,
+            job: &self.job,
+            statement_timeout: self.args.statement_timeout,
+            signals: self.signals,
+            started: self.started,
+            started_at: self.started_at,
         };
-        let session = jobs::Session::new(&api, &self.job, self.signals.cancel());
-        self.signals
-            .open(std::iter::once(snapshot.namespace.clone()));
-        let outcomes = session.run(&plan, &|_| {}).await;
-        let limit = match self.signals.fired() {
-            Some(_) => CLEAN_UP_TOLD,
-            None => CLEAN_UP,
-        };
-        let mut notes = self.files.notes.clone();
-        if let Some(cause) = self.signals.fired() {
-            notes.push(format!(
-                "{INTERRUPTED}{cause}: what had not ended by then is unknown"
-            ));
-        }
-        let left = session.finish(limit).await;
-        self.signals.closed(&left);
-        notes.extend(left);
-        let seen = outcomes
-            .probes
-            .into_iter()
-            .next()
-            .map_or_else(Seen::default, |outcome| Seen {
-                records: outcome.sql,
-                complete: outcome.complete,
-                failure: outcome.failure,
-            });
-        let run = Run {
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            namespace: snapshot.namespace.clone(),
-            cluster: snapshot.cluster.clone(),
-            candidate: name,
-            address: subject.address(),
-            started_at: self
-                .started_at
-                .round(jiff::Unit::Second)
-                .unwrap_or(self.started_at)
-                .to_string(),
-            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            notes,
-        };
-        Ok(judge(&script, &seen, run))
+        bench.run(&name, &candidate).await
     }
 
     async fn observe(&self) -> Result<(Api, Snapshot), Failure> {
@@ -260,17 +225,88 @@ impl Command<'_> {
             ))),
         }
     }
+}
 
-    fn script(
+/// Everything that SQL is run with on a candidate, but the candidate.
+pub(super) struct Bench<'a> {
+    pub(super) api: &'a Api,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) graph: &'a TierGraph,
+    pub(super) files: &'a Files,
+    pub(super) plan: &'a PlanOptions,
+    pub(super) job: &'a JobOptions,
+    /// How long a statement may take.
+    pub(super) statement_timeout: Duration,
+    pub(super) signals: &'a Signals,
+    pub(super) started: Instant,
+    pub(super) started_at: Timestamp,
+}
+
+impl Bench<'_> {
+    /// Runs it on one.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] where nothing leads to the candidate, or the SQL cannot be read.
+    pub(super) async fn run(
         &self,
-        subject: &Subject,
-        graph: &TierGraph,
+        name: &str,
         candidate: &Candidate,
-    ) -> Result<Script, Failure> {
+    ) -> Result<SqlReport, Failure> {
+        let subject = subject::find(name, candidate, self.graph, self.snapshot, self.plan)
+            .map_err(Failure::Usage)?;
+        let script = self.script(&subject, candidate)?;
+        let plan = ProbePlan {
+            vantages: vec![self.vantage(&subject, &script)?],
+            ..ProbePlan::default()
+        };
+        let session = jobs::Session::new(self.api, self.job, self.signals.cancel());
+        self.signals
+            .open(std::iter::once(self.snapshot.namespace.clone()));
+        let outcomes = session.run(&plan, &|_| {}).await;
+        let limit = match self.signals.fired() {
+            Some(_) => CLEAN_UP_TOLD,
+            None => CLEAN_UP,
+        };
+        let mut notes = self.files.notes.clone();
+        if let Some(cause) = self.signals.fired() {
+            notes.push(format!(
+                "{INTERRUPTED}{cause}: what had not ended by then is unknown"
+            ));
+        }
+        let left = session.finish(limit).await;
+        self.signals.closed(&left);
+        notes.extend(left);
+        let seen = outcomes
+            .probes
+            .into_iter()
+            .next()
+            .map_or_else(Seen::default, |outcome| Seen {
+                records: outcome.sql,
+                complete: outcome.complete,
+                failure: outcome.failure,
+            });
+        let run = Run {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            namespace: self.snapshot.namespace.clone(),
+            cluster: self.snapshot.cluster.clone(),
+            candidate: name.to_owned(),
+            address: subject.address(),
+            started_at: self
+                .started_at
+                .round(jiff::Unit::Second)
+                .unwrap_or(self.started_at)
+                .to_string(),
+            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            notes,
+        };
+        Ok(judge(&script, &seen, run))
+    }
+
+    fn script(&self, subject: &Subject, candidate: &Candidate) -> Result<Script, Failure> {
         let image = candidate
             .tier
             .as_ref()
-            .and_then(|tier| graph.tiers.get(tier)?.image.clone())
+            .and_then(|tier| self.graph.tiers.get(tier)?.image.clone())
             .unwrap_or_default();
         let client = if image.contains("mariadb") {
             Client::MARIADB
@@ -298,8 +334,7 @@ impl Command<'_> {
             probe.spec.deadline_ms = self.plan.deadline_ms;
             probe.spec.sql = Some(SqlSpec {
                 script: format!("{PAYLOAD_FOLDER}/{PAYLOAD}"),
-                statement_ms: u64::try_from(self.args.statement_timeout.as_millis())
-                    .unwrap_or(u64::MAX),
+                statement_ms: u64::try_from(self.statement_timeout.as_millis()).unwrap_or(u64::MAX),
                 members: subject.members.clone(),
             });
         }

@@ -79,13 +79,13 @@ pub struct Conductor<'a> {
     pub cancel: Cancel,
     /// Says what is being done.
     pub tell: &'a (dyn Fn(&str) + Sync),
+    /// Takes each round once it is over.
+    pub keep: &'a (dyn Fn(Round) + Sync),
 }
 
 /// What came of a candidate.
 #[derive(Debug, Default)]
 pub struct Conducted {
-    /// Its rounds, as they were recorded.
-    pub rounds: Vec<Round>,
     /// Why it ended before all of them.
     pub stopped: Option<String>,
     /// What could not be put back or removed, with how to do it by hand.
@@ -116,14 +116,14 @@ impl Conductor<'_> {
         let books = Books::open(self.api, snapshot, &self.options.run, planned, &plan).await?;
         let mut conducted = Conducted::default();
         let worked = tokio::select! {
-            worked = Box::pin(self.rounds(&books, subject, planned, snapshot, &plan, &mut conducted.rounds)) => worked,
+            worked = Box::pin(self.rounds(&books, subject, planned, snapshot, &plan)) => worked,
             why = books.keep() => Err(ConductError::Busy(why)),
         };
         if let Err(error) = worked {
             conducted.stopped = Some(error.to_string());
         }
         (self.tell)("putting everything back");
-        conducted.left = undo::put_back(self.api, books, &plan.lanes).await;
+        conducted.left = undo::put_back(self.api, books, &plan.lanes, &self.folder).await;
         Ok(conducted)
     }
 
@@ -134,7 +134,6 @@ impl Conductor<'_> {
         planned: &Candidate,
         snapshot: &Snapshot,
         plan: &Runners,
-        rounds: &mut Vec<Round>,
     ) -> Result<(), ConductError> {
         let stage = stage::Stage::new(self.api, subject, planned, snapshot, plan);
         let follow = stage.follow();
@@ -157,7 +156,7 @@ impl Conductor<'_> {
                     };
                     let done = round.run().await?;
                     let ends = round::ends_all(&done);
-                    rounds.push(done);
+                    (self.keep)(done);
                     if ends || *self.cancel.borrow() {
                         return Ok(());
                     }

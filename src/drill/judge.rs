@@ -134,16 +134,18 @@ pub fn verdict(candidates: &[CandidateReport], interrupted: bool) -> VerdictValu
             || candidate.faults.is_empty()
             || candidate.faults.iter().any(|fault| fault.rounds.is_empty())
     };
-    let sql_fails = candidates
-        .iter()
-        .flat_map(|candidate| [&candidate.init_sql, &candidate.workload])
-        .flatten()
-        .any(|sql| sql.required > 0);
-    if sql_fails || all().any(|limit| limit.status == VerdictValue::Fail) {
+    let sql = || {
+        candidates
+            .iter()
+            .flat_map(|candidate| [&candidate.init_sql, &candidate.workload])
+            .flatten()
+    };
+    if sql().any(|sql| sql.required > 0) || all().any(|limit| limit.status == VerdictValue::Fail) {
         VerdictValue::Fail
     } else if interrupted
         || candidates.is_empty()
         || candidates.iter().any(idle)
+        || sql().any(|sql| sql.unknown > 0)
         || all().any(|limit| limit.status == VerdictValue::Unknown)
     {
         VerdictValue::Unknown

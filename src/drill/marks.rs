@@ -1,5 +1,7 @@
 //! The table's cells: marks by the rules of `checks/drill.yaml`, and what was measured in words. Pure.
 
+use std::fmt::Write;
+
 use serde::Deserialize;
 
 use super::judge::{amount, chance_not_excluded, spread};
@@ -215,7 +217,7 @@ fn deployable(candidate: &CandidateReport) -> Judged {
 }
 
 fn sql(summary: Option<&SqlSummary>) -> Judged {
-    let rule = "◎ all accepted · ○ refused: only what nobody misses · △ refused: something that is missing then · × refused: something that the application needs";
+    let rule = "◎ all accepted · ○ refused: only what nobody misses · △ refused: something that is missing then · × refused: something that the application needs · ? without an answer";
     let Some(sql) = summary else {
         return (Mark::None, String::new(), rule.to_owned());
     };
@@ -223,11 +225,15 @@ fn sql(summary: Option<&SqlSummary>) -> Judged {
     let mark = match sql {
         SqlSummary { statements: 0, .. } => Mark::None,
         SqlSummary { required, .. } if *required > 0 => Mark::Bad,
+        SqlSummary { unknown, .. } if *unknown > 0 => Mark::Unknown,
         SqlSummary { real, .. } if *real > 0 => Mark::Fair,
         SqlSummary { cosmetic, .. } if *cosmetic > 0 => Mark::Good,
         _ => Mark::Best,
     };
-    let text = format!("{refused} of {} refused", sql.statements);
+    let mut text = format!("{refused} of {} refused", sql.statements);
+    if sql.unknown > 0 {
+        let _ = write!(text, ", {} without an answer", sql.unknown);
+    }
     (mark, text, rule.to_owned())
 }
 

@@ -6,6 +6,7 @@ mod html;
 mod junit;
 mod markdown;
 mod model;
+mod sql;
 mod words;
 
 pub use compare::compare;
@@ -14,6 +15,33 @@ pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use model::*;
+pub use sql::summaries;
+
+use std::collections::BTreeMap;
+
+use super::VerdictValue;
+use super::unfinished::Begun;
+
+/// The report of a drill that did not finish.
+#[must_use]
+pub fn unfinished(begun: &Begun, note: &str) -> DrillReport {
+    DrillReport {
+        schema: SCHEMA.to_owned(),
+        tool_version: begun.tool_version.clone(),
+        verdict: VerdictValue::Unknown,
+        exit_code: VerdictValue::Unknown.exit_code(),
+        run: String::new(),
+        namespace: begun.namespace.clone(),
+        cluster: String::new(),
+        started_at: begun.started_at.clone(),
+        duration_ms: begun.duration_ms,
+        seed: 0,
+        limits: BTreeMap::new(),
+        candidates: Vec::new(),
+        findings: Vec::new(),
+        notes: vec![note.to_owned()],
+    }
+}
 
 /// The report as pretty-printed JSON with a final newline.
 ///

@@ -1,7 +1,7 @@
 //! The SQL files of a run: those that are named, else those that compose mounts where the images run them, in their order. IO.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
@@ -17,7 +17,7 @@ const MOST: u64 = 64 * 1024 * 1024;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(in crate::commands) struct Files {
     /// The files, in order.
     pub(super) sources: Vec<Source>,
     /// The application's queries.
@@ -28,25 +28,43 @@ pub(super) struct Files {
     pub(super) notes: Vec<String>,
 }
 
+impl Files {
+    /// The files that are named, and no others.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for what cannot be read.
+    pub(in crate::commands) fn named(
+        paths: &[PathBuf],
+        workload: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let read = |path: &Path| source(path, &path.display().to_string());
+        Ok(Self {
+            sources: paths
+                .iter()
+                .map(|path| read(path))
+                .collect::<Result<_, _>>()?,
+            workload: workload.map(read).transpose()?,
+            ..Self::default()
+        })
+    }
+
+    /// Whether there is nothing to run.
+    pub(in crate::commands) const fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.workload.is_none()
+    }
+}
+
 /// Reads them.
 ///
 /// # Errors
 /// [`Failure::Usage`] for what cannot be read, or if there is nothing to run.
 pub(super) fn read(args: &SqlArgs, compose: Option<&ComposeFile>) -> Result<Files, Failure> {
-    let mut files = Files::default();
-    if let Some(path) = &args.workload {
-        files.workload = Some(source(path, &path.display().to_string())?);
-    }
+    let mut files = Files::named(&args.files, args.workload.as_deref())?;
     if !args.files.is_empty() {
-        for path in &args.files {
-            files
-                .sources
-                .push(source(path, &path.display().to_string())?);
-        }
         return Ok(files);
     }
     mounted(args, compose, &mut files)?;
-    if files.sources.is_empty() && files.workload.is_none() {
+    if files.is_empty() {
         return Err(Failure::Usage(format!(
             "no SQL to run: name a FILE, or mount one at {FOLDER} of the database in the compose file{}",
             if compose.is_none() {

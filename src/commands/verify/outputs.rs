@@ -11,7 +11,7 @@ use crate::commands::output::{OutputFile, guarded, print};
 use crate::commands::{EXIT_UNKNOWN, Failure};
 use crate::report::unfinished::{self, Begun};
 use crate::report::words::{INTERRUPTED, UNFINISHED};
-use crate::report::{Report, console, github, html, json, junit, markdown, sql};
+use crate::report::{Report, console, drill, github, html, json, junit, markdown, sql};
 
 /// Time for files that are being written when the process must end.
 const WRITING: Duration = Duration::from_secs(1);
@@ -20,6 +20,10 @@ const WRITING: Duration = Duration::from_secs(1);
 pub(crate) trait Document: Clone + PartialEq + Send + 'static {
     /// The report of a run that did not finish.
     fn unfinished(begun: &Begun, note: &str) -> Self;
+    /// Whether there is such a report of this kind.
+    fn has(_format: Format) -> bool {
+        true
+    }
     /// Its exit code.
     fn exit_code(&self) -> u8;
     /// Its bytes.
@@ -71,6 +75,31 @@ impl Document for sql::SqlReport {
     }
 }
 
+impl Document for drill::DrillReport {
+    fn unfinished(begun: &Begun, note: &str) -> Self {
+        drill::unfinished(begun, note)
+    }
+
+    fn has(format: Format) -> bool {
+        format != Format::Github
+    }
+
+    fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
+        Ok(match format {
+            // `has` keeps the other one out.
+            Format::Console | Format::Github => drill::console(self, style).into_bytes(),
+            Format::Json => drill::json(self).map_err(|error| error.to_string())?,
+            Format::Junit => drill::junit(self).map_err(|error| error.to_string())?,
+            Format::Markdown => drill::markdown(self).into_bytes(),
+            Format::Html => drill::html(self),
+        })
+    }
+}
+
 /// The files, and what standard output carries.
 pub(crate) struct Outputs<D = Report> {
     args: OutputArgs,
@@ -91,6 +120,11 @@ struct Written<D> {
 impl<D: Document> Outputs<D> {
     /// Puts a report that says that the run has not finished in the place of each.
     pub(crate) fn open(args: &OutputArgs, namespace: &str) -> Result<Self, Failure> {
+        if !D::has(args.format) {
+            return Err(Failure::Usage(
+                "--format github: a drill has no such report; expected console, json, junit, markdown or html".to_owned(),
+            ));
+        }
         let files = files(args)?;
         let now = Timestamp::now();
         let outputs = Self {
@@ -193,7 +227,7 @@ impl<D: Document> Outputs<D> {
 ///
 /// # Errors
 /// [`Failure::Usage`] for a path that cannot be written, or that two reports share.
-pub(crate) fn files(args: &OutputArgs) -> Result<Vec<(Format, OutputFile)>, Failure> {
+fn files(args: &OutputArgs) -> Result<Vec<(Format, OutputFile)>, Failure> {
     let asked = [
         (Format::Json, &args.json, "--json"),
         (Format::Junit, &args.junit, "--junit"),
@@ -227,7 +261,7 @@ pub(crate) fn bytes<D: Document>(
         .map_err(|error| Failure::Output(format!("cannot render the report: {error}")))
 }
 
-pub(crate) fn style(args: &OutputArgs) -> console::Style {
+fn style(args: &OutputArgs) -> console::Style {
     let terminal = std::io::stdout().is_terminal();
     let color = match args.color {
         Color::Always => true,
@@ -275,6 +309,30 @@ pub(crate) fn width(terminal: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drill_that_is_killed_leaves_a_report_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("drill.json");
+        let args = OutputArgs {
+            json: Some(path.clone()),
+            ..OutputArgs::default()
+        };
+        let outputs = Outputs::<drill::DrillReport>::open(&args, "shop").unwrap();
+        let read = || -> drill::DrillReport {
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
+        };
+        let report = read();
+        assert_eq!((report.exit_code, report.namespace.as_str()), (3, "shop"));
+        assert!(report.notes[0].starts_with(UNFINISHED), "{report:?}");
+        outputs.failed("a drill is under way");
+        assert!(read().notes[0].contains("under way"));
+        let github = OutputArgs {
+            format: Format::Github,
+            ..args
+        };
+        assert!(Outputs::<drill::DrillReport>::open(&github, "shop").is_err());
+    }
 
     #[test]
     fn two_reports_never_share_a_file() {

@@ -30,9 +30,19 @@ const LAST: u64 = u64::MAX / 2;
 const HOOK_END: Duration = Duration::from_mins(2);
 
 /// The end of a run: the runners remove the ledger and end; what they cannot do a Job of its own does. Says what is left.
-pub(super) async fn put_back(api: &Api, books: Books<'_>, runners: &[Runner]) -> Vec<String> {
+pub(super) async fn put_back(
+    api: &Api,
+    books: Books<'_>,
+    runners: &[Runner],
+    folder: &Path,
+) -> Vec<String> {
     let journal = books.read();
     let mut left = scales(api, &books.namespace, &journal).await;
+    if let Some(command) = &journal.hook {
+        // The run's own command: it was begun, and the round did not come to its end.
+        let ended = faults::hook(command, "end", &journal.candidate, folder, HOOK_END).await;
+        left.extend(ended.err());
+    }
     // A runner that could not work has made no ledger, or says that it is there.
     let removed = end_runners(api, &books.namespace, runners).await;
     left.extend(jobs(api, &books.namespace, &journal, !removed).await);

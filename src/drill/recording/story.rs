@@ -177,6 +177,7 @@ fn sql(statements: u64, required: u64, real: u64, cosmetic: u64) -> SqlSummary {
         real,
         cosmetic,
         not_run: 0,
+        unknown: 0,
         detail: Vec::new(),
     }
 }

@@ -91,6 +91,9 @@ pub struct SqlSummary {
     pub cosmetic: u64,
     /// Not run, because they reach beyond the scratch schema.
     pub not_run: u64,
+    /// Without an answer.
+    #[serde(default)]
+    pub unknown: u64,
     /// A line each: where, the code, the class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detail: Vec<String>,
