@@ -9,5 +9,4 @@ pub mod lex;
 pub mod names;
 pub mod script;
 pub mod show;
-pub mod subject;
 pub mod token;

@@ -1,6 +1,7 @@
 //! `k8sverify sql`: the application's SQL on a candidate, statement by statement, in scratch schemas. IO.
 
 mod files;
+mod subject;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -30,8 +31,8 @@ use crate::sql::judge::{Run, Seen, judge};
 use crate::sql::lex::Client;
 use crate::sql::names::{Mapped, Scratch};
 use crate::sql::script::{self, Script};
-use crate::sql::subject::{self, Subject};
 pub(super) use files::Files;
+use subject::Subject;
 
 /// The name of the file in the Pod.
 const PAYLOAD: &str = "script.json.gz";

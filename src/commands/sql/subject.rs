@@ -13,29 +13,27 @@ use crate::probe::wire::{ENVIRONMENT_PREFIX, EdgeTask, EndpointTask};
 
 /// Where SQL is run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Subject {
+pub(super) struct Subject {
     /// Its name.
-    pub name: String,
+    pub(super) name: String,
     /// The Pod to make, with the login by reference and the edge as its one task.
-    pub vantage: Vantage,
+    pub(super) vantage: Vantage,
     /// The members, as far as the API shows them.
-    pub members: Vec<EndpointTask>,
+    pub(super) members: Vec<EndpointTask>,
     /// The login's database, where it is no value of a Secret.
-    pub database: Option<String>,
+    pub(super) database: Option<String>,
     /// Whether it holds nothing that matters.
-    pub fresh: bool,
+    pub(super) fresh: bool,
 }
 
 impl Subject {
     /// The task of its edge.
-    #[must_use]
-    pub fn task(&self) -> Option<&EdgeTask> {
+    pub(super) fn task(&self) -> Option<&EdgeTask> {
         self.vantage.containers.first()?.spec.edges.first()
     }
 
     /// `mysql:3306`
-    #[must_use]
-    pub fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         self.task()
             .map(|task| format!("{}:{}", task.host, task.port))
             .unwrap_or_default()
@@ -46,7 +44,7 @@ impl Subject {
 ///
 /// # Errors
 /// In words, what is missing and how to say it.
-pub fn find(
+pub(super) fn find(
     name: &str,
     candidate: &Candidate,
     graph: &TierGraph,

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::drill::model::{Batch, Lane, LaneKind, MemberState, Outcome, Role};
+use crate::drill::model::{
+    Batch, Expectation, ExpectedTable, Lane, LaneKind, MemberState, Outcome, Role,
+};
 
 /// So many acknowledged writes in a row …
 const WRITES: u32 = 10;
@@ -136,11 +138,29 @@ impl Live {
             .collect()
     }
 
-    /// What each member says of expected tables.
-    pub(super) fn states(&self) -> impl Iterator<Item = (&String, &MemberState)> {
+    /// Expected tables on each member that is to hold them, as it last said.
+    pub(super) fn expectations(&self, expect: &[ExpectedTable]) -> Vec<Expectation> {
+        let of = |name: &String, state: &MemberState, table: &ExpectedTable| {
+            let why = state.missing.get(&table.name);
+            let untold = state.untold.get(&table.name);
+            let is_known = state.error.is_none() && untold.is_none();
+            Expectation {
+                table: table.name.clone(),
+                member: name.clone(),
+                holds: is_known.then_some(why.is_none()),
+                detail: why.or(untold).cloned().unwrap_or_default(),
+            }
+        };
         self.members
             .iter()
-            .map(|(name, member)| (name, &member.state))
+            .flat_map(|(name, member)| {
+                let state = &member.state;
+                expect
+                    .iter()
+                    .filter(|table| table.every_member || state.writable == Some(true))
+                    .map(move |table| of(name, state, table))
+            })
+            .collect()
     }
 
     /// What is missing for the writes to be back.

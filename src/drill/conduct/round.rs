@@ -121,7 +121,7 @@ impl Round<'_> {
             }),
             write_service: self.now.write_service.clone(),
             expected_before: way.before,
-            expected_after: self.expectations(),
+            expected_after: self.stage.live(|live| live.expectations(&self.now.expect)),
         })
     }
 
@@ -145,7 +145,7 @@ impl Round<'_> {
         if let Some(why) = self.stage.live(super::live::Live::untold) {
             return Ok(RoundEnd::NotBegun(NotBegun::NotHealthy(why)));
         }
-        way.before = self.expectations();
+        way.before = self.stage.live(|live| live.expectations(&self.now.expect));
         way.roles = self.stage.live(super::live::Live::roles);
         let begun = self.stage.now();
         let victims = match self.victims() {
@@ -468,32 +468,6 @@ impl Round<'_> {
             }
             self.stage.wait(TICK, &self.conductor.cancel).await;
         }
-    }
-
-    /// Expected tables on each member, as it last said.
-    fn expectations(&self) -> Vec<Expectation> {
-        self.stage.live(|live| {
-            live.states()
-                .flat_map(|(member, state)| {
-                    let asked = self
-                        .now
-                        .expect
-                        .iter()
-                        .filter(|table| table.every_member || state.writable == Some(true));
-                    asked.map(move |table| {
-                        let why = state.missing.get(&table.name);
-                        let untold = state.untold.get(&table.name);
-                        let is_known = state.error.is_none() && untold.is_none();
-                        Expectation {
-                            table: table.name.clone(),
-                            member: member.clone(),
-                            holds: is_known.then_some(why.is_none()),
-                            detail: why.or(untold).cloned().unwrap_or_default(),
-                        }
-                    })
-                })
-                .collect()
-        })
     }
 }
 
