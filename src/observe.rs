@@ -22,6 +22,7 @@ mod service_links;
 mod settle;
 mod snapshot;
 mod trim;
+mod writes;
 
 pub use client::*;
 pub use collect::*;

@@ -7,6 +7,7 @@ mod shape;
 mod words;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use shape::{is_host, is_path_start, is_plain};
 pub(crate) use words::names_value;
@@ -23,7 +24,7 @@ const QUOTES: &str = "\"'`";
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
     /// Names that the run shows anyway: of objects, containers, images, hosts.
-    known: BTreeSet<String>,
+    known: Arc<BTreeSet<String>>,
     /// Texts that go wherever they stand, the longest first.
     hidden: Vec<String>,
 }
@@ -48,7 +49,7 @@ impl Redactor {
     #[must_use]
     pub fn knowing(names: impl IntoIterator<Item = String>) -> Self {
         Self {
-            known: names.into_iter().filter(|name| !name.is_empty()).collect(),
+            known: Arc::new(names.into_iter().filter(|name| !name.is_empty()).collect()),
             hidden: Vec::new(),
         }
     }
@@ -64,7 +65,7 @@ impl Redactor {
         hidden.extend(fresh.into_iter().map(str::to_owned));
         hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
         Self {
-            known: self.known.clone(),
+            known: Arc::clone(&self.known),
             hidden,
         }
     }

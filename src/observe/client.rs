@@ -298,7 +298,7 @@ impl Api {
         &self,
         request: Request<Vec<u8>>,
         timeout: Duration,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<Bytes, CallError> {
         let what = format!("{} {}", request.method(), request.uri());
         let started = Instant::now();
         let result = tokio::time::timeout(timeout, async {
@@ -311,7 +311,7 @@ impl Api {
             self.note_clock(response.headers());
             let body = collected(response.into_body()).await?;
             if status.is_success() {
-                Ok(body.to_vec())
+                Ok(body)
             } else {
                 Err(status_error(status.as_u16(), &body))
             }

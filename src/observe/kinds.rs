@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::writes::FieldWrite;
+
 macro_rules! slim {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty),* $(,)? }) => {
         $(#[$meta])*
@@ -61,25 +63,6 @@ slim!(
         managed_fields: Vec<FieldWrite>,
     }
 );
-slim!(
-    /// An entry of `managedFields`.
-    FieldWrite {
-        /// When that manager wrote last.
-        time: Option<Timestamp>,
-        /// The fields that it owns.
-        fields_v1: Value,
-    }
-);
-impl FieldWrite {
-    /// Whether the manager owns that key of a ConfigMap or Secret.
-    #[must_use]
-    pub fn holds(&self, key: &str) -> bool {
-        let name = format!("f:{key}");
-        ["f:data", "f:stringData"]
-            .iter()
-            .any(|data| self.fields_v1[*data].get(&name).is_some())
-    }
-}
 slim!(
     /// An object of which only the metadata was read.
     Known {

@@ -139,4 +139,21 @@ mod tests {
         assert!(!is_own_event(&event("Pod", "db-0")));
         assert!(!is_own_event(&event("Deployment", "k8sverify-ui")));
     }
+
+    #[test]
+    fn of_what_managers_own_only_the_keys_are_read() {
+        let fields = json!({"f:data": {".": {}, "f:URL": {}}, "f:stringData": {"f:B": {"f:x": []}}, "f:metadata": {"f:labels": {}}});
+        let mut map: ConfigMap = serde_json::from_value(json!({
+            "metadata": {"name": "c", "managedFields": [{"manager": "kubectl", "time": null, "fieldsV1": fields}, {"fieldsV1": null}]},
+        }))
+        .unwrap();
+        map.trim();
+        let [write, other] = map.metadata.managed_fields.as_slice() else {
+            panic!("two managers: {map:?}");
+        };
+        assert!(write.holds("URL") && write.holds("B"));
+        assert!(!write.holds("labels") && !other.holds("URL"));
+        let again = serde_json::to_value(&map).unwrap();
+        assert_eq!(serde_json::from_value::<ConfigMap>(again).unwrap(), map);
+    }
 }
