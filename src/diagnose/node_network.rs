@@ -169,8 +169,12 @@ fn telling<'d, 'e>(
     evidence: &Evidence<'_>,
     dials: &'d [Dial<'e>],
 ) -> Vec<&'d Dial<'e>> {
-    let own = || dials.iter().filter(|dial| *dial.edge == evidence.edge.id);
-    let failed: Vec<&Dial<'_>> = own().filter(|dial| !dial.passed).collect();
+    let of_edge: Vec<&'d Dial<'e>> = dials
+        .iter()
+        .filter(|dial| *dial.edge == evidence.edge.id)
+        .collect();
+    let own = || of_edge.iter().copied();
+    let failed: Vec<&'d Dial<'e>> = own().filter(|dial| !dial.passed).collect();
     let unstable = target_is_in_trouble(context, evidence);
     let fails_by_its_endpoints = |from: &str| {
         failed
@@ -194,7 +198,7 @@ fn telling<'d, 'e>(
                 }
                 Dialled::NameServer | Dialled::Endpoint(_) => false,
             };
-            !works_here && !explained && (works_elsewhere || is_one_sided(evidence, dial, dials))
+            !works_here && !explained && (works_elsewhere || is_one_sided(dial, &of_edge))
         })
         .collect()
 }
@@ -209,16 +213,16 @@ fn target_is_in_trouble(context: &Context<'_>, evidence: &Evidence<'_>) -> bool 
 }
 
 /// The Service address does not work from the only node that looked, while each of its endpoints does from there.
-fn is_one_sided(evidence: &Evidence<'_>, dial: &Dial<'_>, dials: &[Dial<'_>]) -> bool {
+fn is_one_sided(dial: &Dial<'_>, of_edge: &[&Dial<'_>]) -> bool {
     if dial.what != Dialled::Service {
         return false;
     }
-    let own = || dials.iter().filter(|other| *other.edge == evidence.edge.id);
-    let mut endpoints = own()
+    let mut endpoints = of_edge
+        .iter()
         .filter(|other| other.from == dial.from && matches!(other.what, Dialled::Endpoint(_)))
         .peekable();
     let endpoints_pass = endpoints.peek().is_some() && endpoints.all(|other| other.passed);
-    endpoints_pass && own().all(|other| other.from == dial.from)
+    endpoints_pass && of_edge.iter().all(|other| other.from == dial.from)
 }
 
 /// Whether a Service setting tells nodes apart: `Local` keeps traffic on the client's node, and a port that the Service does not

@@ -16,14 +16,20 @@ pub(super) const RULES: &[Rule] = &[no_proxy_missing];
 
 fn no_proxy_missing(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
+    let mut by_client: BTreeMap<&str, Vec<&Edge>> = BTreeMap::new();
+    for edge in &context.graph.edges {
+        let is_http = matches!(edge.protocol, Protocol::Http | Protocol::Https);
+        if is_http && !edge.forbidden && !edge.external {
+            by_client.entry(&edge.from).or_default().push(edge);
+        }
+    }
     for subject in &context.subjects {
-        let edges: Vec<&Edge> = context
-            .graph
-            .edges
+        let edges: Vec<&Edge> = subject
+            .tiers
             .iter()
-            .filter(|edge| subject.tiers.iter().any(|tier| tier.name == edge.from))
-            .filter(|edge| matches!(edge.protocol, Protocol::Http | Protocol::Https))
-            .filter(|edge| !edge.forbidden && !edge.external)
+            .filter_map(|tier| by_client.get(tier.name.as_str()))
+            .flatten()
+            .copied()
             .collect();
         if edges.is_empty() {
             continue;

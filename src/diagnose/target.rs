@@ -7,7 +7,7 @@ use super::Context;
 use crate::finding::ObjectRef;
 use crate::graph::Edge;
 use crate::observe::kinds::{Pod, Service};
-use crate::observe::{HostMeaning, ServiceKey, WorkloadKey};
+use crate::observe::{HostMeaning, ServiceKey, WorkloadKey, is_live};
 use crate::probe::wire::Step;
 
 /// The namespace from which an edge's client resolves names: that of its workload, else the run's.
@@ -80,19 +80,23 @@ fn selects(context: &Context<'_>, service: &Service, workload: &WorkloadKey) -> 
 #[must_use]
 pub(super) fn pod_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'a Pod> {
     let (address, _) = address(endpoint)?;
-    context
+    if let Some((_, pod)) = context.snapshot.pod_at(address) {
+        return Some(pod);
+    }
+    let mut pods = context
         .snapshot
         .namespaces
         .values()
-        .flat_map(|state| &state.pods)
-        // Pods in their node's network share its address: it says nothing about which of them was asked.
-        .filter(|pod| !pod.spec.host_network)
-        .find(|pod| {
+        .flat_map(|state| &state.pods);
+    // One that has ended meanwhile. Pods in their node's network share its address: it says nothing about which of them was asked.
+    pods.find(|pod| {
+        !pod.spec.host_network && !is_live(pod) && {
             let ips = pod.status.pod_ips.iter().map(|entry| entry.ip.as_str());
             std::iter::once(pod.status.pod_ip.as_str())
                 .chain(ips)
                 .any(|ip| ip.parse() == Ok(address))
-        })
+        }
+    })
 }
 
 /// The workload behind `10.244.4.7:3306`.

@@ -1,7 +1,7 @@
 //! The outcomes of the probes, aggregated by edge: every walk up the ladder (who looked, from where), its first broken step,
 //! what each endpoint said, and what passes from elsewhere. Outcomes in, [`Evidence`] out; it explains nothing. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::finding::EdgeId;
 use crate::graph::{Edge, TierGraph};
@@ -78,15 +78,17 @@ pub fn evidence<'a>(
     outcomes: Option<&'a Outcomes>,
 ) -> BTreeMap<EdgeId, Evidence<'a>> {
     let unready = unready_endpoints(snapshot);
+    let probes = outcomes.map_or(&[][..], |outcomes| &outcomes.probes);
+    let said = by_task(probes);
     graph
         .edges
         .iter()
         .map(|edge| {
-            let mut walks: Vec<Walk<'a>> = outcomes
-                .iter()
-                .flat_map(|outcomes| &outcomes.probes)
-                .filter(|probe| concerns(probe, edge))
-                .map(|probe| walk(probe, edge, &unready))
+            let mut walks: Vec<Walk<'a>> = said
+                .get(edge.id.0.as_str())
+                .into_iter()
+                .flatten()
+                .map(|(position, steps)| walk(&probes[*position], steps, edge, &unready))
                 .collect();
             supersede(&mut walks);
             (edge.id.clone(), Evidence { edge, walks })
@@ -94,9 +96,19 @@ pub fn evidence<'a>(
         .collect()
 }
 
-/// Whether a probe was asked to walk an edge, or says something about it.
-fn concerns(probe: &ProbeOutcome, edge: &Edge) -> bool {
-    probe.tasks.contains(&edge.id.0) || probe.steps.iter().any(|step| step.task == edge.id.0)
+/// For each task the probes that were asked to do it or say something about it, by position, each with the steps that it says.
+fn by_task(probes: &[ProbeOutcome]) -> HashMap<&str, BTreeMap<usize, Vec<&Step>>> {
+    let mut said: HashMap<&str, BTreeMap<usize, Vec<&Step>>> = HashMap::new();
+    for (position, probe) in probes.iter().enumerate() {
+        for task in &probe.tasks {
+            said.entry(task).or_default().entry(position).or_default();
+        }
+        for step in &probe.steps {
+            let of_task = said.entry(&step.task).or_default();
+            of_task.entry(position).or_default().push(step);
+        }
+    }
+    said
 }
 
 /// `ADDRESS:PORT` of every endpoint to which the API sends no traffic.
@@ -129,11 +141,16 @@ fn unready_endpoints(snapshot: &Snapshot) -> BTreeSet<String> {
     unready.difference(&ready).cloned().collect()
 }
 
-fn walk<'a>(probe: &'a ProbeOutcome, edge: &Edge, unready: &BTreeSet<String>) -> Walk<'a> {
+fn walk<'a>(
+    probe: &'a ProbeOutcome,
+    steps: &[&'a Step],
+    edge: &Edge,
+    unready: &BTreeSet<String>,
+) -> Walk<'a> {
     let mut dns: Option<&Step> = None;
     let mut service = Vec::new();
     let mut endpoints: BTreeMap<&str, EndpointWalk<'_>> = BTreeMap::new();
-    for step in probe.steps.iter().filter(|step| step.task == edge.id.0) {
+    for &step in steps {
         match (&step.endpoint, step.name) {
             (_, StepName::Dns) => {
                 if dns.is_none_or(|known| known.status != StepStatus::Pass) {

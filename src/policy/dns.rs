@@ -6,12 +6,10 @@ use std::num::NonZeroU16;
 use super::both::EdgeDecision;
 use super::matching::Dial;
 use super::peer::Peer;
-use super::route::{cluster_addresses, route};
+use super::route::route;
 use super::{Decision, Direction, egress, isolates, selecting};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot};
 
-/// The label of the cluster's DNS Service, whatever its name.
-const DNS_LABEL: (&str, &str) = ("k8s-app", "kube-dns");
 /// The port that DNS is asked on, and that CoreDNS listens on.
 const DNS_PORT: NonZeroU16 = NonZeroU16::new(53).expect("53 is not zero");
 /// The port that OpenShift's DNS Pods listen on.
@@ -72,20 +70,7 @@ fn service(snapshot: &Snapshot, nameservers: &[IpAddr]) -> Option<ServiceKey> {
             }
         });
     }
-    snapshot.namespaces.iter().find_map(|(namespace, state)| {
-        let service = state.services.iter().find(|service| {
-            service
-                .metadata
-                .labels
-                .get(DNS_LABEL.0)
-                .is_some_and(|value| value == DNS_LABEL.1)
-                && !cluster_addresses(service).is_empty()
-        })?;
-        Some(ServiceKey {
-            namespace: namespace.clone(),
-            name: service.metadata.name.clone(),
-        })
-    })
+    snapshot.usual_dns()
 }
 
 /// Only the source's own policies are asked: those around the DNS Pods concern everybody.

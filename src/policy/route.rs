@@ -1,5 +1,6 @@
 //! Where a client's host and port lead, as far as the API shows: the Service, the Pods behind it and the ports they are dialled on. Pure.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
@@ -123,13 +124,12 @@ fn headless_endpoints(
     } else {
         &service.spec.ports
     };
-    let mut views: Vec<EndpointView> = Vec::new();
-    for view in ports.iter().flat_map(|port| snapshot.endpoints(key, port)) {
-        if !views.iter().any(|seen| seen.address == view.address) {
-            views.push(view);
-        }
-    }
-    views
+    let mut seen = BTreeSet::new();
+    ports
+        .iter()
+        .flat_map(|port| snapshot.endpoints(key, port))
+        .filter(|view| seen.insert(view.address))
+        .collect()
 }
 
 /// The port of a Service that a client's connection enters by.

@@ -254,14 +254,10 @@ pub(super) fn subjects_behind<'c, 'a>(
     service: &Service,
 ) -> Vec<&'c Subject<'a>> {
     context
-        .subjects
-        .iter()
-        .filter(|subject| subject.key.namespace == key.namespace)
-        .filter(|subject| {
-            subject.template.is_some_and(|template| {
-                crate::observe::kinds::service_selects(&service.spec.selector, template.labels)
-            })
-        })
+        .snapshot
+        .workloads_selected(&key.namespace, &service.spec.selector)
+        .into_iter()
+        .filter_map(|workload| super::subject(context, workload))
         .collect()
 }
 

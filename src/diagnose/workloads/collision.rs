@@ -9,7 +9,8 @@ use crate::diagnose::Context;
 use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
 use crate::finding::{Code, Finding, Fix, Severity};
-use crate::observe::kinds::{Container, Service};
+use crate::graph::Tier;
+use crate::observe::kinds::{Container, PodSpec, Service};
 use crate::shell::Command;
 
 /// A collision, and what shows it.
@@ -123,6 +124,9 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
         })
         .map(|(_, log)| log)
         .collect();
+    if logs.is_empty() && !names_a_port(context, subject, template.spec) {
+        return None;
+    }
     for service in &state.services {
         let spec = &service.spec;
         // Only a Service with an address that was there before the Pod is injected.
@@ -172,6 +176,35 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
         }
     }
     None
+}
+
+/// Whether anything in which a variable is read holds the end of such a name: without it, no Service of the namespace needs to be asked.
+fn names_a_port(context: &Context<'_>, subject: &Subject<'_>, spec: &PodSpec) -> bool {
+    const END: &str = "_PORT";
+    let in_container = |container: &Container| {
+        let values = container
+            .env
+            .iter()
+            .filter_map(|entry| entry.value.as_ref());
+        let mut texts = container
+            .command
+            .iter()
+            .chain(&container.args)
+            .chain(values);
+        texts.any(|text| text.contains(END))
+    };
+    let in_compose = |tier: &&Tier| {
+        let service = context
+            .compose
+            .and_then(|file| file.services.get(&tier.name));
+        service.is_some_and(|service| {
+            let words = service.command.iter().chain(&service.entrypoint).flatten();
+            words
+                .chain(service.environment.keys())
+                .any(|text| text.contains(END))
+        })
+    };
+    spec.containers.iter().any(in_container) || subject.tiers.iter().any(in_compose)
 }
 
 /// The line in which a server refuses the variable that its own Service makes: it names the variable's prefix, or only the port.

@@ -47,6 +47,12 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     let mut outside = Vec::new();
     let mut notes = Vec::new();
     let mut shared: BTreeMap<&str, Arc<NameTable>> = BTreeMap::new();
+    let mut runs: BTreeMap<&WorkloadKey, Vec<&Tier>> = BTreeMap::new();
+    for tier in graph.tiers.values() {
+        for key in &tier.workloads {
+            runs.entry(key).or_default().push(tier);
+        }
+    }
     for (name, drafts) in by_tier {
         let service = sources.compose.and_then(|file| file.services.get(name));
         let variables: BTreeSet<String> = service
@@ -70,7 +76,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
         let names = names.before(Arc::clone(shared));
         let deployed = mentions::of_tier(
             workloads,
-            &|key, container| owns(&graph.tiers, name, key, container),
+            &|key, container| owns(runs.get(key), name, container),
             &variables,
             &names,
             sources.snapshot,
@@ -98,27 +104,18 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     graph.notes.extend(notes);
 }
 
-/// Whether a container is the tier's, where several tiers run in one Pod: it is that of no other tier.
-fn owns(
-    tiers: &BTreeMap<String, Tier>,
-    name: &str,
-    key: &WorkloadKey,
-    container: &DeployedContainer,
-) -> bool {
+/// Whether a container is the tier's, where several tiers run in one Pod (`here`): it is that of no other tier.
+fn owns(here: Option<&Vec<&Tier>>, name: &str, container: &DeployedContainer) -> bool {
     let is_of = |tier: &Tier| {
         let called = normal(&container.name);
         let mut names = tier.names.iter().chain([&tier.name]);
         names.any(|name| normal(name) == called)
     };
     let is_image_of = |tier: &Tier| tier.image.as_ref() == Some(&container.image);
-    let here: Vec<&Tier> = tiers
-        .values()
-        .filter(|tier| tier.workloads.contains(key))
-        .collect();
-    let owner = here
-        .iter()
+    let here = || here.into_iter().flatten();
+    let owner = here()
         .find(|tier| is_of(tier))
-        .or_else(|| here.iter().find(|tier| is_image_of(tier)));
+        .or_else(|| here().find(|tier| is_image_of(tier)));
     owner.is_none_or(|owner| owner.name == name)
 }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use super::super::kinds::{Labels, Metadata, Pod, Service};
-use super::super::{NamespaceState, Snapshot, WorkloadKey};
+use super::super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey};
 use super::{SERVICE_NAME, is_live, owner, topmost};
 
 /// What is derived from a [`Snapshot`]; it is no part of its value. A clone starts without it, and what changes a snapshot that
@@ -32,6 +32,9 @@ impl fmt::Debug for Index {
         f.write_str("Index")
     }
 }
+
+/// The label of the cluster's DNS Service, whatever its name.
+const DNS_LABEL: (&str, &str) = ("k8s-app", "kube-dns");
 
 /// Positions in one of the lists of a namespace, ascending.
 type Positions = Vec<usize>;
@@ -307,6 +310,8 @@ pub(super) struct Built {
     namespaces: BTreeMap<String, Keys>,
     /// Namespace and position.
     services: HashMap<IpAddr, (String, usize)>,
+    /// Namespace and position of the Service with the usual label of a cluster's DNS.
+    dns: Option<(String, usize)>,
     /// Namespace and position; live Pods that have an address of their own.
     pods: HashMap<IpAddr, (String, usize)>,
     nodes: HashMap<String, usize>,
@@ -321,15 +326,22 @@ impl Built {
     fn of(snapshot: &Snapshot) -> Self {
         let mut services = HashMap::new();
         let mut pods = HashMap::new();
+        let mut dns = None;
         for (namespace, state) in &snapshot.namespaces {
             for (position, service) in state.services.iter().enumerate() {
                 let spec = &service.spec;
+                let labels = &service.metadata.labels;
+                let is_dns = labels
+                    .get(DNS_LABEL.0)
+                    .is_some_and(|value| value == DNS_LABEL.1);
                 for text in spec.cluster_ips.iter().chain([&spec.cluster_ip]) {
                     // `None` and the empty text are no addresses.
                     if let Ok(address) = text.parse() {
-                        services
-                            .entry(address)
-                            .or_insert_with(|| (namespace.clone(), position));
+                        let place = (namespace.clone(), position);
+                        if is_dns {
+                            dns.get_or_insert_with(|| place.clone());
+                        }
+                        services.entry(address).or_insert(place);
                     }
                 }
             }
@@ -356,6 +368,7 @@ impl Built {
                 .map(|(namespace, state)| (namespace.clone(), Keys::of(namespace, state)))
                 .collect(),
             services,
+            dns,
             pods,
             nodes,
             lived_in: snapshot
@@ -425,8 +438,18 @@ impl Snapshot {
         Some((namespace, service))
     }
 
+    /// The Service that carries the usual label of a cluster's DNS and has an address.
+    pub(crate) fn usual_dns(&self) -> Option<ServiceKey> {
+        let (namespace, position) = self.built().dns.as_ref()?;
+        let service = self.namespaces.get(namespace)?.services.get(*position)?;
+        Some(ServiceKey {
+            namespace: namespace.clone(),
+            name: service.metadata.name.clone(),
+        })
+    }
+
     /// The namespace and live Pod that has an address of its own.
-    pub(super) fn pod_at(&self, address: IpAddr) -> Option<(&str, &Pod)> {
+    pub(crate) fn pod_at(&self, address: IpAddr) -> Option<(&str, &Pod)> {
         let (namespace, position) = self.built().pods.get(&address)?;
         let pod = self.namespaces.get(namespace)?.pods.get(*position)?;
         Some((namespace, pod))
