@@ -11,6 +11,7 @@ mod feed;
 mod reader;
 mod records;
 mod remove;
+mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -26,6 +27,7 @@ use crate::plan::{JobOptions, Outcomes, ProbePlan};
 use feed::Feeds;
 pub use remove::sweep;
 use remove::{JobName, Removed};
+use slots::Slots;
 
 /// Time for the clean-up of [`run`].
 const FINISH: Duration = Duration::from_secs(20);
@@ -75,15 +77,16 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs all Jobs of a plan in parallel; each is deleted as soon as it has said all. One outcome per container, in the order
+    /// Runs all Jobs of a plan, as many at a time as a node and the cluster bear; each is deleted as soon as it has said all. One outcome per container, in the order
     /// of the plan.
     pub async fn run(&self, plan: &ProbePlan, progress: OnProgress<'_>) -> Outcomes {
         let containers = plan
             .vantages
             .iter()
-            .map(|vantage| vantage.containers.len())
+            .map(|vantage| vantage.by_container().count())
             .sum();
         let counts = counts::Counts::new(containers, progress);
+        let slots = Slots::default();
         let feeds = Feeds::new(
             plan.vantages
                 .iter()
@@ -93,7 +96,7 @@ impl<'a> Session<'a> {
         let work = join_all(
             plan.vantages
                 .iter()
-                .map(|vantage| attempt::probe(self, &feeds, &counts, vantage)),
+                .map(|vantage| attempt::probe(self, &feeds, &counts, &slots, vantage)),
         );
         let follow = feeds.follow(self.api, &job_prefix);
         // The feeds never end; they are dropped with the last Job.

@@ -13,6 +13,7 @@ mod model;
 mod names;
 pub mod patch;
 mod permission;
+mod pool;
 mod product;
 mod reach;
 mod runner;
@@ -26,6 +27,9 @@ pub use second::{again, changed, second_look};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 
+/// More Jobs than this only to look from several nodes are too many.
+const JOBS: usize = 96;
+
 /// What to probe from where.
 #[must_use]
 pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> ProbePlan {
@@ -38,6 +42,21 @@ pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> Pr
         look: Look::First,
     };
     let mut plan = first::lay(graph, snapshot, &wish);
+    let jobs = plan.vantages.len();
+    if jobs > JOBS && options.nodes > 1 {
+        let options = PlanOptions {
+            nodes: 1,
+            ..options.clone()
+        };
+        let wish = first::Wish {
+            options: &options,
+            ..wish
+        };
+        plan = first::lay(graph, snapshot, &wish);
+        plan.notes.push(format!(
+            "every tier is looked at from one node: from several, it would take {jobs} Jobs"
+        ));
+    }
     entries::add(graph, snapshot, options, &mut plan);
     plan
 }

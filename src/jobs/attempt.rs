@@ -17,9 +17,10 @@ use super::classify::{self, PodSays};
 use super::counts::Counts;
 use super::create::create;
 use super::feed::{Feeds, Pods};
-use super::reader::{LOG_PAUSE, Reader, taken};
+use super::reader::{Reader, taken};
 use super::records::Log;
 use super::remove::{JobName, delete_job};
+use super::slots::Slots;
 use super::{Cancel, Session};
 
 /// What a Job may live beyond its deadline before it is given up here.
@@ -51,20 +52,23 @@ pub(super) async fn probe(
     session: &Session<'_>,
     feeds: &Feeds,
     counts: &Counts<'_>,
+    slots: &Slots,
     vantage: &Vantage,
 ) -> Vec<ProbeOutcome> {
+    let containers = vantage.by_container().count();
     let mut nodes = vantage.fallback_nodes.iter();
     let mut current = vantage.clone();
     let mut attempts = 0;
     let (node, logs) = loop {
         let last = nodes.len() == 0;
+        let _slot = slots.take(current.identity.node.as_deref()).await;
         let job = Job::new(session, &current);
         let ended = job.run(feeds, counts, &current, last).await;
         match ended {
             Attempt::Done { node, logs } => break (node, logs),
             Attempt::Unschedulable(failure) => {
                 let Some(node) = nodes.next() else {
-                    let logs = vec![(Log::default(), Some(failure)); vantage.containers.len()];
+                    let logs = vec![(Log::default(), Some(failure)); containers];
                     break (String::new(), logs);
                 };
                 attempts += 1;
@@ -73,18 +77,30 @@ pub(super) async fn probe(
             }
         }
     };
-    counts.change(|now| now.finished += vantage.containers.len());
-    vantage
-        .containers
-        .iter()
-        .zip(logs)
-        .flat_map(|(probe, (log, failure))| {
-            outcomes(vantage, &current.identity, &node, probe, log, failure)
-        })
-        .collect()
+    counts.change(|now| now.finished += containers);
+    let mut found = Vec::new();
+    for (probes, (log, failure)) in vantage.by_container().zip(logs) {
+        for probe in probes {
+            let log = if probes.len() > 1 {
+                log.of(&probe.spec)
+            } else {
+                log.clone()
+            };
+            let failure = failure.clone();
+            found.extend(outcomes(
+                vantage,
+                &current.identity,
+                &node,
+                probe,
+                log,
+                failure,
+            ));
+        }
+    }
+    found
 }
 
-/// What one container said: one outcome, or two where its log broke off and some edges were finished before.
+/// What one container said of one tier: one outcome, or two where its log broke off and some edges were finished before.
 fn outcomes(
     vantage: &Vantage,
     identity: &Identity,
@@ -176,11 +192,7 @@ impl<'a> Job<'a> {
                 &classify::refused(&self.name, self.api.server(), &error),
             );
         }
-        let logs: Vec<Mutex<Log>> = vantage
-            .containers
-            .iter()
-            .map(|_| Mutex::default())
-            .collect();
+        let logs: Vec<Mutex<Log>> = vantage.by_container().map(|_| Mutex::default()).collect();
         let pods = feeds.of(&self.name.namespace);
         let attempt = tokio::select! {
             attempt = self.until_deadline(pods.clone(), counts, vantage, &logs, last) => attempt,
@@ -280,13 +292,13 @@ impl<'a> Job<'a> {
             Ok(pod) => pod,
             Err(attempt) => return attempt.unwrap_or_else(|failure| all(vantage, &failure)),
         };
-        let containers = vantage.containers.iter().zip(logs);
+        let containers = vantage.by_container().filter_map(<[_]>::first).zip(logs);
         let failures = join_all(containers.map(|(probe, log)| {
             let reader = Reader {
                 api: self.api,
                 job: &self.name,
                 container: &probe.container,
-                pause: LOG_PAUSE * u32::try_from(logs.len().div_ceil(4)).unwrap_or(1),
+                pause: counts.pause(logs.len()),
                 log,
             };
             let pods = pods.clone();
@@ -420,7 +432,7 @@ impl<'a> Job<'a> {
         logs: &[Mutex<Log>],
         failure: &ProbeFailure,
     ) -> Attempt {
-        debug_assert_eq!(vantage.containers.len(), logs.len());
+        debug_assert_eq!(vantage.by_container().count(), logs.len());
         let node = pods
             .and_then(|pods| {
                 Some(
@@ -448,7 +460,7 @@ impl<'a> Job<'a> {
 fn all(vantage: &Vantage, failure: &ProbeFailure) -> Attempt {
     Attempt::Done {
         node: String::new(),
-        logs: vec![(Log::default(), Some(failure.clone())); vantage.containers.len()],
+        logs: vec![(Log::default(), Some(failure.clone())); vantage.by_container().count()],
     }
 }
 

@@ -13,13 +13,11 @@ use crate::observe::{Api, CallError, Denied, encode};
 use crate::plan::ProbeFailure;
 
 use super::classify::{self, ContainerSays, PodSays};
-use super::counts::Counts;
-use super::feed::Pods;
+use super::counts::{Counts, LOG_PAUSE};
+use super::feed::{Pods, Seen};
 use super::records::Log;
 use super::remove::JobName;
 
-/// Pause between two tries of a log that cannot be read yet.
-pub(super) const LOG_PAUSE: Duration = Duration::from_millis(50);
 /// Time for a log to be opened.
 const LOG_OPEN: Duration = Duration::from_secs(10);
 /// How long an image pull may be in trouble that may pass.
@@ -30,6 +28,17 @@ const LOG_TRIES: usize = 5;
 /// What was read so far.
 pub(super) fn taken(log: &Mutex<Log>) -> Log {
     log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Until a Job's own Pod is another than it was: those of other Jobs change much more often.
+async fn changed(pods: &mut watch::Receiver<Pods>, job: &str, before: &Seen) {
+    let is_other = |pods: &Pods| match pods.get(job) {
+        Some(now) => now.gone != before.gone || !Arc::ptr_eq(&now.pod, &before.pod),
+        None => true,
+    };
+    if pods.wait_for(is_other).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Reads the log of one container.
@@ -115,7 +124,7 @@ impl Reader<'_> {
                     }
                 }
             }
-            let _ = timeout(self.pause, pods.changed()).await;
+            let _ = timeout(self.pause, changed(&mut pods, &name.name, &seen)).await;
         }
     }
 
@@ -145,14 +154,10 @@ impl Reader<'_> {
         if !std::mem::replace(started, true) {
             counts.change(|now| now.started += 1);
         }
-        let mut fresh = Log::default();
+        let mut behind = Some(Log::default());
         // A stream that breaks ends like one that is over: the records tell.
         while let Ok(Some(line)) = lines.next().await {
-            let steps = fresh.records();
-            fresh.push(&line);
-            let new = fresh.records() - steps;
-            let over = fresh.is_over();
-            self.keep(&fresh);
+            let (new, over) = self.push(&mut behind, &line);
             if new > 0 {
                 counts.change(|now| now.steps += new);
             }
@@ -163,12 +168,25 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Takes a line of a reading, which is what is kept as soon as it has come as far as the one before. Says how many records are new, and
+    /// whether it is over.
+    fn push(&self, behind: &mut Option<Log>, line: &str) -> (usize, bool) {
+        let mut kept = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = behind.as_mut().unwrap_or(&mut *kept);
+        let before = reading.records();
+        reading.push(line);
+        let said = (reading.records() - before, reading.is_over());
+        if let Some(fresh) = behind.take_if(|fresh| fresh.is_further_than(&kept)) {
+            *kept = fresh;
+        }
+        said
+    }
+
     /// A second reading replaces the first one only when it has come further.
-    fn keep(&self, fresh: &Log) {
+    fn keep(&self, fresh: Log) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let better = fresh.is_over() || (!log.is_over() && fresh.records() >= log.records());
-        if better {
-            *log = fresh.clone();
+        if fresh.is_further_than(&log) {
+            *log = fresh;
         }
     }
 
@@ -178,7 +196,7 @@ impl Reader<'_> {
         if !taken(self.log).is_whole() && taken(self.log).refused.is_none() {
             sleep(LOG_PAUSE).await;
             match self.api.text(&self.path(pod, false)).await {
-                Ok(text) => self.keep(&Log::read(&text)),
+                Ok(text) => self.keep(Log::read(&text)),
                 Err(error) => {
                     tracing::debug!("failed to read the log of job/{} again: {error}", name.name);
                 }

@@ -1,9 +1,9 @@
 //! Lines of a probe's log → its records. Pure; tolerates what is no record, since a proxy or a runtime may write too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::probe::wire::sql::SqlRecord;
-use crate::probe::wire::{Record, Step, VERSION};
+use crate::probe::wire::{ProbeSpec, Record, Step, VERSION};
 
 /// Lines that are no record and are kept as evidence.
 const KEPT: usize = 5;
@@ -82,6 +82,37 @@ impl Log {
         }
     }
 
+    /// What it has said of these tasks; the rest of it is told of all that stand in the container.
+    pub(super) fn of(&self, spec: &ProbeSpec) -> Self {
+        let names = spec.names.iter().map(|task| task.id.as_str());
+        let edges = spec.edges.iter().map(|task| task.id.as_str());
+        let tasks: HashSet<&str> = names.chain(edges).collect();
+        let own = |all: &BTreeSet<String>| -> BTreeSet<String> {
+            all.iter()
+                .filter(|task| tasks.contains(task.as_str()))
+                .cloned()
+                .collect()
+        };
+        let steps = self
+            .steps
+            .iter()
+            .filter(|step| tasks.contains(step.task.as_str()));
+        let steps: Vec<Step> = steps.cloned().collect();
+        let missing = self.end.map(|end| end.saturating_sub(self.records()));
+        Self {
+            end: missing.map(|missing| steps.len() + missing),
+            started: own(&self.started),
+            finished: own(&self.finished),
+            steps,
+            nameservers: self.nameservers.clone(),
+            search: self.search.clone(),
+            sql: Vec::new(),
+            greeted: self.greeted,
+            refused: self.refused.clone(),
+            other: self.other.clone(),
+        }
+    }
+
     /// Whether everything that was written was read.
     pub(super) fn is_whole(&self) -> bool {
         self.end.is_some_and(|steps| steps <= self.records())
@@ -100,6 +131,11 @@ impl Log {
             .collect()
     }
 
+    /// Whether it has come as far as another reading of the same log, or further.
+    pub(super) fn is_further_than(&self, other: &Self) -> bool {
+        self.is_over() || (!other.is_over() && self.records() >= other.records())
+    }
+
     /// Whether nothing more is to be expected.
     pub(super) fn is_over(&self) -> bool {
         self.end.is_some() || self.refused.is_some()
@@ -109,6 +145,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::wire::NameTask;
 
     const HELLO: &str = r#"{"record":"hello","version":2,"tool":"0.1.0","nameservers":["10.96.0.10"],"search":["a.svc.cluster.local"],"ndots":5}"#;
     const STEP: &str = r#"{"record":"step","task":"a","name":"dns","target":"db","status":"pass","duration_ms":1}"#;
@@ -136,5 +173,32 @@ mod tests {
         assert!(other.refused.unwrap().contains("version 9"));
         let error = Log::read(r#"{"record":"error","message":"bad spec"}"#);
         assert_eq!(error.refused.as_deref(), Some("bad spec"));
+    }
+
+    #[test]
+    fn of_a_container_with_several_tiers_each_gets_its_own() {
+        let other = STEP.replace("\"task\":\"a\"", "\"task\":\"b\"");
+        let begun = r#"{"record":"started","task":"b"}"#;
+        let text = format!("{HELLO}\n{STEP}\n{begun}\n{other}");
+        let spec = |name: &str| ProbeSpec {
+            names: vec![NameTask {
+                id: name.to_owned(),
+                name: "db".to_owned(),
+                retry_not_found_ms: 0,
+            }],
+            ..ProbeSpec::default()
+        };
+        let end = |steps: usize| {
+            format!("{text}\n{{\"record\":\"end\",\"steps\":{steps},\"cut_short\":false}}")
+        };
+        let whole = Log::read(&end(2)).of(&spec("b"));
+        assert!(whole.is_whole() && whole.greeted);
+        assert_eq!((whole.steps.len(), &whole.steps[0].task[..]), (1, "b"));
+        assert!(whole.started.contains("b"));
+        let cut = Log::read(&text).of(&spec("a"));
+        assert!(!cut.is_over() && cut.started.is_empty());
+        // What is missing may be anybody's.
+        let missing = Log::read(&end(3)).of(&spec("a"));
+        assert!(!missing.is_whole() && missing.is_over());
     }
 }

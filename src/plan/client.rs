@@ -15,6 +15,9 @@ use crate::policy::Selectors;
 /// Other nodes to try when the first one takes no Pod.
 const FALLBACKS: usize = 3;
 
+/// So many workloads are named of which only some nodes are looked at from.
+const NAMED: usize = 8;
+
 /// One place to look from.
 #[derive(Debug, Clone)]
 pub(super) struct Client<'a> {
@@ -34,6 +37,8 @@ pub(super) struct Clients<'a> {
     snapshot: &'a Snapshot,
     options: &'a PlanOptions,
     selectors: BTreeMap<String, Selectors>,
+    /// On how many nodes those run that are not looked at from all of them.
+    sampled: BTreeMap<WorkloadKey, usize>,
 }
 
 impl<'a> Clients<'a> {
@@ -42,7 +47,25 @@ impl<'a> Clients<'a> {
             snapshot,
             options,
             selectors: BTreeMap::new(),
+            sampled: BTreeMap::new(),
         }
+    }
+
+    /// Which workloads are looked at from some of their nodes only; by number where they are many.
+    pub(super) fn samples(&self) -> Vec<String> {
+        let wanted = self.options.nodes.max(1);
+        if self.sampled.len() > NAMED {
+            return vec![format!(
+                "{} workloads run on more than {wanted} nodes: each is looked at from {wanted} of its own",
+                self.sampled.len()
+            )];
+        }
+        self.sampled
+            .iter()
+            .map(|(workload, nodes)| {
+                format!("{workload} runs on {nodes} nodes: it is looked at from {wanted} of them")
+            })
+            .collect()
     }
 
     /// The places to look from for a tier, the one with most of its Pods first; none if the API shows neither Pods nor a
@@ -99,10 +122,7 @@ impl<'a> Clients<'a> {
         }
         let wanted = self.options.nodes.max(1);
         if usable.len() > wanted {
-            notes.push(format!(
-                "{workload} runs on {} nodes: it is looked at from {wanted} of them",
-                usable.len()
-            ));
+            self.sampled.insert(workload.clone(), usable.len());
         }
         usable
             .iter()

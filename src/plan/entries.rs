@@ -5,10 +5,10 @@ use std::num::NonZeroU16;
 
 use super::client::{fallbacks, is_usable};
 use super::edge;
-use super::first::{Pool, spec};
 use super::harmless;
 use super::mesh;
 use super::model::{Identity, Look, PlanOptions, ProbePlan, TierProbe};
+use super::pool::{Pool, spec};
 use crate::graph::{Entry, EntryAddress, EntryKind, TierGraph};
 use crate::observe::Snapshot;
 use crate::observe::kinds::Labels;

@@ -1,21 +1,18 @@
 //! The first look: every tier from where it runs, each edge once per node. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::client::{Client, Clients, fallbacks};
+use super::client::{Client, Clients};
 use super::edge::{self, Login};
 use super::environment::Environment;
 use super::harmless;
-use super::model::{Identity, Look, PlanOptions, ProbePlan, Resources, TierProbe, Vantage};
+use super::model::{Look, PlanOptions, ProbePlan, TierProbe, Vantage};
 use super::names;
 use super::permission::permission;
-use crate::graph::{Edge, Tier, TierGraph};
+use super::pool::{Pool, spec};
+use crate::graph::{Edge, TierGraph};
 use crate::observe::Snapshot;
-use crate::observe::kinds::Labels;
-use crate::probe::wire::{NameTask, ProbeSpec, VERSION};
-
-/// A Pod of more containers would ask too much of a node at once.
-pub(super) const CONTAINERS: usize = 12;
+use crate::probe::wire::ProbeSpec;
 
 /// What a look that goes out of the tiers' own places is to do.
 pub(super) struct Wish<'w> {
@@ -39,10 +36,11 @@ pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &Wish<'_>) -> Pr
         .iter()
         .filter(|edge| (wish.edges)(edge))
         .collect();
+    let from: BTreeSet<&str> = wanted.iter().map(|edge| edge.from.as_str()).collect();
     let clients: BTreeMap<&str, Vec<Client<'_>>> = graph
         .tiers
         .values()
-        .filter(|tier| wanted.iter().any(|edge| edge.from == tier.name))
+        .filter(|tier| from.contains(tier.name.as_str()))
         .map(|tier| (tier.name.as_str(), maker.of_tier(tier, &mut plan.notes)))
         .collect();
     let mut edges: BTreeMap<&str, Vec<&Edge>> = BTreeMap::new();
@@ -66,6 +64,7 @@ pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &Wish<'_>) -> Pr
     if wish.names {
         ask_names(graph, snapshot, &asked, &mut pool);
     }
+    plan.notes.extend(maker.samples());
     plan.vantages = pool.vantages(wish.prefix, wish.look);
     plan.notes.extend(departures(&plan.vantages));
     plan.notes
@@ -127,27 +126,6 @@ fn tier_probe(
             from_files,
             ..spec(wish.options, Vec::new(), tasks)
         },
-    }
-}
-
-pub(super) fn spec(
-    options: &PlanOptions,
-    names: Vec<NameTask>,
-    edges: Vec<crate::probe::wire::EdgeTask>,
-) -> ProbeSpec {
-    ProbeSpec {
-        version: VERSION,
-        run: options.run.clone(),
-        deadline_ms: options.deadline_ms,
-        edges_at_once: options.edges_at_once,
-        names,
-        edges,
-        network: options.network.clone(),
-        authorities: Vec::new(),
-        from_files: Vec::new(),
-        require_trust: options.require_trust,
-        sql: None,
-        drill: None,
     }
 }
 
@@ -222,116 +200,5 @@ fn ask_names(graph: &TierGraph, snapshot: &Snapshot, clients: &[&Client<'_>], po
                 pool.add_plain(snapshot, namespace, tier, tasks);
             }
         }
-    }
-}
-
-/// Probes by identity.
-pub(super) struct Pool<'o> {
-    options: &'o PlanOptions,
-    by_identity: BTreeMap<Identity, Group>,
-}
-
-#[derive(Default)]
-struct Group {
-    probes: Vec<TierProbe>,
-    fallback_nodes: Vec<String>,
-}
-
-impl<'o> Pool<'o> {
-    pub(super) fn new(options: &'o PlanOptions) -> Self {
-        Self {
-            options,
-            by_identity: BTreeMap::new(),
-        }
-    }
-
-    /// Adds what a tier does from one place; a tier whose workloads look alike there looks once.
-    pub(super) fn add_as(
-        &mut self,
-        identity: Identity,
-        fallback_nodes: &[String],
-        probe: TierProbe,
-    ) {
-        let group = self.by_identity.entry(identity).or_default();
-        if group.probes.iter().any(|seen| seen.tier == probe.tier) {
-            return;
-        }
-        if group.fallback_nodes.is_empty() {
-            group.fallback_nodes = fallback_nodes.to_vec();
-        }
-        group.probes.push(probe);
-    }
-
-    /// As [`Pool::add_as`], but a tier that stands there already gets the new edges as well.
-    pub(super) fn merge(
-        &mut self,
-        identity: Identity,
-        fallback_nodes: &[String],
-        probe: TierProbe,
-    ) {
-        let group = self.by_identity.entry(identity.clone()).or_default();
-        match group.probes.iter_mut().find(|seen| seen.tier == probe.tier) {
-            Some(seen) => seen.spec.edges.extend(probe.spec.edges),
-            None => self.add_as(identity, fallback_nodes, probe),
-        }
-    }
-
-    fn ask(&mut self, identity: &Identity, names: Vec<NameTask>) {
-        if let Some(probe) = self
-            .by_identity
-            .get_mut(identity)
-            .and_then(|group| group.probes.first_mut())
-        {
-            probe.spec.names.extend(names);
-        }
-    }
-
-    /// A Pod without any tier's marks.
-    fn add_plain(
-        &mut self,
-        snapshot: &Snapshot,
-        namespace: &str,
-        tier: Option<&Tier>,
-        names: Vec<NameTask>,
-    ) {
-        let identity = Identity {
-            namespace: namespace.to_owned(),
-            annotations: super::mesh::settings(None, &Labels::new(), &Labels::new()),
-            ..Identity::default()
-        };
-        let probe = TierProbe {
-            tier: tier.map(|tier| tier.name.clone()).unwrap_or_default(),
-            workload: None,
-            container: String::new(),
-            env: Vec::new(),
-            env_from: Vec::new(),
-            spec: spec(self.options, names, Vec::new()),
-        };
-        self.add_as(identity, &fallbacks(snapshot, &[], None), probe);
-    }
-
-    /// A Job for each identity, or several where there are too many tiers.
-    pub(super) fn vantages(self, prefix: &str, look: Look) -> Vec<Vantage> {
-        let mut vantages = Vec::new();
-        for (identity, group) in self.by_identity {
-            let mut probes = group.probes.into_iter().peekable();
-            while probes.peek().is_some() {
-                let mut containers: Vec<TierProbe> = probes.by_ref().take(CONTAINERS).collect();
-                for (index, probe) in containers.iter_mut().enumerate() {
-                    probe.container = format!("t{}", index + 1);
-                }
-                vantages.push(Vantage {
-                    id: format!("{prefix}{}", vantages.len() + 1),
-                    identity: identity.clone(),
-                    containers,
-                    look,
-                    fallback_nodes: group.fallback_nodes.clone(),
-                    bare: false,
-                    resources: Resources::default(),
-                    payload: None,
-                });
-            }
-        }
-        vantages
     }
 }

@@ -3,6 +3,8 @@
 //! The Pod meets Pod Security `restricted`, wears only the labels that policies look at, and never becomes ready where it
 //! wears any: so no Service that selects those labels sends it traffic.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
@@ -104,9 +106,9 @@ fn pod_metadata(identity: &Identity, options: &JobOptions) -> Value {
 fn pod_spec(vantage: &Vantage, options: &JobOptions) -> Value {
     let identity = &vantage.identity;
     let containers: Vec<Value> = vantage
-        .containers
-        .iter()
-        .map(|probe| container(probe, &vantage.resources, options))
+        .by_container()
+        .filter_map(whole)
+        .map(|probe| container(&probe, &vantage.resources, options))
         .collect();
     // Who has made something in a server needs time to take it back.
     let grace = if vantage.payload.is_some() { 15 } else { 2 };
@@ -134,6 +136,18 @@ fn pod_spec(vantage: &Vantage, options: &JobOptions) -> Value {
         }
     }
     spec
+}
+
+/// All probes of one container in one.
+fn whole(probes: &[TierProbe]) -> Option<Cow<'_, TierProbe>> {
+    let (first, others) = probes.split_first()?;
+    let mut whole = Cow::Borrowed(first);
+    for other in others {
+        let spec = &mut whole.to_mut().spec;
+        spec.names.extend_from_slice(&other.spec.names);
+        spec.edges.extend_from_slice(&other.spec.edges);
+    }
+    Some(whole)
 }
 
 /// The Secret with the payload, which bears the Job's name, before every container.

@@ -70,7 +70,7 @@ pub struct Vantage {
     pub id: String,
     /// What the network can tell apart.
     pub identity: Identity,
-    /// A container per tier.
+    /// A probe per tier; those that follow each other with the same container share it.
     pub containers: Vec<TierProbe>,
     /// Which look: first, second (another node, all labels, no labels), again.
     pub look: Look,
@@ -143,7 +143,7 @@ pub struct Identity {
     pub departs: String,
 }
 
-/// One container: everything for one tier from one vantage.
+/// Everything for one tier from one vantage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TierProbe {
     /// The tier.
@@ -158,6 +158,26 @@ pub struct TierProbe {
     pub env_from: Vec<EnvFrom>,
     /// What to do.
     pub spec: ProbeSpec,
+}
+
+impl TierProbe {
+    /// Whether it brings something of its tier's environment: then no other tier's probe may stand in its container.
+    #[must_use]
+    pub fn has_environment(&self) -> bool {
+        let spec = &self.spec;
+        !(self.env.is_empty()
+            && self.env_from.is_empty()
+            && spec.authorities.is_empty()
+            && spec.from_files.is_empty())
+    }
+}
+
+impl Vantage {
+    /// The probes by container, in the order of the Pod.
+    pub fn by_container(&self) -> impl Iterator<Item = &[TierProbe]> {
+        self.containers
+            .chunk_by(|one, next| one.container == next.container)
+    }
 }
 
 /// Which look a vantage is.

@@ -55,7 +55,7 @@ pub fn plain(snapshot: &Snapshot, options: &PlanOptions) -> Vantage {
             container: "t1".to_owned(),
             env: Vec::new(),
             env_from: Vec::new(),
-            spec: super::first::spec(options, Vec::new(), Vec::new()),
+            spec: super::pool::spec(options, Vec::new(), Vec::new()),
         }],
         look: Look::First,
         fallback_nodes: fallbacks(snapshot, &[], None),

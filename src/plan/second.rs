@@ -1,19 +1,21 @@
 //! The second look at edges that failed, where another place can tell node, policy and workload apart; and the same look once
 //! more, where what stands behind an edge changed meanwhile. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 
 use super::client::{Client, Clients, fallbacks, is_usable, unpublished};
 use super::edge::{self, Login};
-use super::first::{Pool, Wish, lay, spec};
+use super::first::{Wish, lay};
 use super::harmless;
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
+use super::pool::{Pool, spec};
 use super::reach::{pods_of, route_of, transport};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::Labels;
 use crate::observe::{Snapshot, is_ready};
 use crate::policy::{self, Decision, Route, Selectors};
-use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+use crate::probe::wire::{EdgeTask, Step, StepError, StepName, StepStatus};
 
 /// The second look: one more vantage for each failed edge, where it can tell something.
 #[must_use]
@@ -26,6 +28,7 @@ pub fn second_look(
 ) -> ProbePlan {
     let mut second = ProbePlan::default();
     let mut unheard = Vec::new();
+    let walks = Walks::of(plan, outcomes);
     let mut maker = Clients::new(snapshot, options);
     let mut pools =
         [Look::OtherNode, Look::AllLabels, Look::NoLabels].map(|look| (look, Pool::new(options)));
@@ -34,14 +37,14 @@ pub fn second_look(
             .edges
             .iter()
             .filter(|edge| edge.from == tier.name && !edge.forbidden)
-            .filter(|edge| is_puzzling(plan, outcomes, edge))
+            .filter(|edge| walks.is_puzzling(edge))
             .collect();
         if edges.is_empty() {
             continue;
         }
         let clients = maker.of_tier(tier, &mut unheard);
         for edge in edges {
-            let Some(probe) = failed_probe(plan, outcomes, edge) else {
+            let Some(probe) = walks.failed(edge) else {
                 continue;
             };
             let client = clients
@@ -56,7 +59,7 @@ pub fn second_look(
                 client,
                 edge,
                 route: route_of(snapshot, client, edge),
-                used: nodes_used(outcomes, edge),
+                used: walks.nodes_used(edge),
             };
             if case.is_explained() {
                 continue;
@@ -214,46 +217,89 @@ impl Case<'_> {
     }
 }
 
-fn walks<'o>(outcomes: &'o Outcomes, edge: &Edge) -> impl Iterator<Item = &'o ProbeOutcome> {
-    let id = edge.id.0.clone();
-    outcomes
-        .probes
-        .iter()
-        .filter(move |probe| probe.look == Look::First && probe.tasks.contains(&id))
+/// What the first look said, by edge.
+struct Walks<'o> {
+    /// The probes that were asked to walk it, in the order of the outcomes.
+    by_edge: HashMap<&'o str, Vec<&'o ProbeOutcome>>,
+    /// The task of each vantage, tier and edge.
+    tasks: HashMap<(&'o str, &'o str, &'o str), &'o EdgeTask>,
 }
 
-fn nodes_used(outcomes: &Outcomes, edge: &Edge) -> BTreeSet<String> {
-    walks(outcomes, edge)
-        .map(|probe| probe.node.clone())
-        .filter(|node| !node.is_empty())
-        .collect()
-}
+impl<'o> Walks<'o> {
+    fn of(plan: &'o ProbePlan, outcomes: &'o Outcomes) -> Self {
+        let mut by_edge: HashMap<&str, Vec<&ProbeOutcome>> = HashMap::new();
+        for probe in &outcomes.probes {
+            if probe.look == Look::First {
+                for task in &probe.tasks {
+                    by_edge.entry(task).or_default().push(probe);
+                }
+            }
+        }
+        let mut tasks = HashMap::new();
+        for vantage in &plan.vantages {
+            for probe in &vantage.containers {
+                for task in &probe.spec.edges {
+                    let key = (vantage.id.as_str(), probe.tier.as_str(), task.id.as_str());
+                    tasks.insert(key, task);
+                }
+            }
+        }
+        Self { by_edge, tasks }
+    }
 
-/// Failed on the network, and from everywhere: where it passes from one place, the places are told apart already.
-fn is_puzzling(plan: &ProbePlan, outcomes: &Outcomes, edge: &Edge) -> bool {
-    let mut walked = walks(outcomes, edge).peekable();
-    walked.peek().is_some() && walked.all(|probe| has_network_failure(plan, probe, edge))
-}
+    fn walks(&self, edge: &Edge) -> &[&'o ProbeOutcome] {
+        self.by_edge
+            .get(edge.id.0.as_str())
+            .map_or(&[], Vec::as_slice)
+    }
 
-fn failed_probe<'o>(
-    plan: &ProbePlan,
-    outcomes: &'o Outcomes,
-    edge: &Edge,
-) -> Option<&'o ProbeOutcome> {
-    walks(outcomes, edge).find(|probe| has_network_failure(plan, probe, edge))
-}
+    fn nodes_used(&self, edge: &Edge) -> BTreeSet<String> {
+        self.walks(edge)
+            .iter()
+            .map(|probe| probe.node.clone())
+            .filter(|node| !node.is_empty())
+            .collect()
+    }
 
-fn has_network_failure(plan: &ProbePlan, probe: &ProbeOutcome, edge: &Edge) -> bool {
-    let unready = unready(plan, probe, edge);
-    probe.steps.iter().any(|step| {
-        step.task == edge.id.0
-            && step.status == StepStatus::Fail
-            && step
-                .endpoint
-                .as_ref()
-                .is_none_or(|endpoint| !unready.contains(endpoint))
-            && is_network(step)
-    })
+    /// Failed on the network, and from everywhere: where it passes from one place, the places are told apart already.
+    fn is_puzzling(&self, edge: &Edge) -> bool {
+        let walked = self.walks(edge);
+        !walked.is_empty()
+            && walked
+                .iter()
+                .all(|probe| self.has_network_failure(probe, edge))
+    }
+
+    fn failed(&self, edge: &Edge) -> Option<&'o ProbeOutcome> {
+        let mut walked = self.walks(edge).iter().copied();
+        walked.find(|probe| self.has_network_failure(probe, edge))
+    }
+
+    fn has_network_failure(&self, probe: &ProbeOutcome, edge: &Edge) -> bool {
+        probe.steps.iter().any(|step| {
+            step.task == edge.id.0
+                && step.status == StepStatus::Fail
+                && is_network(step)
+                && !self.is_of_unready(probe, step)
+        })
+    }
+
+    /// Whether a step is on an endpoint of the task that the API calls not ready.
+    fn is_of_unready(&self, probe: &ProbeOutcome, step: &Step) -> bool {
+        let Some(address) = &step.endpoint else {
+            return false;
+        };
+        let key = (
+            probe.vantage.as_str(),
+            probe.tier.as_str(),
+            step.task.as_str(),
+        );
+        let endpoints = self.tasks.get(&key).map(|task| &task.endpoints);
+        endpoints.into_iter().flatten().any(|endpoint| {
+            !endpoint.ready
+                && SocketAddr::new(endpoint.address, endpoint.port.get()).to_string() == *address
+        })
+    }
 }
 
 /// Whether another place could see something else: a name that does not exist, a wrong password or a 500 is the same everywhere.
@@ -279,23 +325,6 @@ fn is_network(step: &Step) -> bool {
     }
 }
 
-/// The endpoints of the task that the API calls not ready, as steps write them.
-fn unready(plan: &ProbePlan, probe: &ProbeOutcome, edge: &Edge) -> BTreeSet<String> {
-    plan.vantages
-        .iter()
-        .filter(|vantage| vantage.id == probe.vantage)
-        .flat_map(|vantage| &vantage.containers)
-        .filter(|container| container.tier == probe.tier)
-        .flat_map(|container| &container.spec.edges)
-        .filter(|task| task.id == edge.id.0)
-        .flat_map(|task| &task.endpoints)
-        .filter(|endpoint| !endpoint.ready)
-        .map(|endpoint| {
-            std::net::SocketAddr::new(endpoint.address, endpoint.port.get()).to_string()
-        })
-        .collect()
-}
-
 /// The same look once more, for failed edges behind which something changed between the two snapshots. A login that was refused is
 /// not tried again.
 #[must_use]
@@ -306,22 +335,26 @@ pub fn again(
     outcomes: &Outcomes,
     options: &PlanOptions,
 ) -> ProbePlan {
+    let mut failed: HashMap<&str, Vec<&Step>> = HashMap::new();
+    for step in outcomes.probes.iter().flat_map(|probe| &probe.steps) {
+        if step.status == StepStatus::Fail {
+            failed.entry(&step.task).or_default().push(step);
+        }
+    }
     let steps = |edge: &Edge| {
-        let id = edge.id.0.clone();
-        outcomes
-            .probes
-            .iter()
-            .flat_map(|probe| &probe.steps)
-            .filter(move |step| step.task == id && step.status == StepStatus::Fail)
+        failed
+            .get(edge.id.0.as_str())
+            .map_or(&[][..], Vec::as_slice)
     };
     let wish = Wish {
         options,
         edges: &|edge| {
-            !edge.forbidden && steps(edge).next().is_some() && changed(graph, before, after, edge)
+            !edge.forbidden && !steps(edge).is_empty() && changed(graph, before, after, edge)
         },
         names: false,
         no_login: &|edge| {
             steps(edge)
+                .iter()
                 .any(|step| step.error == Some(StepError::LoginDenied))
                 .then(|| "a login that was refused is not tried again".to_owned())
         },
