@@ -86,6 +86,12 @@ struct Run<'a> {
     notes: Vec<String>,
 }
 
+/// The cluster, and who must reach whom in it.
+struct Seen {
+    snapshot: Snapshot,
+    graph: TierGraph,
+}
+
 /// What the first look was made by.
 #[derive(Clone, Copy)]
 struct First<'a> {
@@ -122,9 +128,9 @@ async fn run(
         signal = signals.wait() => return Ok(run.interrupted(&signal)),
     };
     match observed {
-        Ok((api, snapshot)) => {
-            input::no_errors(&run.graph(&snapshot))?;
-            Ok(Box::pin(run.verify(&api, snapshot)).await)
+        Ok((api, seen)) => {
+            input::no_errors(&seen.graph)?;
+            Ok(Box::pin(run.verify(&api, seen)).await)
         }
         Err(error) if error.code().is_none() => Err(Failure::Usage(error.to_string())),
         Err(error) => Ok(run.blocked(&error)),
@@ -133,7 +139,7 @@ async fn run(
 
 impl Run<'_> {
     /// The cluster as it is once its rollouts have settled.
-    async fn observe(&mut self) -> Result<(Api, Snapshot), ObserveError> {
+    async fn observe(&mut self) -> Result<(Api, Seen), ObserveError> {
         self.progress.stage("connecting");
         let api = observe::connect(&ConnectOptions {
             kubeconfig: self.args.cluster.kubeconfig.clone(),
@@ -154,23 +160,23 @@ impl Run<'_> {
             jobs::sweep(&api, &options.namespace)
         );
         let snapshot = snapshot?;
-        let graph = self.graph(&snapshot);
-        if graph.absent.is_some() || !graph.errors.is_empty() {
+        let seen = Seen {
+            graph: self.graph(&snapshot),
+            snapshot,
+        };
+        if seen.graph.absent.is_some() || !seen.graph.errors.is_empty() {
             // Nothing of the application is there to wait for, or the user's file does not fit.
-            return Ok((api, snapshot));
+            return Ok((api, seen));
         }
         let early = options::wait(self.args).min(early::EARLY);
-        let snapshot = self.settle(&api, snapshot, early).await?;
-        Ok((api, snapshot))
+        let seen = self.settle(&api, seen, early).await?;
+        Ok((api, seen))
     }
 
     /// Waits for rollouts, at most for that long.
-    async fn settle(
-        &self,
-        api: &Api,
-        snapshot: Snapshot,
-        at_most: Duration,
-    ) -> Result<Snapshot, ObserveError> {
+    async fn settle(&self, api: &Api, seen: Seen, at_most: Duration) -> Result<Seen, ObserveError> {
+        let Seen { snapshot, graph } = seen;
+        let first = scope::of(&graph, &snapshot, self.args.wait);
         let scope = |snapshot: &Snapshot| {
             let graph = self.graph(snapshot);
             scope::of(&graph, snapshot, self.args.wait)
@@ -178,9 +184,15 @@ impl Run<'_> {
         let options = self.observe_options(snapshot.namespace.clone());
         let before = snapshot.settle.waited_ms;
         let tell = |text: &str| self.progress.stage(text);
-        let mut snapshot = observe::settle(api, &options, snapshot, at_most, &scope, &tell).await?;
+        let start = (snapshot, first);
+        let mut snapshot = observe::settle(api, &options, start, at_most, &scope, &tell).await?;
+        let graph = if snapshot.settle.waited_ms > 0 {
+            self.graph(&snapshot)
+        } else {
+            graph
+        };
         snapshot.settle.waited_ms += before;
-        Ok(snapshot)
+        Ok(Seen { snapshot, graph })
     }
 
     /// How much longer rollouts may be waited for.
@@ -209,10 +221,13 @@ impl Run<'_> {
     }
 
     /// Looks, and where rollouts have not settled and the look does not tell why, waits for them and looks again.
-    async fn verify(&mut self, api: &Api, mut snapshot: Snapshot) -> Report {
-        let mut early = !self.patience(&snapshot).is_zero();
+    async fn verify(&mut self, api: &Api, mut seen: Seen) -> Report {
+        let mut early = !self.patience(&seen.snapshot).is_zero();
         loop {
-            let graph = self.graph(&snapshot);
+            let Seen {
+                mut snapshot,
+                graph,
+            } = seen;
             if graph.absent.is_some() {
                 self.progress.done();
                 let options = self.verdict_options();
@@ -228,11 +243,11 @@ impl Run<'_> {
             let patience = self.patience(&snapshot);
             let signals = self.signals.clone();
             let waited = tokio::select! {
-                waited = Box::pin(self.settle(api, snapshot, patience)) => waited,
+                waited = Box::pin(self.settle(api, Seen { snapshot, graph }, patience)) => waited,
                 signal = signals.wait() => return self.interrupted(&signal),
             };
-            snapshot = match waited {
-                Ok(snapshot) => snapshot,
+            seen = match waited {
+                Ok(seen) => seen,
                 Err(error) => return self.blocked(&error),
             };
         }

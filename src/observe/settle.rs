@@ -27,10 +27,12 @@ use super::{NamespaceState, Settle, Snapshot};
 const JUDGE_EVERY: Duration = Duration::from_millis(200);
 /// A watch that says nothing for this long is begun anew from a list.
 const QUIET: Duration = Duration::from_secs(15);
+/// So many of what is waited for are named.
+const NAMED: usize = 8;
 /// What looks settled must look so twice: status lags behind.
 const CALM_ROUNDS: u32 = 2;
 
-/// Waits, from a snapshot on and at most `wait`, until every workload in scope has settled or has failed for certain. Returns what
+/// Waits, from a snapshot and its scope on and at most `wait`, until every workload in scope has settled or has failed for certain. Returns what
 /// is there then, with how waiting ended in [`Snapshot::settle`]; where nothing is under way the API is not asked at all.
 ///
 /// # Errors
@@ -38,7 +40,7 @@ const CALM_ROUNDS: u32 = 2;
 pub async fn settle(
     api: &Api,
     options: &ObserveOptions,
-    first: Snapshot,
+    (first, first_scope): (Snapshot, Scope),
     wait: Duration,
     scope: &(dyn Fn(&Snapshot) -> Scope + Sync),
     tell: &(dyn Fn(&str) + Sync),
@@ -49,7 +51,7 @@ pub async fn settle(
         scope,
         tell,
     };
-    let mut settle = waiting.settle(&first).await;
+    let mut settle = waiting.settle(&first, first_scope).await;
     let mut snapshot = if settle.waited_ms > 0 {
         Box::pin(observe(api, options)).await?
     } else {
@@ -68,8 +70,7 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    async fn settle(&self, first: &Snapshot) -> Settle {
-        let scope = (self.scope)(first);
+    async fn settle(&self, first: &Snapshot, scope: Scope) -> Settle {
         let now = first.taken_at.unwrap_or_else(|| self.api.now());
         let mut state = judge(first, now, &scope);
         if state.unsettled.is_empty() || self.wait.is_zero() {
@@ -77,20 +78,20 @@ impl Waiting<'_> {
             return state;
         }
         self.tell(&state);
-        let mut namespaces: BTreeSet<&str> = scope
+        let mut namespaces: BTreeSet<String> = scope
             .matter
             .iter()
             .flatten()
-            .map(|key| key.namespace.as_str())
+            .map(|key| key.namespace.clone())
             .collect();
-        namespaces.insert(&first.namespace);
+        namespaces.insert(first.namespace.clone());
         let (sender, updates) = mpsc::channel();
         let feeds = join_all(
             namespaces
                 .iter()
                 .map(|namespace| feed(self.api, namespace, &sender)),
         );
-        let until = self.until(first.clone(), &updates, state);
+        let until = self.until(first.clone(), scope, &updates, state);
         match select(Box::pin(until), Box::pin(feeds)).await {
             Either::Left((settle, _)) => settle,
             // Nothing may be followed: time alone is left.
@@ -101,11 +102,11 @@ impl Waiting<'_> {
     async fn until(
         &self,
         mut snapshot: Snapshot,
+        mut scope: Scope,
         updates: &mpsc::Receiver<Update>,
         mut last: Settle,
     ) -> Settle {
         let start = Instant::now();
-        let mut scope = (self.scope)(&snapshot);
         let mut calm = 0;
         loop {
             tokio::time::sleep(JUDGE_EVERY).await;
@@ -141,8 +142,13 @@ impl Waiting<'_> {
     }
 
     fn tell(&self, settle: &Settle) {
-        let names: Vec<String> = settle.unsettled.keys().map(ToString::to_string).collect();
-        (self.tell)(&format!("waiting for {}", names.join(", ")));
+        let all = settle.unsettled.keys();
+        let names: Vec<String> = all.take(NAMED).map(ToString::to_string).collect();
+        let more = match settle.unsettled.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (self.tell)(&format!("waiting for {}{more}", names.join(", ")));
     }
 }
 
