@@ -43,6 +43,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -87,6 +88,13 @@ pub enum ProbeError {
     Output(#[from] io::Error),
 }
 
+/// What every version of a spec has.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    version: serde_json::Value,
+}
+
 /// Reads the spec out of the agent's own variables.
 ///
 /// # Errors
@@ -106,16 +114,15 @@ pub fn spec(variables: &BTreeMap<String, String>) -> Result<ProbeSpec, ProbeErro
         return Err(error("the variable is not set".to_owned()));
     }
     // The version first: another one may have other fields.
-    let value: serde_json::Value =
+    let versioned: Versioned =
         serde_json::from_str(&text).map_err(|failure| error(failure.to_string()))?;
-    let found = value.get("version").and_then(serde_json::Value::as_u64);
-    match found.map(u32::try_from) {
+    match versioned.version.as_u64().map(u32::try_from) {
         Some(Ok(VERSION)) => {}
         Some(Ok(found)) => return Err(ProbeError::Version { found }),
         _ => return Err(error("it has no version".to_owned())),
     }
     let spec: ProbeSpec =
-        serde_json::from_value(value).map_err(|failure| error(failure.to_string()))?;
+        serde_json::from_str(&text).map_err(|failure| error(failure.to_string()))?;
     if spec.deadline_ms == 0 {
         return Err(error("deadline_ms is 0".to_owned()));
     }

@@ -49,6 +49,7 @@ fn open_as_many_files_as_allowed() {
 async fn work() -> Result<u8, ProbeError> {
     let (own, tier) = environment();
     let spec = spec(&own)?;
+    drop(own);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut out = std::io::stdout();

@@ -180,7 +180,7 @@ fn names(errors: &[StepError]) -> String {
 
 impl Walk<'_> {
     async fn run(&self) {
-        let addresses = self.resolve().await;
+        let addresses = Box::pin(self.resolve()).await;
         let resolved = !addresses.is_empty();
         // A headless name leads to the endpoints themselves, which are dialled once; else nothing that is dropped waits for the other.
         let headless = self.task.endpoints.iter().any(|endpoint| {
@@ -378,7 +378,7 @@ impl Walk<'_> {
                 )];
             }
             if tries == 1 {
-                self.identify(&mut found, address).await;
+                Box::pin(self.identify(&mut found, address)).await;
             }
             let window = self.agent.clock.younger_than(self.window());
             if let Some(broken) = first_broken(&found)

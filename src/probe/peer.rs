@@ -17,6 +17,8 @@ const LINE: usize = 16 * 1024;
 pub(crate) const MESSAGE: usize = 1024 * 1024;
 /// How much is read at a time.
 const CHUNK: usize = 4096;
+/// How much is read at first.
+const FIRST: usize = 512;
 /// How many of the first bytes are kept to tell who speaks.
 const HEAD: usize = 256;
 
@@ -94,7 +96,9 @@ impl Peer {
     /// Closed, silent or broken.
     pub(crate) async fn more(&mut self, end: Instant) -> Result<usize, Failure> {
         let before = self.buffer.len();
-        self.buffer.reserve(CHUNK);
+        // Many never say a word: until the first one they take little.
+        let chunk = if self.head.is_empty() { FIRST } else { CHUNK };
+        self.buffer.reserve(chunk);
         match self.clock.by(end, self.io.read_buf(&mut self.buffer)).await {
             Ok(Ok(0)) => Err(self.closed()),
             Ok(Ok(length)) => {
