@@ -79,8 +79,7 @@ fn run(binary: &str, ports: &[u16]) -> (Duration, String) {
             })
         })
         .collect();
-    let spec =
-        json!({"version": 1, "run": "bench", "deadline_ms": 60_000, "names": [], "edges": edges});
+    let spec = json!({"version": k8sverify::probe::wire::VERSION, "run": "bench", "deadline_ms": 60_000, "names": [], "edges": edges});
     let mut command = Command::new("/usr/bin/time");
     command
         .args(["-f", "%M", binary, "probe"])

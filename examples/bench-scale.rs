@@ -1,11 +1,14 @@
-//! What the static part (graph, plan, rules, verdict, report) costs against the size of a namespace: CPU time of each stage, the
-//! slope from one size to the next (1 is linear) and the peak of memory. Printed, never deciding; no cluster.
+//! What everything but the probing (graph, plan, second look, rules, verdict, report) costs against the size of a namespace: CPU time of
+//! each stage, the slope from one size to the next (1 is linear), the peak of memory, and how much the plan asks of the cluster. Printed,
+//! never deciding; no cluster.
 //!
-//! `cargo run --release --example bench-scale -- [SERVICES…] [--pods N] [--bare]`
+//! `cargo run --release --example bench-scale -- [SERVICES…] [--pods N] [--bare] [--dead]`
 #![expect(clippy::print_stdout, reason = "printing is what a benchmark does")]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use clap::Parser;
@@ -14,7 +17,10 @@ use k8sverify::config::Config;
 use k8sverify::diagnose::{Context, diagnose};
 use k8sverify::graph;
 use k8sverify::observe::{NamespaceState, Observed, Snapshot};
-use k8sverify::plan::{self, PlanOptions};
+use k8sverify::plan::{
+    self, JobOptions, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe, Vantage,
+};
+use k8sverify::probe::wire::{EdgeTask, Step, StepError, StepName, StepStatus};
 use k8sverify::verdict::{self, ReportMeta, VerdictOptions};
 use serde_json::{Value, json};
 
@@ -29,6 +35,9 @@ struct Args {
     /// Pods that no workload owns.
     #[arg(long)]
     bare: bool,
+    /// Every endpoint refuses.
+    #[arg(long)]
+    dead: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut before: Option<(usize, f64)> = None;
     for count in &args.services {
         let snapshot = snapshot(*count, args.pods, args.bare)?;
-        let stages = stages(&snapshot);
+        let stages = stages(&snapshot, args.dead);
         let total: f64 = stages.iter().sum();
         let slope = before.map_or_else(String::new, |(old, time)| {
             format!("{:.2}", (total / time).ln() / ratio(*count, old).ln())
@@ -54,14 +63,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// CPU seconds of graph, plan, rules, and verdict with its report.
-fn stages(snapshot: &Snapshot) -> [f64; 4] {
+fn stages(snapshot: &Snapshot, dead: bool) -> [f64; 4] {
     let catalog = Catalog::embedded();
     let start = cpu();
     let graph = graph::build(None, snapshot, &Config::default(), &catalog);
     let built = cpu();
-    let plan = plan::plan(&graph, snapshot, &PlanOptions::default());
+    let options = PlanOptions::default();
+    let plan = plan::plan(&graph, snapshot, &options);
+    let outcomes = outcomes(&plan, dead);
+    let second = plan::second_look(&graph, snapshot, &plan, &outcomes, &options);
     let planned = cpu();
-    let context = Context::new(&graph, snapshot, None);
+    let context = Context::new(&graph, snapshot, Some(&outcomes));
     let findings = diagnose(&context);
     let judged = cpu();
     let options = VerdictOptions {
@@ -72,10 +84,22 @@ fn stages(snapshot: &Snapshot) -> [f64; 4] {
     let report = verdict::report(&context, &verdict, &options, ReportMeta::default());
     let json = serde_json::to_vec(&report).unwrap_or_default();
     let end = cpu();
+    let jobs = plan.vantages.iter().chain(&second.vantages);
+    let largest = jobs
+        .clone()
+        .map(|vantage| {
+            plan::job::manifest(vantage, &JobOptions::default())
+                .to_string()
+                .len()
+        })
+        .max();
     println!(
-        "  {} edges, {} vantages, {} findings, {} KB of JSON",
+        "  {} edges, {} Jobs of {} containers, the largest {} KB, {} findings, {} KB of JSON",
         graph.edges.len(),
-        plan.vantages.len(),
+        jobs.clone().count(),
+        jobs.map(|vantage| vantage.by_container().count())
+            .sum::<usize>(),
+        largest.unwrap_or_default() / 1024,
         report.findings.len(),
         json.len() / 1024
     );
@@ -85,6 +109,73 @@ fn stages(snapshot: &Snapshot) -> [f64; 4] {
         judged - planned,
         end - judged,
     ]
+}
+
+/// What the probes of a plan would say.
+fn outcomes(plan: &ProbePlan, dead: bool) -> Outcomes {
+    let step = |task: &EdgeTask, name: StepName, target: String, endpoint: Option<String>| Step {
+        task: task.id.clone(),
+        name,
+        target,
+        endpoint,
+        status: if dead && name != StepName::Dns {
+            StepStatus::Fail
+        } else {
+            StepStatus::Pass
+        },
+        error: (dead && name != StepName::Dns).then_some(StepError::Refused),
+        detail: String::new(),
+        duration_ms: 1,
+        tries: 1,
+        facts: BTreeMap::new(),
+    };
+    let steps = |task: &EdgeTask| {
+        let service = format!("{}:{}", task.host, task.port);
+        let mut steps = vec![
+            step(task, StepName::Dns, task.host.clone(), None),
+            step(task, StepName::Service, service, None),
+        ];
+        for endpoint in &task.endpoints {
+            let address = SocketAddr::new(endpoint.address, endpoint.port.get()).to_string();
+            steps.push(step(
+                task,
+                StepName::Endpoint,
+                address.clone(),
+                Some(address),
+            ));
+        }
+        steps
+    };
+    let of = |vantage: &Vantage, probe: &TierProbe| ProbeOutcome {
+        vantage: vantage.id.clone(),
+        tier: probe.tier.clone(),
+        identity: vantage.identity.clone(),
+        node: vantage.identity.node.clone().unwrap_or_default(),
+        look: vantage.look,
+        nameservers: Vec::new(),
+        search: Vec::new(),
+        steps: probe.spec.edges.iter().flat_map(steps).collect(),
+        complete: true,
+        failure: None,
+        tasks: probe
+            .spec
+            .edges
+            .iter()
+            .map(|task| task.id.clone())
+            .collect(),
+        sql: Vec::new(),
+    };
+    let vantages = plan.vantages.iter();
+    Outcomes {
+        probes: vantages
+            .flat_map(|vantage| {
+                vantage
+                    .containers
+                    .iter()
+                    .map(move |probe| of(vantage, probe))
+            })
+            .collect(),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
@@ -181,7 +272,7 @@ fn pod(app: &str, name: &str, next: &str, ip: &str, bare: bool) -> Value {
         .collect();
     json!({"metadata": {"name": name, "namespace": "scale", "ownerReferences": owners,
                         "labels": {"app": app, "app.kubernetes.io/name": app, "app.kubernetes.io/part-of": "scale"}},
-        "spec": {"nodeName": format!("node-{}", name.len() % 20), "containers": [{
+        "spec": {"nodeName": format!("node-{}", name.bytes().map(usize::from).sum::<usize>() % 20), "containers": [{
             "name": "app", "image": "registry.example/app:1.2.3",
             "env": [{"name": "UPSTREAM_URL", "value": format!("http://{next}:8080")}, {"name": "DB_HOST", "value": "svc-0000"}],
             "ports": [{"containerPort": 8080}], "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}},
