@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 6;
 /// Nor more than that of it looked at.
 const MAX_SEEN: usize = 4000;
 /// Folders that hold no configuration.
-const SKIPPED: [&str; 7] = [
+pub(super) const SKIPPED: [&str; 7] = [
     "node_modules",
     "vendor",
     "venv",

@@ -18,24 +18,9 @@ const MAX_READ: usize = 160;
 const MAX_FOLDERS: usize = 80;
 /// Nor what lies deeper: Java's packages are the deepest that teams have.
 const MAX_DEPTH: usize = 10;
-/// Folders and parts of names of what does not run in the image, or is not the application's own.
-const ASIDE: [&str; 16] = [
-    "node_modules",
-    "vendor",
-    "venv",
-    "__pycache__",
-    "target",
-    "dist",
-    "build",
-    "test",
-    "tests",
-    "spec",
-    "specs",
-    "docs",
-    "mock",
-    "mocks",
-    "example",
-    "examples",
+/// Words in the names of what does not run in the image.
+const ASIDE: [&str; 10] = [
+    "build", "test", "tests", "spec", "specs", "docs", "mock", "mocks", "example", "examples",
 ];
 
 /// Reads what a Dockerfile copies of its context.
@@ -92,13 +77,14 @@ fn is_source(path: &Path) -> bool {
 
 fn is_aside(name: &str) -> bool {
     let words = crate::address::words(name);
-    ASIDE.contains(&name) || words.iter().any(|word| ASIDE.contains(&word.as_str()))
+    mounts::SKIPPED.contains(&name) || words.iter().any(|word| ASIDE.contains(&word.as_str()))
 }
 
 /// The lines of a source that say whom it calls, or which variable says so.
 fn telling(files: &dyn Files, path: &Path, working_directory: &Path) -> Option<MountedFile> {
     let text = mounts::text(files, path)?;
-    let tells = |line: &&str| line.contains("://") || line.to_ascii_lowercase().contains("env");
+    let marks = ["://", "env", "Env", "ENV"];
+    let tells = |line: &&str| marks.iter().any(|mark| line.contains(mark));
     let lines: Vec<&str> = text.lines().filter(tells).collect();
     if lines.is_empty() {
         return None;

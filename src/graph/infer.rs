@@ -246,6 +246,7 @@ impl Work<'_> {
             }
         }
         self.inside(service, &source.environment);
+        self.called_like_products(service, &source.environment, &names);
         let found = scan(&source, &names, catalog);
         let labels = self.labels(&found);
         let built = |raw: &RawEdge| {

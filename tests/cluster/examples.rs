@@ -51,7 +51,7 @@ fn the_examples_verify_from_inside_of_the_cluster() {
             &std::fs::read_to_string(&compose)
                 .unwrap()
                 .lines()
-                .map(|line| format!("    {line}\n"))
+                .flat_map(|line| ["    ", line, "\n"])
                 .collect::<String>(),
         );
     let mut job = String::new();

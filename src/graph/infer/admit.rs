@@ -1,16 +1,59 @@
 //! A raw edge → a claim on a tier or on a host outside, with where it was written; or a note why it is none. Pure.
 
+use std::collections::BTreeMap;
+
+use crate::address::{self, Role};
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
 use super::super::{Confidence, NoteKind};
-use super::facts::Dialled;
+use super::facts::{Dialled, TierFacts};
 use super::merge::Draft;
+use super::names::NameTable;
 use super::scan::{Place, RawEdge, RawTarget};
 use super::settle::{Origin, Written};
 use super::{OF_FILE, Work, files_of, names};
 
 impl Work<'_> {
+    /// `REDIS: cache`: a variable that is called like a product, and whose whole value is the tier that is one.
+    pub(super) fn called_like_products(
+        &mut self,
+        service: &Service,
+        environment: &BTreeMap<String, String>,
+        names: &NameTable,
+    ) {
+        for (name, value) in environment {
+            let words = address::words(name);
+            let product = words.last().and_then(|word| address::product(word));
+            let Some(protocol) = product.filter(|protocol| protocol.is_store()) else {
+                continue;
+            };
+            let Some(tier) = names.resolve(value).map(str::to_owned) else {
+                continue;
+            };
+            let server = self.facts.get(&tier).and_then(TierFacts::server);
+            if server.is_none_or(|server| server.protocol != protocol)
+                || address::role(name) == Role::Never
+            {
+                continue;
+            }
+            let raw = RawEdge {
+                target: RawTarget::Tier(tier),
+                host: value.clone(),
+                port: None,
+                further_ports: Vec::new(),
+                protocol: Some(protocol),
+                by_scheme: false,
+                place: Place::Variable(name.clone()),
+                key: name.clone(),
+                confidence: Confidence::Likely,
+                login: None,
+                tls: None,
+            };
+            self.admit(service, raw);
+        }
+    }
+
     /// Takes a raw edge in, if it is one.
     pub(super) fn admit(&mut self, service: &Service, raw: RawEdge) {
         let origin = origin(service, &raw);

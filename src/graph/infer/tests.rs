@@ -1260,3 +1260,33 @@ fn what_several_are_handed_is_sure_for_the_one_whose_sources_read_it() {
         );
     }
 }
+
+#[test]
+fn a_variable_that_is_called_like_a_product_names_the_tier_that_is_one() {
+    for (from, to, _) in CLASS {
+        let client = |value: &str| with_environment(service(from, "x/app"), &[("REDIS", value)]);
+        let cache = || service(to, "redis:7");
+        let found = edges(&file(vec![client(to), cache()]));
+        assert_eq!(found, [format!("{from}->{to}:6379/redis likely")]);
+        // A tier of another kind, or a word that is no tier.
+        let other = service(to, "postgres:16");
+        assert!(edges(&file(vec![client(to), other])).is_empty());
+        assert!(edges(&file(vec![client("enabled"), cache()])).is_empty());
+    }
+}
+
+#[test]
+fn a_port_in_a_label_is_enough_for_a_proxy_that_reads_labels() {
+    for (from, to, port) in CLASS {
+        let mut proxy = service(from, "traefik:v3.0");
+        proxy.docker_socket = true;
+        let mut web = service(to, "x/web");
+        let key = format!("traefik.http.services.{to}.loadbalancer.server.port");
+        web.labels.insert(key, port.to_string());
+        let found = edges(&file(vec![proxy.clone(), web.clone()]));
+        assert_eq!(found, [format!("{from}->{to}:{port}/http likely")]);
+        web.labels
+            .insert("traefik.enable".to_owned(), "false".to_owned());
+        assert!(edges(&file(vec![proxy, web])).is_empty());
+    }
+}

@@ -192,6 +192,7 @@ fn traefik_routes(service: &Service) -> bool {
     !off && service.labels.iter().any(|(key, value)| {
         (key == "traefik.enable" && value.eq_ignore_ascii_case("true"))
             || key.starts_with("traefik.http.routers.")
+            || key.starts_with("traefik.http.services.")
             || key.starts_with("traefik.frontend.")
     })
 }
