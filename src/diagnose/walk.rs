@@ -204,7 +204,7 @@ fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
 /// is, and answers that change from try to try prove nothing.
 #[must_use]
 pub fn breaks(step: &Step, edge: &Edge) -> bool {
-    let counts = !is_beyond(step, edge) || step.error.is_some_and(is_answer);
+    let counts = !is_beyond(step, edge) || step.error.is_some_and(StepError::is_answer);
     step.status == StepStatus::Fail
         && counts
         && match step.error {
@@ -217,23 +217,6 @@ pub fn breaks(step: &Step, edge: &Edge) -> bool {
 /// Whether a step asks more than a guess at the protocol carries: after the connect, nothing that is said proves anything.
 fn is_beyond(step: &Step, edge: &Edge) -> bool {
     edge.guessed && stage(step.name) == Stage::Protocol
-}
-
-/// Whether an error is the server's own answer in the protocol: then that is no guess any more.
-const fn is_answer(error: StepError) -> bool {
-    matches!(
-        error,
-        StepError::LoginDenied
-            | StepError::DatabaseMissing
-            | StepError::ConnectionsExhausted
-            | StepError::HostBlocked
-            | StepError::ReadOnly
-            | StepError::GaleraNotPrimary
-            | StepError::Loading
-            | StepError::Unavailable
-            | StepError::AdvertisedUnreachable
-            | StepError::QueryFailed
-    )
 }
 
 fn status(walk: &Walk<'_>, edge: &Edge) -> StepStatus {

@@ -403,3 +403,23 @@ pub enum StepError {
     /// Answers changed from try to try.
     Flapping,
 }
+
+impl StepError {
+    /// Whether it is the server's own answer in the protocol: then that is no guess any more.
+    #[must_use]
+    pub const fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Self::LoginDenied
+                | Self::DatabaseMissing
+                | Self::ConnectionsExhausted
+                | Self::HostBlocked
+                | Self::ReadOnly
+                | Self::GaleraNotPrimary
+                | Self::Loading
+                | Self::Unavailable
+                | Self::AdvertisedUnreachable
+                | Self::QueryFailed
+        )
+    }
+}
