@@ -173,13 +173,19 @@ impl<'a> Return<'a, '_> {
             .filter(|state| state.at <= self.timeline.fault)
             .filter_map(|state| state.of.server.as_deref())
             .collect();
+        let ran = match self.pod(PodChange::Running) {
+            Value::Known { number, .. } => {
+                Some(self.timeline.fault + signed(number) - signed(WATCH_MS))
+            }
+            _ => None,
+        };
         let mut was_away = false;
         let mut asked_at: BTreeSet<&str> = BTreeSet::new();
         for state in states.iter().filter(|state| state.at > self.timeline.fault) {
             was_away |= state.of.error.is_some();
             let is_new = state.of.server.as_deref().is_some_and(|server| {
-                // A server that tells nothing of itself but its name is known as new by its absence.
-                !old.contains(server) || was_away
+                // A server that is called as before is known as new by its absence, and by its Pod: the old one may still answer after an error.
+                !old.contains(server) || was_away && ran.is_none_or(|ran| state.at >= ran)
             });
             if is_new && state.of.error.is_none() && fits(state) {
                 let resolution = if asked_at.contains(state.of.host.as_str()) {

@@ -98,6 +98,25 @@ fn a_server_that_may_not_be_asked_has_joined_by_what_it_holds() {
 }
 
 #[test]
+fn an_old_server_that_answers_once_more_after_an_error_has_not_come_back() {
+    let mut it = single();
+    it.audit(&[Place::Write], |_, _, _| false);
+    // Name and id lie on the volume: the new server is called as the old one.
+    for state in &mut it.states {
+        if state.server.is_some() {
+            state.server = Some("s0".to_owned());
+        }
+    }
+    let mut last = it.states[0].clone();
+    (last.asked_ms, last.ended_ms) = (600 + OFFSET, 600 + OFFSET);
+    let after = it
+        .states
+        .partition_point(|state| state.ended_ms <= 500 + OFFSET);
+    it.states.insert(after, last);
+    assert_eq!(known(&it.measure(), Metric::Serves), 4000);
+}
+
+#[test]
 fn the_first_answer_at_a_new_address_is_as_coarse_as_the_time_until_it_was_asked() {
     let resolution = |host: &str| {
         let mut it = single();
