@@ -190,8 +190,7 @@ fn walk<'a>(
     walk
 }
 
-/// Whether a failure may be the probe's own: it had to leave out labels of its tier, and a policy may have missed them. A name
-/// server that answers, answers whoever asks, and so does a peer that was reached.
+/// Whether a failure may be the probe's own, which left out labels of its tier: a peer that answers, answers whoever asks.
 fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
     let answered = matches!(
         step.error,
@@ -200,8 +199,7 @@ fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
     !probe.identity.departs.is_empty() && !answered && stage(step.name) != Stage::Protocol
 }
 
-/// Whether a step breaks its edge: a 404 on a health path is worth a warning only, a read-only server is what a read replica
-/// is, and answers that change from try to try prove nothing.
+/// Whether a step breaks its edge: not a 404 on a health path, a read-only replica, or answers that change from try to try.
 #[must_use]
 pub fn breaks(step: &Step, edge: &Edge) -> bool {
     let counts = !is_beyond(step, edge) || step.error.is_some_and(StepError::is_answer);
