@@ -86,7 +86,6 @@ const LONG: &[(&str, usize)] = &[
     ("cli", 736),
     ("diagnose/services/endpoints", 565),
     ("diagnose/services/names", 751),
-    ("jobs/classify", 503),
     ("observe/collect", 519),
     ("observe/kinds", 1147),
     ("probe/ladder", 599),

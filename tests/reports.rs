@@ -16,6 +16,8 @@ mod goldens;
 mod hostile_names;
 #[path = "reports/junit_readers.rs"]
 mod junit_readers;
+#[path = "reports/junit_verdicts.rs"]
+mod junit_verdicts;
 #[path = "reports/places.rs"]
 mod places;
 #[path = "reports/scenarios.rs"]
@@ -146,7 +148,11 @@ fn a_hundred_edges_stay_readable_and_five_thousand_do_not_flood() {
         "{hundred}"
     );
     assert!(hundred.lines().count() < 60, "{hundred}");
-    let working = large(5000).summary.edges.pass;
+    let working = large(5000)
+        .edges
+        .iter()
+        .filter(|edge| edge.status == k8sverify::probe::wire::StepStatus::Pass)
+        .count();
     let text = console(&large(5000), 120);
     assert!(text.contains(&format!("{working} edges that work are not listed")));
 }
@@ -223,4 +229,60 @@ fn every_report_says_what_the_user_changed_and_that_a_run_was_stopped() {
     for (format, text) in texts(&read("interrupted")) {
         assert!(text.contains("interrupted by SIGTERM"), "{format}");
     }
+}
+
+/// Weak and optional edges stand apart in all of them, and what has no result is not said to fail.
+#[test]
+fn every_format_counts_the_same_edges() {
+    use k8sverify::probe::wire::StepStatus;
+    use k8sverify::report::{EdgeCounts, VerdictValue, junit};
+    let mut blind = story();
+    for edge in &mut blind.edges {
+        edge.status = StepStatus::Unknown;
+        edge.cause = None;
+        edge.reason = Some("the probe was lost".to_owned());
+    }
+    blind.summary.edges = EdgeCounts::of(&blind.edges);
+    let all = scenarios::ALL.map(read).into_iter().chain([blind.clone()]);
+    for report in all {
+        let counts = EdgeCounts::of(&report.edges);
+        assert_eq!(report.summary.edges, counts, "JSON");
+        let mut apart = String::new();
+        for (number, what) in [(counts.weak, "weak"), (counts.optional, "optional")] {
+            if number > 0 {
+                apart += &format!(", {number} {what}");
+            }
+        }
+        let firm = counts.pass + counts.fail + counts.unknown + counts.skipped;
+        let plural = if firm == 1 { "" } else { "s" };
+        let head = format!("{firm} edge{plural}{apart}");
+        let by_status = format!(
+            "{} pass, {} fail, {} unknown, {} skipped{apart}",
+            counts.pass, counts.fail, counts.unknown, counts.skipped
+        );
+        assert!(console(&report, 400).contains(&head), "console: {head}");
+        assert!(markdown::render(&report).contains(&by_status), "Markdown");
+        assert!(github::render(&report).contains(&by_status), "GitHub");
+        let junit = String::from_utf8(junit::render(&report).unwrap()).unwrap();
+        assert!(junit.contains(&format!("value=\"{by_status}\"")), "JUnit");
+        let page = String::from_utf8(html::render(&report)).unwrap();
+        for (number, what) in [
+            (counts.pass, "pass"),
+            (counts.fail, "fail"),
+            (counts.unknown, "unknown"),
+            (counts.skipped, "skipped"),
+        ] {
+            assert!(
+                page.contains(&format!("<b>{number}</b> {what}")),
+                "HTML: {what}"
+            );
+        }
+    }
+    let text = console(&blind, 400);
+    assert!(!text.contains("0 of 4"), "{text}");
+    assert!(
+        text.contains("3 causes; 4 of 4 edges without a result"),
+        "{text}"
+    );
+    assert_eq!(blind.verdict, VerdictValue::Fail);
 }

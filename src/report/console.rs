@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::sanitise::{line, without_commands};
 use super::words::{self, count};
-use super::{EdgeReport, Report, VerdictValue};
+use super::{EdgeCounts, EdgeReport, Report, VerdictValue};
 use crate::probe::wire::StepStatus;
 
 mod ascii;
@@ -174,7 +174,7 @@ fn header(report: &Report, style: Style) -> String {
     parts.push(format!(
         "{}, {}",
         count(report.coverage.tiers, "tier"),
-        count(report.edges.len(), "edge")
+        words::edges(&EdgeCounts::of(&report.edges))
     ));
     style.paint(Paint::Dim, &wrap(&parts.join(style.dot()), style.width, ""))
 }

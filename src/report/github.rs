@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::sanitise::line;
 use super::words;
-use super::{FindingReport, Report, VerdictValue};
+use super::{EdgeCounts, FindingReport, Report, VerdictValue};
 use crate::finding::{Code, Severity};
 
 /// GitHub shows ten annotations of a level per step and drops the rest; the verdict is one of them.
@@ -66,14 +66,10 @@ fn verdict(report: &Report) -> String {
         VerdictValue::Pass => "notice",
         VerdictValue::Fail | VerdictValue::Unknown => "error",
     };
-    let edges = &report.summary.edges;
     let mut message = format!(
-        "{}\nedges: {} pass, {} fail, {} unknown, {} skipped; exit {}",
+        "{}\nedges: {}; exit {}",
         words::sentence(report),
-        edges.pass,
-        edges.fail,
-        edges.unknown,
-        edges.skipped,
+        words::by_status(&EdgeCounts::of(&report.edges)),
         report.exit_code
     );
     let interruption = words::interruption(report).map(line);

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::sanitise::{clean, line};
 use super::words::{self, count};
-use super::{Report, VerdictValue};
+use super::{EdgeCounts, Report, VerdictValue};
 use crate::finding::FindingId;
 
 mod about;
@@ -132,7 +132,8 @@ pub(in crate::report) fn fact(name: &str, value: &str) -> Markup {
 
 /// A bar with the share of each status.
 fn counts(report: &Report) -> Markup {
-    let edges = &report.summary.edges;
+    let edges = EdgeCounts::of(&report.edges);
+    let aside = [("weak", edges.weak), ("optional", edges.optional)];
     let all = [
         ("pass", edges.pass),
         ("fail", edges.fail),
@@ -160,6 +161,7 @@ fn counts(report: &Report) -> Markup {
             }
             p {
                 @for (status, _, number) in &parts { span class=(if *number > 0 { *status } else { "none" }) { b { (number) } " " (status) } }
+                @for (what, number) in aside { @if number > 0 { span class="none" { b { (number) } " " (what) } } }
                 span class="none" { (count(report.summary.findings.error, "error")) ", " (count(report.summary.findings.warning, "warning")) }
             }
         }
@@ -174,7 +176,7 @@ fn contents(report: &Report) -> Markup {
             @if causes > 0 { a href="#causes" { "Causes " span { (causes) } } }
             @if !report.edges.is_empty() {
                 a href="#graph" { "Graph" }
-                a href="#edges" { "Edges " span { (report.edges.len()) } }
+                a href="#edges" { "Edges " span { (EdgeCounts::of(&report.edges).firm()) } }
             }
             @if others > 0 { a href="#findings" { "More findings " span { (others) } } }
             @if !report.tiers.is_empty() { a href="#tiers" { "Tiers " span { (report.tiers.len()) } } }

@@ -1,7 +1,7 @@
 //! The report as Markdown for job summaries and merge requests: verdict, causes with their fix, an edge table, the rest folded. Pure.
 
 use super::sanitise::{clean, cut, line, without_commands};
-use super::{EdgeReport, FindingReport, Report, VerdictValue, words};
+use super::{EdgeCounts, EdgeReport, FindingReport, Report, VerdictValue, words};
 use crate::probe::wire::StepStatus;
 
 /// Most hosts refuse comments of more characters.
@@ -45,7 +45,6 @@ fn head(report: &Report) -> String {
         VerdictValue::Fail => "❌",
         VerdictValue::Unknown => "⚠️",
     };
-    let edges = &report.summary.edges;
     let mut place = format!("namespace {}", code(&report.namespace));
     if !report.cluster.is_empty() {
         place += &format!(" on {}", code(&report.cluster));
@@ -54,12 +53,9 @@ fn head(report: &Report) -> String {
         format!("\n> **{}**\n", escape(&line(note)))
     });
     format!(
-        "## {mark} k8sverify: {}\n\n{place} · {} pass, {} fail, {} unknown, {} skipped · {}\n{interruption}",
+        "## {mark} k8sverify: {}\n\n{place} · {} · {}\n{interruption}",
         escape(&words::sentence(report)),
-        edges.pass,
-        edges.fail,
-        edges.unknown,
-        edges.skipped,
+        words::by_status(&EdgeCounts::of(&report.edges)),
         words::seconds(report.duration_ms),
     )
 }

@@ -92,14 +92,14 @@ pub struct Report {
 /// Counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Edges by status.
+    /// Edges that the verdict counts, by status, and those that it does not.
     pub edges: EdgeCounts,
     /// Findings by severity.
     pub findings: FindingCounts,
 }
 
-/// Edges by status.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The edges that the verdict counts, by status, and how many it does not count: every format says these numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeCounts {
     /// Work.
     pub pass: usize,
@@ -109,6 +109,48 @@ pub struct EdgeCounts {
     pub unknown: usize,
     /// Were not asked.
     pub skipped: usize,
+    /// Known from weak evidence alone, whatever their status.
+    #[serde(default)]
+    pub weak: usize,
+    /// May fail, as the user's file says, whatever their status.
+    #[serde(default)]
+    pub optional: usize,
+}
+
+impl EdgeCounts {
+    /// Those of these edges.
+    #[must_use]
+    pub fn of(edges: &[EdgeReport]) -> Self {
+        let mut counts = Self::default();
+        for edge in edges {
+            let count = if edge.optional {
+                &mut counts.optional
+            } else if edge.confidence == Confidence::Weak {
+                &mut counts.weak
+            } else {
+                match edge.status {
+                    StepStatus::Pass => &mut counts.pass,
+                    StepStatus::Fail => &mut counts.fail,
+                    StepStatus::Unknown => &mut counts.unknown,
+                    StepStatus::Skipped => &mut counts.skipped,
+                }
+            };
+            *count += 1;
+        }
+        counts
+    }
+
+    /// All that the verdict counts.
+    #[must_use]
+    pub const fn firm(&self) -> usize {
+        self.pass + self.fail + self.unknown + self.skipped
+    }
+
+    /// All that have no result: they neither work nor fail.
+    #[must_use]
+    pub const fn open(&self) -> usize {
+        self.unknown + self.skipped
+    }
 }
 
 /// Findings by severity.

@@ -2,10 +2,14 @@
 
 use super::sanitise::{cut, line};
 use super::{Depth, EdgeReport, EntryReport, FindingReport, Report, StepReport, VerdictValue};
-use crate::finding::{Section, Severity};
+use crate::finding::{FindingId, Section, Severity};
 use crate::graph::Confidence;
 use crate::observe::Observed;
 use crate::probe::wire::{StepError, StepName, StepStatus};
+
+mod sentence;
+
+pub use sentence::{by_status, edges, proven, sentence};
 
 /// How the note of a run that was stopped begins.
 pub const INTERRUPTED: &str = "interrupted by ";
@@ -159,6 +163,40 @@ pub fn broken_edges<'a>(report: &'a Report, finding: &FindingReport) -> Vec<&'a 
         .collect()
 }
 
+/// The findings from which an edge's failure comes, each from the next.
+fn chain<'a>(report: &'a Report, edge: &EdgeReport) -> impl Iterator<Item = &'a FindingReport> {
+    let find = |id: &FindingId| report.findings.iter().find(|finding| finding.id == *id);
+    let first = edge.cause.as_ref().and_then(find);
+    std::iter::successors(first, move |finding| {
+        finding.caused_by.as_ref().and_then(find)
+    })
+    // Links have no circles; the bound only says so.
+    .take(report.findings.len())
+}
+
+/// The finding that an edge's failure comes from in the end.
+#[must_use]
+pub fn root<'a>(report: &'a Report, edge: &EdgeReport) -> Option<&'a FindingReport> {
+    chain(report, edge).last()
+}
+
+/// Whether the user has decided to live with what breaks an edge: a finding on the way is ignored, or its cause is switched off.
+#[must_use]
+pub fn is_excused(report: &Report, edge: &EdgeReport) -> bool {
+    match &edge.cause {
+        Some(_) => chain(report, edge).any(|finding| finding.ignored),
+        None => edge.reason.is_some(),
+    }
+}
+
+/// Whether a finding says that something could not be verified, and the verdict counts it.
+#[must_use]
+pub fn is_unverified(finding: &FindingReport) -> bool {
+    finding.code.section() == Section::NotVerified
+        && finding.severity == Severity::Error
+        && !finding.ignored
+}
+
 /// Whatever follows from the finding, by however many steps.
 #[must_use]
 pub fn consequences<'a>(report: &'a Report, cause: &FindingReport) -> Vec<&'a FindingReport> {
@@ -184,104 +222,6 @@ pub fn consequences<'a>(report: &'a Report, cause: &FindingReport) -> Vec<&'a Fi
         found.extend(next);
     }
     found
-}
-
-/// The verdict in one sentence: `unhealthy: 2 causes break 2 of 3 edges`.
-#[must_use]
-pub fn sentence(report: &Report) -> String {
-    let firm = report.edges.iter().filter(|edge| is_firm(edge)).count();
-    let number = |status| {
-        report
-            .edges
-            .iter()
-            .filter(|edge| edge.status == status && is_firm(edge))
-            .count()
-    };
-    let causes = causes(report)
-        .filter(|finding| finding.code.section() != Section::NotVerified)
-        .count();
-    let stopped = match interruption(report) {
-        Some(note) if note.starts_with(UNFINISHED) => "not finished, ",
-        Some(_) => "interrupted, ",
-        None => "",
-    };
-    if report.offline && report.verdict != VerdictValue::Unknown {
-        let faults = match causes {
-            0 => "no fault".to_owned(),
-            _ => count(causes, "fault"),
-        };
-        let edges = count(firm, "edge");
-        return format!("{stopped}{faults} in the manifests; {edges} not probed");
-    }
-    match report.verdict {
-        VerdictValue::Pass => format!("verified: {stopped}{}", proven(report)),
-        VerdictValue::Fail => {
-            let failed = number(StepStatus::Fail);
-            let what = match (failed, causes) {
-                // Nobody was asked.
-                (0, _) if number(StepStatus::Skipped) == firm => count(causes, "cause"),
-                (0, _) => format!(
-                    "{}; {} of {} work",
-                    count(causes, "cause"),
-                    number(StepStatus::Pass),
-                    count(firm, "edge")
-                ),
-                (_, 0) => format!("{failed} of {} fail", count(firm, "edge")),
-                (_, 1) => format!("1 cause breaks {failed} of {}", count(firm, "edge")),
-                _ => format!("{causes} causes break {failed} of {}", count(firm, "edge")),
-            };
-            format!("unhealthy: {stopped}{what}")
-        }
-        VerdictValue::Unknown if firm == 0 => {
-            format!("could not verify: {stopped}no edge was checked")
-        }
-        VerdictValue::Unknown => format!(
-            "could not verify: {stopped}{} of {} without a result",
-            number(StepStatus::Unknown) + number(StepStatus::Skipped),
-            count(firm, "edge")
-        ),
-    }
-}
-
-/// `4 edges work, 3 by login and query, 1 by protocol`.
-#[must_use]
-pub fn proven(report: &Report) -> String {
-    let passed: Vec<Depth> = report
-        .edges
-        .iter()
-        .filter(|edge| edge.status == StepStatus::Pass)
-        .map(|edge| edge.depth)
-        .collect();
-    let parts: Vec<String> = [
-        (Depth::Query, "by login and query"),
-        (Depth::Login, "by login"),
-        (Depth::Protocol, "by protocol"),
-        (Depth::Tls, "by TLS only (trust not proven)"),
-        (Depth::Tcp, "by connection only"),
-        (Depth::Dns, "by name only"),
-        (Depth::None, "as expected"),
-    ]
-    .into_iter()
-    .filter_map(|(depth, how)| {
-        let number = passed.iter().filter(|one| **one == depth).count();
-        (number > 0).then(|| format!("{number} {how}"))
-    })
-    .collect();
-    let work = if passed.len() == 1 { "works" } else { "work" };
-    match parts.as_slice() {
-        [] => format!("{} {work}", count(0, "edge")),
-        // `1 edge works by login`, not `1 edge works: 1 by login`.
-        [only] => format!(
-            "{} {work} {}",
-            count(passed.len(), "edge"),
-            only.split_once(' ').map_or("", |(_, how)| how)
-        ),
-        _ => format!(
-            "{} {work}, {}",
-            count(passed.len(), "edge"),
-            parts.join(", ")
-        ),
-    }
 }
 
 /// What a reader should know beside findings and edges: the run's notes, what could not be seen, and what the user's own file changed.

@@ -90,7 +90,6 @@ fn overrides(options: &VerdictOptions) -> BTreeMap<String, String> {
 }
 
 fn summary(edges: &[EdgeReport], findings: &[FindingReport]) -> Summary {
-    let status = |wanted| edges.iter().filter(|edge| edge.status == wanted).count();
     let severity = |wanted| {
         findings
             .iter()
@@ -98,12 +97,7 @@ fn summary(edges: &[EdgeReport], findings: &[FindingReport]) -> Summary {
             .count()
     };
     Summary {
-        edges: EdgeCounts {
-            pass: status(StepStatus::Pass),
-            fail: status(StepStatus::Fail),
-            unknown: status(StepStatus::Unknown),
-            skipped: status(StepStatus::Skipped),
-        },
+        edges: EdgeCounts::of(edges),
         findings: FindingCounts {
             error: severity(Severity::Error),
             warning: severity(Severity::Warning),
@@ -196,7 +190,7 @@ fn name(answer: &NameAnswer<'_>) -> NameReport {
         name: answer.name.to_owned(),
         status: answer.status,
         detail: match answer.step {
-            None => "nobody could ask".to_owned(),
+            None => "not asked".to_owned(),
             Some(step) => match (step.error, step.facts.get("addresses")) {
                 (Some(StepError::Nxdomain), _) => "NXDOMAIN".to_owned(),
                 (None, Some(addresses)) => addresses.clone(),

@@ -283,7 +283,7 @@ fn the_page_is_read_searched_and_used_by_keyboard() {
         browser.ask("document.querySelector('h1').textContent"),
         "✗unhealthy3 causes break 3 of 4 edges"
     );
-    assert_eq!(browser.ask(SHOWN), "6 of 6 edges");
+    assert_eq!(browser.ask(SHOWN), "6 of 6 shown");
     assert_eq!(
         browser.ask("document.querySelectorAll('svg.tiers .arrow.fail:not(.weak)').length"),
         3
@@ -301,12 +301,12 @@ fn the_page_is_read_searched_and_used_by_keyboard() {
     // The search, by keyboard.
     browser.key("/", "/");
     browser.call("Input.insertText", &json!({"text": "kvs fail"}));
-    assert_eq!(browser.ask(SHOWN), "2 of 6 edges");
+    assert_eq!(browser.ask(SHOWN), "2 of 6 shown");
     browser.key("Escape", "");
-    assert_eq!(browser.ask(SHOWN), "6 of 6 edges");
+    assert_eq!(browser.ask(SHOWN), "6 of 6 shown");
     // The filter.
     browser.ask("document.querySelector('input[value=fail]').click()");
-    assert_eq!(browser.ask(SHOWN), "1 of 6 edges");
+    assert_eq!(browser.ask(SHOWN), "1 of 6 shown");
     browser.ask("document.querySelector('input[value=fail]').click()");
 
     // An arrow tells its steps when it is focused, and leads to its edge.
@@ -324,7 +324,7 @@ fn the_page_is_read_searched_and_used_by_keyboard() {
     );
     // A tier shows the edges that touch it.
     browser.ask("document.querySelector('a[href=\"#tier-2\"]').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))");
-    assert_eq!(browser.ask(SHOWN), "2 of 6 edges");
+    assert_eq!(browser.ask(SHOWN), "2 of 6 shown");
     browser.picture("filtered", "dark", 1280);
     browser.assert_quiet();
 }
@@ -339,7 +339,7 @@ fn a_healthy_a_stopped_and_a_hostile_run_are_shown_and_nothing_of_theirs_runs() 
         assert!(browser.picture(name, "light", 1280) > 10_000);
     }
     browser.open("hostile", &hostile());
-    assert_eq!(browser.ask(SHOWN), "6 of 6 edges");
+    assert_eq!(browser.ask(SHOWN), "6 of 6 shown");
     assert_eq!(
         browser.ask("document.querySelectorAll('b[onmouseover]').length"),
         0
@@ -360,7 +360,7 @@ fn two_thousand_edges_stay_fast() {
     browser.picture("hundred", "dark", 1280);
     let loaded = browser.open("large", &large(2000));
     assert!(browser.picture("large", "light", 1280) > 20_000);
-    assert_eq!(browser.ask(SHOWN), "2000 of 2000 edges");
+    assert_eq!(browser.ask(SHOWN), "2000 of 2000 shown");
     // A machine that is busy otherwise takes several times of what was measured.
     assert!(loaded < 30_000.0, "{loaded} ms until the page stands");
     let filtered = browser.ask(
@@ -376,7 +376,7 @@ fn two_thousand_edges_stay_fast() {
         filtered.as_f64().unwrap() < 3_000.0,
         "{filtered} ms to filter"
     );
-    assert_ne!(browser.ask(SHOWN), "2000 of 2000 edges");
+    assert_ne!(browser.ask(SHOWN), "2000 of 2000 shown");
     eprintln!("2,000 edges: {loaded:.0} ms to stand, {filtered} ms to filter");
     browser.assert_quiet();
 }

@@ -108,14 +108,30 @@ fn a_failure_holds_cause_evidence_and_fix_and_a_consequence_names_its_cause() {
             .find(|node| node.attribute("name") == Some(name))
             .unwrap()
     };
+    let name = document
+        .descendants()
+        .find(|node| node.attribute("classname") == Some("k8sverify.names.DB"))
+        .unwrap();
+    let body = name.first_element_child().unwrap();
+    assert!(body.has_tag_name("failure"));
+    assert_eq!(body.attribute("type"), Some("service-missing"));
+    assert!(
+        body.attribute("message")
+            .unwrap()
+            .contains("no Service selects it: the name DB does not exist"),
+        "the sentence stands where a reader looks"
+    );
     let edge = case("AP->DB:3306/mysql");
     assert_eq!(
         edge.attribute("classname"),
         Some("k8sverify.connectivity.AP")
     );
-    let body = edge.first_element_child().unwrap();
-    assert!(body.has_tag_name("failure"));
-    assert_eq!(body.attribute("type"), Some("service-missing"));
+    let follows = edge.first_element_child().unwrap();
+    assert!(follows.has_tag_name("skipped"));
+    assert_eq!(
+        follows.attribute("message"),
+        Some("because of service-missing deployment/db, which fails at k8sverify.names.DB DB")
+    );
     for part in [
         "is Running, and no Service selects it",
         "seen: ",
@@ -201,6 +217,19 @@ fn a_warning_fails_only_if_it_fails_the_run_and_else_is_a_passed_case_with_outpu
     assert!(
         output.has_tag_name("system-out")
             && output.text().unwrap().contains("readiness-probe-missing")
+    );
+}
+
+#[test]
+fn one_cause_is_one_failure() {
+    let report = story();
+    let causes = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error && finding.caused_by.is_none());
+    assert_eq!(
+        counts(&junit::render(&report).unwrap()).1[1],
+        causes.count()
     );
 }
 

@@ -43,7 +43,7 @@ async fn the_demo_shows_the_fault_the_fix_and_the_pass() {
         "service-missing  deployment/db",
         "(exit code 1)",
         "kind: Service",
-        "verified: 4 edges work",
+        "verified: 3 edges work",
         "(exit code 0)",
     ];
     let mut rest = text.as_str();
@@ -87,7 +87,7 @@ async fn a_kept_sandbox_is_verified_by_the_printed_command() {
     let output = run(command.args(arguments.split(' '))).await;
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{arguments}: {text}");
-    assert!(text.contains("verified: 4 edges work"), "{text}");
+    assert!(text.contains("verified: 3 edges work"), "{text}");
     send(demo.id(), "SIGINT");
     // What it writes is taken, or it could not end.
     while tokio::time::timeout(LONGEST, lines.next_line())

@@ -257,7 +257,50 @@ fn always(stage: &Stage, expected: &Expected, run: &Run) -> Vec<String> {
             ));
         }
     }
+    wrong.extend(junit(run));
     wrong.extend(leaks(stage, &expected.secrets, run));
+    wrong
+}
+
+/// JUnit says what the exit code says, one failure a cause, and no name of a case is another one in the next run.
+fn junit(run: &Run) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let Some((_, text)) = run.files.iter().find(|(name, _)| name == "junit.xml") else {
+        return wrong;
+    };
+    let document = roxmltree::Document::parse(text).unwrap();
+    let count = |tag: &str| {
+        let nodes = document.descendants();
+        nodes.filter(|node| node.has_tag_name(tag)).count()
+    };
+    let (failures, errors) = (count("failure"), count("error"));
+    let fits = match run.code {
+        Some(0) => failures == 0 && errors == 0,
+        Some(1) => failures > 0,
+        Some(3) => failures == 0 && errors > 0,
+        _ => true,
+    };
+    if !fits {
+        wrong.push(format!(
+            "junit.xml has {failures} failures and {errors} errors"
+        ));
+    }
+    let causes = run.complaints().len();
+    if run.code == Some(1) && failures > causes.max(1) {
+        wrong.push(format!(
+            "junit.xml has {failures} failures for {causes} causes"
+        ));
+    }
+    for case in document
+        .descendants()
+        .filter(|node| node.has_tag_name("testcase"))
+    {
+        let name = case.attribute("name").unwrap_or_default();
+        // What the tool creates is called `k8sverify-RUN-…`.
+        if name.contains("k8sverify-") {
+            wrong.push(format!("junit.xml names a case of this run alone: {name}"));
+        }
+    }
     wrong
 }
 

@@ -18,7 +18,7 @@ function filter() {
   tier.hidden = !only;
   tier.textContent = "only " + only + "  ✕";
   one("#nothing").hidden = count > 0;
-  shown.textContent = count + " of " + edges.length + (edges.length === 1 ? " edge" : " edges");
+  shown.textContent = count + " of " + edges.length + " shown";
 }
 const orders = { status: () => 0, name: (a, b) => a.dataset.from.localeCompare(b.dataset.from) || a.dataset.to.localeCompare(b.dataset.to), time: (a, b) => b.dataset.time - a.dataset.time };
 function choose(name) { only = name; filter(); one("#edges").scrollIntoView(); tier.focus({ preventScroll: true }); }

@@ -5,7 +5,7 @@ use quick_xml::{Reader, Writer};
 
 use super::JunitError;
 use crate::report::sanitise::line;
-use crate::report::{Report, words};
+use crate::report::{EdgeCounts, Report, words};
 
 /// Adds what the crate does not write: properties, the number of skipped cases, totals; and takes the package away, which Jenkins would put before every name.
 pub(super) fn complete(raw: &[u8], report: &Report) -> Result<Vec<u8>, JunitError> {
@@ -68,12 +68,14 @@ fn properties(writer: &mut Writer<Vec<u8>>, report: &Report) -> Result<(), Junit
         .join(" ");
     let verdict = words::verdict_name(report.verdict);
     let fail_on = report.fail_on.to_string();
+    let edges = words::by_status(&EdgeCounts::of(&report.edges));
     let pairs = [
         ("k8sverify.version", report.tool_version.as_str()),
         ("k8sverify.cluster", &report.cluster),
         ("k8sverify.namespace", &report.namespace),
         ("k8sverify.input", &input),
         ("k8sverify.verdict", verdict),
+        ("k8sverify.edges", &edges),
         ("k8sverify.fail_on", &fail_on),
         ("k8sverify.severity_overrides", &overrides),
     ];
