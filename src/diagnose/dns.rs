@@ -156,11 +156,9 @@ fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
             denied_services.into_iter().collect::<Vec<_>>().join(", ")
         );
     }
-    finding.evidence.extend(
-        asked()
-            .take(3)
-            .map(|(probe, step)| line(&format!("{} on {}", probe.tier, probe.node), step)),
-    );
+    finding.evidence.extend(target::dns_lines(
+        asked().map(|(probe, step)| (probe.tier.clone(), step)),
+    ));
     vec![finding]
 }
 
@@ -345,18 +343,15 @@ fn settings_fix(client: &WorkloadKey, spec: &PodSpec) -> Fix {
 
 /// What the failed walks saw of the name.
 fn seen(evidence: &Evidence<'_>) -> Vec<String> {
-    evidence
-        .failed()
-        .filter_map(|walk| {
-            let step = walk.dns?;
-            let asked = if walk.probe.nameservers.is_empty() {
-                String::new()
-            } else {
-                format!(" (asked {})", walk.probe.nameservers.join(", "))
-            };
-            Some(format!("{}{asked}", line(&walk.place(), step)))
-        })
-        .collect()
+    target::dns_lines(evidence.failed().filter_map(|walk| {
+        let servers = &walk.probe.nameservers;
+        let asked = if servers.is_empty() {
+            String::new()
+        } else {
+            format!(" (asked {})", servers.join(", "))
+        };
+        Some((format!("{}{asked}", walk.probe.tier), walk.dns?))
+    }))
 }
 
 /// The name resolves, to other addresses than the Service of that name has, and nothing answers there.

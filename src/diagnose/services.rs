@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::destination::{self, Destination};
 use super::subject::Subject;
+use super::target;
 use super::walk::Evidence;
 use super::{Context, Rule};
 use crate::address;
@@ -239,7 +240,7 @@ fn service_name(context: &Context<'_>, key: &ServiceKey) -> String {
     }
 }
 
-/// Clients and the host that they ask for: `AP asks for DB`.
+/// Clients and the host that they use: `AP and WEB use the host name DB`.
 fn askers<'e>(edges: impl IntoIterator<Item = &'e Edge>) -> String {
     let mut by_host: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for edge in edges {
@@ -248,39 +249,21 @@ fn askers<'e>(edges: impl IntoIterator<Item = &'e Edge>) -> String {
     by_host
         .into_iter()
         .map(|(host, from)| {
-            let from: Vec<&str> = from.into_iter().collect();
-            let verb = if from.len() == 1 { "asks" } else { "ask" };
-            format!("{} {verb} for {host}", from.join(", "))
+            let verb = if from.len() == 1 { "uses" } else { "use" };
+            format!("{} {verb} the host name {host}", super::words::list(from))
         })
         .collect::<Vec<_>>()
         .join("; ")
 }
 
-/// What the clients' DNS said of the edges, in words.
+/// What the clients' DNS said of the edges: a line for each name and answer.
 fn dns_words(looks: &[&Look<'_, '_>]) -> Vec<String> {
-    let mut lines = BTreeSet::new();
-    for look in looks {
-        for walk in look.evidence.firm() {
-            if let Some(step) = walk.dns.filter(|step| step.status == StepStatus::Fail) {
-                let error = step
-                    .error
-                    .and_then(|error| serde_json::to_value(error).ok())
-                    .and_then(|value| value.as_str().map(str::to_uppercase))
-                    .unwrap_or_default();
-                lines.insert(
-                    format!(
-                        "dns {}: {error}, asked as {} {}",
-                        step.target,
-                        walk.place(),
-                        super::words::quote(&step.detail)
-                    )
-                    .trim_end()
-                    .to_owned(),
-                );
-            }
-        }
-    }
-    lines.into_iter().take(4).collect()
+    target::dns_lines(looks.iter().flat_map(|look| {
+        look.evidence.firm().filter_map(|walk| {
+            let step = walk.dns.filter(|step| step.status == StepStatus::Fail)?;
+            Some((walk.probe.tier.clone(), step))
+        })
+    }))
 }
 
 /// The edges of those looks.

@@ -1,9 +1,10 @@
 //! What stands at the far end of an edge, as an object that a finding can name. Pure.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
-use super::Context;
+use super::{Context, words};
 use crate::finding::ObjectRef;
 use crate::graph::Edge;
 use crate::observe::kinds::{Pod, Service};
@@ -121,6 +122,60 @@ pub(super) fn address(endpoint: &str) -> Option<(IpAddr, NonZeroU16)> {
     Some((parsed.ip(), NonZeroU16::new(parsed.port())?))
 }
 
+/// Lines of DNS answers that one finding shows.
+const DNS_LINES: usize = 4;
+
+/// What name servers said to those clients, a line for each name and answer: `DB.story.svc.cluster.local → NXDOMAIN, as AP and WEB`. Of a search list
+/// that found nothing the first name stands for all; the steps of the edge have the rest.
+#[must_use]
+pub(super) fn dns_lines<'a>(asked: impl IntoIterator<Item = (String, &'a Step)>) -> Vec<String> {
+    let mut lines: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (client, step) in asked {
+        lines.entry(answer(step)).or_default().insert(client);
+    }
+    lines
+        .into_iter()
+        .take(DNS_LINES)
+        .map(|(answer, clients)| {
+            let clients = words::list(clients.iter().map(String::as_str));
+            format!("{answer}, as {clients}")
+        })
+        .collect()
+}
+
+/// The name that tells how a search ended, and what was said of it.
+fn answer(step: &Step) -> String {
+    const NXDOMAIN: &str = "NXDOMAIN";
+    let candidates: Vec<(&str, &str)> = step
+        .facts
+        .get("candidates")
+        .into_iter()
+        .flat_map(|all| all.split("; "))
+        .filter_map(|one| one.split_once('='))
+        .collect();
+    let telling = candidates
+        .iter()
+        .find(|(_, said)| *said != NXDOMAIN)
+        .or_else(|| candidates.first());
+    let (name, said) = match telling {
+        Some((name, said)) => (*name, (*said).to_owned()),
+        None => (step.target.as_str(), error_name(step).to_uppercase()),
+    };
+    let name = match name.trim_end_matches('.') {
+        "" => step.target.as_str(),
+        name => name,
+    };
+    words::quote(&format!("{name} → {said}"))
+}
+
+/// What a step's failure is called in JSON; `pass` where there is none.
+fn error_name(step: &Step) -> String {
+    step.error
+        .and_then(|error| serde_json::to_value(error).ok())
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_else(|| "pass".to_owned())
+}
+
 /// A step in one line, for evidence: `as AP on node-1: service 10.96.0.9:3306 → timeout (no answer in 3 s)`.
 #[must_use]
 pub(super) fn line(place: &str, step: &Step) -> String {
@@ -134,11 +189,7 @@ pub(super) fn line(place: &str, step: &Step) -> String {
         StepName::Query => "query",
     };
     let what = step.endpoint.as_deref().unwrap_or(&step.target);
-    let error = step
-        .error
-        .and_then(|error| serde_json::to_value(error).ok())
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_else(|| "pass".to_owned());
+    let error = error_name(step);
     if step.detail.is_empty() {
         format!("as {place}: {name} {what} → {error}")
     } else {

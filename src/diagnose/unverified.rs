@@ -159,6 +159,7 @@ mod tests {
             object: ObjectRef::new("job", job, "default"),
             message: "the quota admits no Job".to_owned(),
             evidence: vec![format!("{job}: exceeded quota")],
+            passing: false,
         });
         lost
     }

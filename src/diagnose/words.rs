@@ -25,6 +25,23 @@ pub(super) fn quote(text: &str) -> String {
     line
 }
 
+/// `AP`, `AP and WEB`, `AP, KVS and WEB`; of many the first, and how many more.
+#[must_use]
+pub(super) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    const MOST: usize = 6;
+    let items: Vec<&str> = items.into_iter().collect();
+    match items.as_slice() {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] if items.len() <= MOST => format!("{} and {last}", first.join(", ")),
+        _ => format!(
+            "{} and {} more",
+            items[..MOST - 1].join(", "),
+            items.len() - MOST + 1
+        ),
+    }
+}
+
 /// The last `count` lines of a log, each quoted.
 #[must_use]
 pub(super) fn last_lines(log: &str, count: usize) -> Vec<String> {
@@ -58,6 +75,16 @@ mod tests {
                 "Get \"http://10.244.1.5:2001/live\": dial tcp 10.244.1.5:2001: connect: connection refused"
             ),
             "Get \"http://10.244.1.5:2001/live\": dial tcp 10.244.1.5:2001: connect: connection refused"
+        );
+    }
+
+    #[test]
+    fn lists_are_read_aloud() {
+        assert_eq!(list(["AP"]), "AP");
+        assert_eq!(list(["AP", "KVS", "WEB"]), "AP, KVS and WEB");
+        assert_eq!(
+            list(["a", "b", "c", "d", "e", "f", "g"]),
+            "a, b, c, d, e and 2 more"
         );
     }
 

@@ -325,10 +325,10 @@ fn service_missing(
         ),
     );
     finding.evidence.push(no_service_line(context, subject));
-    finding.evidence.extend(dns_words(looks));
-    finding
-        .evidence
-        .push(askers(looks.iter().map(|look| look.edge)));
+    let asked = dns_words(looks);
+    let silent = asked.is_empty();
+    let clients = silent.then(|| askers(looks.iter().map(|look| look.edge)));
+    finding.evidence.extend(asked.into_iter().chain(clients));
     finding.edges = ids(looks);
     let (names, impossible) = names_to_make(subject, looks);
     let ports = ports_to_make(subject, looks);
