@@ -3,19 +3,23 @@
 //! [`ProbePlan`] → [`Outcomes`], one entry per container whatever happens. Results are read from the logs as soon as those can
 //! be read: nothing waits for a Job to complete.
 
+mod admission;
 mod attempt;
 mod classify;
 mod counts;
 mod create;
 mod feed;
+mod late;
+mod outcome;
 mod reader;
 mod records;
 mod remove;
+mod room;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::{join_all, select};
@@ -36,7 +40,7 @@ const FINISH: Duration = Duration::from_secs(20);
 pub type Cancel = watch::Receiver<bool>;
 
 /// How far the probes are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobsProgress {
     /// Containers in all.
     pub containers: usize,
@@ -46,6 +50,8 @@ pub struct JobsProgress {
     pub finished: usize,
     /// Steps that came in.
     pub steps: usize,
+    /// The tiers whose probes are not done, for people.
+    pub waiting: Arc<str>,
 }
 
 /// Called with every change of [`JobsProgress`].
@@ -80,12 +86,7 @@ impl<'a> Session<'a> {
     /// Runs all Jobs of a plan, as many at a time as a node and the cluster bear; each is deleted as soon as it has said all. One outcome per container, in the order
     /// of the plan.
     pub async fn run(&self, plan: &ProbePlan, progress: OnProgress<'_>) -> Outcomes {
-        let containers = plan
-            .vantages
-            .iter()
-            .map(|vantage| vantage.by_container().count())
-            .sum();
-        let counts = counts::Counts::new(containers, progress);
+        let counts = counts::Counts::new(&plan.vantages, progress);
         let slots = Slots::default();
         let feeds = Feeds::new(
             plan.vantages

@@ -20,6 +20,7 @@ mod runner;
 mod second;
 
 pub use entries::{entry_control, entry_task};
+pub use harmless::quantity;
 pub use model::*;
 pub use runner::{as_client, bare_task, own_login, plain};
 pub use second::{again, changed, second_look};

@@ -20,6 +20,19 @@ pub(crate) fn unreadable(error: &io::Error) -> String {
     }
 }
 
+/// What the operating system says, without its number.
+#[must_use]
+pub(crate) fn said(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, rest)) => {
+            let rest = rest.split_once(')').map_or("", |(_, rest)| rest);
+            format!("{words}{rest}")
+        }
+        None => text,
+    }
+}
+
 /// The error of a file that is larger than that many bytes.
 #[must_use]
 pub(crate) fn too_large(most: u64) -> io::Error {

@@ -11,12 +11,15 @@ use crate::finding::Code;
 use crate::observe::kinds::{Event, Pod};
 use crate::observe::resources::EVENTS;
 use crate::observe::{Api, encode};
-use crate::plan::{Identity, ProbeFailure, ProbeOutcome, TierProbe, Vantage};
+use crate::plan::{ProbeFailure, ProbeOutcome, Vantage};
 
+use super::admission;
 use super::classify::{self, PodSays};
 use super::counts::Counts;
 use super::create::create;
 use super::feed::{Feeds, Pods};
+use super::late::{self, Late};
+use super::outcome::outcomes;
 use super::reader::{Reader, taken};
 use super::records::Log;
 use super::remove::{JobName, delete_job};
@@ -33,8 +36,12 @@ const DEADLINE_TOLERANCE: Duration = Duration::from_secs(1);
 const POD_PATIENCE: Duration = Duration::from_millis(700);
 /// Pause between looks at the events of a Job without a Pod.
 const EVENT_PAUSE: Duration = Duration::from_millis(500);
-/// How long the last node may be full: Pods of an earlier look may still be leaving it.
+/// How long the last node may turn the Pod away for another reason than being full: a taint may be about to go.
 const LAST_NODE_PATIENCE: Duration = Duration::from_secs(8);
+/// How long a quota or the last node may be full, within the deadline: other Pods, of another run perhaps, may be leaving it.
+const FULL_PATIENCE: Duration = Duration::from_secs(30);
+/// The pause between two tries of what is full.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How one attempt ended.
 enum Attempt {
@@ -45,9 +52,11 @@ enum Attempt {
     },
     /// No node takes it.
     Unschedulable(ProbeFailure),
+    /// The cluster refuses it.
+    Refused(ProbeFailure),
 }
 
-/// Probes from one vantage: on its node, or the next best one.
+/// Probes from one vantage: on its node, or the next best one. What is full for a moment is tried again, and so is, once, a probe that was lost.
 pub(super) async fn probe(
     session: &Session<'_>,
     feeds: &Feeds,
@@ -56,28 +65,63 @@ pub(super) async fn probe(
     vantage: &Vantage,
 ) -> Vec<ProbeOutcome> {
     let containers = vantage.by_container().count();
+    let deadline = Duration::from_secs(session.options.deadline_seconds);
+    let end_of_patience = Instant::now() + FULL_PATIENCE.min(deadline);
     let mut nodes = vantage.fallback_nodes.iter();
     let mut current = vantage.clone();
-    let mut attempts = 0;
-    let (node, logs) = loop {
-        let last = nodes.len() == 0;
-        let _slot = slots.take(current.identity.node.as_deref()).await;
+    let (mut attempts, mut repeated) = (0, false);
+    let (node, mut logs) = loop {
+        let began = Instant::now();
+        let slot = slots.take(current.identity.node.as_deref()).await;
         let job = Job::new(session, &current);
-        let ended = job.run(feeds, counts, &current, last).await;
-        match ended {
-            Attempt::Done { node, logs } => break (node, logs),
-            Attempt::Unschedulable(failure) => {
-                let Some(node) = nodes.next() else {
-                    let logs = vec![(Log::default(), Some(failure)); containers];
-                    break (String::new(), logs);
+        let last = (nodes.len() == 0).then_some(end_of_patience);
+        let failure = match job.run(feeds, counts, &current, last).await {
+            Attempt::Done { node, logs } => {
+                let again = !repeated
+                    && vantage.payload.is_none()
+                    && !*session.cancel.borrow()
+                    && began.elapsed() < deadline / 2
+                    && logs.iter().any(|(_, failure)| is_passing(failure.as_ref()));
+                if !again {
+                    break (node, logs);
+                }
+                repeated = true;
+                None
+            }
+            Attempt::Unschedulable(failure) => match nodes.next() {
+                Some(node) => {
+                    current.identity.node = Some(node.clone());
+                    None
+                }
+                None => Some(failure),
+            },
+            Attempt::Refused(failure) => Some(failure),
+        };
+        drop(slot);
+        if let Some(failure) = failure {
+            let waits = failure.passing && Instant::now() + FULL_PAUSE < end_of_patience;
+            let mut cancel = session.cancel.clone();
+            let goes_on = waits
+                && tokio::select! {
+                    () = sleep(FULL_PAUSE) => true,
+                    () = cancelled(&mut cancel) => false,
                 };
-                attempts += 1;
-                current.id = format!("{}-{attempts}", vantage.id);
-                current.identity.node = Some(node.clone());
+            if !goes_on {
+                let logs = vec![(Log::default(), Some(failure)); containers];
+                break (String::new(), logs);
             }
         }
+        attempts += 1;
+        current.id = format!("{}-{attempts}", vantage.id);
     };
-    counts.change(|now| now.finished += containers);
+    if repeated {
+        for failure in logs.iter_mut().filter_map(|(_, failure)| failure.as_mut()) {
+            if failure.passing {
+                failure.message += "; it was tried twice";
+            }
+        }
+    }
+    counts.finish(vantage);
     let mut found = Vec::new();
     for (probes, (log, failure)) in vantage.by_container().zip(logs) {
         for probe in probes {
@@ -100,51 +144,8 @@ pub(super) async fn probe(
     found
 }
 
-/// What one container said of one tier: one outcome, or two where its log broke off and some edges were finished before.
-fn outcomes(
-    vantage: &Vantage,
-    identity: &Identity,
-    node: &str,
-    probe: &TierProbe,
-    log: Log,
-    failure: Option<ProbeFailure>,
-) -> Vec<ProbeOutcome> {
-    let names = probe.spec.names.iter().map(|task| task.id.clone());
-    let edges = probe.spec.edges.iter().map(|task| task.id.clone());
-    let complete = log.is_whole() && failure.is_none();
-    let outcome = ProbeOutcome {
-        vantage: vantage.id.clone(),
-        tier: probe.tier.clone(),
-        identity: identity.clone(),
-        node: node.to_owned(),
-        look: vantage.look,
-        complete,
-        nameservers: log.nameservers,
-        search: log.search,
-        steps: log.steps,
-        sql: log.sql,
-        failure,
-        tasks: names.chain(edges).collect(),
-    };
-    if complete || log.finished.is_empty() {
-        return vec![outcome];
-    }
-    let mut finished = outcome.clone();
-    finished.complete = true;
-    finished.failure = None;
-    finished.tasks.retain(|task| log.finished.contains(task));
-    finished
-        .steps
-        .retain(|step| log.finished.contains(&step.task));
-    let mut rest = outcome;
-    rest.tasks.retain(|task| !log.finished.contains(task));
-    rest.steps.retain(|step| !log.finished.contains(&step.task));
-    // With nothing left to say, what broke off was only the end record.
-    if rest.tasks.is_empty() {
-        vec![finished]
-    } else {
-        vec![finished, rest]
-    }
+fn is_passing(failure: Option<&ProbeFailure>) -> bool {
+    failure.is_some_and(|failure| failure.passing)
 }
 
 /// One Job.
@@ -172,7 +173,7 @@ impl<'a> Job<'a> {
         feeds: &Feeds,
         counts: &Counts<'_>,
         vantage: &Vantage,
-        last: bool,
+        last: Option<Instant>,
     ) -> Attempt {
         let mut cancel = self.session.cancel.clone();
         if *cancel.borrow() {
@@ -187,10 +188,7 @@ impl<'a> Job<'a> {
             if matches!(error.status(), Some(400..=499)) {
                 self.session.forget(&self.name);
             }
-            return all(
-                vantage,
-                &classify::refused(&self.name, self.api.server(), &error),
-            );
+            return Attempt::Refused(admission::refused(&self.name, self.api.server(), &error));
         }
         let logs: Vec<Mutex<Log>> = vantage.by_container().map(|_| Mutex::default()).collect();
         let pods = feeds.of(&self.name.namespace);
@@ -215,17 +213,18 @@ impl<'a> Job<'a> {
         counts: &Counts<'_>,
         vantage: &Vantage,
         logs: &[Mutex<Log>],
-        last: bool,
+        last: Option<Instant>,
     ) -> Attempt {
         let deadline = Instant::now() + Duration::from_secs(self.session.options.deadline_seconds);
         let attempt = tokio::select! {
             attempt = self.read(pods.clone(), counts, vantage, logs, last) => attempt,
             () = sleep_until(deadline + MARGIN) => {
-                let failure = self.too_late(pods.as_ref()).await;
+                let failure = self.too_late(pods.as_ref(), logs).await;
                 self.so_far(vantage, pods.as_ref(), logs, &failure)
             }
         };
-        self.with_deadline(attempt, deadline, pods.as_ref()).await
+        self.with_deadline(attempt, deadline, pods.as_ref(), logs)
+            .await
     }
 
     /// What fails here is tried again when the session finishes.
@@ -248,6 +247,7 @@ impl<'a> Job<'a> {
         attempt: Attempt,
         deadline: Instant,
         pods: Option<&watch::Receiver<Pods>>,
+        read: &[Mutex<Log>],
     ) -> Attempt {
         let Attempt::Done { node, mut logs } = attempt else {
             return attempt;
@@ -255,13 +255,13 @@ impl<'a> Job<'a> {
         let lost = |failure: &Option<ProbeFailure>| {
             failure
                 .as_ref()
-                .is_some_and(|failure| failure.code == Code::ProbeLost)
+                .is_some_and(|failure| matches!(failure.code, Code::ProbeLost | Code::ProbeTimeout))
         };
         if Instant::now() + DEADLINE_TOLERANCE >= deadline
             && !*self.session.cancel.borrow()
             && logs.iter().any(|(_, failure)| lost(failure))
         {
-            let late = self.too_late(pods).await;
+            let late = self.too_late(pods, read).await;
             for (_, failure) in &mut logs {
                 if lost(failure) {
                     *failure = Some(late.clone());
@@ -277,7 +277,7 @@ impl<'a> Job<'a> {
         counts: &Counts<'_>,
         vantage: &Vantage,
         logs: &[Mutex<Log>],
-        last: bool,
+        last: Option<Instant>,
     ) -> Attempt {
         let Some(pods) = pods else {
             let failure = classify::failure(
@@ -315,7 +315,7 @@ impl<'a> Job<'a> {
     async fn bound(
         &self,
         mut pods: watch::Receiver<Pods>,
-        last: bool,
+        last: Option<Instant>,
     ) -> Result<Arc<Pod>, Result<Attempt, ProbeFailure>> {
         let mut full_since: Option<Instant> = None;
         let mut look_at_events = Instant::now() + POD_PATIENCE;
@@ -336,8 +336,18 @@ impl<'a> Job<'a> {
                     PodSays::Failed(failure) => return Err(Err(failure)),
                     PodSays::Unschedulable(words) => {
                         let since = *full_since.get_or_insert_with(Instant::now);
-                        if !last || since.elapsed() >= LAST_NODE_PATIENCE {
-                            return Err(Ok(Attempt::Unschedulable(self.unschedulable(words))));
+                        let failure = classify::unschedulable(&self.name, words);
+                        // A Pod that the kubelet has turned away stays so; another one may be taken.
+                        let over = seen.pod.status.phase == "Failed"
+                            || last.is_none_or(|end| {
+                                if failure.passing {
+                                    Instant::now() >= end
+                                } else {
+                                    since.elapsed() >= LAST_NODE_PATIENCE
+                                }
+                            });
+                        if over {
+                            return Err(Ok(Attempt::Unschedulable(failure)));
                         }
                     }
                     PodSays::Unbound => full_since = None,
@@ -345,7 +355,7 @@ impl<'a> Job<'a> {
             }
             if seen.is_none() && Instant::now() >= look_at_events {
                 if let Some(failure) = self.why_no_pod().await {
-                    return Err(Err(failure));
+                    return Err(Ok(Attempt::Refused(failure)));
                 }
                 look_at_events = Instant::now() + EVENT_PAUSE;
             }
@@ -359,7 +369,7 @@ impl<'a> Job<'a> {
         self.events(&self.name.name)
             .await
             .iter()
-            .find_map(|event| classify::event(&self.name, event))
+            .find_map(|event| admission::event(&self.name, event))
     }
 
     async fn events(&self, object: &str) -> Vec<Event> {
@@ -377,15 +387,6 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn unschedulable(&self, words: String) -> ProbeFailure {
-        classify::failure(
-            &self.name,
-            Code::ProbeUnschedulable,
-            "no node takes the probe's Pod; make room, or allow others with --probe-toleration or --probe-node-selector",
-            vec![words],
-        )
-    }
-
     fn interrupted(&self) -> ProbeFailure {
         classify::failure(
             &self.name,
@@ -395,32 +396,25 @@ impl<'a> Job<'a> {
         )
     }
 
-    async fn too_late(&self, pods: Option<&watch::Receiver<Pods>>) -> ProbeFailure {
+    async fn too_late(
+        &self,
+        pods: Option<&watch::Receiver<Pods>>,
+        logs: &[Mutex<Log>],
+    ) -> ProbeFailure {
         let seen = pods.and_then(|pods| pods.borrow().get(&self.name.name).cloned());
         let object = seen
             .as_ref()
             .map_or(self.name.name.as_str(), |seen| &seen.pod.metadata.name);
-        let mut evidence: Vec<String> = self
-            .events(object)
-            .await
-            .iter()
-            .filter(|event| event.kind == "Warning")
-            .map(|event| format!("{}: {}", event.reason, event.message))
-            .collect();
-        evidence.sort();
-        evidence.dedup();
-        evidence.truncate(4);
-        let state = match &seen {
-            None => "its controller made no Pod",
-            Some(seen) if seen.pod.spec.node_name.is_empty() => "its Pod was bound to no node",
-            Some(seen) if seen.pod.status.phase == "Pending" => "its Pod did not start",
-            Some(_) => "its Pod did not end",
-        };
-        classify::failure(
+        let events = self.events(object).await;
+        let trouble = logs.iter().find_map(|log| taken(log).trouble);
+        late::too_late(
             &self.name,
-            Code::ProbeTimeout,
-            format!("the probe ran past its deadline: {state}; give it more with --timeout"),
-            evidence,
+            &Late {
+                pod: seen.as_ref().map(|seen| seen.pod.as_ref()),
+                events: &events,
+                log_error: trouble.as_deref(),
+                seconds: self.session.options.deadline_seconds,
+            },
         )
     }
 
@@ -474,78 +468,5 @@ async fn soon_after(cancel: &mut Cancel) {
 async fn cancelled(cancel: &mut Cancel) {
     if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::plan::Look;
-
-    #[test]
-    fn edges_that_were_finished_before_a_crash_stand() {
-        let task = |id: &str| {
-            json!({"id": id, "host": "h", "port": 1, "protocol": "redis", "endpoints": [],
-                "skip_endpoints": null, "http": null, "tls": null, "login": null, "no_login_reason": "",
-                "retry_not_found_ms": 0, "retry_until_ms": 0, "recheck_pass": false, "mesh": false,
-                "replica": false, "query": null, "forbidden": false})
-        };
-        let probe = TierProbe {
-            tier: "AP".to_owned(),
-            workload: None,
-            container: "t1".to_owned(),
-            env: Vec::new(),
-            env_from: Vec::new(),
-            spec: serde_json::from_value(json!({"version": 1, "run": "r", "deadline_ms": 1,
-                "names": [], "edges": [task("a"), task("b")]}))
-            .unwrap(),
-        };
-        let vantage = Vantage {
-            id: "v1".to_owned(),
-            identity: Identity::default(),
-            containers: vec![probe.clone()],
-            look: Look::First,
-            fallback_nodes: Vec::new(),
-            bare: false,
-            resources: crate::plan::Resources::default(),
-            payload: None,
-        };
-        let step = |task: &str| {
-            json!({"record": "step", "task": task, "name": "service", "target": "h",
-                "status": "pass", "duration_ms": 1})
-        };
-        let log = Log::read(
-            &[
-                json!({"record": "started", "task": "a"}),
-                json!({"record": "started", "task": "b"}),
-                step("a"),
-                step("b"),
-                json!({"record": "finished", "task": "a"}),
-            ]
-            .map(|line| line.to_string())
-            .join("\n"),
-        );
-        let job = JobName {
-            namespace: "shop".to_owned(),
-            name: "j".to_owned(),
-        };
-        let failure = classify::failure(&job, Code::ProbeLost, "crashed", Vec::new());
-        let identity = Identity::default();
-        let all = outcomes(&vantage, &identity, "n1", &probe, log, Some(failure));
-        let [whole, rest] = all.as_slice() else {
-            panic!("two outcomes: {all:?}");
-        };
-        assert!(whole.complete && whole.failure.is_none());
-        assert_eq!(
-            (&whole.tasks[..], whole.steps.len()),
-            (&["a".to_owned()][..], 1)
-        );
-        assert!(!rest.complete && rest.failure.is_some());
-        assert_eq!(
-            (&rest.tasks[..], rest.steps.len()),
-            (&["b".to_owned()][..], 1)
-        );
     }
 }

@@ -1,13 +1,14 @@
 //! What keeps a probe from running, from the API's answers, Pod status and events. Pure.
 
 use crate::finding::{Code, ObjectRef};
-use crate::observe::kinds::{ContainerStatus, Event, Pod};
-use crate::observe::{CallError, Denied, grant};
+use crate::observe::kinds::{ContainerStatus, Pod};
+use crate::observe::{Denied, grant};
 use crate::plan::ProbeFailure;
 use crate::redact::Redactor;
 
 use super::records::Log;
 use super::remove::JobName;
+use super::room;
 
 /// How many edges that were open at the probe's end are named.
 const OPEN_SHOWN: usize = 8;
@@ -50,112 +51,41 @@ pub(super) fn failure(
     let redactor = Redactor::knowing([job.name.clone(), job.namespace.clone()]);
     ProbeFailure {
         code,
-        object: ObjectRef::new("job", job.name.clone(), job.namespace.clone()),
+        // The Job is gone when this is read, and its name is another in every run: findings and test cases keep their names.
+        object: ObjectRef::new("job", "k8sverify", job.namespace.clone()),
         message: message.into(),
         evidence: evidence
             .into_iter()
             .map(|line| redactor.text(&line))
             .collect(),
+        passing: false,
+    }
+}
+
+/// A failure that the same probe may not meet again.
+fn passing(failure: ProbeFailure) -> ProbeFailure {
+    ProbeFailure {
+        passing: true,
+        ..failure
+    }
+}
+
+/// No node takes the Pod, in the scheduler's or the kubelet's words.
+pub(super) fn unschedulable(job: &JobName, words: String) -> ProbeFailure {
+    ProbeFailure {
+        passing: room::nodes_may_pass(&words),
+        ..failure(
+            job,
+            Code::ProbeUnschedulable,
+            "no node takes the probe's Pod; make room, or allow others with --probe-toleration or --probe-node-selector",
+            vec![words],
+        )
     }
 }
 
 /// How an error about what was denied ends.
 pub(super) fn granting(denied: &Denied) -> String {
     grant(std::slice::from_ref(denied)).map_or_else(String::new, |how| format!("; grant it: {how}"))
-}
-
-/// The Job could not be created.
-pub(super) fn refused(job: &JobName, server: &str, error: &CallError) -> ProbeFailure {
-    let evidence = vec![error.to_string()];
-    let namespace = &job.namespace;
-    let failed = |code, message: String| failure(job, code, message, evidence.clone());
-    match error {
-        CallError::Status {
-            status: 403,
-            message,
-            ..
-        } if message.contains("cannot create resource") => {
-            let denied = Denied {
-                verb: "create".to_owned(),
-                group: "batch".to_owned(),
-                resource: "jobs".to_owned(),
-                namespace: namespace.clone(),
-                message: message.clone(),
-            };
-            failed(
-                Code::ProbeForbidden,
-                format!(
-                    "not allowed to create Jobs in namespace {namespace}{}",
-                    granting(&denied)
-                ),
-            )
-        }
-        CallError::Status { status: 404, .. } => failed(
-            Code::NamespaceNotFound,
-            format!("namespace {namespace} is gone, so no probe can run in it"),
-        ),
-        CallError::Status {
-            status: 400..=499, ..
-        } => failed(
-            Code::ProbeForbidden,
-            format!(
-                "the cluster refused the probe Job: {}",
-                admission(&error.to_string())
-            ),
-        ),
-        _ => failed(
-            Code::ApiUnreachable,
-            format!("failed to create the probe Job at {server}: {error}"),
-        ),
-    }
-}
-
-/// A `FailedCreate` event of the Job: its controller may not create the Pod.
-pub(super) fn event(job: &JobName, event: &Event) -> Option<ProbeFailure> {
-    if event.reason != "FailedCreate" || event.involved_object.name != job.name {
-        return None;
-    }
-    // A webhook or an API server that cannot be reached now may be later; the controller tries again.
-    let may_pass = ["failed calling webhook", "timeout", "etcdserver", "Timeout"]
-        .iter()
-        .any(|words| event.message.contains(words));
-    if may_pass && event.count < 3 {
-        return None;
-    }
-    Some(failure(
-        job,
-        Code::ProbeForbidden,
-        format!(
-            "the cluster refused the probe's Pod: {}",
-            admission(&event.message)
-        ),
-        vec![format!("FailedCreate: {}", event.message)],
-    ))
-}
-
-/// What to do about a refusal by admission.
-fn admission(message: &str) -> String {
-    let says = |words: &[&str]| words.iter().any(|one| message.contains(one));
-    let what = if says(&["exceeded quota", "must specify"]) {
-        "a ResourceQuota leaves no room for it; raise the quota, or set requests and limits with --probe-resources"
-    } else if says(&["PodSecurity"]) {
-        "Pod Security admission does not allow it; the tier's host network or mesh annotations may be the reason"
-    } else if says(&["failed calling webhook", "failed to call webhook"]) {
-        "an admission webhook could not be called; bring it up, or exempt the namespace from it"
-    } else if says(&["webhook", "denied the request", "denied request"]) {
-        "an admission policy denied it; satisfy it with --probe-label, --probe-annotation, --probe-resources, --probe-runtime-class or --probe-patch, or exempt the namespace from it"
-    } else if says(&["service account", "serviceaccount"]) {
-        "its service account does not exist; choose one with --probe-service-account"
-    } else if says(&["LimitRange", "usage per", "limit to request ratio"]) {
-        "a LimitRange does not allow its requests or limits; set them with --probe-resources"
-    } else if says(&["PriorityClass"]) {
-        "its priority class does not exist, or may not be used; choose one with --probe-priority-class"
-    } else if says(&["RuntimeClass"]) {
-        "its runtime class does not exist, or may not be used; choose one with --probe-runtime-class"
-    } else {
-        return format!("{message}; change its Pod with --probe-patch");
-    };
-    what.to_owned()
 }
 
 /// An init container that an admission webhook put into the probe's Pod ended badly: nothing after it will run.
@@ -200,16 +130,16 @@ pub(super) fn pod(job: &JobName, pod: &Pod) -> PodSays {
             "DeadlineExceeded" => PodSays::Failed(failure(
                 job,
                 Code::ProbeTimeout,
-                "the probe's Pod ran past the Job's deadline; give it more with --timeout",
+                "the Job's deadline ended the probe's Pod before any of its containers had started",
                 vec![words("DeadlineExceeded")],
             )),
             "Evicted" | "Preempting" | "NodeShutdown" | "Terminated" | "Shutdown" => {
-                PodSays::Failed(failure(
+                PodSays::Failed(passing(failure(
                     job,
                     Code::ProbeLost,
                     "the probe's Pod was evicted from its node before it said anything",
                     vec![words("Evicted")],
-                ))
+                )))
             }
             _ => PodSays::Unschedulable(words("the kubelet turned the Pod away")),
         };
@@ -403,7 +333,7 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
         return failure(
             job,
             Code::ProbeTimeout,
-            "the probe ran past the Job's deadline; give it more with --timeout",
+            "the probe was still at work when the Job's deadline came; give it more with --timeout",
             evidence,
         );
     }
@@ -445,12 +375,12 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
             evidence,
         );
     }
-    failure(
+    passing(failure(
         job,
         Code::ProbeLost,
-        "the probe's log broke off before its end: its Pod was deleted or evicted, or its node was lost; run again",
+        "the probe's log broke off before its end: its Pod was deleted or evicted, or its node was lost",
         evidence,
-    )
+    ))
 }
 
 /// Whether a process that ends so ended against its will: a panic, or a signal for a fault of its own. 137 and 143 are others' signals.

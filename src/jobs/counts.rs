@@ -1,9 +1,14 @@
 //! How far the probes of a run are. Pure but for the callback.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{JobsProgress, OnProgress};
+use crate::plan::Vantage;
+
+/// Tiers that are named while they are waited for.
+const NAMED: usize = 4;
 
 /// The pause of a run of few containers.
 pub(super) const LOG_PAUSE: Duration = Duration::from_millis(50);
@@ -12,20 +17,34 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Counts progress over all Jobs.
 pub(super) struct Counts<'a> {
-    now: Mutex<JobsProgress>,
+    now: Mutex<State>,
     tell: OnProgress<'a>,
+}
+
+struct State {
+    progress: JobsProgress,
+    /// How many probes of each tier are under way.
+    open: BTreeMap<String, usize>,
 }
 
 impl<'a> Counts<'a> {
     /// Nothing is done yet.
-    pub(super) fn new(containers: usize, tell: OnProgress<'a>) -> Self {
-        let now = JobsProgress {
-            containers,
+    pub(super) fn new(vantages: &[Vantage], tell: OnProgress<'a>) -> Self {
+        let mut open = BTreeMap::new();
+        for probe in vantages.iter().flat_map(|vantage| &vantage.containers) {
+            *open.entry(probe.tier.clone()).or_insert(0) += 1;
+        }
+        let progress = JobsProgress {
+            containers: vantages
+                .iter()
+                .map(|vantage| vantage.by_container().count())
+                .sum(),
+            waiting: named(&open),
             ..JobsProgress::default()
         };
-        tell(now);
+        tell(progress.clone());
         Self {
-            now: Mutex::new(now),
+            now: Mutex::new(State { progress, open }),
             tell,
         }
     }
@@ -37,6 +56,7 @@ impl<'a> Counts<'a> {
             .now
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .progress
             .containers;
         let share = in_pod.div_ceil(4).max(all.div_ceil(16));
         let pause = LOG_PAUSE.saturating_mul(u32::try_from(share).unwrap_or(u32::MAX));
@@ -45,11 +65,41 @@ impl<'a> Counts<'a> {
 
     /// Changes the counts and tells.
     pub(super) fn change(&self, with: impl FnOnce(&mut JobsProgress)) {
+        self.with(|state| with(&mut state.progress));
+    }
+
+    /// All probes of a vantage are over.
+    pub(super) fn finish(&self, vantage: &Vantage) {
+        self.with(|state| {
+            for probe in &vantage.containers {
+                if let Some(left) = state.open.get_mut(&probe.tier) {
+                    *left -= 1;
+                }
+            }
+            state.open.retain(|_, left| *left > 0);
+            state.progress.finished += vantage.by_container().count();
+            state.progress.waiting = named(&state.open);
+        });
+    }
+
+    fn with(&self, change: impl FnOnce(&mut State)) {
         let now = {
-            let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-            with(&mut now);
-            *now
+            let mut state = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut state);
+            state.progress.clone()
         };
         (self.tell)(now);
+    }
+}
+
+/// `AP, WEB`, `AP, DB, KVS and 9 more`.
+fn named(open: &BTreeMap<String, usize>) -> Arc<str> {
+    let mut names: Vec<&str> = open.keys().map(String::as_str).collect();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let names = names.join(", ");
+    match more {
+        0 => names.into(),
+        more => format!("{names} and {more} more").into(),
     }
 }

@@ -18,6 +18,8 @@ use super::feed::{Pods, Seen};
 use super::records::Log;
 use super::remove::JobName;
 
+/// The pause where the API server or the kubelet is in trouble.
+const TROUBLE_PAUSE: Duration = Duration::from_millis(250);
 /// Time for a log to be opened.
 const LOG_OPEN: Duration = Duration::from_secs(10);
 /// How long an image pull may be in trouble that may pass.
@@ -121,6 +123,9 @@ impl Reader<'_> {
                 Err(error) => {
                     if error.status() != Some(400) {
                         tracing::debug!("failed to read the log of job/{}: {error}", name.name);
+                        self.trouble(&error);
+                        // A server that is busy, or a kubelet that is away, is not asked twenty times a second.
+                        sleep(error.retry_after().unwrap_or(TROUBLE_PAUSE)).await;
                     }
                 }
             }
@@ -180,6 +185,12 @@ impl Reader<'_> {
             *kept = fresh;
         }
         said
+    }
+
+    /// Keeps why there is no log, for the deadline's sake.
+    fn trouble(&self, error: &CallError) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.trouble = Some(error.to_string());
     }
 
     /// A second reading replaces the first one only when it has come further.

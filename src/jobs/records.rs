@@ -31,6 +31,8 @@ pub(super) struct Log {
     pub(super) end: Option<usize>,
     /// The last lines that are no record.
     pub(super) other: Vec<String>,
+    /// What reading it met last.
+    pub(super) trouble: Option<String>,
 }
 
 impl Log {
@@ -110,6 +112,7 @@ impl Log {
             greeted: self.greeted,
             refused: self.refused.clone(),
             other: self.other.clone(),
+            trouble: self.trouble.clone(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! in a deadline here, and a stream (watch, log) is read with a deadline per line by who reads it.
 
 mod lines;
+mod refusal;
+mod transport;
 
 use std::error::Error as _;
 use std::io;
@@ -22,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use self::lines::Lines;
+use self::refusal::{page, refusal};
 use super::credentials::credential_error;
 use super::error::CallError;
 use crate::redact::Redactor;
@@ -40,6 +43,8 @@ const BACKOFF: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_millis(1500),
 ];
+/// How long a server may put off one call by `Retry-After`.
+pub(super) const THROTTLED: Duration = Duration::from_secs(30);
 /// A difference of clocks below this is none.
 const CLOCK_TOLERANCE_MS: i128 = 3000;
 /// How often a list is begun anew when its pages expire on the way (410).
@@ -176,7 +181,10 @@ impl Api {
         timeout: Duration,
     ) -> Result<T, CallError> {
         let bytes = self.bytes(request(method, path, body)?, timeout).await?;
-        serde_json::from_slice(&bytes).map_err(|error| CallError::Malformed(error.to_string()))
+        serde_json::from_slice(&bytes).map_err(|error| match page(&bytes) {
+            Some(page) => CallError::Page(page),
+            None => CallError::Malformed(error.to_string()),
+        })
     }
 
     /// Reads one object, with retries.
@@ -267,12 +275,11 @@ impl Api {
                 .send(request.map(kube::client::Body::from))
                 .await
                 .map_err(call_error)?;
-            let status = response.status();
-            let body = response.into_body();
-            if status.is_success() {
+            let (head, body) = response.into_parts();
+            if head.status.is_success() {
                 Ok(body)
             } else {
-                Err(status_error(status.as_u16(), &collected(body).await?))
+                Err(refusal(&head, &collected(body).await?))
             }
         };
         let body = tokio::time::timeout(timeout, opened)
@@ -307,13 +314,13 @@ impl Api {
                 .send(request.map(kube::client::Body::from))
                 .await
                 .map_err(call_error)?;
-            let status = response.status();
-            self.note_clock(response.headers());
-            let body = collected(response.into_body()).await?;
-            if status.is_success() {
+            let (head, body) = response.into_parts();
+            self.note_clock(&head.headers);
+            let body = collected(body).await?;
+            if head.status.is_success() {
                 Ok(body)
             } else {
-                Err(status_error(status.as_u16(), &body))
+                Err(refusal(&head, &body))
             }
         })
         .await
@@ -338,7 +345,7 @@ async fn collected(body: kube::client::Body) -> Result<Bytes, CallError> {
     }
 }
 
-/// Runs a call until it succeeds, fails for good, or the tries are used up.
+/// Runs a call until it succeeds, fails for good, or the tries are used up. A server that says when to come again is asked again then, which is no try.
 ///
 /// # Errors
 /// The last try's error.
@@ -346,17 +353,30 @@ pub async fn retrying<T, F>(mut call: impl FnMut() -> F) -> Result<T, CallError>
 where
     F: Future<Output = Result<T, CallError>>,
 {
-    for wait in BACKOFF {
-        match call().await {
+    let mut tries = BACKOFF.into_iter();
+    let mut throttled = Duration::ZERO;
+    loop {
+        let error = match call().await {
             // A server that hangs is not asked four times over.
-            Err(error) if error.is_transient() && !matches!(error, CallError::Timeout(_)) => {
-                tracing::debug!(%error, "trying again");
-                tokio::time::sleep(wait).await;
-            }
+            Err(error) if error.is_transient() && !matches!(error, CallError::Timeout(_)) => error,
             result => return result,
-        }
+        };
+        let wait = match error.retry_after() {
+            Some(told) => {
+                throttled += told;
+                if throttled > THROTTLED {
+                    return Err(error);
+                }
+                told
+            }
+            None => match tries.next() {
+                Some(wait) => wait,
+                None => return Err(error),
+            },
+        };
+        tracing::debug!(%error, "trying again in {wait:.1?}");
+        tokio::time::sleep(wait).await;
     }
-    call().await
 }
 
 /// What stands for itself in a URL.
@@ -413,27 +433,9 @@ fn call_error(error: kube::Error) -> CallError {
             status: status.code,
             reason: status.reason.clone(),
             message: Redactor::default().text(&status.message),
+            retry_after: None,
         },
-        other => CallError::Transport(chain(&other)),
-    }
-}
-
-fn status_error(status: u16, body: &[u8]) -> CallError {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Status {
-        reason: String,
-        message: String,
-    }
-    // Not every error comes from the API server itself: a proxy's page has no Status, its text is the message.
-    let parsed = serde_json::from_slice::<Status>(body).unwrap_or_else(|_| Status {
-        reason: String::new(),
-        message: String::from_utf8_lossy(body).chars().take(300).collect(),
-    });
-    CallError::Status {
-        status,
-        reason: parsed.reason,
-        message: Redactor::default().text(&parsed.message),
+        other => CallError::Transport(transport::words(&chain(&other))),
     }
 }
 

@@ -8,7 +8,7 @@ use http::Method;
 use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
-use super::client::Api;
+use super::client::{Api, THROTTLED};
 use super::credentials::{credential_error, named};
 use super::error::{CallError, ObserveError};
 use crate::redact::Redactor;
@@ -17,6 +17,10 @@ use crate::redact::Redactor;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for the first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(6);
+/// The pause before the second try.
+const AGAIN: Duration = Duration::from_millis(700);
+/// What is said of a server that is none of Kubernetes.
+const STRANGER: &str = "it answers, but not as a Kubernetes API does";
 /// Time for a credential plugin of the kubeconfig.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -143,7 +147,7 @@ async fn from_files(
     };
     let config = Config::from_custom_kubeconfig(merged, &options)
         .await
-        .map_err(|error| wrong(format!("context {chosen}: {error}")))?;
+        .map_err(|error| wrong(format!("context {chosen}: {}", crate::reason::said(&error))))?;
     Ok((config, chosen))
 }
 
@@ -209,18 +213,13 @@ fn plugin(mut config: Config) -> (Config, Option<String>) {
 }
 
 async fn first_contact(api: &Api) -> Result<(), ObserveError> {
-    let mut last = None;
-    for wait in [Duration::ZERO, Duration::from_millis(700)] {
-        tokio::time::sleep(wait).await;
-        match api
-            .call::<Value>(Method::GET, "/version", None, FIRST_ANSWER)
-            .await
-        {
+    let mut tries = [AGAIN].into_iter();
+    let mut throttled = Duration::ZERO;
+    let what = loop {
+        let answer = api.call::<Value>(Method::GET, "/version", None, FIRST_ANSWER);
+        let error = match answer.await {
             Ok(version) if version.get("gitVersion").is_some() => return Ok(()),
-            Ok(_) => {
-                last = Some("it answers, but not as a Kubernetes API does".to_owned());
-                break;
-            }
+            Ok(_) => break STRANGER.to_owned(),
             Err(CallError::Status {
                 status: 401,
                 message,
@@ -236,23 +235,25 @@ async fn first_contact(api: &Api) -> Result<(), ObserveError> {
             Err(CallError::Status {
                 status: 403 | 404, ..
             }) => return Ok(()),
-            Err(error) => {
-                let timed_out = matches!(error, CallError::Timeout(_));
-                last = Some(match error {
-                    CallError::Malformed(_) | CallError::TooLong(_) => {
-                        "it answers, but not as a Kubernetes API does".to_owned()
-                    }
-                    other => other.to_string(),
-                });
-                if timed_out {
-                    break;
+            Err(CallError::Malformed(_) | CallError::TooLong(_)) => STRANGER.to_owned(),
+            Err(error @ (CallError::Timeout(_) | CallError::Page(_))) => break error.to_string(),
+            Err(error) => match error.retry_after() {
+                Some(told) if throttled + told <= THROTTLED => {
+                    throttled += told;
+                    tokio::time::sleep(told).await;
+                    continue;
                 }
-            }
-        }
-    }
+                _ => error.to_string(),
+            },
+        };
+        let Some(wait) = tries.next() else {
+            break error;
+        };
+        tokio::time::sleep(wait).await;
+    };
     Err(ObserveError::Unreachable {
         server: api.server().to_owned(),
-        what: last.unwrap_or_default(),
+        what,
     })
 }
 
@@ -327,7 +328,8 @@ mod tests {
             .unwrap();
         for (server, words) in [
             (format!("http://{nobody}"), "refused"),
-            (serve("200 OK|<html>"), "not as a Kubernetes API"),
+            (serve("200 OK|<html>"), "an HTML page instead of JSON"),
+            (serve("200 OK|[]"), "not as a Kubernetes API"),
             (serve("503 Busy|later"), "503"),
         ] {
             let file = kubeconfig(&server);

@@ -21,7 +21,14 @@ pub enum CallError {
         reason: String,
         /// The API's message.
         message: String,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
     },
+    /// A page for people instead of an answer.
+    #[error(
+        "{0}: a login page or a proxy answers in the place of the API server; log in to it, or name the API server itself in the kubeconfig"
+    )]
+    Page(String),
     /// No connection, or it broke.
     #[error("{0}")]
     Transport(String),
@@ -72,7 +79,16 @@ impl CallError {
         match self {
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             Self::Transport(_) | Self::Timeout(_) => true,
-            Self::Malformed(_) | Self::TooLong(_) => false,
+            Self::Page(_) | Self::Malformed(_) | Self::TooLong(_) => false,
+        }
+    }
+
+    /// When the server wants to be asked again, if it says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 }
@@ -347,6 +363,7 @@ mod tests {
             status,
             reason: String::new(),
             message: "x".into(),
+            retry_after: None,
         };
         assert!(status(429).is_transient());
         assert!(status(503).is_transient());

@@ -46,7 +46,7 @@ pub async fn follow<T: DeserializeOwned>(
             Ok(listed) => listed,
             Err(error) if error.is_transient() => {
                 tracing::debug!("failed to list {path}: {error}");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(error.retry_after().unwrap_or(PAUSE)).await;
                 continue;
             }
             Err(error) => return error,
@@ -59,7 +59,7 @@ pub async fn follow<T: DeserializeOwned>(
             }
             Err(error) => {
                 tracing::debug!("the watch of {path} broke: {error}");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(error.retry_after().unwrap_or(PAUSE)).await;
             }
             Ok(()) => {}
         }
@@ -147,6 +147,7 @@ fn understand<T: DeserializeOwned>(line: &str) -> Result<Line<T>, CallError> {
                 status: status.code,
                 reason: status.reason,
                 message: status.message,
+                retry_after: None,
             })
         }
         other => Err(CallError::Malformed(format!("watch event of type {other}"))),

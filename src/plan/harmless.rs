@@ -105,16 +105,19 @@ fn resources(ranges: &[LimitRange]) -> Resources {
             };
         let least = of("", &|item| item.min.get(name).cloned())
             .into_iter()
-            .max_by(|one, other| value(one).total_cmp(&value(other)));
+            .max_by(|one, other| quantity(one).total_cmp(&quantity(other)));
         let most = of("Container", &|item| item.max.get(name).cloned())
             .into_iter()
-            .min_by(|one, other| value(one).total_cmp(&value(other)));
+            .min_by(|one, other| quantity(one).total_cmp(&quantity(other)));
         let ratio = !of("", &|item| item.max_limit_request_ratio.get(name).cloned()).is_empty();
         let mut limit = usual.to_owned();
-        if let Some(most) = most.filter(|most| value(most) < value(&limit)) {
+        if let Some(most) = most.filter(|most| quantity(most) < quantity(&limit)) {
             limit = most;
         }
-        if let Some(least) = least.as_ref().filter(|least| value(least) > value(&limit)) {
+        if let Some(least) = least
+            .as_ref()
+            .filter(|least| quantity(least) > quantity(&limit))
+        {
             limit.clone_from(least);
         }
         let request = match least {
@@ -129,11 +132,12 @@ fn resources(ranges: &[LimitRange]) -> Resources {
 }
 
 /// The number that a quantity of the API stands for; 0 for what is none.
-fn value(quantity: &str) -> f64 {
-    let end = quantity
+#[must_use]
+pub fn quantity(text: &str) -> f64 {
+    let end = text
         .find(|sign: char| !sign.is_ascii_digit() && sign != '.')
-        .unwrap_or(quantity.len());
-    let (number, unit) = quantity.split_at(end);
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
     let powers = BTreeMap::from([
         ("n", 1e-9),
         ("u", 1e-6),

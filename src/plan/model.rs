@@ -275,12 +275,15 @@ pub struct ProbeOutcome {
 pub struct ProbeFailure {
     /// `probe-forbidden`, `probe-image-failed`, `probe-unschedulable`, `probe-timeout`, `probe-lost`, `api-forbidden` …
     pub code: Code,
-    /// On which object (`job/k8sverify-…`).
+    /// On which object (`job/k8sverify`).
     pub object: ObjectRef,
     /// In words, with what to do.
     pub message: String,
     /// The cluster's own words.
     pub evidence: Vec<String>,
+    /// Whether the same probe may do better at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passing: bool,
 }
 
 /// The DNS settings of a vantage as they go into a Pod.

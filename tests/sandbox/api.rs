@@ -138,6 +138,14 @@ fn first_contact() -> Vec<Expect> {
         always("discover", "version", How::BreakOff(10), 3, nobody),
         passing(1, "discover", "version", How::Status(503)),
         passing(1, "discover", "version", How::Slow(1500)),
+        always(
+            "discover",
+            "version",
+            How::Page,
+            3,
+            "an HTML page (\\\"Sign in\\\")",
+        ),
+        passing(3, "discover", "version", How::Busy(1)),
         always("*", "*", How::Hang, 3, nobody),
         always("*", "*", How::Status(401), 3, refused),
         always("*", "*", How::Status(500), 3, nobody),
@@ -183,6 +191,15 @@ fn lists_that_a_run_needs() -> Vec<Expect> {
         ),
         always("list", "pods", How::BreakOff(200), 3, pods),
         always("list", "pods", How::Hang, 3, pods),
+        always(
+            "list",
+            "pods",
+            How::Page,
+            3,
+            "a login page or a proxy answers",
+        ),
+        // More often than a server that says nothing is asked.
+        passing(6, "list", "pods", How::Busy(1)),
         passing(2, "list", "pods", How::Status(410)),
         passing(2, "list", "pods", How::Status(429)),
         passing(2, "list", "services", How::Status(503)),
@@ -246,6 +263,8 @@ fn watches() -> Vec<Expect> {
         always("watch", "pods", How::BreakOff(100), 0, ""),
         always("watch", "pods", How::Slow(1000), 0, ""),
         always("watch", "pods", How::Hang, 0, ""),
+        always("watch", "pods", How::Busy(1), 0, ""),
+        always("watch", "pods", How::Page, 0, ""),
         passing(1, "watch", "pods", How::Expired),
     ]
 }
@@ -270,6 +289,30 @@ fn jobs_that_cannot_be_created() -> Vec<Expect> {
             "not allowed to create Jobs in namespace story",
         ),
         always("create", "jobs", quota, 3, "raise the quota"),
+        // Full for a moment, and too small for ever.
+        passing(
+            3,
+            "create",
+            "jobs",
+            full("used: count/jobs.batch=4, limited: count/jobs.batch=4"),
+        ),
+        always(
+            "create",
+            "jobs",
+            full("used: count/jobs.batch=4, limited: count/jobs.batch=4"),
+            3,
+            "a ResourceQuota leaves no room",
+        )
+        .with(&["--timeout", "4s"]),
+        always(
+            "create",
+            "jobs",
+            full("used: count/jobs.batch=0, limited: count/jobs.batch=0"),
+            3,
+            "a ResourceQuota leaves no room",
+        )
+        .within(25),
+        passing(5, "create", "jobs", How::Busy(1)),
         always("create", "jobs", How::Status(401), 3, refused),
         always(
             "create",
@@ -293,6 +336,16 @@ fn jobs_that_cannot_be_created() -> Vec<Expect> {
     ]
 }
 
+/// A quota that is full, in the API server's words.
+fn full(state: &str) -> How {
+    How::Refuse {
+        code: 403,
+        message: format!(
+            "jobs.batch \"x\" is forbidden: exceeded quota: jobs, requested: count/jobs.batch=1, {state}"
+        ),
+    }
+}
+
 fn logs_that_cannot_be_followed() -> Vec<Expect> {
     let short: &[&str] = &["--timeout", "5s"];
     vec![
@@ -303,11 +356,20 @@ fn logs_that_cannot_be_followed() -> Vec<Expect> {
             3,
             "not allowed to get pods/log in namespace story",
         ),
-        always("log", "*", How::Status(401), 3, "probe-").with(short),
-        always("log", "*", How::Status(404), 3, "probe-").with(short),
-        always("log", "*", How::Status(429), 3, "probe-").with(short),
-        always("log", "*", How::Status(500), 3, "probe-").with(short),
+        always(
+            "log",
+            "*",
+            How::Status(401),
+            3,
+            "not allowed to get pods/log",
+        )
+        .with(short),
+        always("log", "*", How::Status(404), 3, "its log could not be read").with(short),
+        always("log", "*", How::Status(429), 3, "its log could not be read").with(short),
+        always("log", "*", How::Status(500), 3, "its log could not be read").with(short),
+        always("log", "*", How::Page, 3, "probe-").with(short),
         always("log", "*", How::Hang, 3, "probe-").with(short),
+        passing(2, "log", "*", How::Busy(1)),
         always("log", "*", How::BreakOff(0), 3, "probe-lost").with(short),
         always("log", "*", How::BreakOff(120), 3, "probe-lost").with(short),
         passing(2, "log", "*", How::Status(500)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -51,6 +51,28 @@ pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) {
     }
 }
 
+/// The words of a server that sheds load.
+fn busy(call: &Call, seconds: u64) -> Response<Body> {
+    let mut response = status(&Refusal::injected(429, call));
+    response
+        .headers_mut()
+        .insert(http::header::RETRY_AFTER, seconds.into());
+    response
+}
+
+/// What a proxy says that wants a login first.
+fn page() -> Response<Body> {
+    let text =
+        "<!doctype html><html><head><title>Sign in</title></head><body>Who are you?</body></html>";
+    let body = Full::new(Bytes::from_static(text.as_bytes()));
+    let mut response = Response::new(body.map_err(|never| match never {}).boxed());
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("text/html"),
+    );
+    response
+}
+
 async fn handle(world: &Arc<World>, request: Request<Incoming>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, LONGEST).collect().await {
@@ -68,6 +90,8 @@ async fn handle(world: &Arc<World>, request: Request<Incoming>) -> Response<Body
         Some(How::Status(code)) => status(&Refusal::injected(*code, &call)),
         Some(How::Refuse { code, message }) => status(&Refusal::new(*code, message)),
         Some(How::Expired) => stream::expired(&call),
+        Some(How::Busy(seconds)) => busy(&call, *seconds),
+        Some(How::Page) => page(),
         _ => answer(world, &parts, &call, &body).unwrap_or_else(|refusal| status(&refusal)),
     };
     if let Some(How::BreakOff(bytes)) = fault {

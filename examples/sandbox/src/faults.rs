@@ -44,6 +44,10 @@ pub enum How {
     BreakOff(usize),
     /// A watch is told that its version is too old.
     Expired,
+    /// 429, and when to come again, in seconds.
+    Busy(u64),
+    /// A login page of a proxy.
+    Page,
 }
 
 impl Fault {

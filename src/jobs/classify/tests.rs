@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::super::admission::{self, refused};
 use super::*;
+use crate::observe::CallError;
+use crate::observe::kinds::Event;
 
 fn job() -> JobName {
     JobName {
@@ -16,6 +19,7 @@ fn status(status: u16, message: &str) -> CallError {
         status,
         reason: String::new(),
         message: message.into(),
+        retry_after: None,
     }
 }
 
@@ -80,7 +84,7 @@ fn a_refused_job_says_who_refused_it() {
         let failure = refused(&job(), "https://api", &error);
         assert_eq!(failure.code, code, "{error}");
         assert!(failure.message.contains(words), "{}", failure.message);
-        assert_eq!(failure.object.to_string(), "job/k8sverify-r1-v1");
+        assert_eq!(failure.object.to_string(), "job/k8sverify");
     }
 }
 
@@ -88,7 +92,7 @@ fn a_refused_job_says_who_refused_it() {
 fn a_failed_create_event_is_told_from_others() {
     let of = |reason: &str, name: &str, message: &str| {
         let event: Event = serde_json::from_value(json!({"reason": reason, "message": message, "count": 1, "involvedObject": {"kind": "Job", "name": name}})).unwrap();
-        super::event(&job(), &event)
+        admission::event(&job(), &event)
     };
     let message = "Error creating: pods \"k8sverify-r1-v1-x\" is forbidden: violates PodSecurity \"restricted:latest\": host namespaces (hostNetwork=true)";
     let failure = of("FailedCreate", "k8sverify-r1-v1", message).unwrap();

@@ -14,6 +14,7 @@ async fn transient_errors_are_retried_a_few_times_and_others_never() {
             status,
             reason: String::new(),
             message: String::new(),
+            retry_after: None,
         }))
     };
     tokio::time::pause();
@@ -50,22 +51,46 @@ fn dates_of_answers_are_read() {
     assert_eq!(date.timestamp().to_string(), "2025-11-25T01:53:00Z");
 }
 
-#[test]
-fn a_proxys_error_page_keeps_its_text() {
+#[tokio::test]
+async fn a_server_that_says_when_to_come_again_is_asked_then() {
+    let busy = |seconds| CallError::Status {
+        status: 429,
+        reason: String::new(),
+        message: "later".into(),
+        retry_after: Some(Duration::from_secs(seconds)),
+    };
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let tries = std::cell::Cell::new(0);
+    let result = retrying(|| {
+        tries.set(tries.get() + 1);
+        std::future::ready(if tries.get() < 7 {
+            Err(busy(4))
+        } else {
+            Ok(())
+        })
+    })
+    .await;
+    // Six times four seconds: more often than a server that says nothing is asked, and not one second too early.
+    assert_eq!(result, Ok(()));
+    assert_eq!(started.elapsed().as_secs(), 24);
+    // It does not put a run off for ever.
     assert_eq!(
-        status_error(502, b"<h1>Bad Gateway</h1>").to_string(),
-        "<h1>Bad Gateway</h1> (502)"
+        retrying(|| std::future::ready(Err::<(), _>(busy(40)))).await,
+        Err(busy(40))
     );
-    assert_eq!(
-        status_error(
-            403,
-            br#"{"kind":"Status","reason":"Forbidden","message":"no"}"#
-        ),
-        CallError::Status {
-            status: 403,
-            reason: "Forbidden".into(),
-            message: "no".into()
-        }
+    assert_eq!(started.elapsed().as_secs(), 24);
+}
+
+#[tokio::test]
+async fn a_login_page_in_the_place_of_an_answer_is_named() {
+    let api = server(|_| (b"<html><title>Sign in</title></html>".to_vec(), 1)).await;
+    let error = api.get::<Value>("/version").await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("an HTML page (\"Sign in\") instead of JSON: a login page"),
+        "{error}"
     );
 }
 
