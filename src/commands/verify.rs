@@ -273,7 +273,7 @@ impl Run<'_> {
         self.signals.open(namespaces);
         let progress = &self.progress;
         let mut outcomes = session
-            .run(&plan, &|state| progress.jobs("probing", state))
+            .run(&plan, &|state| progress.jobs("probing", &state))
             .await;
         let is_over = !early
             || self.signals.fired().is_some()
@@ -348,7 +348,7 @@ impl Run<'_> {
             options,
         } = *first;
         let progress = &self.progress;
-        let tell = |state| progress.jobs("second look", state);
+        let tell = |state: jobs::JobsProgress| progress.jobs("second look", &state);
         let mut second = plan::second_look(graph, &snapshot, plan, outcomes, options);
         let observe_options = self.observe_options(snapshot.namespace.clone());
         // A list that fails now takes nothing from what was seen before.

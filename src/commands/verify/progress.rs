@@ -1,20 +1,38 @@
-//! What a person at a terminal sees while the run goes on: one line on standard error; nothing on a pipe or in CI. IO.
+//! What a person sees while the run goes on: at a terminal one line on standard error; on a pipe or in CI a line now and then, which names what is waited
+//! for, so that no log is silent for long. IO.
 
-use std::time::Duration;
+use std::io::{IsTerminal, Write};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::outputs::unicode;
 use crate::jobs::JobsProgress;
+use crate::report::sanitise::{line, without_commands};
 
-/// The line.
-pub(in crate::commands) struct Progress(ProgressBar);
+/// Between two lines of a log.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// The line, or the lines.
+pub(in crate::commands) struct Progress {
+    bar: ProgressBar,
+    heart: Option<Heart>,
+}
+
+/// Tells a log at a bounded rate what is being waited for.
+struct Heart {
+    now: Arc<Mutex<String>>,
+    /// Dropped when the run is over, which ends the thread.
+    alive: Mutex<Option<Sender<()>>>,
+}
 
 impl Progress {
-    /// A line that hides itself where nobody looks.
+    /// A line at a terminal, a heartbeat elsewhere, nothing where neither is wanted.
     pub(in crate::commands) fn new(hide: bool) -> Self {
-        let hidden = hide || std::env::var_os("CI").is_some();
-        let target = if hidden {
+        let in_a_log = std::env::var_os("CI").is_some() || !std::io::stderr().is_terminal();
+        let target = if hide || in_a_log {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr()
@@ -28,24 +46,125 @@ impl Progress {
             });
         }
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self(bar)
+        let heart = (in_a_log && !hide).then(|| Heart::new(BEAT, std::io::stderr()));
+        Self { bar, heart }
     }
 
     /// Another stage began.
     pub(in crate::commands) fn stage(&self, text: &str) {
-        self.0.set_message(text.to_owned());
+        if let Some(heart) = &self.heart {
+            heart.tell(text);
+        }
+        self.bar.set_message(text.to_owned());
     }
 
-    /// So many probes have ended, and so many steps came in.
-    pub(super) fn jobs(&self, what: &str, state: JobsProgress) {
-        self.0.set_message(format!(
-            "{what} {}/{} ({} steps)",
+    /// So many probes have ended, and so many steps came in; the rest is waited for.
+    pub(super) fn jobs(&self, what: &str, state: &JobsProgress) {
+        let waiting = if state.waiting.is_empty() {
+            String::new()
+        } else {
+            format!(", waiting for {}", state.waiting)
+        };
+        self.stage(&format!(
+            "{what}: {} of {} probes done, {} steps{waiting}",
             state.finished, state.containers, state.steps
         ));
     }
 
     /// The line goes away.
     pub(in crate::commands) fn done(&self) {
-        self.0.finish_and_clear();
+        if let Some(heart) = &self.heart {
+            heart.stop();
+        }
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Heart {
+    fn new(beat: Duration, mut log: impl Write + Send + 'static) -> Self {
+        let now = Arc::new(Mutex::new(String::new()));
+        let (alive, over) = mpsc::channel();
+        let (started, text) = (Instant::now(), Arc::clone(&now));
+        std::thread::spawn(move || {
+            while over.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
+                let text = text.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let seconds = started.elapsed().as_secs();
+                let said = format!("k8sverify: {} ({seconds} s)\n", line(&text));
+                // Nothing is left to tell it to where standard error is closed.
+                if log.write_all(without_commands(&said).as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            now,
+            alive: Mutex::new(Some(alive)),
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        text.clone_into(&mut now);
+    }
+
+    fn stop(&self) {
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        *alive = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log that the test can read while it is written.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Shared {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_is_told_now_and_then_what_is_waited_for_and_nothing_after_the_end() {
+        let log = Shared::default();
+        let started = Instant::now();
+        let heart = Heart::new(Duration::from_millis(200), log.clone());
+        for step in 0..1000 {
+            heart.tell(&format!("probing: step {step}"));
+        }
+        heart.tell("waiting for deployment/db\n::error::x");
+        let end = Instant::now() + Duration::from_secs(20);
+        while log.text().lines().count() < 2 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        heart.stop();
+        let text = log.text();
+        let most = started.elapsed().as_millis() / 200;
+        assert!(
+            text.lines().count() as u128 <= most,
+            "no more than one line a beat, however often something is told: {text}"
+        );
+        let last = "k8sverify: waiting for deployment/db ::error::x (";
+        assert!(
+            text.lines()
+                .last()
+                .is_some_and(|line| line.starts_with(last)),
+            "{text}"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(log.text().lines().count() <= text.lines().count() + 1);
     }
 }
