@@ -8,7 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod codes;
 mod drill;
+mod fix;
 mod names;
+
+pub use fix::FixArgs;
 
 use crate::drill::limit::LimitOption;
 use crate::finding::Severity;
@@ -69,7 +72,7 @@ Exit codes: 0 all limits met · 1 a limit broken · 2 bad usage, or a key is mis
 const FIX_EXAMPLES: &str = "\
 Examples:
   k8sverify --json report.json; k8sverify fix report.json
-  k8sverify fix report.json | kubectl apply --filename=-
+  k8sverify fix report.json -- kubectl apply --filename=-
   k8sverify fix report.json > fix.yaml; test ! -s fix.yaml || kubectl apply --filename=fix.yaml";
 
 const COMPARE_EXAMPLES: &str = "\
@@ -505,14 +508,6 @@ pub struct SqlArgs {
     /// What is written where.
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// The options of `fix`.
-#[derive(Debug, Args, Clone)]
-pub struct FixArgs {
-    /// A JSON report; `-` reads standard input
-    #[arg(value_name = "REPORT", default_value = "-")]
-    pub report: PathBuf,
 }
 
 /// The options of `compare`.

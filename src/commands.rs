@@ -110,7 +110,7 @@ fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
             let terminal = std::io::stdout().is_terminal();
             output::print(explain::text(&args, verify::outputs::width(terminal))?.as_bytes())?;
         }
-        Some(Command::Fix(args)) => output::print(fix::manifests(&args)?.as_bytes())?,
+        Some(Command::Fix(args)) => return fix::command(&args),
         Some(Command::Demo(args)) => demo::command(&args)?,
         Some(Command::Rbac(args)) => output::print(rbac::manifest(&args).as_bytes())?,
         Some(Command::Completions(args)) => {

@@ -672,3 +672,226 @@ fn what_check_cannot_read_is_named() {
         ),
     ]);
 }
+
+/// A kubeconfig with these lines for cluster and user.
+fn kubeconfig(cluster: &str, user: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{{name: c, cluster: {{{cluster}}}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: me}}}}]\nusers: [{{name: me, user: {{{user}}}}}]\n"
+    )
+}
+
+fn plugin(command: &str) -> String {
+    let exec = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, {command}}}"
+    );
+    kubeconfig("server: 'http://127.0.0.1:9'", &exec)
+}
+
+#[test]
+fn a_credential_plugin_that_does_not_work_is_named() {
+    let missing = plugin("command: no-such-auth-plugin");
+    let fails =
+        plugin("command: /bin/sh, args: [-c, 'echo Unable to locate credentials >&2; exit 255']");
+    let garbage = plugin("command: /bin/echo, args: [hello]");
+    // Far longer than the run may take.
+    let hangs = plugin("command: /bin/sleep, args: ['300']");
+    let run = ["-n", "shop"];
+    let short = ["-n", "shop", "--deadline", "3s"];
+    all(&[
+        Case::new(
+            3,
+            &run,
+            &["no-such-auth-plugin", "no such program is on the PATH"],
+        )
+        .with(&[("kubeconfig", &missing)]),
+        Case::new(
+            3,
+            &run,
+            &[
+                "credential plugin sh failed",
+                "Unable to locate credentials",
+            ],
+        )
+        .with(&[("kubeconfig", &fails)]),
+        Case::new(3, &run, &["credential plugin echo printed no credentials"])
+            .with(&[("kubeconfig", &garbage)]),
+        Case::new(3, &short, &["the deadline of 3 s (--deadline)"]).with(&[("kubeconfig", &hangs)]),
+    ]);
+}
+
+const UNREACHABLE: &str = "failed to reach the API server";
+
+/// Takes connections and says this to each, or nothing.
+fn peer(says: &'static [u8]) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        // Kept open: a server that is silent does not hang up.
+        let mut open = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            if !says.is_empty() {
+                // A server speaks when it is spoken to.
+                let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            }
+            let _ = stream.write_all(says);
+            open.push(stream);
+        }
+    });
+    address.to_string()
+}
+
+#[test]
+fn a_server_that_is_no_api_server_is_named() {
+    let of = |server: &str| kubeconfig(&format!("server: '{server}'"), "");
+    let unknown = of("https://no-such-host.invalid:6443");
+    let silent = of(&format!("http://{}", peer(b"")));
+    let silent_tls = of(&format!("https://{}", peer(b"")));
+    let plain = of(&format!(
+        "https://{}",
+        peer(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    ));
+    let page = peer(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 41\r\n\r\n<!doctype html><title>Sign in</title>....");
+    let page = of(&format!("http://{page}"));
+    let lost = kubeconfig(
+        "server: 'https://127.0.0.1:9', certificate-authority: none/ca.crt",
+        "",
+    );
+    let run = ["-n", "shop"];
+    let mut cases = vec![
+        Case::new(2, &run, &["none/ca.crt"]),
+        Case::new(
+            3,
+            &run,
+            &[UNREACHABLE, "no-such-host.invalid", "does not resolve"],
+        ),
+        Case::new(3, &run, &[UNREACHABLE, "no answer within"]),
+        Case::new(3, &run, &[UNREACHABLE, "no answer within"]),
+        Case::new(3, &run, &[UNREACHABLE, "does not speak TLS"]),
+        Case::new(
+            3,
+            &run,
+            &[UNREACHABLE, "an HTML page (\"Sign in\")", "log in"],
+        ),
+    ];
+    let files = [&lost, &unknown, &silent, &silent_tls, &plain, &page]
+        .map(|text| [("kubeconfig", text.as_str())]);
+    for (case, files) in cases.iter_mut().zip(&files) {
+        case.files = files;
+    }
+    all(&cases);
+}
+
+/// A TLS server with that certificate.
+fn tls_peer(made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> String {
+    use rustls::pki_types::PrivateKeyDer;
+    let provider = rustls::crypto::ring::default_provider();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = rustls::ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut tls = rustls::ServerConnection::new(config.clone()).unwrap();
+            // The client hangs up on what it does not trust.
+            while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+        }
+    });
+    address.to_string()
+}
+
+#[test]
+fn a_certificate_that_the_kubeconfig_does_not_vouch_for_is_named() {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let server = tls_peer(&made);
+    let url = format!("https://{server}");
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let authority = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(made.cert.pem())
+    };
+    let none = kubeconfig(&format!("server: '{url}'"), "");
+    let wrong = kubeconfig(
+        &format!(
+            "server: '{url}', certificate-authority-data: {}",
+            authority(&other)
+        ),
+        "",
+    );
+    let run = ["-n", "shop"];
+    let says = ["is not trusted", "certificate-authority"];
+    all(&[
+        Case::new(3, &run, &says).with(&[("kubeconfig", &none)]),
+        Case::new(3, &run, &says).with(&[("kubeconfig", &wrong)]),
+    ]);
+}
+
+const STORY: &str = include_str!("fixtures/reports/story.json");
+const HEALTHY: &str = include_str!("fixtures/reports/healthy.json");
+
+/// One line of a shell in such a folder: its exit code, and all that was said.
+fn shell(files: &[(&str, &str)], line: &str) -> (Option<i32>, String) {
+    let folder = folder(files);
+    let output = Command::new("/bin/bash")
+        .args(["-c", line])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("BIN", env!("CARGO_BIN_EXE_k8sverify"))
+        .env("KUBECONFIG", folder.path().join("kubeconfig"))
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_no_pass() {
+    let lines = [
+        ("$BIN check --manifests k --json /dev/full", "/dev/full"),
+        ("$BIN check --manifests k --junit /dev/full", "/dev/full"),
+        ("$BIN check --manifests k >/dev/full", "standard output"),
+        (
+            "$BIN check --manifests k --format json >/dev/full",
+            "standard output",
+        ),
+        ("$BIN -n shop --json /dev/full", "/dev/full"),
+    ];
+    for (line, says) in lines {
+        let (code, said) = shell(&[("k/all.yaml", WHOLE)], line);
+        assert_eq!(code, Some(3), "{line}: {said}");
+        assert!(
+            said.contains(says) && said.contains("no space left") || said.contains("No space left"),
+            "{line}: {said}"
+        );
+        assert!(!said.contains("os error"), "{line}: {said}");
+    }
+}
+
+/// `kubectl apply` calls it an error if there is nothing to apply; a pipeline on green must not end by it.
+#[test]
+fn a_fix_with_nothing_to_apply_runs_no_command() {
+    let files = [("story.json", STORY), ("healthy.json", HEALTHY)];
+    let (code, said) = shell(&files, "$BIN fix healthy.json -- sh -c 'cat; exit 7'");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("nothing to apply"), "{said}");
+    let (code, said) = shell(&files, "$BIN fix story.json -- sh -c 'cat; exit 7'");
+    assert_eq!(code, Some(7), "{said}");
+    assert!(said.contains("kind: Service"), "{said}");
+    let (code, said) = shell(
+        &files,
+        "set -o pipefail; $BIN fix - -- cat <story.json | grep -c 'kind: Service'",
+    );
+    assert_eq!((code, said.trim()), (Some(0), "2"));
+    let (code, said) = shell(&files, "$BIN fix story.json -- no-such-command -f -");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("no-such-command: cannot start it"), "{said}");
+}

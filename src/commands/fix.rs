@@ -1,18 +1,53 @@
 //! `k8sverify fix`: the manifests that the findings of a JSON report propose, as one stream for `kubectl apply -f -`. IO: reads the report.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::process::{Command, Stdio};
 
-use super::{Failure, output, text};
+use super::{EXIT_UNKNOWN, Failure, output, text};
 use crate::cli::FixArgs;
 use crate::reason;
 use crate::report::Report;
 use crate::report::sanitise::line;
 
+/// Prints the manifests, or gives them to the user's command, which is not run where there are none: `kubectl apply` calls that an error.
+///
+/// # Errors
+/// [`Failure::Usage`] if the report cannot be read or is none, or the command cannot be started.
+pub fn command(args: &FixArgs) -> Result<u8, Failure> {
+    let manifests = manifests(args)?;
+    let Some((program, arguments)) = args.command.split_first() else {
+        output::print_text(&manifests)?;
+        return Ok(0);
+    };
+    if manifests.is_empty() {
+        return Ok(0);
+    }
+    let failed = |what: String| Failure::Usage(format!("fix: {}: {what}", program.display()));
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            let why = reason::unreadable(&error);
+            failed(format!("cannot start it: {why}; name a command that reads manifests from its standard input, such as kubectl apply -f -"))
+        })?;
+    if let Some(mut input) = child.stdin.take() {
+        // A command that has read enough tells by its exit code whether all is well.
+        let _ = input.write_all(manifests.as_bytes());
+    }
+    let ended = child
+        .wait()
+        .map_err(|error| failed(format!("cannot wait for its end: {error}")))?;
+    // Ended by a signal: no code of its own.
+    let code = ended.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.unwrap_or(EXIT_UNKNOWN))
+}
+
 /// The manifests, separated by `---`, each behind a comment that names its finding.
 ///
 /// # Errors
 /// [`Failure::Usage`] if the report cannot be read or is none.
-pub fn manifests(args: &FixArgs) -> Result<String, Failure> {
+fn manifests(args: &FixArgs) -> Result<String, Failure> {
     let name = args.report.display().to_string();
     if name == "-" && std::io::stdin().is_terminal() {
         say("waiting for a JSON report on standard input");

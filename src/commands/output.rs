@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::Failure;
 use crate::cli::Format;
+use crate::reason;
 use crate::report::sanitise::{clean, json_without_commands, without_commands};
 use crate::report::unfinished;
 
@@ -43,7 +44,11 @@ impl OutputFile {
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let direct = if is_special(&path) {
             let file = File::options().append(true).open(&path);
-            Some(file.map_err(|error| refuse(format!("cannot write to it: {error}")))?)
+            Some(
+                file.map_err(|error| {
+                    refuse(format!("cannot write to it: {}", reason::said(&error)))
+                })?,
+            )
         } else {
             match is_foreign(&path) {
                 Ok(false) => {}
@@ -54,7 +59,8 @@ impl OutputFile {
                 }
                 Err(error) => {
                     return Err(refuse(format!(
-                        "cannot read the file that is there: {error}; delete it, or name another path"
+                        "cannot read the file that is there: {}; delete it, or name another path",
+                        reason::said(&error)
                     )));
                 }
             }
@@ -86,9 +92,10 @@ impl OutputFile {
     pub fn begin(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.replace(bytes).map_err(|error| {
             Failure::Usage(format!(
-                "{} {}: cannot write to this folder: {error}; make it, or name another path",
+                "{} {}: cannot write to this folder: {}; make it, or name another path",
                 self.option,
-                self.path.display()
+                self.path.display(),
+                reason::said(&error)
             ))
         })
     }
@@ -106,7 +113,11 @@ impl OutputFile {
             None => self.replace(bytes),
         };
         written.map_err(|error| {
-            Failure::Output(format!("cannot write {}: {error}", self.path.display()))
+            Failure::Output(format!(
+                "cannot write {}: {}",
+                self.path.display(),
+                reason::said(&error)
+            ))
         })
     }
 
@@ -207,7 +218,7 @@ pub fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Output(
-            format!("cannot write to standard output: {error}"),
+            format!("cannot write to standard output: {}", reason::said(&error)),
         )),
         _ => Ok(()),
     }
