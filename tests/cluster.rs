@@ -6,6 +6,8 @@
 
 #[path = "cluster/examples.rs"]
 mod examples;
+#[path = "cluster/policies.rs"]
+mod policies;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
