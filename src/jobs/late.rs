@@ -246,18 +246,9 @@ mod tests {
             "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]});
         let full = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
             "reason": "Unschedulable", "message": "0/2 nodes are available"}]});
-        let here = json!({});
-        let nowhere = json!({"nodeName": ""});
-        let pulling = [event(
-            "Normal",
-            "Pulling",
-            "Pulling image \"reg/k8sverify:1\"",
-        )];
-        let sandbox = [event(
-            "Warning",
-            "FailedCreatePodSandBox",
-            "cni: no address left",
-        )];
+        let (here, nowhere) = (json!({}), json!({"nodeName": ""}));
+        let pulling = [event("Normal", "Pulling", "Pulling image \"reg/it:1\"")];
+        let sandbox = [event("Warning", "FailedCreatePodSandBox", "cni: full")];
         let refused = [event(
             "Warning",
             "FailedCreate",

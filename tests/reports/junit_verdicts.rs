@@ -100,7 +100,7 @@ fn edges(picks: &[Picks], findings: &mut [FindingReport]) -> Vec<EdgeReport> {
                     finding.edges.push(id);
                 }
                 StepStatus::Unknown if finding.code.section() == Section::NotVerified => {
-                    finding.edges.push(id)
+                    finding.edges.push(id);
                 }
                 _ => {}
             }

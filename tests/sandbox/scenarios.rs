@@ -212,6 +212,7 @@ fn report(folder: &Path, run: &Run) -> Option<String> {
         }
     }
     let found = format!("{}\n", serde_json::to_string_pretty(&report).unwrap());
+    let found = found.replace(&format!("{}/", folder.display()), "");
     if !path.exists() {
         return None;
     }
