@@ -1,7 +1,7 @@
 //! Records scenarios of the sandbox from a real cluster, and compares both worlds.
 //!
 //! `cargo run --example record-scenario -- NAME` deploys `tests/scenarios/NAME/manifests` into a namespace of that name and writes what
-//! the API says to `tests/scenarios/NAME/cluster`. `-- --compare --bin PATH --image IMAGE` deploys every such scenario, records it anew
+//! the API says to `tests/scenarios/NAME/cluster`. `-- --compare --bin PATH --image IMAGE` deploys every such scenario, records it again
 //! into a temporary folder, runs k8sverify on the cluster and in the sandbox, and fails where the two differ. Needs KUBECONFIG and
 //! kubectl. Secrets are never read.
 #![expect(clippy::print_stdout, reason = "a tool tells what it does")]

@@ -310,15 +310,15 @@ impl fmt::Display for EdgeId {
     }
 }
 
-/// How to mend a finding.
+/// How to fix a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fix {
     /// One sentence or command that a person can follow as printed.
     pub text: String,
-    /// A command that mends it as printed, where one fits (`kubectl …`).
+    /// A command that fixes it as printed, where one fits (`kubectl …`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub command: Option<Command>,
-    /// A manifest (YAML) that mends it when applied as printed.
+    /// A manifest (YAML) that fixes it when applied as printed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub manifest: Option<String>,
 }
@@ -346,7 +346,7 @@ pub struct Finding {
     /// exits after its start, its probe answers 5xx or times out): if one of them fails, the cause of that edge is the
     /// cause of this finding too.
     pub follows: BTreeSet<EdgeId>,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: Option<Fix>,
 }
 

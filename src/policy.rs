@@ -352,8 +352,8 @@ impl End<'_> {
         };
         if rules.is_empty() {
             return match self.direction {
-                Direction::Ingress => format!("{name} admits nobody"),
-                Direction::Egress => format!("{name} lets it reach nobody"),
+                Direction::Ingress => format!("{name} admits no one"),
+                Direction::Egress => format!("{name} lets it reach no one"),
             };
         }
         let right_peer: Vec<String> = rules

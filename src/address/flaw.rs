@@ -1,6 +1,6 @@
 //! What is wrong with the text of an address, host or port as its client has it, byte for byte. Pure.
 //!
-//! A compose file's values are cleaned by compose; those of a Pod are cleaned by nobody.
+//! A compose file's values are cleaned by compose; those of a Pod are cleaned by no one.
 
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +78,7 @@ pub fn flaw_of_port(value: &str) -> Option<Flaw> {
         .map(|words| Flaw::malformed(false, words))
 }
 
-/// What is wrong with a text in which references are left that nobody expands.
+/// What is wrong with a text in which references are left that no one expands.
 #[must_use]
 pub fn flaw_of_references(value: &str, unresolved: &[String], is_store: bool) -> Option<Flaw> {
     let name = unresolved.first()?;

@@ -140,7 +140,7 @@ impl OutputFile {
     }
 }
 
-/// Whether something is there that this tool did not write; an empty file is nobody's.
+/// Whether something is there that this tool did not write; an empty file is no one's.
 fn is_foreign(path: &Path) -> std::io::Result<bool> {
     let mut head = Vec::new();
     match File::open(path) {

@@ -88,7 +88,7 @@ struct Subject<'a> {
     text: String,
     /// The account, where it is to be made too.
     account: Option<&'a str>,
-    /// What the roles are called; nothing else is called so, so that applying them overwrites nobody's own.
+    /// What the roles are called; nothing else is called so, so that applying them overwrites no one's own.
     role: String,
 }
 

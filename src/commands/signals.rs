@@ -14,7 +14,7 @@ use super::{EXIT_UNKNOWN, Failure, children, output};
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::shell::Command;
 
-/// What a run may take to delete its Jobs and to report, once it is told to end.
+/// What a run may take to delete its Jobs and to report, once it is asked to end.
 const GRACE: Duration = Duration::from_millis(5500);
 /// The same where nothing of it is in the cluster.
 const SHORT_GRACE: Duration = Duration::from_secs(3);

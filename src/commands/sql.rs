@@ -40,7 +40,7 @@ const PAYLOAD: &str = "script.json.gz";
 const MOST: usize = 1_000_000;
 /// Time for the clean-up.
 const CLEAN_UP: Duration = Duration::from_secs(20);
-/// The same for a run that is told to end.
+/// The same for a run that is asked to end.
 const CLEAN_UP_TOLD: Duration = Duration::from_secs(4);
 
 /// Runs `sql`.

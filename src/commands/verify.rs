@@ -35,7 +35,7 @@ use progress::Progress;
 
 /// Time for the clean-up: an API server that restarts is back by then.
 const CLEAN_UP: Duration = Duration::from_secs(20);
-/// The same for a run that is told to end.
+/// The same for a run that is asked to end.
 const CLEAN_UP_TOLD: Duration = Duration::from_secs(3);
 
 /// Runs `verify`.

@@ -131,7 +131,7 @@ pub(super) fn unset_in_file(name: &str, shown: &str) -> Warning {
     }
 }
 
-/// The project's name where nobody gave one: from a folder, in compose's alphabet.
+/// The project's name where no one gave one: from a folder, in compose's alphabet.
 pub(super) fn project_name(directory: &Path) -> Option<String> {
     let name = directory.file_name()?.to_string_lossy().into_owned();
     Some(normal_name(&name)).filter(|name| !name.is_empty())

@@ -100,7 +100,7 @@ pub struct Service {
     pub entrypoint: Option<Vec<String>>,
     /// The environment as the container gets it: `env_file` below `environment`; pass-through variables that have no value are left out.
     pub environment: BTreeMap<String, EnvironmentValue>,
-    /// Names that pass a variable through which nobody sets: the container does not get them.
+    /// Names that pass a variable through which no one sets: the container does not get them.
     pub unset_environment: BTreeSet<String>,
     /// `container_name`.
     pub container_name: Option<String>,

@@ -84,7 +84,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Nobody makes what is named only where it is used: compose refuses such a file.
+/// No one makes what is named only where it is used: compose refuses such a file.
 fn declared<'a>(
     item: &Field<'_>,
     kind: &str,

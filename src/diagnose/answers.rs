@@ -14,7 +14,7 @@ pub struct NameAnswer<'a> {
     pub name: &'a str,
     /// How it ended.
     pub status: StepStatus,
-    /// The step that says so; `None` if nobody could ask.
+    /// The step that says so; `None` if no one could ask.
     pub step: Option<&'a Step>,
 }
 

@@ -250,7 +250,7 @@ fn address_stale(context: &Context<'_>) -> Vec<Finding> {
     found
 }
 
-/// Whose range an address that nobody has lies in: that of the Services or of the Pods that the API shows. None is the API's to tell, so
+/// Whose range an address that no one has lies in: that of the Services or of the Pods that the API shows. None is the API's to tell, so
 /// only near neighbours count.
 fn range_of(context: &Context<'_>, address: IpAddr) -> Option<&'static str> {
     let IpAddr::V4(address) = address else {

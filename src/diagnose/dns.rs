@@ -1,4 +1,4 @@
-//! Section 5: cluster DNS that answers nobody, clients that are kept from it, records that lead elsewhere. Pure.
+//! Section 5: cluster DNS that answers no one, clients that are kept from it, records that lead elsewhere. Pure.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -112,7 +112,7 @@ fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
             .iter()
             .flat_map(|probe| probe.steps.iter().map(move |step| (*probe, step)))
             .filter(|(_, step)| step.name == StepName::Dns && step.status != StepStatus::Skipped)
-            // A name from /etc/hosts was asked of nobody, and a resolver of the client's own is another one.
+            // A name from /etc/hosts was asked of no one, and a resolver of the client's own is another one.
             .filter(|(_, step)| {
                 step.facts
                     .get("source")
@@ -128,7 +128,7 @@ fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
     if asked().any(|(_, step)| step.status == StepStatus::Pass) {
         return Vec::new();
     }
-    // An answer that a name does not exist is an answer, unless the API shows the Services that nobody can resolve.
+    // An answer that a name does not exist is an answer, unless the API shows the Services that no one can resolve.
     let silent = asked().next().is_some() && asked().all(|(_, step)| unanswered(step));
     let denied_services = services_without_record(context);
     if !silent && denied_services.len() < 2 {

@@ -148,7 +148,7 @@ fn nodes_with_endpoints(context: &Context<'_>, entry: &Entry) -> BTreeSet<String
         .collect()
 }
 
-/// Whether nobody wants Pods of the tier.
+/// Whether no one wants Pods of the tier.
 fn is_at_rest(context: &Context<'_>, entry: &Entry) -> bool {
     let mut wanted = context
         .subjects

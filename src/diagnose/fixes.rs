@@ -1,4 +1,4 @@
-//! Manifests and commands that mend a finding when applied as printed. In: the snapshot. Out: text. Pure.
+//! Manifests and commands that fix a finding when applied as printed. In: the snapshot. Out: text. Pure.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ pub(super) fn nearest_name(name: &str) -> Option<String> {
     is_service_name(&plain).then_some(plain)
 }
 
-/// Labels that select the subject's Pods and nobody else's: those by which its workload selects them, else all that its
+/// Labels that select the subject's Pods and no one else's: those by which its workload selects them, else all that its
 /// template has. `None` where no labels tell them apart.
 pub(super) fn selector(context: &Context<'_>, subject: &Subject<'_>) -> Option<Labels> {
     let template: Labels = subject

@@ -78,7 +78,7 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
         format!("Ingress {name}: {first}; users outside get an error there"),
     );
     finding.evidence = evidence;
-    // Only a patch that covers every broken backend mends the Ingress as printed.
+    // Only a patch that covers every broken backend fixes the Ingress as printed.
     let command = (patches.len() == broken)
         .then(|| fixes::patch(namespace, &format!("ingress/{name}"), &patches));
     let offered: Vec<_> = services

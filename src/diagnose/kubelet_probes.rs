@@ -96,7 +96,7 @@ fn missing(context: &Context<'_>) -> Vec<Finding> {
                 Code::LivenessProbeMissing,
                 Severity::Warning,
                 subject.key.object(),
-                format!("{name} has no liveness probe: if it hangs, nobody restarts it"),
+                format!("{name} has no liveness probe: if it hangs, no one restarts it"),
             );
             finding.evidence = vec![format!(
                 "container {} declares no livenessProbe",
@@ -296,7 +296,7 @@ fn kubelet_cannot_run(
         .map(|event| format!("{}: {}", event.reason, super::words::quote(&event.message)))
 }
 
-/// The command that mends a readiness or startup probe which can never be run, where one fits: what the Pods' own troubles tell.
+/// The command that fixes a readiness or startup probe which can never be run, where one fits: what the Pods' own troubles tell.
 pub(super) fn command_for(subject: &Subject<'_>, code: Code) -> Option<Command> {
     let containers = &subject.template?.spec.containers;
     [ProbeKind::Readiness, ProbeKind::Startup]
@@ -373,7 +373,7 @@ fn target_differs(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for subject in concerned(context) {
         let mut traffic = traffic_ports(context, subject);
-        // kompose's headless dummy is nobody's port.
+        // kompose's headless dummy is no one's port.
         traffic.remove(&55555);
         let Some((_, container)) = serving(subject, &traffic) else {
             continue;

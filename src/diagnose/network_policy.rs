@@ -268,7 +268,7 @@ fn dns_denied(context: &Context<'_>) -> Vec<Finding> {
     found
 }
 
-/// The name servers of a resolv.conf; what is no address there is asked by nobody.
+/// The name servers of a resolv.conf; what is no address there is asked by no one.
 fn addresses(nameservers: &[String]) -> impl Iterator<Item = IpAddr> + '_ {
     nameservers.iter().filter_map(|text| text.parse().ok())
 }

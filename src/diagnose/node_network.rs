@@ -117,7 +117,7 @@ fn dials<'e>(
     };
     let name = walk
         .dns
-        // A name from /etc/hosts was asked of nobody.
+        // A name from /etc/hosts was asked of no one.
         .filter(|step| !step.facts.contains_key("source"))
         .and_then(|step| make(Dialled::NameServer, None, step));
     let service = walk
@@ -289,7 +289,7 @@ fn finding(node: &str, dial: &Dial<'_>) -> Finding {
     finding.caused_by = vec![(Code::NodeNotReady, object.clone())];
     finding.fix = Some(Fix {
         text: format!(
-            "mend the network of {object}: {hint} Until then `{}` keeps new Pods off it",
+            "fix the network of {object}: {hint} Until then `{}` keeps new Pods off it",
             Command::new(&["kubectl", "cordon", node])
         ),
         command: Some(Command::kubectl(

@@ -10,7 +10,7 @@ use crate::finding::{Finding, Fix};
 /// Objects as they are written, by namespace and `kind/name`.
 pub type Objects = BTreeMap<(String, String), Value>;
 
-/// Turns the finding's fix into one for files. `assumed`: a namespace that nobody gave, which no manifest shall name.
+/// Turns the finding's fix into one for files. `assumed`: a namespace that no one gave, which no manifest shall name.
 pub fn for_files(finding: &mut Finding, objects: &Objects, assumed: Option<&str>) {
     let Some(fix) = finding.fix.take() else {
         return;
@@ -72,7 +72,7 @@ fn apply(object: &mut Value, operation: &Value) -> Option<()> {
     Some(())
 }
 
-/// Documents without the namespace that nobody gave.
+/// Documents without the namespace that no one gave.
 fn without_namespace(text: String, assumed: Option<&str>) -> String {
     let Some(assumed) = assumed else {
         return text;

@@ -1,5 +1,5 @@
 //! Section 4, other kinds of policies (Cilium, Calico, Antrea, those of administrators, Istio): one that selects an end of a failed edge
-//! and names nobody like the other end. Their full semantics belong to their own plugins, so such a policy explains only what the
+//! and names no one like the other end. Their full semantics belong to their own plugins, so such a policy explains only what the
 //! network was seen to do and no NetworkPolicy does. Pure.
 
 use serde_json::Value;

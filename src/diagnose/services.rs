@@ -116,7 +116,7 @@ struct Use<'l, 'a> {
 }
 
 impl Use<'_, '_> {
-    /// Whether anything at all stands behind it: a leftover is nobody's concern.
+    /// Whether anything at all stands behind it: a leftover is no one's concern.
     fn matters(&self) -> bool {
         self.called || !self.tiers.is_empty()
     }

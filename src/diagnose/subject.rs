@@ -42,7 +42,7 @@ impl Subject<'_> {
             || (!self.tiers.is_empty() && self.tiers.iter().all(|tier| tier.one_shot))
     }
 
-    /// How many Pods are wanted, where that can be told.
+    /// How many Pods are wanted, where that can be determined.
     #[must_use]
     pub fn wanted(&self) -> Option<i32> {
         if self.key.kind == "pod" {

@@ -309,7 +309,7 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
             finding.edges.clone_from(&subject.into);
         }
         finding.fix = Some(Fix {
-            text: "mend the new revision, or go back to the old one".to_owned(),
+            text: "fix the new revision, or go back to the old one".to_owned(),
             command: stalled
                 .then(|| kubectl(subject, &["rollout", "undo", &subject.key.to_string()])),
             manifest: None,

@@ -217,7 +217,7 @@ fn deployable(candidate: &CandidateReport) -> Judged {
 }
 
 fn sql(summary: Option<&SqlSummary>) -> Judged {
-    let rule = "◎ all accepted · ○ refused: only what nobody misses · △ refused: something that is missing then · × refused: something that the application needs · ? without an answer";
+    let rule = "◎ all accepted · ○ refused: only what no one misses · △ refused: something that is missing then · × refused: something that the application needs · ? without an answer";
     let Some(sql) = summary else {
         return (Mark::None, String::new(), rule.to_owned());
     };

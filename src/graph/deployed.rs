@@ -146,7 +146,7 @@ pub(crate) fn names_host(
     let is_this = |edge: &RawEdge, source: &infer::Source| {
         let port_said = match edge.port {
             Some(said) => said == port || edge.further_ports.contains(&port),
-            // Where nobody writes a port beside the host it is the protocol's, or stands elsewhere.
+            // Where no one writes a port beside the host it is the protocol's, or stands elsewhere.
             None => {
                 protocol.default_port() == Some(port)
                     || source

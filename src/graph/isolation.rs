@@ -3,7 +3,7 @@
 use super::{Edge, Tier, TierGraph, identify};
 
 /// Adds an edge that must not work from every tier that runs to every one that serves and shares no network with it. An optional one: it is
-/// nobody's word that it must not work, only what compose would have done.
+/// no one's word that it must not work, only what compose would have done.
 pub fn forbid_between_networks(graph: &mut TierGraph) {
     let mut added = Vec::new();
     for from in graph.tiers.values().filter(|tier| calls(tier)) {

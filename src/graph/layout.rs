@@ -99,7 +99,7 @@ fn acyclic(count: usize, arrows: &[(usize, usize)]) -> Vec<Option<(usize, usize)
 
 /// The place of every box in a row in which few arrows run back: none where there is no cycle.
 ///
-/// A box that nobody calls goes to the left end, one that calls nobody to the right one; where all that is left is part of a cycle, the box
+/// A box that no one calls goes to the left end, one that calls no one to the right one; where all that is left is part of a cycle, the box
 /// that calls most and is called least goes left. So a tier that everybody reports to stands at the right, though it asks some of them.
 ///
 /// Source: Eades, Lin, Smyth, A fast and effective heuristic for the feedback arc set problem (1993).

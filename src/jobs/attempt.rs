@@ -283,7 +283,7 @@ impl<'a> Job<'a> {
             let failure = classify::failure(
                 &self.name,
                 Code::ProbeLost,
-                "nobody follows the probe's Pod",
+                "no one follows the probe's Pod",
                 Vec::new(),
             );
             return all(vantage, &failure);
@@ -464,7 +464,7 @@ async fn soon_after(cancel: &mut Cancel) {
     sleep(REQUEST_GRACE).await;
 }
 
-/// Until the run is cancelled; for ever where nobody can cancel it any more.
+/// Until the run is cancelled; for ever where no one can cancel it any more.
 async fn cancelled(cancel: &mut Cancel) {
     if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;

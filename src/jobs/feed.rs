@@ -11,7 +11,7 @@ use crate::observe::kinds::Pod;
 use crate::observe::resources::PODS;
 use crate::observe::{Api, Change, encode};
 
-/// A watch that says nothing for this long is begun anew from a list: a proxy may hold it back.
+/// A watch that says nothing for this long is begun again from a list: a proxy may hold it back.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// A Pod as it was last seen.

@@ -24,7 +24,7 @@ const TROUBLE_PAUSE: Duration = Duration::from_millis(250);
 const LOG_OPEN: Duration = Duration::from_secs(10);
 /// How long an image pull may be in trouble that may pass.
 const PULL_PATIENCE: Duration = Duration::from_secs(12);
-/// How often a log that breaks off is followed anew.
+/// How often a log that breaks off is followed again.
 const LOG_TRIES: usize = 5;
 
 /// What was read so far.

@@ -47,7 +47,7 @@ const BACKOFF: [Duration; 3] = [
 pub(super) const THROTTLED: Duration = Duration::from_secs(30);
 /// A difference of clocks below this is none.
 const CLOCK_TOLERANCE_MS: i128 = 3000;
-/// How often a list is begun anew when its pages expire on the way (410).
+/// How often a list is begun again when its pages expire on the way (410).
 const RESTARTS: usize = 3;
 
 /// A connection to an API server. Cheap to clone.
@@ -198,7 +198,7 @@ impl Api {
     /// Reads a whole list in pages. `query` is added to each request (`labelSelector=…`), already encoded.
     ///
     /// # Errors
-    /// The last try's error; a list whose pages expire on the way is begun anew a few times.
+    /// The last try's error; a list whose pages expire on the way is begun again a few times.
     pub async fn list<T: DeserializeOwned>(
         &self,
         path: &str,

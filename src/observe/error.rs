@@ -173,7 +173,7 @@ pub enum ObserveError {
         /// What is wrong, and what to do.
         what: String,
     },
-    /// Nobody answers there, or not as a Kubernetes API does.
+    /// No one answers there, or not as a Kubernetes API does.
     #[error("failed to reach the API server {server}: {what}")]
     Unreachable {
         /// Its URL.
@@ -288,7 +288,7 @@ impl ObserveError {
         }
     }
 
-    /// A command that mends it, where one does.
+    /// A command that fixes it, where one does.
     #[must_use]
     pub fn command(&self) -> Option<Command> {
         match self {

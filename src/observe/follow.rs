@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client::{Api, WatchEvent};
 use super::error::CallError;
 
-/// The server ends a watch after this time; it is then begun anew.
+/// The server ends a watch after this time; it is then begun again.
 const WATCH_SECONDS: u64 = 60;
 /// Time for a watch to be opened.
 const OPEN: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub enum Change<T> {
     Gone(T),
 }
 
-/// Tells `on` every change, the whole list first. Goes on until it is dropped; a broken or expired watch is begun anew, and
+/// Tells `on` every change, the whole list first. Goes on until it is dropped; a broken or expired watch is begun again, and
 /// where watching is not allowed, or a watch says nothing for `quiet` (a proxy may hold it back), the list is read again.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use super::kinds::{Condition, Pod, Workload};
 use super::pod_state::{self, PodState};
 use super::{Settle, Snapshot, WorkloadKey, is_ready};
 
-/// A container without a readiness probe counts as up after this time: until then nobody has asked it anything.
+/// A container without a readiness probe counts as up after this time: until then no one has asked it anything.
 const UNPROBED_SECONDS: i64 = 8;
 /// A Pod of a Job that has run this long is a worker, not a step of the rollout.
 const WORKER_SECONDS: i64 = 30;
@@ -397,7 +397,7 @@ fn weight(state: &State) -> u8 {
     }
 }
 
-/// Whether a container that nobody probes runs since a moment only.
+/// Whether a container that no one probes runs since a moment only.
 fn young(pod: &Pod, now: Timestamp) -> bool {
     pod.spec
         .containers

@@ -321,7 +321,7 @@ impl Manifests<'_> {
                 let name = object.metadata.name.clone();
                 self.states.entry(name).or_default().object = Some(object);
             }
-            // Secrets above all: their content is nobody's business here.
+            // Secrets above all: their content is no one's business here.
             _ => {
                 // Whatever makes Pods from a template is a workload: ReplicationController, Rollout, DeploymentConfig. Knative's own kind is
                 // called like another one, and a kind that only looks like one has fields of another form.

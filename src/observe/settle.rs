@@ -25,7 +25,7 @@ use super::{NamespaceState, Settle, Snapshot};
 
 /// How often the state is judged: changes come in bursts, and some reasons ripen by time alone.
 const JUDGE_EVERY: Duration = Duration::from_millis(200);
-/// A watch that says nothing for this long is begun anew from a list.
+/// A watch that says nothing for this long is begun again from a list.
 const QUIET: Duration = Duration::from_secs(15);
 /// So many of what is waited for are named.
 const NAMED: usize = 8;

@@ -149,7 +149,7 @@ impl<'a> Environment<'a> {
         Ok((container, known))
     }
 
-    /// The Secret's key in which a variable of a container stands, where that can be told.
+    /// The Secret's key in which a variable of a container stands, where that can be determined.
     pub(super) fn secret_of(&self, container: &Container, name: &str) -> Option<KeyRef> {
         match self.source(container, name) {
             Source::Variable(variable) => variable.value_from.as_ref()?.secret_key_ref.clone(),

@@ -13,7 +13,7 @@ use crate::observe::kinds::Labels;
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL};
 use crate::probe::wire::{FILE, FILES, SPEC_VARIABLE, SecretKey};
 
-/// A readiness gate that nobody opens.
+/// A readiness gate that no one opens.
 const NEVER: &str = "k8sverify.io/never";
 /// The label by which a Job's Pods are found.
 const JOB_LABEL: &str = "job-name";
@@ -340,7 +340,7 @@ fn volumes(probe: &TierProbe) -> Vec<Value> {
         .collect()
 }
 
-/// A moving tag is pulled anew, any other only where the node lacks it.
+/// A moving tag is pulled again, any other only where the node lacks it.
 fn pull_policy(options: &JobOptions) -> &str {
     if !options.image_pull_policy.is_empty() {
         return &options.image_pull_policy;

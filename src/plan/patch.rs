@@ -5,7 +5,7 @@ use serde_json::Value;
 /// The name that stands for every container.
 const EACH: &str = "*";
 
-/// Lists whose entries are told apart by a field; any other list is replaced.
+/// Lists whose entries are distinguished by a field; any other list is replaced.
 const KEYS: [(&str, &str); 8] = [
     ("containers", "name"),
     ("initContainers", "name"),

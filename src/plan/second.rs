@@ -261,7 +261,7 @@ impl<'o> Walks<'o> {
             .collect()
     }
 
-    /// Failed on the network, and from everywhere: where it passes from one place, the places are told apart already.
+    /// Failed on the network, and from everywhere: where it passes from one place, the places are distinguished already.
     fn is_puzzling(&self, edge: &Edge) -> bool {
         let walked = self.walks(edge);
         !walked.is_empty()
@@ -398,7 +398,7 @@ pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Ed
         (route, targets, sources)
     };
     let (before, after) = (seen(before), seen(after));
-    // A name that nobody has is the same for whoever asks, whatever the Pods do, and Services of other namespaces come and go.
+    // A name that no one has is the same for whoever asks, whatever the Pods do, and Services of other namespaces come and go.
     let nowhere = before.0.meaning.leads_nowhere() && after.0.meaning.leads_nowhere();
     !nowhere && before != after
 }

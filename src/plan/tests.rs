@@ -636,7 +636,7 @@ spec: {podSelector: {}}
             .vantages
             .is_empty()
     );
-    // One place passes: the places are told apart already.
+    // One place passes: the places are distinguished already.
     let mut both = looked(timeout(), "n1");
     both.probes
         .push(probe("AP", "n2", vec![pass(EDGE, StepName::Service)]));

@@ -128,7 +128,7 @@ fn an_empty_selector_takes_all_pods_of_its_namespace_and_of_no_other() {
             ("ap", "store", 3306, "allowed"),
         ],
     );
-    // An empty rule admits all, an empty list of rules nobody.
+    // An empty rule admits all, an empty list of rules no one.
     all(
         "{metadata: {name: p}, spec: {podSelector: {}, ingress: [{}]}}",
         &[("store", "db", 3306, "allowed")],

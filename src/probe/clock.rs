@@ -42,7 +42,7 @@ impl Clock {
 
     /// Runs a future until the end of its phase.
     pub(crate) async fn by<F: Future>(&self, end: Instant, future: F) -> Result<F::Output, Late> {
-        // Drivers are not written for hostile servers: what one of them cannot bear is that peer's failure and nobody else's.
+        // Drivers are not written for hostile servers: what one of them cannot bear is that peer's failure and no one else's.
         let caught = AssertUnwindSafe(future).catch_unwind();
         match timeout_at(end.min(self.deadline), caught).await {
             Ok(Ok(output)) => Ok(output),

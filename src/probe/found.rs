@@ -141,7 +141,7 @@ impl Found {
         Self::new(name, StepStatus::Unknown, reason.into())
     }
 
-    /// It does not work; the agent's own deadline is nobody's failure.
+    /// It does not work; the agent's own deadline is no one's failure.
     pub(crate) fn fail(name: StepName, failure: Failure) -> Self {
         let status = if failure.error == StepError::Deadline {
             StepStatus::Unknown

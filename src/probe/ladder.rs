@@ -118,7 +118,7 @@ impl Agent {
     }
 
     fn send(&self, record: Record) {
-        // The receiver lives as long as the agent; at its deadline nobody reads any more.
+        // The receiver lives as long as the agent; at its deadline no one reads any more.
         let _ = self.records.send(record);
     }
 

@@ -104,7 +104,7 @@ async fn smtp(peer: &mut Peer, ask: &Ask<'_>) -> Said {
     peer.send(b"EHLO k8sverify\r\n", ask.clock.phase(ANSWER))
         .await?;
     let (_, answer) = reply(peer, ask).await?;
-    // Polite, and nobody's loss if it does not arrive.
+    // Polite, and no one's loss if it does not arrive.
     let _ = peer.send(b"QUIT\r\n", ask.clock.phase(ANSWER)).await;
     if answer.starts_with("250") {
         Ok(vec![Found::pass(StepName::Protocol, banner).asked("EHLO")])

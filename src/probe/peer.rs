@@ -85,7 +85,7 @@ impl Peer {
         }
     }
 
-    /// Uses up what was read, and starts anew.
+    /// Uses up what was read, and starts again.
     pub(crate) fn forget(&mut self) {
         self.buffer.clear();
     }

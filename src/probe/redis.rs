@@ -176,7 +176,7 @@ fn denied(text: &str) -> Failure {
     Failure::new(error, text).fact("code", code(text))
 }
 
-/// An error of a server that talks to nobody new.
+/// An error of a server that talks to no one new.
 fn turned_away(text: &str) -> Option<Failure> {
     let full = text.contains("max number of clients");
     let protected = code(text) == "DENIED";

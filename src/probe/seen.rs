@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// The protocol that speaks like this, by the name that reports use; `None` if it cannot be told.
+/// The protocol that speaks like this, by the name that reports use; `None` if it cannot be determined.
 pub(crate) fn protocol(head: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(head);
     let starts = |prefix: &str| head.starts_with(prefix.as_bytes());

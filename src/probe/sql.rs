@@ -104,7 +104,7 @@ pub(crate) async fn run(
     Ok(cut)
 }
 
-/// Ends when it is to stop; never where nobody can say so any more.
+/// Ends when it is to stop; never where no one can say so any more.
 async fn stopped(mut stop: watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

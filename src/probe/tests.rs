@@ -352,7 +352,7 @@ async fn redis_logins_are_judged_and_no_password_is_printed() {
         outcome.error("full", StepName::Protocol),
         Some(StepError::Unavailable)
     );
-    // After a refusal nobody logs in again, and every endpoint still has its outcome.
+    // After a refusal no one logs in again, and every endpoint still has its outcome.
     let walked: Vec<&Step> = outcome
         .steps
         .iter()

@@ -129,7 +129,7 @@ pub(crate) fn config(
     Ok(config)
 }
 
-/// The first message of a TLS client that names nobody, to see whether the peer answers in TLS.
+/// The first message of a TLS client that names no one, to see whether the peer answers in TLS.
 pub(crate) fn hello() -> Option<Vec<u8>> {
     let config = config(&[], None).ok()?;
     let nobody = ServerName::IpAddress(PkiAddress::from(std::net::IpAddr::from([127, 0, 0, 1])));

@@ -48,7 +48,7 @@ impl<'a> Environment<'a> {
 enum Verification {
     /// Nothing.
     Nothing,
-    /// As most drivers do where nobody says more.
+    /// As most drivers do where no one says more.
     Usual,
     /// The chain.
     Chain,
@@ -289,7 +289,7 @@ enum Chain {
     Leads,
     /// To none of them.
     Unknown,
-    /// It cannot be told, and why.
+    /// It cannot be determined, and why.
     Unjudged(String),
 }
 

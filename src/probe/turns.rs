@@ -53,7 +53,7 @@ impl Turns {
                     .or_insert_with(|| Arc::new(Semaphore::new(self.one))),
             )
         };
-        // Nobody closes these semaphores; without a permit an edge would only be walked earlier.
+        // No one closes these semaphores; without a permit an edge would only be walked earlier.
         let one = target.acquire_owned().await.ok();
         let all = Arc::clone(&self.all).acquire_owned().await.ok();
         Turn {

@@ -144,7 +144,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// A task panicked outside of what is caught: what it owes cannot be told.
+    /// A task panicked outside of what is caught: what it owes cannot be determined.
     pub(crate) fn fail(&mut self, task: &str) -> io::Result<()> {
         for owed in self.owed.remove(task).unwrap_or_default() {
             self.settle(task, owed, failed)?;

@@ -376,7 +376,7 @@ pub struct FindingReport {
     pub edges: Vec<EdgeId>,
     /// The finding of which it is a consequence.
     pub caused_by: Option<FindingId>,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: Option<Fix>,
     /// Whether the user's file ignores it: shown, never counted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -336,7 +336,7 @@ impl<'s> Judge<'s> {
                     answer.message
                 )),
                 SqlRecord::Server { left, .. } if !left.is_empty() => notes.push(format!(
-                    "an earlier run left schemas, which nobody uses any more; drop them: {}",
+                    "an earlier run left schemas, which no one uses any more; drop them: {}",
                     left.iter()
                         .map(|schema| format!("DROP DATABASE `{schema}`;"))
                         .collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! Whose names a statement uses: schemas are mapped to scratch ones, and what reaches beyond them is not run. Pure.
 //!
 //! Without a parser: a name with a dot is a table of a schema where a table is due, or has three parts, or is called; else it is a column, unless
-//! nothing in the statement bears its first part. What then cannot be told is left to the server's own list of schemas.
+//! nothing in the statement bears its first part. What then cannot be determined is left to the server's own list of schemas.
 
 use std::collections::BTreeSet;
 
@@ -120,7 +120,7 @@ impl Scratch {
     }
 }
 
-/// Why a statement must not be sent: it is about the whole server, or what it does cannot be told.
+/// Why a statement must not be sent: it is about the whole server, or what it does cannot be determined.
 fn beyond(sql: &[u8], tokens: &[Token], scratch: bool) -> Option<String> {
     let word = |at: usize| {
         tokens

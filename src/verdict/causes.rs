@@ -59,7 +59,7 @@ pub(super) fn assign(
         } else if let Some(resource) = unread.filter(|_| stage == Some(Stage::Connect)) {
             verdict.status = StepStatus::Unknown;
             verdict.reason = Some(format!(
-                "the connection fails, and {resource} could not be read: whether one of them denies the tier or only the probe cannot be told"
+                "the connection fails, and {resource} could not be read: whether one of them denies the tier or only the probe cannot be determined"
             ));
         } else if let Some(finding) = symptom(context, evidence) {
             let key = (finding.code, finding.object.clone());
@@ -251,7 +251,7 @@ fn behind(context: &Context<'_>, findings: &Found, finding: &Finding) -> Option<
         .min()
 }
 
-/// One policy that denies in several ways is one thing to mend.
+/// One policy that denies in several ways is one thing to fix.
 fn same_policy(findings: &Found, key: &Key) -> Option<Key> {
     const DENIED: [Code; 3] = [
         Code::NetworkPolicyDnsDenied,

@@ -238,7 +238,7 @@ impl Browser {
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), &bytes).unwrap();
     }
 
-    /// Nothing but the file itself was asked for, and nobody complained.
+    /// Nothing but the file itself was asked for, and no one complained.
     fn assert_quiet(&self) {
         let outside: Vec<&String> = self
             .requests

@@ -1,4 +1,4 @@
-//! What each format looks like on each scenario, compared with files in `tests/goldens`. `UPDATE_GOLDENS=1` writes them anew; the difference is then read
+//! What each format looks like on each scenario, compared with files in `tests/goldens`. `UPDATE_GOLDENS=1` writes them again; the difference is then read
 //! in the version control. Times are those of the fixtures.
 
 use std::path::Path;

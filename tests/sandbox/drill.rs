@@ -63,7 +63,7 @@ fn refused(ran: &Ran, says: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_plan_changes_nothing_and_says_which_key_is_missing() {
     let ran = drill("drill-allowed", &["--tier", "DB", "--plan"]).await;
-    refused(&ran, "nobody has said yes");
+    refused(&ran, "no one has said yes");
     for expected in [
         "drill of DB in namespace story",
         "writes through DB:3306 (service/db)",
@@ -101,7 +101,7 @@ async fn without_both_keys_nothing_is_written() {
     );
     refused(
         &drill("drill-allowed", &["--tier", "DB", "--accept-data-loss"]).await,
-        "nobody has said yes",
+        "no one has said yes",
     );
     refused(
         &drill("drill-allowed", &["--tier", "DB", "--yes"]).await,

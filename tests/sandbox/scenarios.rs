@@ -199,7 +199,7 @@ fn differences(expected: &Expected, run: &Run) -> Vec<String> {
     wrong
 }
 
-/// The whole report where the scenario has one, but for what differs from run to run; `UPDATE_EXPECTED=1` writes it anew.
+/// The whole report where the scenario has one, but for what differs from run to run; `UPDATE_EXPECTED=1` writes it again.
 fn report(folder: &Path, run: &Run) -> Option<String> {
     let path = folder.join("report.json");
     let mut report = run.report.clone();
@@ -226,7 +226,7 @@ fn report(folder: &Path, run: &Run) -> Option<String> {
         .find(|(one, other)| one != other);
     (expected != found).then(|| {
         format!(
-            "{} is another report: {line:?}; UPDATE_EXPECTED=1 writes it anew",
+            "{} is another report: {line:?}; UPDATE_EXPECTED=1 writes it again",
             path.display()
         )
     })
@@ -305,7 +305,7 @@ fn junit(run: &Run) -> Vec<String> {
     wrong
 }
 
-/// Secrets that stand where nobody may read them: no value in any output or in what the agents wrote, and no value of a Secret in a request.
+/// Secrets that stand where no one may read them: no value in any output or in what the agents wrote, and no value of a Secret in a request.
 pub(crate) fn leaks(stage: &Stage, values: &[String], run: &Run) -> Vec<String> {
     let kept = stage.scenario.network.secrets.values();
     let kept: Vec<&String> = kept.flat_map(|secret| secret.values()).collect();

@@ -7,7 +7,7 @@ use k8sverify_sandbox::{Fault, How};
 
 use crate::play::{Case, Stage, at_once};
 
-/// A run that is told to end, cleans up within this time.
+/// A run that is asked to end, cleans up within this time.
 const PROMPT: Duration = Duration::from_secs(8);
 
 struct Moment {

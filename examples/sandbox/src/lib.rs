@@ -216,7 +216,7 @@ impl Sandbox {
     pub async fn request(&self, text: &str) {
         let mut versions = self.world.store.versions();
         while !self.requests().iter().any(|seen| seen.line.contains(text)) {
-            // A request that changes nothing wakes nobody: look again soon.
+            // A request that changes nothing wakes no one: look again soon.
             let soon = std::time::Duration::from_millis(10);
             let _ = tokio::time::timeout(soon, versions.changed()).await;
         }

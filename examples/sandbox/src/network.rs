@@ -142,7 +142,7 @@ impl Network {
     }
 
     /// Where that client dials and resolves, as JSON: the nameserver, the search list, and every address and port that it may ask. Nothing
-    /// leads out of this machine: what nobody answers is refused.
+    /// leads out of this machine: what no one answers is refused.
     pub(crate) fn table(&self, client: &Client) -> Value {
         let ports = self.ports(client);
         let mut table: BTreeMap<String, String> = BTreeMap::new();
@@ -246,7 +246,7 @@ impl Network {
             .find_map(|view| view.places.get(&place).copied())
     }
 
-    /// What listens at a Pod's address; nobody, unless the file says so and the policies let the client through.
+    /// What listens at a Pod's address; no one, unless the file says so and the policies let the client through.
     fn behind(&self, place: SocketAddr, client: &Client) -> SocketAddr {
         if client.stopped.contains(&place.ip()) {
             return self.refusing.address;

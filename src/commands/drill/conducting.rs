@@ -26,7 +26,7 @@ use crate::report::unfinished;
 const ROUND: Duration = Duration::from_mins(4);
 /// How long a statement of the application's may take.
 const STATEMENT: Duration = Duration::from_secs(30);
-/// What a run that is told to end may take to put everything back: scales, the runners' last words, the ledger, Jobs.
+/// What a run that is asked to end may take to put everything back: scales, the runners' last words, the ledger, Jobs.
 const PUTTING_BACK: Duration = Duration::from_secs(50);
 
 /// A drill on its way.

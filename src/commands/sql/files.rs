@@ -126,7 +126,7 @@ fn mounted(
             });
         } else {
             files.notes.push(format!(
-                "{name} is not run: only .sql and .sql.gz are, and what a script does cannot be told"
+                "{name} is not run: only .sql and .sql.gz are, and what a script does cannot be determined"
             ));
         }
     }

@@ -1,5 +1,5 @@
 //! Whether waiting on makes sense once the probes have looked: a client that suffers because what it needs refuses it will not come
-//! up by waiting, and a slow start is nobody's fault. Pure.
+//! up by waiting, and a slow start is no one's fault. Pure.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -198,7 +198,7 @@ impl<D: Document> Outputs<D> {
             match self.written.try_lock() {
                 Ok(written) => break written,
                 Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                // The pipeline is writing: it has come to its end, or nobody reads what it prints.
+                // The pipeline is writing: it has come to its end, or no one reads what it prints.
                 Err(TryLockError::WouldBlock) if Instant::now() < end => {
                     std::thread::sleep(WRITING / 50);
                 }

@@ -14,7 +14,7 @@ use crate::compose::reader::Reader;
 use crate::compose::shape::Field;
 
 impl Reader<'_> {
-    /// `env_file` below `environment`; and the names that pass a variable through which nobody sets.
+    /// `env_file` below `environment`; and the names that pass a variable through which no one sets.
     pub(super) fn environment(
         &mut self,
         service: &Field<'_>,

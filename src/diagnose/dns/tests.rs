@@ -54,7 +54,7 @@ fn dns_that_answers_nobody_is_one_cause_for_all() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].object.to_string(), "service/dns-default");
     assert_eq!(found[0].edges.len(), 2);
-    // Existing Services that nobody can resolve mean the same, one name that does not exist means nothing.
+    // Existing Services that no one can resolve mean the same, one name that does not exist means nothing.
     let unknown = Some(StepError::Nxdomain);
     assert_eq!(
         raised(rule, "", dns(AP_DB, unknown), dns(WEB_AP, unknown)).len(),

@@ -370,7 +370,7 @@ fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         };
         let mut finding = Finding::new(
             Code::ServiceNoEndpoints,
-            // A controller may make them once it is applied; and without an edge nobody is known to need them.
+            // A controller may make them once it is applied; and without an edge no one is known to need them.
             weight(usage.in_scope && !context.snapshot.offline && !usage.looks.is_empty()),
             usage.key.object(),
             format!("{name} has no selector and {what}: it leads nowhere"),
@@ -499,7 +499,7 @@ fn kept_local(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let mut without: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut affected = Vec::new();
     for look in &usage.looks {
-        // The node of a client that failed, or, where nobody looked, those of its Pods.
+        // The node of a client that failed, or, where no one looked, those of its Pods.
         let mut of_client: BTreeSet<String> = look
             .evidence
             .failed()

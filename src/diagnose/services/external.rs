@@ -32,7 +32,7 @@ pub(super) fn external_name(context: &Context<'_>) -> Vec<Finding> {
                 .push(look);
         }
     }
-    // One that a tier stands for and nobody calls is judged by its name alone.
+    // One that a tier stands for and no one calls is judged by its name alone.
     for tier in context.graph.tiers.values() {
         for key in &tier.services {
             if let Some(service) = context

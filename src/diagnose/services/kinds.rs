@@ -262,7 +262,7 @@ fn family_mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding
     finding.edges = ids(&affected);
     finding.fix = Some(Fix {
         text: format!(
-            "create service/{} anew with the family that its Pods have (ipFamilyPolicy: PreferDualStack), or make the program listen on all addresses (::)",
+            "create service/{} again with the family that its Pods have (ipFamilyPolicy: PreferDualStack), or make the program listen on all addresses (::)",
             usage.key.name
         ),
         ..Fix::default()

@@ -15,7 +15,7 @@ use crate::observe::{HostMeaning, ServiceKey};
 use crate::probe::wire::{StepError, StepStatus};
 use crate::shell::Command;
 
-/// Why the name of an edge means nothing, sorted by what mends it.
+/// Why the name of an edge means nothing, sorted by what fixes it.
 enum Answer<'c, 'a> {
     /// No Service selects the target.
     NoService(&'c Subject<'a>),
@@ -144,7 +144,7 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
 }
 
 /// Whether a Service elsewhere belongs to another installation of the application: its namespace has Services that the client's own
-/// has too. Nobody means to call that one.
+/// has too. No one means to call that one.
 fn is_another_installation(context: &Context<'_>, key: &ServiceKey, own: &str) -> bool {
     let names = |namespace: &str| -> BTreeSet<&str> {
         let state = context.snapshot.namespaces.get(namespace);
@@ -518,7 +518,7 @@ fn in_other_namespace(context: &Context<'_>, key: &ServiceKey, looks: &[&Look<'_
     finding
 }
 
-/// A tier that nobody runs. Where its clients were sent to a host outside, only those are left that merely start after it in compose.
+/// A tier that no one runs. Where its clients were sent to a host outside, only those are left that merely start after it in compose.
 fn workload_missing(context: &Context<'_>, tier: &Tier, looks: &[&Look<'_, '_>]) -> Finding {
     let replaced = context
         .graph
@@ -630,7 +630,7 @@ pub(super) fn servers_without_service(context: &Context<'_>) -> Vec<Finding> {
             .iter()
             .find(|subject| !subject.pods.is_empty())
             .or(subjects.first())
-            // What was deployed to run to its end serves nobody, whatever its image.
+            // What was deployed to run to its end serves no one, whatever its image.
             .filter(|subject| !subject.is_one_shot())
         else {
             continue;
@@ -661,7 +661,7 @@ pub(super) fn servers_without_service(context: &Context<'_>) -> Vec<Finding> {
             .find(|name| fixes::is_service_name(name))
             .or_else(|| fixes::nearest_name(&tier.name))
             .or_else(|| fixes::nearest_name(&main.key.name));
-        // A port that the container alone declares may be one for metrics, which nobody calls by name.
+        // A port that the container alone declares may be one for metrics, which no one calls by name.
         let severity = if server.evidence.starts_with("containerPort") {
             Severity::Warning
         } else {
@@ -709,7 +709,7 @@ fn serves_by_name(context: &Context<'_>, tier: &Tier, subject: &Subject<'_>) -> 
     })
 }
 
-/// Tiers of compose that nothing runs and nobody deployed calls: perhaps they live elsewhere now.
+/// Tiers of compose that nothing runs and no one deployed calls: perhaps they live elsewhere now.
 pub(super) fn tiers_without_workload(context: &Context<'_>) -> Vec<Finding> {
     if !services_known(context) {
         return Vec::new();
@@ -739,7 +739,7 @@ pub(super) fn tiers_without_workload(context: &Context<'_>) -> Vec<Finding> {
                 tier,
                 Severity::Info,
                 format!(
-                    "nothing runs {}, and nobody deployed here calls it",
+                    "nothing runs {}, and no one deployed here calls it",
                     tier.name
                 ),
             )

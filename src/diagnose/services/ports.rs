@@ -363,7 +363,7 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
                 .any(|(_, port)| port.port == i32::from(look.edge.port.get()))
         })
         .collect();
-    // A port beside others that nobody dials is worth a warning.
+    // A port beside others that no one dials is worth a warning.
     let all = unknown.len() == service.spec.ports.len();
     let severity = weight(usage.in_scope && (!looks.is_empty() || (all && !usage.proven)));
     let declared: BTreeSet<String> = specs

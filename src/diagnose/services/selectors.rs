@@ -172,7 +172,7 @@ fn no_pod<'c, 'a>(
     let nearest = nearest(context, usage, wanted);
     let mut finding = Finding::new(
         Code::ServiceSelectorMismatch,
-        // A second Service of a tier that another one serves is nobody's way.
+        // A second Service of a tier that another one serves is no one's way.
         weight(usage.in_scope && (!usage.looks.is_empty() || !served_otherwise(context, wanted))),
         usage.key.object(),
         format!(
@@ -255,7 +255,7 @@ struct Answer {
     words: String,
 }
 
-/// What each endpoint said, over all clients: it works if anybody got through, it is bad if nobody did.
+/// What each endpoint said, over all clients: it works if anybody got through, it is bad if no one did.
 fn answers(context: &Context<'_>, look: &Look<'_, '_>) -> Vec<Answer> {
     let mut seen: BTreeMap<&str, Vec<(String, &EndpointWalk<'_>)>> = BTreeMap::new();
     for walk in look.evidence.firm() {
@@ -417,7 +417,7 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
         finding.caused_by = troubles_of(context, &strangers);
         Fix {
             text: format!(
-                "mend or replace {}: it is called ready and does not serve; a readiness probe on the port that the Service uses would keep it out",
+                "fix or replace {}: it is called ready and does not serve; a readiness probe on the port that the Service uses would keep it out",
                 pods.join(", ")
             ),
             ..Fix::default()

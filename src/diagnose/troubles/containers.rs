@@ -220,7 +220,7 @@ fn ended(view: &View<'_, '_>, terminated: &StateTerminated) -> Trouble {
     } else if terminated.exit_code == 0 {
         "make it run in the foreground, or make it a Job if it is meant to end"
     } else {
-        "see its log (kubectl logs --previous) and mend what it complains of"
+        "see its log (kubectl logs --previous) and fix what it complains of"
     })
 }
 
@@ -265,7 +265,7 @@ fn init_failing(view: &View<'_, '_>, terminated: &StateTerminated) -> Trouble {
     .evidence(view.log())
     .dependent(terminated.exit_code != 0 && terminated.exit_code < 126)
     .remedy(
-        "see its log (kubectl logs POD -c INIT-CONTAINER --previous) and mend what it complains of",
+        "see its log (kubectl logs POD -c INIT-CONTAINER --previous) and fix what it complains of",
     )
 }
 

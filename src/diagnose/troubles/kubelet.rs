@@ -218,7 +218,7 @@ fn remedy(words: &str, kind: ProbeKind) -> String {
         format!("correct path (or login) of {field}: the server answers, and refuses that request")
     } else if words.contains("statuscode: 5") {
         format!(
-            "mend what makes the server answer 5xx; if that is beyond this Pod, {field} may ask less"
+            "fix what makes the server answer 5xx; if that is beyond this Pod, {field} may ask less"
         )
     } else if words.contains("refused") {
         format!("correct the port of {field}, or make the container listen on it, on all addresses")
@@ -226,7 +226,7 @@ fn remedy(words: &str, kind: ProbeKind) -> String {
     {
         format!("see why the answer takes so long; else raise timeoutSeconds of {field}")
     } else {
-        format!("correct {field}, or mend what it complains of")
+        format!("correct {field}, or fix what it complains of")
     }
 }
 
@@ -373,12 +373,12 @@ mod tests {
             "{httpGet: {port: 2000, path: /actuator/health}}",
             "Readiness probe failed: HTTP probe failed with statuscode: 404",
         );
-        assert!(!trouble.dependent, "404 is nobody else's fault");
+        assert!(!trouble.dependent, "404 is no one else's fault");
         let trouble = found(
             "{tcpSocket: {port: 2001}}",
             "Readiness probe failed: dial tcp 10.244.1.5:2001: connect: connection refused",
         );
-        assert!(!trouble.dependent, "a port that nobody calls");
+        assert!(!trouble.dependent, "a port that no one calls");
     }
 
     #[test]

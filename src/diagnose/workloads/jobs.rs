@@ -62,7 +62,7 @@ fn of_job(context: &Context<'_>, subject: &Subject<'_>, job: &Workload) -> Optio
     finding.edges.clone_from(&subject.into);
     finding.fix = Some(Fix {
         text: format!(
-            "see its log ({}), mend it, delete it and apply it again: a Job that failed is not started a second time",
+            "see its log ({}), fix it, delete it and apply it again: a Job that failed is not started a second time",
             kubectl(subject, &["logs", &subject.key.to_string()])
         ),
         ..Fix::default()
@@ -146,7 +146,7 @@ fn of_pod(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     finding.edges.clone_from(&subject.into);
     finding.fix = Some(Fix {
         text: format!(
-            "see its log ({}), mend it, and apply it as a {} so that it is started again",
+            "see its log ({}), fix it, and apply it as a {} so that it is started again",
             kubectl(subject, &["logs", &subject.key.to_string()]),
             if one_shot { "Job" } else { "Deployment" }
         ),

@@ -286,7 +286,7 @@ fn text(journal: &Journal) -> String {
     serde_json::to_string(journal).unwrap_or_default()
 }
 
-/// Takes the Lease where nobody holds it.
+/// Takes the Lease where no one holds it.
 pub(super) async fn take_lease(api: &Api, namespace: &str, run: &str) -> Result<(), ConductError> {
     let spec = json!({
         "holderIdentity": run,

@@ -221,7 +221,7 @@ impl Round<'_> {
 
     fn interrupted(&self) -> Option<RoundEnd> {
         if *self.conductor.cancel.borrow() {
-            let why = "the run was told to end".to_owned();
+            let why = "the run was asked to end".to_owned();
             return Some(RoundEnd::Spoilt(Spoilt::Interrupted(why)));
         }
         self.stage
@@ -310,7 +310,7 @@ impl Round<'_> {
                     .map(|pod| format!("{} is {:?}", pod.member, role(pod)))
                     .collect();
                 format!(
-                    "nobody is the victim that was asked for: {}",
+                    "no one is the victim that was asked for: {}",
                     roles.join(", ")
                 )
             })

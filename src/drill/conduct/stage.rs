@@ -205,7 +205,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Tells the runners what they have not been told yet; ends with the reason why they cannot be told.
+    /// Tells the runners what they have not been told yet; ends with the reason why they cannot be determined.
     async fn bring_orders(&self) -> String {
         loop {
             sleep(TICK).await;
@@ -435,7 +435,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Waits for a moment, or until the run is told to end.
+    /// Waits for a moment, or until the run is asked to end.
     pub(super) async fn wait(&self, length: Duration, cancel: &Cancel) {
         let mut cancel = cancel.clone();
         let end = Instant::now() + length;

@@ -18,7 +18,7 @@ use crate::shell::Command;
 
 /// How long the Job that removes the ledger may take.
 const REMOVAL: Duration = Duration::from_mins(1);
-/// How long runners that are told to end may take.
+/// How long runners that are asked to end may take.
 const ENDING: Duration = Duration::from_secs(8);
 /// How long the Pods of deleted Jobs may take to go; the garbage collector goes on alone.
 const GOING: Duration = Duration::from_secs(12);

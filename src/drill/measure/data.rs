@@ -68,7 +68,7 @@ fn audited(timeline: &Timeline, found: &Comparison, numbers: &mut BTreeMap<Metri
     let why_not = not_asked.map(|place| {
         silent(found, &place).unwrap_or_else(|| format!("{place} was not asked in the audit"))
     });
-    // A row that is nowhere may still be where nobody could ask; none missing is known from any place.
+    // A row that is nowhere may still be where no one could ask; none missing is known from any place.
     let everywhere = count(&found.lost_everywhere);
     let value = match &why_not {
         Some(reason) if everywhere > 0 => unknown(reason),

@@ -62,7 +62,7 @@ fn before<'a>(timeline: &Timeline<'a>) -> BTreeMap<&'a str, u64> {
     found
 }
 
-/// Lane → the seq that was acknowledged first after the fault and is not lost, and when: what nobody holds is no lack of one member.
+/// Lane → the seq that was acknowledged first after the fault and is not lost, and when: what no one holds is no lack of one member.
 fn after<'a>(
     timeline: &Timeline<'a>,
     comparison: Option<&Comparison>,
@@ -203,7 +203,7 @@ impl<'a> Return<'a, '_> {
         }
     }
 
-    /// How coarse the first answer at an address is: it could have come since the new Pod ran there, and nobody had been told where to ask.
+    /// How coarse the first answer at an address is: it could have come since the new Pod ran there, and no one had been told where to ask.
     fn until_asked(&self, state: &State) -> u64 {
         let ran = match self.pod(PodChange::Running) {
             Value::Known { number, .. } => self.timeline.fault + signed(number),
@@ -315,7 +315,7 @@ fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
         .filter(|(member, role)| !hit(member) && **role == Some(Role::Replica))
         .map(|(member, _)| member.as_str())
         .collect();
-    // A hook hits nobody by name: what it brings about shows whether it was a fail-over.
+    // A hook hits no one by name: what it brings about shows whether it was a fail-over.
     if others.is_empty() || !(primary_hit || round.victims.is_empty()) {
         return;
     }

@@ -159,7 +159,7 @@ fn words(state: &State) -> String {
         Some(Role::Primary) => "primary",
         Some(Role::Replica) => "replica",
         Some(Role::Peer) => "peer",
-        Some(Role::Alone) => "follows nobody and takes no writes",
+        Some(Role::Alone) => "follows no one and takes no writes",
         None => "tells no role",
     };
     let mut text = role.to_owned();

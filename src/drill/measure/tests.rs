@@ -49,7 +49,7 @@ fn a_single_server_that_keeps_its_data() {
         "{}",
         result.write_rate_milli
     );
-    // One member alone has nobody to differ from, and nothing is promoted.
+    // One member alone has no one to differ from, and nothing is promoted.
     for metric in [
         Metric::Diverged,
         Metric::SplitBrain,
@@ -164,7 +164,7 @@ fn an_outage_is_longer_than_the_pauses_of_a_slow_client() {
     };
     assert!((7500..=9900).contains(&number), "{number}");
     assert!((900..1000).contains(&resolution), "{resolution}");
-    // That there was none cannot be told.
+    // That there was none cannot be determined.
     assert!(matches!(slow(&[]), Value::Unknown { .. }));
     assert!(matches!(slow(&[(500, 2000)]), Value::Unknown { .. }));
 }
@@ -194,7 +194,7 @@ fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
         result.numbers[&Metric::Serves],
         Value::Over { number: 20_000 }
     ));
-    // Nobody holds what was before: it is the member that it can be, and it answered once it was Ready.
+    // No one holds what was before: it is the member that it can be, and it answered once it was Ready.
     assert_eq!(known(&result, Metric::Joined), 4000);
     assert_eq!(known(&result, Metric::ReadyLie), 1000);
 }
@@ -447,7 +447,7 @@ fn a_pool_that_stays_on_the_old_primary_is_pinned() {
     }
     assert_eq!(known(&it.measure(), Metric::StallSurvivors), 12_100);
     for attempt in it.attempts.iter_mut().filter(|a| a.lane == "a/w-held/0") {
-        attempt.server = Some("nobody knows".to_owned());
+        attempt.server = Some("no one knows".to_owned());
     }
     assert!(is_unknown(&it.measure(), Metric::StallSurvivors));
 }

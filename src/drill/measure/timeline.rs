@@ -76,7 +76,7 @@ impl<'a> Timeline<'a> {
             runners: Vec::new(),
             servers: BTreeMap::new(),
         };
-        // Lanes stop for the audit: what is attempted after it begins belongs to the next round, and so it does where nobody answered in it.
+        // Lanes stop for the audit: what is attempted after it begins belongs to the next round, and so it does where no one answered in it.
         let audit = round.audit.as_ref().map_or(i64::MIN, |audit| audit.at_ms);
         for log in &round.runners {
             timeline.add(log, audit.max(round.end_ms));
@@ -176,7 +176,7 @@ impl<'a> Timeline<'a> {
         )
     }
 
-    /// All of which nothing can be told after the fault, in milliseconds after it.
+    /// All of which nothing can be determined after the fault, in milliseconds after it.
     pub(super) fn blind_after_fault(&self) -> Vec<(i64, i64)> {
         let all = self
             .runners

@@ -249,7 +249,7 @@ pub struct RoundResult {
     pub write_rate_milli: u64,
     /// Place → lane → what was acknowledged and is absent there.
     pub lost: BTreeMap<String, BTreeMap<String, SeqSet>>,
-    /// Intervals in which nothing can be told, in the conductor's milliseconds after the fault.
+    /// Intervals in which nothing can be determined, in the conductor's milliseconds after the fault.
     pub blind: Vec<(i64, i64)>,
     /// Outages of new writes, in milliseconds after the fault; an open one has no end.
     pub outages: Vec<(i64, Option<i64>)>,

@@ -34,7 +34,7 @@ pub(super) fn all(
     }
     if wish.person.is_none() {
         consent.push(format!(
-            "nobody has said yes: add --yes, or type {} when asked at a terminal",
+            "no one has said yes: add --yes, or type {} when asked at a terminal",
             candidate.name
         ));
     }

@@ -110,7 +110,7 @@ fn each_missing_key_is_named() {
     refuses(
         &[ALLOWED, &group].concat(),
         &silent,
-        &["2 nobody has said yes"],
+        &["2 no one has said yes"],
     );
     let listed = ALLOWED.replace("allowed", "'delete, evict'");
     let objects = [listed.as_str(), &group].concat();

@@ -1,4 +1,4 @@
-//! The story's own table as a drill: `MySQL` alone, an operator whose new primary nobody reaches, Galera, the stand-in for Vitess, and a managed one.
+//! The story's own table as a drill: `MySQL` alone, an operator whose new primary no one reaches, Galera, the stand-in for Vitess, and a managed one.
 
 use std::collections::BTreeMap;
 

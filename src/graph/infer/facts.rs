@@ -232,7 +232,7 @@ impl TierFacts {
         if evidence.one_shot && !declared && !store {
             return None;
         }
-        // A port of its own that nobody declares and no image explains is a wish, not a server.
+        // A port of its own that no one declares and no image explains is a wish, not a server.
         if self.serves.is_empty() && !declared {
             return None;
         }

@@ -157,7 +157,7 @@ pub(super) fn is_idle(command: &[String]) -> bool {
             || text == "sleep infinity")
 }
 
-/// Whether a command says that it works in the background: it takes jobs, and nobody calls it.
+/// Whether a command says that it works in the background: it takes jobs, and no one calls it.
 pub(super) fn is_background(command: &[String]) -> bool {
     const ROLES: [&str; 22] = [
         "worker",
@@ -198,7 +198,7 @@ pub(super) fn is_clock(command: &[String]) -> bool {
     })
 }
 
-/// The port on which a framework's own server listens where nobody says otherwise.
+/// The port on which a framework's own server listens where no one says otherwise.
 pub(super) fn by_framework(command: &[String]) -> Option<NonZeroU16> {
     /// A program, a word that must follow it anywhere (empty: none), and its port.
     const FRAMEWORKS: [(&str, &str, u16); 24] = [

@@ -176,7 +176,7 @@ impl<'a> Settle<'a> {
         // Who says what it waits for, and does not name the target, may still call it; who says nothing where others do calls none.
         let silent = service.depends_on.is_empty() && service.links.is_empty();
         let taken = others().any(|other| self.waits(other, to));
-        // A preparation that carries a copy of its fellows' variables needs what it waits for.
+        // A preparation that carries a copy of its peers' variables needs what it waits for.
         let prepares = !silent
             && tiers::ends(
                 self.project.file,
@@ -264,7 +264,7 @@ impl<'a> Settle<'a> {
         let Some(facts) = self.project.facts.get(&service.name) else {
             return true;
         };
-        // What stores data reads what its own fellows share, and nothing of an application's; a broker names its coordinator.
+        // What stores data reads what its own peers share, and nothing of an application's; a broker names its coordinator.
         let broker = facts
             .server()
             .is_some_and(|server| matches!(server.protocol, Protocol::Kafka | Protocol::Amqp));

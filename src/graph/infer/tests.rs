@@ -511,7 +511,7 @@ fn a_server_that_is_not_restarted_is_one_where_its_port_is_dialled() {
     assert_eq!(inferred.edges.len(), 1);
     assert!(!inferred.tiers["api"].one_shot);
     let alone = infer(&file(vec![api]), &Catalog::embedded());
-    assert!(alone.tiers["api"].one_shot, "nobody says that it serves");
+    assert!(alone.tiers["api"].one_shot, "no one says that it serves");
 }
 
 #[test]
@@ -571,7 +571,7 @@ fn a_section_of_a_shared_file_concerns_the_role_that_it_is_called_like() {
         "query-frontend->minio:9000/http declared",
     ];
     assert_eq!(found, expected);
-    // One that waits for the store tells nothing against a fellow of the same image.
+    // One that waits for the store tells nothing against a peer of the same image.
     let waiting = depending(role("ingester-0"), &["minio"]);
     let found = edges(&file(vec![role("querier"), waiting, minio()]));
     assert!(
@@ -766,7 +766,7 @@ fn what_is_handed_to_many_is_sure_only_for_those_that_wait() {
                 .collect()
         };
         let line = |from: &str, how: &str| vec![format!("{from}->{target}:{port}/tcp {how}")];
-        // Nobody waits: weak for all, and nothing for a store that has a copy.
+        // No one waits: weak for all, and nothing for a store that has a copy.
         let store = handed(service("store", "postgres:16"), &pairs);
         let found = edges(&file(vec![open(), client("a"), client("b"), store]));
         assert_eq!(of(found.clone(), "a"), line("a", "weak"));

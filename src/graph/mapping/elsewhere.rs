@@ -106,7 +106,7 @@ impl Other<'_> {
     }
 }
 
-/// A namespace that nobody names: it must be the only one with a workload of that name and image.
+/// A namespace that no one names: it must be the only one with a workload of that name and image.
 fn unnamed(
     tier: &Wanted,
     wanted: &[Wanted],

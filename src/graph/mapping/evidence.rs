@@ -22,7 +22,7 @@ pub(super) enum Evidence {
     Service,
     /// The tier's name with a customary affix: `shop-db`, `db-deployment`.
     Affix,
-    /// The same image, which nobody else has.
+    /// The same image, which no one else has.
     Image,
 }
 

@@ -267,7 +267,7 @@ async fn a_hostile_peer_costs_its_own_edge_only() {
             broken.name > StepName::Service,
             "the connection of {name} stood: {broken:?}"
         );
-        // "should speak smtp, but speaks smtp" helps nobody.
+        // "should speak smtp, but speaks smtp" helps no one.
         let itself = broken.error == Some(StepError::Mismatch)
             && broken.facts.get("seen_protocol") == Some(&protocol.to_string());
         assert!(!itself, "{broken:?}");

@@ -87,7 +87,7 @@ pub struct SqlSummary {
     pub required: u64,
     /// Refused, and something is missing without them.
     pub real: u64,
-    /// Refused, and nobody misses them.
+    /// Refused, and no one misses them.
     pub cosmetic: u64,
     /// Not run, because they reach beyond the scratch schema.
     pub not_run: u64,

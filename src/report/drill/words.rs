@@ -76,7 +76,7 @@ pub(super) fn limits(
     })
 }
 
-/// Rows of the table: a name, and a cell a candidate. Rows in which nobody has anything to say are left out.
+/// Rows of the table: a name, and a cell a candidate. Rows in which no one has anything to say are left out.
 pub(super) fn rows(report: &DrillReport) -> Vec<(String, Vec<Option<&Cell>>)> {
     let mut names: Vec<&str> = Vec::new();
     for cell in report

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// What a listener does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Nobody listens.
+    /// No one listens.
     Refuse,
     /// The connect is never answered.
     Drop,

@@ -47,7 +47,7 @@ impl Dns {
     pub(crate) async fn start(store: Arc<Store>, file: &DnsFile) -> io::Result<Self> {
         let mut serving = JoinSet::new();
         if file.answers == DnsMode::Refuse {
-            // The port is taken, and nobody listens on it.
+            // The port is taken, and no one listens on it.
             let kept = TcpSocket::new_v4()?;
             kept.bind((Ipv4Addr::LOCALHOST, 0).into())?;
             return Ok(Self {

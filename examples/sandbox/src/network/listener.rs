@@ -57,7 +57,7 @@ impl Listener {
     }
 }
 
-/// A port that is taken, and nobody listens on it: every connect is refused.
+/// A port that is taken, and no one listens on it: every connect is refused.
 fn refuse() -> io::Result<Listener> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(FREE)?;

@@ -20,7 +20,7 @@ pub struct NetworkFile {
     pub(crate) inherited: BTreeSet<String>,
     /// What becomes of a port of a Service's address that the Service does not have.
     pub unserved: Unserved,
-    /// What becomes of what a NetworkPolicy denies; without a word nobody enforces them.
+    /// What becomes of what a NetworkPolicy denies; without a word no one enforces them.
     pub policies: Option<Unserved>,
     /// What the cluster's DNS does.
     pub dns: DnsFile,
@@ -78,7 +78,7 @@ pub enum DnsMode {
     Objects,
     /// Never.
     Silent,
-    /// Nobody listens.
+    /// No one listens.
     Refuse,
     /// Always with SERVFAIL.
     Servfail,

@@ -116,7 +116,7 @@ fn a_port_that_every_endpoint_refuses_is_told_with_the_one_that_answers() {
     assert!(command.contains(r#""value":3306"#), "{command}");
     assert!(
         found(target_port_closed, &spec, "True", "", None).is_empty(),
-        "nobody dialled"
+        "no one dialled"
     );
 }
 

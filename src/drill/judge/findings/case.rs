@@ -171,7 +171,7 @@ impl Case<'_> {
         let value = self.value(Metric::ServiceEmpty)?;
         let severity = match value {
             Value::Over { .. } => Severity::Error,
-            // While the only member is away, its Service has nobody to lead to.
+            // While the only member is away, its Service has no one to lead to.
             Value::Known { number, .. } if several && *number > NOTICED_MS => Severity::Warning,
             _ => return None,
         };

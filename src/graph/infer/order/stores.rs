@@ -1,4 +1,4 @@
-//! Stores that no address names: a driver among the libraries, a name, a network of their own, a fellow's configuration. Weak edges all.
+//! Stores that no address names: a driver among the libraries, a name, a network of their own, a peer's configuration. Weak edges all.
 //! Pure.
 
 use std::collections::BTreeMap;
