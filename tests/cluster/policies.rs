@@ -73,6 +73,7 @@ fn limits(name: &'static str, kind: &str, spec: &str, says: Option<&'static str>
 }
 
 /// The first three are the short form.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn policies() -> Vec<Policy> {
     let every = "object.spec.containers.all(c, ";
     let context = "has(c.securityContext) && has(c.securityContext.";
