@@ -14,7 +14,8 @@ pub(super) fn fit(snapshot: &Snapshot, vantages: &mut [Vantage]) -> Vec<String> 
     let mut notes = Vec::new();
     for vantage in vantages {
         let state = snapshot.namespaces.get(&vantage.identity.namespace);
-        vantage.resources = resources(state.map_or(&[], |state| &state.limit_ranges));
+        let ranges = state.map_or(&[][..], |state| &state.limit_ranges);
+        vantage.resources = resources(ranges, vantage.containers.len());
         let Some(state) = state else { continue };
         let asked: Vec<String> = vantage
             .resources
@@ -91,7 +92,8 @@ fn may_be_bare(state: &NamespaceState, vantage: &Vantage) -> bool {
 }
 
 /// Requests of nothing, so that the scheduler evicts no one for a probe; more only where the namespace's limits demand it.
-fn resources(ranges: &[LimitRange]) -> Resources {
+/// A Pod's maximum is shared by its containers.
+fn resources(ranges: &[LimitRange], containers: usize) -> Resources {
     let mut made = Resources::default();
     for (name, usual) in LIMITS {
         let items = || ranges.iter().flat_map(|range| &range.spec.limits);
@@ -106,8 +108,10 @@ fn resources(ranges: &[LimitRange]) -> Resources {
         let least = of("", &|item| item.min.get(name).cloned())
             .into_iter()
             .max_by(|one, other| quantity(one).total_cmp(&quantity(other)));
+        let shares = of("Pod", &|item| item.max.get(name).cloned());
         let most = of("Container", &|item| item.max.get(name).cloned())
             .into_iter()
+            .chain(shares.iter().map(|most| share(name, most, containers)))
             .min_by(|one, other| quantity(one).total_cmp(&quantity(other)));
         let ratio = !of("", &|item| item.max_limit_request_ratio.get(name).cloned()).is_empty();
         let mut limit = usual.to_owned();
@@ -129,6 +133,17 @@ fn resources(ranges: &[LimitRange]) -> Resources {
         made.limits.insert(name.to_owned(), limit);
     }
     made
+}
+
+/// What each of so many containers may have of a Pod's `cpu` or `memory`.
+fn share(name: &str, of: &str, containers: usize) -> String {
+    let containers = f64::from(u16::try_from(containers.max(1)).unwrap_or(u16::MAX));
+    let share = quantity(of) / containers;
+    if name == "cpu" {
+        format!("{:.0}m", (share * 1000.0).floor())
+    } else {
+        format!("{:.0}", share.floor())
+    }
 }
 
 /// The number that a quantity of the API stands for; 0 for what is none.
@@ -167,7 +182,7 @@ mod tests {
 
     fn made(ranges: Value) -> [(String, String); 2] {
         let ranges: Vec<LimitRange> = serde_json::from_value(ranges).unwrap();
-        let made = resources(&ranges);
+        let made = resources(&ranges, 2);
         ["cpu", "memory"].map(|name| (made.requests[name].clone(), made.limits[name].clone()))
     }
 
@@ -191,6 +206,12 @@ mod tests {
                 json!([{"type": "Container", "max": {"cpu": "100m"}, "maxLimitRequestRatio": {"memory": "2"}}])
             )),
             pairs(["0", "100m"], ["64Mi", "64Mi"])
+        );
+        assert_eq!(
+            made(range(
+                json!([{"type": "Pod", "max": {"cpu": "300m", "memory": "1Gi"}}])
+            )),
+            pairs(["0", "150m"], ["0", "64Mi"])
         );
         assert_eq!(
             made(range(
