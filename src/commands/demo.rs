@@ -45,9 +45,9 @@ pub fn command(args: &DemoArgs) -> Result<(), Failure> {
         broken.started_at, broken.namespace
     ))?;
     output::print(&render(&broken)?)?;
-    let apply = shell::Command::new(&["k8sverify", "fix", "report.json"]).pipe(
-        &shell::Command::kubectl(&broken.namespace, &["apply", "--filename=-"]),
-    );
+    let fix = ["k8sverify", "fix", "report.json", "--"];
+    let with = ["kubectl", "-n", &broken.namespace, "apply", "--filename=-"];
+    let apply = shell::Command::new(&[&fix[..], &with[..]].concat());
     say(&format!(
         "(exit code {})\n\n$ {apply}\n{}\n$ k8sverify --namespace {}\n",
         broken.exit_code,
