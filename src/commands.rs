@@ -25,6 +25,7 @@ pub mod probe;
 pub mod rbac;
 pub mod signals;
 pub mod sql;
+mod start;
 mod text;
 pub mod verify;
 

@@ -1,9 +1,6 @@
 //! `k8sverify check`: the rules on manifest files, without a cluster. IO.
 
-use std::time::Instant;
-
-use jiff::Timestamp;
-
+use super::start::Start;
 use super::text::NamedFiles;
 use super::verify::outputs::Outputs;
 use super::{Failure, input};
@@ -28,7 +25,7 @@ pub fn command(args: &CheckArgs) -> Result<u8, Failure> {
 }
 
 fn report(args: &CheckArgs) -> Result<Report, Failure> {
-    let (started, started_at) = (Instant::now(), Timestamp::now());
+    let start = Start::now();
     let input = input::read(&args.compose)?;
     let read = observe::from_manifests(
         &NamedFiles(&args.manifests),
@@ -65,11 +62,8 @@ fn report(args: &CheckArgs) -> Result<Report, Failure> {
     let verdict = verdict::judge(&context, findings, &options);
     let meta = ReportMeta {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: started_at
-            .round(jiff::Unit::Second)
-            .unwrap_or(started_at)
-            .to_string(),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        started_at: start.text(),
+        duration_ms: start.elapsed_ms(),
         input: input.names,
         notes: read.notes,
     };

@@ -5,14 +5,14 @@ mod subject;
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use jiff::Timestamp;
 
 use super::input::{self, Input};
 use super::signals::Signals;
+use super::start::Start;
 use super::verify::options;
 use super::verify::outputs::Outputs;
 use super::{Failure, log};
@@ -86,8 +86,7 @@ fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, Failure> {
         plan,
         job,
         signals,
-        started: Instant::now(),
-        started_at: Timestamp::now(),
+        start: Start::now(),
     };
     let report = runtime.block_on(async {
         tokio::select! {
@@ -114,8 +113,7 @@ struct Command<'a> {
     plan: PlanOptions,
     job: JobOptions,
     signals: &'a Signals,
-    started: Instant,
-    started_at: Timestamp,
+    start: Start,
 }
 
 impl Command<'_> {
@@ -137,8 +135,7 @@ impl Command<'_> {
             job: &self.job,
             statement_timeout: self.args.statement_timeout,
             signals: self.signals,
-            started: self.started,
-            started_at: self.started_at,
+            start: self.start,
         };
         bench.run(&name, &candidate).await
     }
@@ -239,8 +236,7 @@ pub(super) struct Bench<'a> {
     /// How long a statement may take.
     pub(super) statement_timeout: Duration,
     pub(super) signals: &'a Signals,
-    pub(super) started: Instant,
-    pub(super) started_at: Timestamp,
+    pub(super) start: Start,
 }
 
 impl Bench<'_> {
@@ -292,12 +288,8 @@ impl Bench<'_> {
             cluster: self.snapshot.cluster.clone(),
             candidate: name.to_owned(),
             address: subject.address(),
-            started_at: self
-                .started_at
-                .round(jiff::Unit::Second)
-                .unwrap_or(self.started_at)
-                .to_string(),
-            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            started_at: self.start.text(),
+            duration_ms: self.start.elapsed_ms(),
             notes,
         };
         Ok(judge(&script, &seen, run))

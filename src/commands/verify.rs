@@ -10,15 +10,15 @@ mod scope;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Failure;
 use super::input::{self, Input};
 use super::log;
 use super::signals::Signals;
+use super::start::Start;
 use crate::catalog::Catalog;
 use crate::cli::{Switch, VerifyArgs};
 use crate::diagnose::{Context, diagnose};
@@ -79,8 +79,7 @@ struct Run<'a> {
     patch: Value,
     outputs: &'a Outputs,
     catalog: Catalog,
-    started: Instant,
-    started_at: Timestamp,
+    start: Start,
     signals: Signals,
     progress: Progress,
     notes: Vec<String>,
@@ -113,8 +112,7 @@ async fn run(
         patch,
         outputs,
         catalog: Catalog::embedded(),
-        started: Instant::now(),
-        started_at: Timestamp::now(),
+        start: Start::now(),
         signals: signals.clone(),
         progress: Progress::new(args.output.quiet || args.output.verbose > 1),
         notes: Vec::new(),
@@ -200,7 +198,7 @@ impl Run<'_> {
         if snapshot.settle.unsettled.is_empty() {
             return Duration::ZERO;
         }
-        options::wait(self.args).saturating_sub(self.started.elapsed())
+        options::wait(self.args).saturating_sub(self.start.elapsed())
     }
 
     fn graph(&self, snapshot: &Snapshot) -> TierGraph {
@@ -430,12 +428,8 @@ impl Run<'_> {
     fn meta(&self) -> ReportMeta {
         ReportMeta {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: self
-                .started_at
-                .round(jiff::Unit::Second)
-                .unwrap_or(self.started_at)
-                .to_string(),
-            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            started_at: self.start.text(),
+            duration_ms: self.start.elapsed_ms(),
             input: self.input.names.clone(),
             notes: self.notes.clone(),
         }

@@ -17,28 +17,10 @@ use crate::probe::{ProbeError, run, spec};
 use crate::protocol::Protocol;
 
 fn edge(id: &str, port: u16, protocol: Protocol) -> EdgeTask {
+    let port = port.try_into().unwrap();
     EdgeTask {
-        id: id.to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: port.try_into().unwrap(),
-        protocol,
-        nameservers: None,
-        endpoints: Vec::new(),
-        skip_endpoints: None,
-        http: None,
-        tls: None,
-        host_variable: None,
-        login: None,
-        login_addresses: None,
         no_login_reason: NO_CREDENTIALS.to_owned(),
-        retry_not_found_ms: 0,
-        retry_until_ms: 0,
-        recheck_pass: false,
-        recheck_dns: false,
-        mesh: false,
-        replica: false,
-        query: None,
-        forbidden: false,
+        ..EdgeTask::bare(id.to_owned(), "127.0.0.1".to_owned(), port, protocol)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Seen, observing};
 use crate::cli::{DrillArgs, VerifyArgs};
 use crate::commands::input::Input;
 use crate::commands::signals::Signals;
 use crate::commands::sql::{Bench, Files};
+use crate::commands::start::Start;
 use crate::commands::verify::options;
 use crate::commands::verify::outputs::Outputs;
 use crate::commands::verify::progress::Progress;
@@ -40,8 +41,7 @@ struct Drilling<'a> {
     verify: VerifyArgs,
     outputs: Arc<Outputs<DrillReport>>,
     progress: Progress,
-    started: Instant,
-    started_at: jiff::Timestamp,
+    start: Start,
     /// The application's SQL.
     files: Files,
     /// What was recorded so far.
@@ -85,8 +85,7 @@ pub(super) async fn run(
         },
         outputs: Arc::clone(&outputs),
         progress: Progress::new(args.output.quiet || args.output.verbose > 1),
-        started: Instant::now(),
-        started_at: jiff::Timestamp::now(),
+        start: Start::now(),
         files,
         recorded: Mutex::new(Recorded {
             left_behind: seen
@@ -177,8 +176,7 @@ impl Drilling<'_> {
             plan: &plan,
             statement_timeout: STATEMENT,
             signals: self.signals,
-            started: Instant::now(),
-            started_at: jiff::Timestamp::now(),
+            start: Start::now(),
         };
         let known = self.seen.wanted.iter().find(|(known, _)| known == name);
         let Some((_, candidate)) = known else {
@@ -303,12 +301,8 @@ impl Drilling<'_> {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             namespace: self.seen.snapshot.namespace.clone(),
             cluster: self.seen.api.cluster().to_owned(),
-            started_at: self
-                .started_at
-                .round(jiff::Unit::Second)
-                .unwrap_or(self.started_at)
-                .to_string(),
-            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            started_at: self.start.text(),
+            duration_ms: self.start.elapsed_ms(),
         };
         let limits = LimitSet::default().with(&self.args.limit);
         judge(self.plan, &recorded, &about, &limits)

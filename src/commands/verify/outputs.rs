@@ -4,10 +4,9 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use crate::cli::{Color, Format, OutputArgs};
 use crate::commands::output::{OutputFile, guarded, print};
+use crate::commands::start::Start;
 use crate::commands::{EXIT_UNKNOWN, Failure};
 use crate::report::unfinished::{self, Begun};
 use crate::report::words::{INTERRUPTED, UNFINISHED};
@@ -104,7 +103,7 @@ impl Document for drill::DrillReport {
 pub(crate) struct Outputs<D = Report> {
     args: OutputArgs,
     begun: Begun,
-    since: Instant,
+    start: Start,
     files: Vec<(Format, OutputFile)>,
     /// The lock is held while anything is written.
     written: Mutex<Written<D>>,
@@ -126,16 +125,16 @@ impl<D: Document> Outputs<D> {
             ));
         }
         let files = files(args)?;
-        let now = Timestamp::now();
+        let start = Start::now();
         let outputs = Self {
             args: args.clone(),
             begun: Begun {
                 tool_version: env!("CARGO_PKG_VERSION").to_owned(),
                 namespace: namespace.to_owned(),
-                started_at: now.round(jiff::Unit::Second).unwrap_or(now).to_string(),
+                started_at: start.text(),
                 duration_ms: 0,
             },
-            since: Instant::now(),
+            start,
             files,
             written: Mutex::new(Written {
                 newest: None,
@@ -216,7 +215,7 @@ impl<D: Document> Outputs<D> {
 
     fn unfinished(&self, note: &str) -> D {
         let begun = Begun {
-            duration_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms: self.start.elapsed_ms(),
             ..self.begun.clone()
         };
         D::unfinished(&begun, note)
