@@ -153,6 +153,9 @@ pub struct Edge {
     /// Whether nothing but the number of the port (or a library of the client) tells the protocol: then no more than the connection
     /// counts, but for what a server says in that protocol.
     pub guessed: bool,
+    /// Whether no configuration of the client's Pods that can be read names it: it may stand in a Secret or in the program, and whether the
+    /// client speaks TLS there with it.
+    pub unseen: bool,
     /// What is wrong with the text of that address in the client's own container.
     pub flaw: Option<EdgeFlaw>,
     /// The name servers that the client asks by itself, past its Pod's own resolver.
@@ -206,6 +209,7 @@ impl Edge {
             variable: None,
             by_scheme: false,
             guessed: false,
+            unseen: false,
             flaw: None,
             resolver: None,
             compose_said: None,

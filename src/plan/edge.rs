@@ -86,6 +86,7 @@ pub(super) fn task(
         skip_endpoints,
         http: edge.http.as_ref().map(readable),
         tls: edge.tls,
+        unseen: edge.unseen,
         host_variable: edge.variable.clone(),
         login,
         login_addresses,

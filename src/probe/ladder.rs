@@ -160,22 +160,11 @@ impl Agent {
             found.tries = tries;
             earlier.retain(|before| Some(*before) != error);
             if !earlier.is_empty() && !self.clock.younger_than(window) && not_found.is_zero() {
-                found = found.fact("flapping", names(&earlier));
+                found = found.fact("flapping", verdict::names(&earlier));
             }
             return (lookup, found.asked(host).since(asked));
         }
     }
-}
-
-fn names(errors: &[StepError]) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for error in errors {
-        let name = verdict::name(*error);
-        if names.last() != Some(&name) {
-            names.push(name);
-        }
-    }
-    names.join(",")
 }
 
 impl Walk<'_> {
@@ -380,6 +369,9 @@ impl Walk<'_> {
             if tries == 1 {
                 Box::pin(self.identify(&mut found, address)).await;
             }
+            if self.target.tls_unseen {
+                verdict::unseen(&mut found);
+            }
             let window = self.agent.clock.younger_than(self.window());
             if let Some(broken) = first_broken(&found)
                 && let Some(error) = broken.error
@@ -438,7 +430,8 @@ impl Walk<'_> {
         if let Some(step) = found.get_mut(at) {
             step.tries = tries;
             if !earlier.is_empty() && !late {
-                step.facts.insert("flapping".to_owned(), names(earlier));
+                step.facts
+                    .insert("flapping".to_owned(), verdict::names(earlier));
             }
         }
         if self.task.mesh {

@@ -16,6 +16,8 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// TLS as the client wants it.
     pub(crate) tls: Option<TlsMode>,
+    /// Whether nothing says if the client wants TLS, not even the URL in its Secret.
+    pub(crate) tls_unseen: bool,
     /// Whose certificates the client takes.
     pub(crate) trust: Trust,
     /// The login.
@@ -43,6 +45,9 @@ impl Target {
             .account()
             .and_then(|account| account.credentials.tls)
             .or(task.tls);
+        let has_address = login
+            .account()
+            .is_some_and(|account| account.credentials.host.is_some());
         let mut variables: Vec<&str> = match &task.login {
             Some(reference) => reference.variables(),
             None => Vec::new(),
@@ -55,6 +60,7 @@ impl Target {
             host: task.host.clone(),
             port: task.port.get(),
             tls,
+            tls_unseen: task.unseen && tls.is_none() && !has_address,
             trust,
             login,
             unusable: None,

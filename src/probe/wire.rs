@@ -138,6 +138,9 @@ pub struct EdgeTask {
     pub http: Option<HttpQuestion>,
     /// TLS as the client wants it.
     pub tls: Option<TlsMode>,
+    /// Whether nothing that could be read says how the client secures the connection: a server of TLS contradicts nothing then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// The variable of the client's container in which the host stands: one beside it may name the CA of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_variable: Option<String>,
@@ -181,6 +184,7 @@ impl EdgeTask {
             skip_endpoints: None,
             http: None,
             tls: None,
+            unseen: false,
             host_variable: None,
             login: None,
             login_addresses: None,

@@ -72,8 +72,37 @@ fn may_pass(error: StepError, tries: u32, window: bool) -> Retry {
     Retry::No
 }
 
+/// A server of TLS contradicts no client of which it is not known whether it speaks TLS: the connection is all that is proven.
+pub(super) fn unseen(found: &mut [Found]) {
+    let wants_tls = |step: &Found| {
+        let seen = step.facts.get("seen_protocol").map(String::as_str);
+        step.error == Some(StepError::TlsRequired)
+            || step.error == Some(StepError::Mismatch) && seen == Some("tls")
+    };
+    for step in found.iter_mut().filter(|step| wants_tls(step)) {
+        step.status = StepStatus::Skipped;
+        step.error = None;
+        step.detail = format!(
+            "the server speaks TLS, and nothing that can be read says whether the client does, so the connection is all that is proven: {}",
+            step.detail
+        );
+    }
+}
+
+/// The names of errors one after another, none twice in a row.
+pub(super) fn names(errors: &[StepError]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for error in errors {
+        let name = name(*error);
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    names.join(",")
+}
+
 /// The name of an error as it stands in the records.
-pub(super) fn name(error: StepError) -> String {
+fn name(error: StepError) -> String {
     serde_json::to_value(error)
         .ok()
         .and_then(|value| value.as_str().map(str::to_owned))
@@ -157,6 +186,21 @@ mod tests {
         assert!(!again(&[cut_off.fact("code", "1131")], 1));
         let full = failed(StepName::Login, StepError::ConnectionsExhausted);
         assert!(again(&[full.fact("code", "53300")], 1));
+    }
+
+    #[test]
+    fn a_server_of_tls_contradicts_only_a_client_that_is_known_to_speak_without() {
+        let fail = |error| Found::fail(StepName::Protocol, Failure::new(error, "x"));
+        let after = |step: Found| {
+            let mut found = [Found::pass(StepName::Service, ""), step];
+            unseen(&mut found);
+            found[1].status
+        };
+        let mismatch = |seen: &str| fail(StepError::Mismatch).fact("seen_protocol", seen);
+        assert_eq!(after(mismatch("tls")), StepStatus::Skipped);
+        assert_eq!(after(fail(StepError::TlsRequired)), StepStatus::Skipped);
+        assert_eq!(after(mismatch("http")), StepStatus::Fail);
+        assert_eq!(after(fail(StepError::LoginDenied)), StepStatus::Fail);
     }
 
     #[test]

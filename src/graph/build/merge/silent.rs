@@ -91,6 +91,7 @@ impl Client<'_> {
                 value.lead(edge);
                 draft.deployed = true;
             }
+            edge.unseen = !draft.deployed;
             self.drafts.push(draft);
         }
     }
