@@ -125,6 +125,7 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, Com
         configs: declared("configs"),
         volumes: declared("volumes"),
         secrets: declared("secrets"),
+        room: ports::MOST,
         warnings,
     };
     let profiles = Profiles::active(options, &environment);

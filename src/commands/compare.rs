@@ -3,6 +3,7 @@
 use super::verify::outputs::Outputs;
 use super::{Failure, text};
 use crate::cli::CompareArgs;
+use crate::config::words;
 use crate::drill::limit::LimitSet;
 use crate::reason;
 use crate::report::drill::{DrillReport, SCHEMA, compare};
@@ -37,6 +38,7 @@ fn read(path: &std::path::Path) -> Result<DrillReport, Failure> {
         ))
     })?;
     let report: DrillReport = serde_json::from_str(&text).map_err(|error| {
+        let error = words::plain(&error.to_string());
         Failure::Usage(format!(
             "compare {name}: {error}; expected a report that `k8sverify drill --json PATH` wrote"
         ))

@@ -16,6 +16,9 @@ struct Stage {
     folder: String,
 }
 
+/// An image that exposes more says nothing by them.
+const MOST_EXPOSED: usize = 4096;
+
 /// Commands that install libraries of a program.
 const INSTALLERS: [&str; 10] = [
     "docker-php-ext-install",
@@ -73,6 +76,9 @@ pub(super) fn read(
                     let rest = expand(rest, &values);
                     let ports = rest.split_whitespace().filter_map(exposed).flatten();
                     for port in ports {
+                        if stage.build.exposed.len() == MOST_EXPOSED {
+                            break;
+                        }
                         if !stage.build.exposed.contains(&port) {
                             stage.build.exposed.push(port);
                         }

@@ -234,10 +234,16 @@ impl<'a> Loader<'a> {
             return Ok(service);
         };
         let link = (file.to_path_buf(), name.to_owned());
-        if chain.contains(&link) || chain.len() >= MAX_EXTENDS {
+        if chain.contains(&link) {
             return Err(extends.place().error(
                 format!("`extends` goes round in a circle through `{name}`"),
                 "a chain of services that ends",
+            ));
+        }
+        if chain.len() >= MAX_EXTENDS {
+            return Err(extends.place().error(
+                format!("`extends` goes too deep at `{name}`"),
+                format!("a chain of at most {MAX_EXTENDS} services"),
             ));
         }
         chain.push(link);

@@ -6,8 +6,6 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::protocol::Protocol;
-
 /// Where compose text and the files beside it are read from, so that the stage itself stays pure.
 pub trait Files {
     /// The text of a file.
@@ -327,16 +325,5 @@ impl Service {
             })
         };
         ends(&self.restart_condition) || (self.restart_condition.is_none() && ends(&self.restart))
-    }
-
-    /// The `app_protocol` hint of a container port.
-    #[must_use]
-    pub fn app_protocol(&self, target: u16) -> Option<Protocol> {
-        self.ports
-            .iter()
-            .find(|port| port.target == target)?
-            .app_protocol
-            .as_deref()
-            .and_then(Protocol::from_name)
     }
 }

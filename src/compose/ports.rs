@@ -1,5 +1,7 @@
 //! `ports` and `expose` in every form → single ports. Pure.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 use super::error::ComposeError;
@@ -9,9 +11,24 @@ use super::shape::Field;
 
 const FORM: &str = "[[ADDRESS:]HOST:]CONTAINER[/PROTOCOL], each port a number or a range";
 
-/// The ports of a service; of two that say the same one is left.
-pub(super) fn ports(field: &Field<'_>) -> Result<Vec<Port>, ComposeError> {
+/// More ports than that are refused in one project: a range of a few characters has 65,535.
+pub(super) const MOST: usize = 200_000;
+
+/// Takes the ports of one item out of the room that is left.
+pub(super) fn take(room: &mut usize, ports: usize, item: &Field<'_>) -> Result<(), ComposeError> {
+    *room = room.checked_sub(ports).ok_or_else(|| {
+        item.error(
+            "too many ports once ranges are expanded",
+            &format!("at most {MOST} in all services"),
+        )
+    })?;
+    Ok(())
+}
+
+/// The ports of a service, for which there is so much room; of two that say the same one is left.
+pub(super) fn ports(field: &Field<'_>, room: &mut usize) -> Result<Vec<Port>, ComposeError> {
     let mut out: Vec<Port> = Vec::new();
+    let mut known: BTreeMap<Identity, usize> = BTreeMap::new();
     for item in field.items("a list of ports")? {
         let found = match &item.node.value {
             Value::Map(_) => vec![long(&item)?],
@@ -21,22 +38,30 @@ pub(super) fn ports(field: &Field<'_>) -> Result<Vec<Port>, ComposeError> {
             }
             _ => return Err(item.wrong(FORM)),
         };
+        take(room, found.len(), &item)?;
         for port in found {
-            let same = |other: &&mut Port| {
-                (
-                    &other.host_ip,
-                    other.target,
-                    &other.published,
-                    &other.transport,
-                ) == (&port.host_ip, port.target, &port.published, &port.transport)
-            };
-            match out.iter_mut().find(same) {
-                Some(existing) => *existing = port,
-                None => out.push(port),
+            match known.entry(identity(&port)) {
+                Entry::Occupied(index) => out[*index.get()] = port,
+                Entry::Vacant(place) => {
+                    place.insert(out.len());
+                    out.push(port);
+                }
             }
         }
     }
     Ok(out)
+}
+
+/// What makes two ports the same: address, container's port, host's port, protocol.
+type Identity = (Option<String>, u16, Option<String>, String);
+
+fn identity(port: &Port) -> Identity {
+    (
+        port.host_ip.clone(),
+        port.target,
+        port.published.clone(),
+        port.transport.clone(),
+    )
 }
 
 fn long(item: &Field<'_>) -> Result<Port, ComposeError> {

@@ -27,6 +27,8 @@ pub(super) struct Reader<'a> {
     pub(super) volumes: Option<&'a Map>,
     /// The top-level `secrets`.
     pub(super) secrets: Option<&'a Map>,
+    /// How many ports the services may still declare.
+    pub(super) room: usize,
     /// What was noticed.
     pub(super) warnings: Vec<Warning>,
 }

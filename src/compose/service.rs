@@ -3,7 +3,7 @@
 mod environment;
 mod fields;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ComposeError;
 use super::merge::key_values;
@@ -57,7 +57,7 @@ impl Reader<'_> {
             depends_on: depends_on(&field)?,
             ports: field
                 .get("ports")
-                .map(|field| ports::ports(&field))
+                .map(|field| ports::ports(&field, &mut self.room))
                 .transpose()?
                 .unwrap_or_default(),
             networks: networks(&field)?,
@@ -121,14 +121,16 @@ impl Reader<'_> {
     /// `expose`, ranges expanded. Compose takes any text here; what is no port is told and left out.
     fn expose(&mut self, service: &Field<'_>) -> Result<Vec<Expose>, ComposeError> {
         let mut out: Vec<Expose> = Vec::new();
+        let mut known = BTreeSet::new();
         let Some(field) = service.get("expose") else {
             return Ok(out);
         };
         for item in field.items("a list of ports")? {
             match ports::exposed(&item.scalar()?) {
                 Some(found) => {
+                    ports::take(&mut self.room, found.len(), &item)?;
                     for port in found {
-                        if !out.contains(&port) {
+                        if known.insert((port.port, port.transport.clone())) {
                             out.push(port);
                         }
                     }

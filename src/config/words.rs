@@ -1,5 +1,6 @@
 //! What YAML and JSON readers say of a value, without the types of the implementation. Pure.
 
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
 
 /// What is wrong with a text, for the person who wrote it; its place is not part of it.
@@ -7,8 +8,24 @@ use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
 pub(crate) fn yaml(error: &Error) -> String {
     match error.without_snippet() {
         Error::InvalidScalar { ty, .. } => format!("invalid value: expected {}", value(ty)),
+        Error::Budget { breach, .. } => too_much(breach),
         Error::NullIntoString { .. } => "an empty value: expected text".to_owned(),
         error => plain(&DefaultMessageFormatter.format_message(error)),
+    }
+}
+
+/// A document beyond the bounds of the reader.
+fn too_much(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Nodes { nodes } => format!(
+            "too many values: expected at most {} in one document",
+            nodes.saturating_sub(1)
+        ),
+        BudgetBreach::Depth { depth } => format!(
+            "values nested too deep: expected at most {} levels",
+            depth.saturating_sub(1)
+        ),
+        _ => "too much in one document: expected fewer anchors, aliases and documents".to_owned(),
     }
 }
 
@@ -69,6 +86,12 @@ mod tests {
         ] {
             assert_eq!(plain(raw), wanted);
         }
+        let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_nodes: 3 } };
+        let error = serde_saphyr::from_str_with_options::<Vec<u8>>("[1, 2, 3, 4]", options);
+        assert_eq!(
+            yaml(&error.unwrap_err()),
+            "too many values: expected at most 3 in one document"
+        );
         let error = serde_saphyr::from_str::<u16>("x").unwrap_err();
         assert_eq!(
             yaml(&error),

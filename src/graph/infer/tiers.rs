@@ -19,13 +19,15 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
         .expose
         .iter()
         .map(|one| (one.port, &one.transport, None, "compose expose"));
+    // The first word on a port counts.
+    let mut protocols = BTreeMap::new();
+    for one in &service.ports {
+        let protocol = one.app_protocol.as_deref().and_then(Protocol::from_name);
+        protocols.entry(one.target).or_insert(protocol);
+    }
     let published = service.ports.iter().map(|one| {
-        (
-            one.target,
-            &one.transport,
-            service.app_protocol(one.target),
-            "compose ports",
-        )
+        let protocol = protocols.get(&one.target).copied().flatten();
+        (one.target, &one.transport, protocol, "compose ports")
     });
     let image = built
         .into_iter()
