@@ -18,6 +18,9 @@ const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 const BACKOFF_MS: [u64; 6] = [100, 300, 700, 1500, 3000, 5000];
 /// Time for the Pods to go on their own.
 const GOING: Duration = Duration::from_secs(5);
+/// The grace of a Pod that has said all or must end now, in seconds: the agent ends at once when it is asked to. Without any the Pod would be
+/// gone from the API before its node has ended it, and kubelets have crashed on that.
+const SOON: u8 = 1;
 /// Time for Pods that were deleted without grace.
 const FORCED: Duration = Duration::from_secs(2);
 /// Pause between looks.
@@ -66,11 +69,15 @@ pub(super) async fn delete_job(api: &Api, job: &JobName) -> Result<(), CallError
     delete(api, &path, &options).await
 }
 
-/// Deletes the Pod of a deleted Job without grace, which is much sooner than the garbage collector would; `false` if that is not
-/// allowed. Only for probes that have said all, or must end now.
+/// Deletes the Pod of a deleted Job, which is much sooner than the garbage collector would; `false` if that is not allowed. Only for
+/// probes that have said all, or must end now.
 pub(super) async fn delete_pod(api: &Api, namespace: &str, pod: &str) -> bool {
+    delete_within(api, namespace, pod, SOON).await
+}
+
+async fn delete_within(api: &Api, namespace: &str, pod: &str, seconds: u8) -> bool {
     let path = format!("{}/{}", PODS.path(Some(&encode(namespace))), encode(pod));
-    let options = json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"});
+    let options = json!({"gracePeriodSeconds": seconds, "propagationPolicy": "Background"});
     let result = api
         .call::<Value>(Method::DELETE, &path, Some(&options), DELETE_TIMEOUT)
         .await;
@@ -143,7 +150,9 @@ async fn see_gone(api: &Api, namespace: &str, jobs: &BTreeSet<JobName>) -> Vec<S
         return Vec::new();
     }
     // Deleting Pods is no permission that the tool asks for: where it is missing, the garbage collector goes on alone.
-    join_all(pods.iter().map(|pod| delete_pod(api, namespace, pod))).await;
+    // What is still there does not end by being asked.
+    let forced = pods.iter().map(|pod| delete_within(api, namespace, pod, 0));
+    join_all(forced).await;
     pods = wait_gone(api, namespace, jobs, FORCED).await;
     pods.into_iter()
         .map(|pod| {
