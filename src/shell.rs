@@ -114,9 +114,15 @@ fn octal(out: &mut String, character: char) {
 
 /// JSON without a character that a reader does not see.
 fn json(value: &Value) -> String {
-    let mut out = String::new();
-    for character in value.to_string().chars() {
-        if is_hidden(character) {
+    escaped(&value.to_string())
+}
+
+/// A text of JSON in which each character that a reader does not see is escaped; its line breaks stand between values, and stay.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_hidden(character) && character != '\n' {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\u{unit:04x}");

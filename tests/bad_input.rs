@@ -26,7 +26,7 @@ users: [{name: me, user: {}}]
 ";
 
 /// Words of the implementation that a message must never carry.
-const RUST: [&str; 10] = [
+const RUST: [&str; 12] = [
     "Option<",
     "invalid u16",
     "invalid u32",
@@ -35,6 +35,8 @@ const RUST: [&str; 10] = [
     "unwrap",
     "panicked",
     "serde",
+    "expected u",
+    "Nodes {",
     "Some(",
     "os error",
 ];
@@ -194,7 +196,19 @@ fn a_kubeconfig_that_is_none_is_named() {
 
 #[test]
 fn a_report_that_is_none_is_named() {
+    let story = |from: &str, to: &str| {
+        assert!(STORY.contains(from));
+        STORY.replacen(from, to, 1)
+    };
+    let large = story("\"exit_code\": 1", "\"exit_code\": 1e30");
+    let negative = story("\"exit_code\": 1", "\"exit_code\": -1");
+    let deep = "[".repeat(1_000_000);
+    let place = "expected a whole number, 0 or more at line";
     all(&[
+        Case::new(2, &["fix"], &[place]).stdin(&large),
+        Case::new(2, &["fix"], &[place]).stdin(&negative),
+        Case::new(2, &["fix"], &["expected a report"]).stdin(&deep),
+        Case::new(2, &["compare", "-"], &["expected a report"]).stdin(&deep),
         Case::new(2, &["fix", "missing.json"], &["missing.json"]),
         Case::new(2, &["fix"], &["expected a report"]).stdin("{}"),
         Case::new(2, &["fix", "-"], &["expected a report"]).stdin("no json"),
@@ -460,8 +474,35 @@ fn what_docker_compose_refuses_is_refused_with_its_place() {
 #[test]
 fn what_is_too_deep_or_misnamed_is_refused_with_its_place() {
     let deep = format!("services: {}1{}", "[".repeat(5000), "]".repeat(5000));
+    let link = |index: u32| format!("  s{index}: {{extends: {{service: s{}}}}}\n", index - 1);
+    let links: String = (1..100).map(link).collect();
+    let chain = format!("services:\n  s0: {{image: x}}\n{links}");
+    let laugh = |index: u32| {
+        format!(
+            "x-{index}: &x{index} [{}]\n",
+            format!("*x{},", index - 1).repeat(9)
+        )
+    };
+    let laughs: String = (1..12).map(laugh).collect();
+    let bomb = format!("x-0: &x0 [a]\n{laughs}services: {{a: {{image: x, x-y: *x11}}}}\n");
+    let range = "services: {a: {image: redis, ports: ['1-65535:1-65535'], expose: ['1-65535']}}\n";
+    let exposing = |index: u32| format!("  s{index}: {{image: x, expose: ['1-65535/udp']}}\n");
+    let ranges: String = (0..99).map(exposing).collect();
+    let ranges = format!("services:\n{ranges}");
     all(&[
         compose(2, &[("compose.yaml", &deep)], &["compose.yaml:1:"]),
+        compose(
+            2,
+            &[("compose.yaml", &chain)],
+            &["`extends` goes too deep", "at most 32 services"],
+        ),
+        compose(2, &[("compose.yaml", &bomb)], &["aliases are expanded"]),
+        compose(0, &[("compose.yaml", range)], &["1 tier"]),
+        compose(
+            2,
+            &[("compose.yaml", &ranges)],
+            &["compose.yaml:", "too many ports once ranges are expanded"],
+        ),
         Case::new(
             2,
             &["graph", "--project-name", "No Name"],
@@ -873,6 +914,83 @@ fn a_report_that_cannot_be_written_is_no_pass() {
             "{line}: {said}"
         );
         assert!(!said.contains("os error"), "{line}: {said}");
+        assert!(!said.contains("exit 0"), "{line}: {said}");
+    }
+    // The other reports end with the same code, and name the file that is missing.
+    let (code, said) = shell(
+        &[("k/all.yaml", WHOLE)],
+        "$BIN check --manifests k --json /dev/full --junit j.xml --markdown m.md; code=$?; cat j.xml m.md; exit $code",
+    );
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("exit 3") && !said.contains("exit 0"),
+        "{said}"
+    );
+    assert!(
+        said.matches("cannot write /dev/full").count() >= 3,
+        "{said}"
+    );
+    assert!(said.contains("errors=\"1\""), "{said}");
+}
+
+/// A disk that takes the first report, which says that the run has not finished, and has no room for the last one.
+#[test]
+fn a_disk_that_is_full_keeps_the_report_that_says_so() {
+    let line = "mkdir d; unshare -rm bash -c 'mount -t tmpfs -o size=8k none d || exit 99
+        $BIN check --manifests k --json d/report.json; code=$?; ls -A d; cat d/report.json; exit $code' || exit";
+    let (code, said) = shell(&[("k/all.yaml", WHOLE)], line);
+    if code == Some(99) || said.contains("unshare failed") || said.contains("unshare: ") {
+        #[expect(clippy::print_stdout, reason = "--nocapture shows that it was skipped")]
+        {
+            println!("skipped, no file system may be mounted here: {said}");
+        }
+        return;
+    }
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("exit 3") && !said.contains("exit 0"),
+        "{said}"
+    );
+    assert!(said.contains("cannot write d/report.json: no "), "{said}");
+    assert!(said.contains("\"not finished: "), "{said}");
+    assert!(!said.contains(".k8sverify-"), "{said}");
+}
+
+/// A report comes from anywhere: what it names is no command to a terminal, to a shell or to a server that reads the log.
+#[test]
+fn what_fix_prints_is_text_whatever_the_report_names() {
+    let mut story: serde_json::Value = serde_json::from_str(STORY).unwrap();
+    let evil = "x\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}1m\u{202e}y\n::stop-commands::z\n##[error]q\r\nrm -rf /";
+    for (index, finding) in story["findings"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .enumerate()
+    {
+        finding["id"] = evil.into();
+        finding["fix"] = serde_json::json!({"text": evil, "command": evil});
+        if index == 0 {
+            finding["fix"]["manifest"] =
+                format!("kind: Service\nmetadata: {{name: \"{evil}\"}}").into();
+        }
+    }
+    let text = story.to_string();
+    let (code, said) = shell(&[("evil.json", &text)], "$BIN fix evil.json");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("kind: Service"), "{said}");
+    for letter in said.chars().filter(|letter| *letter != '\n') {
+        assert!(!letter.is_control() && letter != '\u{202e}', "{said:?}");
+    }
+    assert!(!said.contains("##["), "{said}");
+    let mut is_manifest = false;
+    for line in said.lines() {
+        assert!(!line.trim_start().starts_with("::"), "{said}");
+        is_manifest = match line {
+            "---" => true,
+            "# Not fixable by a manifest:" => false,
+            _ => is_manifest,
+        };
+        assert!(is_manifest || line.starts_with('#'), "{line:?} in {said}");
     }
 }
 

@@ -4,7 +4,7 @@
 mod conducting;
 mod undo;
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use super::input::{self, Input};
 use super::signals::Signals;
@@ -223,13 +223,10 @@ fn ask(plan: &Plan) -> Option<String> {
         .map(|candidate| candidate.name.as_str())
         .collect();
     let wanted = names.join(" ");
-    let mut terminal = std::io::stderr();
-    // A terminal that cannot be written to gives no answer either.
-    let _ = write!(
-        terminal,
+    output::ask(&format!(
         "{}\nThis takes members of it away. Type {wanted} to go on: ",
         plan::text(plan, "this cluster")
-    );
+    ));
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     (read.is_ok() && answer.trim() == wanted).then(|| format!("typed {wanted}"))

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use super::{EXIT_UNKNOWN, Failure, output, text};
 use crate::cli::FixArgs;
+use crate::config::words;
 use crate::reason;
 use crate::report::Report;
-use crate::report::sanitise::line;
+use crate::report::sanitise::{clean, line};
 
 /// Prints the manifests, or gives them to the user's command, which is not run where there are none: `kubectl apply` calls that an error.
 ///
@@ -59,6 +60,7 @@ fn manifests(args: &FixArgs) -> Result<String, Failure> {
         ))
     })?;
     let report: Report = serde_json::from_str(&text).map_err(|error| {
+        let error = words::plain(&error.to_string());
         Failure::Usage(format!(
             "fix {name}: {error}; expected a report that `k8sverify --json PATH` wrote"
         ))
@@ -97,7 +99,8 @@ fn parts(report: &Report) -> (String, String) {
     {
         match finding.fix.as_ref() {
             Some(fix) if fix.manifest.is_some() => {
-                let manifest = fix.manifest.as_deref().unwrap_or_default().trim_end();
+                let manifest = clean(fix.manifest.as_deref().unwrap_or_default());
+                let manifest = manifest.trim_end();
                 out += &format!(
                     "---\n# {}: {}\n{manifest}\n",
                     line(&finding.id.0),
@@ -106,11 +109,8 @@ fn parts(report: &Report) -> (String, String) {
             }
             Some(fix) => without.push(format!(
                 "# {}: {}\n",
-                finding.id,
-                fix.command
-                    .as_deref()
-                    .unwrap_or(&fix.text)
-                    .replace('\n', " ")
+                line(&finding.id.0),
+                line(fix.command.as_deref().unwrap_or(&fix.text))
             )),
             None => {}
         }

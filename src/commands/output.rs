@@ -132,8 +132,9 @@ impl OutputFile {
             .tempfile_in(folder)
             // The temporary name that stands in tempfile's words says nothing to the user.
             .map_err(|error| std::io::Error::from(error.kind()))?;
-        file.write_all(bytes)?;
-        file.flush()?;
+        file.write_all(bytes)
+            .and_then(|()| file.flush())
+            .map_err(|error| std::io::Error::from(error.kind()))?;
         readable_by_others(&file)?;
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
@@ -194,12 +195,18 @@ pub fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", without_commands(&clean(text)));
 }
 
-/// Writes a text to standard output, see [`print`].
+/// Asks the person at the terminal, on standard error, and stays in the line.
+pub fn ask(question: &str) {
+    // A terminal that cannot be written to gives no answer either.
+    let _ = write!(std::io::stderr(), "{}", without_commands(&clean(question)));
+}
+
+/// Writes a text without colours to standard output, made fit for a terminal, see [`print`].
 ///
 /// # Errors
 /// As [`print`].
 pub fn print_text(text: &str) -> Result<(), Failure> {
-    print(without_commands(text).as_bytes())
+    print(without_commands(&clean(text)).as_bytes())
 }
 
 /// Writes a document in JSON to standard output, see [`print`].

@@ -1,6 +1,6 @@
 //! Text from the cluster made fit for a terminal, for XML and for a log: no control characters, no ANSI sequences, bounded. Pure.
 
-use crate::shell::is_hidden;
+use crate::shell::{self, is_hidden};
 
 /// Replaces what must not reach a reader: ANSI escape sequences go away, tabs become blanks, other control characters, characters that XML forbids, and
 /// those that turn or hide text are shown escaped (`\u{202e}`). Line breaks stay.
@@ -50,12 +50,14 @@ pub fn without_commands(text: &str) -> String {
     out
 }
 
-/// The same for a document in JSON: what would be a command within a string is escaped, and read back as it was.
+/// The same for a document in JSON: what would be a command within a string, or what a reader does not see, is escaped, and read back as it
+/// was.
 #[must_use]
 pub fn json_without_commands(text: &str) -> String {
-    MARKED.iter().fold(text.to_owned(), |text, command| {
+    let text = MARKED.iter().fold(text.to_owned(), |text, command| {
         text.replace(command, &format!("\\u0023{}", &command[1..]))
-    })
+    });
+    shell::escaped(&text)
 }
 
 /// Where a line begins, behind blanks and colours.
@@ -140,9 +142,12 @@ mod tests {
             without_commands("x ##[add-mask]y\n###[z]"),
             "x #·#[add-mask]y\n##·#[z]"
         );
-        let value = serde_json::json!({"##[a": ["##vso[b]", "::c"]});
+        let value =
+            serde_json::json!({"##[a": ["##vso[b]", "::c", "\u{9b}1m\u{202e}\u{e0041}é\n"]});
         let text = json_without_commands(&serde_json::to_string_pretty(&value).unwrap());
         assert!(!text.contains("##"), "{text}");
+        let hidden = |letter: char| letter != '\n' && is_hidden(letter);
+        assert!(!text.contains(hidden) && text.contains('é'), "{text:?}");
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&text).unwrap(),
             value

@@ -10,7 +10,9 @@ use crate::commands::start::Start;
 use crate::commands::{EXIT_UNKNOWN, Failure};
 use crate::report::unfinished::{self, Begun};
 use crate::report::words::{INTERRUPTED, UNFINISHED};
-use crate::report::{Report, console, drill, github, html, json, junit, markdown, sql};
+use crate::report::{
+    Report, VerdictValue, console, drill, github, html, json, junit, markdown, sql,
+};
 
 /// Time for files that are being written when the process must end.
 const WRITING: Duration = Duration::from_secs(1);
@@ -25,6 +27,8 @@ pub(crate) trait Document: Clone + PartialEq + Send + 'static {
     }
     /// Its exit code.
     fn exit_code(&self) -> u8;
+    /// Verdict, exit code and notes, to be changed.
+    fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>);
     /// Its bytes.
     ///
     /// # Errors
@@ -39,6 +43,10 @@ impl Document for Report {
 
     fn exit_code(&self) -> u8 {
         self.exit_code
+    }
+
+    fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>) {
+        (&mut self.verdict, &mut self.exit_code, &mut self.notes)
     }
 
     fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
@@ -60,6 +68,10 @@ impl Document for sql::SqlReport {
 
     fn exit_code(&self) -> u8 {
         self.exit_code
+    }
+
+    fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>) {
+        (&mut self.verdict, &mut self.exit_code, &mut self.notes)
     }
 
     fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
@@ -85,6 +97,10 @@ impl Document for drill::DrillReport {
 
     fn exit_code(&self) -> u8 {
         self.exit_code
+    }
+
+    fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>) {
+        (&mut self.verdict, &mut self.exit_code, &mut self.notes)
     }
 
     fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
@@ -162,8 +178,31 @@ impl<D: Document> Outputs<D> {
 
     fn all(&self, written: &mut Written<D>, report: &D) -> Result<(), Failure> {
         let files = self.files(written, report, true);
+        let told = match &files {
+            Ok(()) => report.clone(),
+            Err(failure) => self.tell(written, report, failure),
+        };
         written.printed = true;
-        files.and(print(&bytes(report, self.args.format, &self.args)?))
+        let printed = bytes(&told, self.args.format, &self.args).and_then(|bytes| print(&bytes));
+        if let (Ok(()), Err(failure)) = (&files, &printed) {
+            self.tell(written, report, failure);
+        }
+        files.and(printed)
+    }
+
+    /// What can be written names what cannot, and the code with which the run ends by that. What was written to a pipe stays.
+    fn tell(&self, written: &mut Written<D>, report: &D, failure: &Failure) -> D {
+        let mut report = report.clone();
+        let (verdict, code, notes) = report.end();
+        *code = failure.exit_code();
+        // What no one can read is no pass.
+        if *verdict == VerdictValue::Pass {
+            *verdict = VerdictValue::Unknown;
+        }
+        notes.insert(0, format!("{UNFINISHED}{failure}"));
+        // The file that failed fails once more.
+        let _ = self.files(written, &report, false);
+        report
     }
 
     fn files(&self, written: &mut Written<D>, report: &D, last: bool) -> Result<(), Failure> {
@@ -207,8 +246,8 @@ impl<D: Document> Outputs<D> {
         let report = written.newest.clone().unwrap_or_else(|| {
             self.unfinished(&format!("{INTERRUPTED}{cause} before the run had a result"))
         });
-        if !written.printed {
-            let _ = self.all(&mut written, &report);
+        if !written.printed && self.all(&mut written, &report).is_err() {
+            return EXIT_UNKNOWN;
         }
         report.exit_code()
     }

@@ -120,6 +120,30 @@ fn each_missing_key_is_named() {
 }
 
 #[test]
+fn no_text_of_the_cluster_writes_a_line_of_the_question() {
+    let says = ALLOWED.replace("allowed", r#""x\e[2J\u202e\n  nothing stands against it""#);
+    let objects = [says.as_str(), &members_of("db", 3, PLAIN)].concat();
+    let snapshot = snapshot(&objects);
+    let candidate = candidate(&subject_of(&snapshot), &wish(&[Fault::Delete]), &snapshot);
+    let plan = crate::drill::model::Plan {
+        run: "r".to_owned(),
+        seed: 0,
+        rounds: 1,
+        patience_ms: 1,
+        candidates: vec![candidate],
+    };
+    let text = super::text(&plan, "c\r\n  nothing stands against it");
+    assert!(text.contains("nothing stands against it"), "{text}");
+    assert!(
+        text.lines()
+            .all(|line| line != "  nothing stands against it"),
+        "{text}"
+    );
+    let hidden = |letter: char| letter != '\n' && crate::shell::is_hidden(letter);
+    assert!(!text.contains(hidden), "{text:?}");
+}
+
+#[test]
 fn the_only_copy_is_kept_unless_its_loss_is_accepted() {
     let alone = [ALLOWED, &members_of("db", 1, PLAIN)].concat();
     let one = wish(&[Fault::Delete]);

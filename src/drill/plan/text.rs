@@ -1,74 +1,80 @@
 //! A plan as text for people. Pure.
 
-use std::fmt::Write;
-
 use crate::drill::model::{Candidate, Member, Plan};
+use crate::shell::is_hidden;
 
 /// Every candidate: members, keys, what would be done, and why it is not.
 #[must_use]
 pub fn text(plan: &Plan, cluster: &str) -> String {
     let mut text = String::new();
     for candidate in &plan.candidates {
-        // Writing to a String cannot fail.
-        let _ = one(&mut text, candidate, plan, cluster);
+        for line in lines(candidate, plan, cluster) {
+            text += &line_of(&line);
+            text.push('\n');
+        }
     }
     text
 }
 
-fn one(text: &mut String, candidate: &Candidate, plan: &Plan, cluster: &str) -> std::fmt::Result {
+/// Whatever a name or an annotation holds, a line stays one, and a person sees all of it.
+fn line_of(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_hidden(character) {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+fn lines(candidate: &Candidate, plan: &Plan, cluster: &str) -> Vec<String> {
     let Candidate {
         name,
         namespace,
         write,
         ..
     } = candidate;
-    writeln!(
-        text,
-        "drill of {name} in namespace {namespace} of {cluster}"
-    )?;
-    write!(text, "  writes through {write}")?;
+    let mut ways = format!("  writes through {write}");
     if let Some(service) = &candidate.write_service {
-        write!(text, " (service/{service})")?;
+        ways += &format!(" (service/{service})");
     }
     if let Some(read) = &candidate.read {
-        write!(text, ", reads through {read}")?;
+        ways += &format!(", reads through {read}");
     }
-    writeln!(text)?;
-    writeln!(
-        text,
-        "  {} of {} members, brought back by {}; data on {}",
-        candidate.members.len(),
-        candidate.size,
-        or_nothing(&candidate.workloads.join(", ")),
-        or_nothing(&candidate.volumes.join(", ")),
-    )?;
-    for member in &candidate.members {
-        writeln!(text, "    {}", of_member(member))?;
-    }
-    writeln!(text, "  would be done, {} rounds each:", plan.rounds)?;
-    for planned in &candidate.faults {
-        writeln!(
-            text,
-            "    {}: {}",
-            planned.fault,
-            or_nothing(&planned.victims.join(", "))
-        )?;
-    }
+    let mut lines = vec![
+        format!("drill of {name} in namespace {namespace} of {cluster}"),
+        ways,
+        format!(
+            "  {} of {} members, brought back by {}; data on {}",
+            candidate.members.len(),
+            candidate.size,
+            or_nothing(&candidate.workloads.join(", ")),
+            or_nothing(&candidate.volumes.join(", ")),
+        ),
+    ];
+    let members = candidate.members.iter();
+    lines.extend(members.map(|member| format!("    {}", of_member(member))));
+    lines.push(format!("  would be done, {} rounds each:", plan.rounds));
+    lines.extend(candidate.faults.iter().map(|planned| {
+        let victims = planned.victims.join(", ");
+        format!("    {}: {}", planned.fault, or_nothing(&victims))
+    }));
     let key = |key: &Option<String>| key.clone().unwrap_or_else(|| "missing".to_owned());
-    writeln!(
-        text,
+    lines.push(format!(
         "  keys: the namespace's: {}; the person's: {}",
         key(&candidate.keys.namespace),
         key(&candidate.keys.person)
-    )?;
+    ));
     if candidate.refusals.is_empty() {
-        return writeln!(text, "  nothing stands against it");
+        lines.push("  nothing stands against it".to_owned());
+        return lines;
     }
-    writeln!(text, "  not done, since")?;
-    for refusal in &candidate.refusals {
-        writeln!(text, "    - {}", refusal.message)?;
-    }
-    Ok(())
+    lines.push("  not done, since".to_owned());
+    let refusals = candidate.refusals.iter();
+    lines.extend(refusals.map(|refusal| format!("    - {}", refusal.message)));
+    lines
 }
 
 fn of_member(member: &Member) -> String {

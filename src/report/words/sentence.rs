@@ -61,6 +61,7 @@ pub fn sentence(report: &Report) -> String {
         VerdictValue::Pass => proven(report),
         VerdictValue::Fail => unhealthy(&counts, causes),
         VerdictValue::Unknown if counts.firm() == 0 => "no edge was checked".to_owned(),
+        VerdictValue::Unknown if counts.open() == 0 => proven(report),
         VerdictValue::Unknown => format!(
             "{} of {} without a result",
             counts.open(),
