@@ -68,6 +68,34 @@ fn boxes(svg: &roxmltree::Document<'_>) -> Vec<Rectangle> {
         .collect()
 }
 
+/// What each colour and stroke means stands under the boxes: every kind that is drawn, and no other.
+fn legend(svg: &roxmltree::Document<'_>, boxes: &[Rectangle], shown: &str) {
+    let words = |key: bool| {
+        svg.descendants()
+            .filter_map(|node| node.attribute("class"))
+            .filter(|class| class.starts_with("arrow ") && class.contains(" key ") == key)
+            .flat_map(|class| class.split(' ').skip(1))
+            .filter(|word| !["key", "back"].contains(word))
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(words(false), words(true), "{shown}");
+    let lowest = boxes
+        .iter()
+        .map(|one| one.y + one.height)
+        .fold(0.0, f64::max);
+    for key in svg.descendants().filter(|node| {
+        node.attribute("class")
+            .is_some_and(|class| class.contains(" key "))
+    }) {
+        let text = key
+            .children()
+            .find(|node| node.has_tag_name("text"))
+            .unwrap();
+        let y: f64 = text.attribute("y").unwrap().parse().unwrap();
+        assert!(y > lowest, "{shown}: the legend lies on the boxes");
+    }
+}
+
 #[test]
 fn every_format_is_printed_and_no_boxes_overlap() {
     for file in files() {
@@ -96,6 +124,7 @@ fn every_format_is_printed_and_no_boxes_overlap() {
             all.len() >= json["tiers"].as_array().map_or(1, Vec::len),
             "{shown}"
         );
+        legend(&svg, &all, &shown.to_string());
         for (at, one) in all.iter().enumerate() {
             let inside = one.x >= 0.0
                 && one.y >= 0.0

@@ -48,12 +48,17 @@ const MOST_LABELS: usize = 60;
 const CHARACTER: f64 = 8.2;
 /// Characters of a name that are shown.
 const LONGEST_NAME: usize = 32;
+/// Length of the piece of an arrow that stands in the legend, in pixels.
+const SAMPLE: f64 = 26.0;
+/// Distance of the legend's rows, and of the legend from the drawing and its edges, in pixels.
+const ROW: f64 = 20.0;
+const MARGIN: f64 = 14.0;
 /// Distance of the arrows between the same two boxes, in pixels.
 const LANE: f64 = 7.0;
 
-/// The drawing; `style` goes into it, so that it also stands alone.
+/// The drawing; `style` goes into it, so that it also stands alone, and so do the classes of `legend` with their words.
 #[must_use]
-pub fn draw(nodes: &[Node], arrows: &[Arrow], style: &str) -> Markup {
+pub fn draw(nodes: &[Node], arrows: &[Arrow], style: &str, legend: &[(&str, &str)]) -> Markup {
     let widths: Vec<f64> = nodes
         .iter()
         .map(|node| width(&node.name).max(width(&node.note) * 0.85) + 24.0)
@@ -80,11 +85,13 @@ pub fn draw(nodes: &[Node], arrows: &[Arrow], style: &str) -> Markup {
         })
         .collect();
     // An image hides what is in it from a screen reader; links must be reached.
+    let (mut width, mut height) = (drawn.width, drawn.height);
+    let samples = place_legend(legend, &mut width, &mut height);
     let is_linked = arrows.iter().any(|arrow| !arrow.target.is_empty());
     let role = if is_linked { "group" } else { "img" };
     html! {
         svg xmlns="http://www.w3.org/2000/svg" class="tiers" role=(role) aria-label="the tier graph"
-            width=(round(drawn.width)) height=(round(drawn.height)) viewBox=(format!("0 0 {} {}", round(drawn.width), round(drawn.height))) {
+            width=(round(width)) height=(round(height)) viewBox=(format!("0 0 {} {}", round(width), round(height))) {
             @if !style.is_empty() { style { (maud::PreEscaped(style)) } }
             defs {
                 marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse" {
@@ -95,8 +102,37 @@ pub fn draw(nodes: &[Node], arrows: &[Arrow], style: &str) -> Markup {
                 @if points.len() > 1 { (draw_arrow(arrow, points, lane(arrows, index), places[index])) }
             }
             @for (index, (node, place)) in nodes.iter().zip(&drawn.boxes).enumerate() { (draw_box(node, *place, index)) }
+            @for ((class, words), (x, y)) in legend.iter().zip(samples) {
+                g class=(format!("arrow key {class}")) {
+                    path class="line" d=(format!("M{} {}h{SAMPLE}", round(x), round(y - 4.0))) {}
+                    text class="label" x=(round(x + SAMPLE + 6.0)) y=(round(y)) { (words) }
+                }
+            }
         }
     }
+}
+
+/// Where each entry of the legend stands, in rows under a drawing of that width and height, which grow with them.
+fn place_legend(legend: &[(&str, &str)], width: &mut f64, height: &mut f64) -> Vec<(f64, f64)> {
+    if legend.is_empty() {
+        return Vec::new();
+    }
+    let length = |words: &str| SAMPLE + 24.0 + width_of_label(words);
+    let longest = legend
+        .iter()
+        .map(|(_, words)| length(words))
+        .fold(*width, f64::max);
+    let (mut x, mut y) = (MARGIN, *height + MARGIN);
+    let mut placed = Vec::new();
+    for (_, words) in legend {
+        if x > MARGIN && x + length(words) > longest {
+            (x, y) = (MARGIN, y + ROW);
+        }
+        placed.push((x, y));
+        x += length(words);
+    }
+    (*width, *height) = (longest + MARGIN, y + MARGIN);
+    placed
 }
 
 fn draw_box(node: &Node, place: Box, index: usize) -> Markup {
@@ -233,7 +269,7 @@ mod tests {
             target: "e1".to_owned(),
             ..Arrow::default()
         }];
-        let text = draw(&nodes, &arrows, "").into_string();
+        let text = draw(&nodes, &arrows, "", &[]).into_string();
         assert!(
             text.contains("&lt;AP&gt;")
                 && text.contains("AP &amp; DB")

@@ -7,8 +7,19 @@ use crate::protocol::Protocol;
 
 const STYLE: &str = "svg{font:14px system-ui,sans-serif;background:#fff}.tier rect{fill:#f6f7f9;stroke:#59636e;stroke-width:1.5}.tier text{fill:#1c2128;font-weight:600}\
 .tier .note{fill:#59636e;font-size:12px;font-weight:400}.tier.outside rect{stroke-dasharray:4 3}.arrow path{fill:none}.arrow .line{stroke:#6e7781;stroke-width:1.8}\
-.arrow .hit{stroke:none}.arrow.sql .line{stroke:#0969da}.arrow.cache .line{stroke:#c62828}.arrow.http .line{stroke:#1a7f37}.arrow.broker .line{stroke:#8250df}\
+.arrow .hit{stroke:none}.arrow.sql .line{stroke:#0969da}.arrow.cache .line{stroke:#9a6700}.arrow.http .line{stroke:#1a7f37}.arrow.broker .line{stroke:#8250df}\
 .arrow.weak .line{stroke-dasharray:5 4}.arrow.forbidden .line{stroke:#c62828;stroke-dasharray:2 3}.arrow .label{fill:#59636e;font-size:11px;paint-order:stroke;stroke:#fff;stroke-width:4px}";
+
+/// Classes of arrows, and what they mean.
+const LEGEND: [(&str, &str); 7] = [
+    ("sql", "database"),
+    ("cache", "cache"),
+    ("http", "HTTP or RPC"),
+    ("broker", "message broker"),
+    ("other", "other"),
+    ("weak", "weak or optional: never decides"),
+    ("forbidden", "must not connect"),
+];
 
 /// The picture.
 #[must_use]
@@ -34,7 +45,17 @@ pub fn svg(graph: &TierGraph) -> String {
             })
         })
         .collect();
-    draw(&boxes, &arrows, STYLE).into_string()
+    draw(&boxes, &arrows, STYLE, &legend(&graph.edges)).into_string()
+}
+
+/// What the arrows' colours and strokes mean; only those that the drawing has.
+fn legend(edges: &[Edge]) -> Vec<(&'static str, &'static str)> {
+    let has = |word: &str| {
+        edges
+            .iter()
+            .any(|edge| class(edge).split(' ').any(|part| part == word))
+    };
+    LEGEND.into_iter().filter(|(class, _)| has(class)).collect()
 }
 
 fn node(graph: &TierGraph, name: &str, kind: NodeKind) -> Node {

@@ -97,7 +97,7 @@ fn picture(report: &Report, pairs: &[&Pair<'_>], reduced: bool) -> Markup {
         .iter()
         .map(|pair| arrow(report, pair, &position))
         .collect();
-    draw(&nodes, &arrows, "")
+    draw(&nodes, &arrows, "", &[])
 }
 
 fn arrow(report: &Report, pair: &Pair<'_>, position: &BTreeMap<&str, usize>) -> Arrow {
