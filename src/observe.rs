@@ -20,6 +20,7 @@ mod references;
 pub mod resources;
 mod service_links;
 mod settle;
+mod shared;
 mod snapshot;
 mod trim;
 mod writes;

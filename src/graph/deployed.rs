@@ -113,7 +113,7 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
         .map(|container| (container, container.restart_policy != "Always"));
     main.chain(init)
         .filter(|(container, _)| !SIDECARS.contains(&container.name.as_str()))
-        .map(|(container, init)| deployed(container, init, spec.volumes.as_slice(), ambient))
+        .map(|(container, init)| deployed(container, init, &spec.volumes, ambient))
         .collect()
 }
 

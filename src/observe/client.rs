@@ -204,9 +204,22 @@ impl Api {
         path: &str,
         query: &str,
     ) -> Result<Listed<T>, CallError> {
+        self.list_each(path, query, |_| {}).await
+    }
+
+    /// The same; each item passes through `tidy` before the next page is read, so that no more than a page is held untidied.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_each<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &str,
+        mut tidy: impl FnMut(&mut T),
+    ) -> Result<Listed<T>, CallError> {
         let mut restarts = 0;
         loop {
-            match self.list_once(path, query).await {
+            match self.list_once(path, query, &mut tidy).await {
                 Err(error) if error.status() == Some(410) && restarts < RESTARTS => restarts += 1,
                 result => return result,
             }
@@ -217,6 +230,7 @@ impl Api {
         &self,
         path: &str,
         query: &str,
+        tidy: &mut impl FnMut(&mut T),
     ) -> Result<Listed<T>, CallError> {
         let mut items = Vec::new();
         let mut next: Option<String> = None;
@@ -239,7 +253,9 @@ impl Api {
                 }
                 page => page?,
             };
-            items.extend(page.items.unwrap_or_default());
+            let mut page_items = page.items.unwrap_or_default();
+            page_items.iter_mut().for_each(&mut *tidy);
+            items.append(&mut page_items);
             match page.metadata.next.filter(|token| !token.is_empty()) {
                 // The same page for ever would never end.
                 Some(token) if next.as_ref() == Some(&token) => {

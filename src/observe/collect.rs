@@ -18,6 +18,7 @@ use super::resources::{
     CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, LIMIT_RANGES, NAMESPACES,
     NETWORK_POLICIES, NODES, PODS, Resource, SECRETS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
+use super::shared::Replicas;
 use super::trim::{Trim, is_own, is_own_event};
 use crate::spelling;
 
@@ -488,9 +489,12 @@ async fn list<T: DeserializeOwned + Trim>(
     query: &str,
 ) -> Result<Vec<T>, CallError> {
     let path = resource.path(namespace.map(encode).as_deref());
-    let mut listed = api.list::<T>(&path, query).await?;
-    listed.items.iter_mut().for_each(Trim::trim);
-    Ok(listed.items)
+    let mut replicas = Replicas::default();
+    let tidy = |item: &mut T| {
+        item.trim();
+        item.share(&mut replicas);
+    };
+    Ok(api.list_each(&path, query, tidy).await?.items)
 }
 
 fn namespace_not_found(

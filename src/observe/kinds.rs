@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::shared::Shared;
 pub use super::writes::FieldWrite;
 
 macro_rules! slim {
@@ -100,9 +101,9 @@ slim!(
     /// `spec` of a Pod or of a Pod template.
     PodSpec {
         /// Containers.
-        containers: Vec<Container>,
+        containers: Shared<Container>,
         /// Init containers; one with `restartPolicy: Always` is a native sidecar.
-        init_containers: Vec<Container>,
+        init_containers: Shared<Container>,
         /// `dnsPolicy`; empty means `ClusterFirst`.
         dns_policy: String,
         /// `dnsConfig`.
@@ -120,7 +121,7 @@ slim!(
         /// `nodeSelector`.
         node_selector: Labels,
         /// `tolerations`, as they stand.
-        tolerations: Vec<Value>,
+        tolerations: Shared<Value>,
         /// `affinity`, as it stands.
         affinity: Option<Value>,
         /// `serviceAccountName`.
@@ -130,7 +131,7 @@ slim!(
         /// `restartPolicy`; empty means `Always`.
         restart_policy: String,
         /// `volumes`.
-        volumes: Vec<Volume>,
+        volumes: Shared<Volume>,
         /// `readinessGates`.
         readiness_gates: Vec<ReadinessGate>,
         /// `imagePullSecrets`.

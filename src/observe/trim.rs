@@ -5,6 +5,7 @@ use super::kinds::{
     ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange, Metadata,
     Namespace, NetworkPolicy, Node, Pod, Service, VolumeClaim, Workload,
 };
+use super::shared::Replicas;
 
 /// The label that says who made an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
@@ -21,9 +22,12 @@ const MAX_ANNOTATION: usize = 2048;
 const MAX_VALUE: usize = 128 * 1024;
 
 /// Drops what no rule reads.
-pub trait Trim {
+pub(super) trait Trim {
     /// In place.
     fn trim(&mut self);
+
+    /// Holds what it has alike with another one only once.
+    fn share(&mut self, _: &mut Replicas) {}
 }
 
 macro_rules! trim_metadata {
@@ -38,7 +42,6 @@ trim_metadata!(
     Namespace,
     NetworkPolicy,
     Node,
-    Pod,
     Service,
     VolumeClaim
 );
@@ -48,6 +51,22 @@ impl Trim for Metadata {
         self.annotations
             .retain(|key, value| key != LAST_APPLIED && value.len() <= MAX_ANNOTATION);
         self.managed_fields.clear();
+    }
+}
+
+impl Trim for Pod {
+    fn trim(&mut self) {
+        self.metadata.trim();
+        // A list that was read has room for four or eight, and there are thousands of Pods.
+        self.metadata.owner_references.shrink_to_fit();
+        self.status.pod_ips.shrink_to_fit();
+        self.status.conditions.shrink_to_fit();
+        self.status.container_statuses.shrink_to_fit();
+        self.status.init_container_statuses.shrink_to_fit();
+    }
+
+    fn share(&mut self, replicas: &mut Replicas) {
+        replicas.share(self);
     }
 }
 
