@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod document;
 mod dsn;
 mod expand;
 mod family;
@@ -72,6 +73,11 @@ pub fn families_beside(
     hidden: &BTreeSet<String>,
 ) -> Vec<Family> {
     family::families(environment, hidden)
+}
+
+/// The variables that a JSON document in one value stands for, by path; `None` where a text is no such document.
+pub(crate) fn document(value: &str) -> Option<BTreeMap<String, String>> {
+    document::variables(value)
 }
 
 /// The product's protocol for which a word stands: `mariadb` → MySQL.

@@ -1,6 +1,8 @@
 //! Data source names without a scheme: Go's `user:pw@tcp(host:port)/db`, PDO's `mysql:host=…;dbname=…`, ADO's `Server=…;Port=…`,
 //! libpq's `host=… port=…`, Oracle's `jdbc:oracle:thin:@host:1521:sid`. Pure.
 
+use std::num::NonZeroU16;
+
 use crate::protocol::Protocol;
 
 use super::parsed::Parsed;
@@ -50,19 +52,41 @@ fn go(text: &str) -> Option<Vec<Parsed>> {
 fn oracle(text: &str) -> Option<Vec<Parsed>> {
     let rest = text.strip_prefix("jdbc:oracle:")?;
     let (_, rest) = rest.split_once('@')?;
-    let rest = rest.trim_start_matches('/');
-    let mut parts = rest.split('/').next()?.split(':');
-    let name = parts.next().filter(|name| host::is_host(name))?;
-    Some(vec![Parsed {
-        port: parts
-            .next()
-            .and_then(host::port)
-            .or(std::num::NonZeroU16::new(1521)),
-        protocol: Some(Protocol::Tcp),
-        by_scheme: true,
-        shape: Shape::Url,
-        ..Parsed::host(name)
-    }])
+    let addresses = described(rest).unwrap_or_else(|| {
+        let mut parts = rest.trim_start_matches('/').split(['/', ':']);
+        let name = parts.next().unwrap_or_default().to_owned();
+        vec![(name, parts.next().and_then(host::port))]
+    });
+    let found: Vec<Parsed> = addresses
+        .into_iter()
+        .filter(|(name, _)| host::is_host(name))
+        .map(|(name, port)| Parsed {
+            port: port.or(std::num::NonZeroU16::new(1521)),
+            protocol: Some(Protocol::Tcp),
+            by_scheme: true,
+            shape: Shape::Url,
+            ..Parsed::host(&name)
+        })
+        .collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// Oracle's connect descriptor: `(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=a)(PORT=1521))…)`; `None` if the text is none.
+fn described(text: &str) -> Option<Vec<(String, Option<NonZeroU16>)>> {
+    // Upper case of ASCII keeps every place where it is.
+    let upper = text.to_ascii_uppercase();
+    let value = |key: &str, from: usize| {
+        let at = from + upper.get(from..)?.find(key)? + key.len();
+        text.get(at..)?.split(')').next()
+    };
+    let found: Vec<_> = upper
+        .match_indices("(HOST=")
+        .filter_map(|(at, _)| {
+            let name = value("(HOST=", at)?.trim().to_owned();
+            Some((name, value("(PORT=", at).and_then(host::port)))
+        })
+        .collect();
+    (text.trim_start().starts_with('(') && !found.is_empty()).then_some(found)
 }
 
 /// Keys with values: PDO, ADO and libpq.
@@ -113,6 +137,8 @@ fn pairs(text: &str) -> Option<Vec<Parsed>> {
         return None;
     }
     let server = server.strip_prefix("tcp:").unwrap_or(server);
+    // `//server:1521/service` is Oracle's way.
+    let server = server.trim_start_matches("//");
     // `server,1433` is SQL Server's way; `server\instance` names no other host.
     let (server, comma) = match server.split_once(',') {
         Some((server, number)) if host::port(number.trim()).is_some() => {
@@ -120,7 +146,7 @@ fn pairs(text: &str) -> Option<Vec<Parsed>> {
         }
         _ => (server, None),
     };
-    let server = server.split('\\').next().unwrap_or(server);
+    let server = server.split(['\\', '/']).next().unwrap_or(server);
     let libpq = !body.contains(';') && get(&["host"]).is_some();
     let protocol = driver.and_then(scheme::product).or_else(|| {
         let microsoft = comma.is_some()
@@ -142,6 +168,7 @@ fn pairs(text: &str) -> Option<Vec<Parsed>> {
     let found: Vec<Parsed> = server
         .split(',')
         .filter_map(|one| host::host_and_port(one.trim()))
+        .chain(described(server).into_iter().flatten())
         .map(|(name, own)| Parsed {
             port: own.or(port),
             protocol,
@@ -244,8 +271,24 @@ mod tests {
             Some(("db".into(), 3306, None, Some("p".into())))
         );
         assert_eq!(
-            one("jdbc:oracle:thin:@ora:1521:XE").map(|found| found.0),
-            Some("ora".into())
+            one("Data Source=//ora:1522/XE;User Id=u;Password=p"),
+            Some(("ora".into(), 1522, None, Some("p".into())))
+        );
+        let descriptor = "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(Host = other)(HOST=ora)(PORT=1522))\
+                          (CONNECT_DATA=(SERVICE_NAME=XE)))";
+        for text in [
+            "jdbc:oracle:thin:@ora:1522:XE",
+            "jdbc:oracle:thin:@//ora:1522/XE",
+            "jdbc:oracle:thin:u/p@ora:1522/XE",
+            &format!("jdbc:oracle:thin:@{descriptor}"),
+            &format!("User Id=u;Data Source={descriptor}"),
+        ] {
+            let found = one(text).map(|found| (found.0, found.1));
+            assert_eq!(found, Some(("ora".into(), 1522)), "{text}");
+        }
+        assert_eq!(
+            one("jdbc:oracle:thin:@ora/XE").map(|found| found.1),
+            Some(1521)
         );
     }
 

@@ -299,6 +299,11 @@ pub(crate) fn words(key: &str) -> Vec<String> {
         words.push(current);
     }
     words.retain(|word| !word.is_empty());
+    // `HostName` and `HOST_NAME` are one word, and no name.
+    while let Some(at) = words.windows(2).position(|two| two == ["host", "name"]) {
+        words[at].push_str("name");
+        words.remove(at + 1);
+    }
     words
 }
 

@@ -1,6 +1,7 @@
 //! Files that a container sees → the addresses of tiers in them. Each kind of file has a reader of its own; the rest is read as keys
 //! and values. Pure.
 
+mod document;
 mod nginx;
 mod pairs;
 mod proxies;
@@ -145,7 +146,7 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
     } else if name.contains("haproxy") || (ends(&[".cfg"]) && text.contains("\nbackend ")) {
         proxies::haproxy(text)
     } else {
-        pairs::configuration(text, names)
+        document::scan(text, names).unwrap_or_else(|| pairs::configuration(text, names))
     };
     for hit in &mut found {
         if replaced.guessed.contains(&hit.target.host) {
@@ -153,6 +154,21 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         }
     }
     found
+}
+
+/// Whether a file is the configuration of a web server and says where requests go.
+pub(super) fn hands_on(path: &str, text: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let found = if nginx::is(path, text) {
+        nginx::scan(text, std::iter::empty())
+    } else if name.starts_with("caddyfile") {
+        proxies::caddy(text)
+    } else if name.contains("haproxy") {
+        proxies::haproxy(text)
+    } else {
+        return false;
+    };
+    !found.is_empty()
 }
 
 /// A program's lines without those that name a variable which is set: what stands beside it is what counts without it.

@@ -15,6 +15,8 @@ use crate::protocol::Protocol;
 use super::super::Confidence;
 use super::super::mapping::image_path;
 use super::facts::TierFacts;
+use super::files;
+use super::files_of;
 use super::merge::{Draft, Drafts};
 use super::names;
 use super::own;
@@ -255,7 +257,15 @@ impl<'a> Project<'a> {
         let served = self.is_store(&from.name) || self.only_answers(&from.name);
         let idle = own::is_idle(&tiers::words(from));
         // A web server that only hands requests on has no client of a store; what a page in a browser calls, it calls from outside.
-        let hands_on = store && is_plain_web_server(from);
+        // What it hands on stands in its configuration, where that is here.
+        let hands_on = is_plain_web_server(from)
+            && (store || files_of(from).any(|file| files::hands_on(&file.target, &file.text)));
+        // A store calls its like and its coordinator.
+        let protocol = self.protocol(&to.name);
+        let other_store = store
+            && self.is_store(&from.name)
+            && protocol != self.protocol(&from.name)
+            && protocol != Some(Protocol::Zookeeper);
         let after_all = store && self.waits_for_all(from);
         let by_browser = !store && calls_from_the_browser(from, to);
         // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
@@ -263,7 +273,7 @@ impl<'a> Project<'a> {
             draft.confidence > Confidence::Weak && !draft.external && !is_telemetry(draft)
         });
         // Kafka's clients wait for ZooKeeper and talk to the broker.
-        let by_broker = self.protocol(&to.name) == Some(Protocol::Zookeeper)
+        let by_broker = protocol == Some(Protocol::Zookeeper)
             && drafts
                 .of(&from.name)
                 .any(|draft| draft.protocol == Protocol::Kafka);
@@ -273,6 +283,7 @@ impl<'a> Project<'a> {
             || by_broker
             || idle
             || hands_on
+            || other_store
             || after_all
             || by_browser
             || (!store && (roles || served || names_others));

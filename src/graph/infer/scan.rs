@@ -97,24 +97,33 @@ pub fn scan(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
 /// What stands in the configuration itself, without what its image dials by default.
 pub(in crate::graph) fn written(source: &Source, names: &NameTable) -> Vec<RawEdge> {
     let mut edges = Vec::new();
-    for family in address::families_beside(&source.environment, &source.secret_variables) {
-        let place = Place::Variable(family.host_variable.clone());
-        let hit = Hit {
-            key: family.host_variable.clone(),
-            confidence: Confidence::Declared,
-            target: family.target,
-        };
-        if let Some(mut edge) = raw(hit, place, names) {
-            // A bare unknown word is worth a word only if a port stands beside it.
-            if edge.target == RawTarget::Unknown && edge.port.is_none() {
-                continue;
-            }
-            edge.further_ports = family.further_ports;
-            edge.login = family.login;
-            edges.push(edge);
+    let (documents, environment) = documents(&source.environment);
+    for family in address::families_beside(&environment, &source.secret_variables) {
+        let name = family.host_variable.clone();
+        edges.extend(of_family(family, (&name, name.clone()), names));
+    }
+    for (name, document) in documents {
+        for mut family in address::families(&document) {
+            // Its parts are no variables: no one can look a login up by their names.
+            family.login = None;
+            let key = format!("{name}.{}", family.host_variable);
+            edges.extend(of_family(family, (name, key), names));
         }
     }
-    for (name, value) in &source.environment {
+    for (name, value) in &environment {
+        // A page that a server renders calls the tier that its address names; from a browser no one can.
+        if address::is_for_browsers(name) {
+            let urls = address::targets("", value).into_iter();
+            let weak = urls
+                .filter(|target| target.shape == Shape::Url)
+                .map(|target| Hit {
+                    key: name.clone(),
+                    confidence: Confidence::Weak,
+                    target,
+                });
+            let found = weak.filter_map(|hit| raw(hit, Place::Variable(name.clone()), names));
+            edges.extend(found.filter(|edge| matches!(edge.target, RawTarget::Tier(_))));
+        }
         // `JAVA_OPTS=-Dredis.host=redis -Dredis.port=6379`.
         if (value.starts_with('-') || value.contains(" -D") || value.contains(" --"))
             && address::role(name) != Role::Never
@@ -139,6 +148,45 @@ pub(in crate::graph) fn written(source: &Source, names: &NameTable) -> Vec<RawEd
         }
     }
     edges
+}
+
+/// Variables with the documents that they hold.
+type Documents<'a> = Vec<(&'a String, BTreeMap<String, String>)>;
+
+/// The variables that hold a JSON document, unless their name says that it is nothing to dial; and the others.
+fn documents(environment: &BTreeMap<String, String>) -> (Documents<'_>, BTreeMap<String, String>) {
+    let mut documents = Vec::new();
+    let mut others = environment.clone();
+    for (name, value) in environment {
+        if let Some(document) = address::document(value) {
+            others.remove(name);
+            if address::role(name) != Role::Never {
+                documents.push((name, document));
+            }
+        }
+    }
+    (documents, others)
+}
+
+/// What belongs together in an environment, or in a document of it, by the variable and the key under which it stands.
+fn of_family(
+    family: address::Family,
+    (variable, key): (&String, String),
+    names: &NameTable,
+) -> Option<RawEdge> {
+    let hit = Hit {
+        key,
+        confidence: Confidence::Declared,
+        target: family.target,
+    };
+    let edge = raw(hit, Place::Variable(variable.clone()), names)?;
+    // A bare unknown word is worth a word only if a port stands beside it.
+    let worth = edge.target != RawTarget::Unknown || edge.port.is_some();
+    worth.then_some(RawEdge {
+        further_ports: family.further_ports,
+        login: family.login,
+        ..edge
+    })
 }
 
 /// What the image dials where no variable says otherwise.

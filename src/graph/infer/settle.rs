@@ -76,6 +76,7 @@ impl<'a> Settle<'a> {
     /// Notes who is handed each value and each file.
     pub(super) fn new(project: &'a Project<'a>) -> Self {
         let mut sharers: BTreeMap<Written, BTreeSet<&str>> = BTreeMap::new();
+        let mut chosen: BTreeMap<Written, BTreeSet<&str>> = BTreeMap::new();
         for service in all(project.file) {
             let values = service
                 .environment
@@ -86,7 +87,13 @@ impl<'a> Settle<'a> {
             for written in values.chain(files) {
                 sharers.entry(written).or_default().insert(&service.name);
             }
+            for file in files_of(service).filter(|file| file.direct) {
+                let written = Written::File(file.source.clone());
+                chosen.entry(written).or_default().insert(&service.name);
+            }
         }
+        // A file is handed to those that mount it itself, and not to those that have it somewhere in a folder.
+        sharers.extend(chosen);
         sharers.retain(|_, tiers| tiers.len() > 1);
         Self { project, sharers }
     }
@@ -236,18 +243,23 @@ impl<'a> Settle<'a> {
                 })
     }
 
-    /// Whether a tier waits for the target, or for a role of its own application that does.
+    /// Whether a tier waits for the target, or for what stands for it: a role of its own application, or a preparation whose end it
+    /// waits for, that does.
     fn waits(&self, service: &Service, to: &str) -> bool {
-        let names = |service: &Service| {
-            service.depends_on.contains_key(to)
-                || service.links.iter().any(|link| link.service == to)
-        };
-        names(service)
-            || service
-                .depends_on
-                .keys()
-                .filter_map(|name| self.project.service(name))
-                .any(|fellow| names(fellow) && order::same_application(service, fellow))
+        let mut seen = BTreeSet::from([service.name.as_str()]);
+        let mut open = vec![service];
+        while let Some(one) = open.pop() {
+            if one.depends_on.contains_key(to) || one.links.iter().any(|link| link.service == to) {
+                return true;
+            }
+            let stands_for = one.depends_on.iter().filter_map(|(name, depends)| {
+                let other = self.project.service(name)?;
+                let ended = depends.condition == "service_completed_successfully";
+                (ended || order::same_application(one, other)).then_some(other)
+            });
+            open.extend(stands_for.filter(|other| seen.insert(&other.name)));
+        }
+        false
     }
 
     /// Whether the program of a tier may read what stands there: a ready product reads its own variables and files, and no others.
@@ -306,8 +318,9 @@ fn is_for_a_scraper(service: &Service, origin: &Origin) -> bool {
             || file.target.starts_with("/etc/")
             || tiers::words(service).iter().any(|word| word.contains(name))
     };
+    // The folder that an image is built from may hold a copy of what is mounted: one place where it is read is enough.
     origin.key.starts_with("scrape_configs.")
-        && files_of(service).any(|file| file.source == *source && !read(file))
+        && !files_of(service).any(|file| file.source == *source && read(file))
 }
 
 /// Whether a key names a tier: `querier.frontend_worker.frontend_address` is the querier's; so it is of each of `querier-0` and

@@ -1290,3 +1290,194 @@ fn a_port_in_a_label_is_enough_for_a_proxy_that_reads_labels() {
         assert!(edges(&file(vec![proxy, web])).is_empty());
     }
 }
+
+#[test]
+fn a_document_in_a_variable_is_an_environment_of_its_own() {
+    for (from, to, port) in CLASS {
+        let client =
+            |text: String| with_environment(service(from, "x/app"), &[("SETTINGS", &text)]);
+        let peer = || listening(service(to, "x/srv"), port);
+        let nested = format!(r#"{{"peer": {{"host": "{to}", "port": {port}}}, "name": "{to}"}}"#);
+        let dotted = format!(r#"{{ "peer.url" : "http://{to}:{port}/v1" }}"#);
+        let listed = format!(r#"[{{"credentials": {{"hostname": "{to}", "port": "{port}"}}}}]"#);
+        for text in [nested, dotted, listed] {
+            let found = edges(&file(vec![client(text.clone()), peer()]));
+            let start = format!("{from}->{to}:{port}/");
+            assert!(
+                matches!(found.as_slice(), [one] if one.starts_with(&start) && one.ends_with("declared")),
+                "{text}: {found:?}"
+            );
+        }
+        // Who may ask is not whom it asks.
+        let asked = format!(r#"{{"cors": {{"allowedOrigins": ["http://{to}:{port}"]}}}}"#);
+        assert!(edges(&file(vec![client(asked), peer()])).is_empty());
+    }
+}
+
+#[test]
+fn an_option_may_set_another_key() {
+    for (from, to, port) in CLASS {
+        for form in [
+            format!("run -var='servers=[\"{to}:{port}\"]'"),
+            format!("run --set peer.servers={to}:{port}"),
+            format!("run --set=peer.servers={to}:{port}"),
+        ] {
+            let mut client = service(from, "x/app");
+            client.command = Some(vec!["sh".to_owned(), "-c".to_owned(), form.clone()]);
+            let found = edges(&file(vec![client, listening(service(to, "x/srv"), port)]));
+            assert_eq!(found.len(), 1, "{form}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn an_address_for_pages_that_names_a_tier_is_weak() {
+    for (from, to, port) in CLASS {
+        let client = |host: &str| {
+            let url = format!("http://{host}:{port}/graphql");
+            with_environment(service(from, "x/pages"), &[("NEXT_PUBLIC_API_URL", &url)])
+        };
+        let peer = || listening(service(to, "x/srv"), port);
+        let found = edges(&file(vec![client(to), peer()]));
+        assert_eq!(found, [format!("{from}->{to}:{port}/http weak")]);
+        assert!(edges(&file(vec![client("localhost"), peer()])).is_empty());
+    }
+}
+
+#[test]
+fn a_store_waits_for_another_kind_of_store_without_calling_it() {
+    for (from, to, _) in CLASS {
+        for (image, target, calls) in [
+            ("eclipse-mosquitto:2", "postgres:16", false),
+            ("redis:7", "mysql:8", false),
+            ("postgres:16", "postgres:16", true),
+            ("x/app", "postgres:16", true),
+        ] {
+            let found = edges(&file(vec![
+                depending(service(from, image), &[to]),
+                service(to, target),
+            ]));
+            assert_eq!(
+                found.len(),
+                usize::from(calls),
+                "{image} {target}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_web_server_hands_on_what_its_configuration_says() {
+    for (from, to, port) in CLASS {
+        let server = |text: &str| {
+            let mut server = depending(service(from, "nginx:1.27"), &[to]);
+            server
+                .mounts
+                .extend((!text.is_empty()).then(|| MountedFile {
+                    target: "/etc/nginx/nginx.conf".to_owned(),
+                    source: "nginx.conf".to_owned(),
+                    direct: true,
+                    text: text.to_owned(),
+                }));
+            server
+        };
+        let peer = || listening(service(to, "x/srv"), port);
+        let of = |text: &str| edges(&file(vec![server(text), peer()])).len();
+        assert_eq!(of(""), 1);
+        assert_eq!(of("http { include conf.d/*; }"), 1);
+        assert_eq!(
+            of("server { location / { proxy_pass http://elsewhere-1:80; } }"),
+            0
+        );
+        assert_eq!(
+            of(&format!(
+                "server {{ location / {{ proxy_pass http://{to}:{port}; }} }}"
+            )),
+            1
+        );
+    }
+}
+
+#[test]
+fn who_waits_for_the_end_of_a_preparation_waits_for_what_it_prepares() {
+    for (from, to, port) in CLASS {
+        let url = format!("http://{to}:{port}");
+        let role = |name: &str, on: &str, ended: bool| {
+            let mut role = depending(handed(service(name, "x/app"), &[("PEER_URL", &url)]), &[on]);
+            role.restart = Some("on-failure:1".to_owned());
+            if let Some(depends) = role.depends_on.get_mut(on).filter(|_| ended) {
+                depends.condition = "service_completed_successfully".into();
+            }
+            role
+        };
+        let found = edges(&file(vec![
+            depending(service("prepare", "x/tools"), &[to]),
+            role(from, "prepare", true),
+            role("second-role", from, false),
+            listening(service(to, "x/srv"), port),
+        ]));
+        for name in [from, "second-role"] {
+            let sure = format!("{name}->{to}:{port}/http declared");
+            assert!(found.contains(&sure), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_list_to_scrape_counts_where_one_place_of_it_is_read() {
+    for (from, to, port) in CLASS {
+        let list = |direct: bool| MountedFile {
+            target: "/opt/x/conf/prometheus.yml".to_owned(),
+            source: "prometheus/prometheus.yml".to_owned(),
+            direct,
+            text: format!(
+                "scrape_configs:\n  - job_name: x\n    static_configs:\n      - targets: ['{to}:{port}']\n"
+            ),
+        };
+        let scraper = |mounted: bool| {
+            let mut scraper = service(from, "");
+            scraper.build = Some(crate::compose::Build {
+                context: Some("./prometheus".to_owned()),
+                files: vec![list(false)],
+                ..crate::compose::Build::default()
+            });
+            scraper.mounts.extend(mounted.then(|| list(true)));
+            scraper
+        };
+        let of = |mounted: bool| {
+            edges(&file(vec![
+                scraper(mounted),
+                listening(service(to, "x/srv"), port),
+            ]))
+            .len()
+        };
+        assert_eq!((of(true), of(false)), (1, 0));
+    }
+}
+
+#[test]
+fn a_file_is_handed_to_those_that_mount_it_itself() {
+    for (from, to, port) in CLASS {
+        let configuration = |target: &str, direct: bool| MountedFile {
+            target: target.to_owned(),
+            source: "proxy/site.conf".to_owned(),
+            direct,
+            text: format!("server {{ location / {{ proxy_pass http://{to}:{port}; }} }}"),
+        };
+        let mut proxy = service(from, "nginx:1.27");
+        proxy
+            .mounts
+            .push(configuration("/etc/nginx/conf.d/site.conf", true));
+        let mut sources = depending(service("sources", "x/app"), &[to]);
+        sources
+            .mounts
+            .push(configuration("/src/proxy/site.conf", false));
+        let found = edges(&file(vec![
+            proxy,
+            sources,
+            listening(service(to, "x/srv"), port),
+        ]));
+        let sure = format!("{from}->{to}:{port}/http declared");
+        assert!(found.contains(&sure), "{found:?}");
+    }
+}

@@ -116,6 +116,10 @@ fn flag(token: &str) -> Option<&str> {
 fn option(key: &str, value: &str, names: &NameTable) -> Vec<Hit> {
     let takes_host = HOST_OPTIONS.contains(&key);
     let mut targets = address::targets(key, value);
+    // `-var=servers=["broker:9092"]`, `--set url=http://peer`: an option that sets another key.
+    if let Some((key, value)) = assignment(value).filter(|_| targets.is_empty()) {
+        targets = address::targets(key, value);
+    }
     if targets.is_empty() && takes_host {
         targets = address::targets("host", value);
     }

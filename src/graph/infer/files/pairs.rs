@@ -28,6 +28,9 @@ static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"<(?P<key>[A-Za-z_][\w.\-]*)(?:\s[^<>]*)?>(?P<value>[^<>]+)</").ok()
 });
+static DEFINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"define\(\s*["'](?P<key>\w+)["']\s*,\s*(?P<value>"[^"]*"|'[^']*'|\d+)"#).ok()
+});
 static QUOTED: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#""([^"\n]{2,400})"|'([^'\n]{2,400})'|`([^`\n]{2,400})`"#).ok());
 
@@ -62,6 +65,18 @@ struct Line<'a> {
     pairs: Vec<Pair<'a>>,
 }
 
+impl Line<'_> {
+    /// Whether its last key is one above others: what follows it is a block, and no value.
+    fn opens(&self) -> bool {
+        let value = self.pairs.last().map(|pair| pair.value);
+        let block = self
+            .text
+            .trim_end()
+            .ends_with(['{', '[', '(', ':', '>', '|']);
+        value.is_some_and(|value| block || value.is_empty() || value.starts_with(['&', '!']))
+    }
+}
+
 /// Addresses of tiers in keys and values.
 pub(super) fn configuration(text: &str, names: &NameTable) -> Vec<Hit> {
     let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
@@ -85,6 +100,9 @@ pub(super) fn configuration(text: &str, names: &NameTable) -> Vec<Hit> {
         if literal.is_empty() {
             literal = bare(&lines, at, names);
         }
+        if literal.is_empty() {
+            literal = directive(line, names);
+        }
         if !literal.is_empty() {
             let above = above(&lines, at);
             // Prometheus scrapes by HTTP, unless a job says otherwise.
@@ -107,6 +125,7 @@ fn above(lines: &[Line<'_>], at: usize) -> String {
     let mut indent = lines[at].indent;
     for line in lines[..at].iter().rev() {
         if line.indent < indent
+            && line.opens()
             && let Some(pair) = line.pairs.last()
         {
             keys.push(pair.key);
@@ -179,7 +198,7 @@ fn line(text: &str) -> Option<Line<'_>> {
     let trimmed = text.trim_start();
     let comment = ["#", "//", ";", "--", "<!--", "*", "/*", "REM "]
         .iter()
-        .any(|start| trimmed.starts_with(start));
+        .any(|start| trimmed.starts_with(start) && !trimmed.starts_with("* ="));
     // `- ` opens a list item of YAML, `--` does not.
     if trimmed.is_empty() || comment {
         return None;
@@ -194,12 +213,22 @@ fn line(text: &str) -> Option<Line<'_>> {
     let item = body.strip_prefix("- ").unwrap_or(body);
     let indent = text.len() - item.len();
     let mut pairs = Vec::new();
-    for pattern in [PAIR.as_ref(), TAG.as_ref()].into_iter().flatten() {
+    for pattern in [PAIR.as_ref(), TAG.as_ref(), DEFINE.as_ref()]
+        .into_iter()
+        .flatten()
+    {
         pairs.extend(pattern.captures_iter(item).filter_map(|captures| {
             let key = captures.name("key")?.as_str();
             let value = captures.name("value").map_or("", |found| found.as_str());
             Some(Pair { key, value })
         }));
+    }
+    // `Host  name`: a directive and what it is given.
+    if let ([], [key, value]) = (
+        pairs.as_slice(),
+        item.split_whitespace().collect::<Vec<_>>().as_slice(),
+    ) {
+        pairs.push(Pair { key, value });
     }
     Some(Line {
         indent,
@@ -215,7 +244,7 @@ fn parent<'a>(lines: &[Line<'a>], at: usize) -> &'a str {
         .iter()
         .rev()
         .take(200)
-        .find(|line| line.indent < indent && !line.pairs.is_empty())
+        .find(|line| line.indent < indent && line.opens())
         .and_then(|line| line.pairs.last())
         .map_or("", |pair| pair.key)
 }
@@ -237,7 +266,14 @@ fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
     let mut found: Vec<Hit> = line
         .pairs
         .iter()
-        .map(|pair| (pair.key, pair.value.trim_matches(['"', '\''])))
+        .map(|pair| (pair.key, pair.value))
+        // `shop = host=db port=5432 dbname=shop`.
+        .chain(
+            line.text
+                .split_once('=')
+                .map(|(key, rest)| (key.trim(), rest.trim())),
+        )
+        .map(|(key, value)| (key, value.trim_matches(['"', '\''])))
         .filter(|(_, value)| value.contains('=') && value.contains([';', ' ']))
         .flat_map(|(key, value)| {
             let targets = address::targets("", value).into_iter();
@@ -263,14 +299,22 @@ fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
         let key = own.map_or(first, |pair| pair.key);
         // A key before it, as in `url:http://x` and `hosts=a:1`.
         let value = match token.split_once('=') {
-            Some((_, value)) if !token.contains("://") || value.contains("://") => value,
-            _ => token,
+            Some((_, value)) if !token.contains("://") || value.contains("://") => Some(value),
+            _ => None,
         };
-        let targets = address::targets("", value);
-        let tiers = targets
-            .into_iter()
-            .filter(|target| target.shape != Shape::Host && names.resolve(&target.host).is_some());
-        found.extend(tiers.map(|target| hit(key, target, Confidence::Declared)));
+        let tiers = |value: &str| -> Vec<Target> {
+            let targets = address::targets("", value).into_iter();
+            targets
+                .filter(|one| one.shape != Shape::Host && names.resolve(&one.host).is_some())
+                .collect()
+        };
+        // Else the whole: `cache:6379,ssl=false`.
+        let read = value.map(tiers).filter(|read| !read.is_empty());
+        let read = read.unwrap_or_else(|| tiers(token));
+        found.extend(
+            read.into_iter()
+                .map(|target| hit(key, target, Confidence::Declared)),
+        );
     }
     found
 }
@@ -279,16 +323,13 @@ fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
 fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
     let mut found = Vec::new();
     for (index, pair) in lines[at].pairs.iter().enumerate() {
-        let words = address::words(pair.key.rsplit('/').next().unwrap_or(pair.key));
-        let Some(tail) = words.last() else {
+        let words = host_words(pair.key);
+        if words.is_empty() {
             continue;
-        };
+        }
         // Gossip of memberlist.
         let gossip = words == ["join", "members"];
-        let is_host = HOST_KEYS.contains(&tail.as_str())
-            || gossip
-            || tail.ends_with("host") && address::role(pair.key) == Role::Host;
-        if !is_host || address::role(pair.key) == Role::Never {
+        if !gossip && !is_host_key(pair.key) || address::role(pair.key) == Role::Never {
             continue;
         }
         let value = pair.value.trim_matches(['[', ']', ' ']);
@@ -314,6 +355,39 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
         }
     }
     found
+}
+
+/// The words of a key's last part.
+fn host_words(key: &str) -> Vec<String> {
+    address::words(key.rsplit('/').next().unwrap_or(key))
+}
+
+/// Whether a key in a file takes a host: more than these would catch ordinary words.
+pub(super) fn is_host_key(key: &str) -> bool {
+    host_words(key).last().is_some_and(|tail| {
+        HOST_KEYS.contains(&tail.as_str())
+            || tail.ends_with("host") && address::role(key) == Role::Host
+    })
+}
+
+/// A directive with a host before its port: `replicaof cache 6379`, `sentinel monitor main cache 6379 2`.
+fn directive(line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
+    let words: Vec<&str> = line.text.split_whitespace().collect();
+    let [key, rest @ ..] = words.as_slice() else {
+        return Vec::new();
+    };
+    if !line.pairs.is_empty() || words.len() > 8 || address::role(key) == Role::Never {
+        return Vec::new();
+    }
+    let found = rest.windows(2).filter_map(|pair| {
+        let port = address::port(pair[1])?;
+        let known = address::is_host(pair[0]) && names.resolve(pair[0]).is_some();
+        known.then(|| address::targets("", &format!("{}:{port}", pair[0])))
+    });
+    found
+        .flatten()
+        .map(|target| hit(key, target, Confidence::Declared))
+        .collect()
 }
 
 /// Whether a URL has a port of its own behind its host.
@@ -460,6 +534,22 @@ mod tests {
             [pair("backend", 8080)]
         );
         assert_eq!(read("{\"kafka\":\"kafka:9092\"}"), [pair("kafka", 9092)]);
+        // What stands above is a block, not the last key of a line that is whole.
+        assert_eq!(
+            read(
+                "input {\n  x { urls => [\"http://es:1\"] topics => [\"a\"] }\n  y {\n    url => \"http://web:80\"\n  }\n}"
+            ),
+            [pair("es", 1), pair("web", 80)]
+        );
+        assert!(read("topics:\n  - url: http://web:80\n").is_empty());
+        assert_eq!(
+            read("[databases]\nshop = host=postgres port=5433 dbname=shop\n"),
+            [pair("postgres", 5433)]
+        );
+        assert_eq!(
+            read("Redis: redis:6380,abortConnect=false"),
+            [pair("redis", 6380)]
+        );
     }
 
     #[test]
@@ -486,6 +576,18 @@ mod tests {
         );
         assert_eq!(read("database:\n  host: postgres\n"), [pair("postgres", 0)]);
         assert_eq!(
+            read("[OUTPUT]\n    Name  es\n    Host  es\n    Port  9201\n"),
+            [pair("es", 9201)]
+        );
+        assert_eq!(
+            read("a:\n  hostName: postgres\n  port: 5433\n"),
+            [pair("postgres", 5433)]
+        );
+        for directive in ["replicaof redis 6380", "sentinel monitor main redis 6380 2"] {
+            assert_eq!(read(directive), [pair("redis", 6380)], "{directive}");
+        }
+        assert!(read("listen web 80\nredis 6380").is_empty());
+        assert_eq!(
             read("- api:\n    url: https://backend\n    port: 55000\n"),
             [pair("backend", 55000)]
         );
@@ -508,7 +610,7 @@ mod tests {
     #[test]
     fn literals_of_programs() {
         let found = source(
-            "r = redis.Redis(host='redis', port=6380)\nu = \"http://backend:8080/x\"\n# v = 'http://web:80'\nname = 'redis'",
+            "r = redis.Redis(host='redis', port=6380)\nu = \"http://backend:8080/x\"\n# v = 'http://web:80'\nname = 'redis'\ndefine('DB_HOST', 'postgres');\ndefine('DB_NAME', 'web');",
             &names(),
         );
         let found: Vec<(String, u16)> = found
@@ -520,6 +622,11 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(found, [pair("redis", 6380), pair("backend", 8080)]);
+        let wanted = [
+            pair("redis", 6380),
+            pair("backend", 8080),
+            pair("postgres", 0),
+        ];
+        assert_eq!(found, wanted);
     }
 }
