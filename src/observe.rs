@@ -23,6 +23,7 @@ mod settle;
 mod shared;
 mod snapshot;
 mod trim;
+mod volumes;
 mod writes;
 
 pub use client::*;
@@ -34,7 +35,7 @@ pub use index::*;
 pub use ingress::*;
 pub use judge::*;
 pub use manifests::*;
-pub(crate) use mounted::mounted_key;
+pub(crate) use mounted::{config_map_file, mounted_key};
 pub use references::*;
 pub(crate) use service_links::service_link;
 pub use settle::*;

@@ -9,8 +9,8 @@ use super::{Context, Rule, variables};
 use crate::address;
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::graph::Edge;
-use crate::observe::kinds::{Container, Metadata};
-use crate::observe::{NamespaceState, service_link};
+use crate::observe::kinds::{Container, Metadata, Volume};
+use crate::observe::{NamespaceState, config_map_file, service_link};
 use crate::shell::Command;
 
 /// The rules of this file.
@@ -25,6 +25,8 @@ struct Stale {
     started: Timestamp,
     /// Whether the value then cannot have been that of now.
     certain: bool,
+    /// Whether it is a file that was copied into the container when it started.
+    file: bool,
 }
 
 fn configuration_stale(context: &Context<'_>) -> Vec<Finding> {
@@ -56,6 +58,7 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
         changed,
         started,
         certain,
+        file,
     } = stale;
     let name = subject.name(&context.snapshot.namespace);
     let fails = *certain || variables::suffers(context, subject);
@@ -86,7 +89,13 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
         _ => None,
     };
     finding.fix = Some(Fix {
-        text: format!("restart the Pods of {name}: variables are read when a container starts"),
+        text: if *file {
+            format!(
+                "restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started"
+            )
+        } else {
+            format!("restart the Pods of {name}: variables are read when a container starts")
+        },
         command: restart,
         manifest: None,
     });
@@ -113,9 +122,60 @@ fn of_edge(subject: &Subject<'_>, state: &NamespaceState, edge: &Edge) -> Option
                         changed,
                         started,
                         certain: source.kind == "service",
+                        file: false,
                     });
                 }
             }
+        }
+        if let Some(stale) = of_files(container, &template.spec.volumes, state, edge, started) {
+            return Some(stale);
+        }
+    }
+    None
+}
+
+/// A file from which the edge is known, mounted by subPath: other mounts follow their ConfigMap, this one does not.
+fn of_files(
+    container: &Container,
+    volumes: &[Volume],
+    state: &NamespaceState,
+    edge: &Edge,
+    started: Timestamp,
+) -> Option<Stale> {
+    for mount in container
+        .volume_mounts
+        .iter()
+        .filter(|mount| !mount.sub_path.is_empty())
+    {
+        let volume = volumes.iter().find(|volume| volume.name == mount.name);
+        let Some(map) = volume.and_then(|volume| volume.config_map.as_ref()) else {
+            continue;
+        };
+        let path = mount.sub_path.trim_matches('/');
+        let item = map.items.iter().find(|item| item.path == path);
+        let key = item.map_or(path, |item| item.key.as_str());
+        let spelling = config_map_file(&map.name, key);
+        if !edge.origin.iter().any(|origin| origin.ends_with(&spelling)) {
+            continue;
+        }
+        let mut maps = state.config_maps.iter();
+        let source = maps
+            .find(|one| one.metadata.name == map.name)
+            .map(|found| Source {
+                kind: "configmap",
+                metadata: &found.metadata,
+                key: key.to_owned(),
+            });
+        let changed = source.and_then(|source| source.changed());
+        if let Some(changed) = changed.filter(|changed| *changed > started) {
+            return Some(Stale {
+                variable: mount.mount_path.clone(),
+                object: format!("configmap/{}", map.name),
+                changed,
+                started,
+                certain: false,
+                file: true,
+            });
         }
     }
     None
@@ -301,6 +361,40 @@ data: {{HOST: kvs}}
         ] {
             assert!(found(BY_KEY, fine).is_none(), "{fine}");
         }
+    }
+
+    #[test]
+    fn a_file_by_sub_path_stays_as_it_was_and_a_whole_volume_follows() {
+        let state = |sub_path: &str| {
+            let objects = format!(
+                "
+kind: Deployment
+metadata: {{name: ap}}
+spec: {{replicas: 1, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{volumes: [{{name: v, configMap: {{name: c}}}}], containers: [{{name: ap, volumeMounts: [{{name: v, mountPath: /etc/x.conf, subPath: '{sub_path}'}}]}}]}}}}}}
+---
+kind: ReplicaSet
+metadata: {{name: ap-1, ownerReferences: [{{kind: Deployment, name: ap, controller: true}}]}}
+---
+kind: Pod
+metadata: {{name: ap-1-x, ownerReferences: [{{kind: ReplicaSet, name: ap-1, controller: true}}]}}
+spec: {{containers: [{{name: ap}}]}}
+status: {{phase: Running, conditions: [{{type: Ready, status: 'True'}}], containerStatuses: [{{name: ap, ready: true, state: {{running: {{startedAt: '2026-11-23T10:00:00Z'}}}}}}]}}
+---
+kind: ConfigMap
+metadata: {{name: c, managedFields: [{{time: '2026-11-23T10:30:00Z', fieldsV1: {{'f:data': {{'f:x.conf': {{}}}}}}}}]}}
+data: {{x.conf: 'host kvs'}}
+"
+            );
+            let mut graph = graph(&[EDGE]);
+            graph.edges[0].origin =
+                vec!["/etc/x.conf of deployment/ap, configmap/c x.conf".to_owned()];
+            configuration_stale(&Context::new(&graph, &snapshot(&objects), None)).pop()
+        };
+        let stale = state("x.conf").unwrap();
+        assert_eq!(stale.severity, Severity::Warning);
+        assert!(stale.message.contains("/etc/x.conf"), "{}", stale.message);
+        assert!(stale.fix.unwrap().text.contains("subPath"));
+        assert!(state("").is_none() && state("y.conf").is_none());
     }
 
     #[test]

@@ -219,10 +219,16 @@ fn rollout_gap(
             "{} old to go",
             status.replicas - status.updated_replicas
         )),
-        "deployment" if status.available_replicas < wanted => Some(format!(
-            "{} of {wanted} available",
-            status.available_replicas
-        )),
+        // A ready Pod serves, however long it has to be ready before it counts as available.
+        "deployment"
+            if status.available_replicas < wanted
+                && (workload.spec.min_ready_seconds == 0 || status.ready_replicas < wanted) =>
+        {
+            Some(format!(
+                "{} of {wanted} available",
+                status.available_replicas
+            ))
+        }
         "daemonset" if status.updated_number_scheduled < wanted => Some(format!(
             "{} of {wanted} updated",
             status.updated_number_scheduled

@@ -196,6 +196,61 @@ fn missing_configuration_has_ten_seconds_to_appear() {
 }
 
 #[test]
+fn a_volume_whose_disk_is_gone_ends_the_wait_and_one_that_may_come_does_not() {
+    let state = |since: &str, reason: &str, message: &str, count: i32| {
+        let mut creating = waiting("ContainerCreating", "");
+        creating["startTime"] = json!(since);
+        one(&creating, &[event("Pod", "db-1-x", reason, message, count)])
+    };
+    let gone = "MountVolume.SetUp failed for volume \"pv-1\" : hostPath type check failed: /data/x is not a directory";
+    assert_eq!(state(LONG_AGO, "FailedMount", gone, 4), "failed");
+    assert_eq!(state(LONG_AGO, "FailedMount", gone, 1), "underway");
+    assert_eq!(state(JUST_NOW, "FailedMount", gone, 4), "underway");
+    let deleted = "AttachVolume.Attach failed for volume \"pv-1\" : rpc error: code = NotFound desc = volume vol-1 not found";
+    assert_eq!(state(LONG_AGO, "FailedAttachVolume", deleted, 2), "failed");
+    for passing in [
+        "Multi-Attach error for volume \"pv-1\" Volume is already used by pod(s) db-0",
+        "MountVolume.MountDevice failed: driver name ebs.csi.aws.com not found in the list of registered CSI drivers",
+        "AttachVolume.Attach failed: rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+    ] {
+        assert_eq!(state(LONG_AGO, "FailedMount", passing, 9), "underway");
+    }
+}
+
+#[test]
+fn a_readiness_gate_that_stays_unmet_ends_the_wait() {
+    let state = |since: &str, gate: &str| {
+        let mut pod = pod("db", &ready(LONG_AGO));
+        pod["spec"]["readinessGates"] = json!([{"conditionType": "lb/ready"}]);
+        pod["status"]["conditions"] = json!([
+            {"type": "Ready", "status": "False"},
+            {"type": "ContainersReady", "status": "True", "lastTransitionTime": since},
+            {"type": "lb/ready", "status": gate},
+        ]);
+        let snapshot = snapshot(vec![deployment("db", &unavailable())], &[pod], &[]);
+        word(&state_of(&snapshot, &key("deployment", "db")))
+    };
+    assert_eq!(state(LONG_AGO, "False"), "failed");
+    assert_eq!(state(JUST_NOW, "False"), "underway");
+}
+
+#[test]
+fn ready_pods_that_do_not_count_as_available_yet_serve() {
+    let state = |min_ready: i32, ready_replicas: i32| {
+        let mut deployment = deployment(
+            "db",
+            &json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "readyReplicas": ready_replicas}),
+        );
+        deployment["spec"]["minReadySeconds"] = json!(min_ready);
+        let snapshot = snapshot(vec![deployment], &[pod("db", &ready(LONG_AGO))], &[]);
+        word(&state_of(&snapshot, &key("deployment", "db")))
+    };
+    assert_eq!(state(3600, 1), "settled");
+    assert_eq!(state(3600, 0), "underway");
+    assert_eq!(state(0, 1), "underway");
+}
+
+#[test]
 fn no_node_is_certain_only_without_an_autoscaler() {
     let unbound = |since: &str, events: &[Value]| {
         let mut pod = pod(

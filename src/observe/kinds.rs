@@ -577,6 +577,8 @@ slim!(
         paused: bool,
         /// Whether it is suspended (Job, CronJob).
         suspend: bool,
+        /// Seconds that a Pod must be ready before it counts as available.
+        min_ready_seconds: i32,
         /// Seconds until a rollout counts as stalled; absent means 600.
         progress_deadline_seconds: Option<i32>,
         /// Retries of a Job.
@@ -891,6 +893,8 @@ slim!(
     IngressPath {
         /// Path.
         path: String,
+        /// `Exact`, `Prefix` or `ImplementationSpecific`.
+        path_type: String,
         /// Where it goes.
         backend: IngressBackend,
     }

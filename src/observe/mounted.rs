@@ -11,6 +11,11 @@ struct Shown {
     secret: bool,
 }
 
+/// How a file out of a ConfigMap is spelled where an edge says what it is known from.
+pub(crate) fn config_map_file(name: &str, key: &str) -> String {
+    format!("configmap/{name} {key}")
+}
+
 /// The key behind a path of a container, as a variable would refer to it; `None` where none is, or several may be.
 pub(crate) fn mounted_key(
     volumes: &[Volume],

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::kinds::{Container, ContainerStatus, Event, Pod, Probe, StateWaiting};
-use super::{Snapshot, WorkloadKey, is_ready};
+use super::{Snapshot, WorkloadKey, is_ready, volumes};
 
 /// A ConfigMap, Secret or key may still be applied within this time.
 const MISSING_SECONDS: i64 = 10;
@@ -13,6 +13,8 @@ const UNSCHEDULABLE_SECONDS: i64 = 30;
 const WRONG_ANSWER_SECONDS: i64 = 10;
 /// A server may take this long to come up, whatever its probes say.
 const LEAST_BUDGET_SECONDS: i64 = 60;
+/// The controller of a readiness gate (a balancer's, that checks the Pod's health first) may take this long.
+const GATE_SECONDS: i64 = 60;
 /// A server that is not ready after this time may lack something; before, it just starts.
 const STARTING_SECONDS: i64 = 15;
 /// A node that has been away this long does not just restart its kubelet.
@@ -59,8 +61,13 @@ pub(super) fn pod_state(
     if let Some(reason) = node_is_away(snapshot, pod, now) {
         return PodState::Failed(format!("pod/{name}: {reason}"));
     }
-    if let Some(reason) = mount_fails(snapshot, pod, now) {
+    if age(now, pod.status.start_time) >= MISSING_SECONDS
+        && let Some(reason) = volumes::mount_fails(pod, &events_of(snapshot, pod))
+    {
         return PodState::Failed(format!("pod/{name}: {reason}"));
+    }
+    if let Some(state) = gate_state(pod, now) {
+        return state;
     }
     let statuses = pod
         .status
@@ -96,6 +103,29 @@ pub(super) fn pod_state(
         }
     }
     worst
+}
+
+/// A Pod whose containers are all ready, and that waits for a readiness gate: its controller has a while to set it.
+fn gate_state(pod: &Pod, now: Timestamp) -> Option<PodState> {
+    let condition = |kind: &str| {
+        let mut all = pod.status.conditions.iter();
+        all.find(|condition| condition.kind == kind && condition.status == "True")
+    };
+    let ready = condition("ContainersReady")?;
+    let gate = pod
+        .spec
+        .readiness_gates
+        .iter()
+        .find(|gate| condition(&gate.condition_type).is_none())?;
+    let words = format!(
+        "pod/{}: readiness gate {} is not met",
+        pod.metadata.name, gate.condition_type
+    );
+    Some(if age(now, ready.last_transition_time) >= GATE_SECONDS {
+        PodState::Failed(words)
+    } else {
+        PodState::Underway(words)
+    })
 }
 
 /// How long a container may take until it is ready, by its own probes.
@@ -167,29 +197,6 @@ fn unscheduled(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> PodState {
     } else {
         PodState::Underway(words)
     }
-}
-
-/// A volume whose ConfigMap, Secret or key is missing shows in no status, only in events.
-fn mount_fails(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> Option<String> {
-    let running = pod
-        .status
-        .container_statuses
-        .iter()
-        .chain(&pod.status.init_container_statuses)
-        .any(|status| status.state.running.is_some() || status.state.terminated.is_some());
-    if running || age(now, pod.status.start_time) < MISSING_SECONDS {
-        return None;
-    }
-    events_of(snapshot, pod)
-        .into_iter()
-        .rfind(|event| event.reason == "FailedMount" && is_missing(&event.message))
-        .map(|event| event.message.clone())
-}
-
-fn is_missing(message: &str) -> bool {
-    let names = ["configmap", "secret", "references non-existent"];
-    names.iter().any(|name| message.contains(name))
-        && (message.contains("not found") || message.contains("non-existent"))
 }
 
 fn container_state(

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::Maps;
 use crate::compose::MountedFile;
+use crate::observe::config_map_file;
 use crate::observe::kinds::{ConfigMapVolume, Container, KeyToPath, Volume, VolumeMount};
 
 /// The files of a container's ConfigMap mounts, sorted by path.
@@ -88,7 +89,7 @@ fn of_source(source: &ConfigMapVolume, mount: &VolumeMount, maps: Maps<'_>) -> V
             let target = target(&mount.mount_path, sub_path, path)?;
             Some(MountedFile {
                 target,
-                source: format!("configmap/{} {key}", source.name),
+                source: config_map_file(&source.name, key),
                 direct: true,
                 text: text.clone(),
             })
