@@ -70,12 +70,24 @@ fn is_stalled(subject: &Subject<'_>) -> bool {
         .filter(|pod| ails(pod) || is_ready(pod))
         .partition(|pod| ails(pod));
     let newest_well = well.iter().map(|pod| pod.metadata.creation_timestamp).max();
-    !ailing.is_empty()
-        && ailing.iter().all(|pod| {
-            revision(pod).is_some()
-                && well.iter().all(|other| revision(other) != revision(pod))
-                && newest_well.is_some_and(|time| pod.metadata.creation_timestamp >= time)
-        })
+    let refused = subject
+        .troubles
+        .iter()
+        .any(|trouble| trouble.code == Code::PodCreateForbidden);
+    // As many as wanted serve, and none of the new revision may be made.
+    let none_may_come = refused
+        && ailing.is_empty()
+        && subject
+            .wanted()
+            .and_then(|wanted| usize::try_from(wanted).ok())
+            .is_some_and(|wanted| wanted <= well.len());
+    none_may_come
+        || !ailing.is_empty()
+            && ailing.iter().all(|pod| {
+                revision(pod).is_some()
+                    && well.iter().all(|other| revision(other) != revision(pod))
+                    && newest_well.is_some_and(|time| pod.metadata.creation_timestamp >= time)
+            })
 }
 
 /// A command that acts on the subject's namespace.

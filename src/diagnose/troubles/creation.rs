@@ -6,7 +6,7 @@ use crate::diagnose::Context;
 use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
 use crate::finding::Code;
-use crate::observe::kinds::Workload;
+use crate::observe::kinds::{Pod, Workload};
 
 /// Why Pods of the subject are missing, if the cluster refused to make them.
 pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
@@ -16,7 +16,8 @@ pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
     let missing = match subject.wanted() {
         Some(wanted) => usize::try_from(wanted)
             .unwrap_or(0)
-            .saturating_sub(subject.pods.len()),
+            .saturating_sub(subject.pods.len())
+            .max(missing_of_revision(context, subject)),
         // A Job that has neither ended nor any Pod.
         None if subject.key.kind == "job" => {
             usize::from(subject.pods.is_empty() && subject.ended.is_empty() && !ended(workload))
@@ -46,6 +47,38 @@ pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
     }]
 }
 
+/// How many Pods a ReplicaSet lacks, while those of an older one stand in for them.
+fn missing_of_revision(context: &Context<'_>, subject: &Subject<'_>) -> usize {
+    let makers = makers(context, subject).filter(|maker| maker.kind == "ReplicaSet");
+    makers
+        .map(|maker| {
+            let name = &maker.metadata.name;
+            let owned = |pod: &&&Pod| {
+                let owners = &pod.metadata.owner_references;
+                owners.iter().any(|owner| owner.name == *name)
+            };
+            let wanted = usize::try_from(maker.spec.replicas.unwrap_or(0)).unwrap_or(0);
+            wanted.saturating_sub(subject.pods.iter().filter(owned).count())
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// The ReplicaSets or Jobs that want Pods on its behalf.
+fn makers<'a>(context: &Context<'a>, subject: &Subject<'_>) -> impl Iterator<Item = &'a Workload> {
+    let key = subject.key.clone();
+    let state = context.snapshot.namespaces.get(&key.namespace);
+    let workloads = state.into_iter().flat_map(|state| &state.workloads);
+    workloads.filter(move |child| {
+        child.spec.replicas != Some(0)
+            && child.metadata.owner_references.iter().any(|owner| {
+                owner.controller
+                    && owner.name == key.name
+                    && owner.kind.eq_ignore_ascii_case(&key.kind)
+            })
+    })
+}
+
 fn ended(workload: &Workload) -> bool {
     workload.status.conditions.iter().any(|condition| {
         matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
@@ -55,21 +88,8 @@ fn ended(workload: &Workload) -> bool {
 /// What the workload and the ReplicaSets (or Jobs) that want Pods on its behalf were told, the newest first.
 fn refusals(context: &Context<'_>, subject: &Subject<'_>, workload: &Workload) -> Vec<String> {
     let snapshot = context.snapshot;
-    let makers = snapshot
-        .namespaces
-        .get(&subject.key.namespace)
-        .into_iter()
-        .flat_map(|state| &state.workloads)
-        .filter(|child| {
-            child.spec.replicas != Some(0)
-                && child.metadata.owner_references.iter().any(|owner| {
-                    owner.controller
-                        && owner.name == subject.key.name
-                        && owner.kind.eq_ignore_ascii_case(&subject.key.kind)
-                })
-        });
     let mut lines = Vec::new();
-    for maker in makers.chain([workload]) {
+    for maker in makers(context, subject).chain([workload]) {
         let mut events =
             snapshot.events_of(&maker.kind, &subject.key.namespace, &maker.metadata.name);
         events.retain(|event| event.reason == "FailedCreate");
@@ -148,6 +168,20 @@ status: {phase: Running, conditions: [{type: Ready, status: 'True'}], containerS
     #[test]
     fn an_old_refusal_is_no_trouble_once_the_pods_are_there() {
         assert!(troubles_of(&(DEPLOYMENT.to_owned() + EVENT + POD)).is_empty());
+    }
+
+    #[test]
+    fn a_newer_revision_that_may_not_come_is_refused_although_the_old_one_serves() {
+        let old = POD.replace("db-6f9c", "db-5a5a");
+        let old_set = "---
+kind: ReplicaSet
+metadata: {name: db-5a5a, ownerReferences: [{kind: Deployment, name: db, controller: true}]}
+spec: {replicas: 1}
+";
+        let refused = troubles_of(&(DEPLOYMENT.to_owned() + EVENT + old_set + &old));
+        assert_eq!(refused.len(), 1);
+        assert_eq!(refused[0].code, Code::PodCreateForbidden);
+        assert!(troubles_of(&(DEPLOYMENT.to_owned() + old_set + &old)).is_empty());
     }
 
     #[test]
