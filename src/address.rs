@@ -20,7 +20,7 @@ pub(crate) mod trust;
 mod url;
 
 pub use expand::expand;
-pub(crate) use expand::{references, rewrite_references};
+pub(crate) use expand::{escaped_references, references, rewrite_references};
 pub use flaw::{Flaw, FlawKind, flaw_of_address, flaw_of_port, flaw_of_references};
 pub use host::{host_and_port, is_docker_host, is_host, is_local, is_same_host, port};
 pub use key::{Role, role};

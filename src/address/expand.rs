@@ -56,6 +56,19 @@ pub(crate) fn references(value: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The names in `$$(NAME)`: for the kubelet no reference, so that `$(NAME)` is what the application gets.
+pub(crate) fn escaped_references(value: &str) -> Vec<&str> {
+    let parts = parts(value);
+    let pairs = parts.windows(2);
+    pairs
+        .filter_map(|pair| match pair {
+            [Part::Escape, Part::Text(text)] => text.strip_prefix('(')?.split_once(')'),
+            _ => None,
+        })
+        .map(|(name, _)| name)
+        .collect()
+}
+
 /// The same text for a kubelet that knows the variables under other names: a reference that `renamed` does not know is escaped.
 pub(crate) fn rewrite_references(value: &str, renamed: &dyn Fn(&str) -> Option<String>) -> String {
     parts(value)
@@ -80,5 +93,6 @@ mod tests {
         assert_eq!(expand("mysql://$(HOST):1/x", &lookup), "mysql://db:1/x");
         assert_eq!(expand("$(NONE)/$(HOST)", &lookup), "$(NONE)/db");
         assert_eq!(expand("$$(HOST) $ $(HOST", &lookup), "$(HOST) $ $(HOST");
+        assert_eq!(escaped_references("$(A)$$(B)/$$C$$$(D)"), ["B"]);
     }
 }

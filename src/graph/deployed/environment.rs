@@ -171,6 +171,11 @@ impl Environment {
             unresolved.retain(|name| {
                 !self.may_have(name) && service_link(ambient.services, name).is_none()
             });
+            // What is escaped, and what a value that is taken in has left, is not expanded once more.
+            unresolved.extend(variable_names(address::escaped_references(written)));
+            let taken = address::references(written);
+            let taken = taken.iter().filter_map(|name| self.variables.get(*name));
+            unresolved.extend(taken.flat_map(|variable| variable.unresolved.iter().cloned()));
             let value = self.expand(written, ambient);
             let (value, source) = if self.hides_address(&value) {
                 (None, Source::Unknown)
@@ -286,12 +291,16 @@ pub(in crate::graph) fn unmarked(host: &str) -> String {
 
 /// The references in a text whose names are those of variables: a shell's `$(hostname -i)` is none.
 fn literal_references(text: &str) -> Vec<String> {
+    variable_names(address::references(text))
+}
+
+fn variable_names(names: Vec<&str>) -> Vec<String> {
     let is_variable = |name: &&str| {
         name.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && name.bytes().any(|byte| byte.is_ascii_uppercase())
     };
-    address::references(text)
+    names
         .into_iter()
         .filter(is_variable)
         .map(str::to_owned)
