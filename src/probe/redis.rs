@@ -39,7 +39,7 @@ enum Reply {
 pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a Redis server").await {
         Ok(ready) => ready,
-        Err(steps) => return steps,
+        Err(steps) => return without_tls(ask, steps).await,
     };
     let begun = Instant::now();
     let first = match command(&mut peer, ask, &["PING"]).await {
@@ -71,6 +71,41 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     steps.push(login.since(begun));
     if proven {
         steps.push(state::query(&mut peer, ask, &reply).await);
+    }
+    steps
+}
+
+/// A server without TLS takes a handshake for a command that goes on, and stays silent: whether it answers without tells. Nothing but PING
+/// is sent.
+async fn without_tls(ask: &Ask<'_>, mut steps: Vec<Found>) -> Vec<Found> {
+    let is_unanswered = |step: &Found| {
+        step.name == StepName::Tls
+            && matches!(
+                step.error,
+                Some(
+                    StepError::Silent | StepError::Closed | StepError::Reset | StepError::TlsFailed
+                )
+            )
+    };
+    if !steps.last().is_some_and(is_unanswered) {
+        return steps;
+    }
+    let begun = Instant::now();
+    let Ok(stream) = ask.network.connect(ask.address, &ask.clock).await else {
+        return steps;
+    };
+    let mut peer = Peer::new(Box::new(stream), "a Redis server", ask.clock);
+    let answer = command(&mut peer, ask, &["PING"]).await;
+    if matches!(answer, Ok(Reply::Text(_) | Reply::Error(_))) {
+        let failure = Failure::new(
+            StepError::TlsFailed,
+            "no TLS handshake is answered, and PING is answered without TLS",
+        );
+        let failure = failure
+            .fact("tls_offered", "no")
+            .fact("seen_protocol", "redis");
+        steps.pop();
+        steps.push(Found::fail(StepName::Tls, failure).since(begun));
     }
     steps
 }
