@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::ports::{dialled, is_headless, subjects_behind, target_number};
+use super::ports::{dialled, dialled_target, is_headless, subjects_behind};
 use super::selectors::denied;
 use super::{Look, Use, ids, looks, service_name, uses, weight};
 use crate::diagnose::subject::Subject;
@@ -173,7 +173,7 @@ fn closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     }
     let port = dialled(first, usage.service)?;
     let template = behind.first()?.template?;
-    let target = target_number(port, template.spec)?;
+    let target = dialled_target(port, usage.service, template.spec)?;
     let declared = fixes::declared_ports(template.spec);
     let answering = answering_ports(context, &behind, &looks, target);
     let words = if declared.is_empty() {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::ports::{is_headless, subjects_behind, target_number};
 use super::{Look, Use, ids, looks, service_name, uses, weight};
+use crate::diagnose::subject::Subject;
 use crate::diagnose::{Context, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::ServicePort;
@@ -23,6 +24,19 @@ pub(super) fn headless_port(context: &Context<'_>) -> Vec<Finding> {
         .filter(|usage| usage.matters() && is_headless(usage.service))
         .filter_map(|usage| misleading(context, &usage))
         .collect()
+}
+
+/// Whether a port stands for another one that the Pods declare, and they do not declare it itself: only a `ClusterIP` translates.
+fn translates(port: &ServicePort, behind: &[&Subject<'_>]) -> bool {
+    let templates = behind.iter().filter_map(|subject| subject.template);
+    templates.into_iter().any(|template| {
+        let declared = fixes::declared_ports(template.spec);
+        target_number(port, template.spec).is_some_and(|target| {
+            i32::from(target) != port.port
+                && declared.contains(&target)
+                && !declared.iter().any(|one| i32::from(*one) == port.port)
+        })
+    })
 }
 
 fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
@@ -45,7 +59,9 @@ fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         .iter()
         .filter(|port| {
             let number = u16::try_from(port.port).unwrap_or_default();
-            port.port == DUMMY_PORT || (!listens.is_empty() && !listens.contains(&number))
+            port.port == DUMMY_PORT
+                || (!listens.is_empty() && !listens.contains(&number))
+                || translates(port, &behind)
         })
         .collect();
     let first = wrong.first()?;
@@ -334,6 +350,26 @@ status: STATUS
         let dialled = found(headless_port, &spec(3306), "[{containerPort: 3307}]", "{}");
         assert_eq!(dialled[0].severity, Severity::Error);
         assert_eq!(dialled[0].edges.len(), 1);
+    }
+
+    #[test]
+    fn a_headless_name_translates_no_port_whatever_compose_says() {
+        let ported = |target: u16| {
+            let spec = format!(
+                "{{clusterIP: None, selector: {{app: db}}, ports: [{{port: 3306, targetPort: {target}}}]}}"
+            );
+            let objects = OBJECTS
+                .replace("SPEC", &spec)
+                .replace("PORTS", &format!("[{{containerPort: {target}}}]"))
+                .replace("STATUS", "{}");
+            let snapshot = fixtures::snapshot(&objects);
+            let mut graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+            let tier = graph.tiers.get_mut("DB").unwrap();
+            tier.ports.push(std::num::NonZeroU16::new(3306).unwrap());
+            headless_port(&Context::new(&graph, &snapshot, None))
+        };
+        assert!(ported(3306).is_empty());
+        assert_eq!(ported(3307)[0].severity, Severity::Error);
     }
 
     #[test]

@@ -66,6 +66,12 @@ pub(in crate::diagnose) fn target_number(port: &ServicePort, spec: &PodSpec) -> 
     }
 }
 
+/// The Pods' port that a client of that port reaches; nothing where a headless name would have to translate it.
+pub(super) fn dialled_target(port: &ServicePort, service: &Service, spec: &PodSpec) -> Option<u16> {
+    target_number(port, spec)
+        .filter(|target| !is_headless(service) || i32::from(*target) == port.port)
+}
+
 /// The port of the Service that an edge dials.
 pub(super) fn dialled<'a>(look: &Look<'_, '_>, service: &'a Service) -> Option<&'a ServicePort> {
     service.spec.ports.iter().find(|port| {
@@ -285,6 +291,9 @@ fn port_protocol(
         .evidence
         .push(format!("ports of service/{}: {}", key.name, offer(service)));
     finding.edges = ids(looks);
+    // No packet could tell; the API does.
+    let unheard = looks.iter().filter(|look| look.transport() == "UDP");
+    finding.overrules = unheard.map(|look| look.edge.id.clone()).collect();
     let operations: Vec<Value> = service
         .spec
         .ports
