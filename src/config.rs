@@ -5,6 +5,7 @@
 //! deployment look healthy.
 
 mod candidates;
+mod entries;
 mod file;
 mod model;
 mod pattern;
@@ -17,6 +18,7 @@ use thiserror::Error;
 pub use candidates::{
     Candidate, Engine, Expectations, ExpectedTable, Freshness, HostPort, On, SecretLogin, Word,
 };
+pub use entries::{AddedEntry, AdjustedEntry, DroppedEntry, EntryPattern, EntryRules, EntryUrl};
 pub use file::parse;
 pub use model::*;
 pub use pattern::{EdgePattern, PatternError};

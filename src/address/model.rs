@@ -20,6 +20,9 @@ pub struct HttpQuestion {
     pub expect_status: Option<u16>,
 }
 
+/// A path that surely does not exist.
+pub const NOWHERE: &str = "/k8sverify-does-this-path-exist";
+
 /// TLS as a client wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

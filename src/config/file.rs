@@ -9,6 +9,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::candidates::Validated;
+use super::entries::Entries;
 use super::pattern::EdgePattern;
 use super::values::{HttpPath, HttpStatus, NonEmpty, Parsed};
 use super::{
@@ -52,6 +53,7 @@ struct File {
     namespaces: Vec<String>,
     tiers: BTreeMap<String, Spanned<Workloads>>,
     edges: Edges,
+    entries: Entries,
     ignore: Vec<Spanned<IgnoreEntry>>,
     severity: BTreeMap<CodeName, SeverityName>,
     fail_on: Option<Severity>,
@@ -118,6 +120,7 @@ impl File {
             namespaces,
             tiers,
             edges: Edges { add, drop, adjust },
+            entries,
             ignore,
             severity,
             fail_on,
@@ -143,6 +146,7 @@ impl File {
                 })
                 .collect(),
             adjust: adjust.into_iter().map(adjusted).collect(),
+            entries: entries.into_rules(),
             ignore: ignore
                 .into_iter()
                 .map(|entry| Ignore {

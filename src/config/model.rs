@@ -8,7 +8,7 @@ use crate::address::{LoginReference, TlsMode};
 use crate::finding::{Code, Severity};
 use crate::protocol::Protocol;
 
-use super::{Candidate, EdgePattern};
+use super::{Candidate, EdgePattern, EntryRules};
 
 /// The user's own file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub drop: Vec<DroppedEdge>,
     /// Edges to adjust.
     pub adjust: Vec<AdjustedEdge>,
+    /// Ways in from outside to add, drop or correct.
+    pub entries: EntryRules,
     /// Findings to ignore.
     pub ignore: Vec<Ignore>,
     /// What a code weighs here.

@@ -4,6 +4,7 @@
 //! A dial from a Pod proves less than one from outside. So a failure counts only where the same Pod reached the Service itself, no policy may
 //! have caught the Pod, and no firewall in front of a node or a balancer explains it as well; what is left is unknown, and never fails a run.
 
+mod asked;
 mod walked;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,9 +118,15 @@ fn standing<'a>(context: &Context<'a>, entry: &'a Entry) -> Standing<'a> {
             }
             EntryKind::LoadBalancer => "the Service has no outside address yet",
             EntryKind::Ingress => "no controller has written an address into the Ingress' status",
+            EntryKind::Url => "the user's file names no address",
         });
     }
-    walked::judge(context, entry)
+    match &entry.question {
+        Some(question) => walked::judge_by(context, entry, &|dialled| {
+            asked::judge(context, entry, question, dialled)
+        }),
+        None => walked::judge(context, entry),
+    }
 }
 
 /// The endpoints behind an entry; `None` where they could not be read.
@@ -258,7 +265,7 @@ fn remedy(layer: Layer, entry: &Entry) -> String {
             Command::kubectl(&entry.service.namespace, &["describe", &format!("service/{service}")])
         ),
         Layer::Controller => format!(
-            "see what the Ingress controller says of {} (its log), and that its class is the controller's",
+            "see what the Ingress controller says of {} (its log), that its class is the controller's, and that host and path are those that users ask for",
             entry.object
         ),
     }

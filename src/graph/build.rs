@@ -41,7 +41,7 @@ pub fn build(
     wire::settle(&mut graph, snapshot, &known);
     question::fill(&mut graph, snapshot);
     finish(&mut graph);
-    entry::fill(&mut graph, compose, snapshot);
+    entry::fill(&mut graph, compose, snapshot, config);
     graph
 }
 

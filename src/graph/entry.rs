@@ -1,18 +1,28 @@
 //! The ways in from outside the cluster: what leads to a tier, and what compose publishes although nothing does. Pure.
 
+mod question;
+mod rules;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use super::{Entry, EntryAddress, EntryKind, EntryRule, Tier, TierGraph, Unreached};
 use crate::compose::ComposeFile;
+use crate::config::Config;
 use crate::finding::ObjectRef;
 use crate::observe::kinds::{Ingress, Node, Service, ServicePort};
 use crate::observe::{Backend, ServiceKey, Snapshot, backend_port, backends};
 use crate::protocol::Protocol;
 
 /// Fills in what leads in from outside, and what compose publishes although nothing does. Nothing is said of a namespace that was not read.
-pub(super) fn fill(graph: &mut TierGraph, compose: Option<&ComposeFile>, snapshot: &Snapshot) {
+pub(super) fn fill(
+    graph: &mut TierGraph,
+    compose: Option<&ComposeFile>,
+    snapshot: &Snapshot,
+    config: &Config,
+) {
+    rules::check(graph, config);
     if graph.absent.is_some() || snapshot.own().is_none() {
         return;
     }
@@ -21,6 +31,7 @@ pub(super) fn fill(graph: &mut TierGraph, compose: Option<&ComposeFile>, snapsho
         .values()
         .flat_map(|tier| of_tier(graph, tier, snapshot))
         .collect();
+    rules::apply(graph, &mut entries, config, snapshot);
     entries.sort_by(|left, right| left.id.cmp(&right.id));
     entries.dedup_by(|left, right| left.id == right.id);
     graph.unreached = compose.map_or_else(Vec::new, |compose| {
@@ -95,6 +106,7 @@ impl Maker<'_> {
             },
             addresses: Vec::new(),
             rule: None,
+            question: None,
             protocol: self.protocol(port),
             local: self.service.spec.external_traffic_policy == "Local",
             sources: Vec::new(),
@@ -196,11 +208,14 @@ impl Maker<'_> {
                 node: None,
             })
             .collect();
-        entry.rule = Some(EntryRule {
+        let asked = EntryRule {
             host: rule.host.to_owned(),
             path: path.to_owned(),
             tls,
-        });
+        };
+        let healthy = question::health_path(self.tier, self.snapshot, port);
+        entry.question = question::of_rule(&asked, rule.exact, entry.protocol, healthy);
+        entry.rule = Some(asked);
         entry.local = false;
         Some(entry)
     }

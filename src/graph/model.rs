@@ -11,7 +11,7 @@ use crate::address::{Flaw, HttpQuestion, LoginReference, TlsMode};
 use crate::finding::EdgeId;
 use crate::observe::{ServiceKey, WorkloadKey};
 use crate::protocol::Protocol;
-pub use entry::{Entry, EntryAddress, EntryKind, EntryRule, Unreached};
+pub use entry::{Entry, EntryAddress, EntryKind, EntryQuestion, EntryRule, Unreached};
 
 /// Tiers, and what each must reach.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

@@ -11,6 +11,8 @@ pub struct Backend<'a> {
     pub host: &'a str,
     /// The path of its rule; `None`: the default backend.
     pub path: Option<&'a str>,
+    /// Whether the path must be exactly that one.
+    pub exact: bool,
     /// The Service.
     pub service: &'a IngressService,
 }
@@ -41,6 +43,7 @@ pub fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
             pointer: "/spec/defaultBackend/service".into(),
             host: "",
             path: None,
+            exact: false,
             service,
         });
     }
@@ -52,6 +55,7 @@ pub fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
                     pointer: format!("/spec/rules/{number}/http/paths/{index}/backend/service"),
                     host: &rule.host,
                     path: Some(&path.path),
+                    exact: path.path_type == "Exact",
                     service,
                 });
             }

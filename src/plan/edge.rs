@@ -85,6 +85,7 @@ pub(super) fn task(
         endpoints,
         skip_endpoints,
         http: edge.http.as_ref().map(readable),
+        authority: None,
         tls: edge.tls,
         unseen: edge.unseen,
         host_variable: edge.variable.clone(),

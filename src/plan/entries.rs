@@ -9,7 +9,8 @@ use super::harmless;
 use super::mesh;
 use super::model::{Identity, Look, PlanOptions, ProbePlan, TierProbe};
 use super::pool::{Pool, spec};
-use crate::graph::{Entry, EntryAddress, EntryKind, TierGraph};
+use crate::address::{HttpQuestion, TlsMode};
+use crate::graph::{Entry, EntryAddress, EntryQuestion, TierGraph};
 use crate::observe::Snapshot;
 use crate::observe::kinds::Labels;
 use crate::policy;
@@ -56,24 +57,29 @@ pub(super) fn add(
         ));
     }
     for entry in dialled.into_iter().take(ENTRIES) {
-        let Some(control) = service_task(snapshot, entry) else {
-            continue;
-        };
+        let control = service_task(snapshot, entry);
         for address in wanted(snapshot, entry) {
             let place = places
                 .iter()
                 .find(|place| Some(*place) != address.node.as_ref())
                 .or(places.first());
             let tasks = by_place.entry(place.cloned()).or_default();
-            if !tasks.iter().any(|task| task.id == control.id) {
+            let patience = control.as_ref().map_or(0, |control| control.retry_until_ms);
+            if let Some(control) = &control
+                && !tasks.iter().any(|task| task.id == control.id)
+            {
                 tasks.push(control.clone());
             }
-            tasks.push(task(
+            let task = task(
                 entry_task(entry, address),
                 &address.host,
                 address.port,
-                control.retry_until_ms,
-            ));
+                patience,
+            );
+            tasks.push(match &entry.question {
+                Some(question) => asking(task, question, question.tls),
+                None => task,
+            });
         }
     }
     let mut pool = Pool::new(options);
@@ -103,8 +109,7 @@ pub(super) fn add(
 /// Whether a bare connection does no harm: MySQL counts one as an error of its client, and blocks those with many.
 fn is_dialled(entry: &Entry) -> bool {
     entry.transport == "TCP"
-        && entry.protocol != Protocol::Mysql
-        && entry.kind != EntryKind::Ingress
+        && (entry.question.is_some() || entry.protocol != Protocol::Mysql)
         && !entry.addresses.is_empty()
 }
 
@@ -136,7 +141,32 @@ fn service_task(snapshot: &Snapshot, entry: &Entry) -> Option<EdgeTask> {
     let route = policy::route(snapshot, &snapshot.namespace, &host, port, "TCP");
     // A server without a readiness probe may not listen yet.
     let patience = edge::young_ms(snapshot, &route).max(SETTLING_MS);
-    Some(task(entry_control(entry), &host, port, patience))
+    let task = task(entry_control(entry), &host, port, patience);
+    Some(match &entry.question {
+        Some(question) => asking(task, question, entry.protocol == Protocol::Https),
+        None => task,
+    })
+}
+
+/// The same task with a question of HTTP. A certificate is not judged: what a Pod trusts is not what users trust.
+fn asking(task: EdgeTask, question: &EntryQuestion, secure: bool) -> EdgeTask {
+    EdgeTask {
+        protocol: if secure {
+            Protocol::Https
+        } else {
+            Protocol::Http
+        },
+        http: Some(HttpQuestion {
+            path: Some(question.path.clone()),
+            origin: String::new(),
+            health: false,
+            expect_status: None,
+        }),
+        authority: (!question.authority.is_empty()).then(|| question.authority.clone()),
+        tls: secure.then_some(TlsMode::Required),
+        no_login_reason: "no login is known at a way in".to_owned(),
+        ..task
+    }
 }
 
 fn task(id: String, host: &str, port: NonZeroU16, patience: u64) -> EdgeTask {

@@ -7,18 +7,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::address::HttpQuestion;
+use crate::address::{HttpQuestion, NOWHERE};
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::exchange::{Asker, Head, basic};
 use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::peer::Stream;
-use crate::probe::wire::{StepError, StepName};
+use crate::probe::wire::{HTTP_CONTENT, StepError, StepName};
 use crate::protocol::Protocol;
 
-/// A path that surely does not exist.
-const NOWHERE: &str = "/k8sverify-does-this-path-exist";
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
 /// How long an answer may take.
@@ -141,6 +139,9 @@ fn without_query(path: &str) -> &str {
 }
 
 fn authority(ask: &Ask<'_>, secure: bool) -> String {
+    if let Some(name) = &ask.task.authority {
+        return name.clone();
+    }
     let host = if ask.host.contains(':') {
         format!("[{}]", ask.host)
     } else {
@@ -207,6 +208,10 @@ async fn judge(ask: &Ask<'_>, question: Option<&HttpQuestion>, answer: &Answer) 
     let step = match &answer.elsewhere {
         Some(location) => step.fact("redirect", without_query(location)),
         None => step,
+    };
+    let step = match &answer.head.content {
+        Some(content) if ask.task.authority.is_some() => step.fact(HTTP_CONTENT, content.clone()),
+        _ => step,
     };
     step.fact("http_status", status.to_string())
 }

@@ -493,7 +493,7 @@ impl Walk<'_> {
             resolver: &self.agent.resolver,
             turn: &self.turn,
             task: self.task,
-            host: &self.target.host,
+            host: self.task.name().unwrap_or(&self.target.host),
             port: self.target.port,
             address,
             login: match (&self.target.login, &withheld) {

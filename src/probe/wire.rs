@@ -24,6 +24,8 @@ pub const ENVIRONMENT_PREFIX: &str = "T_";
 /// for one a failure.
 pub const NO_CREDENTIALS: &str = "no credentials in the tier's environment";
 
+/// The fact of an answer that holds type and length of its body, for comparison.
+pub const HTTP_CONTENT: &str = "http_content";
 /// The fact of a step that says what is wrong with the text of the client's own variable: `malformed` or `unresolved`.
 pub const FLAW_KIND: &str = "flaw";
 /// The fact of a refused endpoint that names the other ports on which it takes connections: `8080, 9090`.
@@ -136,6 +138,9 @@ pub struct EdgeTask {
     pub skip_endpoints: Option<String>,
     /// HTTP: what to ask.
     pub http: Option<HttpQuestion>,
+    /// HTTP: the name in the request and in TLS, where that is not the host that is dialled (an Ingress by its controller's address).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// TLS as the client wants it.
     pub tls: Option<TlsMode>,
     /// Whether nothing that could be read says how the client secures the connection: a server of TLS contradicts nothing then.
@@ -183,6 +188,7 @@ impl EdgeTask {
             endpoints: Vec::new(),
             skip_endpoints: None,
             http: None,
+            authority: None,
             tls: None,
             unseen: false,
             host_variable: None,
@@ -198,6 +204,15 @@ impl EdgeTask {
             query: None,
             forbidden: false,
         }
+    }
+
+    /// The name that is asked for, without its port, where that is not the host that is dialled.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let name = self.authority.as_deref()?;
+        let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+        // An address in brackets is what is dialled anyway.
+        (!host.starts_with('[')).then_some(host)
     }
 }
 

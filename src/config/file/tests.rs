@@ -32,7 +32,20 @@ fn the_documented_sample_is_valid_and_uses_every_key() {
     assert!(said.iter().any(|edge| edge.optional == Some(true)));
     assert!(said.iter().any(|edge| edge.forbidden == Some(true)));
     assert!(said.iter().any(|edge| edge.replica == Some(true)));
-    assert!(!config.drop.is_empty());
+    assert!(!config.drop.is_empty() && !config.entries.drop.is_empty());
+    let entries = &config.entries;
+    assert!(
+        entries
+            .add
+            .iter()
+            .any(|one| one.address.is_some() && one.status.is_some())
+    );
+    assert!(
+        entries
+            .adjust
+            .iter()
+            .any(|one| one.path.is_some() && one.status.is_some())
+    );
     assert!(config.ignore.iter().any(|entry| entry.object.is_some()));
     assert!(
         config

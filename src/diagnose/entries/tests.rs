@@ -52,6 +52,7 @@ fn graph(kind: EntryKind, hosts: &[(&str, Option<&str>)]) -> TierGraph {
             })
             .collect(),
         rule: None,
+        question: None,
         protocol: Protocol::Http,
         local: false,
         sources: Vec::new(),

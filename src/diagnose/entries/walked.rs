@@ -13,18 +13,22 @@ use crate::protocol::Protocol;
 
 /// So long after its making the name of a balancer may not resolve yet.
 const YOUNG: Duration = Duration::from_mins(10);
+/// So long after its making a controller may not know an Ingress yet.
+const UNPROGRAMMED: Duration = Duration::from_secs(30);
 /// The label of nodes that often stand behind a firewall of their own.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 /// One address, dialled from one Pod.
-struct Dialled<'a> {
+pub(super) struct Dialled<'a> {
     address: &'a EntryAddress,
     probe: &'a ProbeOutcome,
-    steps: Vec<&'a Step>,
+    pub(super) steps: Vec<&'a Step>,
     /// The step that decides.
-    last: Option<&'a Step>,
+    pub(super) last: Option<&'a Step>,
     /// How the Service itself answered the same Pod.
     control: Option<&'a Step>,
+    /// All that was seen of it.
+    pub(super) control_steps: Vec<&'a Step>,
 }
 
 impl Dialled<'_> {
@@ -34,7 +38,7 @@ impl Dialled<'_> {
     }
 
     /// Why no connection stood.
-    fn unconnected(&self) -> Option<StepError> {
+    pub(super) fn unconnected(&self) -> Option<StepError> {
         let step = self
             .last
             .filter(|step| step.status == StepStatus::Fail && stage(step.name) == Stage::Connect)?;
@@ -47,14 +51,14 @@ impl Dialled<'_> {
     }
 
     /// The address, and from where it was dialled.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         match &self.address.node {
             Some(node) => format!("{} ({node}) from {}", self.address, self.probe.node),
             None => format!("{} from {}", self.address, self.probe.node),
         }
     }
 
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let detail = self
             .last
             .map_or("no answer was heard", |step| step.detail.as_str());
@@ -73,18 +77,39 @@ impl Dialled<'_> {
 
 /// What the dials amount to.
 pub(super) fn judge<'a>(context: &Context<'a>, entry: &'a Entry) -> Standing<'a> {
+    judge_by(context, entry, &|dialled| decide(context, entry, dialled))
+}
+
+/// The same by another rule, where something was dialled.
+pub(super) fn judge_by<'a>(
+    context: &Context<'a>,
+    entry: &'a Entry,
+    rule: &dyn Fn(&[Dialled<'a>]) -> Decision,
+) -> Standing<'a> {
     let dialled = dialled(context.outcomes, entry);
     let steps = dialled
         .iter()
         .flat_map(|one| one.steps.iter().map(|step| (*step, one.probe)))
         .collect();
-    let (status, layer, reason) = decide(context, entry, &dialled);
+    let (status, layer, reason) = if dialled.is_empty() {
+        (StepStatus::Skipped, None, undialled(entry).to_owned())
+    } else {
+        rule(&dialled)
+    };
     Standing {
         entry,
         status,
         layer,
         reason,
         steps,
+    }
+}
+
+fn undialled(entry: &Entry) -> &'static str {
+    if entry.protocol == Protocol::Mysql {
+        "MySQL takes a bare connection for an error of its client: not dialled"
+    } else {
+        "not dialled"
     }
 }
 
@@ -98,12 +123,14 @@ fn dialled<'a>(outcomes: Option<&'a Outcomes>, entry: &'a Entry) -> Vec<Dialled<
                 continue;
             }
             let steps = steps_of(probe, &task);
+            let control_steps = steps_of(probe, &control);
             found.push(Dialled {
                 address,
                 probe,
                 last: deciding(&steps),
                 steps,
-                control: deciding(&steps_of(probe, &control)),
+                control: deciding(&control_steps),
+                control_steps,
             });
         }
     }
@@ -130,23 +157,13 @@ fn deciding<'a>(steps: &[&'a Step]) -> Option<&'a Step> {
     failed.or_else(passed).copied()
 }
 
-type Decision = (StepStatus, Option<Layer>, String);
+pub(super) type Decision = (StepStatus, Option<Layer>, String);
 
-fn unknown(reason: String) -> Decision {
+pub(super) fn unknown(reason: String) -> Decision {
     (StepStatus::Unknown, None, reason)
 }
 
 fn decide(context: &Context<'_>, entry: &Entry, dialled: &[Dialled<'_>]) -> Decision {
-    if dialled.is_empty() {
-        let reason = if entry.protocol == Protocol::Mysql {
-            "MySQL takes a bare connection for an error of its client: not dialled"
-        } else if entry.kind == EntryKind::Ingress {
-            "the Service behind it has ready endpoints; the controller was not asked"
-        } else {
-            "not dialled"
-        };
-        return (StepStatus::Skipped, None, reason.to_owned());
-    }
     let guarded = is_guarded(context, entry);
     if let Some(decision) = backend(entry, dialled, guarded) {
         return decision;
@@ -154,7 +171,7 @@ fn decide(context: &Context<'_>, entry: &Entry, dialled: &[Dialled<'_>]) -> Deci
     match entry.kind {
         EntryKind::NodePort => node_port(context, entry, dialled, guarded),
         EntryKind::LoadBalancer => balancer(context, entry, dialled, guarded),
-        EntryKind::Ingress => unknown("not walked".to_owned()),
+        EntryKind::Ingress | EntryKind::Url => controller(dialled),
     }
 }
 
@@ -180,7 +197,7 @@ fn backend(entry: &Entry, dialled: &[Dialled<'_>], guarded: bool) -> Option<Deci
 }
 
 /// Whether a policy may catch the Pod that dials: what it is refused says nothing of others then.
-fn is_guarded(context: &Context<'_>, entry: &Entry) -> bool {
+pub(super) fn is_guarded(context: &Context<'_>, entry: &Entry) -> bool {
     let snapshot = context.snapshot;
     let others = snapshot.other_policies.iter().any(|kind| {
         kind.objects
@@ -195,7 +212,7 @@ fn is_guarded(context: &Context<'_>, entry: &Entry) -> bool {
     others || isolated(&snapshot.namespace) || isolated(&entry.service.namespace)
 }
 
-fn list(words: impl Iterator<Item = String>) -> String {
+pub(super) fn list(words: impl Iterator<Item = String>) -> String {
     let all: BTreeSet<String> = words.collect();
     all.into_iter().collect::<Vec<_>>().join("; ")
 }
@@ -249,6 +266,20 @@ fn node_port(
     )
 }
 
+/// A controller that is only dialled: no path is known that surely does no harm, so no answer tells whose it is.
+fn controller(dialled: &[Dialled<'_>]) -> Decision {
+    let words = list(dialled.iter().map(|one| {
+        if one.passed() {
+            format!("a connection stands to {}", one.place())
+        } else {
+            one.words()
+        }
+    }));
+    unknown(format!(
+        "{words}; no path is known that surely does no harm: name one with `entries: adjust` in k8sverify.yaml"
+    ))
+}
+
 fn is_control_plane(context: &Context<'_>, dialled: &Dialled<'_>) -> bool {
     context.snapshot.nodes.iter().any(|node| {
         Some(&node.metadata.name) == dialled.address.node.as_ref()
@@ -298,14 +329,26 @@ fn balancer(
     ))
 }
 
-fn is_young(context: &Context<'_>, entry: &Entry) -> bool {
-    let born = context
-        .snapshot
-        .service(&entry.service)
-        .and_then(|service| service.metadata.creation_timestamp);
+pub(super) fn is_young(context: &Context<'_>, entry: &Entry) -> bool {
+    let snapshot = context.snapshot;
+    let of_service = snapshot.service(&entry.service).map(|one| &one.metadata);
+    let state = snapshot.namespaces.get(&entry.object.namespace);
+    let mut ingresses = state.iter().flat_map(|state| &state.ingresses);
+    let metadata = match entry.kind {
+        EntryKind::Ingress => ingresses
+            .find(|ingress| ingress.metadata.name == entry.object.name)
+            .map(|ingress| &ingress.metadata),
+        _ => of_service,
+    };
+    let born = metadata.and_then(|metadata| metadata.creation_timestamp);
     let (Some(now), Some(born)) = (context.snapshot.taken_at, born) else {
         return true;
     };
     // A clock that runs behind makes the age negative: then it is new.
-    Duration::try_from(now.duration_since(born)).unwrap_or_default() < YOUNG
+    let limit = if entry.kind == EntryKind::Ingress {
+        UNPROGRAMMED
+    } else {
+        YOUNG
+    };
+    Duration::try_from(now.duration_since(born)).unwrap_or_default() < limit
 }

@@ -16,7 +16,7 @@ status: {addresses: [{type: InternalIP, address: 10.0.0.2}], conditions: [{type:
 fn built(objects: &str) -> TierGraph {
     let snapshot = fixtures::snapshot(objects);
     let mut graph = fixtures::graph(&["LB->WEB:80/http"]);
-    fill(&mut graph, None, &snapshot);
+    fill(&mut graph, None, &snapshot, &Config::default());
     graph
 }
 
@@ -101,7 +101,7 @@ fn what_compose_publishes_and_nothing_leads_to_is_named_but_for_stores_and_loopb
                 ..Default::default()
             },
         );
-        fill(&mut graph, Some(&compose), &snapshot);
+        fill(&mut graph, Some(&compose), &snapshot, &Config::default());
         graph.unreached
     };
     let closed = "{ports: [{port: 80}]}";

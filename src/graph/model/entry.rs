@@ -33,6 +33,9 @@ pub struct Entry {
     /// An Ingress: what it is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<EntryRule>,
+    /// HTTP: what is asked there; `None`: only a connection is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<EntryQuestion>,
     /// What the tier speaks there, as far as is known.
     pub protocol: Protocol,
     /// `externalTrafficPolicy: Local`: from outside only nodes with endpoints take it.
@@ -53,6 +56,8 @@ pub enum EntryKind {
     LoadBalancer,
     /// A rule of an Ingress.
     Ingress,
+    /// What the user's own file adds.
+    Url,
 }
 
 impl fmt::Display for EntryKind {
@@ -61,6 +66,7 @@ impl fmt::Display for EntryKind {
             Self::NodePort => "node-port",
             Self::LoadBalancer => "load-balancer",
             Self::Ingress => "ingress",
+            Self::Url => "url",
         })
     }
 }
@@ -96,6 +102,20 @@ pub struct EntryRule {
     pub path: String,
     /// Whether the host is served over TLS.
     pub tls: bool,
+}
+
+/// What an entry is asked for over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntryQuestion {
+    /// The name in the request and in TLS; empty: the address itself.
+    pub authority: String,
+    /// The path.
+    pub path: String,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// The status that the user expects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 /// A tier that compose publishes on its host, while nothing in the cluster leads to it from outside.

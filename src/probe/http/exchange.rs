@@ -27,18 +27,20 @@ pub(super) struct Head {
     pub(super) status: u16,
     /// Where a redirect leads.
     pub(super) location: Option<String>,
+    /// Type and length of the body, where both are said.
+    pub(super) content: Option<String>,
     reason: String,
 }
 
 impl Head {
     fn of(response: &Response) -> Self {
         let status = response.status();
-        let location = response.headers().get("location");
+        let header = |name: &str| response.headers().get(name)?.to_str().ok();
         Self {
             status: status.as_u16(),
-            location: location
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned),
+            location: header("location").map(str::to_owned),
+            content: header("content-length")
+                .map(|length| format!("{} {length}", header("content-type").unwrap_or("-"))),
             reason: status.canonical_reason().unwrap_or_default().to_owned(),
         }
     }
