@@ -365,7 +365,7 @@ data: {{HOST: kvs}}
 
     #[test]
     fn a_file_by_sub_path_stays_as_it_was_and_a_whole_volume_follows() {
-        let state = |sub_path: &str| {
+        let mounted = |sub_path: &str| {
             let objects = format!(
                 "
 kind: Deployment
@@ -390,11 +390,11 @@ data: {{x.conf: 'host kvs'}}
                 vec!["/etc/x.conf of deployment/ap, configmap/c x.conf".to_owned()];
             configuration_stale(&Context::new(&graph, &snapshot(&objects), None)).pop()
         };
-        let stale = state("x.conf").unwrap();
+        let stale = mounted("x.conf").unwrap();
         assert_eq!(stale.severity, Severity::Warning);
         assert!(stale.message.contains("/etc/x.conf"), "{}", stale.message);
         assert!(stale.fix.unwrap().text.contains("subPath"));
-        assert!(state("").is_none() && state("y.conf").is_none());
+        assert!(mounted("").is_none() && mounted("y.conf").is_none());
     }
 
     #[test]
