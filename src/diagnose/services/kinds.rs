@@ -26,6 +26,14 @@ pub(super) fn headless_port(context: &Context<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Whether the Pods do not listen on a port, as far as is known.
+fn misleads(port: &ServicePort, listens: &BTreeSet<u16>, behind: &[&Subject<'_>]) -> bool {
+    let number = u16::try_from(port.port).unwrap_or_default();
+    port.port == DUMMY_PORT
+        || (!listens.is_empty() && !listens.contains(&number))
+        || translates(port, behind)
+}
+
 /// Whether a port stands for another one that the Pods declare, and they do not declare it itself: only a `ClusterIP` translates.
 fn translates(port: &ServicePort, behind: &[&Subject<'_>]) -> bool {
     let templates = behind.iter().filter_map(|subject| subject.template);
@@ -52,17 +60,9 @@ fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
                 .flat_map(|tier| tier.ports.iter().map(|port| port.get())),
         )
         .collect();
-    let wrong: Vec<&ServicePort> = usage
-        .service
-        .spec
-        .ports
-        .iter()
-        .filter(|port| {
-            let number = u16::try_from(port.port).unwrap_or_default();
-            port.port == DUMMY_PORT
-                || (!listens.is_empty() && !listens.contains(&number))
-                || translates(port, &behind)
-        })
+    let ports = usage.service.spec.ports.iter();
+    let wrong: Vec<&ServicePort> = ports
+        .filter(|port| misleads(port, &listens, &behind))
         .collect();
     let first = wrong.first()?;
     // A client that dials that port of a headless name reaches the Pod itself, where nothing translates it.
