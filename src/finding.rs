@@ -191,6 +191,7 @@ codes! {
         MysqlDatabaseMissing = "mysql-database-missing",
         MysqlConnectionsExhausted = "mysql-connections-exhausted",
         MysqlReadOnly = "mysql-read-only",
+        MysqlReplicationStopped = "mysql-replication-stopped",
         GaleraNotPrimary = "galera-not-primary",
         PostgresLoginDenied = "postgres-login-denied",
         PostgresDatabaseMissing = "postgres-database-missing",

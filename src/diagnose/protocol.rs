@@ -28,7 +28,11 @@ fn peer_answers_wrongly(context: &Context<'_>) -> Vec<Finding> {
                     && (breaks(step, edge)
                         || matches!(
                             step.error,
-                            Some(StepError::HttpNotFound | StepError::ReadOnly)
+                            Some(
+                                StepError::HttpNotFound
+                                    | StepError::ReadOnly
+                                    | StepError::ReplicationStopped
+                            )
                         ));
                 if !worth_saying {
                     continue;
@@ -50,7 +54,7 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
     let code = code(edge.protocol, error, step);
     let object = target::object(context, edge, Some(step));
     let severity = match error {
-        StepError::HttpNotFound => Severity::Warning,
+        StepError::HttpNotFound | StepError::ReplicationStopped => Severity::Warning,
         StepError::ReadOnly if edge.replica => Severity::Warning,
         _ => Severity::Error,
     };
@@ -119,6 +123,7 @@ fn code(protocol: Protocol, error: StepError, step: &Step) -> Code {
         (StepError::ReadOnly, Mysql) => Code::MysqlReadOnly,
         (StepError::ReadOnly, Postgres) => Code::PostgresReadOnly,
         (StepError::ReadOnly, Redis) => Code::RedisReadOnly,
+        (StepError::ReplicationStopped, _) => Code::MysqlReplicationStopped,
         (StepError::GaleraNotPrimary, _) => Code::GaleraNotPrimary,
         (StepError::Loading, Redis) => Code::RedisLoading,
         (
@@ -197,6 +202,9 @@ fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> St
         StepError::ReadOnly => {
             format!("{at}, where {who} writes, leads to a server that only reads{said}")
         }
+        StepError::ReplicationStopped => {
+            format!("a member of {object} follows its source no longer{said}")
+        }
         StepError::GaleraNotPrimary => {
             format!("{object} is a Galera member that has lost its primary component{said}")
         }
@@ -266,6 +274,9 @@ fn fix(context: &Context<'_>, edge: &Edge, error: StepError, object: &ObjectRef)
         StepError::ReadOnly => format!(
             "let {} lead to the writable server, or end its read-only mode; if {} only reads there, mark the edge `replica: true`",
             edge.host, edge.from
+        ),
+        StepError::ReplicationStopped => format!(
+            "remove what SHOW REPLICA STATUS on that member of {object} names, then START REPLICA there"
         ),
         StepError::GaleraNotPrimary => format!(
             "bring the other members of {object} back, or bootstrap it (`SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'`) on the newest member"
@@ -344,6 +355,16 @@ mod tests {
             assert_eq!(found[0].object.to_string(), "deployment/db");
             assert_eq!(found[0].severity, Severity::Error);
         }
+    }
+
+    #[test]
+    fn a_replica_that_stands_still_is_a_warning() {
+        let id = "AP->DB:3306/mysql";
+        let mut stopped = pass(id, StepName::Query);
+        stopped.error = Some(StepError::ReplicationStopped);
+        let found = raised(id, stopped);
+        assert_eq!(found[0].code, Code::MysqlReplicationStopped);
+        assert_eq!(found[0].severity, Severity::Warning);
     }
 
     #[test]

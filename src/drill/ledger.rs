@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{AuditAnswer, Engine, LaneRows, Ledger};
+use super::model::{AuditAnswer, Engine, LaneRows, Ledger, Span};
 use super::seqs::SeqSet;
 
 mod compare;
@@ -134,6 +134,13 @@ pub fn checksum(lane: &str, seq: u64, half: u8, node: &str) -> u32 {
         })
 }
 
+/// One lane of a table's tip, by its columns as text: lane, first and last seq.
+pub fn span(text: impl Fn(usize) -> Option<String>) -> Option<(String, Span)> {
+    let number = |column| text(column)?.parse().ok();
+    let (first, last) = (number(1)?, number(2)?);
+    Some((text(0)?, Span { first, last }))
+}
+
 /// Rows as they come from a server, folded into sets lane by lane.
 #[derive(Debug, Clone, Default)]
 pub struct RowFold {
@@ -162,6 +169,22 @@ impl RowFold {
             2 => halves.two.insert(seq),
             _ => halves.damaged.insert(seq),
         }
+    }
+
+    /// Adds one row of a table, by its columns as text: lane, seq, half, node, checksum. What does not read is a damaged row.
+    pub fn columns(&mut self, text: impl Fn(usize) -> Option<String>) {
+        let (Some(lane), Some(node)) = (text(0), text(3)) else {
+            return;
+        };
+        let number = |column| text(column)?.parse::<u64>().ok();
+        let half = number(2).and_then(|half| u8::try_from(half).ok());
+        self.row(
+            &lane,
+            number(1).unwrap_or(0),
+            half.unwrap_or(u8::MAX),
+            &node,
+            number(4).unwrap_or(u64::MAX),
+        );
     }
 
     /// Adds one member of a sorted set of Redis (`SEQ/HALF/CHECKSUM/NODE`); what does not read is a damaged row.

@@ -3,6 +3,7 @@
 mod greeting;
 mod packets;
 mod relay;
+pub(crate) mod replication;
 mod state;
 
 use mysql_async::{Conn, OptsBuilder};

@@ -397,6 +397,8 @@ pub enum StepError {
     HostBlocked,
     /// Reads only.
     ReadOnly,
+    /// A replica that follows its source no longer.
+    ReplicationStopped,
     /// A Galera member that is not Primary.
     GaleraNotPrimary,
     /// Redis is loading.
@@ -434,6 +436,7 @@ impl StepError {
                 | Self::ConnectionsExhausted
                 | Self::HostBlocked
                 | Self::ReadOnly
+                | Self::ReplicationStopped
                 | Self::GaleraNotPrimary
                 | Self::Loading
                 | Self::Unavailable

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Row, Value};
 use tokio::time::timeout;
 
 use super::engine::{Broken, Engine, Holds, Limit, Session};
 use super::open::Dialler;
-use crate::drill::ledger::{RowFold, Statements};
+use crate::drill::ledger::{RowFold, Statements, span};
 use crate::drill::model::{
     AttemptStep, Engine as Kind, ExpectedTable, LaneRows, MemberState, Role, RunnerSpec, Server,
     Span,
 };
 use crate::probe::mysql as protocol;
+use crate::probe::mysql::replication::{Following, columns, text};
 
 /// How long a goodbye may take; it changes nothing.
 const GOODBYE: Duration = Duration::from_millis(300);
@@ -257,30 +258,17 @@ impl Session for Talk<'_> {
     async fn tip(&mut self) -> Result<BTreeMap<String, Span>, Broken> {
         let query = self.engine.statements.tip.clone();
         let rows = self.rows_of(&query, AttemptStep::Statement).await?;
-        Ok(rows
+        let spans = rows
             .iter()
-            .filter_map(|row| {
-                let (first, last) = (number(row, 1)?, number(row, 2)?);
-                Some((text(row, 0)?, Span { first, last }))
-            })
-            .collect())
+            .filter_map(|row| span(|column| text(row, column)));
+        Ok(spans.collect())
     }
 
     async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken> {
         let query = self.engine.statements.rows.clone();
         let mut fold = RowFold::default();
         for row in self.rows_of(&query, AttemptStep::Statement).await? {
-            let (Some(lane), Some(node)) = (text(&row, 0), text(&row, 3)) else {
-                continue;
-            };
-            let half = number(&row, 2).and_then(|half| u8::try_from(half).ok());
-            fold.row(
-                &lane,
-                number(&row, 1).unwrap_or(0),
-                half.unwrap_or(u8::MAX),
-                &node,
-                number(&row, 4).unwrap_or(u64::MAX),
-            );
+            fold.columns(|column| text(&row, column));
         }
         Ok(fold.finish())
     }
@@ -363,49 +351,15 @@ fn galera(words: &BTreeMap<String, String>, read_only: bool, state: &mut MemberS
 
 /// A replica by its own word: both of its threads run.
 fn replica(words: &BTreeMap<String, String>, state: &mut MemberState) {
-    let word = |name: &str| words.get(name).map_or("", String::as_str);
-    let threads = format!(
-        "{}/{}",
-        word("replica_io_running"),
-        word("replica_sql_running")
-    );
+    let following = Following::of(words);
     state.role = Some(Role::Replica);
-    state.joined = Some(threads == "Yes/Yes");
-    state.group = Some(word("source_host").to_owned()).filter(|host| !host.is_empty());
-    let error = [word("last_io_errno"), word("last_sql_errno")]
-        .into_iter()
-        .find(|code| !code.is_empty() && *code != "0");
-    state.says = match error {
-        Some(code) => format!("{threads} {code}"),
-        None => threads,
+    state.joined = Some(following.runs());
+    state.group = words
+        .get("source_host")
+        .filter(|host| !host.is_empty())
+        .cloned();
+    state.says = match following.error {
+        Some((code, _)) => format!("{} {code}", following.threads),
+        None => following.threads,
     };
-}
-
-/// A row's columns by their newer names, in lower case.
-fn columns(row: &Row) -> BTreeMap<String, String> {
-    row.columns_ref()
-        .iter()
-        .enumerate()
-        .filter_map(|(index, column)| {
-            let name = column
-                .name_str()
-                .to_lowercase()
-                .replace("slave", "replica")
-                .replace("master", "source");
-            Some((name, text(row, index)?))
-        })
-        .collect()
-}
-
-fn text(row: &Row, column: usize) -> Option<String> {
-    match row.as_ref(column)? {
-        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::Int(number) => Some(number.to_string()),
-        Value::UInt(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-fn number(row: &Row, column: usize) -> Option<u64> {
-    text(row, column)?.parse().ok()
 }

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::engine::{Broken, Engine, Holds, Limit, Session};
 use super::open::Dialler;
-use crate::drill::ledger::{RowFold, Statements};
+use crate::drill::ledger::{RowFold, Statements, span};
 use crate::drill::model::{
     AttemptStep, Engine as Kind, ExpectedTable, LaneRows, MemberState, Role, RunnerSpec, Server,
     Span,
@@ -175,30 +175,17 @@ impl Session for Talk<'_> {
     async fn tip(&mut self) -> Result<BTreeMap<String, Span>, Broken> {
         let query = &self.engine.statements.tip;
         let rows = self.rows_of(query, AttemptStep::Statement).await?;
-        Ok(rows
+        let spans = rows
             .iter()
-            .filter_map(|row| {
-                let (first, last) = (number(row, 1)?, number(row, 2)?);
-                Some((text(row, 0)?, Span { first, last }))
-            })
-            .collect())
+            .filter_map(|row| span(|column| text(row, column)));
+        Ok(spans.collect())
     }
 
     async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken> {
         let query = &self.engine.statements.rows;
         let mut fold = RowFold::default();
         for row in self.rows_of(query, AttemptStep::Statement).await? {
-            let (Some(lane), Some(node)) = (text(&row, 0), text(&row, 3)) else {
-                continue;
-            };
-            let half = number(&row, 2).and_then(|half| u8::try_from(half).ok());
-            fold.row(
-                &lane,
-                number(&row, 1).unwrap_or(0),
-                half.unwrap_or(u8::MAX),
-                &node,
-                number(&row, 4).unwrap_or(u64::MAX),
-            );
+            fold.columns(|column| text(&row, column));
         }
         Ok(fold.finish())
     }
@@ -254,8 +241,4 @@ impl Session for Talk<'_> {
 
 fn text(row: &SimpleQueryRow, column: usize) -> Option<String> {
     row.try_get(column).ok().flatten().map(str::to_owned)
-}
-
-fn number(row: &SimpleQueryRow, column: usize) -> Option<u64> {
-    text(row, column)?.parse().ok()
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row, Value};
+use mysql_async::{Conn, Row};
 use tokio::time::Instant;
 
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::mysql::failure;
-use crate::probe::wire::{StepError, StepName};
+use crate::probe::mysql::replication::{Following, columns, text};
+use crate::probe::wire::{StepError, StepName, StepStatus};
 
 /// Server variables that forbid writes; what a server does not know is passed over.
 const READ_ONLY: [&str; 4] = [
@@ -72,6 +73,10 @@ async fn run(connection: &mut Conn, ask: &Ask<'_>) -> Result<BTreeMap<String, St
         if let Ok(rows) = rows(connection, ask, question).await {
             let replica = if rows.is_empty() { "no" } else { "yes" };
             facts.insert("replica".to_owned(), replica.to_owned());
+            let mut sources = rows.iter().map(|row| Following::of(&columns(row)));
+            if let Some(why) = sources.find_map(|source| source.stopped()) {
+                facts.insert("replication_stopped".to_owned(), why);
+            }
             break;
         }
     }
@@ -155,6 +160,11 @@ fn judge(facts: &BTreeMap<String, String>, replica_is_fine: bool) -> Found {
     } else {
         Found::pass(StepName::Query, "")
     };
+    if let (StepStatus::Pass, Some(why)) = (step.status, facts.get("replication_stopped")) {
+        step.error = Some(StepError::ReplicationStopped);
+        step.detail =
+            format!("the login works, and the server follows its source no longer: {why}");
+    }
     step.facts.extend(facts.clone());
     step
 }
@@ -184,15 +194,6 @@ async fn value(connection: &mut Conn, ask: &Ask<'_>, query: &str) -> Option<Stri
     text(rows.first()?, 0)
 }
 
-fn text(row: &Row, column: usize) -> Option<String> {
-    match row.as_ref(column)? {
-        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::Int(number) => Some(number.to_string()),
-        Value::UInt(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +213,23 @@ mod tests {
         assert_eq!(judge(&on, true).error, None);
         let lifted = facts(&[("read_only", "yes"), ("writes_anyway", "yes")]);
         assert_eq!(judge(&lifted, false).error, None);
+    }
+
+    #[test]
+    fn a_replica_that_stands_still_answers_and_is_said() {
+        let stopped = [
+            ("read_only", "yes"),
+            ("replication_stopped", "Yes/No (1062)"),
+        ];
+        let step = judge(&facts(&stopped), true);
+        assert_eq!(step.status, StepStatus::Pass);
+        assert_eq!(step.error, Some(StepError::ReplicationStopped));
+        assert!(step.detail.contains("1062"));
+        // That every write is refused is worse.
+        assert_eq!(
+            judge(&facts(&stopped), false).error,
+            Some(StepError::ReadOnly)
+        );
     }
 
     #[test]

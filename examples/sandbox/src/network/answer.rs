@@ -89,6 +89,8 @@ pub(crate) struct Mysql {
     pub(crate) read_only: bool,
     /// `wsrep_cluster_status` of a Galera member.
     pub(crate) galera: Option<String>,
+    /// Whether the threads of a replica run: `Yes/No`.
+    pub(crate) replication: Option<String>,
 }
 
 /// A Redis server.
@@ -170,13 +172,15 @@ fn mysql<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
             mysql.greets_with = Some(code);
         } else if let Some(status) = word.strip_prefix("galera=") {
             mysql.galera = Some(status.to_owned());
+        } else if let Some(threads) = word.strip_prefix("replication=") {
+            mysql.replication = Some(threads.to_owned());
         } else if let Some((user, password, database)) = account(word) {
             user.clone_into(&mut mysql.user);
             password.clone_into(&mut mysql.password);
             database.clone_into(&mut mysql.database);
         } else {
             return Err(format!(
-                "`{word}`: expected USER/PASSWORD[/DATABASE], read-only, galera=STATUS or error=CODE"
+                "`{word}`: expected USER/PASSWORD[/DATABASE], read-only, galera=STATUS, replication=YES/NO or error=CODE"
             ));
         }
     }

@@ -175,7 +175,12 @@ async fn answer_query(stream: &mut TcpStream, server: &Mysql, query: &str) -> io
         return rows(stream, &["Variable_name", "Value"], &state).await;
     }
     if lower == "show replica status" || lower == "show slave status" {
-        return rows(stream, &["Slave_IO_State"], &[]).await;
+        let threads = server.replication.iter();
+        let state: Vec<Vec<String>> = threads
+            .map(|threads| threads.split('/').map(str::to_owned).collect())
+            .collect();
+        let columns = ["Replica_IO_Running", "Replica_SQL_Running"];
+        return rows(stream, &columns, &state).await;
     }
     if lower == "show grants" {
         let grant = format!("GRANT USAGE ON *.* TO `{}`@`%`", server.user);
