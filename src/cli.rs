@@ -15,7 +15,7 @@ pub use fix::FixArgs;
 
 use crate::drill::limit::LimitOption;
 use crate::finding::Severity;
-pub use drill::DrillArgs;
+pub use drill::{DrillArgs, RunArgs};
 
 /// The image that probe Jobs run where `--image` does not say otherwise; set at build time.
 pub const DEFAULT_IMAGE: &str = match option_env!("K8SVERIFY_IMAGE") {
@@ -496,18 +496,9 @@ pub struct SqlArgs {
     /// How long the run may take
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive, help_heading = "Time")]
     pub timeout: Duration,
-    /// Which cluster.
+    /// Where, as whom, and what is written.
     #[command(flatten)]
-    pub cluster: ClusterArgs,
-    /// Which compose model.
-    #[command(flatten)]
-    pub compose: ComposeArgs,
-    /// The Pod.
-    #[command(flatten)]
-    pub probe: ProbeArgs,
-    /// What is written where.
-    #[command(flatten)]
-    pub output: OutputArgs,
+    pub run: RunArgs,
 }
 
 /// The options of `compare`.

@@ -19,6 +19,7 @@ mod reach;
 mod runner;
 mod second;
 
+pub use edge::endpoint_task;
 pub use entries::{entry_control, entry_task};
 pub use harmless::quantity;
 pub use model::*;

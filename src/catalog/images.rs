@@ -16,6 +16,7 @@ const TEXT: &str = include_str!("../../checks/images.yaml");
 pub struct Images {
     known: Vec<Image>,
     dials: Vec<ImageDials>,
+    mariadb_client: Vec<String>,
     not_servers: Vec<String>,
     ports: BTreeMap<u16, Protocol>,
 }
@@ -148,12 +149,17 @@ impl Images {
         self.ports.get(&port).copied()
     }
 
+    /// Whether the image brings `mariadb` as its client, and not `mysql`.
+    #[must_use]
+    pub fn has_mariadb_client(&self, image: &str) -> bool {
+        let (path, _) = path_and_tag(image);
+        let words = words(&path);
+        let mut names = self.mariadb_client.iter();
+        names.any(|wanted| self.matches(&words, wanted))
+    }
+
     fn find(&self, path: &str) -> Option<&Image> {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let words: Vec<&str> = name
-            .split(['-', '_', '.'])
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words = words(path);
         self.known.iter().find(|image| {
             let at_path = image
                 .path
@@ -185,6 +191,14 @@ impl Images {
     }
 }
 
+/// The words of an image's name, the last element of its path.
+fn words(path: &str) -> Vec<&str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.split(['-', '_', '.'])
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
 /// `postgres16` is `postgres`.
 fn same_word(word: &str, wanted: &str) -> bool {
     word.strip_prefix(wanted)
@@ -208,6 +222,15 @@ mod tests {
     fn first(image: &str) -> Option<(u16, Protocol)> {
         let found = Images::shared().serves(image);
         found.first().map(|one| (one.port.get(), one.protocol))
+    }
+
+    #[test]
+    fn the_client_of_mariadb_comes_with_its_own_images_only() {
+        let has = |image| Images::shared().has_mariadb_client(image);
+        assert!(has("mariadb:11") && has("ghcr.io/a/mariadb-galera:10.11@sha256:00"));
+        for other in ["mysql:8", "registry/mariadb/mysql:8", "mariadb-exporter:1"] {
+            assert!(!has(other), "{other}");
+        }
     }
 
     #[test]

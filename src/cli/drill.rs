@@ -80,13 +80,21 @@ pub struct DrillArgs {
     /// Add each round as it was recorded, a line of JSON, to this file: for a report of a bug
     #[arg(long, value_name = "PATH", hide = true)]
     pub record: Option<PathBuf>,
+    /// Where, as whom, and what is written.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What every command takes that runs Pods for a candidate.
+#[derive(Debug, Args, Clone)]
+pub struct RunArgs {
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Which compose model.
     #[command(flatten)]
     pub compose: ComposeArgs,
-    /// The runners' Pods.
+    /// The Pods.
     #[command(flatten)]
     pub probe: ProbeArgs,
     /// What is written where.

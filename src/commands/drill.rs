@@ -24,11 +24,11 @@ use crate::spelling;
 /// # Errors
 /// [`Failure::Usage`] for bad input, [`Failure::Unverified`] where the cluster cannot be asked.
 pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
-    log::start(args.output.verbose);
+    log::start(args.run.output.verbose);
     if args.undo {
         return undo::command(args, signals);
     }
-    let input = input::read(&args.compose)?;
+    let input = input::read(&args.run.compose)?;
     let wanted = candidates(args, &input)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
@@ -104,7 +104,7 @@ async fn run(
     let code = plan::exit_code(&made.candidates);
     if args.plan || code != 0 {
         let text = shown(&made, &seen.api, args)?;
-        match args.output.format {
+        match args.run.output.format {
             Format::Json => output::print_json(&text)?,
             _ => output::print_text(&text)?,
         }
@@ -123,12 +123,13 @@ fn failed(error: &ObserveError) -> Failure {
 /// The API and the namespace.
 async fn connect(args: &DrillArgs) -> Result<(Api, String), Failure> {
     let api = observe::connect(&ConnectOptions {
-        kubeconfig: args.cluster.kubeconfig.clone(),
-        context: args.cluster.context.clone(),
+        kubeconfig: args.run.cluster.kubeconfig.clone(),
+        context: args.run.cluster.context.clone(),
     })
     .await
     .map_err(|error| failed(&error))?;
     let namespace = args
+        .run
         .cluster
         .namespace
         .clone()
@@ -200,7 +201,12 @@ fn lay(seen: &Seen, wish: &Wish, run: &str) -> Plan {
         candidates: seen
             .subjects
             .iter()
-            .map(|subject| plan::candidate(subject, wish, &seen.snapshot))
+            .map(|subject| {
+                let mut candidate = plan::candidate(subject, wish, &seen.snapshot);
+                let left = plan::left_before(&seen.snapshot);
+                candidate.refusals.splice(0..0, left);
+                candidate
+            })
             .collect(),
     }
 }
@@ -233,7 +239,7 @@ fn ask(plan: &Plan) -> Option<String> {
 }
 
 fn shown(plan: &Plan, api: &Api, args: &DrillArgs) -> Result<String, Failure> {
-    match args.output.format {
+    match args.run.output.format {
         Format::Json => serde_json::to_string_pretty(plan)
             .map(|text| format!("{text}\n"))
             .map_err(|error| Failure::Output(format!("cannot print the plan: {error}"))),

@@ -17,6 +17,7 @@ use super::verify::options;
 use super::verify::outputs::Outputs;
 use super::{Failure, log};
 use crate::catalog::Catalog;
+use crate::catalog::images::Images;
 use crate::cli::{SqlArgs, VerifyArgs};
 use crate::config::Candidate;
 use crate::graph::{self, TierGraph};
@@ -48,9 +49,9 @@ const CLEAN_UP_TOLD: Duration = Duration::from_secs(4);
 /// # Errors
 /// [`Failure::Usage`] for bad input, [`Failure::Unverified`] if the cluster cannot be asked, [`Failure::Output`] for a report that cannot be written.
 pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, Failure> {
-    log::start(args.output.verbose);
-    let namespace = args.cluster.namespace.as_deref().unwrap_or_default();
-    let outputs = Arc::new(Outputs::<SqlReport>::open(&args.output, namespace)?);
+    log::start(args.run.output.verbose);
+    let namespace = args.run.cluster.namespace.as_deref().unwrap_or_default();
+    let outputs = Arc::new(Outputs::<SqlReport>::open(&args.run.output, namespace)?);
     let last_words = Arc::clone(&outputs);
     signals.attend(move |cause| last_words.give_up(cause));
     let limit = args.timeout + Duration::from_mins(1);
@@ -66,14 +67,14 @@ pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, Failure> {
 
 fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, Failure> {
     let verify = VerifyArgs {
-        cluster: args.cluster.clone(),
-        compose: args.compose.clone(),
-        probe: args.probe.clone(),
+        cluster: args.run.cluster.clone(),
+        compose: args.run.compose.clone(),
+        probe: args.run.probe.clone(),
         timeout: args.timeout,
         ..VerifyArgs::default()
     };
     let patch = options::patch(&verify)?;
-    let input = input::read(&args.compose)?;
+    let input = input::read(&args.run.compose)?;
     let files = files::read(args, input.compose.as_ref())?;
     let plan = options::of_plan(&verify);
     let job = options::jobs(&verify, &plan.run, &patch);
@@ -146,13 +147,14 @@ impl Command<'_> {
             None => Failure::Usage(error.to_string()),
         };
         let api = observe::connect(&ConnectOptions {
-            kubeconfig: self.args.cluster.kubeconfig.clone(),
-            context: self.args.cluster.context.clone(),
+            kubeconfig: self.args.run.cluster.kubeconfig.clone(),
+            context: self.args.run.cluster.context.clone(),
         })
         .await
         .map_err(failed)?;
         let namespace = self
             .args
+            .run
             .cluster
             .namespace
             .clone()
@@ -301,7 +303,7 @@ impl Bench<'_> {
             .as_ref()
             .and_then(|tier| self.graph.tiers.get(tier)?.image.clone())
             .unwrap_or_default();
-        let client = if image.contains("mariadb") {
+        let client = if Images::shared().has_mariadb_client(&image) {
             Client::MARIADB
         } else {
             Client::MYSQL

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::consent::NamespaceKey;
 use super::model::{
     Address, Candidate, ExpectedTable, Fault, Fresh, Keys, LoginReference, Member, PlannedFault,
-    PodIdentity, ValueReference,
+    PodIdentity, Refusal, ValueReference,
 };
 use crate::config::{On, Word};
 use crate::observe::kinds::Pod;
@@ -24,6 +24,9 @@ use crate::sql::show;
 pub use persistence::Persistence;
 pub use subject::{Subject, protocol, subject};
 pub use text::text;
+
+/// The ConfigMap that a drill keeps while anything is to be taken back.
+pub const JOURNAL: &str = "k8sverify-drill-journal";
 
 /// Which member is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -147,6 +150,20 @@ pub fn candidate(subject: &Subject, wish: &Wish, snapshot: &Snapshot) -> Candida
     };
     candidate.refusals = refuse::all(&candidate, subject, wish, &key, snapshot);
     candidate
+}
+
+/// The journal of a drill that has not taken everything back: what is missing may be its doing.
+#[must_use]
+pub fn left_before(snapshot: &Snapshot) -> Option<Refusal> {
+    let namespace = &snapshot.namespace;
+    let maps = &snapshot.own()?.config_maps;
+    let is_there = maps.iter().any(|map| map.metadata.name == JOURNAL);
+    is_there.then(|| Refusal {
+        message: format!(
+            "a drill is under way in namespace {namespace}, or one that was interrupted has left its journal configmap/{JOURNAL}; take that back first: k8sverify drill -n {namespace} --undo"
+        ),
+        exit_code: 2,
+    })
 }
 
 /// The exit code of a run that is not begun: usage and consent come before what is not whole.

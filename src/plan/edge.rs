@@ -164,6 +164,18 @@ pub(super) fn young_ms(snapshot: &Snapshot, route: &Route) -> u64 {
         .map_or(0, |left| left.min(STARTING_MS.unsigned_abs()))
 }
 
+/// An endpoint as it is dialled.
+#[must_use]
+pub fn endpoint_task(endpoint: &RouteEndpoint) -> EndpointTask {
+    EndpointTask {
+        address: endpoint.view.address,
+        port: endpoint.port,
+        pod: endpoint.view.pod.clone().unwrap_or_default(),
+        ready: endpoint.view.ready && !endpoint.view.terminating,
+        elsewhere: Vec::new(),
+    }
+}
+
 /// The odd ones first: they are what goes wrong.
 fn endpoints(
     snapshot: &Snapshot,
@@ -175,11 +187,8 @@ fn endpoints(
         .endpoints
         .iter()
         .map(|endpoint| EndpointTask {
-            address: endpoint.view.address,
-            port: endpoint.port,
-            pod: endpoint.view.pod.clone().unwrap_or_default(),
-            ready: endpoint.view.ready && !endpoint.view.terminating,
             elsewhere: elsewhere(snapshot, edge, endpoint),
+            ..endpoint_task(endpoint)
         })
         .collect();
     tasks.sort_by_key(|task| (task.ready, task.address, task.port));

@@ -62,7 +62,7 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let namespace = seen.snapshot.namespace.clone();
     let files = Files::named(&args.sql, args.workload.as_deref())?;
-    let outputs = Arc::new(Outputs::open(&args.output, &namespace)?);
+    let outputs = Arc::new(Outputs::open(&args.run.output, &namespace)?);
     signals.patient(PUTTING_BACK);
     let last_words = Arc::clone(&outputs);
     signals.attend(move |cause| {
@@ -80,11 +80,11 @@ pub(super) async fn run(
         plan: laid,
         signals,
         verify: VerifyArgs {
-            probe: args.probe.clone(),
+            probe: args.run.probe.clone(),
             ..VerifyArgs::default()
         },
         outputs: Arc::clone(&outputs),
-        progress: Progress::new(args.output.quiet || args.output.verbose > 1),
+        progress: Progress::new(args.run.output.quiet || args.run.output.verbose > 1),
         start: Start::now(),
         files,
         recorded: Mutex::new(Recorded {

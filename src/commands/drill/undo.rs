@@ -27,7 +27,7 @@ pub(super) fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure
 
 async fn run(args: &DrillArgs) -> Result<u8, Failure> {
     let (api, namespace) = connect(args).await?;
-    let progress = Progress::new(args.output.quiet || args.output.verbose > 1);
+    let progress = Progress::new(args.run.output.quiet || args.run.output.verbose > 1);
     let folder = std::env::current_dir().unwrap_or_default();
     let tell = |what: &str| progress.stage(what);
     let ended = undo(&api, &namespace, args.hook.as_deref(), &folder, &tell).await;

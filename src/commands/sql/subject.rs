@@ -7,7 +7,7 @@ use crate::drill::plan::{self as place, runners};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::observe::kinds::EnvVar;
-use crate::plan::{PlanOptions, Vantage};
+use crate::plan::{PlanOptions, Vantage, endpoint_task};
 use crate::policy;
 use crate::probe::wire::{ENVIRONMENT_PREFIX, EdgeTask, EndpointTask};
 
@@ -89,17 +89,7 @@ fn lead_to(snapshot: &Snapshot, task: &mut EdgeTask, found: &place::Subject) {
     }
     task.host.clone_from(&found.write.host);
     let route = policy::route(snapshot, &snapshot.namespace, &task.host, task.port, "TCP");
-    task.endpoints = route
-        .endpoints
-        .iter()
-        .map(|endpoint| EndpointTask {
-            address: endpoint.view.address,
-            port: endpoint.port,
-            pod: endpoint.view.pod.clone().unwrap_or_default(),
-            ready: endpoint.view.ready,
-            elsewhere: Vec::new(),
-        })
-        .collect();
+    task.endpoints = route.endpoints.iter().map(endpoint_task).collect();
 }
 
 /// The login's database, where it stands in plain sight.

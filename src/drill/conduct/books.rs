@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::ConductError;
 use crate::drill::model::Candidate;
-use crate::drill::plan::Scale;
 use crate::drill::plan::runners::Runners;
+use crate::drill::plan::{JOURNAL, Scale};
 use crate::observe::resources::{CONFIG_MAPS, collection};
 use crate::observe::{Api, CallError, Snapshot, encode, retrying};
 use crate::plan::job::run_labels;
@@ -24,8 +24,6 @@ pub const LEASE: &str = "k8sverify-drill";
 pub const HELD: Duration = Duration::from_secs(30);
 /// It is renewed every so often.
 const RENEW: Duration = Duration::from_secs(8);
-/// The name of the journal.
-const JOURNAL: &str = "k8sverify-drill-journal";
 /// The key in it.
 const KEY: &str = "journal";
 /// Time for one call.

@@ -79,7 +79,7 @@ fn of_fault(
         _ => all.iter().map(|(_, pod)| *pod).collect(),
     };
     if taken.is_empty() {
-        return vec![no_victim(candidate, wish)];
+        return vec![no_victim(candidate, subject, wish)];
     }
     let mut found: Vec<String> = taken
         .iter()
@@ -98,7 +98,7 @@ fn of_fault(
     found
 }
 
-fn no_victim(candidate: &Candidate, wish: &Wish) -> String {
+fn no_victim(candidate: &Candidate, subject: &Subject, wish: &Wish) -> String {
     let names: Vec<&str> = candidate
         .members
         .iter()
@@ -109,6 +109,11 @@ fn no_victim(candidate: &Candidate, wish: &Wish) -> String {
             "pod/{name} is no member of {}; its members are {}",
             candidate.name,
             names.join(", ")
+        ),
+        _ if !subject.workloads.is_empty() => format!(
+            "{} has no Pod in namespace {} now; see its scale and its events",
+            candidate.workloads.join(", "),
+            candidate.namespace
         ),
         _ => format!(
             "{} has no Pod in namespace {}; a database outside of the cluster is drilled with --fault hook",

@@ -322,6 +322,23 @@ status: {{phase: {status}}}
 }
 
 #[test]
+fn a_redis_that_no_client_of_the_application_dials_is_written_to_without_a_login() {
+    let snapshot = snapshot(&[ALLOWED, &members_of("db", 1, CLAIMED)].concat());
+    let mut subject = subject_of(&snapshot);
+    (subject.engine, subject.login) = (Engine::Redis, None);
+    let options = crate::plan::PlanOptions::default();
+    let graph = TierGraph::default();
+    let vantage = runners::vantage(&subject, &graph, &snapshot, &options).unwrap();
+    let task = &vantage.containers[0].spec.edges[0];
+    assert_eq!(task.login, None);
+    assert_eq!(
+        task.no_login_reason,
+        crate::probe::wire::NO_CREDENTIALS,
+        "the runner takes it as no login at all, not as one that is missing"
+    );
+}
+
+#[test]
 fn a_redis_is_expected_to_hold_no_table() {
     let snapshot = snapshot(&[ALLOWED, &members_of("db", 3, PLAIN)].concat());
     let mut subject = subject_of(&snapshot);
@@ -363,4 +380,30 @@ fn the_observer_logs_in_beside_the_client_and_reads_its_database() {
     subject.observer = None;
     let vantage = runners::vantage(&subject, &graph, &snapshot, &options).unwrap();
     assert_eq!(vantage.containers[0].spec.edges.len(), 1);
+}
+
+#[test]
+fn what_an_interrupted_drill_has_left_is_named_and_no_database_outside() {
+    let gone = members_of("db", 0, CLAIMED);
+    let journal = "
+---
+kind: ConfigMap
+metadata: {name: k8sverify-drill-journal}
+";
+    let objects = format!("{ALLOWED}{gone}{journal}");
+    let left = left_before(&snapshot(&objects)).unwrap();
+    assert!(left.message.contains("drill -n default --undo"), "{left:?}");
+    assert_eq!(left_before(&snapshot(&gone)), None);
+    // It is no refusal of a later round of the same drill, whose own journal that is.
+    let said = refused(&objects, &wish(&[Fault::Delete]));
+    assert!(!said.iter().any(|why| why.contains("--undo")), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|why| why.contains("statefulset/db has no Pod")),
+        "{said:?}"
+    );
+    assert!(
+        !said.iter().any(|why| why.contains("--fault hook")),
+        "{said:?}"
+    );
 }
