@@ -90,9 +90,12 @@ fn nothing(reason: &str) -> RoundResult {
 /// The numbers of the clients' lanes; returns the outages of new writes.
 fn lanes(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) -> Vec<(i64, Option<i64>)> {
     let mut outages: Vec<(i64, Option<i64>)> = Vec::new();
+    let reads_apart = timeline.reads_apart();
     for log in &timeline.lanes {
         let metric = match &log.lane.kind {
             LaneKind::WriteNew => Metric::WriteDown,
+            // Where reads have an address of their own, that of the writes is measured by the writes.
+            LaneKind::ReadNew if reads_apart && timeline.is_write_address(log) => continue,
             LaneKind::ReadNew => Metric::ReadDown,
             LaneKind::WriteHeld => match timeline.leads_to_survivor(log) {
                 Ok(true) => Metric::StallSurvivors,
@@ -190,6 +193,18 @@ impl Timeline<'_> {
             .count() as u64;
         let length = u64::try_from(self.fault - self.begin).unwrap_or(0).max(1);
         before * 1_000_000 / length
+    }
+
+    /// Whether a lane goes through the address that takes writes.
+    fn is_write_address(&self, log: &timeline::LaneLog) -> bool {
+        let mut writes = self.lanes.iter().filter(|log| log.writes());
+        writes.any(|write| write.lane.address == log.lane.address)
+    }
+
+    /// Whether reads have an address of their own.
+    fn reads_apart(&self) -> bool {
+        let mut reads = self.lanes.iter();
+        reads.any(|log| log.lane.kind == LaneKind::ReadNew && !self.is_write_address(log))
     }
 
     /// Whether a held connection led to a member that was not hit.

@@ -22,6 +22,9 @@ pub struct RefusedError {
     /// Whether a pool closes its connection after it.
     #[serde(default)]
     pub closes: bool,
+    /// Whether it says that the server takes no writes: a replica.
+    #[serde(default)]
+    pub read_only: bool,
     /// What it says.
     pub why: String,
     /// Where that stands.
@@ -70,6 +73,11 @@ impl RefusedErrors {
         } else {
             Outcome::Unknown
         }
+    }
+
+    /// Whether it says that the server takes no writes.
+    pub fn is_read_only(&self, engine: Engine, code: &str) -> bool {
+        self.get(engine, code).is_some_and(|error| error.read_only)
     }
 
     /// Whether a pool keeps its connection after `code`: after a server's own errors but those that end the session; never after ours, which are lower-case

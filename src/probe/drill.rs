@@ -248,22 +248,45 @@ impl<E: Engine> Runner<'_, E> {
     async fn ledger(&self, what: Ledger) -> Result<(), Broken> {
         let end = Instant::now() + LEDGER;
         loop {
-            let tried = async {
-                let limits = &self.spec.limits;
-                let mut session = self.client.open(limits, &self.spec.write, 0).await?;
-                let limit = self.statement();
-                match what {
-                    Ledger::Make => limit.of(session.make(), AttemptStep::Statement).await?,
-                    Ledger::Remove => limit.of(session.remove(), AttemptStep::Statement).await?,
+            match self.ledger_at(what, &self.spec.write).await {
+                Err(_) if what == Ledger::Remove && self.is_removed_at_members().await => {
+                    return Ok(());
                 }
-                session.close().await;
-                Ok(())
-            };
-            match tried.await {
                 Err(_) if Instant::now() < end => sleep(PAUSE).await,
                 ended => return ended,
             }
         }
+    }
+
+    async fn ledger_at(&self, what: Ledger, place: &Address) -> Result<(), Broken> {
+        let mut session = self.client.open(&self.spec.limits, place, 0).await?;
+        let limit = self.statement();
+        match what {
+            Ledger::Make => limit.of(session.make(), AttemptStep::Statement).await?,
+            Ledger::Remove => limit.of(session.remove(), AttemptStep::Statement).await?,
+        }
+        session.close().await;
+        Ok(())
+    }
+
+    /// Where the write address leads nowhere: removes the ledger at the members themselves. It is gone if one that takes writes did it, and every
+    /// other one did or may not write: those follow.
+    async fn is_removed_at_members(&self) -> bool {
+        let mut removed = false;
+        for lane in &self.spec.lanes {
+            let LaneKind::Member(member) = &lane.kind else {
+                continue;
+            };
+            match self
+                .ledger_at(Ledger::Remove, &self.place(member, lane))
+                .await
+            {
+                Ok(()) => removed = true,
+                Err(broken) if self.refused.is_read_only(self.spec.engine, &broken.code) => {}
+                Err(_) => return false,
+            }
+        }
+        removed
     }
 
     /// Every lane; never ends.

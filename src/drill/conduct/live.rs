@@ -179,11 +179,14 @@ impl Live {
                     .iter()
                     .find_map(|(name, lane)| lane.missing(now, name, 3, 0))
             })
-            .or_else(|| {
-                self.members
-                    .iter()
-                    .find_map(|(name, member)| member.missing(now, name))
-            })
+            .or_else(|| self.members_missing(now))
+    }
+
+    /// What is missing of the members, by their own words.
+    pub(super) fn members_missing(&self, now: i64) -> Option<String> {
+        self.members
+            .iter()
+            .find_map(|(name, member)| member.missing(now, name))
     }
 
     /// Since when all of it has run without a failure; none while something is missing. A runner that was not given the processor for a moment is no
@@ -335,6 +338,8 @@ mod tests {
         assert!(live.writes_missing(9000).is_some());
         live.batch(&batch(vec![attempt(3400, false)], vec![]), 0);
         assert!(live.missing(3500).unwrap().contains("timeout"));
+        // That is the clients' failure, and no member's.
+        assert_eq!(live.members_missing(3500), None);
     }
 
     #[test]
@@ -369,6 +374,7 @@ mod tests {
         let mut live = Live::new([lanes.as_slice()].into_iter());
         live.batch(&batch(vec![], vec![member(100, false)]), 1000);
         assert!(live.missing(1200).unwrap().contains("has not joined"));
+        assert_eq!(live.members_missing(1200), live.missing(1200));
         live.batch(&batch(vec![], vec![member(300, true)]), 1000);
         assert_eq!(live.whole_since(1400), Some(1300));
     }

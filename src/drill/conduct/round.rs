@@ -205,18 +205,24 @@ impl Round<'_> {
                 return None;
             }
             if Instant::now() >= end {
-                let why = self
-                    .pods_missing(&[])
-                    .or_else(|| self.stage.live(|live| live.missing(now)))
-                    .unwrap_or_else(|| {
-                        let last = self.stage.live(|live| live.last_failure(now));
-                        let last = last.map(|last| format!(": {last}")).unwrap_or_default();
-                        format!("no ten seconds passed without a failure{last}")
-                    });
-                return Some(RoundEnd::NotBegun(NotBegun::BaselineUnclean(why)));
+                return Some(RoundEnd::NotBegun(self.not_begun(now)));
             }
             self.stage.wait(TICK, &self.conductor.cancel).await;
         }
+    }
+
+    /// Why no baseline came: a member that is not whole, else its clients, which failed all the same.
+    fn not_begun(&self, now: i64) -> NotBegun {
+        let members = || self.stage.live(|live| live.members_missing(now));
+        if let Some(why) = self.pods_missing(&[]).or_else(members) {
+            return NotBegun::NotHealthy(why);
+        }
+        let lanes = self.stage.live(|live| live.missing(now));
+        NotBegun::BaselineUnclean(lanes.unwrap_or_else(|| {
+            let last = self.stage.live(|live| live.last_failure(now));
+            let last = last.map(|last| format!(": {last}")).unwrap_or_default();
+            format!("no ten seconds passed without a failure{last}")
+        }))
     }
 
     fn interrupted(&self) -> Option<RoundEnd> {
@@ -440,10 +446,19 @@ impl Round<'_> {
                 None => Some(pods_since.unwrap_or(now)),
             };
             let missing = pods.or_else(|| self.stage.live(|live| live.missing(now)));
-            if !are_back && missing.is_none() {
-                are_back = true;
-                self.stage.event(EventKind::Phase("whole again".to_owned()));
-                self.tell("whole again; 15 s of quiet");
+            // Before the fault is made, nothing is back.
+            let is_made = way.made.load(Ordering::Relaxed) <= now;
+            match &missing {
+                None if is_made && !are_back => {
+                    are_back = true;
+                    self.stage.event(EventKind::Phase("whole again".to_owned()));
+                    self.tell("whole again; 15 s of quiet");
+                }
+                Some(why) if are_back => {
+                    are_back = false;
+                    self.tell(&format!("not whole any more: {why}"));
+                }
+                _ => {}
             }
             let since = self.stage.live(|live| live.whole_since(now));
             if let (Some(since), Some(pods)) = (since, pods_since)

@@ -177,11 +177,17 @@ async fn scales(api: &Api, namespace: &str, journal: &Journal) -> Vec<String> {
 /// Tells the runners to end, the first one to remove the ledger; whether it said that it did.
 async fn end_runners(api: &Api, namespace: &str, runners: &[Runner]) -> bool {
     let mut removed = false;
+    let mut none_began = !runners.is_empty();
     // The others end before: none of them writes into a ledger that is gone.
     for (index, runner) in runners.iter().enumerate().rev() {
         let Some(pod) = pod_of(api, namespace, &runner.job).await else {
+            none_began = false;
             continue;
         };
+        if never_began(api, namespace, &pod).await {
+            continue;
+        }
+        none_began = false;
         let orders = Orders {
             number: LAST,
             act: if index == 0 { Act::Remove } else { Act::End },
@@ -193,7 +199,26 @@ async fn end_runners(api: &Api, namespace: &str, runners: &[Runner]) -> bool {
         let ended = says_end(api, namespace, &pod, ENDING).await;
         removed = index == 0 && ended.is_ok();
     }
-    removed
+    removed || none_began
+}
+
+/// Whether a runner ended before it could make anything: its first word is why.
+async fn never_began(api: &Api, namespace: &str, pod: &str) -> bool {
+    let path = format!(
+        "{}/{}/log?limitBytes=4096",
+        PODS.path(Some(&encode(namespace))),
+        encode(pod)
+    );
+    let log = api.text(&path).await.unwrap_or_default();
+    is_only_an_error(&log)
+}
+
+fn is_only_an_error(log: &str) -> bool {
+    let first = log.lines().next().unwrap_or_default();
+    matches!(
+        serde_json::from_str::<Record>(first),
+        Ok(Record::Error { .. })
+    )
 }
 
 /// Deletes the Jobs; where it is not sure that the ledger is gone, a Job of its own removes it.
@@ -282,5 +307,28 @@ async fn says_end(api: &Api, namespace: &str, pod: &str, limit: Duration) -> Res
             return Err(why);
         }
         sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runner_whose_first_word_is_an_error_has_made_nothing() {
+        let line = |record: &Record| serde_json::to_string(record).unwrap();
+        let error = line(&Record::Error {
+            message: "there is no login".to_owned(),
+        });
+        let hello = line(&Record::Hello {
+            version: 1,
+            tool: String::new(),
+            runner: "a".to_owned(),
+            node_clock_ms: 0,
+        });
+        assert!(is_only_an_error(&error));
+        // Who has greeted may have made the ledger.
+        assert!(!is_only_an_error(&format!("{hello}\n{error}\n")));
+        assert!(!is_only_an_error(""));
     }
 }

@@ -284,10 +284,14 @@ impl<'a> Return<'a, '_> {
                     resolution,
                 },
                 Value::Known { number: ready, .. },
-            ) => Value::Known {
-                number: serves.saturating_sub(ready),
-                resolution: resolution + WATCH_MS,
-            },
+            ) => {
+                // No longer than it could be by the clocks alone: none was seen.
+                let (lie, resolution) = (serves.saturating_sub(ready), resolution + WATCH_MS);
+                Value::Known {
+                    number: if lie > resolution { lie } else { 0 },
+                    resolution,
+                }
+            }
             (Value::Over { number }, Value::Known { number: ready, .. }) => Value::Over {
                 number: number.saturating_sub(ready),
             },

@@ -61,6 +61,20 @@ fn a_single_server_that_keeps_its_data() {
 }
 
 #[test]
+fn reads_with_an_address_of_their_own_are_away_only_there() {
+    let mut it = single();
+    it.audit(&[Place::Write], |_, _, _| false);
+    let through_write = known(&it.measure(), Metric::ReadDown);
+    assert!(through_write > 4000);
+    let mut lane = it.round.runners[0].lanes[2].clone();
+    lane.name = "a/r-new/read".to_owned();
+    lane.address.host = "db-read".to_owned();
+    it.round.runners[0].lanes.push(lane);
+    it.lane("a/r-new/read", 400, &[]);
+    assert_eq!(known(&it.measure(), Metric::ReadDown), 0);
+}
+
+#[test]
 fn it_has_joined_only_with_what_came_before_and_after() {
     let mut it = single();
     it.audit(&[Place::Write], |_, _, _| false);
@@ -130,6 +144,14 @@ fn the_first_answer_at_a_new_address_is_as_coarse_as_the_time_until_it_was_asked
             ref other => panic!("{other:?}"),
         }
     };
+    // Ready at 3 s and first asked at 4 s, where it may have served since 1.5 s: no lie is proven.
+    let mut late = single();
+    late.audit(&[Place::Write], |_, _, _| false);
+    for state in &mut late.states {
+        let is_new = state.server.as_deref() == Some("s1");
+        state.host = if is_new { "10.0.0.2" } else { "10.0.0.1" }.to_owned();
+    }
+    assert_eq!(known(&late.measure(), Metric::ReadyLie), 0);
     // It was asked every 250 ms where it answers at last.
     assert_eq!(resolution("10.0.0.1"), 250);
     // Its Pod ran from 1.5 s on at an address that was not asked before 4 s.

@@ -15,7 +15,8 @@ use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::observe::kinds::{EnvSource, EnvVar, KeyRef};
 use crate::plan::{self, JobOptions, PlanOptions, Vantage};
-use crate::probe::wire::NO_CREDENTIALS;
+use crate::probe::wire::{EdgeTask, NO_CREDENTIALS};
+use crate::protocol::Protocol;
 
 /// Runners are called so.
 const NAMES: [&str; 2] = ["a", "b"];
@@ -139,8 +140,12 @@ pub fn vantage(
         probe.spec.edges = vec![task(reference)];
     }
     if probe.spec.edges.is_empty() && subject.engine == Engine::Redis {
-        let (_, reference) = plan::own_login("", None, None, None);
-        probe.spec.edges = vec![task(reference)];
+        let name = subject.name.clone();
+        let open = EdgeTask::bare(name, subject.write.host.clone(), port, Protocol::Redis);
+        probe.spec.edges = vec![EdgeTask {
+            no_login_reason: NO_CREDENTIALS.to_owned(),
+            ..open
+        }];
     }
     if let (Some(login), false) = (&subject.observer, probe.spec.edges.is_empty()) {
         let (variables, mut reference) = variables("OBSERVER", login);

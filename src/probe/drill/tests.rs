@@ -31,6 +31,10 @@ enum Mood {
     Empty,
     /// The login is refused.
     Denies,
+    /// The write address leads nowhere; the members answer.
+    NoService,
+    /// The same, and they may not write.
+    OnlyReplicas,
 }
 
 struct World {
@@ -74,11 +78,14 @@ impl Play {
 impl Engine for Play {
     type Session = Self;
 
-    async fn connect(&self, _: SocketAddr, _: &str, _: Limit) -> Result<Self, Broken> {
+    async fn connect(&self, at: SocketAddr, _: &str, _: Limit) -> Result<Self, Broken> {
         sleep(Duration::from_millis(5)).await;
         self.0.borrow_mut().connects += 1;
         match self.0.borrow().mood {
             Mood::Down => Err(Broken::new(AttemptStep::Connect, "refused", "")),
+            Mood::NoService | Mood::OnlyReplicas if at.port() == 3306 => {
+                Err(Broken::new(AttemptStep::Connect, "refused", ""))
+            }
             Mood::Denies => Err(Broken::new(AttemptStep::Login, "1045", "")),
             _ => Ok(self.clone()),
         }
@@ -113,6 +120,9 @@ impl Session for Play {
     }
 
     async fn remove(&mut self) -> Result<(), Broken> {
+        if self.0.borrow().mood == Mood::OnlyReplicas {
+            return Err(Broken::new(AttemptStep::Statement, "1290", ""));
+        }
         self.0.borrow_mut().removed = true;
         Ok(())
     }
@@ -200,7 +210,13 @@ fn spec() -> RunnerSpec {
             lane("a/w-new", LaneKind::WriteNew, 200, 16),
             lane("a/w-held/0", LaneKind::WriteHeld, 100, 1),
             lane("a/r-new", LaneKind::ReadNew, 400, 16),
-            lane("a/m/db", LaneKind::Member("db".to_owned()), 250, 1),
+            Lane {
+                address: Address {
+                    port: 3307,
+                    ..address.clone()
+                },
+                ..lane("a/m/db", LaneKind::Member("db".to_owned()), 250, 1)
+            },
         ],
         expect: Vec::new(),
         limits: Limits::default(),
@@ -400,4 +416,22 @@ async fn a_refused_login_is_not_tried_again_at_once() {
             .iter()
             .any(|turn| turn.2.as_deref() == Some("login-refused"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_the_write_address_does_not_reach_is_removed_at_the_members() {
+    for (mood, is_gone) in [(Mood::NoService, true), (Mood::OnlyReplicas, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orders");
+        let play = Play::new();
+        let story = async {
+            sleep(Duration::from_secs(3)).await;
+            play.set(mood);
+            order(&path, 1, Act::Remove);
+        };
+        let ran = ran(&play, story, &path).await;
+        assert_eq!(play.0.borrow().removed, is_gone);
+        let said = ran.records.last().unwrap();
+        assert_eq!(matches!(said, Record::End(_)), is_gone, "{said:?}");
+    }
 }
