@@ -213,9 +213,10 @@ impl Page<'_> {
         }
     }
 
-    /// Text behind a head; its further lines stand below its first one.
+    /// Text behind a head; its further lines stand below its first one. What a reader does not see does not pass.
     fn hanging(&self, head: &str, text: &str) -> String {
-        let plain: String = crate::report::sanitise::line(head);
+        let text = line(text);
+        let plain: String = line(head);
         let indent = if head.trim().is_empty() {
             head.width()
         } else {

@@ -170,7 +170,7 @@ fn fault_card(fault: &FaultReport) -> Markup {
                             li class=(verdict_name(limit.status)) { span aria-hidden="true" { (mark(limit.status)) } " " (line(&limit.detail)) }
                         }
                     }
-                    @if let Some(not) = &fault.not_excluded { p class="soft" { (not) "." } }
+                    @if let Some(not) = &fault.not_excluded { p class="soft" { (line(not)) "." } }
                 }
             }
             @for round in &fault.rounds { (round_card(round)) }

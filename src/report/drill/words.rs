@@ -96,7 +96,7 @@ pub(super) fn rows(report: &DrillReport) -> Vec<(String, Vec<Option<&Cell>>)> {
                 .iter()
                 .map(|candidate| candidate.cells.iter().find(|cell| cell.row == name))
                 .collect();
-            (name.to_owned(), cells)
+            (line(name), cells)
         })
         .filter(|(_, cells)| {
             cells
