@@ -7,6 +7,7 @@ use k8sverify::report::console::Style;
 use k8sverify::report::drill::{self, DrillReport};
 use unicode_width::UnicodeWidthStr;
 
+use crate::hostile_names::{assert_is_text, poisoned};
 use crate::junit_readers::counts;
 use crate::scenarios::HOSTILE;
 
@@ -220,5 +221,24 @@ fn markdown_keeps_its_table_whatever_stands_in_it() {
     assert_eq!(head, story().candidates.len() + 2);
     for row in rows.take_while(|line| line.starts_with('|')) {
         assert_eq!(columns(row), head, "{row}");
+    }
+}
+
+#[test]
+fn no_field_of_a_drill_is_more_than_text_in_any_format() {
+    let report: DrillReport = poisoned(STORY);
+    for report in [
+        drill::compare(std::slice::from_ref(&report), None, "0.1.0"),
+        report,
+    ] {
+        let style = Style {
+            verbose: 1,
+            ..Style::default()
+        };
+        let utf8 = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        assert_is_text("console", &drill::console(&report, style));
+        assert_is_text("markdown", &drill::markdown(&report));
+        assert_is_text("html", &utf8(drill::html(&report)));
+        assert_is_text("junit", &utf8(drill::junit(&report).unwrap()));
     }
 }

@@ -1,9 +1,13 @@
 //! Names that a tenant of the cluster chooses, in every place of a report where text of the cluster stands, through every format.
 
+use std::collections::BTreeSet;
+
 use k8sverify::finding::Fix;
 use k8sverify::report::console::Style;
-use k8sverify::report::{Report, console, github, html, json, junit, markdown};
+use k8sverify::report::{Report, console, github, html, json, junit, markdown, sanitise};
 use k8sverify::shell::{Command, is_hidden};
+
+use serde_json::Value;
 
 use super::scenarios::story;
 
@@ -52,6 +56,69 @@ fn named(name: &str) -> Report {
         });
     }
     report
+}
+
+/// Everything at once.
+const ALL: &str = "x</script><img src=x onerror=1>\u{1b}]0;o\u{7}\u{1b}[2J\u{9b}1m\u{202e}y\n::error::z\n##[error]q\r\n|a|b|\n# H\n[l](javascript:1) `c` \"' ]]> $(id)\u{0}";
+
+/// The report with that text in every place that takes any text, by the names of its fields.
+pub(crate) fn poisoned<T: serde::de::DeserializeOwned>(report: &str) -> T {
+    let mut report: Value = serde_json::from_str(report).unwrap();
+    let mut fields = BTreeSet::new();
+    visit(&mut report, "", &mut |field, _| {
+        fields.insert(field.to_owned());
+    });
+    let mut changed = 0;
+    for field in &fields {
+        let mut tried = report.clone();
+        visit(&mut tried, "", &mut |name, text| {
+            if name == field {
+                text.push_str(ALL);
+            }
+        });
+        if serde_json::from_value::<T>(tried.clone()).is_ok() {
+            report = tried;
+            changed += 1;
+        }
+    }
+    assert!(2 * changed > fields.len(), "{changed} of {}", fields.len());
+    serde_json::from_value(report).unwrap()
+}
+
+fn visit(value: &mut Value, field: &str, each: &mut dyn FnMut(&str, &mut String)) {
+    match value {
+        Value::String(text) => each(field, text),
+        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, field, each)),
+        Value::Object(fields) => {
+            let outer = field.rsplit('/').next().unwrap_or_default().to_owned();
+            for (name, inner) in fields {
+                visit(inner, &format!("{outer}/{name}"), each);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Every format of a report in which each text is [`ALL`], the GitHub commands aside: text for people, then what a machine reads.
+pub(crate) fn assert_is_text(format: &str, text: &str) {
+    let hidden = |letter: char| is_hidden(letter) && letter != '\n';
+    if let Some(at) = text.find(hidden) {
+        panic!("{format}: a hidden character after {:?}", before(text, at));
+    }
+    assert_no_commands(format, &sanitise::without_commands(text));
+    let shown = match format {
+        "markdown" => prose(text),
+        "html" => text.to_owned(),
+        _ => return,
+    };
+    if let Some(at) = shown.find("<img src=x") {
+        panic!("{format}: a tag after {:?}", before(&shown, at));
+    }
+}
+
+fn before(text: &str, at: usize) -> &str {
+    let from = text[..at].char_indices().rev().nth(120);
+    &text[from.map_or(0, |(from, _)| from)..at]
 }
 
 /// What `GitHub`, Azure and `TeamCity` would do something for.
