@@ -3,14 +3,16 @@
 //! User and password are paired only with the host of their own family: what belongs to another host must never be sent there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU16;
 
 use crate::protocol::Protocol;
 
 use super::parsed::Parsed;
-use super::{Family, LoginReference, Shape, TlsMode, host, key, scheme, targets_of, url};
+use super::{Family, LoginReference, Shape, TlsMode, key, scheme, targets_of, url};
 
-const PORTS: [&str; 1] = ["port"];
+mod ports;
+
+use ports::{PortVariable, Ports, transport};
+
 const USERS: [&str; 6] = ["username", "user", "uid", "login", "usr", "userid"];
 const PASSWORDS: [&str; 6] = ["password", "passwd", "pass", "pwd", "pw", "passphrase"];
 const DATABASES: [&str; 7] = ["database", "dbname", "name", "db", "vhost", "dbno", "dbs"];
@@ -59,18 +61,15 @@ pub(super) struct Environment<'a> {
     parts: BTreeMap<Vec<String>, [Option<Part>; 3]>,
     /// Stems of keys that hold a host.
     owners: BTreeSet<Vec<String>>,
-    ports: Vec<PortVariable>,
+    ports: Ports,
+    /// The protocol that a key of each stem names (`DB_CONNECTION=pgsql`): the first.
+    kinds: BTreeMap<Vec<String>, Protocol>,
+    /// The keys that switch TLS on or off, by their number.
+    switches: Vec<usize>,
 }
 
 /// A variable that holds a part of a login, and how usual its last word is: the smallest counts.
 type Part = (usize, String);
-
-struct PortVariable {
-    name: String,
-    before: Vec<String>,
-    after: Vec<String>,
-    port: NonZeroU16,
-}
 
 /// Every family of an environment, sorted by the variable of the host. `hidden` are the variables whose value is not known.
 pub(super) fn families(
@@ -95,6 +94,8 @@ pub(super) fn families(
     let environment = Environment {
         values,
         parts: parts(&keys),
+        kinds: kinds(&keys, values),
+        switches: switches(&keys, values),
         keys,
         owners: read
             .iter()
@@ -102,7 +103,7 @@ pub(super) fn families(
             .chain(secret_hosts)
             .map(|name| key::host_stem(name))
             .collect(),
-        ports: port_variables(values),
+        ports: Ports::read(values),
     };
     let mut families = Vec::new();
     for (name, found) in &read {
@@ -111,6 +112,36 @@ pub(super) fn families(
         }
     }
     families
+}
+
+fn kinds(
+    keys: &[(&String, Vec<String>)],
+    values: &BTreeMap<String, String>,
+) -> BTreeMap<Vec<String>, Protocol> {
+    let mut found = BTreeMap::new();
+    for (name, words) in keys {
+        let kind = key::split_words(words, &TYPES).and_then(|(stem, _)| {
+            let mut words = values.get(*name)?.rsplit(['.', '\\']);
+            Some((stem, words.find_map(scheme::product)?))
+        });
+        if let Some((stem, protocol)) = kind {
+            found.entry(stem).or_insert(protocol);
+        }
+    }
+    found
+}
+
+/// The keys of which some end says TLS: whose switch it is, the beginning tells.
+fn switches(keys: &[(&String, Vec<String>)], values: &BTreeMap<String, String>) -> Vec<usize> {
+    let is_switch = |(name, words): &(&String, Vec<String>)| {
+        let whole = words.concat();
+        values.get(*name).is_some_and(|value| {
+            let mut ends = whole.char_indices().map(|(at, _)| &whole[at..]);
+            ends.any(|end| url::switch(end, value).is_some())
+        })
+    };
+    let numbers = 0..keys.len();
+    numbers.filter(|number| is_switch(&keys[*number])).collect()
 }
 
 /// The parts of logins by their stem.
@@ -133,47 +164,6 @@ fn parts(keys: &[(&String, Vec<String>)]) -> BTreeMap<Vec<String>, [Option<Part>
         }
     }
     found
-}
-
-fn port_variables(values: &BTreeMap<String, String>) -> Vec<PortVariable> {
-    let mut found = Vec::new();
-    for (name, value) in values {
-        let Some(port) = host::port(value.trim().trim_matches(['"', '\''])) else {
-            continue;
-        };
-        let mut words = key::words(name);
-        let at = words
-            .iter()
-            .position(|word| word == "port" || word == "ports");
-        let (before, after) = match at {
-            Some(at) => {
-                let after = words.split_off(at + 1);
-                words.pop();
-                (words, after)
-            }
-            None => match key::split_tail(name, &PORTS) {
-                Some((stem, _)) => (stem, Vec::new()),
-                None => continue,
-            },
-        };
-        let after: Vec<String> = after.into_iter().filter(|word| word != "number").collect();
-        found.push(PortVariable {
-            name: name.clone(),
-            before,
-            after,
-            port,
-        });
-    }
-    found
-}
-
-impl PortVariable {
-    /// Whether it is the port for encrypted connections beside the one of a stem.
-    fn is_for_tls(&self, stem: &[String]) -> bool {
-        let mark = self.before.strip_prefix(stem).filter(|_| !stem.is_empty());
-        self.after.is_empty()
-            && mark.is_some_and(|mark| matches!(mark, [word] if word == "tls" || word == "ssl"))
-    }
 }
 
 /// Whether a client that says this encrypts in any case.
@@ -200,20 +190,15 @@ impl Environment<'_> {
         };
         if parsed.port.is_some() && parsed.shape != Shape::Host {
             // `ENDPOINT=http://files` beside `PORT=9000`: whichever of the two the target serves.
-            let beside = self.exact_ports(&stem).map(|one| one.port);
+            let beside = self.exact_ports(&stem).into_iter().map(|one| one.port);
             let further = beside.filter(|_| parsed.usual_port).collect();
             return vec![build(target, None, further)];
         }
         let mut own: Vec<&PortVariable> = self.own_ports(&stem, name);
         // A switch chooses the one of two ports: `MQTT_USE_TLS` beside `MQTT_PORT` and `MQTT_TLS_PORT`.
         if target.tls.is_some_and(is_encrypted) {
-            own.splice(
-                0..0,
-                self.ports
-                    .iter()
-                    .filter(|one| one.is_for_tls(&stem))
-                    .take(1),
-            );
+            let below = self.ports.below(&stem).into_iter();
+            own.splice(0..0, below.filter(|one| one.is_for_tls(&stem)).take(1));
         }
         let mut near: Vec<&PortVariable> = self.near_ports(&stem);
         if target.tls.is_some() {
@@ -243,25 +228,20 @@ impl Environment<'_> {
     }
 
     /// `FILES_PORT` of `FILES_ENDPOINT`.
-    fn exact_ports(&self, stem: &[String]) -> impl Iterator<Item = &PortVariable> {
-        let named = self.ports.iter().filter(move |_| !stem.is_empty());
-        named.filter(move |one| one.after.is_empty() && one.before == stem)
+    fn exact_ports(&self, stem: &[String]) -> Vec<&PortVariable> {
+        let mut found = self.ports.at(&[stem]);
+        found.retain(|one| one.after.is_empty() && !stem.is_empty());
+        found
     }
 
     /// `DB_PORT` of `DB_HOST`; also `DB_HOST_PORT`, `PGPORT` of `PGHOST`, and `POSTGRES_PORT` of `PGHOST`.
     fn own_ports(&self, stem: &[String], name: &str) -> Vec<&PortVariable> {
         let whole = key::words(name);
-        let mut found: Vec<&PortVariable> = self
-            .ports
-            .iter()
-            .filter(|one| one.after.is_empty() && (one.before == stem || one.before == whole))
-            .collect();
-        if found.is_empty() {
-            found = self
-                .ports
-                .iter()
-                .filter(|one| one.after.is_empty() && self.same_product(&one.before, stem))
-                .collect();
+        let mut found = self.ports.at(&[stem, &whole]);
+        found.retain(|one| one.after.is_empty());
+        if let Some((_, rest)) = stem.split_last().filter(|_| found.is_empty()) {
+            found = self.ports.below(rest);
+            found.retain(|one| one.after.is_empty() && self.same_product(&one.before, stem));
         }
         found
     }
@@ -284,7 +264,8 @@ impl Environment<'_> {
             "host",
         ];
         self.ports
-            .iter()
+            .around(stem)
+            .into_iter()
             .filter(|one| {
                 let suffix = one.before == stem && !one.after.is_empty();
                 let infix = one.after.is_empty()
@@ -310,7 +291,8 @@ impl Environment<'_> {
         };
         let kinds = ["management", "admin"];
         self.ports
-            .iter()
+            .around(stem)
+            .into_iter()
             .filter(|one| word(one).is_some_and(|word| kinds.contains(&word.as_str())))
             .collect()
     }
@@ -330,17 +312,12 @@ impl Environment<'_> {
     }
 
     fn protocol(&self, stem: &[String]) -> Option<Protocol> {
-        key::protocol_of(stem).or_else(|| {
-            self.keys.iter().find_map(|(name, words)| {
-                let (other, _) = key::split_words(words, &TYPES)?;
-                let value = self.values.get(*name).filter(|_| other == stem)?;
-                value.rsplit(['.', '\\']).find_map(scheme::product)
-            })
-        })
+        key::protocol_of(stem).or_else(|| self.kinds.get(stem).copied())
     }
 
     fn tls(&self, stem: &[String]) -> Option<TlsMode> {
-        self.keys.iter().find_map(|(name, words)| {
+        self.switches.iter().find_map(|number| {
+            let (name, words) = self.keys.get(*number)?;
             let value = self.values.get(*name)?;
             let rest = match words.strip_prefix(stem).filter(|_| !stem.is_empty()) {
                 Some(rest) => rest.concat(),
@@ -462,17 +439,6 @@ impl Environment<'_> {
             Vec::new()
         }
     }
-}
-
-/// The protocol that a word of a port's variable names: `…_PORT_GRPC`.
-fn transport(words: &[String]) -> Option<Protocol> {
-    words.iter().find_map(|word| match word.as_str() {
-        "grpc" => Some(Protocol::Grpc),
-        "http" | "web" | "api" => Some(Protocol::Http),
-        "https" => Some(Protocol::Https),
-        "udp" => Some(Protocol::Udp),
-        other => scheme::product(other),
-    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod tiers;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::address;
 use crate::catalog::Catalog;
@@ -67,6 +68,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     let mut work = Work {
         file,
         facts: &facts,
+        names: BTreeMap::new(),
         drafts: Drafts::default(),
         outside: BTreeSet::new(),
         notes: BTreeSet::new(),
@@ -96,8 +98,9 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     }
     let shared_claims = Settle::new(&project).apply(&mut work.drafts);
     project.brokers(&mut work.drafts);
+    let dialled = work.drafts.dialled();
     for service in all(file) {
-        project.depends(service, &mut work.drafts);
+        project.depends(service, &dialled, &mut work.drafts);
     }
     for service in file.services.values() {
         let files: Vec<&MountedFile> = files_of(service).collect();
@@ -118,10 +121,11 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
         notes,
         ..
     } = work;
+    let dialled = drafts.dialled();
     Inferred {
         tiers: all(file)
             .map(|service| {
-                let dialled = drafts.to(&service.name).any(|draft| !draft.guessed);
+                let dialled = dialled.contains(&service.name);
                 let tier = tiers::tier(file, service, &facts, dialled);
                 (service.name.clone(), tier)
             })
@@ -196,6 +200,8 @@ const OF_FILE: &str = "_FILE";
 struct Work<'a> {
     file: &'a ComposeFile,
     facts: &'a BTreeMap<String, TierFacts>,
+    /// The names that clients of some networks share.
+    names: BTreeMap<Vec<String>, Arc<NameTable>>,
     drafts: Drafts,
     outside: BTreeSet<(String, String, Option<std::num::NonZeroU16>, String)>,
     notes: BTreeSet<Note>,
@@ -213,7 +219,11 @@ impl Work<'_> {
         shared: &BTreeMap<&str, Sharers<'_>>,
         catalog: &Catalog,
     ) {
-        let names = NameTable::of_client(self.file, service);
+        let on = names::networks(self.file, service);
+        let key = on.iter().map(|name| (*name).to_owned()).collect();
+        let table = self.names.entry(key);
+        let table = table.or_insert_with(|| Arc::new(NameTable::of_networks(self.file, &on)));
+        let names = NameTable::before_all(service, Arc::clone(table));
         let mut environment = service
             .build
             .as_ref()

@@ -1,5 +1,7 @@
 //! Tests of `family`.
 
+use std::num::NonZeroU16;
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

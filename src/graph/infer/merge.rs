@@ -122,14 +122,21 @@ impl Drafts {
         from: &'a str,
         to: &'a str,
     ) -> impl Iterator<Item = &'a Draft> {
-        self.0
-            .values()
-            .filter(move |draft| draft.from == from && draft.to == to)
+        self.of(from).filter(move |draft| draft.to == to)
     }
 
     /// Every draft of a client.
     pub(super) fn of<'a>(&'a self, from: &'a str) -> impl Iterator<Item = &'a Draft> {
-        self.0.values().filter(move |draft| draft.from == from)
+        let of_client = self.0.range(first_of(from)..);
+        of_client
+            .map(|(_, draft)| draft)
+            .take_while(move |draft| draft.from == from)
+    }
+
+    /// Every server of which some client's own words tell the port.
+    pub(super) fn dialled(&self) -> BTreeSet<String> {
+        let told = self.0.values().filter(|draft| !draft.guessed);
+        told.map(|draft| draft.to.clone()).collect()
     }
 
     /// Every draft to a server.
@@ -147,8 +154,10 @@ impl Drafts {
     ) -> bool {
         let known = self
             .0
-            .values_mut()
-            .filter(|draft| draft.from == from && draft.to == to);
+            .range_mut(first_of(from)..)
+            .map(|(_, draft)| draft)
+            .take_while(|draft| draft.from == from)
+            .filter(|draft| draft.to == to);
         let mut found = false;
         for draft in known {
             found = true;
@@ -175,22 +184,19 @@ impl Drafts {
 
     /// A port that was only chosen gives way to one that the client's configuration tells for the same server.
     pub(super) fn absorb_guesses(&mut self) {
-        let sure: BTreeMap<(String, String), NonZeroU16> = self
+        let sure: BTreeSet<(String, String)> = self
             .0
             .values()
             .filter(|draft| !draft.guessed)
-            .map(|draft| ((draft.from.clone(), draft.to.clone()), draft.port))
+            .map(|draft| (draft.from.clone(), draft.to.clone()))
             .collect();
-        let guesses: Vec<Draft> = self
-            .0
-            .values()
-            .filter(|draft| {
-                draft.guessed && sure.contains_key(&(draft.from.clone(), draft.to.clone()))
-            })
-            .cloned()
-            .collect();
-        for guess in guesses {
-            self.0.retain(|_, draft| *draft != guess);
+        let (gone, kept): (BTreeMap<_, Draft>, BTreeMap<_, Draft>) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|(_, draft)| {
+                draft.guessed && sure.contains(&(draft.from.clone(), draft.to.clone()))
+            });
+        self.0 = kept;
+        for guess in gone.into_values() {
             for origin in &guess.origin {
                 self.confirm(&guess.from, &guess.to, &origin.text, Confidence::Weak);
             }
@@ -207,6 +213,16 @@ impl Drafts {
         identify(&mut edges);
         edges
     }
+}
+
+/// Where the drafts of a client begin.
+fn first_of(from: &str) -> (String, String, NonZeroU16, String) {
+    (
+        from.to_owned(),
+        String::new(),
+        NonZeroU16::MIN,
+        String::new(),
+    )
 }
 
 fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {

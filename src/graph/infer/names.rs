@@ -90,6 +90,12 @@ impl NameTable {
     /// The names that a service may dial in a compose project.
     #[must_use]
     pub fn of_client(file: &ComposeFile, client: &Service) -> Self {
+        let on = networks(file, client);
+        Self::before_all(client, Arc::new(Self::of_networks(file, &on)))
+    }
+
+    /// The names that every client of some networks may dial.
+    pub(super) fn of_networks(file: &ComposeFile, on: &BTreeSet<&str>) -> Self {
         let mut table = Self::default();
         let all = || file.services.values().chain(file.inactive.values());
         // A service's own name wins over another's alias.
@@ -101,10 +107,9 @@ impl NameTable {
                 table.insert(name, &service.name);
             }
         }
-        let seen_from = networks(file, client);
         for service in all() {
             for (network, joined) in &service.networks {
-                if seen_from.contains(network.as_str()) {
+                if on.contains(network.as_str()) {
                     for alias in &joined.aliases {
                         table.insert(alias, &service.name);
                     }
@@ -127,6 +132,12 @@ impl NameTable {
                 table.insert(name, &service.name);
             }
         }
+        table
+    }
+
+    /// A client's own names before those that it shares.
+    pub(super) fn before_all(client: &Service, shared: Arc<Self>) -> Self {
+        let mut table = Self::default().before(shared);
         for link in &client.links {
             table.exact.insert(link.alias.clone(), link.service.clone());
             table
@@ -136,7 +147,7 @@ impl NameTable {
         for (name, addresses) in &client.extra_hosts {
             let tier = addresses
                 .iter()
-                .find_map(|address| table.exact.get(address).cloned());
+                .find_map(|address| table.resolve(address).map(str::to_owned));
             match tier {
                 Some(tier) => {
                     table.exact.insert(name.clone(), tier.clone());

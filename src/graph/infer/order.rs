@@ -167,15 +167,16 @@ impl<'a> Project<'a> {
     }
 
     /// `depends_on`: weak.
-    pub(super) fn depends(&self, from: &Service, drafts: &mut Drafts) {
+    ///
+    /// `dialled`: the tiers of which some client's own words tell the port.
+    pub(super) fn depends(&self, from: &Service, dialled: &BTreeSet<String>, drafts: &mut Drafts) {
         let mut weak = Vec::new();
         for (name, depends) in &from.depends_on {
             let Some(to) = self.active(name) else {
                 continue;
             };
             let origin = format!("compose services.{}.depends_on", from.name);
-            let dialled = drafts.to(name).any(|draft| !draft.guessed);
-            let ends = tiers::ends(self.file, to, self.facts.get(name), dialled);
+            let ends = tiers::ends(self.file, to, self.facts.get(name), dialled.contains(name));
             // A name that `extra_hosts` gives to an address of its own leads elsewhere.
             let elsewhere = from.extra_hosts.contains_key(name)
                 && names::NameTable::of_client(self.file, from).is_pinned(name);
