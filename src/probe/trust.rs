@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::pki_types::pem::PemObject;
@@ -62,8 +61,9 @@ pub(crate) struct Trust {
     verification: Verification,
     /// HTTP clients verify the name and the dates everywhere; drivers differ.
     is_http: bool,
-    roots: Arc<RootCertStore>,
-    /// The certificates that the client names: one may be the server's own.
+    /// Whether the public CAs count.
+    public: bool,
+    /// The certificates that the client names: CAs, and one may be the server's own.
     own: Vec<CertificateDer<'static>>,
     /// Whether a CA is named for this very server.
     named: bool,
@@ -130,16 +130,12 @@ impl Trust {
         }
         let is_named = named.any;
         let verification = verification(task, mode, is_named, environment);
-        let mut roots = RootCertStore::empty();
-        if !is_named || named.public {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
+        let public = !is_named || named.public;
         let chosen = if is_named { named } else { others.clone() };
-        roots.add_parsable_certificates(chosen.certificates.iter().cloned());
         Self {
             verification,
             is_http: matches!(task.protocol, Protocol::Http | Protocol::Https),
-            roots: Arc::new(roots),
+            public,
             own: chosen.certificates,
             named: is_named,
             more: others.any,
@@ -223,6 +219,16 @@ impl Trust {
         }
     }
 
+    /// The client's roots; most edges never need them.
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        if self.public {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        roots.add_parsable_certificates(self.own.iter().cloned());
+        roots
+    }
+
     /// Whether the certificate leads to a root of the client.
     fn chain(
         &self,
@@ -238,7 +244,13 @@ impl Trust {
         let provider = rustls::crypto::ring::default_provider();
         let algorithms = provider.signature_verification_algorithms.all;
         let verified = ParsedCertificate::try_from(leaf).and_then(|parsed| {
-            verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, others, now, algorithms)
+            verify_server_cert_signed_by_trust_anchor(
+                &parsed,
+                &self.roots(),
+                others,
+                now,
+                algorithms,
+            )
         });
         match verified {
             Ok(()) => Chain::Leads,
