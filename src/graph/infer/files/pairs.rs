@@ -223,11 +223,12 @@ fn line(text: &str) -> Option<Line<'_>> {
             Some(Pair { key, value })
         }));
     }
-    // `Host  name`: a directive and what it is given.
+    // `Host  name`: a directive and its value; `<VirtualHost *:80>` opens a section.
     if let ([], [key, value]) = (
         pairs.as_slice(),
         item.split_whitespace().collect::<Vec<_>>().as_slice(),
-    ) {
+    ) && key.starts_with(char::is_alphabetic)
+    {
         pairs.push(Pair { key, value });
     }
     Some(Line {
@@ -471,6 +472,13 @@ mod tests {
         assert_eq!(protocol(job), Some(Protocol::Http));
         assert_eq!(protocol(&format!("{job}  scheme: https\n")), None);
         assert_eq!(protocol("other:\n- targets: ['es:9100']\n"), None);
+    }
+
+    #[test]
+    fn a_line_of_a_section_keeps_its_address() {
+        let proxy = "<VirtualHost *:80>\n  ServerName shop.example\n  ProxyPass /api http://backend:8080/api\n  ProxyPassReverse /api http://backend:8080/api\n</VirtualHost>\n";
+        let found = read(proxy);
+        assert!(found.contains(&("backend".to_owned(), 8080)), "{found:?}");
     }
 
     fn names() -> NameTable {
