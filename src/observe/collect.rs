@@ -18,8 +18,7 @@ use super::resources::{
     CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, LIMIT_RANGES, NAMESPACES,
     NETWORK_POLICIES, NODES, PODS, Resource, SECRETS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
-use super::shared::Replicas;
-use super::trim::{Trim, is_own, is_own_event};
+use super::trim::{Replicas, Trim, is_own, is_own_event};
 use crate::spelling;
 
 use super::{NamespaceState, OWN_PREFIX, Observed, ServiceKey, Snapshot};
@@ -490,10 +489,7 @@ async fn list<T: DeserializeOwned + Trim>(
 ) -> Result<Vec<T>, CallError> {
     let path = resource.path(namespace.map(encode).as_deref());
     let mut replicas = Replicas::default();
-    let tidy = |item: &mut T| {
-        item.trim();
-        item.share(&mut replicas);
-    };
+    let tidy = |item: &mut T| item.tidy(&mut replicas);
     Ok(api.list_each(&path, query, tidy).await?.items)
 }
 

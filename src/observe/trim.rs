@@ -1,11 +1,15 @@
 //! What is dropped of each object as it comes in: bulky fields that no rule reads, and k8sverify's own objects. Pure.
 
+use std::collections::HashMap;
+
+use serde_json::Value;
+
 use super::OWN_PREFIX;
 use super::kinds::{
-    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange, Metadata,
-    Namespace, NetworkPolicy, Node, Pod, Service, VolumeClaim, Workload,
+    ConfigMap, Container, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange,
+    Metadata, Namespace, NetworkPolicy, Node, Pod, PodSpec, Service, Volume, VolumeClaim, Workload,
 };
-use super::shared::Replicas;
+use super::shared::Shared;
 
 /// The label that says who made an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
@@ -16,6 +20,8 @@ pub const RUN_LABEL: &str = "k8sverify.io/run";
 
 /// What `kubectl apply` leaves: the whole object once more, values of variables included.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// How the names of token volumes begin that the API server adds.
+const TOKEN: &str = "kube-api-access-";
 /// Longer annotations are some tool's bookkeeping.
 const MAX_ANNOTATION: usize = 2048;
 /// Longer values of a ConfigMap are data, no configuration of a connection.
@@ -26,8 +32,10 @@ pub(super) trait Trim {
     /// In place.
     fn trim(&mut self);
 
-    /// Holds what it has alike with another one only once.
-    fn share(&mut self, _: &mut Replicas) {}
+    /// The same; what it has alike with an earlier one is held only once.
+    fn tidy(&mut self, _: &mut Replicas) {
+        self.trim();
+    }
 }
 
 macro_rules! trim_metadata {
@@ -65,7 +73,8 @@ impl Trim for Pod {
         self.status.init_container_statuses.shrink_to_fit();
     }
 
-    fn share(&mut self, replicas: &mut Replicas) {
+    fn tidy(&mut self, replicas: &mut Replicas) {
+        self.trim();
         replicas.share(self);
     }
 }
@@ -121,6 +130,67 @@ pub fn is_own_event(event: &Event) -> bool {
         && event.involved_object.name.starts_with(OWN_PREFIX)
 }
 
+/// What the Pods of one owner mostly have alike.
+#[derive(Debug, Clone)]
+struct Lists {
+    containers: Shared<Container>,
+    init_containers: Shared<Container>,
+    volumes: Shared<Volume>,
+    tolerations: Shared<Value>,
+}
+
+/// The lists of the first Pod of each owner, which the others may hold.
+#[derive(Debug, Default)]
+pub(super) struct Replicas(HashMap<String, Lists>);
+
+impl Replicas {
+    /// Lets a Pod hold the lists of the first one with the same owner, where they are equal.
+    pub(super) fn share(&mut self, pod: &mut Pod) {
+        let Some(owner) = pod.metadata.owner_references.first() else {
+            return;
+        };
+        let spec = &mut pod.spec;
+        name_tokens_alike(spec);
+        let Some(known) = self.0.get(&owner.uid) else {
+            let first = Lists {
+                containers: spec.containers.clone(),
+                init_containers: spec.init_containers.clone(),
+                volumes: spec.volumes.clone(),
+                tolerations: spec.tolerations.clone(),
+            };
+            self.0.insert(owner.uid.clone(), first);
+            return;
+        };
+        spec.containers.join(&known.containers);
+        spec.init_containers.join(&known.init_containers);
+        spec.volumes.join(&known.volumes);
+        spec.tolerations.join(&known.tolerations);
+    }
+}
+
+/// The volume of its service account's token has a name of its own in each Pod, which would make all lists differ.
+fn name_tokens_alike(spec: &mut PodSpec) {
+    let shorten = |name: &mut String| {
+        if name.starts_with(TOKEN) {
+            name.truncate(TOKEN.len());
+        }
+    };
+    for container in spec
+        .containers
+        .edit()
+        .iter_mut()
+        .chain(spec.init_containers.edit())
+    {
+        container
+            .volume_mounts
+            .iter_mut()
+            .for_each(|mount| shorten(&mut mount.name));
+    }
+    for volume in spec.volumes.edit() {
+        shorten(&mut volume.name);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -174,5 +244,48 @@ mod tests {
         assert!(!write.holds("labels") && !other.holds("URL"));
         let again = serde_json::to_value(&map).unwrap();
         assert_eq!(serde_json::from_value::<ConfigMap>(again).unwrap(), map);
+    }
+
+    #[test]
+    fn replicas_hold_equal_lists_once_and_differing_ones_apart() {
+        let pod = |name: &str, owner: &str, image: &str| -> Pod {
+            let token = format!("kube-api-access-{name}");
+            serde_json::from_value(json!({
+                "metadata": {"name": name, "ownerReferences": [{"uid": owner}]},
+                "spec": {
+                    "containers": [{"name": "app", "image": image, "volumeMounts": [{"name": token, "mountPath": "/var/run"}]}],
+                    "volumes": [{"name": token, "projected": {}}, {"name": "data"}],
+                },
+            }))
+            .unwrap()
+        };
+        let mut pods = [
+            pod("a", "one", "x:1"),
+            pod("b", "one", "x:1"),
+            pod("c", "one", "x:2"),
+            pod("d", "two", "x:1"),
+        ];
+        let mut replicas = Replicas::default();
+        for pod in &mut pods {
+            replicas.share(pod);
+        }
+        let [first, same, updated, other] = &pods;
+        let held = |one: &Pod, two: &Pod| {
+            std::ptr::eq(
+                &raw const *one.spec.containers,
+                &raw const *two.spec.containers,
+            )
+        };
+        assert!(held(first, same) && !held(first, updated) && !held(first, other));
+        assert!(std::ptr::eq(
+            &raw const *first.spec.volumes,
+            &raw const *updated.spec.volumes
+        ));
+        assert_eq!(updated.spec.containers[0].image, "x:2");
+        assert_eq!(
+            same.spec.volumes[0].name,
+            same.spec.containers[0].volume_mounts[0].name
+        );
+        assert_eq!(same.spec.volumes[1].name, "data");
     }
 }
