@@ -311,6 +311,31 @@ fn a_member_that_does_not_join_is_named_with_its_own_words() {
 }
 
 #[test]
+fn the_service_of_an_only_member_is_to_blame_only_once_that_is_ready() {
+    let codes = |ready: bool| {
+        let mut it = single();
+        it.round.events.retain(|event| match &event.what {
+            EventKind::Endpoints(members) => event.at_ms < 0 || members.is_empty(),
+            EventKind::Pod(pod) => ready || pod.change != PodChange::Ready,
+            _ => true,
+        });
+        it.round.ended = RoundEnd::PatienceOver("no endpoint".to_owned());
+        let mut round = it.round();
+        round.candidate = "mysql-alone".into();
+        let report = of(vec![round], &[]);
+        let recovered = find(&report, Code::DrillNotRecovered).caused_by.clone();
+        let empty = report
+            .findings
+            .iter()
+            .find(|finding| finding.code == Code::DrillServiceEmpty);
+        assert_eq!(recovered.as_ref(), empty.map(|finding| &finding.id));
+        empty.is_some()
+    };
+    assert!(codes(true), "Ready, and the Service does not lead to it");
+    assert!(!codes(false), "never Ready: that is what is to be fixed");
+}
+
+#[test]
 fn a_refused_write_that_is_there_is_our_mistake() {
     let mut rounds = story::alone();
     let written = rounds[0].audit.as_mut().unwrap();

@@ -169,9 +169,10 @@ impl Case<'_> {
     fn service_empty(&self) -> Option<Seen> {
         let several = self.round.members.len() > self.round.victims.len();
         let value = self.value(Metric::ServiceEmpty)?;
+        let is_back = matches!(self.value(Metric::PodReady), Some(Value::Known { .. }));
         let severity = match value {
-            Value::Over { .. } => Severity::Error,
-            // While the only member is away, its Service has no one to lead to.
+            // While the only member is away, its Service has nothing to lead to.
+            Value::Over { .. } if several || is_back => Severity::Error,
             Value::Known { number, .. } if several && *number > NOTICED_MS => Severity::Warning,
             _ => return None,
         };
