@@ -8,6 +8,7 @@ pub mod entries;
 mod fixes;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod galera;
 mod ingress;
 mod kubelet_probes;
 mod network_policy;
@@ -109,6 +110,7 @@ const RULES: &[&[Rule]] = &[
     connection::RULES,
     node_network::RULES,
     protocol::RULES,
+    galera::RULES,
     unverified::RULES,
 ];
 

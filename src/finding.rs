@@ -193,6 +193,7 @@ codes! {
         MysqlReadOnly = "mysql-read-only",
         MysqlReplicationStopped = "mysql-replication-stopped",
         GaleraNotPrimary = "galera-not-primary",
+        GaleraSplit = "galera-split",
         PostgresLoginDenied = "postgres-login-denied",
         PostgresDatabaseMissing = "postgres-database-missing",
         PostgresConnectionsExhausted = "postgres-connections-exhausted",

@@ -56,6 +56,8 @@ async fn run(connection: &mut Conn, ask: &Ask<'_>) -> Result<BTreeMap<String, St
                         | "wsrep_cluster_status"
                         | "wsrep_local_state_comment"
                         | "wsrep_provider_name"
+                        | "wsrep_cluster_state_uuid"
+                        | "wsrep_cluster_size"
                 )
             {
                 facts.insert(name, value);

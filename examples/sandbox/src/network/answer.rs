@@ -87,7 +87,7 @@ pub(crate) struct Mysql {
     pub(crate) greets_with: Option<u16>,
     /// `read_only`.
     pub(crate) read_only: bool,
-    /// `wsrep_cluster_status` of a Galera member.
+    /// A Galera member: `wsrep_cluster_status`, and behind slashes the identity and the size of its cluster.
     pub(crate) galera: Option<String>,
     /// Whether the threads of a replica run: `Yes/No`.
     pub(crate) replication: Option<String>,
@@ -180,7 +180,7 @@ fn mysql<'a>(words: impl Iterator<Item = &'a str>) -> Result<Answer, String> {
             database.clone_into(&mut mysql.database);
         } else {
             return Err(format!(
-                "`{word}`: expected USER/PASSWORD[/DATABASE], read-only, galera=STATUS, replication=YES/NO or error=CODE"
+                "`{word}`: expected USER/PASSWORD[/DATABASE], read-only, galera=STATUS[/UUID/SIZE], replication=YES/NO or error=CODE"
             ));
         }
     }

@@ -163,10 +163,15 @@ async fn answer_query(stream: &mut TcpStream, server: &Mysql, query: &str) -> io
         let state: Vec<Vec<String>> = server
             .galera
             .iter()
-            .flat_map(|status| {
+            .flat_map(|said| {
+                let mut said = said.split('/');
+                let mut next = || said.next().unwrap_or_default();
+                let status = next();
                 [
                     ("wsrep_ready", ready(status)),
-                    ("wsrep_cluster_status", status.as_str()),
+                    ("wsrep_cluster_status", status),
+                    ("wsrep_cluster_state_uuid", next()),
+                    ("wsrep_cluster_size", next()),
                     ("wsrep_provider_name", "Galera"),
                 ]
             })
