@@ -171,7 +171,7 @@ pub(crate) fn verifies(name: &str, value: &str) -> Option<bool> {
     (unchecked && on).then_some(false)
 }
 
-/// Whether a process is told not to verify anything (`NODE_TLS_REJECT_UNAUTHORIZED=0`).
+/// Whether a process is configured not to verify anything (`NODE_TLS_REJECT_UNAUTHORIZED=0`).
 pub(crate) fn verifies_nothing(environment: &BTreeMap<String, String>) -> bool {
     ["NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY"]
         .iter()
@@ -191,7 +191,7 @@ pub(crate) fn matters(name: &str) -> bool {
             .any(|end| key::words(name).concat().ends_with(end))
 }
 
-/// Whether the client's words let it send a password in a form that whoever answers can read.
+/// Whether the client's words let it send a password in a form that the peer can read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Frankness {
     /// Take the server's RSA key from the wire (`allowPublicKeyRetrieval=true`).

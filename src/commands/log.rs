@@ -1,4 +1,4 @@
-//! What a run does, told to standard error for who asks with `-vv`. IO.
+//! What a run does, written to standard error with `-vv`. IO.
 
 use std::io::{IsTerminal, Write};
 

@@ -54,7 +54,7 @@ async fn work() -> Result<u8, ProbeError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut out = std::io::stdout();
     if spec.drill.is_some() {
-        // A runner that is told to go removes its ledger first.
+        // A runner that is terminated removes its ledger first.
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -74,7 +74,7 @@ async fn work() -> Result<u8, ProbeError> {
         _ = interrupt.recv() => {}
     }
     if has_to_clean_up {
-        // Whoever waits for it is the work.
+        // The work itself receives it.
         let _ = sender.send(true);
         work.await?;
     }

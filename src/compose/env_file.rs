@@ -18,7 +18,7 @@ pub struct EnvLine {
 }
 
 /// Reads the variables of a file. A bare name takes its value from `lookup`, or is left out. Variables inside values are looked
-/// up there first and then among the lines above. `unset` is told the names that have no value.
+/// up there first and then among the lines above. `unset` receives the names that have no value.
 ///
 /// # Errors
 /// Names with spaces or odd characters, quotes that never close, broken `${…}`.

@@ -24,7 +24,7 @@ pub enum InterpolationError {
     },
 }
 
-/// Replaces the variables of a text. `unset` is told the name of every variable that has neither a value nor a default.
+/// Replaces the variables of a text. `unset` receives the name of every variable that has neither a value nor a default.
 ///
 /// # Errors
 /// Malformed variables and required ones without a value.

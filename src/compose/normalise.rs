@@ -117,7 +117,7 @@ pub(super) fn check_dependencies(model: &ComposeFile) -> Result<(), ComposeError
     circle(model)
 }
 
-/// Kahn's order: whoever is left when no one without open dependencies is, stands in or behind a circle.
+/// Kahn's order: what is left when none without open dependencies is, stands in or behind a cycle.
 fn circle(model: &ComposeFile) -> Result<(), ComposeError> {
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
     let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -118,7 +118,7 @@ impl Reader<'_> {
         Ok(service)
     }
 
-    /// `expose`, ranges expanded. Compose takes any text here; what is no port is told and left out.
+    /// `expose`, ranges expanded. Compose takes any text here; what is no port is reported and left out.
     fn expose(&mut self, service: &Field<'_>) -> Result<Vec<Expose>, ComposeError> {
         let mut out: Vec<Expose> = Vec::new();
         let mut known = BTreeSet::new();

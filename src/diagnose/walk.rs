@@ -190,7 +190,7 @@ fn walk<'a>(
     walk
 }
 
-/// Whether a failure may be the probe's own, which left out labels of its tier: a peer that answers, answers whoever asks.
+/// Whether a failure may be the probe's own, which left out labels of its tier: a peer that answers, answers every client.
 fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
     let answered = matches!(
         step.error,
@@ -421,7 +421,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// How the edge ended, before the user's wishes (`optional`, `forbidden`) are laid over it: any failure of a firm walk is
-    /// a failure, any firm walk that could not be told leaves it unknown, and a second look changes neither.
+    /// a failure, any firm walk that could not be determined leaves it unknown, and a second look changes neither.
     #[must_use]
     pub fn status(&self) -> StepStatus {
         let mut worst = None;

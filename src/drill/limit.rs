@@ -11,7 +11,7 @@ use crate::report::VerdictValue;
 pub struct LimitSet(pub BTreeMap<Metric, u64>);
 
 impl Default for LimitSet {
-    /// Data is kept and members agree, whoever asks: what else is too much only the user can say.
+    /// Data is kept and members agree, in every case: what else is too much only the user can say.
     fn default() -> Self {
         Self(
             [

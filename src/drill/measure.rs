@@ -21,7 +21,7 @@ pub use picture::picture;
 use gaps::Gaps;
 use timeline::Timeline;
 
-/// A watch event is told within about so many milliseconds.
+/// A watch event arrives within about so many milliseconds.
 const WATCH_MS: u64 = 100;
 
 /// The numbers of a round. A round that could not begin, or proves nothing, has none that is known.
@@ -228,7 +228,7 @@ impl Timeline<'_> {
         match member {
             Some(member) => Ok(!hit(member)),
             None => Err(format!(
-                "it could not be told to which member the connection of {} led",
+                "it could not be determined to which member the connection of {} led",
                 log.lane.name
             )),
         }

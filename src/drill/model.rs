@@ -171,7 +171,7 @@ pub enum Record {
     },
     /// One second of work.
     Batch(Batch),
-    /// What the runner found when it was told to read everything.
+    /// What the runner found when it was ordered to read everything.
     Audit {
         /// The answers.
         answers: Vec<AuditAnswer>,
@@ -274,7 +274,7 @@ pub enum AttemptStep {
     Commit,
 }
 
-/// A server process: told from another one at the same address.
+/// A server process: distinguished from another one at the same address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Server {
     /// A short name for it in this runner's records, made of what follows, so that two runners call one server alike.
@@ -310,10 +310,10 @@ pub struct MemberState {
     /// Its role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Whether it takes writes; none: not told.
+    /// Whether it takes writes; none: not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writable: Option<bool>,
-    /// Whether it calls itself a whole member of its group (Galera: ready, Primary, Synced; replica: threads run or link up); none: not told.
+    /// Whether it calls itself a whole member of its group (Galera: ready, Primary, Synced; replica: threads run or link up); none: not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<bool>,
     /// The group's identity (`wsrep_cluster_state_uuid`; the source's address of a replica).

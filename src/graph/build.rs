@@ -51,7 +51,7 @@ fn with_compose(
     config: &Config,
     catalog: &Catalog,
 ) -> (TierGraph, Vec<Known>) {
-    // What the compose files leave open may be closed by the Pods: that is told below, when these are known.
+    // What the compose files leave open may be closed by the Pods: that is reported below, when these are known.
     let quiet = ComposeFile {
         warnings: Vec::new(),
         ..compose.clone()

@@ -464,7 +464,7 @@ async fn soon_after(cancel: &mut Cancel) {
     sleep(REQUEST_GRACE).await;
 }
 
-/// Until the run is cancelled; for ever where no one can cancel it any more.
+/// Until the run is cancelled; without end where no one can cancel it any more.
 async fn cancelled(cancel: &mut Cancel) {
     if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;

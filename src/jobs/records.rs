@@ -84,7 +84,7 @@ impl Log {
         }
     }
 
-    /// What it has said of these tasks; the rest of it is told of all that stand in the container.
+    /// What it has said of these tasks; the rest of it is reported for all that share the container.
     pub(super) fn of(&self, spec: &ProbeSpec) -> Self {
         let names = spec.names.iter().map(|task| task.id.as_str());
         let edges = spec.edges.iter().map(|task| task.id.as_str());

@@ -257,7 +257,7 @@ impl Api {
             page_items.iter_mut().for_each(&mut *tidy);
             items.append(&mut page_items);
             match page.metadata.next.filter(|token| !token.is_empty()) {
-                // The same page for ever would never end.
+                // The same page again and again would never end.
                 Some(token) if next.as_ref() == Some(&token) => {
                     return Err(CallError::Malformed(format!(
                         "the list {path} repeats its continue token"
@@ -427,7 +427,7 @@ fn request(
         };
         builder = builder.header(http::header::CONTENT_TYPE, kind);
     }
-    // Whoever asks, and wherever: of Secrets the API sends the metadata only.
+    // For every caller: of Secrets the API sends the metadata only.
     let collection = path.split('?').next().unwrap_or(path);
     if reads && collection.ends_with("/secrets") {
         builder = builder.header(http::header::ACCEPT, METADATA_ONLY);

@@ -117,7 +117,7 @@ fn conditions(conditions: &mut [Condition], redactor: &Redactor) {
     }
 }
 
-/// The last lines, each of bearable length.
+/// The last lines, each of limited length.
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LINES)..]

@@ -120,7 +120,7 @@ impl Waiting<'_> {
                     drop_own(state);
                 }
                 snapshot.changed();
-                // Whoever applies manifests right now adds Services and workloads.
+                // Manifests that are being applied right now add Services and workloads.
                 scope = (self.scope)(&snapshot);
             }
             let mut settle = judge(&snapshot, self.api.now(), &scope);

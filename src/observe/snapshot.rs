@@ -32,7 +32,7 @@ pub struct Snapshot {
     pub cluster: String,
     /// The run's namespace.
     pub namespace: String,
-    /// When it was taken (the API server's clock where it told).
+    /// When it was taken (the API server's clock where it sent one).
     pub taken_at: Option<Timestamp>,
     /// Whether it came from manifest files: there is no status then.
     pub offline: bool,

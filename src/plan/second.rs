@@ -398,7 +398,7 @@ pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Ed
         (route, targets, sources)
     };
     let (before, after) = (seen(before), seen(after));
-    // A name that no one has is the same for whoever asks, whatever the Pods do, and Services of other namespaces come and go.
+    // A name that no one has is the same for every client, whatever the Pods do, and Services of other namespaces come and go.
     let nowhere = before.0.meaning.leads_nowhere() && after.0.meaning.leads_nowhere();
     !nowhere && before != after
 }

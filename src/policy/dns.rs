@@ -14,7 +14,7 @@ use crate::observe::{HostMeaning, ServiceKey, Snapshot};
 const DNS_PORT: NonZeroU16 = NonZeroU16::new(53).expect("53 is not zero");
 /// The port that OpenShift's DNS Pods listen on.
 const OPENSHIFT_DNS_PORT: NonZeroU16 = NonZeroU16::new(5353).expect("5353 is not zero");
-/// The transport of a first question; clients go to TCP only when told to.
+/// The transport of a first question; clients go to TCP only when the answer was cut.
 const TRANSPORT: &str = "UDP";
 
 /// What the policies say of a Pod's DNS questions.

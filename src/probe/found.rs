@@ -136,7 +136,7 @@ impl Found {
         Self::new(name, StepStatus::Skipped, reason.into())
     }
 
-    /// It could not be told.
+    /// It could not be determined.
     pub(crate) fn unknown(name: StepName, reason: impl Into<String>) -> Self {
         Self::new(name, StepStatus::Unknown, reason.into())
     }
@@ -181,7 +181,7 @@ impl Found {
     }
 }
 
-/// The first step of a walk that failed or could not be told.
+/// The first step of a walk that failed or could not be determined.
 pub(crate) fn first_broken(found: &[Found]) -> Option<&Found> {
     found
         .iter()

@@ -1,4 +1,4 @@
-//! Who is it that takes a connection and does not speak the expected protocol? Asked on connections of their own, with questions that alter
+//! Identifies a peer that accepts a connection and does not speak the expected protocol. Asked on connections of their own, with questions that alter
 //! nothing. IO: connections.
 
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub(crate) async fn note(
     clock: &Clock,
 ) {
     let mut questions: Vec<Vec<u8>> = QUESTIONS.iter().map(|words| words.to_vec()).collect();
-    // Many servers of TLS say nothing at all to who does not speak it.
+    // Many TLS servers send nothing at all to a client that does not speak it.
     questions.extend((!secure).then(tls::hello).flatten());
     for question in questions {
         let Ok(stream) = network.connect(address, clock).await else {

@@ -386,7 +386,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Who it is that takes the connection and does not speak the protocol.
+    /// Identifies a peer that accepts the connection and does not speak the protocol.
     async fn identify(&self, found: &mut [Found], address: SocketAddr) {
         let secure = found.iter().any(|step| step.name == StepName::Tls);
         let stranger = found.iter_mut().find(|step| {
@@ -530,7 +530,7 @@ impl Walk<'_> {
     }
 }
 
-/// What was found on a Service address, told of the endpoint that it is.
+/// What was found on a Service address, reported for the endpoint that it is.
 fn as_endpoint(found: &[Found]) -> Vec<Found> {
     let mut found = found.to_vec();
     if let Some(first) = found.first_mut() {

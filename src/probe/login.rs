@@ -25,7 +25,7 @@ pub(crate) struct Account {
     pub(crate) auth_source: Option<String>,
     /// The parameters of the URL.
     pub(crate) parameters: BTreeMap<String, String>,
-    /// MySQL: what the client sends to whoever asks for it.
+    /// MySQL: what the client sends to any server that asks for it.
     pub(crate) frankness: Frankness,
 }
 

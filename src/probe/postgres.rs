@@ -85,7 +85,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     steps
 }
 
-/// TLS or not, and login: a session for whoever goes on with it.
+/// TLS or not, and login: a session for further queries.
 ///
 /// # Errors
 /// What stands against it, also where the login is withheld.

@@ -40,7 +40,7 @@ async fn quiet(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
         Ok(ready) => ready,
         Err(steps) => return steps,
     };
-    // Most of these never say a word: nobody else waits for that.
+    // Most of these never say a word: no other edge waits for that.
     let _rest = ask.turn.rest();
     let end = ask.clock.phase(Duration::from_millis(300));
     let step = match peer.first(end).await {

@@ -183,7 +183,7 @@ fn flaw(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(Stri
     found.into_iter().next()
 }
 
-/// What the kubelet left of a reference stays: nobody expands a Secret's text.
+/// What the kubelet left of a reference stays: a Secret's text is never expanded.
 fn unresolved(value: &str, is_store: bool) -> Option<Flaw> {
     let names: Vec<String> = address::references(value)
         .into_iter()

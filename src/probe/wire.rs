@@ -339,7 +339,7 @@ pub enum StepStatus {
     Pass,
     /// It does not.
     Fail,
-    /// It could not be told.
+    /// It could not be determined.
     Unknown,
     /// It was not worth asking, or not allowed; `detail` says why.
     Skipped,

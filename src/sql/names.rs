@@ -47,7 +47,7 @@ impl Scratch {
         if whole.len() <= LONGEST {
             return whole;
         }
-        // Shortened, and told apart by what was cut off.
+        // Shortened, and made distinct by a hash of what was cut off.
         let sum = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
             (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

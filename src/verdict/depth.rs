@@ -64,7 +64,7 @@ fn depths<'a>(walk: &Walk<'a>) -> BTreeMap<&'a str, Depth> {
                 .iter()
                 .map(|step| reached(step))
                 .fold(base, Depth::max);
-            // Whoever answers behind a certificate that nothing proves may be someone else.
+            // A peer behind a certificate that nothing proves may be someone else.
             let unproven = steps
                 .iter()
                 .any(|step| step.error == Some(StepError::TrustNotProven));

@@ -2,7 +2,7 @@
 
     record.py SERVER:PORT PORT FOLDER
 
-Whoever connects to PORT without TLS leaves in FOLDER/NUMBER.json, numbered from 1, a list of ["query" | "use", bytes in hexadecimal]. Questions that
+Each client that connects to PORT without TLS leaves in FOLDER/NUMBER.json, numbered from 1, a list of ["query" | "use", bytes in hexadecimal]. Questions that
 clients ask on their own account (`select @@version_comment`, `SELECT DATABASE()`) are left out. `judge` runs the clients.
 """
 import json, os, socket, sys, threading

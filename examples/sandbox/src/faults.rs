@@ -42,7 +42,7 @@ pub enum How {
     Hang,
     /// The answer breaks off after so many bytes.
     BreakOff(usize),
-    /// A watch is told that its version is too old.
+    /// A watch gets the answer that its version is too old.
     Expired,
     /// 429, and when to come again, in seconds.
     Busy(u64),

@@ -39,7 +39,7 @@ pub(crate) struct Network {
     /// What a Pod without the cluster's DNS asks: it knows only the names of the scenario.
     outer_dns: Dns,
     unserved: Unserved,
-    /// What becomes of what a NetworkPolicy denies; `None`: nobody enforces them.
+    /// What becomes of what a NetworkPolicy denies; `None`: nothing enforces them.
     policies: Option<Unserved>,
     silent_dns: Dns,
     /// What holds for everybody, then what holds for some.
@@ -197,7 +197,7 @@ impl Network {
             .collect()
     }
 
-    /// The addresses of Pods none of whose containers runs: whoever listened there does not.
+    /// The addresses of Pods none of whose containers runs: what listened there does not.
     fn stopped(&self) -> BTreeSet<IpAddr> {
         let (pods, _) = self.store.list(kinds::of("pods"), None);
         pods.iter()

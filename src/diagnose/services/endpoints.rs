@@ -321,7 +321,7 @@ fn answering_ports(
     found
 }
 
-/// Services without selector: nobody fills their endpoints but people.
+/// Services without selector: their endpoints are filled by hand.
 pub(super) fn by_hand(context: &Context<'_>) -> Vec<Finding> {
     if !context.snapshot.offline && !context.snapshot.knows("endpointslices") {
         return Vec::new();

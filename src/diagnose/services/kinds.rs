@@ -166,7 +166,7 @@ pub(super) fn load_balancer_pending(context: &Context<'_>) -> Vec<Finding> {
                 Severity::Warning,
                 usage.key.object(),
                 format!(
-                    "{} is of type LoadBalancer and has no address: nobody outside reaches it there",
+                    "{} is of type LoadBalancer and has no address: no client outside reaches it there",
                     service_name(context, &usage.key)
                 ),
             );

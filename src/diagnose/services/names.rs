@@ -638,7 +638,7 @@ pub(super) fn servers_without_service(context: &Context<'_>) -> Vec<Finding> {
         let has_service = subjects.iter().any(|subject| {
             !selecting(context, subject).is_empty() || serves_by_name(context, tier, subject)
         });
-        // Whoever calls it has another way, if all of them get through.
+        // Its clients have another way, if all of them get through.
         let mut calls = context
             .graph
             .edges

@@ -85,7 +85,7 @@ fn ended(workload: &Workload) -> bool {
     })
 }
 
-/// What the workload and the ReplicaSets (or Jobs) that want Pods on its behalf were told, the newest first.
+/// What the workload and the ReplicaSets (or Jobs) that want Pods on its behalf were answered, the newest first.
 fn refusals(context: &Context<'_>, subject: &Subject<'_>, workload: &Workload) -> Vec<String> {
     let snapshot = context.snapshot;
     let mut lines = Vec::new();

@@ -106,7 +106,7 @@ impl Live {
         }
     }
 
-    /// Before the fault expected tables do not count: that they are missing is told, and is no reason to measure nothing.
+    /// Before the fault expected tables do not count: that they are missing is reported, and is no reason to measure nothing.
     pub(super) fn before_fault(&mut self) {
         self.passed_over = None;
     }

@@ -1,4 +1,4 @@
-//! The runners' Jobs: made, told their orders by an annotation of their Pods, their logs followed to the end. IO.
+//! The runners' Jobs: made, given their orders by an annotation of their Pods, their logs followed to the end. IO.
 
 use std::time::Duration;
 

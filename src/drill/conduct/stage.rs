@@ -1,4 +1,4 @@
-//! What the conductor sees: the members' Pods, the write Service's endpoints, the runners' records; and what it last told the runners. IO: the
+//! What the conductor sees: the members' Pods, the write Service's endpoints, the runners' records; and the last orders to the runners. IO: the
 //! watches.
 
 mod seen;
@@ -205,7 +205,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Tells the runners what they have not been told yet; ends with the reason why they cannot be determined.
+    /// Sends the runners the orders that they have not received yet; ends with the reason why they cannot be determined.
     async fn bring_orders(&self) -> String {
         loop {
             sleep(TICK).await;

@@ -31,7 +31,7 @@ impl Written {
     }
 }
 
-/// What the audit shows. `None`: it could not be told.
+/// What the audit shows. `None`: it could not be determined.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Comparison {
     /// Place → what was acknowledged and is absent there; a place that did not answer is missing.

@@ -203,7 +203,7 @@ impl<'a> Return<'a, '_> {
         }
     }
 
-    /// How coarse the first answer at an address is: it could have come since the new Pod ran there, and no one had been told where to ask.
+    /// How coarse the first answer at an address is: it could have come since the new Pod ran there, and no client knew yet where to ask.
     fn until_asked(&self, state: &State) -> u64 {
         let ran = match self.pod(PodChange::Running) {
             Value::Known { number, .. } => self.timeline.fault + signed(number),

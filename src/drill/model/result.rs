@@ -237,7 +237,7 @@ pub struct PictureMark {
 pub struct RoundResult {
     /// The numbers that apply.
     pub numbers: BTreeMap<Metric, Value>,
-    /// Whether everything was whole again; none: it could not be told.
+    /// Whether everything was whole again; none: it could not be determined.
     pub recovers: Option<bool>,
     /// Writes that were acknowledged from the baseline to the end.
     pub acked: u64,

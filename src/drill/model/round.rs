@@ -125,7 +125,7 @@ pub struct Clock {
 /// What the conductor saw or did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// When it was told (a watch event) or done.
+    /// When it was reported (a watch event) or done.
     pub at_ms: i64,
     /// What.
     pub what: EventKind,

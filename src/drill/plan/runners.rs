@@ -32,10 +32,10 @@ const MEMBER_MS: u64 = 250;
 const IN_FLIGHT: u32 = 16;
 /// No runner holds more connections.
 const MOST_HELD: usize = 8;
-/// Seconds in which a runner that is told to go removes the ledger.
+/// Seconds in which a runner that is terminated removes the ledger.
 const GRACE: u64 = 10;
 
-/// One runner: its Job and what is told to it.
+/// One runner: its Job and the orders that it receives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runner {
     /// `a` or `b`.
@@ -310,7 +310,7 @@ fn runner(base: &Vantage, node: Option<String>, spec: RunnerSpec, jobs: &JobOpti
     }
 }
 
-/// The annotation with the orders reaches the runner as a file; a runner that is told to go has time to clean up.
+/// The annotation with the orders reaches the runner as a file; a runner that is terminated has time to clean up.
 fn mount_orders(manifest: &mut Value) {
     let template = &mut manifest["spec"]["template"];
     template["metadata"]["annotations"][ANNOTATION] = json!(Orders::default().text());

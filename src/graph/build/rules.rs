@@ -229,7 +229,7 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
         });
     }
     if edge.http.is_some() && edge.protocol == Protocol::Tcp {
-        // Whoever says what to ask by HTTP says that it is HTTP.
+        // A declared HTTP question says that it is HTTP.
         edge.protocol = Protocol::Http;
     }
     // An edge that the user speaks of is one that they know of.

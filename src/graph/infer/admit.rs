@@ -61,7 +61,7 @@ impl Work<'_> {
             RawTarget::Tier(name) => name.clone(),
             RawTarget::Outside => return self.outside(service, raw, origin),
             RawTarget::Unknown => {
-                // A store that a URL names is an edge, whoever runs it: a name that no one defines is a fault worth finding.
+                // A store that a URL names is an edge, whatever runs it: a name that no one defines is a fault worth finding.
                 if raw.by_scheme && raw.protocol.is_some_and(Protocol::is_store) {
                     return self.outside(service, raw, origin);
                 }

@@ -163,7 +163,7 @@ impl NameTable {
 /// The networks on which a service really stands: those of the service whose namespace it shares.
 pub(super) fn networks<'a>(file: &'a ComposeFile, service: &'a Service) -> BTreeSet<&'a str> {
     let mut current = service;
-    // A chain of `network_mode: service:` is short; the bound keeps a cycle from turning for ever.
+    // A chain of `network_mode: service:` is short; the bound keeps a cycle from turning without end.
     for _ in 0..8 {
         match &current.network_mode {
             Some(NetworkMode::Service(other)) => match file

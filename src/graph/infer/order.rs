@@ -252,7 +252,7 @@ impl<'a> Project<'a> {
             .any(|draft| draft.confidence > Confidence::Weak);
         // A worker waits for the web role of the same application because that one migrates.
         let roles = same_application(from, to);
-        // Whoever finds others through the docker socket does not call its peer; a database calls no application; a shell that
+        // A service that finds others through the docker socket does not call its peer; a database calls no application; a shell that
         // waits for a person calls no one.
         let fellows = from.docker_socket && to.docker_socket;
         let served = self.is_store(&from.name) || self.only_answers(&from.name);

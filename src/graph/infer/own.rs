@@ -143,7 +143,7 @@ pub(super) fn is_client(program: &str) -> bool {
         || script
 }
 
-/// Whether a command is a shell that waits for a person, or sleeps for ever.
+/// Whether a command is a shell that waits for a person, or sleeps without end.
 pub(super) fn is_idle(command: &[String]) -> bool {
     let tokens = words::tokens(command);
     let shell = |token: &String| {

@@ -289,7 +289,7 @@ impl Session for Talk<'_> {
                 } else {
                     Role::Primary
                 });
-                "replication not told".clone_into(&mut state.says);
+                "replication not reported".clone_into(&mut state.says);
             }
             Some(words) if words.is_empty() => {
                 state.role = Some(if read_only {

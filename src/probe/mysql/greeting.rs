@@ -1,4 +1,4 @@
-//! The first packet of a MySQL server, read by hand: the driver waits for ever on a peer that is none. IO: the connection.
+//! The first packet of a MySQL server, read by hand: the driver waits without end on a peer that is none. IO: the connection.
 
 use tokio::time::Instant;
 

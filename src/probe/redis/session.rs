@@ -1,4 +1,4 @@
-//! A logged-in connection to Redis for whoever goes on with it: any command, any reply. IO: the connection.
+//! A logged-in connection to Redis for further commands: any command, any reply. IO: the connection.
 
 use ::redis::{Cmd, Value, parse_redis_value};
 

@@ -12,7 +12,7 @@ use super::{Outcome, edge, edges, login};
 use crate::probe::wire::{EdgeTask, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
 
-/// What a peer says: at once, then after each thing that it is told, and then without end.
+/// What a peer says: at once, then after each thing that it is sent, and then without end.
 #[derive(Clone, Default)]
 struct Script {
     greeting: Vec<u8>,

@@ -36,7 +36,7 @@ pub(super) enum Server {
     Redis { password: Option<&'static str> },
     /// HTTPS with a certificate signed by itself.
     Tls,
-    /// The same, and whoever does not speak TLS gets no word.
+    /// The same, and a client that does not speak TLS gets no answer.
     TlsOnly,
 }
 

@@ -8,7 +8,7 @@ use crate::drill::limit::LimitSet;
 use crate::drill::marks::MarkRules;
 
 /// One report of all candidates, in the order of the reports, each judged by the limits that the user names now, else by those of its own report. A candidate
-/// whose name comes twice is told apart by its run.
+/// whose name comes twice is distinguished by its run.
 #[must_use]
 pub fn compare(reports: &[DrillReport], limits: Option<&LimitSet>, version: &str) -> DrillReport {
     let mut candidates: Vec<CandidateReport> = Vec::new();

@@ -11,7 +11,7 @@ use crate::report::sanitise::{clean, line};
 use crate::report::words::{self, status_name, step_name};
 use crate::report::{EdgeReport, Report};
 
-/// Of more arrows than this only those are drawn that do not work: nobody finds one among hundreds.
+/// Of more arrows than this only those are drawn that do not work: no reader finds one among hundreds.
 const MOST_ARROWS: usize = 120;
 
 /// The section with drawing and legend.

@@ -14,7 +14,7 @@ pub(super) async fn serve(mut stream: TcpStream, user: &str, password: &str) -> 
     let mut header = [0; 8];
     stream.read_exact(&mut header).await?;
     if !header.starts_with(b"AMQP") {
-        // Whoever speaks something else is told the version.
+        // A client that speaks something else gets the version.
         return stream.write_all(b"AMQP\x00\x00\x09\x01").await;
     }
     // Start: version 0-9, no properties, mechanisms, locales.

@@ -28,7 +28,7 @@ impl Client<'_> {
                     .any(names_itself)
             };
             if let Some(name) = variable.as_ref().filter(|name| leads_home(name)) {
-                // Whether the target is in the same Pod is told where the edge is planned; without one here the client has its own.
+                // Whether the target is in the same Pod is reported where the edge is planned; without one here the client has its own.
                 let is_here = self
                     .tiers
                     .get(&edge.to)

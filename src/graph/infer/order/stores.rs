@@ -173,7 +173,7 @@ impl Project<'_> {
         self.weak(from, store, origin, drafts);
     }
 
-    /// Whoever alone shares a network with a store that no one names is there for it: weak. The network that a project has anyway
+    /// The only service that shares a network with a store that no one names is there for it: weak. The network that a project has anyway
     /// says nothing.
     pub(in super::super) fn alone_with(&self, store: &Service, drafts: &mut Drafts) {
         if !self.is_named_by_no_one(store, drafts) {
