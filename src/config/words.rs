@@ -1,7 +1,7 @@
 //! What YAML and JSON readers say of a value, without the types of the implementation. Pure.
 
 use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
+use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
 /// What is wrong with a text, for the person who wrote it; its place is not part of it.
 #[must_use]
@@ -10,7 +10,7 @@ pub(crate) fn yaml(error: &Error) -> String {
         Error::InvalidScalar { ty, .. } => format!("invalid value: expected {}", value(ty)),
         Error::Budget { breach, .. } => too_much(breach),
         Error::NullIntoString { .. } => "an empty value: expected text".to_owned(),
-        error => plain(&DefaultMessageFormatter.format_message(error)),
+        error => plain(&UserMessageFormatter.format_message(error)),
     }
 }
 
@@ -91,6 +91,12 @@ mod tests {
         assert_eq!(
             yaml(&error.unwrap_err()),
             "too many values: expected at most 3 in one document"
+        );
+        let error =
+            serde_saphyr::from_str::<std::collections::BTreeMap<String, String>>("{a: b, a: c}");
+        assert_eq!(
+            yaml(&error.unwrap_err()),
+            "duplicate mapping key `a` is not allowed here"
         );
         let error = serde_saphyr::from_str::<u16>("x").unwrap_err();
         assert_eq!(

@@ -435,6 +435,14 @@ impl Document<'_> {
                 .and_then(|location| usize::try_from(location.line()).ok())
                 .unwrap_or(1);
             let what = words::yaml(&error) + template_advice(self.text);
+            let is_second = ["`apiVersion`", "`kind`"]
+                .iter()
+                .any(|key| what.contains(key));
+            let what = if is_second && what.starts_with("duplicate") {
+                what + ": a line `---` separates two objects"
+            } else {
+                what
+            };
             wrong(&self.file, self.before + line, what)
         })
     }
@@ -599,6 +607,11 @@ mod tests {
                 "",
             ),
             ("a: 1\n", 1, "apiVersion and kind"),
+            (
+                "apiVersion: v1\nkind: Service\nmetadata: {name: a}\napiVersion: v1\nkind: Pod\n",
+                4,
+                "a line `---` separates two objects",
+            ),
             ("# nothing\n", 0, "no Kubernetes object"),
             ("\n---\napiVersion: v1\nkind: Service\n", 3, "metadata.name"),
             (
