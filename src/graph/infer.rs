@@ -19,7 +19,6 @@ mod tiers;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::address;
 use crate::catalog::Catalog;
@@ -30,8 +29,8 @@ use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 pub use facts::{DeclaredPort, Dialled, Evidence, TierFacts};
 pub(super) use health::asks;
 pub use merge::{identify, is_replica};
-pub use names::NameTable;
 pub(crate) use names::same_namespace;
+pub use names::{NameTable, Tables};
 pub(super) use scan::written;
 pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 
@@ -68,7 +67,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     let mut work = Work {
         file,
         facts: &facts,
-        names: BTreeMap::new(),
+        names: Tables::new(file),
         drafts: Drafts::default(),
         outside: BTreeSet::new(),
         notes: BTreeSet::new(),
@@ -201,7 +200,7 @@ struct Work<'a> {
     file: &'a ComposeFile,
     facts: &'a BTreeMap<String, TierFacts>,
     /// The names that clients of some networks share.
-    names: BTreeMap<Vec<String>, Arc<NameTable>>,
+    names: Tables<'a>,
     drafts: Drafts,
     outside: BTreeSet<(String, String, Option<std::num::NonZeroU16>, String)>,
     notes: BTreeSet<Note>,
@@ -219,11 +218,7 @@ impl Work<'_> {
         shared: &BTreeMap<&str, Sharers<'_>>,
         catalog: &Catalog,
     ) {
-        let on = names::networks(self.file, service);
-        let key = on.iter().map(|name| (*name).to_owned()).collect();
-        let table = self.names.entry(key);
-        let table = table.or_insert_with(|| Arc::new(NameTable::of_networks(self.file, &on)));
-        let names = NameTable::before_all(service, Arc::clone(table));
+        let names = self.names.of_client(service);
         let mut environment = service
             .build
             .as_ref()

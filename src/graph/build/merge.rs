@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::compose::ComposeFile;
 use crate::graph::deployed::DeployedContainer;
-use crate::graph::infer::{NameTable, TierFacts};
+use crate::graph::infer::{NameTable, Tables, TierFacts};
 use crate::graph::{Edge, Note, Outside, Tier, TierGraph};
 use crate::observe::{Snapshot, WorkloadKey};
 
@@ -53,6 +53,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
             runs.entry(key).or_default().push(tier);
         }
     }
+    let mut tables = sources.compose.map(Tables::new);
     for (name, drafts) in by_tier {
         let service = sources.compose.and_then(|file| file.services.get(name));
         let variables: BTreeSet<String> = service
@@ -69,8 +70,8 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
         let shared = shared
             .entry(namespace)
             .or_insert_with(|| Arc::new(shared_names(&graph.tiers, namespace)));
-        let names = match (sources.compose, service) {
-            (Some(file), Some(service)) => NameTable::of_client(file, service),
+        let names = match (&mut tables, service) {
+            (Some(tables), Some(service)) => tables.of_client(service),
             _ => NameTable::default(),
         };
         let names = names.before(Arc::clone(shared));

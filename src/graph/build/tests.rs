@@ -417,6 +417,22 @@ fn a_one_shot_that_has_ended_is_a_tier_and_a_stranger_is_none() {
 }
 
 #[test]
+fn what_is_deployed_may_use_every_name_that_compose_gave() {
+    let graph = story()
+        .compose(
+            "  KVS:\n    image: redis:7\n",
+            "  KVS:\n    image: redis:7\n    container_name: main-kvs\n  tool: {image: \"registry.example/tool:3\"}\n",
+        )
+        .add("kind: Deployment\nmetadata: {name: tool, labels: {io.kompose.service: tool}}\nspec: {template: {metadata: {labels: {io.kompose.service: tool}}, spec: {containers: [{name: tool, image: \"registry.example/tool:3\", env: [{name: REDIS_HOST, value: main-kvs}]}]}}}")
+        .graph();
+    assert!(
+        shown(&graph).contains(&"tool->KVS:6379/redis main-kvs".to_owned()),
+        "{:?}",
+        shown(&graph)
+    );
+}
+
+#[test]
 fn a_tier_without_a_workload_keeps_its_edges() {
     let graph = story()
         .delete("Deployment", "kvs")

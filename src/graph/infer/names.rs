@@ -12,8 +12,8 @@ pub struct NameTable {
     folded: BTreeMap<String, String>,
     /// Names that lead elsewhere although a tier is called like that (`extra_hosts`).
     pinned: BTreeSet<String>,
-    /// Names that many clients share; those of this table go before them.
-    shared: Option<Arc<NameTable>>,
+    /// Names that many clients share, in order; those of this table go before them.
+    shared: Vec<Arc<NameTable>>,
 }
 
 impl NameTable {
@@ -36,13 +36,16 @@ impl NameTable {
             .or_insert_with(|| tier.to_owned());
     }
 
-    /// Adds names that many clients share; those of this table go before them.
+    /// Adds names that many clients share; those that it has already go before them.
     #[must_use]
-    pub fn before(self, shared: Arc<Self>) -> Self {
-        Self {
-            shared: Some(shared),
-            ..self
-        }
+    pub fn before(mut self, shared: Arc<Self>) -> Self {
+        self.shared.push(shared);
+        self
+    }
+
+    /// This table and those behind it.
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.shared.iter().map(Arc::as_ref))
     }
 
     /// Lets `name` lead nowhere that is a tier.
@@ -58,12 +61,10 @@ impl NameTable {
         if self.pinned.contains(&folded) {
             return None;
         }
-        let shared = self.shared.as_deref();
-        self.exact
-            .get(host)
-            .or_else(|| shared?.exact.get(host))
-            .or_else(|| self.folded.get(&folded))
-            .or_else(|| shared?.folded.get(&folded))
+        let mut exact = self.all().filter_map(|table| table.exact.get(host));
+        exact
+            .next()
+            .or_else(|| self.all().find_map(|table| table.folded.get(&folded)))
             .map(String::as_str)
     }
 
@@ -77,11 +78,9 @@ impl NameTable {
     #[must_use]
     pub fn by_words(&self, words: &[String]) -> Option<(&str, &str)> {
         let wanted = words.concat();
-        let shared = self.shared.iter().flat_map(|shared| &shared.exact);
         // Of equal names the one of this table is first.
-        self.exact
-            .iter()
-            .chain(shared)
+        self.all()
+            .flat_map(|table| &table.exact)
             .filter(|(name, _)| crate::address::words(name).concat() == wanted)
             .min_by_key(|(name, _)| *name)
             .map(|(name, tier)| (name.as_str(), tier.as_str()))
@@ -90,12 +89,11 @@ impl NameTable {
     /// The names that a service may dial in a compose project.
     #[must_use]
     pub fn of_client(file: &ComposeFile, client: &Service) -> Self {
-        let on = networks(file, client);
-        Self::before_all(client, Arc::new(Self::of_networks(file, &on)))
+        Tables::new(file).of_client(client)
     }
 
     /// The names that every client of some networks may dial.
-    pub(super) fn of_networks(file: &ComposeFile, on: &BTreeSet<&str>) -> Self {
+    fn of_networks(file: &ComposeFile, on: &BTreeSet<&str>) -> Self {
         let mut table = Self::default();
         let all = || file.services.values().chain(file.inactive.values());
         // A service's own name wins over another's alias.
@@ -136,7 +134,7 @@ impl NameTable {
     }
 
     /// A client's own names before those that it shares.
-    pub(super) fn before_all(client: &Service, shared: Arc<Self>) -> Self {
+    fn before_all(client: &Service, shared: Arc<Self>) -> Self {
         let mut table = Self::default().before(shared);
         for link in &client.links {
             table.exact.insert(link.alias.clone(), link.service.clone());
@@ -157,6 +155,33 @@ impl NameTable {
             }
         }
         table
+    }
+}
+
+/// The names that the services of a project may dial; what all clients of the same networks share is made once.
+pub struct Tables<'a> {
+    file: &'a ComposeFile,
+    made: BTreeMap<Vec<String>, Arc<NameTable>>,
+}
+
+impl<'a> Tables<'a> {
+    /// None is made yet.
+    #[must_use]
+    pub const fn new(file: &'a ComposeFile) -> Self {
+        Self {
+            file,
+            made: BTreeMap::new(),
+        }
+    }
+
+    /// Those of one service.
+    pub fn of_client(&mut self, client: &Service) -> NameTable {
+        let file = self.file;
+        let on = networks(file, client);
+        let key = on.iter().map(|name| (*name).to_owned()).collect();
+        let table = self.made.entry(key);
+        let table = table.or_insert_with(|| Arc::new(NameTable::of_networks(file, &on)));
+        NameTable::before_all(client, Arc::clone(table))
     }
 }
 
@@ -254,6 +279,13 @@ mod tests {
         assert_eq!(table.resolve("mysql-primary"), Some("DB"));
         assert_eq!(table.resolve("SQL"), Some("DB"));
         assert_eq!(table.resolve("redis"), None);
+        let mut cluster = NameTable::default();
+        cluster.insert("main-db", "other");
+        cluster.insert("redis", "redis");
+        let table = table.before(Arc::new(cluster));
+        assert_eq!(table.resolve("main-db"), Some("DB"), "its own come first");
+        assert_eq!(table.resolve("sql"), Some("DB"));
+        assert_eq!(table.resolve("redis"), Some("redis"));
         let web = service("web", &["front"]);
         assert_eq!(NameTable::of_client(&file, &web).resolve("sql"), None);
         assert!(!connected(&file, &web, &file.services["DB"]));
