@@ -72,6 +72,28 @@ pub struct EntryUrl {
     pub path: String,
 }
 
+impl EntryUrl {
+    /// Host and port as a client writes them: without the port that the scheme implies.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        if self.port.get() == usual_port(self.tls) {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+}
+
+/// The port of `https` (`tls`) and `http` where a URL names none.
+const fn usual_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
+}
+
 impl FromStr for EntryUrl {
     type Err = String;
 
@@ -82,9 +104,9 @@ impl FromStr for EntryUrl {
             )
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
-        let (tls, usual) = match scheme {
-            "http" => (false, 80),
-            "https" => (true, 443),
+        let tls = match scheme {
+            "http" => false,
+            "https" => true,
             _ => return Err(wrong()),
         };
         if rest.contains(|sign: char| {
@@ -101,7 +123,9 @@ impl FromStr for EntryUrl {
         Ok(Self {
             tls,
             host,
-            port: port.or(NonZeroU16::new(usual)).ok_or_else(wrong)?,
+            port: port
+                .or(NonZeroU16::new(usual_port(tls)))
+                .ok_or_else(wrong)?,
             path: if path.is_empty() { "/" } else { path }.to_owned(),
         })
     }

@@ -311,21 +311,24 @@ mod tests {
 
     const EDGE: &str = "AP->KVS:6379/redis";
 
+    /// What runs of AP since ten o'clock.
+    const RUNNING: &str = "---
+kind: ReplicaSet
+metadata: {name: ap-1, ownerReferences: [{kind: Deployment, name: ap, controller: true}]}
+---
+kind: Pod
+metadata: {name: ap-1-x, ownerReferences: [{kind: ReplicaSet, name: ap-1, controller: true}]}
+spec: {containers: [{name: ap}]}
+status: {phase: Running, conditions: [{type: Ready, status: 'True'}], containerStatuses: [{name: ap, ready: true, state: {running: {startedAt: '2026-11-23T10:00:00Z'}}}]}
+";
+
     fn cluster(env: &str, map: &str) -> Snapshot {
         snapshot(&format!(
             "
 kind: Deployment
 metadata: {{name: ap}}
 spec: {{replicas: 1, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, env: [{env}]}}]}}}}}}
----
-kind: ReplicaSet
-metadata: {{name: ap-1, ownerReferences: [{{kind: Deployment, name: ap, controller: true}}]}}
----
-kind: Pod
-metadata: {{name: ap-1-x, ownerReferences: [{{kind: ReplicaSet, name: ap-1, controller: true}}]}}
-spec: {{containers: [{{name: ap}}]}}
-status: {{phase: Running, conditions: [{{type: Ready, status: 'True'}}], containerStatuses: [{{name: ap, ready: true, state: {{running: {{startedAt: '2026-11-23T10:00:00Z'}}}}}}]}}
----
+{RUNNING}---
 kind: Service
 metadata: {{name: kvs, creationTimestamp: '2026-11-23T11:00:00Z'}}
 spec: {{clusterIP: 10.96.0.7, selector: {{app: kvs}}, ports: [{{port: 6379}}]}}
@@ -371,15 +374,7 @@ data: {{HOST: kvs}}
 kind: Deployment
 metadata: {{name: ap}}
 spec: {{replicas: 1, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{volumes: [{{name: v, configMap: {{name: c}}}}], containers: [{{name: ap, volumeMounts: [{{name: v, mountPath: /etc/x.conf, subPath: '{sub_path}'}}]}}]}}}}}}
----
-kind: ReplicaSet
-metadata: {{name: ap-1, ownerReferences: [{{kind: Deployment, name: ap, controller: true}}]}}
----
-kind: Pod
-metadata: {{name: ap-1-x, ownerReferences: [{{kind: ReplicaSet, name: ap-1, controller: true}}]}}
-spec: {{containers: [{{name: ap}}]}}
-status: {{phase: Running, conditions: [{{type: Ready, status: 'True'}}], containerStatuses: [{{name: ap, ready: true, state: {{running: {{startedAt: '2026-11-23T10:00:00Z'}}}}}}]}}
----
+{RUNNING}---
 kind: ConfigMap
 metadata: {{name: c, managedFields: [{{time: '2026-11-23T10:30:00Z', fieldsV1: {{'f:data': {{'f:x.conf': {{}}}}}}}}]}}
 data: {{x.conf: 'host kvs'}}

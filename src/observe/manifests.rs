@@ -434,18 +434,22 @@ impl Document<'_> {
                 .location()
                 .and_then(|location| usize::try_from(location.line()).ok())
                 .unwrap_or(1);
-            let what = words::yaml(&error) + template_advice(self.text);
-            let is_second = ["`apiVersion`", "`kind`"]
-                .iter()
-                .any(|key| what.contains(key));
-            let what = if is_second && what.starts_with("duplicate") {
-                what + ": a line `---` separates two objects"
-            } else {
-                what
-            };
+            let mut what = words::yaml(&error) + template_advice(self.text);
+            if is_second_object(&error) {
+                what += ": a line `---` separates two objects";
+            }
             wrong(&self.file, self.before + line, what)
         })
     }
+}
+
+/// Whether a key came twice that each object has once: two files were put together without a separator.
+fn is_second_object(error: &serde_saphyr::Error) -> bool {
+    matches!(
+        error.without_snippet(),
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. }
+            if key == "apiVersion" || key == "kind"
+    )
 }
 
 /// The documents of a file that hold more than comments, each with the number of lines before it. A line `---` at the margin

@@ -91,17 +91,7 @@ fn add(graph: &TierGraph, snapshot: &Snapshot, rule: &AddedEntry) -> Option<Entr
     let port = ports
         .and_then(|ports| ports.first())
         .and_then(|port| u16::try_from(port.port).ok());
-    let usual = if url.tls { 443 } else { 80 };
-    let host = if url.host.contains(':') {
-        format!("[{}]", url.host)
-    } else {
-        url.host.clone()
-    };
-    let authority = if url.port.get() == usual {
-        host
-    } else {
-        format!("{host}:{}", url.port)
-    };
+    let authority = url.authority();
     Some(Entry {
         id: format!("{}/{authority}{}", EntryKind::Url, url.path),
         kind: EntryKind::Url,

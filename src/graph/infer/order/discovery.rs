@@ -117,7 +117,9 @@ impl<'a> Project<'a> {
                 self.protocol(&service.name) == Some(Protocol::Kafka) && serves(service)
             })
             .collect();
+        let mut tables = names::Tables::new(self.file);
         for from in &brokers {
+            let table = tables.of_client(from);
             for to in &brokers {
                 let same = cluster(from).is_some() && cluster(from) == cluster(to);
                 if from.name == to.name || !same || !names::connected(self.file, from, to) {
@@ -139,7 +141,6 @@ impl<'a> Project<'a> {
                 else {
                     continue;
                 };
-                let table = names::NameTable::of_client(self.file, from);
                 if table.resolve(&host) != Some(to.name.as_str()) {
                     continue;
                 }
