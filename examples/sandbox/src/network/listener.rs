@@ -22,6 +22,8 @@ use super::{amqp, kafka, mysql, postgres, redis, tls};
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Between two bytes of a server that drips.
 const DRIP: Duration = Duration::from_millis(200);
+/// A client that says nothing for so long waits for the server: its connect has returned.
+const CONNECTED: Duration = Duration::from_secs(1);
 /// A connect that is not answered by then was dropped.
 const DROPPED: Duration = Duration::from_millis(150);
 /// More connections than the smallest backlog takes.
@@ -127,8 +129,12 @@ async fn talk(mut stream: TcpStream, answer: &Answer) -> io::Result<()> {
             Some(certificate) => http(tls::accept(stream, certificate).await?, server).await,
             None => http(stream, server).await,
         },
-        Answer::Reset => stream.set_zero_linger(),
-        Answer::Close | Answer::Refuse | Answer::Drop => stream.shutdown().await,
+        Answer::Reset => reset(stream).await,
+        Answer::Close | Answer::Refuse | Answer::Drop => {
+            stream.shutdown().await?;
+            // What the client says meanwhile is taken: left unread it would turn the end into a reset.
+            talk_nothing(stream).await
+        }
         Answer::Silent => talk_nothing(stream).await,
         Answer::Garbage => {
             stream
@@ -144,6 +150,16 @@ async fn talk(mut stream: TcpStream, answer: &Answer) -> io::Result<()> {
             stream.write_all(&[b'x'; 8192]).await?;
         },
     }
+}
+
+/// Resets a connection that the client has: once it says something, or waits for a greeting. A reset right after the accept may come
+/// while the client still connects, and then the connect itself fails.
+async fn reset(mut stream: TcpStream) -> io::Result<()> {
+    let mut first = [0; 1024];
+    if let Ok(said) = tokio::time::timeout(CONNECTED, stream.read(&mut first)).await {
+        said?;
+    }
+    stream.set_zero_linger()
 }
 
 /// Takes what comes until the client leaves.
