@@ -33,18 +33,20 @@ mod service;
 mod shape;
 mod sources;
 mod tree;
+mod veil;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-pub use disk::DiskFiles;
+pub use disk::{DiskFiles, ProjectFiles};
 pub use env_file::{EnvLine, parse_env_file};
 pub use error::ComposeError;
 pub use find::find;
 pub use interpolate::{InterpolationError, interpolate};
 pub use model::*;
 pub use resolved::resolved;
+pub use veil::veiled;
 pub use words::split_words;
 
 pub(crate) use dockerfile::installed;
@@ -72,7 +74,7 @@ pub struct LoadOptions {
     pub working_directory: PathBuf,
     /// An `env_file` that is not here is a warning: the deployed Pods show what it would have set.
     pub without_env_files: bool,
-    /// The environment of the process.
+    /// The environment of the process, where what may be a secret is [`veiled`].
     pub environment: BTreeMap<String, String>,
 }
 
@@ -81,6 +83,23 @@ pub struct LoadOptions {
 /// # Errors
 /// No file, a file that cannot be read, and all that Docker Compose would refuse as well: with file, line, column, and what was expected.
 pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, ComposeError> {
+    let is_foreign =
+        |location: &Location| files.is_foreign(&options.working_directory.join(&location.file));
+    let mut model = project(options, files).map_err(|error| match error {
+        ComposeError::Invalid { location, .. } if is_foreign(&location) => {
+            ComposeError::unquoted(location)
+        }
+        error => error,
+    })?;
+    for warning in &mut model.warnings {
+        if is_foreign(&warning.location) {
+            warning.message = format!("something is ignored here; {}", crate::reason::UNQUOTED);
+        }
+    }
+    Ok(model)
+}
+
+fn project(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, ComposeError> {
     let searched = options.files.is_empty();
     let Some(paths) = find(options, files)?.filter(|paths| !paths.is_empty()) else {
         return Err(ComposeError::NotFound {

@@ -15,6 +15,8 @@ mod workload;
 
 use thiserror::Error;
 
+use crate::reason::UNQUOTED;
+
 pub use candidates::{
     Candidate, Engine, Expectations, ExpectedTable, Freshness, HostPort, On, SecretLogin, Word,
 };
@@ -39,4 +41,15 @@ pub struct ConfigError {
     pub column: u64,
     /// What is wrong, and what was expected.
     pub message: String,
+}
+
+impl ConfigError {
+    /// The same of a file of which nothing may be quoted.
+    #[must_use]
+    pub fn unquoted(self) -> Self {
+        Self {
+            message: format!("no configuration of k8sverify ({UNQUOTED})"),
+            ..self
+        }
+    }
 }

@@ -2,6 +2,10 @@
 
 use std::io;
 
+/// Why a message about a file says no more.
+pub(crate) const UNQUOTED: &str =
+    "the file lies outside of the project, or is a link out of it, so nothing of it is quoted";
+
 /// What the operating system says, as a clause: `there is no such file`.
 #[must_use]
 pub(crate) fn unreadable(error: &io::Error) -> String {

@@ -714,6 +714,114 @@ fn what_check_cannot_read_is_named() {
     ]);
 }
 
+/// What the user of a machine may read, and the author of a project may not.
+const PRIVATE: &[(&str, &str)] = &[
+    ("keys", "CANARYa:\n  CANARYb: [\n"),
+    ("map", "CANARYc: CANARYd\n"),
+    ("shadow", "root:$y$CANARYe/f:1:\nCANARYg h:x\n"),
+    ("odd", "A=1\nCANARYi`j=2\n"),
+    (
+        "login",
+        "aws_secret_access_key = CANARYk\ntoken=CANARYl\nHOOK=https://u:CANARYm@h.example/CANARYn5pQ7rS9tU1vW3\n",
+    ),
+    (
+        "conf",
+        "password=CANARYo\ndb_host=db-CANARYp4Q6r8S0\n//registry.example/:_authToken=CANARYq\n",
+    ),
+];
+
+#[test]
+fn nothing_of_a_file_outside_of_the_project_is_in_a_message_or_a_graph() {
+    let private = tempfile::tempdir().unwrap();
+    for (name, text) in PRIVATE {
+        std::fs::write(private.path().join(name), text).unwrap();
+    }
+    let of = |name: &str| private.path().join(name).display().to_string();
+    let mut wrong = String::new();
+    for (name, _) in PRIVATE {
+        let services = "services: {a: {image: nginx}}";
+        let app = |keys: &str| format!("services: {{a: {{image: nginx, {keys}}}}}\n");
+        let path = of(name);
+        // What the author of a project may write, and as which file a link may stand in it.
+        for (compose, link) in [
+            (services.to_owned(), "k8sverify.yaml"),
+            (services.to_owned(), ".env"),
+            (services.to_owned(), "compose.override.yaml"),
+            (services.to_owned(), "deploy/x.yaml"),
+            (services.to_owned(), ".git/config"),
+            (format!("include: ['{path}']\n{services}"), ""),
+            (
+                format!("include: [{{path: b.yaml, env_file: '{path}'}}]\n{services}"),
+                "",
+            ),
+            (app(&format!("env_file: '{path}'")), ""),
+            (app("env_file: [l, own.env]"), "l"),
+            (app("env_file: .git/config"), ".git/config"),
+            (app(&format!("extends: {{file: '{path}', service: a}}")), ""),
+            (
+                app(&format!("volumes: ['{path}:/app/.env', './l:/etc/l.conf']")),
+                "l",
+            ),
+        ] {
+            let folder = folder(&[
+                ("compose.yaml", &compose),
+                (
+                    "b.yaml",
+                    "services: {b: {image: nginx, environment: {B_HOST: '$token.example', C: '${aws_secret_access_key}'}}}",
+                ),
+                (
+                    "own.env",
+                    "D_HOST=$token.example\nD_URL=http://${aws_secret_access_key}.example:80/\n",
+                ),
+                (
+                    "deploy/own.yaml",
+                    "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n",
+                ),
+                (".git/HEAD", "ref: refs/heads/main\n"),
+            ]);
+            if !link.is_empty() {
+                std::os::unix::fs::symlink(&path, folder.path().join(link)).unwrap();
+            }
+            for arguments in [
+                &["graph"][..],
+                &["graph", "--format", "json"],
+                &["graph", "--format", "svg"],
+                &["check", "deploy"],
+                &["verify"],
+            ] {
+                let output = run(folder.path(), arguments, "");
+                let said = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8_lossy(&said);
+                if said.contains("CANARY") {
+                    wrong += &format!("{name} as {link} {compose} {arguments:?}:\n{said}\n");
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    // The place is said.
+    let folder = folder(&[]);
+    std::os::unix::fs::symlink(of("keys"), folder.path().join("k8sverify.yaml")).unwrap();
+    let output = run(folder.path(), &["graph"], "");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("k8sverify.yaml:") && said.contains("outside of the project"),
+        "{said}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_the_user_names_elsewhere_is_quoted() {
+    let elsewhere = folder(&[("own.yaml", "tierz: {}\n")]);
+    let path = elsewhere.path().join("own.yaml").display().to_string();
+    all(&[Case::new(
+        2,
+        &["graph", "--config", &path],
+        &["own.yaml:1:", "tierz"],
+    )]);
+}
+
 /// A kubeconfig with these lines for cluster and user.
 fn kubeconfig(cluster: &str, user: &str) -> String {
     format!(

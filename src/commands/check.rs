@@ -28,7 +28,7 @@ fn report(args: &CheckArgs) -> Result<Report, Failure> {
     let start = Start::now();
     let input = input::read(&args.compose)?;
     let read = observe::from_manifests(
-        &NamedFiles(&args.manifests),
+        &NamedFiles::new(&args.manifests),
         &args.manifests,
         args.namespace.as_deref(),
     )

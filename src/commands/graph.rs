@@ -60,7 +60,7 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
     let cluster = &args.cluster;
     let namespace = cluster.namespace.clone();
     if !args.manifests.is_empty() {
-        let files = NamedFiles(&args.manifests);
+        let files = NamedFiles::new(&args.manifests);
         return observe::from_manifests(&files, &args.manifests, None)
             .map(|read| read.snapshot)
             .map_err(|error| Failure::Usage(error.to_string()));

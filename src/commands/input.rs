@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::cli::ComposeArgs;
-use crate::compose::{self, ComposeFile, DiskFiles, Files, LoadOptions};
+use crate::compose::{self, ComposeFile, Files, LoadOptions, ProjectFiles};
 use crate::config::{self, Config};
 use crate::graph::TierGraph;
 use crate::reason;
@@ -39,16 +39,23 @@ pub fn read_strictly(args: &ComposeArgs) -> Result<Input, Failure> {
 fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Failure> {
     let folder = std::env::current_dir()
         .map_err(|error| Failure::Usage(format!("cannot read the current folder: {error}")))?;
-    let config = read_config(args.config.as_deref(), &folder)?;
+    let named = args.compose.iter().chain(&args.env_file);
+    let named: Vec<PathBuf> = named.chain(&args.config).cloned().collect();
+    let mut files = ProjectFiles::around(&folder, &named);
+    let config = read_config(args.config.as_deref(), &folder, &files)?;
     let mut options = LoadOptions {
         files: args.compose.clone(),
         project_name: args.project_name.clone(),
         profiles: args.profile.clone(),
         env_files: args.env_file.clone(),
         without_env_files,
-        working_directory: folder,
+        working_directory: folder.clone(),
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .map(|(name, value)| {
+                let value = compose::veiled(&name, &value);
+                (name, value)
+            })
             .collect(),
     };
     if args.infer {
@@ -60,8 +67,14 @@ fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Fail
     }
     let wrong = |error: compose::ComposeError| Failure::Usage(error.to_string());
     if options.files.is_empty() {
-        match compose::find(&options, &DiskFiles).map_err(wrong)? {
-            Some(found) => options.files = found,
+        match compose::find(&options, &files).map_err(wrong)? {
+            Some(found) => {
+                // A search upwards ends in the project's folder; what a `.env` names may lie anywhere.
+                let mut above = found.clone();
+                above.retain(|file| file.parent().is_some_and(|home| folder.starts_with(home)));
+                files = ProjectFiles::around(&folder, &[named, above].concat());
+                options.files = found;
+            }
             None => {
                 return Ok(Input {
                     compose: None,
@@ -71,7 +84,7 @@ fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Fail
             }
         }
     }
-    let file = compose::load(&options, &DiskFiles).map_err(wrong)?;
+    let file = compose::load(&options, &files).map_err(wrong)?;
     Ok(Input {
         names: file.sources.clone(),
         compose: Some(file),
@@ -91,7 +104,11 @@ pub fn no_errors(graph: &TierGraph) -> Result<(), Failure> {
     }
 }
 
-fn read_config(named: Option<&Path>, folder: &Path) -> Result<Config, Failure> {
+fn read_config(
+    named: Option<&Path>,
+    folder: &Path,
+    files: &ProjectFiles,
+) -> Result<Config, Failure> {
     let path: PathBuf = match named {
         Some(path) => path.to_owned(),
         None => match config::FILE_NAMES
@@ -108,11 +125,15 @@ fn read_config(named: Option<&Path>, folder: &Path) -> Result<Config, Failure> {
         .unwrap_or(&path)
         .display()
         .to_string();
-    let text = DiskFiles.read(&path).map_err(|error| {
+    let text = files.read(&path).map_err(|error| {
         Failure::Usage(format!(
             "{shown}: cannot read it: {}; name a readable file with --config",
             reason::unreadable(&error)
         ))
     })?;
-    config::parse(&text, &shown).map_err(|error| Failure::Usage(error.to_string()))
+    config::parse(&text, &shown).map_err(|error| {
+        let is_foreign = files.is_foreign(&path);
+        let error = if is_foreign { error.unquoted() } else { error };
+        Failure::Usage(error.to_string())
+    })
 }

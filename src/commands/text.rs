@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::compose::{DiskFiles, Files};
+use crate::compose::{Files, ProjectFiles};
 use crate::reason;
 
 /// More is no report and no set of manifests.
@@ -30,23 +30,42 @@ fn bounded(from: impl Read) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// The file system, where these paths may also be pipes or `-`.
-pub(super) struct NamedFiles<'a>(pub(super) &'a [PathBuf]);
+/// The file system, where the named paths may also be pipes or `-`.
+pub(super) struct NamedFiles<'a> {
+    named: &'a [PathBuf],
+    project: ProjectFiles,
+}
+
+impl<'a> NamedFiles<'a> {
+    /// With these paths, which count from the folder in which the user stands.
+    pub(super) fn new(named: &'a [PathBuf]) -> Self {
+        // Without a folder to stand in no relative path is known.
+        let folder = std::env::current_dir().unwrap_or_default();
+        Self {
+            named,
+            project: ProjectFiles::around(&folder, named),
+        }
+    }
+}
 
 impl Files for NamedFiles<'_> {
     fn read(&self, path: &Path) -> io::Result<String> {
-        if self.0.iter().any(|named| named == path) {
+        if self.named.iter().any(|named| named == path) {
             named(path)
         } else {
-            DiskFiles.read(path)
+            self.project.read(path)
         }
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        DiskFiles.list(directory)
+        self.project.list(directory)
     }
 
     fn exists(&self, path: &Path) -> bool {
-        DiskFiles.exists(path)
+        self.project.exists(path)
+    }
+
+    fn is_foreign(&self, path: &Path) -> bool {
+        self.project.is_foreign(path)
     }
 }

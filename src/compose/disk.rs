@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::model::Files;
+use super::paths;
 use crate::reason;
 
 /// Files beyond this size are no compose, env or configuration file.
@@ -51,6 +52,56 @@ impl Files for DiskFiles {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+}
+
+/// The files of a project that someone else may have written: the file system of this machine, which knows what lies outside of it.
+#[derive(Debug, Clone, Default)]
+pub struct ProjectFiles {
+    roots: Vec<PathBuf>,
+}
+
+impl ProjectFiles {
+    /// A project around the folder in which the user stands: the repository that the folder belongs to, else the folder. `named` are
+    /// files that the user named: beside one that lies elsewhere is its project as well.
+    #[must_use]
+    pub fn around(folder: &Path, named: &[PathBuf]) -> Self {
+        let repository = folder.ancestors().find(|above| above.join(".git").exists());
+        let home = repository.unwrap_or(folder);
+        let elsewhere = named
+            .iter()
+            .map(|file| paths::clean(&folder.join(file)))
+            .filter(|file| !file.starts_with(home))
+            .map(|file| paths::folder(&file));
+        Self {
+            roots: std::iter::once(home.to_owned())
+                .chain(elsewhere)
+                .filter_map(|root| fs::canonicalize(root).ok())
+                .collect(),
+        }
+    }
+}
+
+impl Files for ProjectFiles {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        DiskFiles.read(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        DiskFiles.list(directory)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        DiskFiles.exists(path)
+    }
+
+    fn is_foreign(&self, path: &Path) -> bool {
+        // What is not here has no text. A repository's own folder holds what CI logs in with.
+        fs::canonicalize(path).is_ok_and(|real| {
+            let within = |root: &PathBuf| real.strip_prefix(root).ok();
+            let inner = self.roots.iter().find_map(within);
+            inner.is_none_or(|inner| inner.iter().any(|part| part == ".git"))
+        })
     }
 }
 

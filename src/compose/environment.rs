@@ -10,6 +10,7 @@ use super::error::ComposeError;
 use super::model::{Files, Location, Warning, WarningKind};
 use super::paths;
 use super::scalar;
+use super::veil::veiled;
 
 /// Variables by name.
 pub(super) type Variables = BTreeMap<String, String>;
@@ -47,13 +48,8 @@ pub(super) fn of_project(
                     expected: "an env file".to_owned(),
                     source,
                 })?;
-            add_file(
-                &mut variables,
-                &options.environment,
-                &shown,
-                &text,
-                warnings,
-            )?;
+            let file = EnvText::new(files, file, &shown, &text);
+            add_file(&mut variables, &options.environment, &file, warnings)?;
         }
         return Ok(variables);
     }
@@ -84,7 +80,8 @@ pub(super) fn of_project(
             }
         };
         let above = variables.clone();
-        add_file(&mut variables, &above, &shown, &text, warnings)?;
+        let file = EnvText::new(files, &path, &shown, &text);
+        add_file(&mut variables, &above, &file, warnings)?;
     }
     Ok(variables)
 }
@@ -97,25 +94,52 @@ pub(super) fn is_no_text(error: &io::Error) -> bool {
     )
 }
 
+/// An env file that was read.
+pub(super) struct EnvText<'a> {
+    shown: &'a str,
+    text: &'a str,
+    is_foreign: bool,
+}
+
+impl<'a> EnvText<'a> {
+    /// The text of the file at that path.
+    pub(super) fn new(files: &dyn Files, path: &Path, shown: &'a str, text: &'a str) -> Self {
+        Self {
+            shown,
+            text,
+            is_foreign: files.is_foreign(path),
+        }
+    }
+
+    /// A value of it as the project may use it.
+    pub(super) fn value(&self, name: &str, value: String) -> String {
+        if self.is_foreign {
+            veiled(name, &value)
+        } else {
+            value
+        }
+    }
+}
+
 /// Adds the variables of a file below those of `above`; a later file wins over an earlier one.
 pub(super) fn add_file(
     variables: &mut Variables,
     above: &Variables,
-    shown: &str,
-    text: &str,
+    file: &EnvText<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), ComposeError> {
     let mut unset = Vec::new();
     let lookup = |name: &str| variables.get(name).cloned();
-    let lines = parse_env_file(shown, text, &lookup, &mut |name| {
+    let lines = parse_env_file(file.shown, file.text, &lookup, &mut |name| {
         unset.push(name.to_owned());
     })?;
     for line in lines {
         if !above.contains_key(&line.name) {
-            variables.insert(line.name, line.value);
+            let value = file.value(&line.name, line.value);
+            variables.insert(line.name, value);
         }
     }
-    warnings.extend(unset.into_iter().map(|name| unset_in_file(&name, shown)));
+    warnings.extend(unset.iter().map(|name| unset_in_file(name, file.shown)));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::model::Location;
-use crate::reason;
+use crate::reason::{self, UNQUOTED};
 
 /// Why compose files could not be turned into a model.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,17 @@ pub enum ComposeError {
         /// The names that were looked for.
         names: String,
     },
+}
+
+impl ComposeError {
+    /// What is wrong in a file of which nothing may be quoted.
+    pub(super) fn unquoted(location: Location) -> Self {
+        Self::Invalid {
+            location,
+            problem: format!("a text that cannot be used ({UNQUOTED})"),
+            expected: "a compose file or an env file".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Location {

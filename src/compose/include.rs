@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::{self, Variables};
+use super::environment::{self, EnvText, Variables};
 use super::error::ComposeError;
 use super::load::{Loader, Scope};
 use super::node::{Map, Node, Value};
@@ -84,7 +84,8 @@ impl Loader<'_> {
                 }
             };
             let mut unset = Vec::new();
-            environment::add_file(&mut variables, scope.environment, &shown, &text, &mut unset)?;
+            let file = EnvText::new(self.files, file, &shown, &text);
+            environment::add_file(&mut variables, scope.environment, &file, &mut unset)?;
             self.warnings.extend(unset);
         }
         Ok(variables)

@@ -20,6 +20,11 @@ pub trait Files {
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
     /// Whether something exists at that path.
     fn exists(&self, path: &Path) -> bool;
+    /// Whether the file lies outside of the project, or a link leads out of it: nothing of it is quoted, and what may be a secret in it
+    /// is not used.
+    fn is_foreign(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// A place in a compose file or env file; lines and columns count from 1.
@@ -77,6 +82,8 @@ pub enum WarningKind {
     FileMissing,
     /// An `env_file` that is not here, as where it holds what is not committed: edges may be missing (`graph-incomplete`).
     EnvFileMissing,
+    /// An address that would hold what may be a secret of the process: edges may be missing (`graph-incomplete`).
+    Withheld,
     /// An obsolete or doubtful form.
     Obsolete,
 }

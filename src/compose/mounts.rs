@@ -10,6 +10,7 @@ use super::node::{Map, Node, Value};
 use super::paths;
 use super::reader::Reader;
 use super::shape::Field;
+use crate::redact::Redactor;
 
 /// Larger files are no configuration.
 const MAX_BYTES: usize = 256 * 1024;
@@ -250,7 +251,10 @@ fn file(reader: &Reader<'_>, path: &Path, (target, direct): (String, bool), out:
 
 /// The text of a file; what cannot be read, is large or no text, is none of the files that say whom a service calls.
 pub(super) fn text(files: &dyn Files, path: &Path) -> Option<String> {
-    let text = files.read(path).ok()?;
+    let mut text = files.read(path).ok()?;
+    if files.is_foreign(path) {
+        text = Redactor::default().text(&text);
+    }
     (text.len() <= MAX_BYTES && !text.contains('\0')).then_some(text)
 }
 

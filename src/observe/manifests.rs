@@ -20,7 +20,7 @@ use super::trim::Trim;
 use super::{NamespaceState, Observed, Place, Snapshot};
 use crate::compose::Files;
 use crate::config::words;
-use crate::reason;
+use crate::reason::{self, UNQUOTED};
 use passed_over::PassedOver;
 use rendered::{Rendered, template_advice};
 
@@ -61,7 +61,9 @@ pub fn from_manifests(
             manifests.read_folder(files, path, 0)?;
         } else {
             // No folder: a file, and if it is none, reading it says so.
-            manifests.read(files, path, false)?;
+            manifests
+                .read(files, path, false)
+                .map_err(|error| quotable(files, path, error))?;
         }
     }
     let shown: Vec<String> = paths.iter().map(|path| shown(path)).collect();
@@ -144,6 +146,17 @@ fn wrong(file: &Path, line: usize, what: impl Into<String>) -> ObserveError {
     }
 }
 
+/// The same error, without a quotation where the file is none of the project's.
+fn quotable(files: &dyn Files, path: &Path, error: ObserveError) -> ObserveError {
+    match error {
+        ObserveError::Manifest { file, line, .. } if files.is_foreign(path) => {
+            let what = format!("no manifest ({UNQUOTED})");
+            ObserveError::Manifest { file, line, what }
+        }
+        error => error,
+    }
+}
+
 /// One document of a file.
 struct Document<'a> {
     file: PathBuf,
@@ -195,7 +208,8 @@ impl Manifests<'_> {
         for name in names.iter().filter(|name| !name.starts_with('.')) {
             let path = folder.join(name);
             if is_manifest_name(name) {
-                self.read(files, &path, true)?;
+                self.read(files, &path, true)
+                    .map_err(|error| quotable(files, &path, error))?;
             } else if depth < DEEPEST && files.list(&path).is_ok() {
                 self.read_folder(files, &path, depth + 1)?;
             }

@@ -10,6 +10,16 @@ use k8sverify_sandbox::{Program, Sandbox, Scenario};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
+/// Secrets in the environment of a run: no scenario's files or cluster hold them.
+pub(crate) const SECRETS_OF_THE_JOB: [(&str, &str); 3] = [
+    ("CI_JOB_TOKEN", "CANARYjob9zQ"),
+    ("GH_PAT", "ghpCANARYx7K2mN9pQ4rT6"),
+    (
+        "CI_REPOSITORY_URL",
+        "https://ci:CANARYurl9zQ@git.example.com/a.git",
+    ),
+];
+
 /// Most of a run is waiting, so more of them than there are cores go on at once.
 const AT_ONCE: usize = 12;
 /// No run may take longer, whatever the cluster does; the options below keep it far below.
@@ -120,6 +130,8 @@ impl Stage {
             .args(arguments)
             // Neither this machine's own cluster nor its own settings have a say.
             .env_clear()
+            // A job of CI has secrets of its own, which a compose file may name.
+            .envs(SECRETS_OF_THE_JOB)
             // Heard with `-vv` alone: even then no library may tell what it sees.
             .env("RUST_LOG", "trace")
             .current_dir(self.output.path())

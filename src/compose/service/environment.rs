@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::compose::env_file::{parse_after, parse_raw};
-use crate::compose::environment::unset_in_file;
+use crate::compose::environment::{EnvText, unset_in_file};
 use crate::compose::error::ComposeError;
 use crate::compose::merge::key_values;
 use crate::compose::model::{EnvironmentValue, Location, Warning, WarningKind};
@@ -12,6 +12,7 @@ use crate::compose::node::Value;
 use crate::compose::paths;
 use crate::compose::reader::Reader;
 use crate::compose::shape::Field;
+use crate::compose::veil::hides_host;
 
 impl Reader<'_> {
     /// `env_file` below `environment`; and the names that pass a variable through which no one sets.
@@ -46,6 +47,9 @@ impl Reader<'_> {
         let mut unset = BTreeSet::new();
         for (name, value) in own {
             if let Some(value) = value {
+                if hides_host(&name, &value) {
+                    self.warnings.push(withheld(&name, &value));
+                }
                 all.insert(name, value);
             } else {
                 all.remove(&name);
@@ -112,9 +116,10 @@ impl Reader<'_> {
                 .extend(unset.iter().map(|name| unset_in_file(name, &shown)));
             lines
         };
+        let read = EnvText::new(self.files, &path, &shown, &text);
         for line in lines {
             let value = EnvironmentValue {
-                value: line.value,
+                value: read.value(&line.name, line.value),
                 location: Location {
                     file: shown.clone(),
                     line: line.line,
@@ -125,6 +130,17 @@ impl Reader<'_> {
             all.insert(line.name, value);
         }
         Ok(())
+    }
+}
+
+/// No address is made of what may be a secret.
+fn withheld(name: &str, value: &EnvironmentValue) -> Warning {
+    Warning {
+        kind: WarningKind::Withheld,
+        message: format!(
+            "{name} would make an address of a variable of this process whose name or form is that of a secret; it is not used"
+        ),
+        location: value.location.clone(),
     }
 }
 

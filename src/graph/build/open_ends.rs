@@ -28,6 +28,11 @@ pub(super) fn tell(compose: &ComposeFile, snapshot: &Snapshot, graph: &mut TierG
             deployed,
         ),
         (
+            WarningKind::Withheld,
+            "addresses that are withheld",
+            deployed,
+        ),
+        (
             WarningKind::EnvFileMissing,
             "env files that are not here",
             shown,
