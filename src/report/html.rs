@@ -81,7 +81,8 @@ pub(in crate::report) fn shell(
             }
         }
     };
-    page.into_string().into_bytes()
+    // Whatever place of the page a text stands in, attributes as well: what a reader does not see is shown.
+    clean(&page.into_string()).into_bytes()
 }
 
 fn digest(text: &str) -> String {
@@ -106,7 +107,7 @@ fn head(report: &Report) -> Markup {
                     (fact("namespace", &report.namespace))
                     @if !report.cluster.is_empty() { (fact(words::place(report), &report.cluster)) }
                     (fact("graph from", &input))
-                    div { dt { "started" } dd { time datetime=(report.started_at) { (line(&report.started_at)) } } }
+                    div { dt { "started" } dd { time datetime=(line(&report.started_at)) { (line(&report.started_at)) } } }
                     (fact("took", &words::seconds(report.duration_ms)))
                     (fact("exit code", &report.exit_code.to_string()))
                     (fact("k8sverify", &report.tool_version))

@@ -63,6 +63,11 @@ const ALL: &str = "x</script><img src=x onerror=1>\u{1b}]0;o\u{7}\u{1b}[2J\u{9b}
 
 /// The report with that text in every place that takes any text, by the names of its fields.
 pub(crate) fn poisoned<T: serde::de::DeserializeOwned>(report: &str) -> T {
+    with(report, ALL)
+}
+
+/// The same with a text of one's own.
+fn with<T: serde::de::DeserializeOwned>(report: &str, own: &str) -> T {
     let mut report: Value = serde_json::from_str(report).unwrap();
     let mut fields = BTreeSet::new();
     visit(&mut report, "", &mut |field, _| {
@@ -73,7 +78,7 @@ pub(crate) fn poisoned<T: serde::de::DeserializeOwned>(report: &str) -> T {
         let mut tried = report.clone();
         visit(&mut tried, "", &mut |name, text| {
             if name == field {
-                text.push_str(ALL);
+                text.push_str(own);
             }
         });
         if serde_json::from_value::<T>(tried.clone()).is_ok() {
@@ -119,6 +124,87 @@ pub(crate) fn assert_is_text(format: &str, text: &str) {
 fn before(text: &str, at: usize) -> &str {
     let from = text[..at].char_indices().rev().nth(120);
     &text[from.map_or(0, |(from, _)| from)..at]
+}
+
+/// Each of the recorded reports with that text in every field.
+fn reports(text: &str) -> Vec<Report> {
+    [
+        include_str!("../fixtures/reports/story.json"),
+        include_str!("../fixtures/reports/blocked.json"),
+        include_str!("../fixtures/reports/interrupted.json"),
+        include_str!("../fixtures/reports/strict.json"),
+    ]
+    .map(|report| with(report, text))
+    .into()
+}
+
+#[test]
+fn no_field_of_a_report_is_more_than_text_in_any_format() {
+    for report in reports(ALL) {
+        for verbose in [0, 1] {
+            let style = Style {
+                verbose,
+                ..Style::default()
+            };
+            assert_is_text("console", &console::render(&report, style));
+        }
+        assert_is_text("markdown", &markdown::render(&report));
+        let page = String::from_utf8(html::render(&report)).unwrap();
+        assert_is_text("html", &page);
+        let junit = String::from_utf8(junit::render(&report).unwrap()).unwrap();
+        assert_is_text("junit", &junit);
+        roxmltree::Document::parse(&junit).unwrap();
+    }
+}
+
+/// The tags of a page with the names of their attributes, and what those that lead somewhere hold.
+fn bones(page: &str) -> (Vec<String>, Vec<String>) {
+    let (mut tags, mut links) = (Vec::new(), Vec::new());
+    // The page's own script is no markup.
+    let mut rest = page.split("<script>").next().unwrap();
+    while let Some((_, tag)) = rest.split_once('<') {
+        let end = tag
+            .char_indices()
+            .scan(false, |quoted, (at, letter)| {
+                *quoted ^= letter == '"';
+                Some((at, letter == '>' && !*quoted))
+            })
+            .find_map(|(at, ends)| ends.then_some(at))
+            .unwrap_or_else(|| panic!("a tag without an end: {:?}", &tag[..tag.len().min(200)]));
+        let mut bone = String::new();
+        for (index, piece) in tag[..end].split('"').enumerate() {
+            if index % 2 == 0 {
+                bone += piece;
+            } else if bone.ends_with("href=") || bone.ends_with("src=") {
+                links.push(piece.to_owned());
+            }
+        }
+        // Backticks in a message mark code.
+        if !["code", "/code"].contains(&bone.as_str()) {
+            tags.push(bone);
+        }
+        rest = &tag[end..];
+    }
+    (tags, links)
+}
+
+#[test]
+fn no_text_of_a_report_adds_a_tag_an_attribute_or_a_link_to_a_page() {
+    let page = |report: &Report| String::from_utf8(html::render(report)).unwrap();
+    for name in NAMES.iter().chain([
+        &ALL,
+        &"\" onfocus=alert(1) x=\"",
+        &"' a='",
+        &"\u{1}\" href=\"//x",
+    ]) {
+        for (plain, report) in reports("x").iter().zip(reports(name)) {
+            let (tags, links) = bones(&page(&report));
+            let (wanted, known) = bones(&page(plain));
+            let other = tags.iter().zip(&wanted).find(|(tag, wanted)| tag != wanted);
+            assert_eq!(other, None, "{name}");
+            assert_eq!((tags.len(), links), (wanted.len(), known), "{name}");
+        }
+    }
 }
 
 /// What `GitHub`, Azure and `TeamCity` would do something for.
