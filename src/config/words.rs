@@ -32,7 +32,16 @@ fn too_much(breach: &BudgetBreach) -> String {
 /// The same message with words in place of names of types.
 #[must_use]
 pub(crate) fn plain(message: &str) -> String {
-    let message = message.replace("a nonzero u16", "a number from 1 to 65535");
+    let message = [
+        ("a nonzero u16", "a number from 1 to 65535"),
+        ("mapping start", "a mapping"),
+        ("sequence start", "a list"),
+        ("unknown variant", "unknown value"),
+    ]
+    .iter()
+    .fold(message.to_owned(), |message, (said, meant)| {
+        message.replace(said, meant)
+    });
     let mut words = Vec::new();
     let mut rest = message.split(' ');
     while let Some(word) = rest.next() {
@@ -74,6 +83,12 @@ mod tests {
             (
                 "invalid type: string \"x\", expected i32 at line 1",
                 "invalid type: text \"x\", expected a whole number at line 1",
+            ),
+            ("expected mapping start", "expected a mapping"),
+            ("expected sequence start", "expected a list"),
+            (
+                "unknown variant `never`, expected error",
+                "unknown value `never`, expected error",
             ),
             (
                 "invalid type: null, expected struct Metadata",

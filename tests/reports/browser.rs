@@ -349,6 +349,27 @@ fn a_healthy_a_stopped_and_a_hostile_run_are_shown_and_nothing_of_theirs_runs() 
     assert!(paper["data"].as_str().unwrap().len() > 10_000);
 }
 
+/// What stands out of the window to the right; and what scrolls and cannot be reached by keyboard. Everything is opened first.
+const TOO_WIDE: &str = "(() => { document.querySelectorAll('details').forEach(one => one.open = true); return document.documentElement.scrollWidth - window.innerWidth; })()";
+const UNREACHABLE: &str = "[...document.querySelectorAll('body *')].filter(one => one.scrollWidth > one.clientWidth && ['auto', 'scroll'].includes(getComputedStyle(one).overflowX) && one.tabIndex < 0).length";
+
+#[test]
+fn on_a_phone_no_page_is_wider_than_the_window_and_all_that_scrolls_is_reached() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let named = ["healthy", "strict", "interrupted", "blocked"].map(|name| (name, read(name)));
+    let reports = named
+        .into_iter()
+        .chain([("story", story()), ("hostile", hostile())]);
+    for (name, report) in reports {
+        browser.open(name, &report);
+        browser.picture(&format!("{name}-phone"), "light", 390);
+        assert_eq!(browser.ask(TOO_WIDE), 0, "{name}");
+        assert_eq!(browser.ask(UNREACHABLE), 0, "{name}");
+    }
+}
+
 #[test]
 fn two_thousand_edges_stay_fast() {
     let Some(mut browser) = Browser::start() else {

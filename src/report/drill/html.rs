@@ -93,9 +93,9 @@ fn table(report: &DrillReport) -> Markup {
     html! {
         section id="table" {
             h2 { "Candidates" }
-            div class="card scroll" {
+            div class="card scroll" tabindex="0" role="group" aria-label="the candidates, scrolls" {
                 table class="marks" {
-                    thead { tr { th {} @for candidate in &report.candidates { th scope="col" { (line(&candidate.name)) } } } }
+                    thead { tr { td {} @for candidate in &report.candidates { th scope="col" { (line(&candidate.name)) } } } }
                     tbody {
                         @for (name, cells) in words::rows(report) {
                             tr class=[(name == "overall").then_some("overall")] {
@@ -118,7 +118,7 @@ fn table_cell(cell: Option<&Cell>) -> Markup {
     };
     html! {
         td title=(line(&cell.rule)) {
-            span class={ "mark " (cell.mark.word()) } aria-label=(cell.mark.word()) { (cell.mark.sign()) }
+            span class={ "mark " (cell.mark.word()) } role="img" aria-label=(cell.mark.word()) { (cell.mark.sign()) }
             @if !cell.text.is_empty() { " " span class="text" { (line(&cell.text)) } }
         }
     }

@@ -174,7 +174,7 @@ fn steps(report: &Report, edge: &EdgeReport) -> Markup {
         @if let Some(guess) = words::guess(edge) { p class="because" { (guess) ": no more than the connection counts" } }
         p class="origin" { "Known from " (line(&edge.origin.join(", "))) ". Proven to depth " b { (edge.depth.name()) } "." }
         @if !edge.steps.is_empty() {
-            div class="scroll" {
+            div class="scroll" tabindex="0" role="group" aria-label="the steps, scrolls" {
                 table class="steps" {
                     thead { tr { th scope="col" { "step" } th scope="col" { "asked" } @if several { th scope="col" { "from" } } th scope="col" { "result" } th scope="col" class="number" { "ms" } } }
                     tbody { @for step in &edge.steps { (step_row(step, slowest, several)) } }

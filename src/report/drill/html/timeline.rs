@@ -23,7 +23,7 @@ pub(super) fn timeline(picture: &Picture, blind: &[(i64, i64)]) -> Markup {
     let groups = grouped(picture, &scale);
     html! {
         figure class="timeline" {
-            div class="scroll" {
+            div class="scroll" tabindex="0" role="group" aria-label="the timeline, scrolls" {
                 svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label="what each lane saw, second by second" {
                     @for tick in scale.ticks() {
                         line class="tick" x1=(scale.x(tick)) x2=(scale.x(tick)) y1=(TOP - 4) y2=(bottom) {}
