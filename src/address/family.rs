@@ -64,8 +64,8 @@ pub(super) struct Environment<'a> {
     ports: Ports,
     /// The protocol that a key of each stem names (`DB_CONNECTION=pgsql`): the first.
     kinds: BTreeMap<Vec<String>, Protocol>,
-    /// The keys that switch TLS on or off, by their number.
-    switches: Vec<usize>,
+    /// The keys that switch TLS on or off, by their letters, with their number.
+    switches: BTreeMap<String, Vec<usize>>,
 }
 
 /// A variable that holds a part of a login, and how usual its last word is: the smallest counts.
@@ -132,7 +132,10 @@ fn kinds(
 }
 
 /// The keys of which some end says TLS: whose switch it is, the beginning tells.
-fn switches(keys: &[(&String, Vec<String>)], values: &BTreeMap<String, String>) -> Vec<usize> {
+fn switches(
+    keys: &[(&String, Vec<String>)],
+    values: &BTreeMap<String, String>,
+) -> BTreeMap<String, Vec<usize>> {
     let is_switch = |(name, words): &(&String, Vec<String>)| {
         let whole = words.concat();
         values.get(*name).is_some_and(|value| {
@@ -140,8 +143,11 @@ fn switches(keys: &[(&String, Vec<String>)], values: &BTreeMap<String, String>) 
             ends.any(|end| url::switch(end, value).is_some())
         })
     };
-    let numbers = 0..keys.len();
-    numbers.filter(|number| is_switch(&keys[*number])).collect()
+    let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (number, key) in keys.iter().enumerate().filter(|(_, key)| is_switch(key)) {
+        found.entry(key.1.concat()).or_default().push(number);
+    }
+    found
 }
 
 /// The parts of logins by their stem.
@@ -175,6 +181,8 @@ impl Environment<'_> {
     /// The families of one address: one for each port, where only variables tell the port.
     fn family(&self, name: &str, parsed: &Parsed) -> Vec<Family> {
         let stem = key::host_stem(name);
+        let number = key::number(name);
+        let number = number.as_deref();
         let mut target = parsed.target();
         if target.protocol.is_none() {
             target.protocol = self.protocol(&stem);
@@ -190,22 +198,25 @@ impl Environment<'_> {
         };
         if parsed.port.is_some() && parsed.shape != Shape::Host {
             // `ENDPOINT=http://files` beside `PORT=9000`: whichever of the two the target serves.
-            let beside = self.exact_ports(&stem).into_iter().map(|one| one.port);
+            let beside = self
+                .exact_ports(&stem, number)
+                .into_iter()
+                .map(|one| one.port);
             let further = beside.filter(|_| parsed.usual_port).collect();
             return vec![build(target, None, further)];
         }
         let mut own: Vec<&PortVariable> = self.own_ports(&stem, name);
         // A switch chooses the one of two ports: `MQTT_USE_TLS` beside `MQTT_PORT` and `MQTT_TLS_PORT`.
         if target.tls.is_some_and(is_encrypted) {
-            let below = self.ports.below(&stem).into_iter();
+            let below = self.ports.below(&stem, number).into_iter();
             own.splice(0..0, below.filter(|one| one.is_for_tls(&stem)).take(1));
         }
-        let mut near: Vec<&PortVariable> = self.near_ports(&stem);
+        let mut near: Vec<&PortVariable> = self.near_ports(&stem, number);
         if target.tls.is_some() {
             near.retain(|one| !one.is_for_tls(&stem));
         }
         if let Some(first) = own.first() {
-            near.extend(self.management_ports(&stem));
+            near.extend(self.management_ports(&stem, number));
             target.port = Some(first.port);
             let further = near
                 .iter()
@@ -228,8 +239,8 @@ impl Environment<'_> {
     }
 
     /// `FILES_PORT` of `FILES_ENDPOINT`.
-    fn exact_ports(&self, stem: &[String]) -> Vec<&PortVariable> {
-        let mut found = self.ports.at(&[stem]);
+    fn exact_ports(&self, stem: &[String], number: Option<&str>) -> Vec<&PortVariable> {
+        let mut found = self.ports.at(&[stem], number);
         found.retain(|one| one.after.is_empty() && !stem.is_empty());
         found
     }
@@ -237,17 +248,19 @@ impl Environment<'_> {
     /// `DB_PORT` of `DB_HOST`; also `DB_HOST_PORT`, `PGPORT` of `PGHOST`, and `POSTGRES_PORT` of `PGHOST`.
     fn own_ports(&self, stem: &[String], name: &str) -> Vec<&PortVariable> {
         let whole = key::words(name);
-        let mut found = self.ports.at(&[stem, &whole]);
+        let number = key::number(name);
+        let number = number.as_deref();
+        let mut found = self.ports.at(&[stem, &whole], number);
         found.retain(|one| one.after.is_empty());
         if let Some((_, rest)) = stem.split_last().filter(|_| found.is_empty()) {
-            found = self.ports.below(rest);
+            found = self.ports.below(rest, number);
             found.retain(|one| one.after.is_empty() && self.same_product(&one.before, stem));
         }
         found
     }
 
     /// `OTEL_PORT_GRPC`, `OTEL_PORT_HTTP` of `OTEL_HOST`; `FLAGD_OFREP_PORT` of `FLAGD_HOST`, unless `FLAGD_OFREP` is a host itself.
-    fn near_ports(&self, stem: &[String]) -> Vec<&PortVariable> {
+    fn near_ports(&self, stem: &[String], number: Option<&str>) -> Vec<&PortVariable> {
         if stem.is_empty() {
             return Vec::new();
         }
@@ -264,7 +277,7 @@ impl Environment<'_> {
             "host",
         ];
         self.ports
-            .around(stem)
+            .around(stem, number)
             .into_iter()
             .filter(|one| {
                 let suffix = one.before == stem && !one.after.is_empty();
@@ -283,7 +296,7 @@ impl Environment<'_> {
     }
 
     /// `RABBITMQ_PORT_MANAGEMENT` beside `RABBITMQ_PORT`.
-    fn management_ports(&self, stem: &[String]) -> Vec<&PortVariable> {
+    fn management_ports(&self, stem: &[String], number: Option<&str>) -> Vec<&PortVariable> {
         let word = |one: &PortVariable| match (one.after.as_slice(), one.before.split_last()) {
             ([word], _) if one.before == stem => Some(word.clone()),
             ([], Some((word, rest))) if rest == stem => Some(word.clone()),
@@ -291,7 +304,7 @@ impl Environment<'_> {
         };
         let kinds = ["management", "admin"];
         self.ports
-            .around(stem)
+            .around(stem, number)
             .into_iter()
             .filter(|one| word(one).is_some_and(|word| kinds.contains(&word.as_str())))
             .collect()
@@ -316,13 +329,17 @@ impl Environment<'_> {
     }
 
     fn tls(&self, stem: &[String]) -> Option<TlsMode> {
-        self.switches.iter().find_map(|number| {
+        let start = stem.concat();
+        let below = self.switches.range(start.clone()..);
+        let below = below.take_while(|(letters, _)| letters.starts_with(&start));
+        let numbers: BTreeSet<usize> = below.flat_map(|(_, numbers)| numbers).copied().collect();
+        numbers.iter().find_map(|number| {
             let (name, words) = self.keys.get(*number)?;
             let value = self.values.get(*name)?;
             let rest = match words.strip_prefix(stem).filter(|_| !stem.is_empty()) {
                 Some(rest) => rest.concat(),
                 // `PGSSLMODE`.
-                None => words.concat().strip_prefix(&stem.concat())?.to_owned(),
+                None => words.concat().strip_prefix(&start)?.to_owned(),
             };
             url::switch(&rest, value)
         })

@@ -321,11 +321,9 @@ pub(crate) fn application(key: &str) -> Option<(Option<Protocol>, Option<NonZero
 
 /// Whether a bundler writes the variable into code for browsers.
 pub(crate) fn is_for_browsers(key: &str) -> bool {
-    has_browser_prefix(&canonical(key))
-}
-
-fn has_browser_prefix(canonical: &str) -> bool {
-    BROWSER.iter().any(|prefix| canonical.starts_with(prefix))
+    // A variable's name has no dots: `public.orders.url` is a path in a document.
+    let canonical = canonical(key);
+    !key.contains('.') && BROWSER.iter().any(|prefix| canonical.starts_with(prefix))
 }
 
 /// What a value may be, by its key.
@@ -339,7 +337,7 @@ pub fn role(key: &str) -> Role {
     let no_proxy = canonical.ends_with("NO_PROXY")
         || canonical.ends_with("NON_PROXY_HOSTS")
         || canonical.contains("NONPROXYHOSTS");
-    let browser = has_browser_prefix(&canonical);
+    let browser = is_for_browsers(key);
     // What a member of a cluster tells the others: where it is to be connected to.
     let advertised = words.ends_with(&["connect".to_owned(), "address".to_owned()]);
     // `PUBLIC` inside a longer key speaks of the outside; the words of a path such as `com.example` do not.
@@ -347,7 +345,7 @@ pub fn role(key: &str) -> Role {
         || browser
         || advertised
         || OWN.contains(&canonical.as_str())
-        || words
+        || words_near(key)
             .iter()
             .any(|word| NEVER_WORDS.contains(&word.as_str()))
     {
@@ -373,6 +371,14 @@ pub fn role(key: &str) -> Role {
     Role::Plain
 }
 
+/// The words of a key and of the one above it: what stands higher in a path (`public.shop.orders.url`) speaks of other things too.
+fn words_near(key: &str) -> Vec<String> {
+    let parts = key.rsplit('.').filter(|part| part.parse::<u32>().is_err());
+    let mut near: Vec<&str> = parts.take(2).collect();
+    near.reverse();
+    words(&near.join("."))
+}
+
 /// `dbhost` → (`db`, `host`), for one of the given ends.
 pub(super) fn fused<'a>(word: &'a str, tails: &[&'a str]) -> Option<(&'a str, &'a str)> {
     if NOT_FUSED.contains(&word) {
@@ -391,12 +397,11 @@ pub(super) fn split_tail(key: &str, tails: &[&str]) -> Option<(Vec<String>, Stri
 
 /// The same for a key that is cut into words already.
 pub(super) fn split_words(words: &[String], tails: &[&str]) -> Option<(Vec<String>, String)> {
-    let number = |word: &String| word.bytes().all(|byte| byte.is_ascii_digit());
     let (at, last) = words
         .iter()
         .enumerate()
         .rev()
-        .find(|(at, word)| *at == 0 || !number(word))?;
+        .find(|(at, word)| *at == 0 || !is_number(word))?;
     if tails.contains(&last.as_str()) {
         return Some((words[..at].to_vec(), last.clone()));
     }
@@ -404,6 +409,18 @@ pub(super) fn split_words(words: &[String], tails: &[&str]) -> Option<(Vec<Strin
     let mut found = words[..at].to_vec();
     found.push(stem.to_owned());
     Some((found, tail.to_owned()))
+}
+
+/// Whether a word of a key is a number.
+pub(super) fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The number at the end of a key: `2` of `DB_HOST_2`.
+pub(super) fn number(key: &str) -> Option<String> {
+    let mut words = words(key);
+    let last = words.pop().filter(|word| is_number(word))?;
+    (!words.is_empty()).then_some(last)
 }
 
 /// The stem of a key that holds a host; the whole key if it has no tail (`PAPERLESS_REDIS`).

@@ -110,6 +110,10 @@ fn zookeeper_member(token: &str) -> Vec<Parsed> {
         .collect()
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn with_port(name: &str, port: NonZeroU16, protocol: Option<Protocol>) -> Parsed {
     Parsed {
         port: Some(port),
@@ -140,7 +144,18 @@ fn one(token: &str) -> Vec<Parsed> {
             _ => Vec::new(),
         };
     }
-    let parts: Vec<&str> = token.split(':').collect();
+    let mut parts: Vec<&str> = token.split(':').collect();
+    // `0:node0:5432:1:/data:FLAG`, `1:node1::::`: a number before its address, and what else belongs to it.
+    let mut token = token;
+    if let [number, name, port, ..] = parts.as_slice()
+        && is_number(number)
+        && host::is_host(name)
+        && (port.is_empty() || host::port(port).is_some())
+    {
+        let end = number.len() + 1 + name.len() + 1 + port.len();
+        token = token[number.len() + 1..end].trim_end_matches(':');
+        parts = token.split(':').collect();
+    }
     let three = match parts.as_slice() {
         [name, first, second] if host::is_host(name) => {
             match (host::port(first), host::port(second)) {
@@ -194,6 +209,23 @@ mod tests {
 
     fn pair(name: &str, port: u16) -> (String, u16) {
         (name.to_owned(), port)
+    }
+
+    #[test]
+    fn members_that_are_numbered_have_their_address_behind_the_number() {
+        let pool = "0:shard-a:5433:1:/var/lib/x:ALLOW,1:shard-b::::,7:shard-c:6000";
+        let expected = [
+            pair("shard-a", 5433),
+            pair("shard-b", 0),
+            pair("shard-c", 6000),
+        ];
+        assert_eq!(read(pool), expected);
+        for other in ["10:30:15", "1:2:3", "orders:12:1", "0:shard-a:word"] {
+            assert!(
+                read(other).iter().all(|(host, _)| host != "shard-a"),
+                "{other}"
+            );
+        }
     }
 
     #[test]

@@ -139,8 +139,11 @@ pub struct Service {
     pub restart_condition: Option<String>,
     /// `deploy.endpoint_mode`.
     pub endpoint_mode: Option<String>,
-    /// Files that the container sees: bind mounts and `configs` whose text could be read. Secrets never.
+    /// Files that the container sees: bind mounts and `configs` whose text could be read. Secrets stand apart.
     pub mounts: Vec<MountedFile>,
+    /// The files of its secrets, which count only where a variable (`…_FILE`) names one of them. Never shown.
+    #[serde(skip)]
+    pub secrets: Vec<MountedFile>,
     /// Whether it mounts the docker socket (discovery that cannot work in Kubernetes).
     pub docker_socket: bool,
     /// `labels`.

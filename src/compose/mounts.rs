@@ -1,4 +1,4 @@
-//! Text files that a container sees: bind mounts and `configs`. Secrets are never read. Pure: files come through `Files`.
+//! Text files that a container sees: bind mounts, `configs` and `secrets`. Pure: files come through `Files`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -74,7 +74,9 @@ pub(super) fn read(
                 Some(source) => source.text()?,
                 None => item.text()?,
             };
-            declared(&item, "secret", &name, reader.secrets)?;
+            let target = item.get("target").map(|field| field.text()).transpose()?;
+            let entry = declared(&item, "secret", &name, reader.secrets)?;
+            secret(reader, entry, (&name, target), out)?;
         }
     }
     if let Some(field) = service.get("configs") {
@@ -256,6 +258,32 @@ pub(super) fn text(files: &dyn Files, path: &Path) -> Option<String> {
         text = Redactor::default().text(&text);
     }
     (text.len() <= MAX_BYTES && !text.contains('\0')).then_some(text)
+}
+
+/// What a secret holds, kept apart: its file is no configuration that is read for addresses.
+fn secret(
+    reader: &Reader<'_>,
+    entry: &Node,
+    (name, target): (&str, Option<String>),
+    out: &mut Service,
+) -> Result<(), ComposeError> {
+    let declared = Field::new(entry, format!("secrets.{name}"));
+    let of = |key: &str| declared.get(key).map(|field| field.text()).transpose();
+    let value = of("environment")?.and_then(|variable| reader.environment.get(&variable).cloned());
+    let file = of("file")?.map(|source| paths::join(reader.working_directory, &source));
+    let text = value.or_else(|| text(reader.files, &file?));
+    let target = target.unwrap_or_else(|| name.to_owned());
+    out.secrets.extend(text.map(|text| MountedFile {
+        target: if target.starts_with('/') {
+            target
+        } else {
+            format!("/run/secrets/{target}")
+        },
+        source: format!("secrets.{name}"),
+        direct: true,
+        text,
+    }));
+    Ok(())
 }
 
 fn config(

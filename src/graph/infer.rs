@@ -168,8 +168,12 @@ fn is_source(file: &MountedFile) -> bool {
         .any(|end| name.ends_with(end))
 }
 
-/// `NAME_FILE=/path`: the value of `NAME` is what stands in that file. Gives the names of those whose file no one reads here: a secret's.
-fn read_files(service: &Service, environment: &mut BTreeMap<String, String>) -> BTreeSet<String> {
+/// `NAME_FILE=/path`: the value of `NAME` is what stands in that file. Gives the names of those whose file is not here, and of those whose
+/// file is a secret.
+fn read_files(
+    service: &Service,
+    environment: &mut BTreeMap<String, String>,
+) -> (BTreeSet<String>, BTreeSet<String>) {
     let named: Vec<(String, String)> = environment
         .iter()
         .filter_map(|(name, path)| {
@@ -178,18 +182,23 @@ fn read_files(service: &Service, environment: &mut BTreeMap<String, String>) -> 
             (!environment.contains_key(name)).then(|| (name.to_owned(), path))
         })
         .collect();
-    let mut hidden = BTreeSet::new();
+    let (mut hidden, mut secret) = (BTreeSet::new(), BTreeSet::new());
     for (name, path) in named {
-        match files_of(service).find(|file| file.target == path) {
+        let at = |file: &&MountedFile| file.target == path;
+        let kept = service.secrets.iter().find(at);
+        match files_of(service).find(at).or(kept) {
             Some(file) => {
-                environment.insert(name, file.text.trim_end().to_owned());
+                environment.insert(name.clone(), file.text.trim_end().to_owned());
+                if kept.is_some() {
+                    secret.insert(name);
+                }
             }
             None => {
                 hidden.insert(name);
             }
         }
     }
-    hidden
+    (hidden, secret)
 }
 
 /// How the name of a variable ends that says in which file another one's value stands.
@@ -225,7 +234,7 @@ impl Work<'_> {
             .map(|build| build.environment.clone())
             .unwrap_or_default();
         environment.extend(facts::plain(&service.environment));
-        let secret_variables = read_files(service, &mut environment);
+        let (secret_variables, secret) = read_files(service, &mut environment);
         let source = Source {
             environment,
             secret_variables,
@@ -267,6 +276,11 @@ impl Work<'_> {
             .collect();
         for mut raw in found.iter().cloned() {
             if matches!(&raw.place, Place::Variable(name) if labels.contains(name)) {
+                continue;
+            }
+            // Of a secret no more is said than which tier of the project it names.
+            let kept = matches!(&raw.place, Place::Variable(name) if secret.contains(name));
+            if kept && !matches!(raw.target, RawTarget::Tier(_)) {
                 continue;
             }
             // What a program says itself counts where its configuration says nothing of the same tier.

@@ -14,16 +14,20 @@ pub(super) struct PortVariable {
     pub name: String,
     pub before: Vec<String>,
     pub after: Vec<String>,
+    /// The number at its end: `DB_PORT_2` is the port of `DB_HOST_2`.
+    pub number: Option<String>,
     pub port: NonZeroU16,
 }
 
-/// Variables that hold a port, by the words before it, and by those without their last.
+/// Variables that hold a port, by the words before it, and by those without their last; each by the number at its end.
 #[derive(Default)]
 pub(super) struct Ports {
     all: Vec<PortVariable>,
-    at: BTreeMap<Vec<String>, Vec<usize>>,
-    below: BTreeMap<Vec<String>, Vec<usize>>,
+    at: Index,
+    below: Index,
 }
+
+type Index = BTreeMap<Vec<String>, BTreeMap<Option<String>, Vec<usize>>>;
 
 impl Ports {
     /// The variables of an environment that hold a port.
@@ -31,33 +35,49 @@ impl Ports {
         let mut ports = Self::default();
         let all = port_variables(values);
         for (number, one) in all.iter().enumerate() {
-            ports.at.entry(one.before.clone()).or_default().push(number);
+            let index = |index: &mut Index, stem: &[String]| {
+                let numbers = index.entry(stem.to_vec()).or_default();
+                numbers.entry(one.number.clone()).or_default().push(number);
+            };
+            index(&mut ports.at, &one.before);
             if let Some((_, rest)) = one.before.split_last() {
-                ports.below.entry(rest.to_vec()).or_default().push(number);
+                index(&mut ports.below, rest);
             }
         }
         ports.all = all;
         ports
     }
 
-    /// Those of some stems.
-    pub(super) fn at(&self, stems: &[&[String]]) -> Vec<&PortVariable> {
-        self.of(stems.iter().filter_map(|stem| self.at.get(*stem)))
+    /// Those of some stems, for a host with a number, or without one.
+    pub(super) fn at(&self, stems: &[&[String]], number: Option<&str>) -> Vec<&PortVariable> {
+        self.of(stems.iter().filter_map(|stem| self.at.get(*stem)), number)
     }
 
     /// Those with one word behind a stem.
-    pub(super) fn below(&self, stem: &[String]) -> Vec<&PortVariable> {
-        self.of(self.below.get(stem).into_iter())
+    pub(super) fn below(&self, stem: &[String], number: Option<&str>) -> Vec<&PortVariable> {
+        self.of(self.below.get(stem).into_iter(), number)
     }
 
     /// Those of a stem, with one word behind it or without.
-    pub(super) fn around(&self, stem: &[String]) -> Vec<&PortVariable> {
-        self.of(self.at.get(stem).into_iter().chain(self.below.get(stem)))
+    pub(super) fn around(&self, stem: &[String], number: Option<&str>) -> Vec<&PortVariable> {
+        let found = self.at.get(stem).into_iter().chain(self.below.get(stem));
+        self.of(found, number)
     }
 
-    /// In the order of the environment.
-    fn of<'a>(&'a self, numbers: impl Iterator<Item = &'a Vec<usize>>) -> Vec<&'a PortVariable> {
-        let numbers: BTreeSet<usize> = numbers.flatten().copied().collect();
+    /// In the order of the environment. The port of another number is another host's.
+    fn of<'a>(
+        &'a self,
+        found: impl Iterator<Item = &'a BTreeMap<Option<String>, Vec<usize>>>,
+        number: Option<&str>,
+    ) -> Vec<&'a PortVariable> {
+        let mut numbers: BTreeSet<usize> = BTreeSet::new();
+        for by_number in found {
+            let own = number.and_then(|number| by_number.get(&Some(number.to_owned())));
+            match (number, own.or(by_number.get(&None))) {
+                (None, _) => numbers.extend(by_number.values().flatten()),
+                (Some(_), found) => numbers.extend(found.into_iter().flatten()),
+            }
+        }
         numbers
             .into_iter()
             .map(|number| &self.all[number])
@@ -95,11 +115,13 @@ fn port_variables(values: &BTreeMap<String, String>) -> Vec<PortVariable> {
                 None => continue,
             },
         };
-        let after: Vec<String> = after.into_iter().filter(|word| word != "number").collect();
+        let mut after: Vec<String> = after.into_iter().filter(|word| word != "number").collect();
+        let number = after.pop_if(|word| key::is_number(word));
         found.push(PortVariable {
             name: name.clone(),
             before,
             after,
+            number,
             port,
         });
     }

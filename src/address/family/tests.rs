@@ -176,3 +176,35 @@ fn ports_that_belong_to_a_host() {
     );
     assert_eq!(found[2].target.protocol, Some(Protocol::Grpc));
 }
+
+#[test]
+fn the_port_of_another_number_is_another_hosts() {
+    let found = read(&[
+        ("STORE_HOST_1", "first"),
+        ("STORE_PORT_1", "5001"),
+        ("STORE_HOST_2", "second"),
+        ("STORE_PORT_2", "5002"),
+        ("STORE_PORT", "5000"),
+        ("STORE_HOST_3", "third"),
+    ]);
+    let ports: Vec<(&str, u16)> = found
+        .iter()
+        .map(|one| (one.target.host.as_str(), one.target.port.unwrap().get()))
+        .collect();
+    assert_eq!(ports, [("first", 5001), ("second", 5002), ("third", 5000)]);
+}
+
+/// Twice the variables may cost about twice the time, and not four times: each lookup is by key.
+#[test]
+fn many_variables_of_one_stem_are_read_by_key() {
+    let count = |hosts: usize| {
+        let mut values = BTreeMap::new();
+        for at in 0..hosts {
+            values.insert(format!("DB_HOST_{at}"), "db".to_owned());
+            values.insert(format!("DB_PORT_{at}"), "5432".to_owned());
+            values.insert(format!("FEATURE_{at}_SSL_ENABLED"), "true".to_owned());
+        }
+        families(&values, &BTreeSet::new()).len()
+    };
+    assert_eq!(count(300), 300);
+}

@@ -81,19 +81,18 @@ impl Drafts {
         };
         let stronger =
             (draft.confidence, draft.login.is_some()) > (known.confidence, known.login.is_some());
+        let mut draft = draft;
+        let mut origin = std::mem::take(&mut known.origin);
+        for one in std::mem::take(&mut draft.origin) {
+            if origin.iter().all(|other| other.text != one.text) {
+                origin.push(one);
+            }
+        }
         let (mut first, second) = if stronger {
             (draft, known.clone())
         } else {
             (known.clone(), draft)
         };
-        let mut origin = known.origin.clone();
-        origin.extend(if stronger {
-            first.origin.clone()
-        } else {
-            second.origin.clone()
-        });
-        let mut seen = BTreeSet::new();
-        origin.retain(|one| seen.insert(one.text.clone()));
         if second.by_scheme && !first.by_scheme || first.protocol == Protocol::Tcp {
             first.protocol = second.protocol;
             first.by_scheme |= second.by_scheme;
@@ -109,11 +108,6 @@ impl Drafts {
             optional: first.optional && second.optional,
             ..first
         };
-    }
-
-    /// Every draft.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Draft> {
-        self.0.values()
     }
 
     /// Every draft between two tiers.
@@ -170,7 +164,7 @@ impl Drafts {
     }
 
     /// Puts each draft through a rule, which may change how sure it is, or drop it.
-    pub(super) fn revise(&mut self, rule: impl Fn(Draft) -> Option<Draft>) {
+    pub(super) fn revise(&mut self, mut rule: impl FnMut(Draft) -> Option<Draft>) {
         self.0 = std::mem::take(&mut self.0)
             .into_iter()
             .filter_map(|(key, draft)| Some((key, rule(draft)?)))

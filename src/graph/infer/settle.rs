@@ -4,8 +4,10 @@
 //! folder) says what the project has, and not which of them calls it: it is sure for those that wait for the target, or that its key
 //! names, and weak for the rest.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::rc::Rc;
 
 use crate::address;
 use crate::compose::{Location, MountedFile, Service};
@@ -70,6 +72,21 @@ enum Standing {
 pub(super) struct Settle<'a> {
     project: &'a Project<'a>,
     sharers: BTreeMap<Written, BTreeSet<&'a str>>,
+    /// For what each tier waits.
+    waits: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// What is known of a place and a key, once for all claims that stand there.
+    handed: RefCell<BTreeMap<(Written, String), Rc<Handed<'a>>>>,
+}
+
+/// The tiers that are handed what stands at one place under one key.
+#[derive(Default)]
+struct Handed<'a> {
+    /// All of them.
+    tiers: BTreeSet<&'a str>,
+    /// Those that the key names.
+    named: BTreeSet<&'a str>,
+    /// Those whose program may read it.
+    readers: Vec<&'a Service>,
 }
 
 impl<'a> Settle<'a> {
@@ -95,38 +112,44 @@ impl<'a> Settle<'a> {
         // A file is handed to those that mount it itself, and not to those that have it somewhere in a folder.
         sharers.extend(chosen);
         sharers.retain(|_, tiers| tiers.len() > 1);
-        Self { project, sharers }
+        let waits = all(project.file)
+            .map(|service| (service.name.as_str(), awaited(project, service)))
+            .collect();
+        Self {
+            project,
+            sharers,
+            waits,
+            handed: RefCell::default(),
+        }
     }
 
     /// Applies the rules to every claim; gives tier, variable and target of those that are handed to several.
     pub(super) fn apply(&self, drafts: &mut Drafts) -> BTreeSet<(String, String, String)> {
-        let shared = drafts
-            .iter()
-            .filter_map(|draft| Some((draft, self.project.service(&draft.from)?)))
-            .flat_map(|(draft, service)| {
-                let handed = draft.origin.iter().filter(|origin| {
-                    matches!(origin.written, Written::Value(_))
-                        && self.standing(service, &draft.to, origin) < Standing::Own
-                });
-                handed.map(|origin| (draft.from.clone(), origin.key.clone(), draft.to.clone()))
-            })
-            .collect();
-        drafts.revise(|draft| self.judged(draft));
+        let mut shared = BTreeSet::new();
+        drafts.revise(|draft| self.judged(draft, &mut shared));
         drafts.absorb_guesses();
         shared
     }
 
     /// The claim as far as it carries; `None` if it was written for others.
-    fn judged(&self, mut draft: Draft) -> Option<Draft> {
+    fn judged(
+        &self,
+        mut draft: Draft,
+        shared: &mut BTreeSet<(String, String, String)>,
+    ) -> Option<Draft> {
         let service = self.project.service(&draft.from)?;
-        draft
-            .origin
-            .retain(|origin| self.standing(service, &draft.to, origin) > Standing::Foreign);
-        let best = draft
-            .origin
-            .iter()
-            .map(|origin| self.standing(service, &draft.to, origin))
-            .max()?;
+        let mut best = Standing::Foreign;
+        draft.origin.retain(|origin| {
+            let standing = self.standing(service, &draft.to, origin);
+            if standing < Standing::Own && matches!(origin.written, Written::Value(_)) {
+                shared.insert((draft.from.clone(), origin.key.clone(), draft.to.clone()));
+            }
+            best = best.max(standing);
+            standing > Standing::Foreign
+        });
+        if best == Standing::Foreign {
+            return None;
+        }
         let handed = |origin: &Origin| self.sharers.contains_key(&origin.written);
         // A port that nothing of the target tells is believed of a client that waits for it and says so itself.
         let deaf = !draft.external
@@ -138,60 +161,77 @@ impl<'a> Settle<'a> {
         Some(draft)
     }
 
+    /// Who is handed what stands at an origin; `None` where it is one tier's only.
+    fn handed(&self, origin: &Origin) -> Option<Rc<Handed<'a>>> {
+        let tiers = self.sharers.get(&origin.written)?;
+        let key = (origin.written.clone(), origin.key.clone());
+        let mut known = self.handed.borrow_mut();
+        let handed = known.entry(key).or_insert_with(|| {
+            let services = tiers.iter().filter_map(|name| self.project.service(name));
+            let named = services.clone().filter(|one| is_named(one, &origin.key));
+            Rc::new(Handed {
+                tiers: tiers.clone(),
+                named: named.map(|one| one.name.as_str()).collect(),
+                readers: services.filter(|one| self.may_read(one, origin)).collect(),
+            })
+        });
+        Some(Rc::clone(handed))
+    }
+
     /// How far what stands at an origin carries for a tier that is handed it.
     fn standing(&self, service: &Service, to: &str, origin: &Origin) -> Standing {
         if is_for_a_scraper(service, origin) || self.is_another_program(service, origin) {
             return Standing::Foreign;
         }
-        let Some(tiers) = self.sharers.get(&origin.written) else {
+        let Some(handed) = self.handed(origin) else {
             return Standing::Own;
         };
-        if self.waits(service, to) || is_named(service, &origin.key) || self.reads(service, origin)
+        let own = service.name.as_str();
+        if self.waits(service, to) || handed.named.contains(own) || self.reads(service, origin) {
+            return Standing::Own;
+        }
+        if handed.named.iter().any(|name| *name != own && *name != to) {
+            return Standing::Foreign;
+        }
+        let product = |name: &str| self.project.facts.get(name).and_then(TierFacts::product);
+        let ours = product(own);
+        let alike = |name: &str| ours.is_some() && product(name) == ours;
+        let may_read = handed.readers.iter().any(|reader| reader.name == own);
+        let clients = || {
+            let others = handed.readers.iter().copied();
+            others.filter(|reader| reader.name != own && reader.name != to)
+        };
+        // Members of a cluster, and copies of one program, share what only they read; what no one else reads is no one else's.
+        if clients().all(|other| {
+            alike(&other.name) || is_built_in(service, origin) && is_same_program(service, other)
+        }) && (may_read || handed.tiers.iter().any(|name| *name != own && alike(name)))
         {
             return Standing::Own;
         }
-        let others = || {
-            tiers
-                .iter()
-                .filter(|name| **name != service.name && **name != to)
-                .filter_map(|name| self.project.service(name))
-        };
-        if others().any(|other| is_named(other, &origin.key)) {
+        if !may_read {
             return Standing::Foreign;
         }
-        let product = |service: &Service| {
-            let facts = self.project.facts.get(&service.name);
-            facts.and_then(TierFacts::product)
-        };
-        let ours = product(service);
-        let clients: Vec<&Service> = others()
-            .filter(|other| self.may_read(other, origin))
-            .collect();
-        if clients.iter().all(|other| {
-            ours.is_some() && product(other) == ours
-                || is_built_in(service, origin) && is_same_program(service, other)
-        }) {
-            // Members of a cluster, and copies of one program, share what only they read.
-            return Standing::Own;
-        }
-        if !self.may_read(service, origin) {
-            return Standing::Foreign;
-        }
-        let fellow = clients
-            .iter()
-            .any(|other| self.waits(other, to) && order::same_application(service, other));
         // Who says what it waits for, and does not name the target, may still call it; who says nothing where others do calls none.
         let silent = service.depends_on.is_empty() && service.links.is_empty();
-        let taken = others().any(|other| self.waits(other, to));
+        let taken = || {
+            let mut others = handed.tiers.iter();
+            others.any(|name| *name != own && *name != to && self.awaits(name, to))
+        };
+        let fellow = || {
+            clients().any(|other| {
+                order::same_application(service, other) && self.awaits(&other.name, to)
+            })
+        };
         // A preparation that carries a copy of its peers' variables needs what it waits for.
-        let prepares = !silent
-            && tiers::ends(
+        let prepares = || {
+            tiers::ends(
                 self.project.file,
                 service,
                 self.project.facts.get(&service.name),
                 false,
-            );
-        if prepares || taken && silent && !fellow {
+            )
+        };
+        if !silent && prepares() || silent && taken() && !fellow() {
             return Standing::Foreign;
         }
         Standing::Shared
@@ -243,23 +283,12 @@ impl<'a> Settle<'a> {
                 })
     }
 
-    /// Whether a tier waits for the target, or for what stands for it: a role of its own application, or a preparation whose end it
-    /// waits for, that does.
     fn waits(&self, service: &Service, to: &str) -> bool {
-        let mut seen = BTreeSet::from([service.name.as_str()]);
-        let mut open = vec![service];
-        while let Some(one) = open.pop() {
-            if one.depends_on.contains_key(to) || one.links.iter().any(|link| link.service == to) {
-                return true;
-            }
-            let stands_for = one.depends_on.iter().filter_map(|(name, depends)| {
-                let other = self.project.service(name)?;
-                let ended = depends.condition == "service_completed_successfully";
-                (ended || order::same_application(one, other)).then_some(other)
-            });
-            open.extend(stands_for.filter(|other| seen.insert(&other.name)));
-        }
-        false
+        self.awaits(&service.name, to)
+    }
+
+    fn awaits(&self, name: &str, to: &str) -> bool {
+        self.waits.get(name).is_some_and(|names| names.contains(to))
     }
 
     /// Whether the program of a tier may read what stands there: a ready product reads its own variables and files, and no others.
@@ -293,6 +322,24 @@ impl<'a> Settle<'a> {
             .iter()
             .any(|word| words.contains(word))
     }
+}
+
+/// For what a tier waits, itself or by what stands for it: a role of its own application, or a preparation whose end it waits for.
+fn awaited<'a>(project: &Project<'a>, service: &'a Service) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut seen = BTreeSet::from([service.name.as_str()]);
+    let mut open = vec![service];
+    while let Some(one) = open.pop() {
+        found.extend(one.depends_on.keys().map(String::as_str));
+        found.extend(one.links.iter().map(|link| link.service.as_str()));
+        let stands_for = one.depends_on.iter().filter_map(|(name, depends)| {
+            let other = project.service(name)?;
+            let ended = depends.condition == "service_completed_successfully";
+            (ended || order::same_application(one, other)).then_some(other)
+        });
+        open.extend(stands_for.filter(|other| seen.insert(&other.name)));
+    }
+    found
 }
 
 /// Whether a file lies in the image that a tier's build makes.
