@@ -33,6 +33,7 @@ pub use error::*;
 pub use follow::*;
 pub use index::*;
 pub use ingress::*;
+pub(crate) use judge::pods_of_newest;
 pub use judge::*;
 pub use manifests::*;
 pub(crate) use mounted::{config_map_file, mounted_key};

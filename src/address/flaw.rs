@@ -25,9 +25,21 @@ pub enum FlawKind {
     Unresolved,
     /// Quotes, blanks, line ends, or nothing at all.
     Malformed,
+    /// The client's own container does not have the variable, or has it in a way that no one else can read.
+    Absent,
 }
 
 impl Flaw {
+    /// A variable that the client's own container does not have: what it dials instead is its own business.
+    #[must_use]
+    pub const fn absent(words: String) -> Self {
+        Self {
+            kind: FlawKind::Absent,
+            certain: false,
+            words,
+        }
+    }
+
     fn malformed(certain: bool, words: &str) -> Self {
         Self {
             kind: FlawKind::Malformed,

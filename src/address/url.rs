@@ -131,9 +131,10 @@ fn split_authority(rest: &str, protocol: Option<Protocol>) -> (&str, &str) {
     }
 }
 
-/// `tcp(db:3306)` → `db:3306`.
+/// `tcp(db:3306)` → `db:3306`; what stands in a placeholder such as `%(host)s` is no host.
 fn strip_tcp(text: &str) -> &str {
     text.split_once('(')
+        .filter(|(before, _)| !before.ends_with(['%', '$']))
         .and_then(|(_, inner)| inner.split_once(')'))
         .map_or(text, |(inner, _)| inner)
 }
@@ -168,12 +169,16 @@ fn address(
         .rsplit_once("://")
         .map_or(one, |(_, after)| after)
         .trim();
-    let (name, written) = match host::host_and_port(strip_tcp(one)) {
-        Some(found) => found,
-        // `db:${PORT}`: the host is known all the same.
-        None => (host_before_unknown_port(one)?, None),
+    let web = matches!(
+        scheme.protocol,
+        Some(Protocol::Http | Protocol::Https | Protocol::Grpc)
+    );
+    let (name, written, unknown) = match host::host_and_port(strip_tcp(one)) {
+        Some((name, written)) => (name, written, false),
+        // `db:${PORT}`: the host is known all the same. A store has one usual port; on the web any other one is as likely.
+        None => (host_before_unknown_port(one)?, None, web),
     };
-    let default = if srv { None } else { scheme.port };
+    let default = if srv || unknown { None } else { scheme.port };
     let written = written.or_else(|| port.and_then(host::port));
     let port = written.or_else(|| default.and_then(std::num::NonZeroU16::new));
     // OTLP's port speaks gRPC, whatever the scheme says.

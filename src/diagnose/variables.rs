@@ -30,6 +30,8 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     let object = client(context, edge);
     let consequence = if flaw.certain {
         format!("so its connection to {} cannot work", edge.to)
+    } else if flaw.kind == FlawKind::Absent {
+        absent(&edge.to)
     } else {
         "which some runtimes clean by themselves and others do not".to_owned()
     };
@@ -47,14 +49,23 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     if flaw.certain {
         finding.overrules.insert(edge.id.clone());
     }
-    finding.evidence.push(format!("{origin} {}", flaw.words));
+    finding.evidence.push(if flaw.kind == FlawKind::Absent {
+        format!("{origin} leads to {}:{}", edge.host, edge.port)
+    } else {
+        format!("{origin} {}", flaw.words)
+    });
     finding.fix = Some(fix(flaw.kind, variable));
     finding
 }
 
+/// What follows where the client lacks the variable.
+fn absent(to: &str) -> String {
+    format!("so what it dials for {to} is not known, and the name in compose proves nothing")
+}
+
 const fn code(kind: FlawKind) -> Code {
     match kind {
-        FlawKind::Unresolved => Code::VariableUnresolved,
+        FlawKind::Unresolved | FlawKind::Absent => Code::VariableUnresolved,
         FlawKind::Malformed => Code::VariableMalformed,
     }
 }
@@ -63,6 +74,9 @@ fn fix(kind: FlawKind, variable: &str) -> Fix {
     let text = match kind {
         FlawKind::Unresolved => format!(
             "define what {variable} refers to above it in `env` of the same container (Kubernetes expands $(NAME) in `env[].value` only, and only from what stands above), or write the whole value"
+        ),
+        FlawKind::Absent => format!(
+            "set {variable} in the Pod template, or the key that it comes from, then restart the Pods; if the application has the address from elsewhere, add that edge to `edges` in k8sverify.yaml"
         ),
         FlawKind::Malformed => format!(
             "write the value of {variable} without quotes, blanks and line ends (`kubectl create configmap --from-env-file` keeps quotes, `echo` adds a line end: use `printf`), then restart the Pods"
@@ -97,6 +111,7 @@ fn of_secrets(context: &Context<'_>) -> Vec<Finding> {
         };
         let kind = match step.facts.get(FLAW_KIND).map(String::as_str) {
             Some("unresolved") => FlawKind::Unresolved,
+            Some("absent") => FlawKind::Absent,
             _ => FlawKind::Malformed,
         };
         let place = step.facts.get(FLAW_PLACE).map_or("", String::as_str);
@@ -106,6 +121,8 @@ fn of_secrets(context: &Context<'_>) -> Vec<Finding> {
         let (severity, consequence) = if fails {
             let consequence = format!("so its connection to {} fails", edge.to);
             (Severity::Error, consequence)
+        } else if kind == FlawKind::Absent {
+            (Severity::Warning, absent(&edge.to))
         } else {
             let consequence = "which some runtimes clean by themselves and others do not";
             (Severity::Warning, consequence.to_owned())

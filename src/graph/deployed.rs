@@ -5,6 +5,7 @@
 mod environment;
 mod mounts;
 mod resolver;
+mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -193,12 +194,13 @@ fn deployed(
     let files = mounts::files(container, volumes, ambient.maps);
     let mut environment = Environment::of(container, ambient);
     environment.read_files(container, volumes, &files);
-    let words = container
+    let words: Vec<String> = container
         .command
         .iter()
         .chain(&container.args)
         .map(|word| environment.expand(word, ambient))
         .collect();
+    script::apply(&words, &mut environment);
     DeployedContainer {
         name: container.name.clone(),
         image: container.image.clone(),

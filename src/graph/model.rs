@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Flaw, HttpQuestion, LoginReference, TlsMode};
+use crate::address::{Flaw, FlawKind, HttpQuestion, LoginReference, TlsMode};
 use crate::finding::EdgeId;
 use crate::observe::{ServiceKey, WorkloadKey};
 use crate::protocol::Protocol;
@@ -241,6 +241,14 @@ pub struct EdgeFlaw {
     pub flaw: Flaw,
     /// Where it stands: `env REDIS_HOST of deployment/ap, configmap/ap-config`.
     pub origin: String,
+}
+
+impl EdgeFlaw {
+    /// Whether the client does not have the variable at all: there is nothing to dial, and nothing is proven either.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.flaw.kind == FlawKind::Absent
+    }
 }
 
 /// A host outside that no edge is made of.

@@ -330,33 +330,33 @@ fn pods_state(view: View<'_>, key: &WorkloadKey, wanted: i32) -> Option<State> {
 
 /// The Pods of the revision that is being rolled out: an old one may fail, that is why there is a new one.
 fn newest_pods<'a>(snapshot: &'a Snapshot, key: &WorkloadKey) -> Vec<&'a Pod> {
-    let pods = snapshot.pods_of(key);
-    let of_newest: Vec<&Pod> = match (key.kind.as_str(), snapshot.workload(key)) {
-        ("deployment", Some(_)) => {
-            let Some(newest) = newest_replica_set(snapshot, key) else {
-                return pods;
-            };
-            return pods
-                .into_iter()
-                .filter(|pod| is_owned_by(pod, newest))
-                .collect();
-        }
-        ("statefulset", Some(workload)) if !workload.status.update_revision.is_empty() => pods
-            .iter()
-            .filter(|pod| {
-                pod.metadata.labels.get("controller-revision-hash")
-                    == Some(&workload.status.update_revision)
-            })
-            .copied()
-            .collect(),
-        _ => return pods,
-    };
+    let of_newest = pods_of_newest(snapshot, key);
     // A StatefulSet goes no further while its old Pod is broken: then that one counts.
-    if of_newest.is_empty() {
-        pods
+    if of_newest.is_empty() && key.kind == "statefulset" {
+        snapshot.pods_of(key)
     } else {
         of_newest
     }
+}
+
+/// The Pods that are made from the template as it is now; all where nothing tells them apart.
+pub(crate) fn pods_of_newest<'a>(snapshot: &'a Snapshot, key: &WorkloadKey) -> Vec<&'a Pod> {
+    let mut pods = snapshot.pods_of(key);
+    match (key.kind.as_str(), snapshot.workload(key)) {
+        ("deployment", Some(_)) => {
+            if let Some(newest) = newest_replica_set(snapshot, key) {
+                pods.retain(|pod| is_owned_by(pod, newest));
+            }
+        }
+        ("statefulset", Some(workload)) if !workload.status.update_revision.is_empty() => {
+            pods.retain(|pod| {
+                pod.metadata.labels.get("controller-revision-hash")
+                    == Some(&workload.status.update_revision)
+            });
+        }
+        _ => {}
+    }
+    pods
 }
 
 fn is_owned_by(pod: &Pod, owner: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The places from which a tier is looked out of: its identities on the nodes where it runs, or its template's. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::mesh;
 use super::model::{Identity, PlanOptions};
 use crate::graph::Tier;
 use crate::observe::kinds::{Labels, Node, Pod, PodSpec};
-use crate::observe::{Snapshot, WorkloadKey, is_ready};
+use crate::observe::{Snapshot, WorkloadKey, is_ready, pods_of_newest};
 use crate::policy::Selectors;
 
 /// Other nodes to try when the first one takes no Pod.
@@ -26,6 +26,8 @@ pub(super) struct Client<'a> {
     pub(super) fallback_nodes: Vec<String>,
     /// What runs there, or will.
     pub(super) spec: &'a PodSpec,
+    /// What its containers are configured with: as the template says it now, where only older Pods run there.
+    pub(super) configured: &'a PodSpec,
     /// All labels of the Pods.
     pub(super) labels: &'a Labels,
     /// Whether a proxy stands between it and its peers.
@@ -114,9 +116,14 @@ impl<'a> Clients<'a> {
         }
         usable.sort_by_key(|(node, pods)| (std::cmp::Reverse(pods.len()), *node));
         let own: Vec<&str> = usable.iter().map(|(node, _)| *node).collect();
+        let newest: BTreeSet<&str> = pods_of_newest(self.snapshot, workload)
+            .into_iter()
+            .map(|pod| pod.metadata.name.as_str())
+            .collect();
         if usable.is_empty() {
-            let mut client = self.client(workload, representative(pods), None);
-            client.identity.tolerations = json_text(&representative(pods).spec.tolerations);
+            let (pod, is_newest) = representative(pods, &newest);
+            let mut client = self.client(workload, (pod, is_newest), None);
+            client.identity.tolerations = json_text(&pod.spec.tolerations);
             client.fallback_nodes = fallbacks(self.snapshot, &[], None);
             return vec![client];
         }
@@ -128,17 +135,26 @@ impl<'a> Clients<'a> {
             .iter()
             .take(wanted)
             .map(|(node, pods)| {
-                let mut client = self.client(workload, representative(pods), Some(node));
+                let pod = representative(pods, &newest);
+                let mut client = self.client(workload, pod, Some(node));
                 client.fallback_nodes = fallbacks(self.snapshot, &own, Some(node));
                 client
             })
             .collect()
     }
 
-    fn client(&mut self, workload: &WorkloadKey, pod: &'a Pod, node: Option<&str>) -> Client<'a> {
-        let template: Labels = self
-            .snapshot
-            .template(workload)
+    fn client(
+        &mut self,
+        workload: &WorkloadKey,
+        (pod, is_newest): (&'a Pod, bool),
+        node: Option<&str>,
+    ) -> Client<'a> {
+        let now = self.snapshot.template(workload);
+        let configured = now
+            .as_ref()
+            .filter(|_| !is_newest)
+            .map_or(&pod.spec, |template| template.spec);
+        let template: Labels = now
             .map(|template| template.annotations.clone())
             .unwrap_or_default();
         let mut identity = self.identity(
@@ -155,6 +171,7 @@ impl<'a> Clients<'a> {
             identity,
             fallback_nodes: Vec::new(),
             spec: &pod.spec,
+            configured,
             labels: &pod.metadata.labels,
             mesh: mesh::is_meshed(pod),
         }
@@ -179,6 +196,7 @@ impl<'a> Clients<'a> {
             identity,
             fallback_nodes: fallbacks(self.snapshot, &[], None),
             spec: template.spec,
+            configured: template.spec,
             labels: template.labels,
             mesh: false,
         })
@@ -276,15 +294,19 @@ fn lasting_tolerations(tolerations: &[Value]) -> Vec<Value> {
 }
 
 /// The Pod that stands for several: a ready one, of these the newest.
-fn representative<'a>(pods: &[&'a Pod]) -> &'a Pod {
+fn representative<'a>(pods: &[&'a Pod], newest: &BTreeSet<&str>) -> (&'a Pod, bool) {
+    let is_newest = |pod: &Pod| newest.contains(pod.metadata.name.as_str());
     let mut best = pods[0];
     for pod in pods {
-        let rank = |pod: &Pod| (is_ready(pod), pod.metadata.creation_timestamp);
+        let rank = |pod: &Pod| {
+            let born = pod.metadata.creation_timestamp;
+            (is_newest(pod), is_ready(pod), born)
+        };
         if rank(pod) > rank(best) {
             best = pod;
         }
     }
-    best
+    (best, is_newest(best))
 }
 
 fn is_node_ready(node: &Node) -> bool {

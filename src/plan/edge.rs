@@ -355,6 +355,12 @@ pub(super) fn pointless(
             "UDP to a host outside: a packet that is not answered proves nothing".to_owned(),
         );
     }
+    if let Some(flaw) = edge.flaw.as_ref().filter(|flaw| flaw.is_absent()) {
+        return Some(format!(
+            "{} {}: what {} dials for {} is not known",
+            flaw.variable, flaw.flaw.words, edge.from, edge.to
+        ));
+    }
     if let Some(flaw) = edge.flaw.as_ref().filter(|flaw| flaw.flaw.certain) {
         return Some(format!(
             "{} {}: there is nothing to dial",

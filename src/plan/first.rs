@@ -104,7 +104,7 @@ fn tier_probe(
     index: usize,
     notes: &mut Vec<String>,
 ) -> TierProbe {
-    let mut environment = Environment::new(snapshot, &client.workload, client.spec);
+    let mut environment = Environment::new(snapshot, &client.workload, client.configured);
     let tasks = edges
         .iter()
         .map(|edge| {

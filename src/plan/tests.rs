@@ -1052,3 +1052,30 @@ fn a_password_that_a_file_of_a_secret_holds_comes_by_reference() {
         ("db-login", "password", true)
     );
 }
+
+#[test]
+fn where_only_older_pods_run_the_variables_are_those_of_the_template() {
+    let template = "containers: [{name: app, env: [{name: URL, value: 'mysql://u:p@new'}]}]";
+    let older = "containers: [{name: app, env: [{name: URL, value: 'mysql://u:p@old'}]}]";
+    let objects = |revision: &str| {
+        let mut text = tier("ap", older, &["n1"]).replacen(older, template, 1);
+        text = text.replace(
+            "metadata: {name: ap-1, ",
+            &format!("metadata: {{name: ap-1, annotations: {{deployment.kubernetes.io/revision: '{revision}'}}, "),
+        );
+        text + "
+---
+kind: ReplicaSet
+metadata: {name: ap-2, annotations: {deployment.kubernetes.io/revision: '2'}, ownerReferences: [{kind: Deployment, name: ap, controller: true}]}
+"
+    };
+    let mut graph = graph(&["AP->DB:3306/mysql"]);
+    graph.edges[0].login = Some(url("URL"));
+    let host = |revision: &str| {
+        let objects = [objects(revision), DB_SERVICE.to_owned(), node("n1", "True")].concat();
+        let plan = planned(&graph, &objects);
+        serde_json::json!(plan.vantages[0].containers[0].env).to_string()
+    };
+    assert!(host("1").contains("@new"), "{}", host("1"));
+    assert!(host("3").contains("@old"), "{}", host("3"));
+}

@@ -197,10 +197,8 @@ impl Walk<'_> {
             return Vec::new();
         }
         if let Some(reason) = &self.target.unusable {
-            self.write(
-                None,
-                Found::unknown(StepName::Dns, reason.clone()).asked(&self.task.host),
-            );
+            let found = Found::unknown(StepName::Dns, reason.clone()).asked(&self.task.host);
+            self.write(None, self.target.mark(found));
             return Vec::new();
         }
         if let Ok(address) = self.target.host.parse::<IpAddr>() {

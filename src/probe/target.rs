@@ -63,9 +63,11 @@ impl Target {
             tls_unseen: task.unseen && tls.is_none() && !has_address,
             trust,
             login,
-            unusable: None,
+            unusable: absent(task, environment).map(|(name, flaw)| {
+                format!("{name} {}: what the client dials is not known", flaw.words)
+            }),
             from_secret: None,
-            flaw: flaw(task, environment),
+            flaw: absent(task, environment).or_else(|| flaw(task, environment)),
             password_flaw: password_flaw(task, environment),
         };
         let Some(account) = target.login.account() else {
@@ -158,10 +160,21 @@ fn flawed(found: Found, variable: &str, flaw: &Flaw) -> Found {
     let kind = match flaw.kind {
         FlawKind::Unresolved => "unresolved",
         FlawKind::Malformed => "malformed",
+        FlawKind::Absent => "absent",
     };
     found
         .fact(FLAW_KIND, kind.to_owned())
         .fact(FLAW_PLACE, format!("{variable} {}", flaw.words))
+}
+
+/// The variable in which the client has the host, by reference from where its own container has it, if it is not there.
+fn absent(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(String, Flaw)> {
+    let name = match task.login.as_ref().filter(|_| task.unseen)? {
+        LoginReference::Url { variable } => variable,
+        LoginReference::Parts { host, .. } => host.as_ref()?,
+    };
+    let words = "does not exist in its container: what it comes from does not hold it";
+    (!environment.contains_key(name)).then(|| (name.clone(), Flaw::absent(words.to_owned())))
 }
 
 /// What is wrong with the text of the variables that tell where to dial, as the client's container has them.

@@ -644,3 +644,27 @@ fn a_bad_spec_is_an_error_that_says_what_was_expected() {
     let (a, b) = good.split_at(good.len() / 2);
     assert_eq!(spec(&variables(&[a, b])).unwrap().deadline_ms, 1);
 }
+
+#[tokio::test]
+async fn a_host_that_the_clients_container_does_not_have_is_not_dialled_by_another_name() {
+    let server = serve(Server::Silent).await;
+    let mut task = edge("gone", server, Protocol::Redis);
+    task.login = Some(login("GONE_URL"));
+    let mut unseen = task.clone();
+    unseen.unseen = true;
+    let seen = edges(vec![unseen], &[]).await;
+    let dns = seen.step("gone", StepName::Dns);
+    assert_eq!(dns.status, StepStatus::Unknown, "{}", seen.text);
+    assert!(
+        dns.detail.contains("GONE_URL does not exist"),
+        "{}",
+        dns.detail
+    );
+    assert_eq!(dns.facts["flaw"], "absent");
+    // Where the client's configuration names the host beside it, that one is dialled.
+    let named = edges(vec![task], &[]).await;
+    assert_eq!(
+        named.step("gone", StepName::Dns).status,
+        StepStatus::Skipped
+    );
+}

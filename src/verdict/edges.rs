@@ -8,7 +8,7 @@ use super::{EdgeVerdict, VerdictOptions};
 use crate::diagnose::Context;
 use crate::diagnose::walk::Evidence;
 use crate::finding::{EdgeId, Severity};
-use crate::graph::Edge;
+use crate::graph::{Edge, EdgeFlaw};
 use crate::probe::wire::{StepError, StepStatus};
 use crate::report::Depth;
 
@@ -49,7 +49,9 @@ fn status(
         return verdict(StepStatus::Skipped, Some(reason.to_owned()));
     }
     let Some(evidence) = evidence.filter(|evidence| !evidence.walks.is_empty()) else {
+        let is_absent = edge.flaw.as_ref().is_some_and(EdgeFlaw::is_absent);
         return match options.skipped.get(&edge.id) {
+            Some(reason) if is_absent => verdict(StepStatus::Unknown, Some(reason.clone())),
             Some(reason) => verdict(StepStatus::Skipped, Some(reason.clone())),
             None => verdict(StepStatus::Unknown, Some("no probe walked it".to_owned())),
         };

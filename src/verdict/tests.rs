@@ -423,3 +423,27 @@ fn the_report_says_what_was_decided() {
     assert_eq!(db.names[0].detail, "NXDOMAIN");
     assert_eq!(report.coverage.tiers_with_edges, 2);
 }
+
+#[test]
+fn an_edge_whose_variable_the_client_lacks_is_unknown_though_it_was_skipped() {
+    use crate::address::Flaw;
+    use crate::graph::EdgeFlaw;
+    let mut graph = graph(&[AP_DB, WEB_AP]);
+    graph.edges[0].flaw = Some(EdgeFlaw {
+        variable: "DB_HOST".to_owned(),
+        flaw: Flaw::absent("is set in no container of deployment/ap".to_owned()),
+        origin: "compose services.AP.environment.DB_HOST".to_owned(),
+    });
+    let options = VerdictOptions {
+        skipped: BTreeMap::from([(id(AP_DB), "not known".to_owned())]),
+        ..VerdictOptions::default()
+    };
+    let verdict = decide(
+        &graph,
+        vec![probe("WEB", "n1", good(WEB_AP))],
+        vec![],
+        &options,
+    );
+    assert_eq!(verdict.edges[&id(AP_DB)].status, StepStatus::Unknown);
+    assert_eq!(verdict.value, VerdictValue::Unknown);
+}

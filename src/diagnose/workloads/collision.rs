@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::diagnose::Context;
 use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
-use crate::finding::{Code, Finding, Fix, Severity};
-use crate::graph::Tier;
+use crate::finding::{Code, EdgeId, Finding, Fix, Severity};
+use crate::graph::{Edge, Tier};
 use crate::observe::kinds::{Container, PodSpec, Service};
 use crate::shell::Command;
 
@@ -20,6 +20,8 @@ struct Collision<'a> {
     reader: String,
     /// A log line in which the injected value shows.
     log: Option<String>,
+    /// Whether the command puts it where a port belongs: then no address comes of it.
+    as_port: bool,
 }
 
 /// Variables that a tier reads, that its Pods do not set, and that `enableServiceLinks` sets to a URL.
@@ -59,10 +61,11 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
         service,
         reader,
         log,
+        as_port,
     } = &collision;
     let service = &service.metadata.name;
     let name = subject.name(&context.snapshot.namespace);
-    let fatal = is_fatal(subject, &collision);
+    let fatal = is_fatal(subject, &collision) || collision.as_port;
     let severity = if fatal {
         subject.scoped(Severity::Error)
     } else {
@@ -80,7 +83,10 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     finding
         .evidence
         .extend(log.iter().map(|line| format!("log: {line}")));
-    if fatal {
+    if *as_port {
+        finding.overrules = dialled(context, subject, service);
+        finding.edges.clone_from(&finding.overrules);
+    } else if fatal {
         finding.edges.clone_from(&subject.into);
     }
     let template = match subject.key.kind.as_str() {
@@ -158,6 +164,7 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
                 .map(quote);
             if let Some(reader) = reads(context, subject, container, &variable) {
                 return Some(Collision {
+                    as_port: stands_as_port(container, &variable),
                     variable,
                     service,
                     reader,
@@ -168,6 +175,7 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
             if let Some(line) = log.filter(|line| line.contains("tcp://") || is_complaint(line)) {
                 return Some(Collision {
                     reader: format!("the log of {} speaks of it", subject.key),
+                    as_port: false,
                     variable,
                     service,
                     log: Some(line),
@@ -176,6 +184,33 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
         }
     }
     None
+}
+
+/// The edges of a tier that lead to what stands behind a Service.
+fn dialled(context: &Context<'_>, subject: &Subject<'_>, service: &str) -> BTreeSet<EdgeId> {
+    let is_own = |edge: &&Edge| subject.tiers.iter().any(|tier| tier.name == edge.from);
+    let leads_there = |edge: &&Edge| {
+        let target = context.graph.tiers.get(&edge.to);
+        target.is_some_and(|tier| {
+            let mut services = tier.services.iter();
+            services.any(|key| key.name == service && key.namespace == subject.key.namespace)
+        })
+    };
+    let edges = context.graph.edges.iter().filter(|edge| edge.is_firm());
+    let edges = edges.filter(is_own).filter(leads_there);
+    edges.map(|edge| edge.id.clone()).collect()
+}
+
+/// Whether a command writes the variable behind a host: `http://$AP_HOST:$AP_PORT`.
+fn stands_as_port(container: &Container, variable: &str) -> bool {
+    let mut texts = container.command.iter().chain(&container.args);
+    texts.any(|text| {
+        text.contains(&format!(":${{{variable}}}"))
+            || text
+                .split(&format!(":${variable}"))
+                .skip(1)
+                .any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    })
 }
 
 /// Whether anything in which a variable is read holds the end of such a name: without it, no Service of the namespace needs to be asked.
@@ -368,6 +403,18 @@ status: {phase: Running, containerStatuses: [{name: ap, STATE}]}
         assert_eq!(crash.edges.len(), 1);
         let other = found(READS, CRASHES, "Access denied for user app").unwrap();
         assert_eq!(other.severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_command_that_writes_it_behind_a_host_cannot_work() {
+        let joins =
+            "containers: [{name: ap, args: [sh, -c, 'URL=http://$KVS_HOST:$KVS_PORT exec app']}]";
+        let finding = found(joins, RUNS, "").unwrap();
+        assert_eq!(finding.severity, Severity::Error);
+        let other = joins.replace(":$KVS_PORT ", ":$KVS_PORTS ");
+        assert!(found(&other, RUNS, "").is_none());
+        let braces = joins.replace("$KVS_PORT ", "${KVS_PORT} ");
+        assert_eq!(found(&braces, RUNS, "").unwrap().severity, Severity::Error);
     }
 
     #[test]

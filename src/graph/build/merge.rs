@@ -3,6 +3,7 @@
 //! The deployed Pod decides: what it names is dialled, and an edge that both know is one edge. Compose speaks where the Pod is
 //! silent: links, orders of start, and variables whose value is in a Secret.
 
+mod moved;
 mod pair;
 mod silent;
 
@@ -15,6 +16,7 @@ use crate::graph::deployed::DeployedContainer;
 use crate::graph::infer::{NameTable, Tables, TierFacts};
 use crate::graph::{Edge, Note, Outside, Tier, TierGraph};
 use crate::observe::{Snapshot, WorkloadKey};
+use crate::protocol::Protocol;
 
 use super::mentions::{self, Deployed, Mention};
 use super::resolve::{Leads, Resolver, normal};
@@ -92,6 +94,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
             sources,
             deployed: &deployed,
             drafts,
+            wished: Vec::new(),
             outside: Vec::new(),
             notes: Vec::new(),
         };
@@ -177,6 +180,8 @@ struct Client<'a> {
     sources: &'a Sources<'a>,
     deployed: &'a Deployed,
     drafts: Vec<Draft>,
+    /// The protocols of the tiers that compose names and the Pods' known configuration does not.
+    wished: Vec<Protocol>,
     outside: Vec<Outside>,
     notes: Vec<Note>,
 }
@@ -221,6 +226,7 @@ impl Client<'_> {
         }
         if !self.deployed.containers.is_empty() {
             self.settle_silent_edges();
+            self.at_home();
         }
         self.name_hosts();
         self.unite();
@@ -257,3 +263,6 @@ impl Client<'_> {
         self.drafts = united;
     }
 }
+
+#[cfg(test)]
+mod tests;

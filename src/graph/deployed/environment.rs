@@ -25,6 +25,8 @@ pub(in crate::graph) enum Source {
     },
     /// The Pod's own fields, or a ConfigMap that could not be read.
     Unknown,
+    /// The start command sets it, whatever the Pod's specification says.
+    Command,
 }
 
 /// One variable.
@@ -45,6 +47,8 @@ pub(in crate::graph) struct Environment {
     pub(in crate::graph) variables: BTreeMap<String, Variable>,
     /// Where whole Secrets or unread ConfigMaps are taken in there may be variables whose very names are unknown: their prefixes.
     pub(in crate::graph) open_prefixes: Vec<String>,
+    /// Variables that the specification speaks of and that the process does not have, or not as it says: each with the reason, to follow its name.
+    pub(in crate::graph) lost: BTreeMap<String, String>,
 }
 
 /// What the kubelet knows beside the container's own specification.
@@ -147,6 +151,17 @@ impl Environment {
         self.insert(name, value, source, unresolved);
     }
 
+    /// What the start command gives a variable: a text, or what cannot be read.
+    pub(super) fn assign(&mut self, name: &str, value: Option<String>) {
+        if value.is_some() {
+            self.insert(name.to_owned(), value, Source::Command, Vec::new());
+        } else {
+            self.variables.remove(name);
+            let reason = "is set by the start command to what cannot be read from outside";
+            self.lost.insert(name.to_owned(), reason.to_owned());
+        }
+    }
+
     fn insert(
         &mut self,
         name: String,
@@ -154,6 +169,7 @@ impl Environment {
         source: Source,
         unresolved: Vec<String>,
     ) {
+        self.lost.remove(&name);
         let variable = Variable {
             value,
             source,
@@ -191,6 +207,11 @@ impl Environment {
                 .and_then(|data| data.get(&reference.key))
                 .cloned();
             if value.is_none() && reference.optional {
+                let reason = format!(
+                    "comes from key {} of configmap/{}, which is optional and not there",
+                    reference.key, reference.name
+                );
+                self.lost.insert(name, reason);
                 return;
             }
             let source = Source::ConfigMap {
@@ -255,10 +276,13 @@ impl Environment {
     pub(in crate::graph) fn may_hold_secretly(&self, name: &str) -> bool {
         match self.variables.get(name) {
             Some(variable) => variable.value.is_none(),
-            None => self
-                .open_prefixes
-                .iter()
-                .any(|prefix| name.starts_with(prefix.as_str())),
+            None => {
+                !self.lost.contains_key(name)
+                    && self
+                        .open_prefixes
+                        .iter()
+                        .any(|prefix| name.starts_with(prefix.as_str()))
+            }
         }
     }
 

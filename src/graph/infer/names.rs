@@ -225,7 +225,11 @@ pub(crate) fn same_namespace(from: &Service, to: &Service) -> bool {
         Some(NetworkMode::Service(name)) => Some(name.clone()),
         _ => None,
     };
-    inside(from, to) || inside(to, from) || shared(from).is_some() && shared(from) == shared(to)
+    let of_host = |one: &Service| matches!(one.network_mode, Some(NetworkMode::Host));
+    inside(from, to)
+        || inside(to, from)
+        || shared(from).is_some() && shared(from) == shared(to)
+        || of_host(from) && of_host(to)
 }
 
 /// The names under which peers may call a service.

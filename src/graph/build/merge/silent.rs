@@ -1,6 +1,8 @@
 //! Edges of compose about which the Pods' known configuration is silent: what stays of them. Pure.
 
-use crate::address::{self, LoginReference};
+use std::collections::BTreeMap;
+
+use crate::address::{self, Flaw, LoginReference};
 use crate::graph::deployed::{DeployedContainer, Source};
 use crate::graph::{Confidence, Edge, EdgeFlaw, Note, NoteKind};
 use crate::observe::ServiceKey;
@@ -16,6 +18,11 @@ impl Client<'_> {
             .into_iter()
             .partition(|draft| draft.deployed);
         self.drafts = deployed;
+        let wished: BTreeMap<&str, Protocol> = silent
+            .iter()
+            .map(|draft| (draft.edge.to.as_str(), draft.edge.protocol))
+            .collect();
+        self.wished = wished.into_values().collect();
         let containers = &self.deployed.containers;
         for mut draft in silent {
             let edge = &mut draft.edge;
@@ -62,11 +69,18 @@ impl Client<'_> {
             let is_off = value
                 .as_ref()
                 .is_some_and(|value| value.text.trim().is_empty());
-            if (kept.is_none() || is_off) && self.absorb(edge) {
+            if (kept.is_none() || is_off) && (self.absorb(edge) || self.replaced(edge)) {
+                continue;
+            }
+            if kept.is_none() && (self.lead_by_file(edge) || self.lead_by_secret(edge)) {
+                edge.unseen = edge.variable.is_some();
+                draft.deployed = true;
+                self.drafts.push(draft);
                 continue;
             }
             if kept.is_none() {
                 edge.tls = None;
+                edge.flaw = variable.as_ref().and_then(|name| self.lost(edge, name));
                 // The Pods lack the variable, and nothing runs what it led to: it is left out on purpose.
                 let target = self.tiers.get(&edge.to);
                 let is_gone = target
@@ -76,6 +90,7 @@ impl Client<'_> {
                 }
             }
             edge.login = match edge.login.take() {
+                _ if edge.flaw.is_some() => None,
                 Some(login) => deployed_login(&login, containers),
                 // The URL of compose holds no login; that of the Pod's Secret may.
                 None => kept.clone().filter(|_| value.is_none()).map(|variable| {
@@ -137,6 +152,38 @@ impl Client<'_> {
         true
     }
 
+    /// What is to be said of an edge whose variable no container of the Pods has: what the client dials in its place is not known, so that
+    /// compose's name proves nothing. The image may have the variable by its own Dockerfile.
+    fn lost(&self, edge: &Edge, name: &str) -> Option<EdgeFlaw> {
+        let target = self.tiers.get(&edge.to)?;
+        let is_here = !target.workloads.is_empty() || !target.services.is_empty();
+        let file = self.sources.compose?;
+        let service = file.services.get(self.name)?;
+        let by_image = service
+            .build
+            .as_ref()
+            .is_some_and(|build| build.environment.contains_key(name));
+        if !is_here
+            || by_image
+            || edge.confidence == Confidence::Weak
+            || !service.environment.contains_key(name)
+        {
+            return None;
+        }
+        let mut containers = self.deployed.containers.iter();
+        let reason = containers.find_map(|container| container.environment.lost.get(name));
+        let workload = self.tiers.get(self.name)?.workloads.first()?;
+        let words = reason.map_or_else(
+            || format!("is set in no container of {workload}"),
+            Clone::clone,
+        );
+        Some(EdgeFlaw {
+            variable: name.to_owned(),
+            flaw: Flaw::absent(words),
+            origin: format!("compose services.{}.environment.{name}", self.name),
+        })
+    }
+
     /// Where no Pod says how a tier is called, a name that Kubernetes cannot have was changed by the converter.
     pub(super) fn name_hosts(&mut self) {
         for draft in &mut self.drafts {
@@ -171,7 +218,7 @@ impl Client<'_> {
 }
 
 /// A host that stands in a Secret, and nothing beside it.
-const fn host_in(variable: String) -> LoginReference {
+pub(super) const fn host_in(variable: String) -> LoginReference {
     LoginReference::Parts {
         host: Some(variable),
         port: None,
@@ -241,7 +288,7 @@ fn names_itself(value: &str) -> bool {
 
 /// A login of compose as the Pod has it: by the same names, if one container has them or may have them from a Secret. A Pod that
 /// lacks the password or user that compose names logs in by other means.
-fn deployed_login(
+pub(super) fn deployed_login(
     login: &LoginReference,
     containers: &[DeployedContainer],
 ) -> Option<LoginReference> {

@@ -1,0 +1,297 @@
+//! Edges of compose whose place the Pods' own configuration takes: under another variable, or in a mounted file. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::address::{self, LoginReference, Role};
+use crate::graph::infer::{self, NameTable, Place, RawEdge};
+use crate::graph::{Confidence, Edge, Note, NoteKind};
+use crate::protocol::Protocol;
+
+use super::silent::{deployed_login, host_in};
+use super::{Client, Draft};
+
+/// The address that a mounted file holds.
+struct InFile {
+    edge: RawEdge,
+    origin: String,
+}
+
+impl Client<'_> {
+    /// The only store of its kind that the Pods name, where compose names one of the kind that the Pods do not: it is what became of that
+    /// tier, and compose's name is not dialled.
+    pub(super) fn replaced(&mut self, edge: &Edge) -> bool {
+        if !self.is_only_wish(edge) {
+            return false;
+        }
+        let is_other = |draft: &Draft| {
+            draft.deployed
+                && !draft.in_compose
+                && draft.edge.protocol == edge.protocol
+                && !self.tiers.contains_key(&draft.edge.to)
+        };
+        let mut others = (0..self.drafts.len()).filter(|index| is_other(&self.drafts[*index]));
+        let (Some(index), None) = (others.next(), others.next()) else {
+            return false;
+        };
+        let external = self
+            .resolver
+            .is_outside(&self.drafts[index].edge.host, self.namespace);
+        let other = &mut self.drafts[index].edge;
+        other.to.clone_from(&edge.to);
+        other.external = external;
+        other.compose_said = Some(said(edge));
+        other.origin.splice(0..0, edge.origin.iter().cloned());
+        let note = self.differs(index);
+        self.notes.push(note);
+        true
+    }
+
+    /// The edge goes where a file that the Pods mount says, if one does and all say the same.
+    pub(super) fn lead_by_file(&mut self, edge: &mut Edge) -> bool {
+        if !self.is_only_wish(edge) {
+            return false;
+        }
+        let mut found = self.in_files(edge.protocol);
+        let Some(InFile { edge: raw, origin }) = found.pop() else {
+            return false;
+        };
+        let same = |other: &InFile| {
+            address::is_same_host(&other.edge.host, &raw.host) && other.edge.port == raw.port
+        };
+        if !found.iter().all(same) {
+            return false;
+        }
+        edge.compose_said = Some(said(edge));
+        edge.port = raw
+            .port
+            .or_else(|| edge.protocol.default_port())
+            .unwrap_or(edge.port);
+        edge.host = raw.host;
+        edge.tls = raw.tls;
+        edge.login = None;
+        edge.variable = None;
+        edge.by_scheme = raw.by_scheme;
+        edge.confidence = Confidence::Declared;
+        edge.external = self.resolver.is_outside(&edge.host, self.namespace);
+        edge.origin.push(origin);
+        true
+    }
+
+    /// The edge goes where the Pods' only variable says that can hold the host of such a store and that stands in a Secret: only the probe
+    /// reads it.
+    pub(super) fn lead_by_secret(&mut self, edge: &mut Edge) -> bool {
+        if !self.is_only_wish(edge) {
+            return false;
+        }
+        let taken: BTreeSet<&str> = self
+            .drafts
+            .iter()
+            .flat_map(|draft| {
+                let login = draft.edge.login.iter().flat_map(LoginReference::variables);
+                draft.edge.variable.as_deref().into_iter().chain(login)
+            })
+            .collect();
+        let fits = |name: &str| {
+            let words = address::words(name);
+            let products = words.iter().filter_map(|word| address::product(word));
+            !taken.contains(name)
+                && address::role(name) == Role::Host
+                && products.into_iter().all(|product| product == edge.protocol)
+        };
+        let containers = &self.deployed.containers;
+        let hidden: BTreeSet<&String> = containers
+            .iter()
+            .flat_map(|container| &container.environment.variables)
+            .filter(|(name, variable)| variable.value.is_none() && fits(name))
+            .map(|(name, _)| name)
+            .collect();
+        let mut hidden = hidden.into_iter();
+        let (Some(variable), None) = (hidden.next(), hidden.next()) else {
+            return false;
+        };
+        let last = address::words(variable).pop().unwrap_or_default();
+        let login = if matches!(last.as_str(), "url" | "uri" | "dsn") {
+            LoginReference::Url {
+                variable: variable.clone(),
+            }
+        } else {
+            let beside = edge
+                .login
+                .as_ref()
+                .and_then(|login| deployed_login(login, containers));
+            match beside {
+                Some(LoginReference::Parts {
+                    port,
+                    user,
+                    password,
+                    database,
+                    ..
+                }) => LoginReference::Parts {
+                    host: Some(variable.clone()),
+                    port,
+                    user,
+                    password,
+                    database,
+                },
+                _ => host_in(variable.clone()),
+            }
+        };
+        edge.origin.push(format!(
+            "env {variable} of {}, whose value is in a Secret",
+            self.tiers[self.name]
+                .workloads
+                .first()
+                .map_or_else(|| self.name.to_owned(), ToString::to_string)
+        ));
+        edge.login = Some(login);
+        edge.tls = None;
+        edge.variable = Some(variable.clone());
+        true
+    }
+
+    /// What the Pods ask on `localhost` where compose puts both ends into one network: a port on which the other one's Pods listen, and not
+    /// their own.
+    pub(super) fn at_home(&mut self) {
+        let Some(file) = self.sources.compose else {
+            return;
+        };
+        let Some(service) = file.services.get(self.name) else {
+            return;
+        };
+        let listens = |name: &str, port| {
+            let tier = self.tiers.get(name);
+            tier.is_some_and(|tier| tier.ports.contains(&port))
+        };
+        let peers: Vec<&str> = file
+            .services
+            .values()
+            .filter(|peer| peer.name != self.name && infer::same_namespace(service, peer))
+            .map(|peer| peer.name.as_str())
+            .collect();
+        let containers = self.deployed.containers.iter().filter(|one| !one.init);
+        let known = containers.flat_map(|container| container.environment.known());
+        let mut found: Vec<Draft> = Vec::new();
+        for (variable, value) in known {
+            for target in address::local_targets(&variable, &value) {
+                let Some(port) = target.port.filter(|port| !listens(self.name, *port)) else {
+                    continue;
+                };
+                let Some(peer) = peers.iter().find(|peer| listens(peer, port)) else {
+                    continue;
+                };
+                let is_known = self
+                    .drafts
+                    .iter()
+                    .chain(&found)
+                    .any(|draft| draft.edge.to == *peer && draft.edge.port == port);
+                if !is_known {
+                    found.push(Draft {
+                        edge: Edge {
+                            origin: vec![format!("env {variable} of the Pod")],
+                            variable: Some(variable.clone()),
+                            by_scheme: target.by_scheme,
+                            ..Edge::new(
+                                self.name,
+                                *peer,
+                                "localhost",
+                                port,
+                                target.protocol.unwrap_or(Protocol::Tcp),
+                            )
+                        },
+                        in_compose: false,
+                        deployed: true,
+                    });
+                }
+            }
+        }
+        self.drafts.append(&mut found);
+    }
+
+    /// Whether a store is wanted, and no other of its kind is: then what the Pods say of the kind is about it.
+    fn is_only_wish(&self, edge: &Edge) -> bool {
+        let is_here = self
+            .tiers
+            .get(&edge.to)
+            .is_some_and(|tier| !tier.workloads.is_empty() || !tier.services.is_empty());
+        let kinds = self.wished.iter();
+        edge.protocol.is_store()
+            && is_here
+            && kinds.filter(|kind| **kind == edge.protocol).count() == 1
+    }
+
+    /// The hosts of a protocol that files of the Pods name and that are no tier's.
+    fn in_files(&self, protocol: Protocol) -> Vec<InFile> {
+        let mut found = Vec::new();
+        for container in self.deployed.containers.iter().filter(|one| !one.init) {
+            if container.environment.may_hide_address() {
+                continue;
+            }
+            let source = infer::Source {
+                words: Vec::new(),
+                ..container.source(&BTreeSet::new())
+            };
+            let hosts: BTreeSet<String> = container
+                .files
+                .iter()
+                .flat_map(|file| hosts(&file.text, protocol))
+                .collect();
+            for host in hosts {
+                for edge in infer::written(&source, &NameTable::of_host(&host)) {
+                    let Place::File(path) = &edge.place else {
+                        continue;
+                    };
+                    let meant = edge.protocol.is_none_or(|said| said == protocol);
+                    if meant && address::is_same_host(&edge.host, &host) {
+                        let file = container.files.iter().find(|file| file.target == *path);
+                        let place = file.map_or("", |file| file.source.as_str());
+                        let origin = format!("{path} of container {}, {place}", container.name);
+                        found.push(InFile { edge, origin });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn differs(&self, index: usize) -> Note {
+        let edge = &self.drafts[index].edge;
+        Note {
+            kind: NoteKind::Differs,
+            message: format!(
+                "{} asks for {}:{} ({}), compose says {}",
+                self.name,
+                edge.host,
+                edge.port,
+                edge.origin.last().map_or("", String::as_str),
+                edge.compose_said.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+}
+
+fn said(edge: &Edge) -> String {
+    format!("{}:{}", edge.host, edge.port)
+}
+
+/// The hosts of a protocol's URLs in a text, and those of a JSON document's parts; not the container itself.
+fn hosts(text: &str, protocol: Protocol) -> Vec<String> {
+    let of = |target: address::Target| {
+        let is_it = target.protocol == Some(protocol) && !address::is_local(&target.host);
+        is_it.then_some(target.host)
+    };
+    let apart = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | ',');
+    let words = text.split(apart).filter(|word| word.contains("://"));
+    let urls = words.map(|word| {
+        word.split_once('=')
+            .filter(|(name, _)| !name.contains(':'))
+            .map_or(word, |(_, url)| url)
+    });
+    let mut found: Vec<String> = urls
+        .filter_map(address::any_target)
+        .filter_map(of)
+        .collect();
+    let document = address::document(text).unwrap_or_default();
+    let parts = address::families(&document).into_iter();
+    found.extend(parts.map(|family| family.target).filter_map(of));
+    found
+}

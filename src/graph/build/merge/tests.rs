@@ -1,0 +1,156 @@
+//! What becomes of compose's edges where the Pods lack the variable, or have the address elsewhere.
+
+use crate::address::FlawKind;
+use crate::graph::TierGraph;
+use crate::graph::fixture::{edge, login, shown, story};
+
+const DB_HOST: &str = "        - {name: DB_HOST, value: DB}\n";
+const AP_DB: &str = "AP->DB:3306/mysql";
+
+/// What is said of the edge's variable, if the client does not have it.
+fn absent(graph: &TierGraph) -> Option<&str> {
+    let flaw = edge(graph, AP_DB).flaw.as_ref()?;
+    assert_eq!(flaw.variable, "DB_HOST");
+    (flaw.flaw.kind == FlawKind::Absent).then_some(flaw.flaw.words.as_str())
+}
+
+#[test]
+fn composes_name_is_not_dialled_for_a_variable_that_no_container_has() {
+    let app = || story().compose("    links: [DB]\n", "");
+    assert_eq!(absent(&app().graph()), None);
+    let gone = app().deploy(DB_HOST, "").graph();
+    assert_eq!(
+        absent(&gone),
+        Some("is set in no container of deployment/ap")
+    );
+    assert!(edge(&gone, AP_DB).login.is_none());
+    let optional = "        - {name: DB_HOST, valueFrom: {configMapKeyRef: {name: conf, key: host, optional: true}}}\n";
+    let optional = app().deploy(DB_HOST, optional).graph();
+    let words = absent(&optional).unwrap();
+    assert!(words.contains("key host of configmap/conf"), "{words}");
+    // The image may bring it.
+    let image = app()
+        .compose(
+            "    build: ap\n",
+            "    build: {context: ap, dockerfile_inline: \"FROM x\\nENV DB_HOST=DB\\n\"}\n",
+        )
+        .deploy(DB_HOST, "")
+        .graph();
+    assert_eq!(absent(&image), None);
+}
+
+#[test]
+fn the_start_command_decides() {
+    let words = |script: &str| {
+        story()
+            .deploy(
+                "        image: registry.example/notes/ap:1\n",
+                &format!("        image: registry.example/notes/ap:1\n        args: [sh, -c, \"{script}\"]\n"),
+            )
+            .graph()
+    };
+    let other = words("export DB_HOST=mysql-old; exec ap");
+    let db = edge(&other, AP_DB);
+    assert_eq!(db.host, "mysql-old");
+    assert!(!login(db).contains(&"DB_HOST"), "{:?}", db.login);
+    assert!(
+        db.origin
+            .contains(&"DB_HOST in the command of deployment/ap".to_owned())
+    );
+    let hidden = words("export DB_HOST=$(vault read db); exec ap");
+    assert!(absent(&hidden).unwrap().contains("start command"));
+    let same = words("export DB_HOST=${DB_HOST:-x}; exec ap");
+    assert_eq!(edge(&same, AP_DB).host, "DB");
+}
+
+#[test]
+fn another_name_of_the_variable_is_the_same_edge() {
+    let named = |host: &str| {
+        story()
+            .compose("    links: [DB]\n", "")
+            .deploy(
+                DB_HOST,
+                &format!(
+                    "        - {{name: DATABASE_URL, value: \"mysql://{host}:3306/notes\"}}\n"
+                ),
+            )
+            .graph()
+    };
+    assert_eq!(shown(&named("db")).len(), 4);
+    let other = named("mysql-server");
+    assert_eq!(shown(&other).len(), 4, "{:?}", shown(&other));
+    let db = edge(&other, AP_DB);
+    assert_eq!((db.host.as_str(), db.external), ("mysql-server", false));
+    assert_eq!(db.compose_said.as_deref(), Some("DB:3306"));
+    let secret = story()
+        .compose("    links: [DB]\n", "")
+        .deploy(
+            DB_HOST,
+            "        - {name: DATABASE_URL, valueFrom: {secretKeyRef: {name: ap, key: url}}}\n",
+        )
+        .graph();
+    assert_eq!(login(edge(&secret, AP_DB)), ["DATABASE_URL"]);
+    assert!(edge(&secret, AP_DB).flaw.is_none());
+}
+
+#[test]
+fn a_mounted_file_says_where_the_client_goes() {
+    let with = |name: &str, text: &str| {
+        let graph = story()
+            .deploy(DB_HOST, "")
+            .deploy(
+                "        livenessProbe: {httpGet: {path: /alive, port: 2000}}\n",
+                "        volumeMounts: [{name: c, mountPath: /config}]\n      volumes: [{name: c, configMap: {name: c}}]\n",
+            )
+            .add(&format!(
+                "kind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  {name}: '{text}'\n"
+            ))
+            .graph();
+        (edge(&graph, AP_DB).host.clone(), absent(&graph).is_some())
+    };
+    let jdbc = "spring.datasource.url=jdbc:mysql://mysql-server:3306/notes";
+    let found = |host: &str, absent: bool| (host.to_owned(), absent);
+    assert_eq!(
+        with("application.properties", jdbc),
+        found("mysql-server", false)
+    );
+    let json = r#"{"mysql": {"host": "mysql-master", "port": 3306}}"#;
+    assert_eq!(with("config.json", json), found("mysql-master", false));
+    // A comment, a document of another product and a file of examples say nothing.
+    assert_eq!(
+        with("application.properties", &format!("# {jdbc}")),
+        found("DB", true)
+    );
+    assert_eq!(
+        with("config.yaml", "cache: redis://elsewhere:6379"),
+        found("DB", true)
+    );
+    assert_eq!(with("readme.md", jdbc), found("DB", true));
+}
+
+#[test]
+fn localhost_of_the_hosts_network_is_the_other_ones_port() {
+    let graph = story()
+        .compose(
+            "    build: web\n",
+            "    build: web\n    network_mode: host\n",
+        )
+        .compose("    build: ap\n", "    build: ap\n    network_mode: host\n")
+        .compose("    ports: [\"2000:2000\"]\n", "")
+        .compose("http://AP:2000", "http://localhost:2000")
+        .compose("    ports: [\"3000:3000\"]\n", "")
+        .deploy("\"http://AP:2000\"", "\"http://localhost:2000\"")
+        .graph();
+    let hosts: Vec<(&str, &str)> = graph
+        .edges
+        .iter()
+        .filter(|edge| edge.from == "WEB" && edge.to == "AP")
+        .map(|edge| {
+            (
+                edge.host.as_str(),
+                edge.variable.as_deref().unwrap_or_default(),
+            )
+        })
+        .collect();
+    assert_eq!(hosts, [("localhost", "AP_URL")]);
+}
