@@ -1,6 +1,5 @@
 //! The command line: clap derive types, converted once into plain options by the commands. IO: none but clap's own.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,107 +7,32 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod codes;
 mod drill;
+mod examples;
 mod fix;
 mod names;
+mod output;
+mod probe;
+mod value;
 
+pub use drill::{DrillArgs, RunArgs};
 pub use fix::FixArgs;
+pub use output::{Color, FailOn, Format, OutputArgs};
+pub use probe::ProbeArgs;
+
+use examples::{
+    CHECK_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DRILL_EXAMPLES,
+    EXAMPLES, EXPLAIN_EXAMPLES, FIX_EXAMPLES, GRAPH_EXAMPLES, MAN_EXAMPLES, RBAC_EXAMPLES,
+    SQL_EXAMPLES,
+};
+use value::{duration, positive};
 
 use crate::drill::limit::LimitOption;
-use crate::finding::Severity;
-pub use drill::{DrillArgs, RunArgs};
 
 /// The image that probe Jobs run where `--image` does not say otherwise; set at build time.
 pub const DEFAULT_IMAGE: &str = match option_env!("K8SVERIFY_IMAGE") {
     Some(image) => image,
     None => concat!("ghcr.io/k8sverify/k8sverify:", env!("CARGO_PKG_VERSION")),
 };
-
-const EXAMPLES: &str = "\
-Examples:
-  k8sverify --namespace default                        verify what is deployed, with the compose file of this folder
-  k8sverify -n shop -f compose.yaml -f compose.prod.yaml --junit junit.xml --html report.html
-  k8sverify -n shop --infer                            no compose file: the graph comes from the cluster alone
-  k8sverify graph --format mermaid                     what would be verified
-  k8sverify check --manifests k8s/                     the same rules on manifest files, without a cluster
-  k8sverify explain service-missing                    what a finding means and how to fix it
-
-Exit codes: 0 verified · 1 unhealthy · 2 bad usage or input · 3 could not verify";
-
-const GRAPH_EXAMPLES: &str = "\
-Examples:
-  k8sverify graph                                      the graph of this folder's compose file and of the cluster
-  k8sverify graph --manifests k8s/ --format svg > graph.svg
-  k8sverify graph --resolved                           the compose model after merging, as docker compose config";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  k8sverify check --manifests k8s/                     with the compose file of this folder
-  helm template shop | k8sverify check --manifests -
-  kompose convert --stdout > all.yaml; k8sverify check --manifests all.yaml --junit junit.xml
-
-Exit codes: 0 no fault found · 1 unhealthy · 2 bad usage or input · 3 could not verify";
-
-const SQL_EXAMPLES: &str = "\
-Examples:
-  k8sverify sql -n shop                                the files that compose mounts at /docker-entrypoint-initdb.d
-  k8sverify sql -n shop init.sql --workload queries.sql --candidate galera
-  k8sverify sql -n shop init.sql --tier DB --junit junit.xml
-
-A workload file holds the application's own queries; a comment above each may say more:
-  -- k8sverify: name=reserve required rows=1 transaction=in
-  SELECT stock FROM items WHERE id = 1 FOR UPDATE;
-
-Exit codes: 0 all accepted, or cosmetic · 1 refused, or not the same on every member · 2 bad usage or input · 3 could not be run";
-
-const DRILL_EXAMPLES: &str = "\
-Examples:
-  k8sverify drill --tier DB --plan                     what would be done, to whom, which keys fit; changes nothing
-  kubectl annotate namespace shop k8sverify.io/drill=allowed
-  k8sverify drill -n shop --tier DB --yes              takes a member away, three times, and measures
-  k8sverify drill -n shop galera --fault delete,restart-all --accept-data-loss --yes
-
-Exit codes: 0 all limits met · 1 a limit broken · 2 bad usage, or a key is missing · 3 could not be measured";
-
-const FIX_EXAMPLES: &str = "\
-Examples:
-  k8sverify --json report.json; k8sverify fix report.json
-  k8sverify fix report.json -- kubectl apply --filename=-
-  k8sverify fix report.json > fix.yaml; test ! -s fix.yaml || kubectl apply --filename=fix.yaml";
-
-const COMPARE_EXAMPLES: &str = "\
-Examples:
-  k8sverify compare galera.json mysql.json rds.json
-  k8sverify compare --limit write_down=10s --html table.html *.json
-
-Exit codes: 0 all limits met · 1 a limit proven broken · 2 bad usage or input · 3 could not be measured";
-
-const RBAC_EXAMPLES: &str = "\
-Examples:
-  k8sverify rbac -n shop | kubectl apply --filename=-
-  k8sverify rbac -n shop --service-account ci:bot | kubectl apply --filename=-
-  k8sverify rbac -n shop --cluster                     also nodes, cluster DNS and other namespaces
-  k8sverify rbac -n shop --service-account drill --drill";
-
-const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  k8sverify explain service-missing
-  k8sverify explain --list";
-
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  k8sverify demo
-  k8sverify demo --html /tmp";
-
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  k8sverify completions bash > /etc/bash_completion.d/k8sverify
-  source <(k8sverify completions zsh)
-  k8sverify completions fish > ~/.config/fish/completions/k8sverify.fish";
-
-const MAN_EXAMPLES: &str = "\
-Examples:
-  k8sverify man > k8sverify.1; man ./k8sverify.1
-  k8sverify man check > k8sverify-check.1";
 
 /// Proves after `kubectl apply` that every tier of an application reaches the tiers it needs, and names the one thing to fix
 /// when it cannot.
@@ -268,161 +192,6 @@ impl Default for VerifyArgs {
     }
 }
 
-/// The probe Pods.
-#[derive(Debug, Args, Clone, Default)]
-#[command(next_help_heading = "Probe Pods")]
-pub struct ProbeArgs {
-    /// Image of the probe Pods
-    #[arg(long, value_name = "IMAGE", env = "K8SVERIFY_PROBE_IMAGE", default_value = DEFAULT_IMAGE, value_parser = image)]
-    pub image: String,
-    /// Pull secret of the probe image; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub image_pull_secret: Vec<String>,
-    /// Pull policy of the probe image
-    #[arg(long, value_name = "POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
-    pub image_pull_policy: Option<String>,
-    /// Additional node selector of the probe Pods, KEY=VALUE; repeatable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
-    pub probe_node_selector: Vec<(String, String)>,
-    /// Additional toleration of the probe Pods, KEY[=VALUE][:EFFECT]; repeatable
-    #[arg(long, value_name = "KEY[=VALUE][:EFFECT]", value_parser = toleration)]
-    pub probe_toleration: Vec<String>,
-    /// Additional label of the probe Pods, KEY=VALUE; repeatable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
-    pub probe_label: Vec<(String, String)>,
-    /// Additional annotation of the probe Pods, KEY=VALUE; repeatable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = annotation)]
-    pub probe_annotation: Vec<(String, String)>,
-    /// Priority class of the probe Pods
-    #[arg(long, value_name = "NAME")]
-    pub probe_priority_class: Option<String>,
-    /// Service account of the probe Pods
-    #[arg(long, value_name = "NAME")]
-    pub probe_service_account: Option<String>,
-    /// Log in to this host with the client's credentials, wherever its name comes from; repeatable
-    #[arg(long, value_name = "HOST")]
-    pub allow_login: Vec<String>,
-    /// Log in nowhere: every edge stops at the greeting
-    #[arg(long, conflicts_with = "allow_login")]
-    pub no_login: bool,
-    /// Requests and limits of the probe containers, such as cpu=50m,memory=64Mi
-    #[arg(long, value_name = "RESOURCE=QUANTITY,…", value_delimiter = ',', value_parser = quantity)]
-    pub probe_resources: Vec<(String, String)>,
-    /// Runtime class of the probe Pods
-    #[arg(long, value_name = "NAME")]
-    pub probe_runtime_class: Option<String>,
-    /// YAML or JSON file that is merged into the probe Pods' template (metadata, spec); a container named "*" stands for each
-    #[arg(long, value_name = "FILE")]
-    pub probe_patch: Option<PathBuf>,
-    /// On how many nodes a tier with several Pods is looked from
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub max_nodes: u8,
-    /// An edge whose server's certificate is not proven to be one that the client trusts is unknown, instead of passing at depth tls
-    #[arg(long)]
-    pub require_trust: bool,
-    /// How many edges a probe container walks at a time: 64 if not set, and never more than 8 to one target
-    #[arg(long, value_name = "N")]
-    pub edges_at_once: Option<NonZeroUsize>,
-}
-
-/// What is written where.
-#[derive(Debug, Args, Clone)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// What standard output carries
-    #[arg(long, value_enum, default_value_t = Format::Console)]
-    pub format: Format,
-    /// Write the JSON report to this file
-    #[arg(long, value_name = "PATH")]
-    pub json: Option<PathBuf>,
-    /// Write the JUnit report to this file
-    #[arg(long, value_name = "PATH")]
-    pub junit: Option<PathBuf>,
-    /// Write the HTML report to this file
-    #[arg(long, value_name = "PATH")]
-    pub html: Option<PathBuf>,
-    /// Write the Markdown report to this file
-    #[arg(long, value_name = "PATH")]
-    pub markdown: Option<PathBuf>,
-    /// The severity from which a finding fails the run; without it that of the user's file, else error
-    #[arg(long, value_enum)]
-    pub fail_on: Option<FailOn>,
-    /// Colours on the console
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
-    /// Show every step; twice: log what is done to standard error
-    #[arg(long, short, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// The verdict alone
-    #[arg(long, short, conflicts_with = "verbose")]
-    pub quiet: bool,
-}
-
-impl Default for OutputArgs {
-    fn default() -> Self {
-        Self {
-            format: Format::Console,
-            json: None,
-            junit: None,
-            html: None,
-            markdown: None,
-            fail_on: None,
-            color: Color::Auto,
-            verbose: 0,
-            quiet: false,
-        }
-    }
-}
-
-/// What standard output carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A report for people
-    Console,
-    /// The canonical report
-    Json,
-    /// For Jenkins and GitLab
-    Junit,
-    /// GitHub annotations
-    Github,
-    /// For job summaries and merge requests
-    Markdown,
-    /// One self-contained page
-    Html,
-}
-
-/// The severity from which a finding fails the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Errors
-    Error,
-    /// Errors and warnings
-    Warning,
-    /// Everything
-    Info,
-}
-
-impl From<FailOn> for Severity {
-    fn from(value: FailOn) -> Self {
-        match value {
-            FailOn::Error => Self::Error,
-            FailOn::Warning => Self::Warning,
-            FailOn::Info => Self::Info,
-        }
-    }
-}
-
-/// When the console is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 /// The options of `graph`.
 #[derive(Debug, Args, Clone)]
 pub struct GraphArgs {
@@ -580,144 +349,6 @@ pub struct ManArgs {
     /// The page of this command instead of the tool's
     #[arg(value_name = "COMMAND")]
     pub command: Option<String>,
-}
-
-/// Reads `90s`, `2m`, `1m30s`; 0 needs no unit.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; write it as 90s, 2m or 1m30s, from 1s to 24h");
-    let value = match text.parse::<u64>() {
-        Ok(0) => Duration::ZERO,
-        Ok(_) => return Err(wrong()),
-        Err(_) => Duration::try_from(text.parse::<jiff::SignedDuration>().map_err(|_| wrong())?)
-            .map_err(|_| wrong())?,
-    };
-    if (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&value) || value.is_zero() {
-        Ok(value)
-    } else {
-        Err(wrong())
-    }
-}
-
-/// The same, but not zero.
-fn positive(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err("it must be at least 1s".to_owned()),
-        value => Ok(value),
-    }
-}
-
-/// Reads `KEY=VALUE`.
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!("`{text}` is not KEY=VALUE")),
-    }
-}
-
-/// Whether it is a key of labels, annotations and taints: `[PREFIX/]NAME`.
-fn is_key(key: &str) -> bool {
-    let (prefix, name) = key
-        .split_once('/')
-        .map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let is_prefix = |prefix: &str| {
-        prefix.len() <= 253
-            && prefix.split('.').all(|part| {
-                is_word(part, 63) && !part.contains(|it: char| it == '_' || it.is_uppercase())
-            })
-    };
-    is_word(name, 63) && prefix.is_none_or(is_prefix)
-}
-
-/// Letters, digits, `-`, `_` and `.`, with a letter or digit at both ends.
-fn is_word(text: &str, most: usize) -> bool {
-    let end = |it: Option<char>| it.is_some_and(|it| it.is_ascii_alphanumeric());
-    text.len() <= most
-        && end(text.chars().next())
-        && end(text.chars().last())
-        && text
-            .chars()
-            .all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it))
-}
-
-/// Reads a label.
-fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = annotation(text)?;
-    if value.is_empty() || is_word(&value, 63) {
-        Ok((key, value))
-    } else {
-        Err(format!(
-            "`{value}` is no value of a label: at most 63 letters, digits, - _ . with a letter or digit at both ends"
-        ))
-    }
-}
-
-/// Reads an annotation, whose value may be anything.
-fn annotation(text: &str) -> Result<(String, String), String> {
-    let (key, value) = key_value(text)?;
-    if is_key(&key) {
-        Ok((key, value))
-    } else {
-        Err(format!(
-            "`{key}` is no key of Kubernetes: [PREFIX/]NAME, NAME of at most 63 letters, digits, - _ . with a letter or digit at both ends"
-        ))
-    }
-}
-
-/// Reads `KEY[=VALUE][:EFFECT]`, and gives it back.
-fn toleration(text: &str) -> Result<String, String> {
-    let (pair, effect) = text
-        .rsplit_once(':')
-        .map_or((text, None), |(pair, effect)| (pair, Some(effect)));
-    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-    if !is_key(key) || !(value.is_empty() || is_word(value, 63)) {
-        return Err(format!("`{pair}` is no taint's KEY or KEY=VALUE"));
-    }
-    match effect {
-        Some(effect) if !effects.contains(&effect) => Err(format!(
-            "`{effect}` is no effect; there are {}",
-            effects.join(", ")
-        )),
-        _ => Ok(text.to_owned()),
-    }
-}
-
-/// Reads `RESOURCE=QUANTITY`.
-fn quantity(text: &str) -> Result<(String, String), String> {
-    let (key, value) = key_value(text)?;
-    let number = value.trim_end_matches(|it: char| it.is_ascii_alphabetic());
-    let units = [
-        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
-    ];
-    let fits = number
-        .parse::<f64>()
-        .is_ok_and(|number| number >= 0.0 && number.is_finite())
-        && units.contains(&&value[number.len()..]);
-    if fits && is_key(&key) {
-        Ok((key, value))
-    } else {
-        Err(format!(
-            "`{text}` is not RESOURCE=QUANTITY such as cpu=50m or memory=64Mi"
-        ))
-    }
-}
-
-/// Reads an image's name: `[REGISTRY/]PATH[:TAG][@DIGEST]`.
-fn image(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty()
-        && text.len() <= 512
-        && text
-            .chars()
-            .all(|it| it.is_ascii_alphanumeric() || "-_./:@[]".contains(it))
-        && text.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '[')
-        && text.ends_with(|it: char| it.is_ascii_alphanumeric());
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "`{text}` is no image: [REGISTRY/]PATH[:TAG][@DIGEST]"
-        ))
-    }
 }
 
 #[cfg(test)]

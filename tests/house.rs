@@ -81,17 +81,6 @@ const IMPURE: &[&str] = &["compose/disk"];
 
 /// Lines of a file, without its tests, beyond which it is two files.
 const LONGEST: usize = 500;
-/// Files that are longer, with the lines that they may have.
-const LONG: &[(&str, usize)] = &[
-    ("cli", 736),
-    ("diagnose/services/endpoints", 565),
-    ("diagnose/services/names", 751),
-    ("observe/collect", 519),
-    ("observe/kinds", 1147),
-    ("probe/ladder", 599),
-    ("sql/lex", 529),
-    ("sql/names", 527),
-];
 /// Files that use each other in a circle.
 const CIRCLES: &[&str] = &[
     "drill/conduct/runners",
@@ -377,31 +366,13 @@ fn pure_stages_only_compute() {
 #[test]
 fn no_file_is_longer_than_it_may_be() {
     let house = House::read();
-    let allowed: BTreeMap<&str, usize> = LONG.iter().copied().collect();
     let wrong: Vec<String> = house
         .lines
         .iter()
-        .filter_map(|(module, lines)| {
-            let limit = allowed.get(module.as_str()).copied().unwrap_or(LONGEST);
-            (*lines > limit).then(|| {
-                format!("src/{module}.rs has {lines} lines, {limit} at most: split it by topic")
-            })
+        .filter(|(_, lines)| **lines > LONGEST)
+        .map(|(module, lines)| {
+            format!("src/{module}.rs has {lines} lines, {LONGEST} at most: split it by topic")
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let short: Vec<&str> = allowed
-        .keys()
-        .copied()
-        .filter(|module| {
-            house
-                .lines
-                .get(*module)
-                .is_none_or(|lines| *lines <= LONGEST)
-        })
-        .collect();
-    assert!(
-        short.is_empty(),
-        "no longer exceptions, take them off the list: {}",
-        short.join(" ")
-    );
 }

@@ -2,10 +2,14 @@
 //!
 //! What may not be read is recorded as such and never counts as "none"; what the run cannot do without is an error.
 
+mod dns;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use serde::de::DeserializeOwned;
+
+use dns::cluster_dns;
 
 use super::client::{Api, encode};
 use super::crash_logs::crash_logs;
@@ -13,7 +17,7 @@ use super::error::{CallError, Denied, ObserveError};
 use super::kinds::{Container, Event, Known, Metadata, Namespace, Node, Pod, Service, Workload};
 use super::other_policies::other_policies;
 use super::redacted::redact;
-use super::references::{dns_services, referenced};
+use super::references::referenced;
 use super::resources::{
     CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, LIMIT_RANGES, NAMESPACES,
     NETWORK_POLICIES, NODES, PODS, Resource, SECRETS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
@@ -21,7 +25,7 @@ use super::resources::{
 use super::trim::{Replicas, Trim, is_own, is_own_event};
 use crate::spelling;
 
-use super::{NamespaceState, OWN_PREFIX, Observed, ServiceKey, Snapshot};
+use super::{NamespaceState, OWN_PREFIX, Observed, Snapshot};
 
 /// How many further namespaces are read in full.
 const MAX_NAMESPACES: usize = 8;
@@ -295,64 +299,6 @@ async fn further_namespaces(api: &Api, snapshot: &mut Snapshot, also: &BTreeSet<
         }
         *entry = state;
     }
-    snapshot.changed();
-}
-
-/// The Services that serve DNS, their endpoints, Pods and policies.
-async fn cluster_dns(api: &Api, snapshot: &mut Snapshot) {
-    let mut services = dns_services(snapshot);
-    if services.is_empty() && !snapshot.knows("services@*") {
-        let query = "fieldSelector=metadata.name%3Dkube-dns";
-        let found = list::<Service>(api, &SERVICES, Some(SYSTEM), query).await;
-        let mut record = Record::default();
-        let found = record.take(api, &SERVICES, SYSTEM, false, found);
-        note(snapshot, SYSTEM, record);
-        add_services(snapshot, found);
-        services = dns_services(snapshot);
-    }
-    for key in services.into_iter().take(2) {
-        if key.namespace != snapshot.namespace {
-            dns_backends(api, snapshot, &key).await;
-        }
-    }
-}
-
-async fn dns_backends(api: &Api, snapshot: &mut Snapshot, key: &ServiceKey) {
-    let selector = match snapshot.service(key) {
-        Some(service) => service.spec.selector.clone(),
-        None => return,
-    };
-    let pairs: Vec<String> = selector
-        .iter()
-        .map(|(label, value)| format!("{label}={value}"))
-        .collect();
-    let of_service = format!(
-        "labelSelector={}",
-        encode(&format!("kubernetes.io/service-name={}", key.name))
-    );
-    let of_pods = format!("labelSelector={}", encode(&pairs.join(",")));
-    let space = Some(key.namespace.as_str());
-    let (slices, pods, policies) = tokio::join!(
-        list(api, &ENDPOINT_SLICES, space, &of_service),
-        list::<Pod>(api, &PODS, space, &of_pods),
-        list(api, &NETWORK_POLICIES, space, ""),
-    );
-    let mut record = Record::default();
-    let slices = record.take(api, &ENDPOINT_SLICES, &key.namespace, false, slices);
-    let pods = if selector.is_empty() {
-        Vec::new()
-    } else {
-        record.take(api, &PODS, &key.namespace, false, pods)
-    };
-    let policies = record.take(api, &NETWORK_POLICIES, &key.namespace, false, policies);
-    note(snapshot, &key.namespace, record);
-    let state = snapshot
-        .namespaces
-        .entry(key.namespace.clone())
-        .or_default();
-    state.endpoint_slices.extend(slices);
-    state.pods.extend(pods);
-    state.network_policies = policies;
     snapshot.changed();
 }
 

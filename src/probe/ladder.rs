@@ -1,6 +1,8 @@
 //! One edge: DNS → Service address → each endpoint, each with its protocol and login; failures are repeated before they count. IO:
 //! connections.
 
+mod endpoints;
+mod step;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -10,7 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -20,15 +22,14 @@ use crate::probe::clock::{Clock, Late};
 use crate::probe::dns::{Lookup, Resolver};
 use crate::probe::found::{Failure, Found, first_broken};
 use crate::probe::identify;
+pub(crate) use crate::probe::ladder::step::{cut, failed, owed};
 use crate::probe::ladder::verdict::{Retry, retry};
 use crate::probe::login::Login;
 use crate::probe::network::Network;
 use crate::probe::talk::talk;
 use crate::probe::target::Target;
 use crate::probe::turns::{Turn, Turns};
-use crate::probe::wire::{
-    EdgeTask, EndpointTask, LISTENS_FACT, NameTask, Record, Step, StepError, StepName, StepStatus,
-};
+use crate::probe::wire::{EdgeTask, NameTask, Record, Step, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
 
 /// How many endpoints are dialled at a time; logins stay one after another.
@@ -276,69 +277,6 @@ impl Walk<'_> {
         known
     }
 
-    /// Every endpoint of the task; an outcome each, whatever happens.
-    async fn endpoints(&self, resolved: bool, known: &BTreeMap<SocketAddr, Vec<Found>>) {
-        let skip = self
-            .task
-            .skip_endpoints
-            .clone()
-            .or_else(|| self.target.elsewhere());
-        let mut walks = Vec::new();
-        for endpoint in &self.task.endpoints {
-            let address = SocketAddr::from((endpoint.address, endpoint.port.get()));
-            let skip = skip.clone();
-            let walk = async move {
-                let found = match (skip, known.get(&address)) {
-                    (Some(reason), _) => vec![Found::skipped(StepName::Endpoint, reason)],
-                    // A headless name leads to the endpoints themselves: dialled already.
-                    (None, Some(found)) => as_endpoint(found),
-                    (None, None) => self.address(address, StepName::Endpoint, resolved).await,
-                };
-                let found = self.listens_elsewhere(endpoint, found).await;
-                (endpoint, address, found)
-            };
-            walks.push(walk.boxed());
-        }
-        let mut walks = futures::stream::iter(walks).buffered(ENDPOINTS_AT_ONCE);
-        while let Some((endpoint, address, found)) = walks.next().await {
-            for step in found {
-                self.write(Some(address), about(self.target.explain(step), endpoint));
-            }
-        }
-    }
-
-    /// Where a Pod that refuses takes connections instead.
-    async fn listens_elsewhere(
-        &self,
-        endpoint: &EndpointTask,
-        mut found: Vec<Found>,
-    ) -> Vec<Found> {
-        let Some(first) = found.first_mut() else {
-            return found;
-        };
-        if first.error != Some(StepError::Refused) || self.task.mesh {
-            return found;
-        }
-        let agent = self.agent;
-        let tries = endpoint.elsewhere.iter().map(|port| async move {
-            let address = SocketAddr::from((endpoint.address, port.get()));
-            if !agent.network.may_dial(address) {
-                return None;
-            }
-            let answer = agent.network.connect(address, &agent.clock).await;
-            answer.is_ok().then(|| port.to_string())
-        });
-        let open: Vec<String> = futures::future::join_all(tries)
-            .await
-            .into_iter()
-            .flatten()
-            .collect();
-        if !open.is_empty() {
-            first.facts.insert(LISTENS_FACT.to_owned(), open.join(", "));
-        }
-        found
-    }
-
     /// One address: tried, and tried again where the failure may pass.
     async fn address(&self, address: SocketAddr, step: StepName, may_log_in: bool) -> Vec<Found> {
         if self.task.protocol == Protocol::Udp {
@@ -525,66 +463,5 @@ impl Walk<'_> {
     fn write(&self, endpoint: Option<SocketAddr>, found: Found) {
         let endpoint = endpoint.map(|address| address.to_string());
         self.agent.write(&self.task.id, endpoint, found);
-    }
-}
-
-/// What was found on a Service address, reported for the endpoint that it is.
-fn as_endpoint(found: &[Found]) -> Vec<Found> {
-    let mut found = found.to_vec();
-    if let Some(first) = found.first_mut() {
-        first.name = StepName::Endpoint;
-    }
-    found
-}
-
-/// A step with what stands behind the endpoint.
-fn about(step: Found, endpoint: &EndpointTask) -> Found {
-    if endpoint.pod.is_empty() {
-        step
-    } else {
-        step.fact("pod", endpoint.pod.clone())
-    }
-}
-
-/// The outcomes that a task still owes when the agent's time is over.
-pub(crate) fn owed(task: &EdgeTask) -> Vec<(StepName, Option<String>)> {
-    let mut owed = vec![(StepName::Dns, None), (StepName::Service, None)];
-    owed.extend(task.endpoints.iter().map(|endpoint| {
-        let address = SocketAddr::from((endpoint.address, endpoint.port.get()));
-        (StepName::Endpoint, Some(address.to_string()))
-    }));
-    owed
-}
-
-/// A step that was not reached in time.
-pub(crate) fn cut(task: &str, name: StepName, endpoint: Option<String>, target: &str) -> Step {
-    let failure = Failure::new(
-        StepError::Deadline,
-        "the probe's own deadline came before this step",
-    );
-    step_of(task, endpoint, Found::fail(name, failure).asked(target), 0)
-}
-
-/// A step that was not reached because the probe itself failed on the edge.
-pub(crate) fn failed(task: &str, name: StepName, endpoint: Option<String>, target: &str) -> Step {
-    let found = Found::unknown(
-        name,
-        "the probe itself failed on this edge, which is a bug of k8sverify; nothing can be said of this step",
-    );
-    step_of(task, endpoint, found.asked(target), 0)
-}
-
-fn step_of(task: &str, endpoint: Option<String>, found: Found, tries: u32) -> Step {
-    Step {
-        task: task.to_owned(),
-        name: found.name,
-        target: endpoint.clone().unwrap_or(found.target),
-        endpoint,
-        status: found.status,
-        error: found.error,
-        detail: found.detail,
-        duration_ms: 0,
-        tries,
-        facts: BTreeMap::new(),
     }
 }

@@ -4,8 +4,10 @@
 //! Judged by the real clients: `tests/sql/judge` records what they send.
 
 mod command;
+mod scan;
 
 use command::{Found, argument, by_letter, by_name, database};
+use scan::{Scan, dollar_tag, is_space, starts_with_delimiter};
 
 /// What the client is, and how it is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -477,54 +479,6 @@ impl Reader {
     fn flush(&mut self, scan: &mut Scan<'_>) {
         self.buffer.append(&mut scan.out);
     }
-}
-
-/// Where the reader is in a line.
-struct Scan<'l> {
-    line: &'l [u8],
-    at: usize,
-    /// What was taken since the last flush.
-    out: Vec<u8>,
-    special: Special,
-    /// A comment ended: a blank stands for it.
-    space: bool,
-}
-
-impl<'l> Scan<'l> {
-    /// A byte from here; 0 behind the end.
-    fn peek(&self, ahead: usize) -> u8 {
-        self.line.get(self.at + ahead).copied().unwrap_or(0)
-    }
-
-    /// Whether the byte before is part of a name.
-    fn within_word(&self) -> bool {
-        self.at > 0 && {
-            let before = self.line[self.at - 1];
-            before.is_ascii_alphanumeric() || matches!(before, b'_' | b'$')
-        }
-    }
-
-    fn rest(&self) -> &'l [u8] {
-        &self.line[self.at.min(self.line.len())..]
-    }
-}
-
-/// The `$$` or `$tag$` that a text begins with.
-fn dollar_tag(text: &[u8]) -> Option<&[u8]> {
-    let end = text.get(1..)?.iter().position(|byte| *byte == b'$')? + 1;
-    let word = &text[1..end];
-    let inner = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
-    (word.iter().all(inner) && !word.first().is_some_and(u8::is_ascii_digit)).then(|| &text[..=end])
-}
-
-/// What C calls a space.
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
-}
-
-fn starts_with_delimiter(text: &[u8]) -> bool {
-    text.get(..9)
-        .is_some_and(|head| head.eq_ignore_ascii_case(b"delimiter"))
 }
 
 #[cfg(test)]

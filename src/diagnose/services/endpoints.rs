@@ -1,10 +1,16 @@
 //! What stands behind a Service: endpoints that are not ready, refuse, were made by hand, or are on another node. Pure.
 
+mod by_hand;
+mod local;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::ports::{dialled, dialled_target, is_headless, subjects_behind};
+pub(super) use by_hand::by_hand;
+pub(super) use local::local_traffic_policy;
+
+use super::ports::{dialled, dialled_target, subjects_behind};
 use super::selectors::denied;
 use super::{Look, Use, ids, looks, service_name, uses, weight};
 use crate::diagnose::subject::Subject;
@@ -13,7 +19,7 @@ use crate::diagnose::walk::Walk;
 use crate::diagnose::{Context, fixes, target, workloads};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::kinds::Pod;
-use crate::observe::{EndpointView, is_live, is_ready};
+use crate::observe::{is_live, is_ready};
 use crate::probe::wire::{LISTENS_FACT, StepError};
 
 /// The live Pods that a Service selects.
@@ -319,246 +325,6 @@ fn answering_ports(
         }
     }
     found
-}
-
-/// Services without selector: their endpoints are filled by hand.
-pub(super) fn by_hand(context: &Context<'_>) -> Vec<Finding> {
-    if !context.snapshot.offline && !context.snapshot.knows("endpointslices") {
-        return Vec::new();
-    }
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| {
-            usage.matters()
-                && usage.service.spec.selector.is_empty()
-                && usage.service.spec.kind != "ExternalName"
-        })
-        .filter_map(|usage| hand_made(context, &usage))
-        .collect()
-}
-
-fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointView> {
-    usage
-        .service
-        .spec
-        .ports
-        .iter()
-        .filter(|port| {
-            usage.looks.is_empty()
-                || usage
-                    .looks
-                    .iter()
-                    .any(|look| i32::from(look.edge.port.get()) == port.port)
-        })
-        .flat_map(|port| context.snapshot.endpoints(&usage.key, port))
-        .collect()
-}
-
-fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
-    let name = service_name(context, &usage.key);
-    let views = views(context, usage);
-    let slices = context.snapshot.slices_of(&usage.key);
-    if views.is_empty() {
-        if usage.proven || (is_headless(usage.service) && !slices.is_empty()) {
-            return None;
-        }
-        let what = if slices.is_empty() {
-            "no EndpointSlice".to_owned()
-        } else {
-            "no EndpointSlice with that port".to_owned()
-        };
-        let mut finding = Finding::new(
-            Code::ServiceNoEndpoints,
-            // A controller may make them once it is applied; and without an edge no one is known to need them.
-            weight(usage.in_scope && !context.snapshot.offline && !usage.looks.is_empty()),
-            usage.key.object(),
-            format!("{name} has no selector and {what}: it leads nowhere"),
-        );
-        finding.evidence.push(format!(
-            "{} EndpointSlices name service/{}",
-            slices.len(),
-            usage.key.name
-        ));
-        finding.edges = ids(&usage.looks);
-        finding.fix = Some(no_endpoints_fix(context, usage));
-        return Some(finding);
-    }
-    let looks: Vec<&Look<'_, '_>> = usage
-        .looks
-        .iter()
-        .copied()
-        .filter(|look| {
-            look.evidence.every_endpoint_unconnected()
-                && look.evidence.firm().all(|walk| {
-                    walk.endpoints_unconnected()
-                        .iter()
-                        .all(|(endpoint, _)| !denied(context, look, endpoint))
-                })
-        })
-        .collect();
-    if looks.is_empty() {
-        return None;
-    }
-    let mut finding = Finding::new(
-        Code::ServiceEndpointsStale,
-        Severity::Error,
-        usage.key.object(),
-        format!(
-            "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
-            views
-                .iter()
-                .map(|view| view.address.to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    );
-    for view in &views {
-        let owner = context.snapshot.namespaces.values().find_map(|state| {
-            state
-                .pods
-                .iter()
-                .find(|pod| is_live(pod) && pod.status.pod_ip.parse() == Ok(view.address))
-        });
-        finding.evidence.push(match owner {
-            Some(pod) => format!("{} is Pod {}", view.address, pod.metadata.name),
-            None => format!("no Pod that could be read has the address {}", view.address),
-        });
-    }
-    finding.edges = ids(&looks);
-    finding.fix = Some(Fix {
-        text: format!(
-            "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
-            usage.key.name
-        ),
-        ..Fix::default()
-    });
-    Some(finding)
-}
-
-/// A tier that runs beside its Service without selector most likely lost it.
-fn no_endpoints_fix(context: &Context<'_>, usage: &Use<'_, '_>) -> Fix {
-    let own = usage
-        .tiers
-        .iter()
-        .flat_map(|tier| super::tier_subjects(context, tier))
-        .find(|subject| subject.key.namespace == usage.key.namespace);
-    let selector = own.and_then(|subject| fixes::selector(context, subject));
-    match selector {
-        Some(labels) => Fix {
-            text: format!(
-                "give service/{} the selector {}",
-                usage.key.name,
-                fixes::labels_text(&labels)
-            ),
-            command: Some(fixes::patch(
-                &usage.key.namespace,
-                &format!("service/{}", usage.key.name),
-                &[json!({"op": "add", "path": "/spec/selector", "value": labels})],
-            )),
-            manifest: None,
-        },
-        None => Fix {
-            text: format!(
-                "create an EndpointSlice with label kubernetes.io/service-name={} and the port names of the Service, or give it a selector",
-                usage.key.name
-            ),
-            ..Fix::default()
-        },
-    }
-}
-
-/// Services that keep traffic on the client's node, where they have no endpoint.
-pub(super) fn local_traffic_policy(context: &Context<'_>) -> Vec<Finding> {
-    if context.snapshot.offline {
-        return Vec::new();
-    }
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| {
-            usage.service.spec.internal_traffic_policy == "Local" && !is_headless(usage.service)
-        })
-        .filter_map(|usage| kept_local(context, &usage))
-        .collect()
-}
-
-fn kept_local(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
-    let nodes: BTreeSet<String> = usage
-        .service
-        .spec
-        .ports
-        .iter()
-        .flat_map(|port| context.snapshot.endpoints(&usage.key, port))
-        .filter(|view| view.ready)
-        .filter_map(|view| view.node)
-        .collect();
-    if nodes.is_empty() {
-        return None;
-    }
-    let mut without: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    let mut affected = Vec::new();
-    for look in &usage.looks {
-        // The node of a client that failed, or, where no one looked, those of its Pods.
-        let mut of_client: BTreeSet<String> = look
-            .evidence
-            .failed()
-            .map(|walk| walk.node().to_owned())
-            .collect();
-        if look.evidence.walks.is_empty() {
-            of_client = target::clients(context, look.edge)
-                .iter()
-                .flat_map(|key| context.snapshot.pods_of(key))
-                .map(|pod| pod.spec.node_name.clone())
-                .collect();
-        }
-        let lonely: Vec<String> = of_client
-            .into_iter()
-            .filter(|node| !node.is_empty() && !nodes.contains(node))
-            .collect();
-        if !lonely.is_empty() {
-            affected.push(*look);
-        }
-        for node in lonely {
-            without.entry(node).or_default().insert(&look.edge.from);
-        }
-    }
-    if affected.is_empty() {
-        return None;
-    }
-    let list = |nodes: Vec<&String>| nodes.into_iter().cloned().collect::<Vec<_>>().join(", ");
-    let mut finding = Finding::new(
-        Code::ServiceTrafficPolicyLocal,
-        Severity::Error,
-        usage.key.object(),
-        format!(
-            "{} keeps traffic on the client's node (internalTrafficPolicy: Local), its endpoints are on {}, and clients are on {}",
-            service_name(context, &usage.key),
-            list(nodes.iter().collect()),
-            list(without.keys().collect())
-        ),
-    );
-    for (node, clients) in &without {
-        finding.evidence.push(format!(
-            "{} on {node}: no endpoint of service/{} there",
-            clients.iter().copied().collect::<Vec<_>>().join(", "),
-            usage.key.name
-        ));
-    }
-    finding.edges = ids(&affected);
-    finding.fix = Some(Fix {
-        text: format!(
-            "let service/{} send traffic to every node, or run its Pods on every node that has clients",
-            usage.key.name
-        ),
-        command: Some(fixes::patch(
-            &usage.key.namespace,
-            &format!("service/{}", usage.key.name),
-            &[json!({"op": "replace", "path": "/spec/internalTrafficPolicy", "value": "Cluster"})],
-        )),
-        manifest: None,
-    });
-    Some(finding)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnose::fixtures;
-use crate::graph::{ServerHint, TierGraph};
+use crate::graph::{Confidence, ServerHint, TierGraph};
 use crate::plan::Outcomes;
 use crate::probe::wire::StepName;
 use crate::protocol::Protocol;

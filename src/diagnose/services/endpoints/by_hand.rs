@@ -1,0 +1,156 @@
+//! Endpoints that no selector keeps: Services whose addresses are written by hand. Pure.
+
+use crate::diagnose::services::ports::is_headless;
+use crate::diagnose::services::selectors::denied;
+use crate::diagnose::services::{Look, Use, ids, looks, service_name, tier_subjects, uses, weight};
+use crate::diagnose::{Context, fixes};
+use crate::finding::{Code, Finding, Fix, Severity};
+use crate::observe::{EndpointView, is_live};
+use serde_json::json;
+
+/// Services without selector: their endpoints are filled by hand.
+pub(in crate::diagnose::services) fn by_hand(context: &Context<'_>) -> Vec<Finding> {
+    if !context.snapshot.offline && !context.snapshot.knows("endpointslices") {
+        return Vec::new();
+    }
+    let looks = looks(context);
+    uses(context, &looks)
+        .into_iter()
+        .filter(|usage| {
+            usage.matters()
+                && usage.service.spec.selector.is_empty()
+                && usage.service.spec.kind != "ExternalName"
+        })
+        .filter_map(|usage| hand_made(context, &usage))
+        .collect()
+}
+
+pub(super) fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointView> {
+    usage
+        .service
+        .spec
+        .ports
+        .iter()
+        .filter(|port| {
+            usage.looks.is_empty()
+                || usage
+                    .looks
+                    .iter()
+                    .any(|look| i32::from(look.edge.port.get()) == port.port)
+        })
+        .flat_map(|port| context.snapshot.endpoints(&usage.key, port))
+        .collect()
+}
+
+pub(super) fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let name = service_name(context, &usage.key);
+    let views = views(context, usage);
+    let slices = context.snapshot.slices_of(&usage.key);
+    if views.is_empty() {
+        if usage.proven || (is_headless(usage.service) && !slices.is_empty()) {
+            return None;
+        }
+        let what = if slices.is_empty() {
+            "no EndpointSlice".to_owned()
+        } else {
+            "no EndpointSlice with that port".to_owned()
+        };
+        let mut finding = Finding::new(
+            Code::ServiceNoEndpoints,
+            // A controller may make them once it is applied; and without an edge no one is known to need them.
+            weight(usage.in_scope && !context.snapshot.offline && !usage.looks.is_empty()),
+            usage.key.object(),
+            format!("{name} has no selector and {what}: it leads nowhere"),
+        );
+        finding.evidence.push(format!(
+            "{} EndpointSlices name service/{}",
+            slices.len(),
+            usage.key.name
+        ));
+        finding.edges = ids(&usage.looks);
+        finding.fix = Some(no_endpoints_fix(context, usage));
+        return Some(finding);
+    }
+    let looks: Vec<&Look<'_, '_>> = usage
+        .looks
+        .iter()
+        .copied()
+        .filter(|look| {
+            look.evidence.every_endpoint_unconnected()
+                && look.evidence.firm().all(|walk| {
+                    walk.endpoints_unconnected()
+                        .iter()
+                        .all(|(endpoint, _)| !denied(context, look, endpoint))
+                })
+        })
+        .collect();
+    if looks.is_empty() {
+        return None;
+    }
+    let mut finding = Finding::new(
+        Code::ServiceEndpointsStale,
+        Severity::Error,
+        usage.key.object(),
+        format!(
+            "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
+            views
+                .iter()
+                .map(|view| view.address.to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    );
+    for view in &views {
+        let owner = context.snapshot.namespaces.values().find_map(|state| {
+            state
+                .pods
+                .iter()
+                .find(|pod| is_live(pod) && pod.status.pod_ip.parse() == Ok(view.address))
+        });
+        finding.evidence.push(match owner {
+            Some(pod) => format!("{} is Pod {}", view.address, pod.metadata.name),
+            None => format!("no Pod that could be read has the address {}", view.address),
+        });
+    }
+    finding.edges = ids(&looks);
+    finding.fix = Some(Fix {
+        text: format!(
+            "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
+            usage.key.name
+        ),
+        ..Fix::default()
+    });
+    Some(finding)
+}
+
+/// A tier that runs beside its Service without selector most likely lost it.
+pub(super) fn no_endpoints_fix(context: &Context<'_>, usage: &Use<'_, '_>) -> Fix {
+    let own = usage
+        .tiers
+        .iter()
+        .flat_map(|tier| tier_subjects(context, tier))
+        .find(|subject| subject.key.namespace == usage.key.namespace);
+    let selector = own.and_then(|subject| fixes::selector(context, subject));
+    match selector {
+        Some(labels) => Fix {
+            text: format!(
+                "give service/{} the selector {}",
+                usage.key.name,
+                fixes::labels_text(&labels)
+            ),
+            command: Some(fixes::patch(
+                &usage.key.namespace,
+                &format!("service/{}", usage.key.name),
+                &[json!({"op": "add", "path": "/spec/selector", "value": labels})],
+            )),
+            manifest: None,
+        },
+        None => Fix {
+            text: format!(
+                "create an EndpointSlice with label kubernetes.io/service-name={} and the port names of the Service, or give it a selector",
+                usage.key.name
+            ),
+            ..Fix::default()
+        },
+    }
+}

@@ -1,0 +1,66 @@
+//! The Services and endpoints of the cluster's name server. IO: the API.
+
+use super::{Record, SYSTEM, add_services, list, note};
+use crate::observe::client::{Api, encode};
+use crate::observe::kinds::{Pod, Service};
+use crate::observe::references::dns_services;
+use crate::observe::resources::{ENDPOINT_SLICES, NETWORK_POLICIES, PODS, SERVICES};
+use crate::observe::{ServiceKey, Snapshot};
+
+/// The Services that serve DNS, their endpoints, Pods and policies.
+pub(super) async fn cluster_dns(api: &Api, snapshot: &mut Snapshot) {
+    let mut services = dns_services(snapshot);
+    if services.is_empty() && !snapshot.knows("services@*") {
+        let query = "fieldSelector=metadata.name%3Dkube-dns";
+        let found = list::<Service>(api, &SERVICES, Some(SYSTEM), query).await;
+        let mut record = Record::default();
+        let found = record.take(api, &SERVICES, SYSTEM, false, found);
+        note(snapshot, SYSTEM, record);
+        add_services(snapshot, found);
+        services = dns_services(snapshot);
+    }
+    for key in services.into_iter().take(2) {
+        if key.namespace != snapshot.namespace {
+            dns_backends(api, snapshot, &key).await;
+        }
+    }
+}
+
+pub(super) async fn dns_backends(api: &Api, snapshot: &mut Snapshot, key: &ServiceKey) {
+    let selector = match snapshot.service(key) {
+        Some(service) => service.spec.selector.clone(),
+        None => return,
+    };
+    let pairs: Vec<String> = selector
+        .iter()
+        .map(|(label, value)| format!("{label}={value}"))
+        .collect();
+    let of_service = format!(
+        "labelSelector={}",
+        encode(&format!("kubernetes.io/service-name={}", key.name))
+    );
+    let of_pods = format!("labelSelector={}", encode(&pairs.join(",")));
+    let space = Some(key.namespace.as_str());
+    let (slices, pods, policies) = tokio::join!(
+        list(api, &ENDPOINT_SLICES, space, &of_service),
+        list::<Pod>(api, &PODS, space, &of_pods),
+        list(api, &NETWORK_POLICIES, space, ""),
+    );
+    let mut record = Record::default();
+    let slices = record.take(api, &ENDPOINT_SLICES, &key.namespace, false, slices);
+    let pods = if selector.is_empty() {
+        Vec::new()
+    } else {
+        record.take(api, &PODS, &key.namespace, false, pods)
+    };
+    let policies = record.take(api, &NETWORK_POLICIES, &key.namespace, false, policies);
+    note(snapshot, &key.namespace, record);
+    let state = snapshot
+        .namespaces
+        .entry(key.namespace.clone())
+        .or_default();
+    state.endpoint_slices.extend(slices);
+    state.pods.extend(pods);
+    state.network_policies = policies;
+    snapshot.changed();
+}

@@ -1,0 +1,249 @@
+//! Services, EndpointSlices, NetworkPolicies and Ingresses. Pure data.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{LabelSelector, Labels, Metadata, is_default, null_is_default};
+
+slim!(
+    /// A Service.
+    Service {
+        metadata: Metadata,
+        /// Specification.
+        spec: ServiceSpec,
+        status: Value,
+    }
+);
+slim!(
+    /// `spec` of a Service.
+    ServiceSpec {
+        /// Which Pods; empty: endpoints are made by hand.
+        selector: Labels,
+        ports: Vec<ServicePort>,
+        /// `ClusterIP`, `NodePort`, `LoadBalancer`, `ExternalName`; empty means ClusterIP.
+        #[serde(rename = "type")]
+        kind: String,
+        /// Its address; `None` for a headless Service.
+        #[serde(rename = "clusterIP")]
+        cluster_ip: String,
+        /// All its addresses.
+        #[serde(rename = "clusterIPs")]
+        cluster_ips: Vec<String>,
+        /// The name that an ExternalName leads to.
+        external_name: String,
+        /// Whether endpoints that are not ready are published.
+        publish_not_ready_addresses: bool,
+        /// `Cluster` or `Local`; empty means Cluster.
+        internal_traffic_policy: String,
+        ip_families: Vec<String>,
+        ip_family_policy: String,
+        session_affinity: String,
+        /// `Cluster` or `Local`: to whom traffic from outside goes; empty means Cluster.
+        external_traffic_policy: String,
+        /// Addresses outside that lead to it.
+        #[serde(rename = "externalIPs")]
+        external_ips: Vec<String>,
+        /// Sources that a balancer admits; empty: all.
+        load_balancer_source_ranges: Vec<String>,
+    }
+);
+slim!(
+    /// A port of a Service.
+    ServicePort {
+        name: String,
+        /// Number.
+        port: i32,
+        /// Number or name of the Pods' port; null means `port`.
+        target_port: Value,
+        /// Transport; empty means TCP.
+        protocol: String,
+        node_port: i32,
+        /// Application protocol.
+        app_protocol: String,
+    }
+);
+slim!(
+    /// An EndpointSlice.
+    EndpointSlice {
+        /// Metadata; label `kubernetes.io/service-name` names the Service.
+        metadata: Metadata,
+        /// `IPv4`, `IPv6` or `FQDN`.
+        address_type: String,
+        endpoints: Vec<Endpoint>,
+        ports: Vec<EndpointPort>,
+    }
+);
+slim!(
+    /// An endpoint.
+    Endpoint {
+        /// Addresses, all of the same endpoint.
+        addresses: Vec<String>,
+        conditions: EndpointConditions,
+        /// The object behind it.
+        target_ref: Option<TargetRef>,
+        node_name: String,
+        /// Its host name.
+        hostname: String,
+        /// Topology hints.
+        hints: Option<Value>,
+    }
+);
+slim!(
+    /// Conditions of an endpoint; absent `ready` and `serving` mean true, absent `terminating` false.
+    EndpointConditions {
+        ready: Option<bool>,
+        serving: Option<bool>,
+        terminating: Option<bool>,
+    }
+);
+slim!(
+    /// The object behind an endpoint.
+    TargetRef {
+        kind: String,
+        name: String,
+        namespace: String,
+        /// Unique id.
+        uid: String,
+    }
+);
+slim!(
+    /// A port of an EndpointSlice.
+    EndpointPort {
+        /// Name, that of the Service's port.
+        name: Option<String>,
+        /// Number; absent: all ports.
+        port: Option<i32>,
+        /// Transport; empty means TCP.
+        protocol: String,
+    }
+);
+slim!(
+    /// A NetworkPolicy.
+    NetworkPolicy {
+        metadata: Metadata,
+        /// Specification.
+        spec: NetworkPolicySpec,
+    }
+);
+slim!(
+    /// `spec` of a NetworkPolicy.
+    NetworkPolicySpec {
+        /// Which Pods; empty: all of the namespace.
+        pod_selector: LabelSelector,
+        /// `Ingress`, `Egress`; absent: Ingress, and Egress if there are egress rules.
+        policy_types: Vec<String>,
+        /// What may come in; a null or empty rule list admits nothing.
+        ingress: Vec<PolicyRule>,
+        /// What may go out.
+        egress: Vec<PolicyRule>,
+    }
+);
+slim!(
+    /// A rule of a NetworkPolicy; absent peers or ports admit all.
+    PolicyRule {
+        /// Sources.
+        from: Vec<PolicyPeer>,
+        /// Targets.
+        to: Vec<PolicyPeer>,
+        ports: Vec<PolicyPort>,
+    }
+);
+slim!(
+    /// A peer of a NetworkPolicy rule.
+    PolicyPeer {
+        pod_selector: Option<LabelSelector>,
+        namespace_selector: Option<LabelSelector>,
+        /// Addresses.
+        ip_block: Option<IpBlock>,
+    }
+);
+slim!(
+    /// An address range.
+    IpBlock {
+        cidr: String,
+        /// Left out of it.
+        except: Vec<String>,
+    }
+);
+slim!(
+    /// A port of a NetworkPolicy rule.
+    PolicyPort {
+        /// Transport; empty means TCP.
+        protocol: String,
+        /// Number or name; absent: all.
+        port: Option<Value>,
+        /// End of the range.
+        end_port: Option<i32>,
+    }
+);
+slim!(
+    /// An Ingress.
+    Ingress {
+        metadata: Metadata,
+        /// Specification.
+        spec: IngressSpec,
+        status: Value,
+    }
+);
+slim!(
+    /// `spec` of an Ingress.
+    IngressSpec {
+        /// Where what no rule takes goes.
+        default_backend: Option<IngressBackend>,
+        rules: Vec<IngressRule>,
+        ingress_class_name: String,
+        /// Hosts that are served over TLS.
+        tls: Vec<IngressTls>,
+    }
+);
+slim!(
+    /// `tls` of an Ingress.
+    IngressTls {
+        /// Hosts; empty: all.
+        hosts: Vec<String>,
+    }
+);
+slim!(
+    /// A rule of an Ingress.
+    IngressRule {
+        host: String,
+        /// Paths.
+        http: Option<IngressHttp>,
+    }
+);
+slim!(
+    /// `http` of an Ingress rule.
+    IngressHttp {
+        paths: Vec<IngressPath>,
+    }
+);
+slim!(
+    /// A path of an Ingress rule.
+    IngressPath {
+        path: String,
+        /// `Exact`, `Prefix` or `ImplementationSpecific`.
+        path_type: String,
+        /// Where it goes.
+        backend: IngressBackend,
+    }
+);
+slim!(
+    /// A backend of an Ingress.
+    IngressBackend {
+        service: Option<IngressService>,
+    }
+);
+slim!(
+    /// A Service as a backend.
+    IngressService {
+        name: String,
+        port: IngressPort,
+    }
+);
+slim!(
+    /// The port of a backend.
+    IngressPort {
+        name: String,
+        number: i32,
+    }
+);

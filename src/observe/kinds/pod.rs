@@ -1,0 +1,376 @@
+//! Pods, their containers, volumes and states. Pure data.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Condition, Labels, Metadata, Shared, is_default, null_is_default};
+
+slim!(
+    /// A Pod.
+    Pod {
+        metadata: Metadata,
+        /// Specification.
+        spec: PodSpec,
+        status: PodStatus,
+    }
+);
+slim!(
+    /// `spec` of a Pod or of a Pod template.
+    PodSpec {
+        containers: Shared<Container>,
+        /// Init containers; one with `restartPolicy: Always` is a native sidecar.
+        init_containers: Shared<Container>,
+        /// `dnsPolicy`; empty means `ClusterFirst`.
+        dns_policy: String,
+        dns_config: Option<DnsConfig>,
+        host_aliases: Vec<HostAlias>,
+        host_network: bool,
+        hostname: String,
+        subdomain: String,
+        /// The node it was bound to.
+        node_name: String,
+        node_selector: Labels,
+        /// `tolerations`, as they stand.
+        tolerations: Shared<Value>,
+        /// `affinity`, as it stands.
+        affinity: Option<Value>,
+        service_account_name: String,
+        /// `enableServiceLinks`; absent means true.
+        enable_service_links: Option<bool>,
+        /// `restartPolicy`; empty means `Always`.
+        restart_policy: String,
+        volumes: Shared<Volume>,
+        readiness_gates: Vec<ReadinessGate>,
+        image_pull_secrets: Vec<NameRef>,
+        runtime_class_name: String,
+        scheduler_name: String,
+        priority_class_name: String,
+    }
+);
+slim!(
+    /// A readiness gate.
+    ReadinessGate {
+        /// The condition that must be true.
+        condition_type: String,
+    }
+);
+slim!(
+    /// A reference by name.
+    NameRef {
+        name: String,
+    }
+);
+slim!(
+    /// `dnsConfig`.
+    DnsConfig {
+        /// Name servers.
+        nameservers: Vec<String>,
+        /// Search domains.
+        searches: Vec<String>,
+        /// Options such as `ndots`.
+        options: Vec<NameValue>,
+    }
+);
+slim!(
+    /// A name and a value.
+    NameValue {
+        name: String,
+        value: Option<String>,
+    }
+);
+slim!(
+    /// An entry of `hostAliases`.
+    HostAlias {
+        /// The address.
+        ip: String,
+        /// The names.
+        hostnames: Vec<String>,
+    }
+);
+slim!(
+    /// A container.
+    Container {
+        name: String,
+        image: String,
+        /// `command`: the image's entrypoint is replaced.
+        command: Vec<String>,
+        args: Vec<String>,
+        env: Vec<EnvVar>,
+        env_from: Vec<EnvFrom>,
+        /// Declared ports; a declaration has no effect but for names.
+        ports: Vec<ContainerPort>,
+        readiness_probe: Option<Probe>,
+        liveness_probe: Option<Probe>,
+        startup_probe: Option<Probe>,
+        volume_mounts: Vec<VolumeMount>,
+        /// `restartPolicy` of an init container (`Always`: native sidecar).
+        restart_policy: String,
+        /// Requests and limits.
+        resources: Resources,
+        image_pull_policy: String,
+    }
+);
+slim!(
+    /// `resources`.
+    Resources {
+        requests: BTreeMap<String, Value>,
+        limits: BTreeMap<String, Value>,
+    }
+);
+slim!(
+    /// An environment variable. The literal value may be a secret: it is never printed.
+    EnvVar {
+        name: String,
+        /// Literal value, with `$(VAR)` unexpanded.
+        value: Option<String>,
+        /// Where the value comes from.
+        value_from: Option<EnvSource>,
+    }
+);
+slim!(
+    /// `valueFrom`.
+    EnvSource {
+        config_map_key_ref: Option<KeyRef>,
+        secret_key_ref: Option<KeyRef>,
+        /// A field of the Pod.
+        field_ref: Option<Value>,
+        /// A resource of the container.
+        resource_field_ref: Option<Value>,
+    }
+);
+slim!(
+    /// A key of a ConfigMap or Secret.
+    KeyRef {
+        /// Object name.
+        name: String,
+        key: String,
+        /// Whether absence is fine.
+        optional: bool,
+    }
+);
+slim!(
+    /// An entry of `envFrom`.
+    EnvFrom {
+        /// Put before every key.
+        prefix: String,
+        /// A whole ConfigMap.
+        config_map_ref: Option<OptionalRef>,
+        /// A whole Secret.
+        secret_ref: Option<OptionalRef>,
+    }
+);
+slim!(
+    /// A named object that may be optional.
+    OptionalRef {
+        name: String,
+        /// Whether absence is fine.
+        optional: bool,
+    }
+);
+slim!(
+    /// A declared container port.
+    ContainerPort {
+        /// Number.
+        container_port: i32,
+        name: String,
+        /// Transport; empty means TCP.
+        protocol: String,
+        /// Host port, 0 for none.
+        host_port: i32,
+    }
+);
+slim!(
+    /// A probe of the kubelet.
+    Probe {
+        http_get: Option<HttpGet>,
+        tcp_socket: Option<PortRef>,
+        /// A command in the container.
+        exec: Option<ExecAction>,
+        /// gRPC health.
+        grpc: Option<PortRef>,
+        /// Seconds before the first one.
+        initial_delay_seconds: i32,
+        /// Seconds between two; 0 means 10.
+        period_seconds: i32,
+        /// Seconds until it counts as failed; 0 means 1.
+        timeout_seconds: i32,
+        /// Failures in a row; 0 means 3.
+        failure_threshold: i32,
+        /// Successes in a row; 0 means 1.
+        success_threshold: i32,
+    }
+);
+slim!(
+    /// `httpGet`.
+    HttpGet {
+        path: String,
+        /// Number or name.
+        port: Value,
+        /// `HTTP` or `HTTPS`; empty means HTTP.
+        scheme: String,
+        /// Host, empty: the Pod's address.
+        host: String,
+    }
+);
+slim!(
+    /// `tcpSocket` or `grpc`.
+    PortRef {
+        /// Number or name.
+        port: Value,
+        /// Host, empty: the Pod's address.
+        host: String,
+    }
+);
+slim!(
+    /// `exec`.
+    ExecAction {
+        /// The command's words.
+        command: Vec<String>,
+    }
+);
+slim!(
+    /// A mount.
+    VolumeMount {
+        /// The volume.
+        name: String,
+        /// Where.
+        mount_path: String,
+        /// A path inside the volume.
+        sub_path: String,
+    }
+);
+slim!(
+    /// A volume.
+    Volume {
+        name: String,
+        config_map: Option<ConfigMapVolume>,
+        secret: Option<SecretVolume>,
+        persistent_volume_claim: Option<ClaimVolume>,
+        /// A projection of several.
+        projected: Option<Value>,
+        /// A path of the node.
+        host_path: Option<Value>,
+    }
+);
+slim!(
+    /// A ConfigMap as a volume.
+    ConfigMapVolume {
+        name: String,
+        /// Keys and paths.
+        items: Vec<KeyToPath>,
+        /// Whether absence is fine.
+        optional: bool,
+    }
+);
+slim!(
+    /// A Secret as a volume.
+    SecretVolume {
+        secret_name: String,
+        /// Keys and paths.
+        items: Vec<KeyToPath>,
+        /// Whether absence is fine.
+        optional: bool,
+    }
+);
+slim!(
+    /// A key and its path.
+    KeyToPath {
+        key: String,
+        path: String,
+    }
+);
+slim!(
+    /// A claim as a volume.
+    ClaimVolume {
+        claim_name: String,
+    }
+);
+slim!(
+    /// `status` of a Pod.
+    PodStatus {
+        /// `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.
+        phase: String,
+        /// A reason such as `Evicted`.
+        reason: String,
+        message: String,
+        /// The Pod's address.
+        #[serde(rename = "podIP")]
+        pod_ip: String,
+        /// All its addresses.
+        #[serde(rename = "podIPs")]
+        pod_ips: Vec<PodIp>,
+        /// The node's address.
+        #[serde(rename = "hostIP")]
+        host_ip: String,
+        conditions: Vec<Condition>,
+        container_statuses: Vec<ContainerStatus>,
+        init_container_statuses: Vec<ContainerStatus>,
+        /// When the kubelet took it.
+        start_time: Option<Timestamp>,
+    }
+);
+slim!(
+    /// An address of a Pod.
+    PodIp {
+        /// The address.
+        ip: String,
+    }
+);
+slim!(
+    /// The status of a container.
+    ContainerStatus {
+        name: String,
+        /// Whether it is ready.
+        ready: bool,
+        /// Whether its startup probe has passed.
+        started: Option<bool>,
+        /// How often it was restarted.
+        restart_count: i32,
+        /// What it is doing.
+        state: ContainerState,
+        /// What it was doing before.
+        last_state: ContainerState,
+        image: String,
+    }
+);
+slim!(
+    /// The state of a container.
+    ContainerState {
+        /// Waits.
+        waiting: Option<StateWaiting>,
+        /// Runs.
+        running: Option<StateRunning>,
+        /// Has ended.
+        terminated: Option<StateTerminated>,
+    }
+);
+slim!(
+    /// A waiting container.
+    StateWaiting {
+        reason: String,
+        message: String,
+    }
+);
+slim!(
+    /// A running container.
+    StateRunning {
+        /// Since when.
+        started_at: Option<Timestamp>,
+    }
+);
+slim!(
+    /// A container that ended.
+    StateTerminated {
+        exit_code: i32,
+        signal: i32,
+        reason: String,
+        message: String,
+        /// Since when it ran.
+        started_at: Option<Timestamp>,
+        /// Until when.
+        finished_at: Option<Timestamp>,
+    }
+);
