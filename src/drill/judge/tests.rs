@@ -95,6 +95,41 @@ fn the_storys_table() {
 }
 
 #[test]
+fn what_a_member_lacks_that_never_joined_again_is_no_missing_table() {
+    let lacks = |member: &str| {
+        let mut rounds = story::galera();
+        rounds.truncate(1);
+        let round = &mut rounds[0];
+        // The new Pod runs, and is no whole member until the round ends.
+        let batches = round
+            .runners
+            .iter_mut()
+            .flat_map(|runner| &mut runner.batches);
+        for said in batches.flat_map(|batch| &mut batch.members) {
+            if said.member == "db-0" && said.server.as_deref() == Some("s0b") {
+                said.joined = Some(false);
+            }
+        }
+        round.ended = RoundEnd::PatienceOver("db-0 has not joined".to_owned());
+        round.expected_after = vec![Expectation {
+            table: "ops.heartbeat".to_owned(),
+            member: member.to_owned(),
+            holds: Some(false),
+            detail: "1146: the table does not exist".to_owned(),
+        }];
+        let name = round.candidate.clone();
+        codes(&of(rounds, &[]), &name)
+    };
+    let codes = lacks("db-0");
+    assert!(
+        codes.contains(&"drill-member-not-joined")
+            && !codes.contains(&"drill-expected-table-missing"),
+        "{codes:?}"
+    );
+    assert!(lacks("db-1").contains(&"drill-expected-table-missing"));
+}
+
+#[test]
 fn all_limits_met_is_a_pass_and_says_what_it_does_not_exclude() {
     let report = of(story::alone(), &["write_down=5s"]);
     assert_eq!((report.verdict, report.exit_code), (VerdictValue::Pass, 0));
