@@ -132,3 +132,44 @@ async fn what_cannot_be_drilled_is_bad_usage() {
         "no client of the application reaches a database called WEB",
     );
 }
+
+/// The base with these edits, in a folder of its own.
+fn changed(edits: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let base = folder().join("drill-allowed").canonicalize().unwrap();
+    let scenario = format!(
+        "about: a refusal\nbase: {}\nedits:\n{edits}\n",
+        base.display()
+    );
+    std::fs::write(dir.path().join("scenario.yaml"), scenario).unwrap();
+    let path = dir.path().to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_cluster_forbids_is_refused_without_a_write() {
+    let refusals = [
+        (
+            "  - add: {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: db}, spec: {minAvailable: 1, selector: {matchLabels: {io.kompose.service: db}}}, status: {disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1}}",
+            Some(2),
+            "poddisruptionbudget/db",
+        ),
+        (
+            "  - set: namespace/story\n    to: {metadata: {annotations: {k8sverify.io/drill: evict}}}",
+            Some(2),
+            "evict",
+        ),
+        (
+            "  - delete: deployment/db\n  - add: {apiVersion: v1, kind: Pod, metadata: {name: db, labels: {io.kompose.service: db}}, spec: {nodeName: node-1, containers: [{name: db, image: \"mysql:8\", ports: [{containerPort: 3306}]}]}, status: {phase: Running, podIP: 10.244.1.77, podIPs: [{ip: 10.244.1.77}], conditions: [{type: Ready, status: \"True\"}], containerStatuses: [{name: db, ready: true, state: {running: {}}}]}}",
+            Some(2),
+            "no controller brings pod/db back",
+        ),
+    ];
+    for (edits, code, says) in refusals {
+        let (_dir, scenario) = changed(edits);
+        let ran = drill(&scenario, &["--tier", "DB", "--accept-data-loss", "--yes"]).await;
+        assert_eq!(ran.code, code, "{edits}: {}", ran.text);
+        assert!(ran.text.contains(says), "{says}: {}", ran.text);
+        assert_eq!(ran.writes, Vec::<String>::new(), "{edits}");
+    }
+}
