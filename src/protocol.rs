@@ -52,6 +52,15 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// The transport below it, as the API writes it.
+    #[must_use]
+    pub const fn transport(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            _ => "TCP",
+        }
+    }
+
     /// Every protocol, in the order of the enum.
     pub const ALL: [Self; 20] = [
         Self::Tcp,

@@ -429,10 +429,10 @@ fn addresses_of(context: &Context<'_>, key: &crate::observe::ServiceKey) -> BTre
     let Some(service) = snapshot.service(key) else {
         return BTreeSet::new();
     };
-    if service.spec.kind == "ExternalName" {
+    if service.spec.is_external_name() {
         return BTreeSet::new();
     }
-    if service.spec.cluster_ip == "None" {
+    if service.spec.is_headless() {
         return snapshot
             .slices_of(key)
             .into_iter()

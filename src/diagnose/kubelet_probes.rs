@@ -2,10 +2,10 @@
 //! from the Pods by `troubles` and raised by `workloads`. Pure.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
-use super::services::ports::target_number;
 use super::subject::Subject;
 use super::troubles::{
     ProbeKind, command_is_one_string, named_port, port_is_declared, port_number, probe_of,
@@ -39,7 +39,7 @@ fn traffic_ports(context: &Context<'_>, subject: &Subject<'_>) -> BTreeSet<u16> 
         .services_selecting(&subject.key.namespace, template.labels)
         .into_iter()
         .flat_map(|service| &service.spec.ports)
-        .filter_map(|port| target_number(port, template.spec))
+        .filter_map(|port| port.target(template.spec).map(NonZeroU16::get))
         .collect()
 }
 

@@ -10,7 +10,6 @@ use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::policy::{self, Decision, Denial, Direction, Path, Peer};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
-use crate::protocol::Protocol;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[denied, dns_denied, not_enforced, forbidden_open];
@@ -18,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[denied, dns_denied, not_enforced, forbidden_
 /// Every way of an edge from its client's Pods to its target's, as the policies judge it.
 pub(super) fn paths(context: &Context<'_>, edge: &Edge) -> Vec<Path> {
     let snapshot = context.snapshot;
-    let transport = transport(edge);
+    let transport = edge.protocol.transport();
     target::clients(context, edge)
         .iter()
         .flat_map(|client| {
@@ -32,13 +31,6 @@ pub(super) fn paths(context: &Context<'_>, edge: &Edge) -> Vec<Path> {
             policy::paths(snapshot, client, &route, edge.port, transport)
         })
         .collect()
-}
-
-const fn transport(edge: &Edge) -> &'static str {
-    match edge.protocol {
-        Protocol::Udp => "UDP",
-        _ => "TCP",
-    }
 }
 
 /// Whether a policy could be why this edge fails: one denies it, or what there is could not be read.
@@ -194,7 +186,7 @@ fn denial_finding(
         &path.source,
         &path.target,
         path.port,
-        &[transport(edge)],
+        &[edge.protocol.transport()],
     ));
     finding
 }

@@ -240,8 +240,8 @@ fn stays_on_the_node(context: &Context<'_>, evidence: &Evidence<'_>) -> bool {
         .iter()
         .any(|port| port.port == i32::from(evidence.edge.port.get()));
     service.spec.internal_traffic_policy == "Local"
-        || service.spec.kind == "ExternalName"
-        || service.spec.cluster_ip == "None"
+        || service.spec.is_external_name()
+        || service.spec.is_headless()
         || !offered
 }
 

@@ -24,7 +24,6 @@ use crate::graph::{Edge, Tier};
 use crate::observe::kinds::Service;
 use crate::observe::{ServiceKey, WorkloadKey};
 use crate::probe::wire::StepStatus;
-use crate::protocol::Protocol;
 
 /// The rules of this file and of those below it.
 pub(super) const RULES: &[Rule] = &[
@@ -61,15 +60,6 @@ impl Look<'_, '_> {
             .firm()
             .filter_map(|walk| walk.dns)
             .any(|step| step.status == StepStatus::Pass)
-    }
-
-    /// The transport that the client speaks.
-    fn transport(&self) -> &'static str {
-        if self.edge.protocol == Protocol::Udp {
-            "UDP"
-        } else {
-            "TCP"
-        }
     }
 }
 
@@ -139,7 +129,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
         in_scope: false,
     };
     for look in looks {
-        if let Some((key, service)) = look.destination.last() {
+        if let Some((key, service)) = look.destination.way.last() {
             let usage = found
                 .entry(key.clone())
                 .or_insert_with(|| entry(key, service));
@@ -148,7 +138,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
     }
     for edge in graph.edges.iter().filter(|edge| !edge.forbidden) {
         let destination = destination::of_edge(graph, context.snapshot, edge);
-        let Some((key, service)) = destination.last() else {
+        let Some((key, service)) = destination.way.last() else {
             continue;
         };
         let usage = found

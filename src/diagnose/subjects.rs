@@ -119,7 +119,7 @@ fn targets(context: &Context<'_>, edge: &crate::graph::Edge) -> BTreeSet<Workloa
         return tier.workloads.iter().cloned().collect();
     }
     let destination = destination::of_edge(context.graph, context.snapshot, edge);
-    let Some((service, object)) = destination.last() else {
+    let Some((service, object)) = destination.way.last() else {
         return BTreeSet::new();
     };
     behind(context.snapshot, &service.namespace, &object.spec.selector)

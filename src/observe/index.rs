@@ -3,13 +3,14 @@
 
 mod keys;
 mod meaning;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use super::kinds::{
-    Condition, ConfigMap, Endpoint, EndpointPort, EndpointSlice, Event, Labels, Metadata,
+    self, Condition, ConfigMap, Endpoint, EndpointPort, EndpointSlice, Event, Labels, Metadata,
     OwnerReference, Pod, PodSpec, Service, ServicePort, Workload, service_selects,
 };
 use super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey};
@@ -17,6 +18,7 @@ use super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey};
 pub use keys::Index;
 use keys::Keys;
 pub use meaning::HostMeaning;
+pub use way::Way;
 
 /// The label that an EndpointSlice names its Service with.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -175,8 +177,7 @@ impl Snapshot {
         };
         let mut services: Vec<&Service> = at(&state.services, &keys.service_candidates(labels))
             .filter(|service| {
-                service.spec.kind != "ExternalName"
-                    && service_selects(&service.spec.selector, labels)
+                !service.spec.is_external_name() && service_selects(&service.spec.selector, labels)
             })
             .collect();
         services.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
@@ -404,19 +405,12 @@ enum SlicePort {
 
 impl SlicePort {
     fn of(ports: &[EndpointPort], wanted: &ServicePort) -> Self {
-        let transport = |text: &str| {
-            if text.is_empty() {
-                "TCP".to_owned()
-            } else {
-                text.to_uppercase()
-            }
-        };
         if ports.is_empty() {
             return Self::Any;
         }
         let port = ports.iter().find(|port| {
             port.name.as_deref().unwrap_or_default() == wanted.name
-                && transport(&port.protocol) == transport(&wanted.protocol)
+                && kinds::transport(&port.protocol).eq_ignore_ascii_case(wanted.transport())
         });
         match port.map(|port| port.port) {
             None => Self::Other,

@@ -79,6 +79,6 @@ pub fn backend_port<'a>(service: &'a Service, backend: &IngressService) -> Optio
 /// Whether the Service offers the backend's port. An `ExternalName` needs to declare none.
 #[must_use]
 pub fn offers(service: &Service, backend: &IngressService) -> bool {
-    (service.spec.kind == "ExternalName" && service.spec.ports.is_empty())
+    (service.spec.is_external_name() && service.spec.ports.is_empty())
         || backend_port(service, backend).is_some()
 }

@@ -41,6 +41,12 @@ pub use network::*;
 pub use pod::*;
 pub use workload::*;
 
+/// A transport as the API writes it; absent means TCP.
+#[must_use]
+pub fn transport(text: &str) -> &str {
+    if text.is_empty() { "TCP" } else { text }
+}
+
 /// Labels or annotations.
 pub type Labels = BTreeMap<String, String>;
 

@@ -10,7 +10,7 @@ use super::client::Client;
 use super::mesh;
 use super::model::Identity;
 use super::permission::Permission;
-use super::reach::{pods_of, route_of, transport};
+use super::reach::{pods_of, route_of};
 use crate::address::{self, HttpQuestion, LoginReference};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::{Pod, PodSpec};
@@ -53,7 +53,7 @@ pub(super) fn task(
         &client.workload,
         &route,
         edge.port,
-        transport(edge.protocol),
+        edge.protocol.transport(),
     );
     let guarded = is_guarded(snapshot, client, &paths);
     let mesh = client.mesh || leads_into_mesh(snapshot, &route);

@@ -5,16 +5,6 @@ use crate::graph::Edge;
 use crate::observe::Snapshot;
 use crate::observe::kinds::Pod;
 use crate::policy::{self, Route};
-use crate::protocol::Protocol;
-
-/// The transport that an edge's protocol uses.
-pub(super) fn transport(protocol: Protocol) -> &'static str {
-    if protocol == Protocol::Udp {
-        "UDP"
-    } else {
-        "TCP"
-    }
-}
 
 /// Where an edge leads from a client.
 pub(super) fn route_of(snapshot: &Snapshot, client: &Client<'_>, edge: &Edge) -> Route {
@@ -23,7 +13,7 @@ pub(super) fn route_of(snapshot: &Snapshot, client: &Client<'_>, edge: &Edge) ->
         &client.workload.namespace,
         &edge.host,
         edge.port,
-        transport(edge.protocol),
+        edge.protocol.transport(),
     )
 }
 

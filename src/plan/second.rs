@@ -10,7 +10,7 @@ use super::first::{Wish, lay};
 use super::harmless;
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
 use super::pool::{Pool, spec};
-use super::reach::{pods_of, route_of, transport};
+use super::reach::{pods_of, route_of};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::Labels;
 use crate::observe::{Snapshot, is_ready};
@@ -128,7 +128,7 @@ impl Case<'_> {
             &self.client.workload,
             &self.route,
             self.edge.port,
-            transport(self.edge.protocol),
+            self.edge.protocol.transport(),
         )
     }
 
@@ -381,7 +381,7 @@ pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Ed
             namespace,
             &edge.host,
             edge.port,
-            transport(edge.protocol),
+            edge.protocol.transport(),
         );
         let targets: Vec<(String, bool)> = graph
             .workloads(&edge.to)

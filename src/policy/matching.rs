@@ -5,8 +5,9 @@ use std::num::NonZeroU16;
 
 use ipnet::IpNet;
 
-use super::peer::{Peer, PeerKind, transport};
+use super::peer::{Peer, PeerKind};
 use crate::observe::Snapshot;
+use crate::observe::kinds;
 use crate::observe::kinds::{
     IpBlock, LabelSelector, Labels, PolicyPeer, PolicyPort, selector_matches,
 };
@@ -84,7 +85,7 @@ pub(super) fn ports(ports: &[PolicyPort], target: &Peer, dial: &Dial<'_>) -> Mat
 }
 
 fn one_port(port: &PolicyPort, target: &Peer, dial: &Dial<'_>) -> Match {
-    if transport(&port.protocol) != dial.transport {
+    if kinds::transport(&port.protocol) != dial.transport {
         return Match::No;
     }
     match &port.port {
@@ -252,7 +253,7 @@ pub(super) fn describe_ports(ports: &[PolicyPort]) -> String {
     let ports: Vec<String> = ports
         .iter()
         .map(|port| {
-            let transport = transport(&port.protocol);
+            let transport = kinds::transport(&port.protocol);
             let first = port.port.as_ref().map(|value| {
                 value
                     .as_str()

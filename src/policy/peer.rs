@@ -217,14 +217,9 @@ fn named_ports(spec: &PodSpec) -> Vec<NamedPort> {
             let number = u16::try_from(port.container_port).ok()?;
             Some(NamedPort {
                 name: port.name.clone(),
-                transport: transport(&port.protocol).to_owned(),
+                transport: port.transport().to_owned(),
                 port: NonZeroU16::new(number)?,
             })
         })
         .collect()
-}
-
-/// A transport as the API writes it; absent means TCP.
-pub(crate) fn transport(text: &str) -> &str {
-    if text.is_empty() { "TCP" } else { text }
 }

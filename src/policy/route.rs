@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use super::peer::{Peer, transport};
-use crate::observe::kinds::{PodSpec, Service, ServicePort};
+use super::peer::Peer;
+use crate::observe::kinds::{Service, ServicePort};
 use crate::observe::{EndpointView, HostMeaning, ServiceKey, Snapshot, WorkloadKey};
-
-/// An ExternalName may lead to another; more hops than this are a loop.
-const HOPS: usize = 4;
 
 /// Where a host and port lead.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,38 +41,21 @@ pub fn route(
     port: NonZeroU16,
     transport: &str,
 ) -> Route {
-    let meaning = snapshot.meaning(host, namespace);
+    let way = snapshot.way(host, namespace);
     let mut route = Route {
-        meaning: meaning.clone(),
-        service: None,
+        meaning: way.start.clone(),
+        service: way.services.last().map(|(key, _)| key.clone()),
         headless: false,
         addresses: Vec::new(),
         endpoints: Vec::new(),
     };
-    let (mut key, mut only) = match meaning {
-        HostMeaning::Service(key) | HostMeaning::ServiceAddress(key) => (key, None),
-        HostMeaning::HeadlessPod { service, pod } => (service, Some(pod)),
-        _ => return route,
-    };
-    for _ in 0..HOPS {
-        let Some(service) = snapshot.service(&key) else {
-            return route;
-        };
-        if service.spec.kind != "ExternalName" {
-            fill(snapshot, &mut route, key, service, port, transport);
-            if let Some(pod) = only {
-                route
-                    .endpoints
-                    .retain(|endpoint| endpoint.view.pod.as_ref() == Some(&pod));
-            }
-            return route;
-        }
-        route.service = Some(key.clone());
-        (key, only) = match snapshot.meaning(&service.spec.external_name, &key.namespace) {
-            HostMeaning::Service(next) => (next, None),
-            HostMeaning::HeadlessPod { service, pod } => (service, Some(pod)),
-            _ => return route,
-        };
+    if let Some((key, service)) = way.last() {
+        fill(snapshot, &mut route, key, service, port, transport);
+    }
+    if let HostMeaning::HeadlessPod { pod, .. } = &way.end {
+        route
+            .endpoints
+            .retain(|endpoint| endpoint.view.pod.as_ref() == Some(pod));
     }
     route
 }
@@ -83,20 +63,22 @@ pub fn route(
 fn fill(
     snapshot: &Snapshot,
     route: &mut Route,
-    key: ServiceKey,
+    key: &ServiceKey,
     service: &Service,
     port: NonZeroU16,
     transport: &str,
 ) {
-    route.headless = service.spec.cluster_ip == "None";
+    route.headless = service.spec.is_headless();
     if !route.headless {
         route.addresses = cluster_addresses(service);
     }
     let endpoints = if route.headless {
-        headless_endpoints(snapshot, &key, service)
+        headless_endpoints(snapshot, key, service)
     } else {
-        service_port(service, port, transport)
-            .map(|service_port| snapshot.endpoints(&key, service_port))
+        service
+            .spec
+            .port(port, transport)
+            .map(|service_port| snapshot.endpoints(key, service_port))
             .unwrap_or_default()
     };
     route.endpoints = endpoints
@@ -109,7 +91,6 @@ fn fill(
             view,
         })
         .collect();
-    route.service = Some(key);
 }
 
 /// DNS gives every Pod of a headless Service, whatever its ports: each address counts once.
@@ -130,18 +111,6 @@ fn headless_endpoints(
         .flat_map(|port| snapshot.endpoints(key, port))
         .filter(|view| seen.insert(view.address))
         .collect()
-}
-
-/// The port of a Service that a client's connection enters by.
-#[must_use]
-pub(crate) fn service_port<'a>(
-    service: &'a Service,
-    port: NonZeroU16,
-    wanted: &str,
-) -> Option<&'a ServicePort> {
-    service.spec.ports.iter().find(|candidate| {
-        candidate.port == i32::from(port.get()) && transport(&candidate.protocol) == wanted
-    })
 }
 
 /// The addresses of a Service that has any.
@@ -205,7 +174,7 @@ impl Route {
         else {
             return Vec::new();
         };
-        let behind = service_port(service, port, transport);
+        let behind = service.spec.port(port, transport);
         snapshot
             .workloads_selected(&key.namespace, &service.spec.selector)
             .into_iter()
@@ -214,7 +183,7 @@ impl Route {
                 let target = if self.headless {
                     port
                 } else {
-                    target_port(behind?, template.spec)?
+                    behind?.target(template.spec)?
                 };
                 Some((Peer::of_workload(snapshot, workload)?, target))
             })
@@ -258,26 +227,6 @@ fn endpoint_peer(snapshot: &Snapshot, endpoint: &RouteEndpoint) -> Peer {
                 )
             }
             _ => Peer::outside(String::new(), Some(address)),
-        },
-    }
-}
-
-/// The number that a Service's target port is on the Pods of `spec`; `None` for a name that no container declares.
-pub(crate) fn target_port(port: &ServicePort, spec: &PodSpec) -> Option<NonZeroU16> {
-    let number = |value: i64| u16::try_from(value).ok().and_then(NonZeroU16::new);
-    match port.target_port.as_str() {
-        Some(name) => spec
-            .containers
-            .iter()
-            .chain(&spec.init_containers)
-            .flat_map(|container| &container.ports)
-            .find(|declared| {
-                declared.name == name && transport(&declared.protocol) == transport(&port.protocol)
-            })
-            .and_then(|declared| number(declared.container_port.into())),
-        None => match port.target_port.as_i64() {
-            Some(value) if value != 0 => number(value),
-            _ => number(port.port.into()),
         },
     }
 }

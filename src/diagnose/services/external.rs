@@ -21,10 +21,11 @@ pub(super) fn external_name(context: &Context<'_>) -> Vec<Finding> {
         // The last ExternalName on the way is the one that leads nowhere.
         let last = look
             .destination
+            .way
             .services
             .iter()
             .rev()
-            .find(|(_, service)| service.spec.kind == "ExternalName");
+            .find(|(_, service)| service.spec.is_external_name());
         if let Some((key, service)) = last {
             used.entry(key.clone())
                 .or_insert_with(|| (service, Vec::new()))
@@ -38,7 +39,7 @@ pub(super) fn external_name(context: &Context<'_>) -> Vec<Finding> {
             if let Some(service) = context
                 .snapshot
                 .service(key)
-                .filter(|service| service.spec.kind == "ExternalName")
+                .filter(|service| service.spec.is_external_name())
                 && !context.graph.edges.iter().any(|edge| edge.to == tier.name)
             {
                 used.entry(key.clone()).or_insert((service, Vec::new()));

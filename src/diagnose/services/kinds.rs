@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use serde_json::json;
 
-use super::ports::{is_headless, subjects_behind, target_number};
+use super::ports::subjects_behind;
 use super::{Look, Use, ids, looks, service_name, uses, weight};
 use crate::diagnose::subject::Subject;
 use crate::diagnose::{Context, fixes};
@@ -21,7 +22,7 @@ pub(super) fn headless_port(context: &Context<'_>) -> Vec<Finding> {
     let looks = looks(context);
     uses(context, &looks)
         .into_iter()
-        .filter(|usage| usage.matters() && is_headless(usage.service))
+        .filter(|usage| usage.matters() && usage.service.spec.is_headless())
         .filter_map(|usage| misleading(context, &usage))
         .collect()
 }
@@ -39,11 +40,13 @@ fn translates(port: &ServicePort, behind: &[&Subject<'_>]) -> bool {
     let templates = behind.iter().filter_map(|subject| subject.template);
     templates.into_iter().any(|template| {
         let declared = fixes::declared_ports(template.spec);
-        target_number(port, template.spec).is_some_and(|target| {
-            i32::from(target) != port.port
-                && declared.contains(&target)
-                && !declared.iter().any(|one| i32::from(*one) == port.port)
-        })
+        port.target(template.spec)
+            .map(NonZeroU16::get)
+            .is_some_and(|target| {
+                i32::from(target) != port.port
+                    && declared.contains(&target)
+                    && !declared.iter().any(|one| i32::from(*one) == port.port)
+            })
     })
 }
 
@@ -80,7 +83,7 @@ fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let target = behind
         .first()
         .and_then(|subject| subject.template)
-        .and_then(|template| target_number(first, template.spec))
+        .and_then(|template| first.target(template.spec).map(NonZeroU16::get))
         .filter(|target| i32::from(*target) != first.port);
     let listening = listens
         .iter()

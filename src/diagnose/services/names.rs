@@ -92,7 +92,7 @@ pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
 
 fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answer<'c, 'a>> {
     // Whatever the API shows: a name that resolves is no missing name.
-    if look.resolved() || look.destination.aliased || !look.destination.services.is_empty() {
+    if look.resolved() || look.destination.aliased || !look.destination.way.services.is_empty() {
         return None;
     }
     let tier = context.graph.tiers.get(&look.edge.to);
@@ -102,7 +102,7 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
         .iter()
         .any(|key| key.namespace == look.client_namespace);
     let subjects = tier.map_or_else(Vec::new, |tier| tier_subjects(context, tier));
-    let elsewhere = match &look.destination.end {
+    let elsewhere = match &look.destination.way.end {
         HostMeaning::Missing => Vec::new(),
         // Without a client here nothing is to be joined with another namespace.
         HostMeaning::ServiceElsewhere(_) if !client_runs_here => return None,

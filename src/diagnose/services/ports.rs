@@ -1,6 +1,7 @@
 //! Ports: what the Service offers, what it sends traffic to, and what the Pods declare. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
@@ -10,73 +11,20 @@ use crate::diagnose::fixes;
 use crate::diagnose::subject::Subject;
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::ServiceKey;
-use crate::observe::kinds::{Container, PodSpec, Service, ServicePort};
-
-/// The transport of a Service port.
-pub(super) fn transport(port: &ServicePort) -> &str {
-    if port.protocol.is_empty() {
-        "TCP"
-    } else {
-        &port.protocol
-    }
-}
-
-/// Whether a Service has no address of its own: clients get those of its Pods, and dial their ports.
-pub(super) fn is_headless(service: &Service) -> bool {
-    service.spec.cluster_ip == "None"
-}
-
-/// Containers whose ports a name may stand for: native sidecars too.
-fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
-    spec.containers.iter().chain(
-        spec.init_containers
-            .iter()
-            .filter(|container| container.restart_policy == "Always"),
-    )
-}
-
-/// The name of a Service port's target, if it is a name.
-fn target_name(port: &ServicePort) -> Option<&str> {
-    port.target_port
-        .as_str()
-        .filter(|text| text.parse::<u16>().is_err())
-}
-
-/// The number of a Service port's target in Pods of that kind; `None` for a name that no container declares.
-pub(in crate::diagnose) fn target_number(port: &ServicePort, spec: &PodSpec) -> Option<u16> {
-    if let Some(name) = target_name(port) {
-        return containers(spec)
-            .flat_map(|container| &container.ports)
-            .find(|declared| {
-                declared.name == name
-                    && (declared.protocol.is_empty() && transport(port) == "TCP"
-                        || declared.protocol == transport(port))
-            })
-            .and_then(|declared| u16::try_from(declared.container_port).ok());
-    }
-    let number = match &port.target_port {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    // Absent and 0 both mean the Service's own port.
-    match number.filter(|number| *number != 0) {
-        Some(number) => u16::try_from(number).ok(),
-        None => u16::try_from(port.port).ok(),
-    }
-}
+use crate::observe::kinds::{PodSpec, Service, ServicePort};
 
 /// The Pods' port that a client of that port reaches; nothing where a headless name would have to translate it.
 pub(super) fn dialled_target(port: &ServicePort, service: &Service, spec: &PodSpec) -> Option<u16> {
-    target_number(port, spec)
-        .filter(|target| !is_headless(service) || i32::from(*target) == port.port)
+    port.target(spec)
+        .map(NonZeroU16::get)
+        .filter(|target| !service.spec.is_headless() || i32::from(*target) == port.port)
 }
 
 /// The port of the Service that an edge dials.
 pub(super) fn dialled<'a>(look: &Look<'_, '_>, service: &'a Service) -> Option<&'a ServicePort> {
-    service.spec.ports.iter().find(|port| {
-        port.port == i32::from(look.edge.port.get()) && transport(port) == look.transport()
-    })
+    service
+        .spec
+        .port(look.edge.port, look.edge.protocol.transport())
 }
 
 /// `3307 → 3306`, for people.
@@ -91,7 +39,7 @@ fn offer(service: &Service) -> String {
                 Value::String(name) => name.clone(),
                 other => other.to_string(),
             };
-            format!("{} → {target} ({})", port.port, transport(port))
+            format!("{} → {target} ({})", port.port, port.transport())
         })
         .collect();
     if ports.is_empty() {
@@ -109,10 +57,10 @@ pub(super) fn not_offered(context: &Context<'_>) -> Vec<Finding> {
     let looks = looks(context);
     let mut missing: BTreeMap<ServiceKey, (&Service, Vec<&Look<'_, '_>>)> = BTreeMap::new();
     for look in &looks {
-        let Some((key, service)) = look.destination.last() else {
+        let Some((key, service)) = look.destination.way.last() else {
             continue;
         };
-        if !is_headless(service) && dialled(look, service).is_none() {
+        if !service.spec.is_headless() && dialled(look, service).is_none() {
             missing
                 .entry(key.clone())
                 .or_insert_with(|| (service, Vec::new()))
@@ -188,7 +136,7 @@ fn port_missing(
     // A second port needs a name, and so does the first then.
     for (index, port) in service.spec.ports.iter().enumerate() {
         if port.name.is_empty() {
-            let name = format!("{}-{}", transport(port).to_lowercase(), port.port);
+            let name = format!("{}-{}", port.transport().to_lowercase(), port.port);
             operations.push(
                 json!({"op": "add", "path": format!("/spec/ports/{index}/name"), "value": name}),
             );
@@ -196,7 +144,7 @@ fn port_missing(
     }
     let added: BTreeSet<(u16, &str)> = looks
         .iter()
-        .map(|look| (look.edge.port.get(), look.transport()))
+        .map(|look| (look.edge.port.get(), look.edge.protocol.transport()))
         .collect();
     for (number, transport) in added {
         operations.push(json!({"op": "add", "path": "/spec/ports/-", "value": {
@@ -283,7 +231,9 @@ fn port_protocol(
             clients(looks),
             list(&ports),
             service_name(context, key),
-            looks.first().map_or("TCP", |look| look.transport()),
+            looks
+                .first()
+                .map_or("TCP", |look| look.edge.protocol.transport()),
             offer(service)
         ),
     );
@@ -292,7 +242,9 @@ fn port_protocol(
         .push(format!("ports of service/{}: {}", key.name, offer(service)));
     finding.edges = ids(looks);
     // No packet could tell; the API does.
-    let unheard = looks.iter().filter(|look| look.transport() == "UDP");
+    let unheard = looks
+        .iter()
+        .filter(|look| look.edge.protocol.transport() == "UDP");
     finding.overrules = unheard.map(|look| look.edge.id.clone()).collect();
     let operations: Vec<Value> = service
         .spec
@@ -303,7 +255,7 @@ fn port_protocol(
             let look = looks
                 .iter()
                 .find(|look| i32::from(look.edge.port.get()) == port.port)?;
-            Some(json!({"op": "add", "path": format!("/spec/ports/{index}/protocol"), "value": look.transport()}))
+            Some(json!({"op": "add", "path": format!("/spec/ports/{index}/protocol"), "value": look.edge.protocol.transport()}))
         })
         .collect();
     finding.fix = Some(Fix {
@@ -335,7 +287,7 @@ pub(super) fn target_port_unknown(context: &Context<'_>) -> Vec<Finding> {
 fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let service = usage.service;
     let behind = subjects_behind(context, &usage.key, service);
-    if behind.is_empty() || service.spec.kind == "ExternalName" {
+    if behind.is_empty() || service.spec.is_external_name() {
         return None;
     }
     let specs: Vec<&PodSpec> = behind
@@ -356,12 +308,11 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
         .iter()
         .enumerate()
         .filter(|(_, port)| {
-            target_name(port).is_some()
-                && specs.iter().all(|spec| target_number(port, spec).is_none())
+            port.target_name().is_some() && specs.iter().all(|spec| port.target(spec).is_none())
         })
         .collect();
     let (_, first) = *unknown.first()?;
-    let name = target_name(first).unwrap_or_default();
+    let name = first.target_name().unwrap_or_default();
     let looks: Vec<&Look<'_, '_>> = usage
         .looks
         .iter()
@@ -377,7 +328,7 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
     let severity = weight(usage.in_scope && (!looks.is_empty() || (all && !usage.proven)));
     let declared: BTreeSet<String> = specs
         .iter()
-        .flat_map(|spec| containers(spec))
+        .flat_map(|spec| spec.long_running())
         .flat_map(|container| {
             container
                 .ports

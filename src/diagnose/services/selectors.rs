@@ -1,6 +1,7 @@
 //! Selectors: those that take no Pod or the wrong ones, and those that take too many. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use serde_json::json;
 
@@ -314,8 +315,13 @@ pub(super) fn denied(context: &Context<'_>, look: &Look<'_, '_>, endpoint: &str)
     let to = policy::Peer::of_pod(context.snapshot, pod);
     target::clients(context, look.edge).iter().any(|client| {
         policy::Peer::of_workload(context.snapshot, client).is_some_and(|from| {
-            policy::evaluate(context.snapshot, &from, &to, port, look.transport())
-                != policy::Decision::Allowed
+            policy::evaluate(
+                context.snapshot,
+                &from,
+                &to,
+                port,
+                look.edge.protocol.transport(),
+            ) != policy::Decision::Allowed
         })
     })
 }
@@ -456,7 +462,8 @@ fn declared_mix(context: &Context<'_>, looks: &[Look<'_, '_>]) -> Vec<Finding> {
                 let declared = fixes::declared_ports(template.spec);
                 !declared.is_empty()
                     && usage.service.spec.ports.iter().all(|port| {
-                        super::ports::target_number(port, template.spec)
+                        port.target(template.spec)
+                            .map(NonZeroU16::get)
                             .is_none_or(|target| !declared.contains(&target))
                     })
             })

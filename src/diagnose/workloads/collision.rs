@@ -136,8 +136,8 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
     for service in &state.services {
         let spec = &service.spec;
         // Only a Service with an address that was there before the Pod is injected.
-        let injected = spec.cluster_ip != "None"
-            && spec.kind != "ExternalName"
+        let injected = !spec.is_headless()
+            && !spec.is_external_name()
             && !spec.ports.is_empty()
             && youngest
                 .zip(service.metadata.creation_timestamp)

@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::graph::deployed::{self, Source};
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
-use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey, is_live};
+use crate::observe::{Snapshot, WorkloadKey, is_live};
 
 use super::{Known, merge, tiers};
 
@@ -89,64 +89,10 @@ fn workloads(snapshot: &Snapshot, config: &Config) -> Vec<WorkloadKey> {
         })
         .collect();
     for (namespace, host) in hosts {
-        let behind = behind(&host, &namespace, snapshot, 0);
+        let behind = snapshot.way(&host, &namespace).workloads(snapshot);
         found.extend(behind.into_iter().filter(|key| !is_leftover(key, snapshot)));
     }
     found.into_iter().collect()
-}
-
-/// The workloads to which a host leads, through `ExternalName`s and hand-made `EndpointSlice`s too.
-fn behind(host: &str, namespace: &str, snapshot: &Snapshot, depth: u8) -> Vec<WorkloadKey> {
-    let key = match snapshot.meaning(host, namespace) {
-        HostMeaning::Service(key) | HostMeaning::ServiceAddress(key) => key,
-        HostMeaning::PodAddress { namespace, pod }
-        | HostMeaning::HeadlessPod {
-            service: ServiceKey { namespace, .. },
-            pod,
-        } => {
-            let pod = snapshot.pod(&namespace, &pod);
-            return pod
-                .map(|pod| snapshot.workload_of(pod))
-                .into_iter()
-                .collect();
-        }
-        _ => return Vec::new(),
-    };
-    let Some(service) = snapshot.service(&key) else {
-        return Vec::new();
-    };
-    if service.spec.kind == "ExternalName" {
-        // Two steps are as far as anybody goes on purpose.
-        return if depth < 2 {
-            behind(
-                &service.spec.external_name,
-                &key.namespace,
-                snapshot,
-                depth + 1,
-            )
-        } else {
-            Vec::new()
-        };
-    }
-    if service.spec.selector.is_empty() {
-        let addresses = snapshot
-            .slices_of(&key)
-            .into_iter()
-            .flat_map(|slice| &slice.endpoints)
-            .flat_map(|endpoint| &endpoint.addresses);
-        return addresses
-            .filter_map(|address| match snapshot.meaning(address, &key.namespace) {
-                HostMeaning::PodAddress { namespace, pod } => snapshot.pod(&namespace, &pod),
-                _ => None,
-            })
-            .map(|pod| snapshot.workload_of(pod))
-            .collect();
-    }
-    snapshot
-        .workloads_selected(&key.namespace, &service.spec.selector)
-        .into_iter()
-        .cloned()
-        .collect()
 }
 
 /// The hosts in a workload's variables.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::address::HttpQuestion;
 use crate::graph::{Edge, Tier, TierGraph};
-use crate::observe::kinds::{Container, Probe, Service};
-use crate::observe::{HostMeaning, Snapshot, WorkloadKey};
+use crate::observe::kinds::{Container, Probe};
+use crate::observe::{Snapshot, WorkloadKey};
 use crate::protocol::Protocol;
 
 /// Gives every HTTP edge its question.
@@ -97,25 +97,13 @@ pub(super) fn container_port(
     snapshot: &Snapshot,
 ) -> Option<NonZeroU16> {
     let template = snapshot.template(key)?;
-    let services: Vec<&Service> = match snapshot.meaning(&edge.host, &key.namespace) {
-        HostMeaning::Service(service) | HostMeaning::ServiceAddress(service) => {
-            snapshot.service(&service).into_iter().collect()
-        }
-        _ => Vec::new(),
-    };
-    let port = services
-        .into_iter()
-        // Nothing translates the port of a headless Service.
-        .filter(|service| service.spec.cluster_ip != "None")
-        .flat_map(|service| &service.spec.ports)
-        .find(|port| {
-            port.port == i32::from(edge.port.get())
-                && (port.protocol.is_empty() || port.protocol == "TCP")
-        })?;
-    if port.target_port.is_null() {
-        return Some(edge.port);
+    let way = snapshot.way(&edge.host, &key.namespace);
+    let (_, service) = way.last()?;
+    // Nothing translates the port of a headless Service.
+    if service.spec.is_headless() {
+        return None;
     }
-    number(&port.target_port, &template.spec.containers)
+    service.spec.port(edge.port, "TCP")?.target(template.spec)
 }
 
 /// A port that is written as a number or as the name of a declared one.

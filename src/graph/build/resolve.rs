@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::graph::Tier;
-use crate::observe::kinds::service_selects;
+use crate::observe::kinds::{Service, service_selects};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
 
 /// Where a host leads.
@@ -116,26 +116,26 @@ impl<'a> Resolver<'a> {
 
     /// The tier behind a Service: that of its Pods, else the one that it is called like.
     fn service(&self, key: &ServiceKey) -> Leads {
-        self.service_at_depth(key, 0)
+        let way = self.snapshot.way_of(HostMeaning::Service(key.clone()));
+        let behind = match &way.end {
+            HostMeaning::HeadlessPod { service, pod } => self.pod(&service.namespace, pod),
+            _ => way
+                .last()
+                .and_then(|(key, service)| self.behind(key, service)),
+        };
+        let mut names = way.services.iter().rev().map(|(key, _)| key).chain([key]);
+        behind
+            .or_else(|| names.find_map(|key| self.named(key)))
+            .map_or_else(|| Leads::Service(key.clone()), Leads::Tier)
     }
 
-    fn service_at_depth(&self, key: &ServiceKey, depth: u8) -> Leads {
-        let named = || self.by_name.get(&normal(&key.name)).cloned();
-        let stranger = || Leads::Service(key.clone());
-        let Some(service) = self.snapshot.service(key) else {
-            return named().map_or_else(stranger, Leads::Tier);
-        };
-        if service.spec.kind == "ExternalName" {
-            // An ExternalName may lead to another one; two steps are as far as anybody goes on purpose.
-            let target = service.spec.external_name.as_str();
-            if depth < 2
-                && let HostMeaning::Service(next) = self.snapshot.meaning(target, &key.namespace)
-                && let Leads::Tier(tier) = self.service_at_depth(&next, depth + 1)
-            {
-                return Leads::Tier(tier);
-            }
-            return named().map_or_else(stranger, Leads::Tier);
-        }
+    /// The tier that is called like a Service.
+    fn named(&self, key: &ServiceKey) -> Option<String> {
+        self.by_name.get(&normal(&key.name)).cloned()
+    }
+
+    /// The tier of the Pods that a Service has.
+    fn behind(&self, key: &ServiceKey, service: &Service) -> Option<String> {
         let selector = &service.spec.selector;
         let selected = self.snapshot.workloads_selected(&key.namespace, selector);
         let below = self.below.iter().filter(|workload| {
@@ -150,12 +150,12 @@ impl<'a> Resolver<'a> {
             .collect();
         behind.sort();
         behind.dedup();
-        match (behind.as_slice(), named()) {
-            ([one], _) => Leads::Tier((*one).clone()),
+        match (behind.as_slice(), self.named(key)) {
+            ([one], _) => Some((*one).clone()),
             // A selector that takes several tiers, or none: the name says which one is meant.
-            (_, Some(tier)) => Leads::Tier(tier),
-            ([first, ..], None) => Leads::Tier((*first).clone()),
-            ([], None) => self.endpoint_tier(key).map_or_else(stranger, Leads::Tier),
+            (_, Some(tier)) => Some(tier),
+            ([first, ..], None) => Some((*first).clone()),
+            ([], None) => self.endpoint_tier(key),
         }
     }
 

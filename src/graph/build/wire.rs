@@ -3,8 +3,8 @@
 
 use crate::address;
 use crate::graph::{Edge, Tier, TierGraph, infer};
+use crate::observe::Snapshot;
 use crate::observe::kinds::{Container, Probe, ServicePort};
-use crate::observe::{HostMeaning, Snapshot};
 use crate::protocol::Protocol;
 
 use super::{Known, question};
@@ -60,10 +60,8 @@ fn is_product(edge: &Edge, known: &[Known]) -> bool {
 fn said(edge: &Edge, tier: &Tier, snapshot: &Snapshot) -> Option<Protocol> {
     let own = |port: &&ServicePort| port.port == i32::from(edge.port.get());
     for key in &tier.workloads {
-        let service = match snapshot.meaning(&edge.host, &key.namespace) {
-            HostMeaning::Service(key) | HostMeaning::ServiceAddress(key) => snapshot.service(&key),
-            _ => None,
-        };
+        let way = snapshot.way(&edge.host, &key.namespace);
+        let service = way.last().map(|(_, service)| service);
         let port = service.and_then(|service| service.spec.ports.iter().find(own));
         if let Some(port) = port
             && let Some(protocol) = by_name(&port.app_protocol).or_else(|| by_name(&port.name))

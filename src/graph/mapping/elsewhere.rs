@@ -158,7 +158,7 @@ fn referenced(snapshot: &Snapshot) -> BTreeSet<String> {
         return found;
     };
     for service in &own.services {
-        if service.spec.kind == "ExternalName"
+        if service.spec.is_external_name()
             && let HostMeaning::Service(key) | HostMeaning::HeadlessPod { service: key, .. } =
                 snapshot.meaning(&service.spec.external_name, &snapshot.namespace)
         {

@@ -182,7 +182,7 @@ impl Snapshot {
 
     fn is_headless(&self, service: &str, namespace: &str) -> bool {
         self.service(&key(namespace, service))
-            .is_some_and(|service| service.spec.cluster_ip == "None")
+            .is_some_and(|service| service.spec.is_headless())
     }
 
     /// Whether the namespace is known to exist or named by someone, but its Services were refused.

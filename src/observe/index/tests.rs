@@ -254,3 +254,49 @@ fn hosts_mean_what_the_search_list_makes_of_them() {
         ServiceElsewhere(vec![key("shop", "db")])
     );
 }
+
+#[test]
+fn an_external_name_is_followed_to_its_end_and_a_loop_ends() {
+    let mut snapshot = Snapshot {
+        namespace: "shop".to_owned(),
+        ..Snapshot::default()
+    };
+    let alias = |name: &str, to: &str| -> Service {
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"type": "ExternalName", "externalName": to}})).unwrap()
+    };
+    let real: Service = serde_json::from_value(
+        json!({"metadata": {"name": "db", "namespace": "data"}, "spec": {"clusterIP": "10.96.0.9"}}),
+    )
+    .unwrap();
+    let mut own = vec![
+        alias("loop", "loop.shop.svc.cluster.local"),
+        alias("out", "db.example.com"),
+    ];
+    own.extend((0..5).map(|step| {
+        alias(
+            &format!("a{step}"),
+            &format!("a{}.shop.svc.cluster.local", step + 1),
+        )
+    }));
+    own.push(alias("a5", "db.data.svc.cluster.local"));
+    snapshot
+        .namespaces
+        .entry("shop".to_owned())
+        .or_default()
+        .services = own;
+    snapshot
+        .namespaces
+        .entry("data".to_owned())
+        .or_default()
+        .services = vec![real];
+    snapshot.changed();
+
+    let way = snapshot.way("A0", "shop");
+    assert_eq!(way.services.len(), 7);
+    assert_eq!(way.last().unwrap().0.namespace, "data");
+    let way = snapshot.way("loop", "shop");
+    assert_eq!((way.services.len(), way.last()), (1, None));
+    let way = snapshot.way("out", "shop");
+    assert_eq!((way.last(), &way.end), (None, &HostMeaning::Outside));
+    assert!(snapshot.way("absent", "shop").services.is_empty());
+}

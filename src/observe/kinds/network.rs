@@ -1,9 +1,11 @@
 //! Services, EndpointSlices, NetworkPolicies and Ingresses. Pure data.
 
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LabelSelector, Labels, Metadata, is_default, null_is_default};
+use super::{LabelSelector, Labels, Metadata, PodSpec, is_default, null_is_default, transport};
 
 slim!(
     /// A Service.
@@ -47,6 +49,28 @@ slim!(
         load_balancer_source_ranges: Vec<String>,
     }
 );
+impl ServiceSpec {
+    /// Whether it is an alias of another name.
+    #[must_use]
+    pub fn is_external_name(&self) -> bool {
+        self.kind == "ExternalName"
+    }
+
+    /// Whether it has no address of its own: clients get those of its Pods, and dial their ports.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ip == "None"
+    }
+
+    /// Its port of that number and transport.
+    #[must_use]
+    pub fn port(&self, number: NonZeroU16, transport: &str) -> Option<&ServicePort> {
+        self.ports
+            .iter()
+            .find(|port| port.port == i32::from(number.get()) && port.transport() == transport)
+    }
+}
+
 slim!(
     /// A port of a Service.
     ServicePort {
@@ -62,6 +86,44 @@ slim!(
         app_protocol: String,
     }
 );
+impl ServicePort {
+    /// `TCP`, `UDP` or `SCTP`.
+    #[must_use]
+    pub fn transport(&self) -> &str {
+        transport(&self.protocol)
+    }
+
+    /// The name of its target, if that is a name.
+    #[must_use]
+    pub fn target_name(&self) -> Option<&str> {
+        self.target_port
+            .as_str()
+            .filter(|text| text.parse::<u16>().is_err())
+    }
+
+    /// The number of its target in Pods of that kind: a name is looked up in containers and native sidecars; `None` where none
+    /// declares it.
+    #[must_use]
+    pub fn target(&self, spec: &PodSpec) -> Option<NonZeroU16> {
+        let number = match self.target_name() {
+            Some(name) => spec
+                .long_running()
+                .flat_map(|container| &container.ports)
+                .find(|declared| declared.name == name && declared.transport() == self.transport())
+                .map(|declared| i64::from(declared.container_port))?,
+            // Absent and 0 both mean the Service's own port.
+            None => match &self.target_port {
+                Value::Number(number) => number.as_i64(),
+                Value::String(text) => text.parse().ok(),
+                _ => None,
+            }
+            .filter(|number| *number != 0)
+            .unwrap_or_else(|| i64::from(self.port)),
+        };
+        u16::try_from(number).ok().and_then(NonZeroU16::new)
+    }
+}
+
 slim!(
     /// An EndpointSlice.
     EndpointSlice {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, Labels, Metadata, Shared, is_default, null_is_default};
+use super::{Condition, Labels, Metadata, Shared, is_default, null_is_default, transport};
 
 slim!(
     /// A Pod.
@@ -50,6 +50,17 @@ slim!(
         priority_class_name: String,
     }
 );
+impl PodSpec {
+    /// The containers that run as long as the Pod does: native sidecars too.
+    pub fn long_running(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().chain(
+            self.init_containers
+                .iter()
+                .filter(|container| container.restart_policy == "Always"),
+        )
+    }
+}
+
 slim!(
     /// A readiness gate.
     ReadinessGate {
@@ -182,6 +193,14 @@ slim!(
         host_port: i32,
     }
 );
+impl ContainerPort {
+    /// `TCP`, `UDP` or `SCTP`.
+    #[must_use]
+    pub fn transport(&self) -> &str {
+        transport(&self.protocol)
+    }
+}
+
 slim!(
     /// A probe of the kubelet.
     Probe {

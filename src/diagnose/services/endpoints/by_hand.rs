@@ -1,6 +1,5 @@
 //! Endpoints that no selector keeps: Services whose addresses are written by hand. Pure.
 
-use crate::diagnose::services::ports::is_headless;
 use crate::diagnose::services::selectors::denied;
 use crate::diagnose::services::{Look, Use, ids, looks, service_name, tier_subjects, uses, weight};
 use crate::diagnose::{Context, fixes};
@@ -19,7 +18,7 @@ pub(in crate::diagnose::services) fn by_hand(context: &Context<'_>) -> Vec<Findi
         .filter(|usage| {
             usage.matters()
                 && usage.service.spec.selector.is_empty()
-                && usage.service.spec.kind != "ExternalName"
+                && !usage.service.spec.is_external_name()
         })
         .filter_map(|usage| hand_made(context, &usage))
         .collect()
@@ -47,7 +46,7 @@ pub(super) fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
     let views = views(context, usage);
     let slices = context.snapshot.slices_of(&usage.key);
     if views.is_empty() {
-        if usage.proven || (is_headless(usage.service) && !slices.is_empty()) {
+        if usage.proven || (usage.service.spec.is_headless() && !slices.is_empty()) {
             return None;
         }
         let what = if slices.is_empty() {

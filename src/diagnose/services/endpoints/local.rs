@@ -1,6 +1,5 @@
 //! Traffic that stays on its node: `internalTrafficPolicy: Local`. Pure.
 
-use crate::diagnose::services::ports::is_headless;
 use crate::diagnose::services::{Use, ids, looks, service_name, uses};
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, Severity};
@@ -16,7 +15,8 @@ pub(in crate::diagnose::services) fn local_traffic_policy(context: &Context<'_>)
     uses(context, &looks)
         .into_iter()
         .filter(|usage| {
-            usage.service.spec.internal_traffic_policy == "Local" && !is_headless(usage.service)
+            usage.service.spec.internal_traffic_policy == "Local"
+                && !usage.service.spec.is_headless()
         })
         .filter_map(|usage| kept_local(context, &usage))
         .collect()

@@ -15,7 +15,7 @@ pub(super) fn ports_to_make(subject: &Subject<'_>, looks: &[&Look<'_, '_>]) -> V
         .map(|look| PortToMake {
             port: look.edge.port.get(),
             target: fixes::target_port(subject, look.edge.port.get()),
-            transport: look.transport(),
+            transport: look.edge.protocol.transport(),
         })
         .collect();
     ports.into_iter().collect()

@@ -1,0 +1,110 @@
+//! The way from a host to what stands at its end, `ExternalName`s followed. Pure.
+
+use std::collections::BTreeSet;
+
+use super::super::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
+use crate::observe::kinds::Service;
+
+/// More aliases one after another than this are followed by no resolver.
+const HOPS: usize = 8;
+
+/// Where a host leads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Way<'s> {
+    /// The Services on the way: the one that the name means first, then those to which an `ExternalName` leads.
+    pub services: Vec<(ServiceKey, &'s Service)>,
+    /// What the host itself means.
+    pub start: HostMeaning,
+    /// What the last name means.
+    pub end: HostMeaning,
+}
+
+impl Snapshot {
+    /// Where a host leads for a client of `namespace`. A loop of aliases ends where it closes.
+    #[must_use]
+    pub fn way(&self, host: &str, namespace: &str) -> Way<'_> {
+        self.way_of(self.meaning(host, namespace))
+    }
+
+    /// Where what a host means leads.
+    #[must_use]
+    pub fn way_of(&self, start: HostMeaning) -> Way<'_> {
+        let mut services = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut end = start.clone();
+        while let HostMeaning::Service(key) | HostMeaning::ServiceAddress(key) = &end {
+            let Some(service) = self.service(key) else {
+                break;
+            };
+            if services.len() == HOPS || !seen.insert(key.clone()) {
+                break;
+            }
+            services.push((key.clone(), service));
+            if !service.spec.is_external_name() {
+                break;
+            }
+            let namespace = key.namespace.clone();
+            end = self.meaning(&service.spec.external_name, &namespace);
+        }
+        if let HostMeaning::HeadlessPod { service: key, .. } = &end
+            && let Some(service) = self.service(key)
+        {
+            services.push((key.clone(), service));
+        }
+        Way {
+            services,
+            start,
+            end,
+        }
+    }
+}
+
+impl<'s> Way<'s> {
+    /// The Service at the end of the way, unless the way ends at an `ExternalName`.
+    #[must_use]
+    pub fn last(&self) -> Option<(&ServiceKey, &'s Service)> {
+        self.services
+            .last()
+            .filter(|(_, service)| !service.spec.is_external_name())
+            .map(|(key, service)| (key, *service))
+    }
+
+    /// The workloads at the end of the way: those that the last Service selects, or whose Pods stand at its hand-made endpoints, or
+    /// whose Pod the host names.
+    #[must_use]
+    pub fn workloads(&self, snapshot: &Snapshot) -> Vec<WorkloadKey> {
+        let of_pod = |namespace: &str, pod: &str| {
+            let pod = snapshot.pod(namespace, pod)?;
+            Some(snapshot.workload_of(pod))
+        };
+        match &self.end {
+            HostMeaning::PodAddress { namespace, pod } => {
+                return of_pod(namespace, pod).into_iter().collect();
+            }
+            HostMeaning::HeadlessPod { service, pod } => {
+                return of_pod(&service.namespace, pod).into_iter().collect();
+            }
+            _ => {}
+        }
+        let Some((key, service)) = self.last() else {
+            return Vec::new();
+        };
+        if service.spec.selector.is_empty() {
+            return snapshot
+                .slices_of(key)
+                .into_iter()
+                .flat_map(|slice| &slice.endpoints)
+                .flat_map(|endpoint| &endpoint.addresses)
+                .filter_map(|address| match snapshot.meaning(address, &key.namespace) {
+                    HostMeaning::PodAddress { namespace, pod } => of_pod(&namespace, &pod),
+                    _ => None,
+                })
+                .collect();
+        }
+        snapshot
+            .workloads_selected(&key.namespace, &service.spec.selector)
+            .into_iter()
+            .cloned()
+            .collect()
+    }
+}
