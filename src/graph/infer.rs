@@ -26,7 +26,7 @@ use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
 
 use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 
-pub use facts::{DeclaredPort, Dialled, Evidence, TierFacts};
+pub use facts::{DeclaredPort, Dialled, Evidence, PortOrigin, TierFacts};
 pub(super) use health::asks;
 pub use merge::{identify, is_replica};
 pub(crate) use names::same_namespace;

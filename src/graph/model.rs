@@ -99,6 +99,9 @@ pub struct ServerHint {
     pub protocol: Protocol,
     /// Why we think so ("image redis:7", "command redis-server", "compose expose").
     pub evidence: String,
+    /// Whether a container's own `ports` alone say so: it may be a port for metrics, which no one calls by name.
+    #[serde(skip)]
+    pub by_container_alone: bool,
 }
 
 /// A health path of a tier.

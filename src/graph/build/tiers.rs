@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::catalog::Catalog;
-use crate::graph::infer::{DeclaredPort, Evidence, TierFacts};
+use crate::graph::infer::{DeclaredPort, Evidence, PortOrigin, TierFacts};
 use crate::graph::{Tier, deployed};
 use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
 
@@ -134,7 +134,7 @@ fn facts(
             Some(DeclaredPort {
                 port: NonZeroU16::new(u16::try_from(port.container_port).ok()?)?,
                 protocol: None,
-                origin: "containerPort",
+                origin: PortOrigin::Container,
             })
         })
         .collect();

@@ -4,6 +4,7 @@
 mod dial;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU16;
 
 use crate::address;
@@ -44,8 +45,38 @@ pub struct DeclaredPort {
     pub port: NonZeroU16,
     /// Protocol, if declared (`app_protocol`).
     pub protocol: Option<Protocol>,
-    /// The key that declares it: `compose expose`, `compose ports`, `image EXPOSE`.
-    pub origin: &'static str,
+    /// What declares it.
+    pub origin: PortOrigin,
+}
+
+/// What declares a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortOrigin {
+    /// `expose` of compose.
+    Expose,
+    /// `ports` of compose.
+    Ports,
+    /// `EXPOSE` of the Dockerfile.
+    Dockerfile,
+    /// A container's `ports` in the cluster.
+    Container,
+    /// The settings of Spring Boot.
+    SpringBoot,
+    /// Its framework's habit.
+    Framework,
+}
+
+impl fmt::Display for PortOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expose => "compose expose",
+            Self::Ports => "compose ports",
+            Self::Dockerfile => "Dockerfile EXPOSE",
+            Self::Container => "containerPort",
+            Self::SpringBoot => "Spring Boot's settings,",
+            Self::Framework => "the usual port of its framework,",
+        })
+    }
 }
 
 /// What a tier serves.
@@ -185,7 +216,7 @@ impl TierFacts {
         self.ports.extend(usual.map(|port| DeclaredPort {
             port,
             protocol: Some(Protocol::Http),
-            origin: "the usual port of its framework,",
+            origin: PortOrigin::Framework,
         }));
     }
 
@@ -237,21 +268,21 @@ impl TierFacts {
             return None;
         }
         let dialled = self.dial(None, None, false)?;
-        let evidence = if self.serves.is_empty() {
-            self.ports
-                .iter()
-                .find(|port| port.port == dialled.port)
-                .or(self.ports.first())
-                .map_or_else(
-                    || "healthcheck".to_owned(),
-                    |port| format!("{} {}", port.origin, port.port),
-                )
-        } else {
-            why.to_owned()
+        let declared = self
+            .ports
+            .iter()
+            .find(|port| port.port == dialled.port)
+            .or(self.ports.first())
+            .filter(|_| self.serves.is_empty());
+        let evidence = match declared {
+            Some(port) => format!("{} {}", port.origin, port.port),
+            None if self.serves.is_empty() => "healthcheck".to_owned(),
+            None => why.to_owned(),
         };
         Some(ServerHint {
             port: dialled.port,
             protocol: dialled.protocol,
+            by_container_alone: declared.is_some_and(|port| port.origin == PortOrigin::Container),
             evidence,
         })
     }

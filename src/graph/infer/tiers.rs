@@ -8,7 +8,7 @@ use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Tier;
-use super::facts::{self, DeclaredPort, Evidence, TierFacts};
+use super::facts::{self, DeclaredPort, Evidence, PortOrigin, TierFacts};
 use super::names;
 
 /// What a compose service serves.
@@ -18,7 +18,7 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
     let expose = service
         .expose
         .iter()
-        .map(|one| (one.port, &one.transport, None, "compose expose"));
+        .map(|one| (one.port, &one.transport, None, PortOrigin::Expose));
     // The first word on a port counts.
     let mut protocols = BTreeMap::new();
     for one in &service.ports {
@@ -27,12 +27,12 @@ pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
     }
     let published = service.ports.iter().map(|one| {
         let protocol = protocols.get(&one.target).copied().flatten();
-        (one.target, &one.transport, protocol, "compose ports")
+        (one.target, &one.transport, protocol, PortOrigin::Ports)
     });
     let image = built
         .into_iter()
         .flat_map(|build| &build.exposed)
-        .map(|one| (one.port, &one.transport, None, "Dockerfile EXPOSE"));
+        .map(|one| (one.port, &one.transport, None, PortOrigin::Dockerfile));
     for (port, transport, protocol, origin) in expose.chain(published).chain(image) {
         let declared = declared(port, transport, protocol, origin);
         // A database's port on something that is no database is a misplaced key, whatever the reason.
@@ -96,7 +96,7 @@ fn spring(service: &Service) -> Option<DeclaredPort> {
     Some(DeclaredPort {
         port: written.or_else(|| facts::number("8080"))?,
         protocol: Some(Protocol::Http),
-        origin: "Spring Boot's settings,",
+        origin: PortOrigin::SpringBoot,
     })
 }
 
@@ -105,7 +105,7 @@ pub(super) fn declared(
     port: u16,
     transport: &str,
     protocol: Option<Protocol>,
-    origin: &'static str,
+    origin: PortOrigin,
 ) -> Option<DeclaredPort> {
     let tcp = transport.is_empty() || transport.eq_ignore_ascii_case("tcp");
     Some(DeclaredPort {
@@ -128,7 +128,7 @@ fn misplaced(service: &Service, port: &DeclaredPort, catalog: &Catalog) -> bool 
         && service.image.is_none()
         && service.build.is_some()
         && published
-        && port.origin == "compose expose"
+        && port.origin == PortOrigin::Expose
 }
 
 /// Entrypoint and command: compose's, else those of the Dockerfile. An entrypoint of compose's own sets the image's command aside.

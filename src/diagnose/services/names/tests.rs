@@ -162,13 +162,14 @@ fn a_server_without_service_is_found_without_an_edge_and_a_worker_is_not() {
         port: NonZeroU16::new(3306).unwrap(),
         protocol: Protocol::Mysql,
         evidence: "image mysql:8".to_owned(),
+        by_container_alone: false,
     });
     let found = servers_without_service(&Context::new(&graph, &snapshot, None));
     assert_eq!(found[0].id("default").0, "service-missing deployment/db");
     assert_eq!(found[0].severity, Severity::Error);
     // A port that only the container declares may be one for metrics.
     let hint = graph.tiers.get_mut("DB").unwrap().server.as_mut().unwrap();
-    "containerPort 9090".clone_into(&mut hint.evidence);
+    hint.by_container_alone = true;
     let found = servers_without_service(&Context::new(&graph, &snapshot, None));
     assert_eq!(found[0].severity, Severity::Warning);
     let snapshot = fixtures::snapshot(&(DB.to_owned() + &service("other", "default")));

@@ -165,8 +165,7 @@ pub(in crate::diagnose::services) fn servers_without_service(
             .find(|name| fixes::is_service_name(name))
             .or_else(|| fixes::nearest_name(&tier.name))
             .or_else(|| fixes::nearest_name(&main.key.name));
-        // A port that the container alone declares may be one for metrics, which no one calls by name.
-        let severity = if server.evidence.starts_with("containerPort") {
+        let severity = if server.by_container_alone {
             Severity::Warning
         } else {
             Severity::Error

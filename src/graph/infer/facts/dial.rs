@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use crate::protocol::Protocol;
 
-use super::{Dialled, TierFacts};
+use super::{Dialled, PortOrigin, TierFacts};
 
 impl TierFacts {
     /// The port and protocol that an address means: explicit, else the tier's own, its image's, the only declared one, the
@@ -111,7 +111,7 @@ impl TierFacts {
 
     /// The only port of `expose`, else of `ports`, else of what its image exposes.
     fn only_declared(&self) -> Option<NonZeroU16> {
-        let only = |origins: &[&str]| {
+        let only = |origins: &[PortOrigin]| {
             let mut found: Vec<NonZeroU16> = self
                 .ports
                 .iter()
@@ -125,10 +125,10 @@ impl TierFacts {
                 _ => None,
             }
         };
-        let said = |origin: &str| self.ports.iter().any(|port| port.origin == origin);
-        let first = ["compose expose", "compose ports"]
+        let said = |origin: &PortOrigin| self.ports.iter().any(|port| port.origin == *origin);
+        let first = [PortOrigin::Expose, PortOrigin::Ports]
             .into_iter()
-            .find(|origin| said(origin));
+            .find(said);
         first.map_or_else(|| only(&[]), |origin| only(&[origin]))
     }
 

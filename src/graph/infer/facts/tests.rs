@@ -53,7 +53,7 @@ fn servers_are_known_by_image_command_environment_and_port() {
         }),
         Some((3306, Protocol::Mysql))
     );
-    let ports = vec![declared(2000, "tcp", None, "compose ports").unwrap()];
+    let ports = vec![declared(2000, "tcp", None, PortOrigin::Ports).unwrap()];
     assert_eq!(
         hint(&Evidence {
             ports,
@@ -94,8 +94,8 @@ fn servers_are_known_by_image_command_environment_and_port() {
 fn ports_without_a_number_in_the_address() {
     let catalog = Catalog::embedded();
     let ports = vec![
-        declared(8080, "tcp", None, "compose ports").unwrap(),
-        declared(80, "tcp", None, "compose ports").unwrap(),
+        declared(8080, "tcp", None, PortOrigin::Ports).unwrap(),
+        declared(80, "tcp", None, PortOrigin::Ports).unwrap(),
     ];
     let facts = TierFacts::read(
         &Evidence {
