@@ -24,6 +24,16 @@ pub(crate) fn unreadable(error: &io::Error) -> String {
     }
 }
 
+/// Why nothing can be written into a folder, as a clause.
+#[must_use]
+pub(crate) fn unwritable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        _ => said(error),
+    }
+}
+
 /// What the operating system says, without its number.
 #[must_use]
 pub(crate) fn said(error: &impl std::fmt::Display) -> String {
@@ -55,6 +65,10 @@ mod tests {
         assert_eq!(system(13), "no permission to read it");
         assert_eq!(system(21), "it is a directory");
         assert_eq!(system(20), "not a directory");
+        let folder = |number| unwritable(&io::Error::from_raw_os_error(number));
+        assert_eq!(folder(2), "there is no such folder");
+        assert_eq!(folder(28), "the disk is full");
+        assert_eq!(folder(13), "Permission denied");
         let text = io::read_to_string(&[0xff_u8][..]).unwrap_err();
         assert_eq!(unreadable(&text), "it is no UTF-8 text");
         let large = too_large(8 * 1024 * 1024);

@@ -585,6 +585,15 @@ fn a_wrong_flag_is_a_usage_error_before_any_call() {
         ),
         case(&["-n", "shop", "--image", "not an image!"], &["--image"]),
         case(&["-n", "shop", "--timeout", "0s"], &["--timeout"]),
+        case(
+            &["-n", "shop", "--probe-service-account", "A b"],
+            &["--probe-service-account", "lower-case"],
+        ),
+        case(&["-n", "shop", "--allow-login", ""], &["--allow-login"]),
+        case(
+            &["-n", "shop", "--edges-at-once", "0"],
+            &["--edges-at-once", "1 or more"],
+        ),
         case(&["-n", "shop", "--wait", "5"], &["--wait"]),
         case(&["-n", "shop", "--deadline", "soon"], &["--deadline"]),
         case(

@@ -1,5 +1,7 @@
 //! Names of objects on the command line, refused before any call where the API could not have such an object. Pure.
 
+use crate::address::is_host;
+
 /// The longest label of a DNS name, and so the longest name of a namespace.
 const LONGEST: usize = 63;
 
@@ -20,6 +22,27 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
     }
     Err(format!(
         "no namespace can have this name: expected at most {LONGEST} lower-case letters, digits and `-`, with a letter or digit at both ends"
+    ))
+}
+
+/// Reads the name of an object of the API: a DNS name, at most 253 letters long.
+pub(super) fn object(text: &str) -> Result<String, String> {
+    if text.len() <= 253 && text.split('.').all(|label| namespace(label).is_ok()) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "no object can have this name: expected lower-case letters, digits, `-` and `.`, with a letter or digit at both ends"
+            .to_owned(),
+    )
+}
+
+/// Reads a host.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    if is_host(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "`{text}` is no host: expected a name or an address, without scheme and port"
     ))
 }
 
@@ -53,6 +76,23 @@ mod tests {
             assert!(namespace(wrong).is_err(), "{wrong}");
         }
         assert!(namespace("").unwrap_err().contains("empty"));
+    }
+
+    #[test]
+    fn objects_and_hosts_have_names() {
+        for right in ["a", "high.priority", "x-1"] {
+            assert_eq!(object(right).as_deref(), Ok(right));
+        }
+        let long = "a".repeat(64);
+        for wrong in ["", "A b", "a..b", ".a", "a_b", &long] {
+            assert!(object(wrong).is_err(), "{wrong}");
+        }
+        for right in ["db.example.com", "10.0.0.1", "fd00::1", "DB"] {
+            assert_eq!(host(right).as_deref(), Ok(right));
+        }
+        for wrong in ["", " ", "http://db", "db:3306", "a b"] {
+            assert!(host(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::DEFAULT_IMAGE;
-use super::value::{annotation, image, label, quantity, toleration};
+use super::names::{host, object};
+use super::value::{annotation, image, label, quantity, some, toleration};
 
 /// The probe Pods.
 #[derive(Debug, Args, Clone, Default)]
@@ -16,7 +17,7 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "IMAGE", env = "K8SVERIFY_PROBE_IMAGE", default_value = DEFAULT_IMAGE, value_parser = image)]
     pub image: String,
     /// Pull secret of the probe image; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = object)]
     pub image_pull_secret: Vec<String>,
     /// Pull policy of the probe image
     #[arg(long, value_name = "POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
@@ -34,13 +35,13 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = annotation)]
     pub probe_annotation: Vec<(String, String)>,
     /// Priority class of the probe Pods
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = object)]
     pub probe_priority_class: Option<String>,
     /// Service account of the probe Pods
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = object)]
     pub probe_service_account: Option<String>,
     /// Log in to this host with the client's credentials, wherever its name comes from; repeatable
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     pub allow_login: Vec<String>,
     /// Log in nowhere: every edge stops at the greeting
     #[arg(long, conflicts_with = "allow_login")]
@@ -49,7 +50,7 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "RESOURCE=QUANTITY,…", value_delimiter = ',', value_parser = quantity)]
     pub probe_resources: Vec<(String, String)>,
     /// Runtime class of the probe Pods
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = object)]
     pub probe_runtime_class: Option<String>,
     /// YAML or JSON file that is merged into the probe Pods' template (metadata, spec); a container named "*" stands for each
     #[arg(long, value_name = "FILE")]
@@ -61,6 +62,6 @@ pub struct ProbeArgs {
     #[arg(long)]
     pub require_trust: bool,
     /// How many edges a probe container walks at a time: 64 if not set, and never more than 8 to one target
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = some)]
     pub edges_at_once: Option<NonZeroUsize>,
 }

@@ -1,5 +1,6 @@
 //! Values of options, refused with what was expected before anything is done. Pure.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Reads `90s`, `2m`, `1m30s`; 0 needs no unit.
@@ -69,6 +70,12 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
             "`{value}` is no value of a label: at most 63 letters, digits, - _ . with a letter or digit at both ends"
         ))
     }
+}
+
+/// Reads a number of things that is not 0.
+pub(super) fn some(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no whole number, 1 or more"))
 }
 
 /// Reads an annotation, whose value may be anything.

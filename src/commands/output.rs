@@ -95,7 +95,7 @@ impl OutputFile {
                 "{} {}: cannot write to this folder: {}; make it, or name another path",
                 self.option,
                 self.path.display(),
-                reason::said(&error)
+                reason::unwritable(&error)
             ))
         })
     }

@@ -37,6 +37,7 @@ pub(crate) fn plain(message: &str) -> String {
         ("mapping start", "a mapping"),
         ("sequence start", "a list"),
         ("unknown variant", "unknown value"),
+        ("EOF while parsing", "the text ends within"),
     ]
     .iter()
     .fold(message.to_owned(), |message, (said, meant)| {
@@ -86,6 +87,10 @@ mod tests {
             ),
             ("expected mapping start", "expected a mapping"),
             ("expected sequence start", "expected a list"),
+            (
+                "EOF while parsing a value at line 1 column 0",
+                "the text ends within a value at line 1 column 0",
+            ),
             (
                 "unknown variant `never`, expected error",
                 "unknown value `never`, expected error",

@@ -126,10 +126,14 @@ async fn from_files(
         .map(|context| context.name.as_str())
         .collect();
     let Some(chosen) = chosen else {
-        return Err(wrong(format!(
-            "it has no current-context; choose one with --context ({})",
-            names.join(", ")
-        )));
+        return Err(wrong(if names.is_empty() {
+            "it has no context; name another file with --kubeconfig".to_owned()
+        } else {
+            format!(
+                "it has no current-context; choose one with --context ({})",
+                names.join(", ")
+            )
+        }));
     };
     if !names.contains(&chosen.as_str()) {
         return Err(wrong(format!(

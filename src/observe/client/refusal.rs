@@ -34,10 +34,16 @@ pub(super) fn refusal(head: &Parts, body: &[u8]) -> CallError {
             .or_else(|| page(body))
             .unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(TEXT).collect()),
     });
+    let mut message = Redactor::default().text(&parsed.message);
+    if message.contains("HTTP request to an HTTPS server") {
+        message = format!(
+            "it speaks TLS on this port; write https:// in the kubeconfig's `server` ({message})"
+        );
+    }
     CallError::Status {
         status: head.status.as_u16(),
         reason: parsed.reason,
-        message: Redactor::default().text(&parsed.message),
+        message,
         retry_after: retry_after(head),
     }
 }

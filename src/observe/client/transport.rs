@@ -1,7 +1,9 @@
 //! Why there is no connection, in words that say what to do. Pure.
 
+use crate::reason;
+
 /// What stands in an error of the libraries below → what it means.
-const MEANINGS: [(&[&str], &str); 6] = [
+const MEANINGS: [(&[&str], &str); 8] = [
     (
         &["dns error", "failed to lookup address"],
         "its host name does not resolve; correct `server` in the kubeconfig, or connect to the network that knows the name",
@@ -28,6 +30,14 @@ const MEANINGS: [(&[&str], &str); 6] = [
         "it does not speak TLS on this port; correct `server` in the kubeconfig",
     ),
     (
+        &["Connection refused"],
+        "nothing listens at its address; start the cluster, or correct `server` in the kubeconfig",
+    ),
+    (
+        &["Network is unreachable", "No route to host"],
+        "there is no way to its address; connect to its network, or correct `server` in the kubeconfig",
+    ),
+    (
         &["deadline has elapsed", "timed out"],
         "no answer within the time for a connection; is the address right, and does a firewall or VPN stand between?",
     ),
@@ -35,11 +45,12 @@ const MEANINGS: [(&[&str], &str); 6] = [
 
 /// The libraries' words behind what they mean.
 pub(super) fn words(chain: &str) -> String {
+    let chain = reason::said(&chain);
     MEANINGS
         .iter()
         .find(|(marks, _)| marks.iter().any(|mark| chain.contains(mark)))
         .map_or_else(
-            || chain.to_owned(),
+            || chain.clone(),
             |(_, meaning)| format!("{meaning} ({chain})"),
         )
 }
@@ -85,7 +96,17 @@ mod tests {
                 words("client error (Connect): deadline has elapsed"),
                 "no answer within",
             ),
-            (words("connection refused"), "connection refused"),
+            (
+                words(
+                    "client error (Connect): tcp connect error: Connection refused (os error 111)",
+                ),
+                "nothing listens at its address; start the cluster, or correct `server` in the kubeconfig (client error (Connect): tcp connect error: Connection refused)",
+            ),
+            (
+                words("tcp connect error: No route to host (os error 113)"),
+                "there is no way to its address",
+            ),
+            (words("something else"), "something else"),
         ] {
             assert!(said.starts_with(begin), "{said}");
         }
