@@ -204,6 +204,34 @@ fn what_needs_no_cluster_runs() {
     }
 }
 
+/// The archive has one name, where it is made, fetched and unpacked.
+#[test]
+fn the_archive_of_a_release_has_the_name_under_which_it_is_fetched() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    for (path, wanted) in [
+        (".ci/package", "name=k8sverify-$version-$target\n"),
+        (".ci/package", "\"$out/$name.tar.gz\""),
+        (
+            ".github/actions/verify/action.yml",
+            "name=k8sverify-$VERSION-$target\n",
+        ),
+        (
+            ".github/actions/verify/action.yml",
+            "\"$SERVER/$REPOSITORY/releases/download/v$VERSION/$file\"",
+        ),
+        (
+            "Cargo.toml",
+            "pkg-url = \"{ repo }/releases/download/v{ version }/{ name }-{ version }-{ target }.tar.gz\"",
+        ),
+        (
+            "Cargo.toml",
+            "bin-dir = \"{ name }-{ version }-{ target }/{ bin }{ binary-ext }\"",
+        ),
+    ] {
+        assert!(read(path).contains(wanted), "{path}: {wanted}");
+    }
+}
+
 #[test]
 fn no_link_leads_nowhere() {
     for page in pages() {
