@@ -1,24 +1,25 @@
-//! Data tables, embedded from `checks/*.yaml`: finding texts and severities; image/port → protocol, default port, health path. Pure.
+//! Data tables, embedded from `checks/*.yaml`: finding texts and severities; products and the words of names. Pure.
 
 pub mod findings;
-pub mod images;
+pub mod products;
+pub mod words;
 
 use std::num::NonZeroU16;
-use std::sync::Arc;
 
 use crate::finding::Code;
 use crate::protocol::Protocol;
 
 pub use findings::{FindingText, FindingTexts};
-pub use images::{ImagePort, Images};
+pub use products::{ImagePort, Products};
+pub use words::words;
 
 /// Every table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
     /// Texts of the findings.
     pub findings: &'static FindingTexts,
-    /// What images and ports serve.
-    pub images: Arc<Images>,
+    /// What products are known by.
+    pub products: &'static Products,
 }
 
 impl Catalog {
@@ -27,21 +28,21 @@ impl Catalog {
     pub fn embedded() -> Self {
         Self {
             findings: FindingTexts::shared(),
-            images: Images::shared(),
+            products: Products::shared(),
         }
     }
 
     /// What clients of an image dial, if it is a well-known server.
     #[must_use]
     pub fn image_server(&self, image: &str) -> Option<(Protocol, NonZeroU16)> {
-        let first = *self.images.serves(image).first()?;
+        let first = *self.products.serves(image).first()?;
         Some((first.protocol, first.port))
     }
 
     /// What a port number usually means.
     #[must_use]
     pub fn port_protocol(&self, port: u16) -> Option<Protocol> {
-        self.images.port_protocol(port)
+        self.products.port_protocol(port)
     }
 
     /// The text of a finding.

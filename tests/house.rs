@@ -10,10 +10,10 @@ use regex::Regex;
 /// The floors, each of which uses only those before it: modules of the crate, or a part of one that is a floor of its own.
 const FLOORS: &[&str] = &[
     "protocol",
-    "address",
     "shell",
     "finding",
     "catalog",
+    "address",
     "drill/seqs",
     "drill/model",
     "redact",

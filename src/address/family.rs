@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::catalog::{self, Products};
 use crate::protocol::Protocol;
 
 use super::parsed::Parsed;
@@ -13,35 +14,11 @@ mod ports;
 
 use ports::{PortVariable, Ports, transport};
 
-const USERS: [&str; 6] = ["username", "user", "uid", "login", "usr", "userid"];
-const PASSWORDS: [&str; 6] = ["password", "passwd", "pass", "pwd", "pw", "passphrase"];
-const DATABASES: [&str; 7] = ["database", "dbname", "name", "db", "vhost", "dbno", "dbs"];
-const TYPES: [&str; 7] = [
-    "type",
-    "connection",
-    "engine",
-    "driver",
-    "client",
-    "dialect",
-    "dbms",
-];
-
-/// Names under which one product goes.
-const SAME: [&[&str]; 6] = [
-    &["pg", "postgres", "postgresql", "psql", "pgsql"],
-    &["mysql", "mariadb"],
-    &["redis", "valkey"],
-    &["mongo", "mongodb"],
-    &["rabbitmq", "rabbit", "amqp"],
-    &["mail", "smtp", "email"],
-];
-/// Stems that say "the database", whichever.
-const GENERIC: [&str; 4] = ["db", "database", "sql", "datasource"];
-
 /// Of what a variable is the password, the user or the database: `[shop, db]` for `SHOP_DB_PASSWORD`, `[pg]` for `PGPASSWORD`; all its
 /// words where it says none of them.
 pub(crate) fn subject(name: &str) -> Vec<String> {
-    let all = [&PASSWORDS[..], &USERS, &DATABASES];
+    let words = catalog::words();
+    let all = [words.passwords, words.users, words.databases];
     all.iter()
         .find_map(|tails| key::split_tail(name, tails))
         .map_or_else(|| key::words(name), |(stem, _)| stem)
@@ -49,7 +26,9 @@ pub(crate) fn subject(name: &str) -> Vec<String> {
 
 /// Whether a variable is by its name a user or a database: nothing that would be kept from a server.
 pub(crate) fn names_account(name: &str) -> bool {
-    key::split_tail(name, &USERS).is_some() || key::split_tail(name, &DATABASES).is_some()
+    let words = catalog::words();
+    let is = |tails: &[&str]| key::split_tail(name, tails).is_some();
+    is(&words.users) || is(&words.databases)
 }
 
 /// An environment, indexed by what its keys mean.
@@ -120,7 +99,7 @@ fn kinds(
 ) -> BTreeMap<Vec<String>, Protocol> {
     let mut found = BTreeMap::new();
     for (name, words) in keys {
-        let kind = key::split_words(words, &TYPES).and_then(|(stem, _)| {
+        let kind = key::split_words(words, &catalog::words().kinds).and_then(|(stem, _)| {
             let mut words = values.get(*name)?.rsplit(['.', '\\']);
             Some((stem, words.find_map(scheme::product)?))
         });
@@ -152,7 +131,8 @@ fn switches(
 
 /// The parts of logins by their stem.
 fn parts(keys: &[(&String, Vec<String>)]) -> BTreeMap<Vec<String>, [Option<Part>; 3]> {
-    let tails: [&[&str]; 3] = [&USERS, &PASSWORDS, &DATABASES];
+    let known = catalog::words();
+    let tails = [known.users, known.passwords, known.databases];
     let mut found: BTreeMap<Vec<String>, [Option<Part>; 3]> = BTreeMap::new();
     for (name, words) in keys {
         for (kind, tails) in tails.iter().enumerate() {
@@ -319,7 +299,8 @@ impl Environment<'_> {
         one != two
             && rest == other_rest
             && !self.owners.contains(other)
-            && SAME
+            && Products::shared()
+                .same()
                 .iter()
                 .any(|names| names.contains(&one.as_str()) && names.contains(&two.as_str()))
     }
@@ -400,7 +381,7 @@ impl Environment<'_> {
             return Some(stem.to_vec());
         }
         let mut candidates: Vec<Vec<String>> = Vec::new();
-        for names in SAME {
+        for names in Products::shared().same() {
             if let Some((last, rest)) = stem.split_last()
                 && names.contains(&last.as_str())
             {
@@ -416,11 +397,11 @@ impl Environment<'_> {
         }
         if stem
             .last()
-            .is_some_and(|word| GENERIC.contains(&word.as_str()))
+            .is_some_and(|word| catalog::words().generic.contains(&word.as_str()))
         {
             let rest = &stem[..stem.len() - 1];
-            for word in GENERIC {
-                candidates.push([rest, &[word.to_owned()]].concat());
+            for word in catalog::words().generic.words() {
+                candidates.push([rest, &[(*word).to_owned()]].concat());
             }
             // `DB_HOST` beside `MYSQL_USER` and `MYSQL_PASSWORD`.
             candidates.extend(self.product_stems(protocol));

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use crate::catalog::{self, Products};
 use crate::protocol::Protocol;
 
 use super::scheme;
@@ -19,264 +20,6 @@ pub enum Role {
     /// browsers, what is exempt from a proxy.
     Never,
 }
-
-/// Last words that announce a host.
-const HOST_TAILS: [&str; 38] = [
-    "host",
-    "hostname",
-    "hosts",
-    "hostnames",
-    "addr",
-    "addrs",
-    "address",
-    "addresses",
-    "server",
-    "servers",
-    "endpoint",
-    "endpoints",
-    "url",
-    "urls",
-    "uri",
-    "uris",
-    "broker",
-    "brokers",
-    "bootstrap",
-    "seed",
-    "seeds",
-    "node",
-    "nodes",
-    "target",
-    "targets",
-    "upstream",
-    "upstreams",
-    "backend",
-    "backends",
-    "location",
-    "dsn",
-    "proxy",
-    "peers",
-    "connect",
-    "ip",
-    "gateway",
-    "points",
-    "contactpoints",
-];
-/// Those of them that also stand at the end of a word (`DBHOST`, `BOOTSTRAPSERVERS`).
-const FUSED_TAILS: [&str; 10] = [
-    "hostname", "host", "servers", "server", "address", "addr", "endpoint", "url", "uri", "hosts",
-];
-/// Words that end like that and mean something else.
-const NOT_FUSED: [&str; 7] = [
-    "ghost",
-    "vhost",
-    "localhost",
-    "curl",
-    "vhosts",
-    "multihost",
-    "observer",
-];
-/// Last words behind which no bare word is a host.
-const DATA_TAILS: [&str; 66] = [
-    "db",
-    "database",
-    "databases",
-    "dbname",
-    "name",
-    "names",
-    "user",
-    "username",
-    "users",
-    "type",
-    "engine",
-    "driver",
-    "client",
-    "dialect",
-    "env",
-    "environment",
-    "mode",
-    "level",
-    "vhost",
-    "schema",
-    "bucket",
-    "prefix",
-    "suffix",
-    "group",
-    "realm",
-    "id",
-    "path",
-    "dir",
-    "directory",
-    "file",
-    "class",
-    "plugin",
-    "plugins",
-    "format",
-    "role",
-    "roles",
-    "email",
-    "mail",
-    "from",
-    "to",
-    "lang",
-    "tz",
-    "timezone",
-    "title",
-    "label",
-    "labels",
-    "queue",
-    "queues",
-    "index",
-    "table",
-    "collection",
-    "scope",
-    "region",
-    "zone",
-    "command",
-    "adapter",
-    "store",
-    "storage",
-    "provider",
-    "connection",
-    "domain",
-    "service",
-    "services",
-    "profile",
-    "profiles",
-    "executor",
-];
-/// Last words whose values are opaque; `topic:partitions:replicas` only looks like an address.
-const OPAQUE_TAILS: [&str; 24] = [
-    "topic",
-    "topics",
-    "image",
-    "tag",
-    "version",
-    "password",
-    "passwd",
-    "pass",
-    "pwd",
-    "secret",
-    "secrets",
-    "token",
-    "tokens",
-    "key",
-    "keys",
-    "salt",
-    "cert",
-    "certificate",
-    "certs",
-    "regex",
-    "regexp",
-    "pattern",
-    "checksum",
-    "digest",
-];
-/// Words anywhere in a key that make its value nothing to dial.
-const NEVER_WORDS: [&str; 32] = [
-    "listen",
-    "listener",
-    "listeners",
-    "bind",
-    "advertised",
-    "advertise",
-    "announce",
-    "announced",
-    "allowed",
-    "allow",
-    "trusted",
-    "cors",
-    "origin",
-    "origins",
-    "csrf",
-    "external",
-    "public",
-    "callback",
-    "redirect",
-    "virtual",
-    "letsencrypt",
-    "whitelist",
-    "allowlist",
-    "blacklist",
-    "denylist",
-    "exclude",
-    "excluded",
-    "ignore",
-    "include",
-    "example",
-    "logger",
-    "loggers",
-];
-/// Prefixes of what a bundler writes into code for browsers.
-const BROWSER: [&str; 9] = [
-    "NEXT_PUBLIC_",
-    "VITE_",
-    "REACT_APP_",
-    "PUBLIC_",
-    "VUE_APP_",
-    "NUXT_PUBLIC_",
-    "GATSBY_",
-    "EXPO_PUBLIC_",
-    "NG_APP_",
-];
-/// Keys that, whole, name the application's own address.
-const OWN: [&str; 24] = [
-    "BASE_URL",
-    "SITE_URL",
-    "APP_URL",
-    "ROOT_URL",
-    "HOST_URL",
-    "WEB_URL",
-    "SITE_ADDRESS",
-    "SERVER_NAME",
-    "SERVER_URL",
-    "APP_DOMAIN",
-    "FRONTEND_URL",
-    "CLIENT_URL",
-    "KC_HOSTNAME",
-    "KC_HOSTNAME_URL",
-    "KC_HOSTNAME_ADMIN",
-    "KEYCLOAK_FRONTEND_URL",
-    "N8N_HOST",
-    "N8N_EDITOR_BASE_URL",
-    "WEBHOOK_URL",
-    "GF_SERVER_ROOT_URL",
-    "GF_SERVER_DOMAIN",
-    "SERVERNAME",
-    "SERVER_DOMAIN",
-    "CLUSTER_INITIAL_MASTER_NODES",
-];
-
-/// Keys of well-known applications that no rule reads right: key, protocol, port where none is written.
-const APPLICATIONS: [(&str, Option<Protocol>, Option<u16>); 23] = [
-    ("REDMINE_DB_MYSQL", Some(Protocol::Mysql), None),
-    ("REDMINE_DB_POSTGRES", Some(Protocol::Postgres), None),
-    ("REDMINE_DB_SQLSERVER", Some(Protocol::Mssql), None),
-    ("POSTGRES_SEEDS", Some(Protocol::Postgres), None),
-    ("MYSQL_SEEDS", Some(Protocol::Mysql), None),
-    ("ES_SEEDS", Some(Protocol::Http), Some(9200)),
-    ("PMA_HOST", Some(Protocol::Mysql), None),
-    ("PMA_HOSTS", Some(Protocol::Mysql), None),
-    ("PGHOST", Some(Protocol::Postgres), None),
-    ("PGHOSTADDR", Some(Protocol::Postgres), None),
-    ("ADMINER_DEFAULT_SERVER", None, None),
-    ("CASSANDRA_SEEDS", Some(Protocol::Tcp), Some(7000)),
-    ("DISCOVERY_SEED_HOSTS", Some(Protocol::Tcp), Some(9300)),
-    (
-        "DISCOVERY_ZEN_PING_UNICAST_HOSTS",
-        Some(Protocol::Tcp),
-        Some(9300),
-    ),
-    ("JOBMANAGER_RPC_ADDRESS", Some(Protocol::Tcp), Some(6123)),
-    ("JOB_MANAGER_RPC_ADDRESS", Some(Protocol::Tcp), Some(6123)),
-    ("ZBX_SERVER_HOST", Some(Protocol::Tcp), Some(10051)),
-    ("ZBX_SERVER", Some(Protocol::Tcp), Some(10051)),
-    // Most of its clients speak the native protocol; who means HTTP writes a URL or a port.
-    ("CLICKHOUSE_HOST", Some(Protocol::Tcp), Some(9000)),
-    ("DD_AGENT_HOST", Some(Protocol::Http), Some(8126)),
-    ("JAEGER_AGENT_HOST", Some(Protocol::Udp), Some(6831)),
-    ("STATSD_HOST", Some(Protocol::Udp), Some(8125)),
-    ("XMPP_SERVER", Some(Protocol::Tcp), Some(5222)),
-];
 
 /// A key in lower-case words: `DB_HOST`, `database__connection__host`, `discovery.seed_hosts`, `MongoAddress`, `spring.data-source`.
 #[must_use]
@@ -315,20 +58,25 @@ fn canonical(key: &str) -> String {
 /// What an application's own key says: protocol, and port where none is written.
 pub(crate) fn application(key: &str) -> Option<(Option<Protocol>, Option<NonZeroU16>)> {
     let key = canonical(key);
-    let entry = APPLICATIONS.iter().find(|(name, ..)| *name == key)?;
-    Some((entry.1, entry.2.and_then(NonZeroU16::new)))
+    let says = Products::shared().key(&key)?;
+    Some((says.protocol, says.port))
 }
 
 /// Whether a bundler writes the variable into code for browsers.
 pub(crate) fn is_for_browsers(key: &str) -> bool {
     // A variable's name has no dots: `public.orders.url` is a path in a document.
     let canonical = canonical(key);
-    !key.contains('.') && BROWSER.iter().any(|prefix| canonical.starts_with(prefix))
+    !key.contains('.')
+        && catalog::words()
+            .browser_prefixes
+            .iter()
+            .any(|prefix| canonical.starts_with(prefix))
 }
 
 /// What a value may be, by its key.
 #[must_use]
 pub fn role(key: &str) -> Role {
+    let known = catalog::words();
     let canonical = canonical(key);
     let words = words(key);
     if application(key).is_some() {
@@ -344,10 +92,10 @@ pub fn role(key: &str) -> Role {
     if no_proxy
         || browser
         || advertised
-        || OWN.contains(&canonical.as_str())
+        || Products::shared().is_own_key(&canonical)
         || words_near(key)
             .iter()
-            .any(|word| NEVER_WORDS.contains(&word.as_str()))
+            .any(|word| known.never.contains(&word.as_str()))
     {
         return Role::Never;
     }
@@ -355,17 +103,17 @@ pub fn role(key: &str) -> Role {
         return Role::Plain;
     };
     let last = last.as_str();
-    if OPAQUE_TAILS.contains(&last) {
+    if known.opaque_tails.contains(&last) {
         return Role::Never;
     }
     // .NET's `ConnectionStrings__EventBus=rabbitmq`: nothing but where to connect stands there.
     if words.len() > 2 && words[0] == "connection" && words[1] == "strings" {
         return Role::Host;
     }
-    if DATA_TAILS.contains(&last) {
+    if known.data_tails.contains(&last) {
         return Role::Data;
     }
-    if HOST_TAILS.contains(&last) || fused(last, &FUSED_TAILS).is_some() {
+    if known.host_tails.contains(&last) || fused(last, &known.fused_tails).is_some() {
         return Role::Host;
     }
     Role::Plain
@@ -381,7 +129,7 @@ fn words_near(key: &str) -> Vec<String> {
 
 /// `dbhost` → (`db`, `host`), for one of the given ends.
 pub(super) fn fused<'a>(word: &'a str, tails: &[&'a str]) -> Option<(&'a str, &'a str)> {
-    if NOT_FUSED.contains(&word) {
+    if catalog::words().not_fused.contains(&word) {
         return None;
     }
     tails.iter().find_map(|tail| {
@@ -425,7 +173,7 @@ pub(super) fn number(key: &str) -> Option<String> {
 
 /// The stem of a key that holds a host; the whole key if it has no tail (`PAPERLESS_REDIS`).
 pub(super) fn host_stem(key: &str) -> Vec<String> {
-    if let Some((mut stem, _)) = split_tail(key, &HOST_TAILS) {
+    if let Some((mut stem, _)) = split_tail(key, &catalog::words().host_tails) {
         // `DB_SERVER_HOST`, `DB_HOST_ADDRESS`, `SPRING_DATASOURCE_JDBC_URL`, `BROKER_URL`.
         while stem.len() > 1
             && stem.last().is_some_and(|word| {

@@ -17,7 +17,7 @@ use super::verify::options;
 use super::verify::outputs::Outputs;
 use super::{Failure, log};
 use crate::catalog::Catalog;
-use crate::catalog::images::Images;
+use crate::catalog::Products;
 use crate::cli::{SqlArgs, VerifyArgs};
 use crate::config::Candidate;
 use crate::graph::{self, TierGraph};
@@ -303,7 +303,7 @@ impl Bench<'_> {
             .as_ref()
             .and_then(|tier| self.graph.tiers.get(tier)?.image.clone())
             .unwrap_or_default();
-        let client = if Images::shared().has_mariadb_client(&image) {
+        let client = if Products::shared().has_mariadb_client(&image) {
             Client::MARIADB
         } else {
             Client::MYSQL

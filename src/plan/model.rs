@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Images;
+use crate::catalog::Products;
 use crate::finding::{Code, EdgeId, ObjectRef};
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::{DnsConfig, EnvFrom, EnvVar, HostAlias, Labels, NameRef};
@@ -40,7 +39,7 @@ pub struct PlanOptions {
     /// Hosts to which the client's credentials may go wherever their name comes from.
     pub allow_login: BTreeSet<String>,
     /// What images are known to serve.
-    pub images: Arc<Images>,
+    pub products: &'static Products,
     /// Where agents dial and resolve; empty in a cluster.
     pub network: NetworkTable,
     /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
@@ -56,7 +55,7 @@ impl Default for PlanOptions {
             nodes: 3,
             login: true,
             allow_login: BTreeSet::new(),
-            images: Images::shared(),
+            products: Products::shared(),
             network: NetworkTable::default(),
             require_trust: false,
         }

@@ -169,6 +169,6 @@ fn runs(pod: &Pod, protocol: Protocol, options: &PlanOptions) -> bool {
     pod.spec
         .containers
         .iter()
-        .flat_map(|container| options.images.serves(&container.image))
+        .flat_map(|container| options.products.serves(&container.image))
         .any(|port| port.protocol.in_plain() == protocol.in_plain())
 }

@@ -115,10 +115,10 @@ impl TierFacts {
         let program = own::program(evidence.words);
         let by_image = evidence
             .image
-            .map_or_else(Vec::new, |image| catalog.images.serves(image));
+            .map_or_else(Vec::new, |image| catalog.products.serves(image));
         let by_base = evidence
             .base_image
-            .map_or_else(Vec::new, |image| catalog.images.serves(image));
+            .map_or_else(Vec::new, |image| catalog.products.serves(image));
         // A role of an application that only works through a queue serves nothing of what the image's other roles do.
         let background = by_image.first().is_some_and(|one| !one.protocol.is_store())
             && own::is_background(evidence.words);
@@ -131,7 +131,10 @@ impl TierFacts {
                 by_image,
                 format!("image {}", evidence.image.unwrap_or_default()),
             )
-        } else if let Some(port) = program.as_deref().and_then(own::server) {
+        } else if let Some(port) = program
+            .as_deref()
+            .and_then(|program| catalog.products.program(program))
+        {
             (
                 vec![port],
                 format!("command {}", program.as_deref().unwrap_or_default()),
@@ -186,13 +189,15 @@ impl TierFacts {
             product: evidence
                 .image
                 .filter(|_| !client)
-                .and_then(|image| catalog.images.product(image))
+                .and_then(|image| catalog.products.product(image))
                 .map(str::to_owned),
             called: Some(evidence.tier)
                 .filter(|_| evidence.image.is_none() && evidence.base_image.is_none())
-                .and_then(|name| catalog.images.product(name))
+                .and_then(|name| catalog.products.product(name))
                 .map(str::to_owned),
-            peer: evidence.image.and_then(|image| catalog.images.peer(image)),
+            peer: evidence
+                .image
+                .and_then(|image| catalog.products.peer(image)),
         };
         facts.by_framework(evidence);
         facts.server = facts.hint(&why, evidence);

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::address::{self, Shape, Target};
+use crate::catalog;
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
@@ -20,93 +21,15 @@ use super::words;
 
 pub(super) use substitute::substitute;
 
-/// Ends of files that no configuration has.
-const SKIPPED: [&str; 34] = [
-    ".sql",
-    ".md",
-    ".rst",
-    ".txt",
-    ".css",
-    ".scss",
-    ".html",
-    ".htm",
-    ".svg",
-    ".lock",
-    ".map",
-    ".log",
-    ".csv",
-    ".pem",
-    ".crt",
-    ".key",
-    ".cert",
-    ".pub",
-    ".min.js",
-    ".sum",
-    ".mod",
-    ".d.ts",
-    ".snap",
-    ".po",
-    ".mo",
-    ".proto",
-    ".graphql",
-    ".svelte",
-    ".license",
-    ".ipynb",
-    ".gradle",
-    ".iml",
-    ".editorconfig",
-    ".gitignore",
-];
-/// Files by name that only tools at build time read.
-const TOOLS: [&str; 22] = [
-    "package.json",
-    "package-lock.json",
-    "composer.json",
-    "tsconfig.json",
-    "jsconfig.json",
-    "pom.xml",
-    "dockerfile",
-    "makefile",
-    "readme",
-    "license",
-    "changelog",
-    "manifest.json",
-    "renovate.json",
-    "pyproject.toml",
-    "cargo.toml",
-    "go.mod",
-    ".eslintrc",
-    ".prettierrc",
-    "procfile",
-    "skaffold.yaml",
-    "chart.yaml",
-    "vagrantfile",
-];
-/// Folders of code that is not the application's own, or does not run.
-const FOLDERS: [&str; 16] = [
-    "node_modules",
-    "vendor",
-    ".git",
-    ".github",
-    "test",
-    "tests",
-    "__tests__",
-    "spec",
-    "docs",
-    "doc",
-    "examples",
-    "site-packages",
-    "venv",
-    ".venv",
-    "fixtures",
-    "locale",
-];
 /// The addresses of a file, placeholders replaced by the client's environment. Only tiers count in what is no reader's own kind.
 pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -> Vec<Hit> {
+    let known = catalog::words();
     let lower = path.to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let ends = |all: &[&str]| all.iter().any(|end| name.ends_with(end));
-    let folder = lower.split('/').any(|part| FOLDERS.contains(&part));
+    let folder = lower
+        .split('/')
+        .any(|part| known.foreign_folders.contains(&part));
     if name == "package.json" && !folder {
         return development_proxy(text, names);
     }
@@ -114,8 +37,8 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
     if folder
         || compose
         || !is_chosen(path, source).unwrap_or_else(|| !is_for_trials(name))
-        || ends(&SKIPPED)
-        || TOOLS.iter().any(|tool| name.starts_with(tool))
+        || ends(&known.skipped_files)
+        || known.tool_files.iter().any(|tool| name.starts_with(tool))
     {
         return Vec::new();
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use crate::address;
-use crate::catalog::ImagePort;
+use crate::catalog::{ImagePort, Products};
 use crate::protocol::Protocol;
 
 use super::super::HealthPath;
@@ -22,24 +22,6 @@ pub(super) struct Health {
     /// The server that its tool belongs to (`pg_isready`).
     pub product: Option<ImagePort>,
 }
-
-const TOOLS: [(&str, Protocol); 15] = [
-    ("pg_isready", Protocol::Postgres),
-    ("psql", Protocol::Postgres),
-    ("mysqladmin", Protocol::Mysql),
-    ("mariadb-admin", Protocol::Mysql),
-    ("mysql", Protocol::Mysql),
-    ("mariadb", Protocol::Mysql),
-    ("healthcheck.sh", Protocol::Mysql),
-    ("redis-cli", Protocol::Redis),
-    ("valkey-cli", Protocol::Redis),
-    ("mongosh", Protocol::Mongodb),
-    ("mongo", Protocol::Mongodb),
-    ("rabbitmq-diagnostics", Protocol::Amqp),
-    ("rabbitmqctl", Protocol::Amqp),
-    ("cqlsh", Protocol::Cassandra),
-    ("zkServer.sh", Protocol::Zookeeper),
-];
 
 impl Health {
     /// The protocol on that port, if the healthcheck asked there.
@@ -137,7 +119,7 @@ fn tool(tokens: &[String], local: &dyn Fn(&str) -> bool) -> Option<Health> {
             .next()
             .unwrap_or(token)
             .trim_matches(['"', '\'', '(', '$', '[']);
-        TOOLS.iter().find(|(tool, _)| *tool == name)
+        Some((name, Products::shared().tool(name)?))
     })?;
     let option = |flags: &[&str]| {
         tokens
@@ -164,12 +146,9 @@ fn tool(tokens: &[String], local: &dyn Fn(&str) -> bool) -> Option<Health> {
         .or(protocol.default_port())?;
     Some(Health {
         port: Some(port),
-        protocol: Some(*protocol),
+        protocol: Some(protocol),
         path: None,
-        product: Some(ImagePort {
-            port,
-            protocol: *protocol,
-        }),
+        product: Some(ImagePort { port, protocol }),
     })
 }
 

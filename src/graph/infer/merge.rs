@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::address::{self, HttpQuestion, LoginReference, TlsMode};
+use crate::catalog::words;
 use crate::finding::EdgeId;
 use crate::protocol::Protocol;
 
@@ -251,20 +252,9 @@ fn question(health: HealthPath) -> HttpQuestion {
 /// Whether a name marks a read replica.
 #[must_use]
 pub fn is_replica(name: &str) -> bool {
-    const WORDS: [&str; 9] = [
-        "replica",
-        "replicas",
-        "slave",
-        "readonly",
-        "ro",
-        "standby",
-        "secondary",
-        "follower",
-        "read",
-    ];
     address::words(name)
         .iter()
-        .any(|word| WORDS.contains(&word.as_str()))
+        .any(|word| words().replicas.contains(&word.as_str()))
 }
 
 /// Sorts edges and gives each its identity `FROM->TO:PORT/PROTOCOL`, with `@HOST` where that alone would repeat.

@@ -9,6 +9,7 @@ mod stores;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
+use crate::catalog::Products;
 use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
 
@@ -82,29 +83,10 @@ impl<'a> Project<'a> {
 
     /// Whether a tier is a product that takes what others send it and calls no application.
     fn only_answers(&self, tier: &str) -> bool {
-        const PRODUCTS: [&str; 16] = [
-            "alertmanager",
-            "loki",
-            "tempo",
-            "jaeger",
-            "zipkin",
-            "pyroscope",
-            "pushgateway",
-            "node-exporter",
-            "cadvisor",
-            "mailhog",
-            "minio",
-            "seq",
-            "registry",
-            "etcd",
-            // What these scrape or send on stands in their configuration.
-            "opentelemetry-collector",
-            "prometheus",
-        ];
         self.facts
             .get(tier)
             .and_then(TierFacts::product)
-            .is_some_and(|product| PRODUCTS.contains(&product))
+            .is_some_and(|product| Products::shared().only_answers(product))
     }
 
     fn protocol(&self, tier: &str) -> Option<Protocol> {
@@ -294,15 +276,7 @@ impl<'a> Project<'a> {
 
 /// Whether a service runs a web server as it is, without any program of the application behind it in the same image.
 pub(super) fn is_plain_web_server(service: &Service) -> bool {
-    const SERVERS: [&str; 7] = [
-        "nginx",
-        "nginx-unprivileged",
-        "caddy",
-        "haproxy",
-        "httpd",
-        "traefik",
-        "envoy",
-    ];
+    let products = Products::shared();
     let base = service
         .build
         .as_ref()
@@ -310,10 +284,10 @@ pub(super) fn is_plain_web_server(service: &Service) -> bool {
     let Some(image) = service.image.as_deref().or(base) else {
         // A build of which nothing can be read is what its tier is called like.
         let words = crate::address::words(&service.name);
-        return words.iter().any(|word| SERVERS.contains(&word.as_str()));
+        return words.iter().any(|word| products.is_web_server(word));
     };
     let path = image_path(image);
-    SERVERS.contains(&path.rsplit('/').next().unwrap_or(path))
+    products.is_web_server(path.rsplit('/').next().unwrap_or(path))
 }
 
 /// Whether the client's variables or build arguments give a page the address at which the host publishes the target.
@@ -344,15 +318,7 @@ fn calls_from_the_browser(from: &Service, to: &Service) -> bool {
 
 /// Whether an edge only sends telemetry: it says nothing about how an application names its peers.
 pub(super) fn is_telemetry(draft: &Draft) -> bool {
-    let by_port = matches!(
-        draft.port.get(),
-        4317 | 4318 | 6831 | 9411 | 8125 | 14268 | 24224
-    );
-    by_port
-        || draft
-            .variable
-            .as_deref()
-            .is_some_and(|name| name.starts_with("OTEL_"))
+    Products::shared().is_telemetry(draft.port.get(), draft.variable.as_deref())
 }
 
 /// Whether two services are roles of one application.

@@ -4,127 +4,31 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::address;
-use crate::catalog::ImagePort;
+use crate::catalog::{self, ImagePort, Products};
 use crate::protocol::Protocol;
 
 use super::facts::{Evidence, number};
 use super::words;
 
-/// Programs that serve: name, port, protocol.
-const SERVERS: [(&str, u16, Protocol); 27] = [
-    ("redis", 6379, Protocol::Redis),
-    ("redis-server", 6379, Protocol::Redis),
-    ("valkey-server", 6379, Protocol::Redis),
-    ("keydb-server", 6379, Protocol::Redis),
-    ("redis-sentinel", 26379, Protocol::Redis),
-    ("mysqld", 3306, Protocol::Mysql),
-    ("mysqld_safe", 3306, Protocol::Mysql),
-    ("mariadbd", 3306, Protocol::Mysql),
-    ("postgres", 5432, Protocol::Postgres),
-    ("mongod", 27017, Protocol::Mongodb),
-    ("memcached", 11211, Protocol::Memcached),
-    ("rabbitmq-server", 5672, Protocol::Amqp),
-    ("nats-server", 4222, Protocol::Nats),
-    ("mosquitto", 1883, Protocol::Mqtt),
-    ("nginx", 80, Protocol::Http),
-    ("httpd", 80, Protocol::Http),
-    ("httpd-foreground", 80, Protocol::Http),
-    ("apache2-foreground", 80, Protocol::Http),
-    ("caddy", 80, Protocol::Http),
-    ("haproxy", 80, Protocol::Http),
-    ("traefik", 80, Protocol::Http),
-    ("php-fpm", 9000, Protocol::Fastcgi),
-    ("etcd", 2379, Protocol::Http),
-    ("consul", 8500, Protocol::Http),
-    ("prometheus", 9090, Protocol::Http),
-    ("zkServer.sh", 2181, Protocol::Zookeeper),
-    ("clickhouse-server", 8123, Protocol::Http),
-];
-/// Programs that only call others.
-const CLIENTS: [&str; 31] = [
-    "redis-cli",
-    "valkey-cli",
-    "mysql",
-    "mariadb",
-    "mysqladmin",
-    "mysqldump",
-    "mysqlimport",
-    "mysqlcheck",
-    "mariadb-admin",
-    "mariadb-dump",
-    "psql",
-    "pg_dump",
-    "pg_dumpall",
-    "pg_restore",
-    "pgbench",
-    "createdb",
-    "redis-benchmark",
-    "pg_isready",
-    "mongo",
-    "mongosh",
-    "mongorestore",
-    "mongodump",
-    "mongoimport",
-    "curl",
-    "wget",
-    "nc",
-    "cub",
-    "mc",
-    "sleep",
-    "rabbitmqadmin",
-    "etcdctl",
-];
-/// Programs before the one that counts.
-const WRAPPERS: [&str; 25] = [
-    "sh",
-    "bash",
-    "ash",
-    "/bin/sh",
-    "exec",
-    "tini",
-    "dumb-init",
-    "docker-entrypoint.sh",
-    "env",
-    "gosu",
-    "su-exec",
-    "sudo",
-    "nohup",
-    "--",
-    "-c",
-    "time",
-    // Words of the shell before a command.
-    "until",
-    "while",
-    "if",
-    "do",
-    "then",
-    "set",
-    "!",
-    "(",
-    "{",
-];
-
 /// The program that a command runs, by its base name, behind shells and wrappers: a server behind a client that waits for something,
 /// else the first one.
 pub(super) fn program(command: &[String]) -> Option<String> {
+    let (words, products) = (catalog::words(), Products::shared());
     let tokens = words::tokens(command);
     let mut names = tokens
         .iter()
         .map(|token| token.rsplit('/').next().unwrap_or(token));
     let first = names.clone().find(|name| {
         let option = name.starts_with('-') || name.contains('=');
-        !(name.is_empty() || option || WRAPPERS.contains(name) || name.ends_with("entrypoint.sh"))
+        !(name.is_empty()
+            || option
+            || words.wrappers.contains(name)
+            || name.ends_with("entrypoint.sh"))
     })?;
     // A client's words may be a host called like a server; a server's own program name hardly is one.
-    let server = CLIENTS.contains(&first).then(|| {
-        names.find(|name| {
-            name.ends_with("-server")
-                || matches!(
-                    *name,
-                    "mysqld" | "mysqld_safe" | "mariadbd" | "mongod" | "nginx"
-                )
-        })
-    });
+    let server = products
+        .is_client(first)
+        .then(|| names.find(|name| products.is_plainly_a_server(name)));
     Some(server.flatten().unwrap_or(first).to_owned())
 }
 
@@ -137,18 +41,16 @@ pub(super) fn is_client(program: &str) -> bool {
         && address::words(program)
             .iter()
             .any(|word| prepares.contains(&word.as_str()));
-    CLIENTS.contains(&program)
-        || program.starts_with("kafka-topics")
-        || program.starts_with("kafka-console")
-        || script
+    Products::shared().is_client(program) || script
 }
 
 /// Whether a command is a shell that waits for a person, or sleeps without end.
 pub(super) fn is_idle(command: &[String]) -> bool {
     let tokens = words::tokens(command);
+    let known = catalog::words();
     let shell = |token: &String| {
         let name = token.rsplit('/').next().unwrap_or(token);
-        WRAPPERS.contains(&name) || matches!(name, "zsh" | "cat")
+        known.wrappers.contains(&name) || matches!(name, "zsh" | "cat")
     };
     let text = tokens.join(" ");
     !tokens.is_empty()
@@ -159,33 +61,9 @@ pub(super) fn is_idle(command: &[String]) -> bool {
 
 /// Whether a command says that it works in the background: it takes jobs, and no one calls it.
 pub(super) fn is_background(command: &[String]) -> bool {
-    const ROLES: [&str; 22] = [
-        "worker",
-        "workers",
-        "beat",
-        "sidekiq",
-        "resque",
-        "rq",
-        "rqworker",
-        "scheduler",
-        "schedule:work",
-        "schedule:run",
-        "queue:work",
-        "queue:listen",
-        "horizon",
-        "cron",
-        "crond",
-        "consumer",
-        "migrate",
-        "triggerer",
-        "taskworker",
-        "qcluster",
-        "dag-processor",
-        "run_huey",
-    ];
     words::tokens(command).iter().any(|token| {
         let name = token.rsplit('/').next().unwrap_or(token);
-        ROLES.contains(&name)
+        catalog::words().background.contains(&name)
     })
 }
 
@@ -200,53 +78,12 @@ pub(super) fn is_clock(command: &[String]) -> bool {
 
 /// The port on which a framework's own server listens where no one says otherwise.
 pub(super) fn by_framework(command: &[String]) -> Option<NonZeroU16> {
-    /// A program, a word that must follow it anywhere (empty: none), and its port.
-    const FRAMEWORKS: [(&str, &str, u16); 24] = [
-        ("rails", "s", 3000),
-        ("rails", "server", 3000),
-        ("puma", "", 9292),
-        ("flask", "run", 5000),
-        ("uvicorn", "", 8000),
-        ("gunicorn", "", 8000),
-        ("daphne", "", 8000),
-        ("hypercorn", "", 8000),
-        ("manage.py", "runserver", 8000),
-        ("artisan", "serve", 8000),
-        ("next", "start", 3000),
-        ("next", "dev", 3000),
-        ("nuxt", "", 3000),
-        ("vite", "", 5173),
-        ("ng", "serve", 4200),
-        ("react-scripts", "start", 3000),
-        ("streamlit", "run", 8501),
-        ("mlflow", "server", 5000),
-        ("hugo", "server", 1313),
-        ("jekyll", "serve", 4000),
-        ("mkdocs", "serve", 8000),
-        ("http-server", "", 8080),
-        ("jupyter", "", 8888),
-        ("catalina.sh", "run", 8080),
-    ];
     let tokens = words::tokens(command);
     let names: Vec<&str> = tokens
         .iter()
         .map(|token| token.rsplit('/').next().unwrap_or(token))
         .collect();
-    FRAMEWORKS
-        .iter()
-        .find(|(program, word, _)| {
-            let at = names.iter().position(|name| name == program);
-            at.is_some_and(|at| word.is_empty() || names[at..].contains(word))
-        })
-        .and_then(|(.., port)| NonZeroU16::new(*port))
-}
-
-pub(super) fn server(program: &str) -> Option<ImagePort> {
-    let entry = SERVERS.iter().find(|(name, ..)| *name == program)?;
-    Some(ImagePort {
-        port: NonZeroU16::new(entry.1)?,
-        protocol: entry.2,
-    })
+    Products::shared().framework(&names)
 }
 
 /// A server by the variables that only a server's image reads; not where the same environment names a host, as a client's does.
@@ -254,28 +91,14 @@ pub(super) fn by_environment(
     tier: &str,
     environment: &BTreeMap<String, String>,
 ) -> Option<(ImagePort, String)> {
-    const VARIABLES: [(&str, Protocol); 12] = [
-        ("MYSQL_ROOT_PASSWORD", Protocol::Mysql),
-        ("MYSQL_ROOT_PASSWORD_FILE", Protocol::Mysql),
-        ("MYSQL_RANDOM_ROOT_PASSWORD", Protocol::Mysql),
-        ("MYSQL_ALLOW_EMPTY_PASSWORD", Protocol::Mysql),
-        ("MARIADB_ROOT_PASSWORD", Protocol::Mysql),
-        ("MARIADB_RANDOM_ROOT_PASSWORD", Protocol::Mysql),
-        ("POSTGRES_INITDB_ARGS", Protocol::Postgres),
-        ("POSTGRES_HOST_AUTH_METHOD", Protocol::Postgres),
-        ("MONGO_INITDB_ROOT_USERNAME", Protocol::Mongodb),
-        ("MONGO_INITDB_DATABASE", Protocol::Mongodb),
-        ("RABBITMQ_DEFAULT_USER", Protocol::Amqp),
-        ("MSSQL_SA_PASSWORD", Protocol::Mssql),
-    ];
     // Of PostgreSQL's own variables a client may have a copy: the tier is called like a store then.
     let postgres = ["POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"]
         .into_iter()
         .find(|name| environment.contains_key(*name) && is_called_like_a_store(tier));
-    let (name, protocol) = VARIABLES
-        .iter()
-        .copied()
-        .find(|(name, _)| environment.contains_key(*name))
+    let mut variables = Products::shared().server_variables().iter();
+    let (name, protocol) = variables
+        .find(|one| environment.contains_key(&one.name))
+        .map(|one| (one.name.as_str(), one.protocol))
         .or(postgres.map(|name| (name, Protocol::Postgres)))?;
     if !address::families(environment).is_empty() {
         return None;
@@ -298,15 +121,14 @@ fn is_called_like_a_store(tier: &str) -> bool {
 
 /// The store that a tier's name says, where nothing else says anything: `shop-redis`, `zammad-postgresql`.
 pub(super) fn by_name(tier: &str) -> Option<ImagePort> {
-    const PREPARES: [&str; 10] = [
-        "init", "wait", "migrate", "setup", "seed", "backup", "check", "test", "for", "to",
-    ];
     let words = address::words(tier);
     let protocol = words
         .last()
         .and_then(|word| address::product(word))
         .filter(|protocol| protocol.is_store())?;
-    let prepares = words.iter().any(|word| PREPARES.contains(&word.as_str()));
+    let prepares = words
+        .iter()
+        .any(|word| catalog::words().preparing.contains(&word.as_str()));
     (!prepares).then_some(())?;
     Some(ImagePort {
         port: protocol.default_port()?,
@@ -387,24 +209,9 @@ fn advertised(evidence: &Evidence<'_>) -> Option<NonZeroU16> {
 
 /// Whether a variable speaks of a port that no peer dials for what the tier is there for.
 fn is_aside(name: &str) -> bool {
-    const ASIDE: [&str; 13] = [
-        "metrics",
-        "admin",
-        "debug",
-        "pprof",
-        "health",
-        "console",
-        "management",
-        "internal",
-        "peer",
-        "prometheus",
-        "monitoring",
-        "jmx",
-        "exporter",
-    ];
     address::words(name)
         .iter()
-        .any(|word| ASIDE.contains(&word.as_str()))
+        .any(|word| catalog::words().aside.contains(&word.as_str()))
 }
 
 /// Whether a variable is called like the address on which a server listens for its peers.

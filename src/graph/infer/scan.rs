@@ -198,7 +198,7 @@ fn by_image(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
         source.environment.contains_key(name) || source.secret_variables.contains(name)
     };
     catalog
-        .images
+        .products
         .dials(image)
         .iter()
         .filter(|dial| !dial.unless.iter().any(|name| set(name)))

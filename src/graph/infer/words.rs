@@ -3,30 +3,11 @@
 use std::num::NonZeroU16;
 
 use crate::address::{self, Role, Shape, Target};
+use crate::catalog;
 
 use super::super::Confidence;
 use super::names::NameTable;
 use super::scan::Hit;
-
-/// Options that take a host although their name has no word for one.
-const HOST_OPTIONS: [&str; 16] = [
-    "h",
-    "H",
-    "join",
-    "retry-join",
-    "replicaof",
-    "slaveof",
-    "master",
-    "primary",
-    "leader",
-    "connect",
-    "b",
-    "s",
-    "link",
-    "w",
-    "wait",
-    "t",
-];
 
 /// The words of a command as a shell would see them, scripts taken apart.
 pub(super) fn tokens(command: &[String]) -> Vec<String> {
@@ -114,7 +95,7 @@ fn flag(token: &str) -> Option<&str> {
 
 /// The value of an option.
 fn option(key: &str, value: &str, names: &NameTable) -> Vec<Hit> {
-    let takes_host = HOST_OPTIONS.contains(&key);
+    let takes_host = catalog::words().host_options.contains(&key);
     let mut targets = address::targets(key, value);
     // `-var=servers=["broker:9092"]`, `--set url=http://peer`: an option that sets another key.
     if let Some((key, value)) = assignment(value).filter(|_| targets.is_empty()) {

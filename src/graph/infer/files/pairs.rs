@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::address::{self, Role, Shape, Target};
+use crate::catalog::words;
 use crate::protocol::Protocol;
 
 use super::super::super::Confidence;
@@ -33,25 +34,6 @@ static DEFINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static QUOTED: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#""([^"\n]{2,400})"|'([^'\n]{2,400})'|`([^`\n]{2,400})`"#).ok());
-
-/// Keys whose bare value is a host in a file; more would catch ordinary words.
-const HOST_KEYS: [&str; 15] = [
-    "host",
-    "hostname",
-    "hosts",
-    "addr",
-    "address",
-    "addresses",
-    "server",
-    "servers",
-    "endpoint",
-    "endpoints",
-    "url",
-    "uri",
-    "broker",
-    "brokers",
-    "upstream",
-];
 
 /// One pair of a line.
 struct Pair<'a> {
@@ -366,7 +348,7 @@ fn host_words(key: &str) -> Vec<String> {
 /// Whether a key in a file takes a host: more than these would catch ordinary words.
 pub(super) fn is_host_key(key: &str) -> bool {
     host_words(key).last().is_some_and(|tail| {
-        HOST_KEYS.contains(&tail.as_str())
+        words().host_keys.contains(&tail.as_str())
             || tail.ends_with("host") && address::role(key) == Role::Host
     })
 }

@@ -95,13 +95,13 @@ impl Project<'_> {
         drafts: &mut Drafts,
     ) {
         let image = from.image.as_deref().unwrap_or_default();
-        for dial in catalog.images.dials(image) {
+        for dial in catalog.products.dials(image) {
             let set = |name: &String| {
                 let of_file = format!("{name}_FILE");
                 from.environment.contains_key(name) || from.environment.contains_key(&of_file)
             };
             let usual = dial.port.and_then(|port| catalog.port_protocol(port.get()));
-            let product = catalog.images.product(&dial.host);
+            let product = catalog.products.product(&dial.host);
             let fits = |to: &&Service| {
                 let same = product.is_some()
                     && self.facts.get(&to.name).and_then(TierFacts::product) == product;
