@@ -85,19 +85,54 @@ const LONGEST: usize = 500;
 const CIRCLES: &[&str] = &[
     "drill/conduct/runners",
     "drill/conduct/stage",
-    "graph/infer/facts",
-    "graph/infer/files",
-    "graph/infer/health",
-    "graph/infer/merge",
-    "graph/infer/order",
-    "graph/infer/own",
-    "graph/infer/scan",
-    "graph/infer/settle",
-    "graph/infer/words",
     "observe/index",
     "observe/index/keys",
     "observe/snapshot",
 ];
+
+/// Files that may name a product; what one is called, serves, reads and is known by stands in `checks/products.yaml`. Who asks a server in
+/// its own protocol names that, and what the cluster runs has names too; the list may only become less.
+const NAMING: &[&str] = &[
+    "address/dsn",
+    "commands/drill/conducting",
+    "commands/sql",
+    "commands/sql/subject",
+    "compose/context",
+    "config/candidates",
+    "config/pattern",
+    "diagnose/entries/walked",
+    "diagnose/protocol",
+    "drill/ledger",
+    "drill/plan/persistence",
+    "drill/plan/refuse",
+    "drill/recording/story",
+    "finding",
+    "graph/infer/files",
+    "graph/infer/files/nginx",
+    "graph/infer/files/proxies",
+    "graph/infer/health",
+    "graph/infer/order/discovery",
+    "graph/infer/order/stores",
+    "graph/infer/own",
+    "graph/render/svg",
+    "probe/cassandra",
+    "probe/drill/mysql",
+    "probe/drill/redis",
+    "probe/kafka",
+    "probe/lines",
+    "probe/mongodb",
+    "probe/mysql",
+    "probe/postgres",
+    "probe/redis",
+    "probe/redis/session",
+    "probe/seen",
+    "probe/sql",
+    "protocol",
+    "sql/lex",
+    "sql/names",
+];
+/// Products that no other file names.
+const PRODUCTS: &str = r"(?i)\b(?:redis|valkey|postgres|postgresql|mysql|mariadb|mongo|mongodb|kafka|rabbitmq|cassandra|memcached|nginx|traefik|haproxy|caddy|envoy|prometheus|grafana|zookeeper|elasticsearch|kibana|minio|keycloak|etcd|consul|jaeger|zipkin|flink)\b";
 
 /// A module by its path below `src`, without the ending.
 type Module = String;
@@ -375,4 +410,40 @@ fn no_file_is_longer_than_it_may_be() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn products_stand_in_the_catalogue() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let tests = regex(r"(?m)^#\[cfg\(test\)\]\n(#\[.*\]\n)*(pub(\(\w+\))? )?mod \w+ \{");
+    let (comment, literal) = (regex(r"(?m)//.*$"), regex(r#""((?:\\.|[^"\\])*)""#));
+    let product = regex(PRODUCTS);
+    let mut naming: BTreeSet<String> = BTreeSet::new();
+    for path in files(&root) {
+        let inner = path.strip_prefix(&root).expect("below src");
+        let name = inner.with_extension("").to_string_lossy().into_owned();
+        if name.split('/').any(|part| part == "tests") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source");
+        let end = tests.find(&text).map_or(text.len(), |found| found.start());
+        let code = comment.replace_all(&text[..end], "");
+        if literal
+            .captures_iter(&code)
+            .any(|found| product.is_match(&found[1]))
+        {
+            naming.insert(name);
+        }
+    }
+    let known: BTreeSet<String> = NAMING.iter().map(|name| (*name).to_owned()).collect();
+    let more: Vec<&String> = naming.difference(&known).collect();
+    assert!(
+        more.is_empty(),
+        "a row of checks/products.yaml says it: {more:?}"
+    );
+    let less: Vec<&String> = known.difference(&naming).collect();
+    assert!(
+        less.is_empty(),
+        "they name none any more, take them off the list: {less:?}"
+    );
 }

@@ -31,6 +31,7 @@ struct Table {
     drivers: BTreeMap<Protocol, List>,
     web_servers: List,
     sinks: List,
+    pages: List,
     telemetry: Telemetry,
     keys: BTreeMap<String, Key>,
     own_keys: List,
@@ -280,6 +281,12 @@ impl Products {
     #[must_use]
     pub fn only_answers(&self, product: &str) -> bool {
         self.table.sinks.contains(&product)
+    }
+
+    /// Whether only people call a product.
+    #[must_use]
+    pub fn is_page(&self, product: &str) -> bool {
+        self.table.pages.contains(&product)
     }
 
     /// Whether telemetry goes to a port, or by a variable.

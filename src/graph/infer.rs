@@ -4,13 +4,16 @@
 //! configuration, command words, `links`; `depends_on` last, as a weak edge.
 
 mod admit;
+mod evidence;
 mod facts;
 mod files;
+mod found;
 mod health;
 mod libraries;
 mod merge;
 mod names;
 mod order;
+mod origin;
 mod own;
 mod scan;
 mod settle;
@@ -26,13 +29,15 @@ use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
 
 use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 
-pub use facts::{DeclaredPort, Dialled, Evidence, PortOrigin, TierFacts};
+pub use evidence::{DeclaredPort, Evidence, PortOrigin};
+pub use facts::{Dialled, TierFacts};
+pub use found::{Place, RawEdge, RawTarget, Source};
 pub(super) use health::asks;
 pub use merge::{identify, is_replica};
 pub(crate) use names::same_namespace;
 pub use names::{NameTable, Tables};
+pub use scan::scan;
 pub(super) use scan::written;
-pub use scan::{Place, RawEdge, RawTarget, Source, scan};
 
 use merge::{Draft, Drafts};
 use order::Project;

@@ -8,10 +8,10 @@ use crate::protocol::Protocol;
 
 use super::super::{Confidence, NoteKind};
 use super::facts::{Dialled, TierFacts};
+use super::found::{Place, RawEdge, RawTarget};
 use super::merge::Draft;
 use super::names::NameTable;
-use super::scan::{Place, RawEdge, RawTarget};
-use super::settle::{Origin, Written};
+use super::origin::{Origin, Written};
 use super::{OF_FILE, Work, files_of, names};
 
 impl Work<'_> {

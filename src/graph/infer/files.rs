@@ -15,8 +15,8 @@ use crate::catalog;
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
+use super::found::{Hit, Source};
 use super::names::NameTable;
-use super::scan::{Hit, Source};
 use super::words;
 
 pub(super) use substitute::substitute;

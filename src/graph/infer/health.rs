@@ -7,7 +7,6 @@ use crate::catalog::{ImagePort, Products};
 use crate::protocol::Protocol;
 
 use super::super::HealthPath;
-use super::facts::number;
 use super::words;
 
 /// What a healthcheck says about its own tier.
@@ -142,7 +141,7 @@ fn tool(tokens: &[String], local: &dyn Fn(&str) -> bool) -> Option<Health> {
         &["--port", "-p"]
     };
     let port = option(flags)
-        .and_then(|text| number(&text))
+        .and_then(|text| address::port(&text))
         .or(protocol.default_port())?;
     Some(Health {
         port: Some(port),
@@ -166,14 +165,14 @@ fn tokens_with_port(tokens: &[String], text: &str, local: &dyn Fn(&str) -> bool)
         let port = tokens.iter().find_map(|token| {
             let (flag, value) = token.split_once('=')?;
             flag.ends_with("addr")
-                .then(|| number(value.rsplit(':').next()?))
+                .then(|| address::port(value.rsplit(':').next()?))
                 .flatten()
         });
         return port.map(|port| found(port, Some(Protocol::Grpc)));
     }
     if let Some((_, rest)) = text.split_once("/dev/tcp/") {
         let mut parts = rest.split(['/', '\'', '"', ' ', ';', ')']);
-        let (host, port) = (parts.next()?, parts.next().and_then(number)?);
+        let (host, port) = (parts.next()?, parts.next().and_then(address::port)?);
         return local(host).then(|| found(port, None));
     }
     let bare = |token: &str| {
@@ -186,7 +185,9 @@ fn tokens_with_port(tokens: &[String], text: &str, local: &dyn Fn(&str) -> bool)
         if let Some((host, port)) = address::host_and_port(&token)
             && local(&host)
         {
-            let next = tokens.get(at + 1).and_then(|next| number(&bare(next)));
+            let next = tokens
+                .get(at + 1)
+                .and_then(|next| address::port(&bare(next)));
             if let Some(port) = port.or(next) {
                 return Some(found(port, None));
             }
@@ -200,7 +201,7 @@ fn tokens_with_port(tokens: &[String], text: &str, local: &dyn Fn(&str) -> bool)
                 .chars()
                 .take_while(char::is_ascii_digit)
                 .collect();
-            if let Some(port) = number(&digits) {
+            if let Some(port) = address::port(&digits) {
                 return Some(found(port, None));
             }
         }

@@ -9,7 +9,7 @@ use crate::finding::EdgeId;
 use crate::protocol::Protocol;
 
 use super::super::{Confidence, Edge, HealthPath};
-use super::settle::Origin;
+use super::origin::Origin;
 
 /// An edge while origins still come in.
 #[derive(Debug, Clone, PartialEq)]

@@ -89,6 +89,12 @@ impl<'a> Project<'a> {
             .is_some_and(|product| Products::shared().only_answers(product))
     }
 
+    /// Whether a tier is a page on which people work: only a web server that hands requests on calls it.
+    fn is_page(&self, tier: &str) -> bool {
+        let product = self.facts.get(tier).and_then(TierFacts::product);
+        product.is_some_and(|product| Products::shared().is_page(product))
+    }
+
     fn protocol(&self, tier: &str) -> Option<Protocol> {
         self.facts.get(tier)?.server().map(|server| server.protocol)
     }
@@ -107,7 +113,8 @@ impl<'a> Project<'a> {
                 continue;
             }
             let origin = format!("compose services.{}.links", from.name);
-            if drafts.confirm(&from.name, &to.name, &origin, Confidence::Declared) {
+            let page = self.is_page(&to.name) && !is_plain_web_server(from);
+            if drafts.confirm(&from.name, &to.name, &origin, Confidence::Declared) || page {
                 continue;
             }
             let told = self.told_by_others(from, to, &link.alias, &origin, drafts);
@@ -269,6 +276,7 @@ impl<'a> Project<'a> {
             || other_store
             || after_all
             || by_browser
+            || self.is_page(&to.name) && !is_plain_web_server(from)
             || (!store && (roles || served || names_others));
         names::connected(self.file, from, to) && !order_only
     }

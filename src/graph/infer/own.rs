@@ -7,7 +7,7 @@ use crate::address;
 use crate::catalog::{self, ImagePort, Products};
 use crate::protocol::Protocol;
 
-use super::facts::{Evidence, number};
+use super::evidence::Evidence;
 use super::words;
 
 /// The program that a command runs, by its base name, behind shells and wrappers: a server behind a client that waits for something,
@@ -148,7 +148,7 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
     let store = serves.is_some_and(|one| one.protocol.is_store());
     let declared: Vec<NonZeroU16> = evidence.ports.iter().map(|port| port.port).collect();
     for (name, value) in &evidence.environment {
-        let Some(port) = number(value.trim()) else {
+        let Some(port) = address::port(value.trim()) else {
             continue;
         };
         let upper = name.to_ascii_uppercase();
@@ -240,7 +240,7 @@ fn wildcard(value: &str) -> Option<NonZeroU16> {
             let (scheme, rest) = one.split_once("://").unwrap_or(("", one));
             let (host, port) = rest.rsplit_once(':')?;
             matches!(host, "" | "+" | "*" | "0.0.0.0" | "[::]")
-                .then(|| number(port))
+                .then(|| address::port(port))
                 .flatten()
                 .map(|port| (scheme == "https", port))
         })
@@ -268,16 +268,16 @@ fn by_command(command: &[String], store: bool) -> Vec<NonZeroU16> {
             "port" | "http-port" | "server.port" | "http.port" | "server-port" | "http_port"
                 if flag.starts_with('-') =>
             {
-                number(&value)
+                address::port(&value)
             }
-            "p" if flag == "-p" && store => number(&value),
+            "p" if flag == "-p" && store => address::port(&value),
             "bind" | "b" | "listen" | "listen-address" | "web.listen-address" | "address"
             | "addr" | "http-addr" | "http-address"
                 if flag.starts_with('-') && !value.contains('/') && value.contains(':') =>
             {
-                number(last)
+                address::port(last)
             }
-            "runserver" => number(last),
+            "runserver" => address::port(last),
             _ => None,
         };
         found.extend(port);

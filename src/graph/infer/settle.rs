@@ -6,56 +6,18 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::rc::Rc;
 
 use crate::address;
-use crate::compose::{Location, MountedFile, Service};
+use crate::compose::{MountedFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
 use super::facts::TierFacts;
 use super::merge::{Draft, Drafts};
 use super::order::{self, Project};
+use super::origin::{Origin, Written};
 use super::{all, files_of, is_source, tiers};
-
-/// Where a claim was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    /// As a reader is shown it.
-    pub text: String,
-    /// The key under which it stands.
-    pub key: String,
-    /// What else may be handed the same.
-    pub written: Written,
-}
-
-/// The kind of place in which a claim was written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Written {
-    /// Only this tier's: its command, its links, its order of start, what its image does.
-    Own,
-    /// A value of a variable, by where that value stands.
-    Value(Location),
-    /// A file, as the user names it.
-    File(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
-    }
-}
-
-impl From<String> for Origin {
-    fn from(text: String) -> Self {
-        Self {
-            text,
-            key: String::new(),
-            written: Written::Own,
-        }
-    }
-}
 
 /// How far a claim carries, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

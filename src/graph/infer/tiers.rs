@@ -8,7 +8,8 @@ use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Tier;
-use super::facts::{self, DeclaredPort, Evidence, PortOrigin, TierFacts};
+use super::evidence::{DeclaredPort, Evidence, PortOrigin};
+use super::facts::{self, TierFacts};
 use super::names;
 
 /// What a compose service serves.
@@ -90,11 +91,11 @@ fn spring(service: &Service) -> Option<DeclaredPort> {
             // `${PORT:8081}`.
             let value = value.trim().trim_end_matches('}');
             let value = value.rsplit([':', '-']).next().unwrap_or(value);
-            port.then(|| facts::number(value)).flatten()
+            port.then(|| crate::address::port(value)).flatten()
         })
     });
     Some(DeclaredPort {
-        port: written.or_else(|| facts::number("8080"))?,
+        port: written.or_else(|| crate::address::port("8080"))?,
         protocol: Some(Protocol::Http),
         origin: PortOrigin::SpringBoot,
     })

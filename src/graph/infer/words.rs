@@ -6,8 +6,8 @@ use crate::address::{self, Role, Shape, Target};
 use crate::catalog;
 
 use super::super::Confidence;
+use super::found::Hit;
 use super::names::NameTable;
-use super::scan::Hit;
 
 /// The words of a command as a shell would see them, scripts taken apart.
 pub(super) fn tokens(command: &[String]) -> Vec<String> {

@@ -3,8 +3,8 @@
 use crate::address::{self, Shape};
 
 use super::super::super::Confidence;
+use super::super::found::Hit;
 use super::super::names::NameTable;
-use super::super::scan::Hit;
 use super::pairs;
 
 /// The addresses of tiers in a document; `None` where the text is none.

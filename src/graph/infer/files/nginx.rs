@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::address;
 use crate::protocol::Protocol;
 
-use super::super::scan::Hit;
+use super::super::found::Hit;
 use super::address_hit;
 
 const PASSES: [(&str, Option<Protocol>); 6] = [

@@ -12,8 +12,8 @@ use crate::catalog::words;
 use crate::protocol::Protocol;
 
 use super::super::super::Confidence;
+use super::super::found::Hit;
 use super::super::names::NameTable;
-use super::super::scan::Hit;
 
 // The patterns are constants and compile: the tests of this file use them.
 static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| {

@@ -2,7 +2,7 @@
 
 use crate::protocol::Protocol;
 
-use super::super::scan::Hit;
+use super::super::found::Hit;
 use super::address_hit;
 
 /// `reverse_proxy /api/* api:8000 api2:8000 {`, `to a:1 b:1`, `php_fastcgi app:9000`, `forward_auth auth:9091 {`.

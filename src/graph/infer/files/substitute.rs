@@ -8,8 +8,8 @@ use regex::{Captures, Regex};
 
 use crate::address;
 
+use super::super::found::Source;
 use super::super::names::NameTable;
-use super::super::scan::Source;
 
 /// A text with its placeholders replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

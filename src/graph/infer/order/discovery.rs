@@ -45,7 +45,7 @@ impl<'a> Project<'a> {
                 "compose services.{}.{key}, read by {} through the docker socket",
                 to.name, proxy.name
             );
-            let written = port.as_deref().and_then(super::super::facts::number);
+            let written = port.as_deref().and_then(crate::address::port);
             let facts = self.facts.get(&to.name);
             let dialled = written.or_else(|| {
                 facts
