@@ -28,7 +28,7 @@ pub(crate) fn unreadable(error: &io::Error) -> String {
 #[must_use]
 pub(crate) fn unwritable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        io::ErrorKind::NotFound => "there is no such folder; make it".to_owned(),
         io::ErrorKind::StorageFull => "the disk is full".to_owned(),
         _ => said(error),
     }
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(system(21), "it is a directory");
         assert_eq!(system(20), "not a directory");
         let folder = |number| unwritable(&io::Error::from_raw_os_error(number));
-        assert_eq!(folder(2), "there is no such folder");
+        assert_eq!(folder(2), "there is no such folder; make it");
         assert_eq!(folder(28), "the disk is full");
         assert_eq!(folder(13), "Permission denied");
         let text = io::read_to_string(&[0xff_u8][..]).unwrap_err();

@@ -92,7 +92,7 @@ impl OutputFile {
     pub fn begin(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.replace(bytes).map_err(|error| {
             Failure::Usage(format!(
-                "{} {}: cannot write to this folder: {}; make it, or name another path",
+                "{} {}: cannot write to this folder: {}; name another path",
                 self.option,
                 self.path.display(),
                 reason::unwritable(&error)
