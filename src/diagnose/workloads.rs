@@ -1,6 +1,7 @@
 //! Section 2, and what fails of section 3: Pods that do not run or are not ready, rollouts that stall, workloads that are
 //! switched off, Jobs that failed. In: the subjects. Out: findings, with the edges that they explain. Pure.
 
+mod claims;
 mod collision;
 mod jobs;
 
@@ -24,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
     scaled_to_zero,
     jobs::failed,
     collision::service_env_collision,
+    claims::shared,
 ];
 
 /// How a subject stands as a whole.

@@ -132,6 +132,12 @@ impl Agent {
         window: Duration,
     ) -> (Lookup, Found) {
         let begun = Instant::now();
+        // Only a name that a Service has comes to be once an old "no such name" has run out.
+        let not_found = if resolver.config().may_be_service(host) {
+            not_found
+        } else {
+            Duration::ZERO
+        };
         let mut tries = 0;
         let mut earlier: Vec<StepError> = Vec::new();
         loop {

@@ -45,6 +45,27 @@ impl ResolverConfig {
         config
     }
 
+    /// Whether one of the names that are asked for can be that of a Service or of its Pods: `SERVICE.NAMESPACE.svc.DOMAIN`. No other one comes to
+    /// be when a Service does.
+    pub(crate) fn may_be_service(&self, name: &str) -> bool {
+        let domain = self
+            .search
+            .iter()
+            .map(|domain| domain.trim_matches('.'))
+            .find(|domain| domain.starts_with("svc."));
+        let is_record = |candidate: &String| {
+            let candidate = candidate.trim_end_matches('.').to_ascii_lowercase();
+            match domain {
+                Some(domain) => candidate
+                    .strip_suffix(&domain.to_ascii_lowercase())
+                    .and_then(|rest| rest.strip_suffix('.'))
+                    .is_some_and(|rest| matches!(rest.split('.').count(), 2 | 3)),
+                None => candidate.contains(".svc."),
+            }
+        };
+        self.candidates(name).iter().any(is_record)
+    }
+
     /// The fully qualified names to ask for, in the order in which a Pod's resolver asks.
     pub(crate) fn candidates(&self, name: &str) -> Vec<String> {
         if name.ends_with('.') {
@@ -112,6 +133,26 @@ mod tests {
 
     const POD: &str = "search shop.svc.cluster.local svc.cluster.local cluster.local\n\
         nameserver 10.96.0.10\noptions ndots:5\n";
+
+    #[test]
+    fn only_a_services_own_record_comes_to_be_with_it() {
+        let pod = ResolverConfig::parse(POD);
+        for (name, may) in [
+            ("db", true),
+            ("db.data", true),
+            ("db.data.svc.cluster.local", true),
+            ("db-0.db", true),
+            ("DB.data.svc.Cluster.Local.", true),
+            ("db.", false),
+            ("db.data.svc.k8s.internal", false),
+            ("db.rds.example.com", false),
+        ] {
+            assert_eq!(pod.may_be_service(name), may, "{name}");
+        }
+        let other = ResolverConfig::parse("nameserver 10.96.0.10");
+        assert!(other.may_be_service("db.data.svc.cluster.local"));
+        assert!(!other.may_be_service("db"));
+    }
 
     #[test]
     fn a_short_name_goes_through_the_search_list_first() {

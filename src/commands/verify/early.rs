@@ -15,7 +15,7 @@ use crate::probe::wire::StepStatus;
 
 /// How long rollouts are waited for before the first look at what they may be waiting for themselves: most are up by then, and what is
 /// not is no longer merely starting.
-pub(super) const EARLY: Duration = Duration::from_secs(16);
+pub(super) const EARLY: Duration = Duration::from_secs(12);
 
 /// Whether all that has not settled may suffer from what it needs (it crashes or is not ready), so that a look can tell.
 pub(super) fn all_suffer(graph: &TierGraph, snapshot: &Snapshot, now: Timestamp) -> bool {

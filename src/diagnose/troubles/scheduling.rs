@@ -85,6 +85,8 @@ pub(super) fn unscheduled(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
 fn remedy(message: &str) -> String {
     let advice = if message.contains("Insufficient") {
         "lower the requests of its containers (resources.requests), or add a node that is large enough"
+    } else if message.contains("ReadWriteOncePod") {
+        "another Pod has the claim, and its access mode ReadWriteOncePod lets one Pod use it at a time: run one replica with strategy Recreate, so that the old Pod ends before the new one starts, or delete the old Pod. Nothing stored is lost"
     } else if message.contains("volume node affinity conflict") {
         "the disk behind its claim belongs to another node or zone (kubectl describe persistentvolumes): let the Pod run there, or delete the claim and make it again, which loses what is stored on it"
     } else if message.contains("non-existent p") {
@@ -211,6 +213,10 @@ mod tests {
 
     #[test]
     fn a_disk_elsewhere_or_gone_is_no_matter_of_labels_and_the_advice_says_what_it_loses() {
+        let taken = super::remedy(
+            "2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
+        );
+        assert!(taken.contains("Recreate"), "{taken}");
         let elsewhere = super::remedy("1 node(s) had volume node affinity conflict");
         assert!(elsewhere.contains("loses what is stored"), "{elsewhere}");
         let gone = super::remedy(
