@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::compose::ComposeFile;
-use crate::finding::{EdgeId, Finding, Severity};
+use crate::finding::{EdgeId, Finding, Fix, Severity};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::plan::Outcomes;
@@ -156,7 +156,29 @@ pub(crate) fn join(finding: &mut Finding, other: Finding) {
     finding.edges.extend(other.edges);
     finding.overrules.extend(other.overrules);
     finding.follows.extend(other.follows);
-    finding.fix = finding.fix.take().or(other.fix);
+    match (&mut finding.fix, other.fix) {
+        (Some(fix), Some(other)) => add_manifest(fix, other),
+        (fix @ None, other) => *fix = other,
+        (Some(_), None) => {}
+    }
+}
+
+/// What another edge needs is one more document, unless it is of the same name: two policies that admit are both needed.
+fn add_manifest(fix: &mut Fix, other: Fix) {
+    let (Some(manifest), Some(more)) = (&mut fix.manifest, other.manifest) else {
+        return;
+    };
+    let is_name = |line: &&str| line.starts_with("  name: ");
+    let named: Vec<&str> = more.lines().filter(is_name).take(1).collect();
+    let known = manifest.lines().any(|line| named.contains(&line));
+    let is_policy = |text: &str| text.contains("kind: NetworkPolicy");
+    if !known && is_policy(manifest) && is_policy(&more) {
+        if !manifest.ends_with('\n') {
+            manifest.push('\n');
+        }
+        manifest.push_str("---\n");
+        manifest.push_str(&more);
+    }
 }
 
 const fn weight(severity: Severity) -> u8 {
@@ -164,5 +186,36 @@ const fn weight(severity: Severity) -> u8 {
         Severity::Error => 2,
         Severity::Warning => 1,
         Severity::Info => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Code, ObjectRef};
+
+    #[test]
+    fn a_policy_that_keeps_several_edges_out_is_answered_by_a_policy_for_each() {
+        let denied = |name: &str| {
+            let object = ObjectRef::new("networkpolicy", "default-deny", "shop");
+            let code = Code::NetworkPolicyIngressDenied;
+            let mut finding = Finding::new(code, Severity::Error, object, name);
+            let manifest = format!("kind: NetworkPolicy\nmetadata:\n  name: {name}\n");
+            finding.fix = Some(Fix {
+                manifest: Some(manifest),
+                ..Fix::default()
+            });
+            finding
+        };
+        let mut finding = denied("allow-to-db");
+        for name in ["allow-to-kvs", "allow-to-db", "allow-to-kvs"] {
+            join(&mut finding, denied(name));
+        }
+        let manifest = finding.fix.unwrap().manifest.unwrap();
+        let names: Vec<&str> = manifest
+            .split("---\n")
+            .filter_map(|text| text.lines().find_map(|line| line.strip_prefix("  name: ")))
+            .collect();
+        assert_eq!(names, ["allow-to-db", "allow-to-kvs"]);
     }
 }

@@ -209,12 +209,29 @@ fn not_ready(view: &View<'_, '_>, kind: ProbeKind, failure: Option<&Event>) -> T
     )
     .evidence(failure.map(event_line))
     .dependent(is_dependent(&words, kind, view))
-    .remedy(remedy(&words, kind))
+    .remedy(remedy(
+        &words,
+        kind,
+        view.container.and_then(|one| probe_of(one, kind)),
+    ))
 }
 
-fn remedy(words: &str, kind: ProbeKind) -> String {
+fn remedy(words: &str, kind: ProbeKind, probe: Option<&Probe>) -> String {
     let field = kind.field();
-    if words.contains("statuscode: 4") {
+    let http = probe.and_then(|probe| probe.http_get.as_ref());
+    let is_answered = words.contains("statuscode:");
+    if let Some(http) = http.filter(|http| !http.host.is_empty() && !is_answered) {
+        format!(
+            "remove httpGet.host ({}) of {field}: the kubelet asks from the node, where that is not the Pod; without it the Pod's own address is asked",
+            http.host
+        )
+    } else if words.contains("HTTP response to HTTPS client") {
+        format!("set httpGet.scheme of {field} to HTTP: the server speaks no TLS on that port")
+    } else if words.contains("malformed HTTP response") {
+        format!(
+            "set httpGet.scheme of {field} to HTTPS, or ask another port: what answers is not plain HTTP"
+        )
+    } else if words.contains("statuscode: 4") {
         format!("correct path (or login) of {field}: the server answers, and refuses that request")
     } else if words.contains("statuscode: 5") {
         format!(
@@ -379,6 +396,28 @@ mod tests {
             "Readiness probe failed: dial tcp 10.244.1.5:2001: connect: connection refused",
         );
         assert!(!trouble.dependent, "a port that no one calls");
+    }
+
+    #[test]
+    fn the_advice_names_the_field() {
+        let refused = "Readiness probe failed: Get \"http://127.0.0.1:2000/\": dial tcp 127.0.0.1:2000: connect: connection refused";
+        let host = found("{httpGet: {port: 2000, host: 127.0.0.1}}", refused);
+        assert!(
+            host.remedy.contains("remove httpGet.host (127.0.0.1)"),
+            "{}",
+            host.remedy
+        );
+        let none = found("{httpGet: {port: 2000}}", refused);
+        assert!(none.remedy.contains("correct the port"), "{}", none.remedy);
+        let scheme = found(
+            "{httpGet: {port: 2000, scheme: HTTPS}}",
+            "Readiness probe failed: Get \"https://10.0.0.1:2000/\": http: server gave HTTP response to HTTPS client",
+        );
+        assert!(
+            scheme.remedy.contains("scheme of readinessProbe to HTTP:"),
+            "{}",
+            scheme.remedy
+        );
     }
 
     #[test]
