@@ -19,7 +19,7 @@ use super::model::{
 };
 use crate::config::{On, Word};
 use crate::observe::kinds::Pod;
-use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
+use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
 use crate::sql::show;
 pub use persistence::Persistence;
 pub use subject::{Subject, protocol, subject};
@@ -101,6 +101,19 @@ pub const fn takes_pods(fault: Fault) -> bool {
     !matches!(fault, Fault::Hook | Fault::None)
 }
 
+/// The Service whose endpoints take the writes: the one that the address names, or to which its alias leads. An alias of a name
+/// outside has no endpoints to watch.
+fn write_service(subject: &Subject, snapshot: &Snapshot) -> Option<String> {
+    let key = subject.service.as_ref()?;
+    let end = if snapshot.service(key).is_some() {
+        let way = snapshot.way_of(HostMeaning::Service(key.clone()));
+        way.last()?.0.clone()
+    } else {
+        key.clone()
+    };
+    (end.namespace == snapshot.namespace).then_some(end.name)
+}
+
 /// What would be done to a candidate as it is now.
 #[must_use]
 pub fn candidate(subject: &Subject, wish: &Wish, snapshot: &Snapshot) -> Candidate {
@@ -121,11 +134,7 @@ pub fn candidate(subject: &Subject, wish: &Wish, snapshot: &Snapshot) -> Candida
         namespace: snapshot.namespace.clone(),
         engine: subject.engine,
         write: subject.write.clone(),
-        write_service: subject
-            .service
-            .as_ref()
-            .filter(|key| key.namespace == snapshot.namespace)
-            .map(|key| key.name.clone()),
+        write_service: write_service(subject, snapshot),
         read: subject.read.clone(),
         members,
         workloads: subject.workloads.iter().map(ToString::to_string).collect(),

@@ -407,3 +407,30 @@ metadata: {name: k8sverify-drill-journal}
         "{said:?}"
     );
 }
+
+#[test]
+fn an_alias_of_a_name_outside_has_no_endpoints_to_watch() {
+    let watched = |service: &str| {
+        let objects = format!("{ALLOWED}{}{service}", members_of("db", 1, CLAIMED));
+        let snapshot = snapshot(&objects);
+        let mut subject = subject_of(&snapshot);
+        subject.service = Some(ServiceKey {
+            namespace: "default".to_owned(),
+            name: "db".to_owned(),
+        });
+        candidate(&subject, &wish(&[Fault::Delete]), &snapshot).write_service
+    };
+    let alias = |to: &str| {
+        format!(
+            "\n---\nkind: Service\nmetadata: {{name: db}}\nspec: {{type: ExternalName, externalName: {to}}}\n"
+        )
+    };
+    let real = "\n---\nkind: Service\nmetadata: {name: primary}\nspec: {selector: {app: db}, ports: [{port: 3306}]}\n";
+    assert_eq!(watched(&alias("shop.rds.example")), None);
+    let led = alias("primary.default.svc.cluster.local") + real;
+    assert_eq!(watched(&led).as_deref(), Some("primary"));
+    assert_eq!(
+        watched(&real.replace("primary", "db")).as_deref(),
+        Some("db")
+    );
+}
