@@ -4,12 +4,20 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The longest time without service that ends after 0, on a grid of 5 ms: a model that knows no lanes and no gaps.
-fn truly_away(away: &[(i64, i64)], end: i64) -> i64 {
+/// The longest time without service that ends after 0, on a grid of 5 ms: a model that knows no lanes and no gaps. A moment of service
+/// that is no longer than `unseen` counts as none.
+fn truly_away(away: &[(i64, i64)], end: i64, unseen: i64) -> i64 {
+    let mut spans = away.to_vec();
+    spans.sort_unstable();
     let mut longest = 0;
     let mut run = 0;
     for at in (-10_000..end).step_by(5) {
-        let is_away = away.iter().any(|(from, to)| *from <= at && at < *to);
+        let left = spans.iter().map(|(_, to)| *to).filter(|to| *to <= at).max();
+        let next = spans.iter().map(|(from, _)| *from).find(|from| *from > at);
+        let between = left
+            .zip(next)
+            .is_some_and(|(left, next)| next - left <= unseen);
+        let is_away = between || spans.iter().any(|(from, to)| *from <= at && at < *to);
         run = if is_away { run + 5 } else { 0 };
         if at > 0 {
             longest = longest.max(run);
@@ -37,14 +45,16 @@ proptest! {
         let mut it = Recording::new(end, &[("db", Role::Primary)]);
         it.lane("a/w-new", 200, &away);
         let result = it.measure();
-        let truth = truly_away(&away, end);
+        let truth = truly_away(&away, end, 0);
+        // A client that comes every 200 ms may miss a moment of service that is hardly longer.
+        let seen = truly_away(&away, end, 250);
         match &result.numbers[&Metric::WriteDown] {
             Value::Known { number: 0, resolution } => {
                 prop_assert!(truth <= i64::try_from(*resolution).unwrap(), "{truth}");
             }
             Value::Known { number, resolution } => {
                 let (number, resolution) = (i64::try_from(*number).unwrap(), i64::try_from(*resolution).unwrap());
-                prop_assert!(truth <= number && number - truth <= 2 * resolution, "{number} {truth}");
+                prop_assert!(truth <= number && number - seen <= 2 * resolution, "{number} {truth} {seen} {away:?}");
             }
             Value::Over { .. } => {
                 let last = away.iter().any(|(from, to)| *from < end - 2000 && *to >= end - 200);
