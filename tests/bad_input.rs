@@ -370,6 +370,7 @@ fn a_file_of_another_kind_is_no_compose_file() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
 fn what_docker_compose_refuses_is_refused_with_its_place() {
     let case = |text: &'static str, says: &'static str| {
         let files: &'static [(&'static str, &'static str)] =

@@ -89,6 +89,38 @@ fn described(text: &str) -> Option<Vec<(String, Option<NonZeroU16>)>> {
     (text.trim_start().starts_with('(') && !found.is_empty()).then_some(found)
 }
 
+/// Keys that name the server.
+const SERVER: [&str; 8] = [
+    "host",
+    "server",
+    "data source",
+    "addr",
+    "address",
+    "network address",
+    "datasource",
+    "hostaddr",
+];
+/// Keys of which one stands beside it: `host=…` alone is no connection string.
+const BESIDE: [&str; 17] = [
+    "port",
+    "database",
+    "dbname",
+    "initial catalog",
+    "user",
+    "user id",
+    "uid",
+    "userid",
+    "username",
+    "password",
+    "pwd",
+    "sslmode",
+    "ssl mode",
+    "charset",
+    "encrypt",
+    "trusted_connection",
+    "integrated security",
+];
+
 /// Keys with values: PDO, ADO and libpq.
 fn pairs(text: &str) -> Option<Vec<Parsed>> {
     let (driver, body) = match text.split_once(':') {
@@ -104,36 +136,8 @@ fn pairs(text: &str) -> Option<Vec<Parsed>> {
             .find(|(key, _)| names.contains(&key.as_str()))
             .map(|(_, value)| value.as_str())
     };
-    let server = get(&[
-        "host",
-        "server",
-        "data source",
-        "addr",
-        "address",
-        "network address",
-        "datasource",
-        "hostaddr",
-    ])?;
-    let known = [
-        "port",
-        "database",
-        "dbname",
-        "initial catalog",
-        "user",
-        "user id",
-        "uid",
-        "userid",
-        "username",
-        "password",
-        "pwd",
-        "sslmode",
-        "ssl mode",
-        "charset",
-        "encrypt",
-        "trusted_connection",
-        "integrated security",
-    ];
-    if driver.and_then(scheme::product).is_none() && get(&known).is_none() {
+    let server = get(&SERVER)?;
+    if driver.and_then(scheme::product).is_none() && get(&BESIDE).is_none() {
         return None;
     }
     let server = server.strip_prefix("tcp:").unwrap_or(server);

@@ -103,15 +103,11 @@ fn shown(service: &Service) -> Value {
         .iter()
         .map(|(name, alias)| pair(name, alias))
         .collect();
-    let extra_hosts: Vec<String> = service
-        .extra_hosts
-        .iter()
-        .flat_map(|(host, addresses)| {
-            addresses
-                .iter()
-                .map(move |address| format!("{host}={address}"))
-        })
-        .collect();
+    let of_host = |(host, addresses): (&String, &Vec<String>)| {
+        let pairs = addresses.iter().map(|address| format!("{host}={address}"));
+        pairs.collect::<Vec<_>>()
+    };
+    let extra_hosts: Vec<String> = service.extra_hosts.iter().flat_map(of_host).collect();
     let lists = [
         ("links", &links),
         ("external_links", &external_links),

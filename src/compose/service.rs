@@ -31,6 +31,10 @@ impl Reader<'_> {
         field.map("a mapping with `image` or `build`")?;
         let text = |key: &str| field.get(key).map(|field| field.text()).transpose();
         let list = |key: &str| field.get(key).map(|field| field.distinct()).transpose();
+        let links = |key: &str| -> Result<_, ComposeError> {
+            let texts = list(key)?.unwrap_or_default();
+            Ok(texts.into_iter().map(|text| link(&text)))
+        };
         let words = |key: &str| field.get(key).map(|field| command(&field)).transpose();
         let (environment, unset_environment) = self.environment(&field, active)?;
         let mut service = Service {
@@ -43,15 +47,8 @@ impl Reader<'_> {
             unset_environment,
             container_name: text("container_name")?,
             hostname: text("hostname")?,
-            links: list("links")?
-                .unwrap_or_default()
-                .iter()
-                .map(|text| link(text))
-                .collect(),
-            external_links: list("external_links")?
-                .unwrap_or_default()
-                .iter()
-                .map(|text| link(text))
+            links: links("links")?.collect(),
+            external_links: links("external_links")?
                 .map(|link| (link.service, link.alias))
                 .collect(),
             depends_on: depends_on(&field)?,
@@ -84,13 +81,7 @@ impl Reader<'_> {
         };
         service.expose = self.expose(&field)?;
         if let Some(deploy) = field.get("deploy") {
-            deploy.map("a mapping")?;
-            let inner = |key: &str| deploy.get(key).map(|field| field.scalar()).transpose();
-            service.endpoint_mode = inner("endpoint_mode")?;
-            let policy = deploy
-                .get("restart_policy")
-                .and_then(|policy| policy.get("condition"));
-            service.restart_condition = policy.map(|condition| condition.scalar()).transpose()?;
+            deployed(&deploy, &mut service)?;
         }
         if service.network_mode.is_some() && !service.networks.is_empty() {
             return Err(field.error("both `network_mode` and `networks`", "one of them"));
@@ -229,4 +220,16 @@ impl Reader<'_> {
         }
         Ok(out)
     }
+}
+
+/// What `deploy` says of names and restarts.
+fn deployed(deploy: &Field<'_>, service: &mut Service) -> Result<(), ComposeError> {
+    deploy.map("a mapping")?;
+    let inner = |key: &str| deploy.get(key).map(|field| field.scalar()).transpose();
+    service.endpoint_mode = inner("endpoint_mode")?;
+    let policy = deploy
+        .get("restart_policy")
+        .and_then(|policy| policy.get("condition"));
+    service.restart_condition = policy.map(|condition| condition.scalar()).transpose()?;
+    Ok(())
 }

@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 use super::{Context, Rule, kubelet_probes};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
 use crate::observe::is_ready;
-use crate::observe::kinds::Pod;
+use crate::observe::kinds::{Condition, Pod};
 use crate::probe::wire::StepStatus;
 use crate::shell::Command;
 
@@ -240,6 +240,56 @@ pub(super) fn causes(subject: &Subject<'_>) -> Vec<(Code, ObjectRef)> {
     found
 }
 
+/// How badly a rollout stands still, and in what words; `None`: it does not.
+fn stall(
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+    late: Option<&Condition>,
+    ready: usize,
+) -> Option<(Severity, String)> {
+    let wanted = subject.wanted().unwrap_or(0);
+    let name = subject.name(&context.snapshot.namespace);
+    let unsettled = context.snapshot.settle.unsettled.get(&subject.key);
+    if standing(subject) == Standing::Stalled {
+        let sick = subject.troubles.len();
+        Some((
+            Severity::Error,
+            format!(
+                "the new revision of {name} does not come up ({sick} Pod{} in trouble), {ready} Pods of the old one still serve",
+                if sick == 1 { "" } else { "s" }
+            ),
+        ))
+    } else if let Some(condition) = late.filter(|_| subject.troubles.is_empty()) {
+        Some((
+            Severity::Error,
+            format!(
+                "the rollout of {name} exceeded its deadline: {}",
+                condition.message
+            ),
+        ))
+    } else if let Some(reason) = unsettled.filter(|_| {
+        subject.troubles.is_empty() && usize::try_from(wanted).is_ok_and(|wanted| ready < wanted)
+    }) {
+        // Where nothing serves yet and a client is seen to fail for it, it is the fault.
+        let fails = |edge: &EdgeId| {
+            context
+                .evidence(edge)
+                .is_some_and(|evidence| evidence.status() == StepStatus::Fail)
+        };
+        let severity = if ready == 0 && subject.into.iter().any(fails) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        Some((
+            severity,
+            format!("{name} had not settled when waiting ended: {reason}"),
+        ))
+    } else {
+        None
+    }
+}
+
 /// A new revision that does not come up while the old one serves; a deadline that is over; or, as a warning, a rollout that
 /// had not ended when waiting did.
 fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
@@ -257,47 +307,9 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
             })
         });
         let ready = subject.pods.iter().filter(|pod| is_ready(pod)).count();
-        let wanted = subject.wanted().unwrap_or(0);
-        let name = subject.name(&context.snapshot.namespace);
         let unsettled = context.snapshot.settle.unsettled.get(&subject.key);
         let stalled = standing(subject) == Standing::Stalled;
-        let (severity, message) = if stalled {
-            let sick = subject.troubles.len();
-            (
-                Severity::Error,
-                format!(
-                    "the new revision of {name} does not come up ({sick} Pod{} in trouble), {ready} Pods of the old one still serve",
-                    if sick == 1 { "" } else { "s" }
-                ),
-            )
-        } else if let Some(condition) = late.filter(|_| subject.troubles.is_empty()) {
-            (
-                Severity::Error,
-                format!(
-                    "the rollout of {name} exceeded its deadline: {}",
-                    condition.message
-                ),
-            )
-        } else if let Some(reason) = unsettled.filter(|_| {
-            subject.troubles.is_empty()
-                && usize::try_from(wanted).is_ok_and(|wanted| ready < wanted)
-        }) {
-            // Where nothing serves yet and a client is seen to fail for it, it is the fault.
-            let fails = |edge: &EdgeId| {
-                context
-                    .evidence(edge)
-                    .is_some_and(|evidence| evidence.status() == StepStatus::Fail)
-            };
-            let severity = if ready == 0 && subject.into.iter().any(fails) {
-                Severity::Error
-            } else {
-                Severity::Warning
-            };
-            (
-                severity,
-                format!("{name} had not settled when waiting ended: {reason}"),
-            )
-        } else {
+        let Some((severity, message)) = stall(context, subject, late, ready) else {
             continue;
         };
         let mut finding = Finding::new(

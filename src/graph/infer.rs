@@ -119,26 +119,10 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
         project.alone_with(service, &mut work.drafts);
     }
     work.unresolved();
-    let Work {
-        drafts,
-        outside,
-        notes,
-        ..
-    } = work;
-    let dialled = drafts.dialled();
+    let (drafts, outside, notes) = (work.drafts, work.outside, work.notes);
     Inferred {
-        tiers: all(file)
-            .map(|service| {
-                let dialled = dialled.contains(&service.name);
-                let tier = tiers::tier(file, service, &facts, dialled);
-                (service.name.clone(), tier)
-            })
-            .collect(),
-        edges: drafts.edges(&|tier| {
-            facts
-                .get(tier)
-                .and_then(|facts| facts.health_path().cloned())
-        }),
+        tiers: tiers_of(file, &facts, &drafts.dialled()),
+        edges: edges_of(drafts, &facts),
         outside: outside
             .into_iter()
             .map(|(from, host, port, origin)| Outside {
@@ -152,6 +136,28 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
         shared: shared_claims,
         facts,
     }
+}
+
+fn tiers_of(
+    file: &ComposeFile,
+    facts: &BTreeMap<String, TierFacts>,
+    dialled: &BTreeSet<String>,
+) -> BTreeMap<String, Tier> {
+    all(file)
+        .map(|service| {
+            let dialled = dialled.contains(&service.name);
+            let tier = tiers::tier(file, service, facts, dialled);
+            (service.name.clone(), tier)
+        })
+        .collect()
+}
+
+fn edges_of(drafts: Drafts, facts: &BTreeMap<String, TierFacts>) -> Vec<Edge> {
+    drafts.edges(&|tier| {
+        facts
+            .get(tier)
+            .and_then(|facts| facts.health_path().cloned())
+    })
 }
 
 /// Active services first: what is switched off never takes a name from them.

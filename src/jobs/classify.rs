@@ -292,6 +292,20 @@ fn start_error(image: &str, words: &str) -> String {
     }
 }
 
+/// What was seen of a container that ended: its own end, its Pod's, and the lines that are no records.
+fn seen(pod: Option<&Pod>, status: Option<&ContainerStatus>, log: &Log) -> Vec<String> {
+    let mut evidence = ended_words(status);
+    if let Some(pod) = pod.filter(|pod| !pod.status.reason.is_empty()) {
+        evidence.push(format!("{}: {}", pod.status.reason, pod.status.message));
+    }
+    for line in &log.other {
+        if !evidence.iter().any(|seen| seen.contains(line.as_str())) {
+            evidence.push(line.clone());
+        }
+    }
+    evidence
+}
+
 /// A container has ended (or its Pod is gone) and its log has no end record.
 pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -> ProbeFailure {
     let status = pod.and_then(|pod| {
@@ -308,15 +322,7 @@ pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -
                 .find(|container| container.name == name)
         })
         .map_or("", |container| container.image.as_str());
-    let mut evidence = ended_words(status);
-    if let Some(pod) = pod.filter(|pod| !pod.status.reason.is_empty()) {
-        evidence.push(format!("{}: {}", pod.status.reason, pod.status.message));
-    }
-    for line in &log.other {
-        if !evidence.iter().any(|seen| seen.contains(line.as_str())) {
-            evidence.push(line.clone());
-        }
-    }
+    let evidence = seen(pod, status, log);
     if log
         .other
         .iter()

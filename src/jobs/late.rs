@@ -238,6 +238,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
     fn every_reason_is_named_and_time_is_only_advised_where_it_would_help() {
         let pending = json!({"phase": "Pending", "startTime": "2026-01-01T00:00:00Z",
             "containerStatuses": [{"name": "t1", "state": {"waiting": {"reason": "ContainerCreating"}}}]});

@@ -124,6 +124,21 @@ pub async fn run(
     Ok(ended?)
 }
 
+impl<E: Engine> Runner<'_, E> {
+    /// That nothing can be measured, or something was left: the ledger could not be `made` or `removed`.
+    fn without_ledger(&self, what: &str, broken: &Broken) -> Record {
+        Record::Error {
+            message: format!(
+                "the ledger {} cannot be {what} through {}: {} ({})",
+                self.spec.ledger.name,
+                self.write_address(),
+                broken.words,
+                broken.code
+            ),
+        }
+    }
+}
+
 /// The whole life of a runner with that engine.
 async fn work<E: Engine>(
     spec: &RunnerSpec,
@@ -152,14 +167,7 @@ async fn work<E: Engine>(
     if !spec.lanes.is_empty()
         && let Err(broken) = runner.ledger(Ledger::Make).await
     {
-        let message = format!(
-            "the ledger {} cannot be made through {}: {} ({})",
-            spec.ledger.name,
-            runner.write_address(),
-            broken.words,
-            broken.code
-        );
-        return write(out, &Record::Error { message });
+        return write(out, &runner.without_ledger("made", &broken));
     }
     let mut stop = std::pin::pin!(stop);
     let lanes = runner.lanes();
@@ -207,14 +215,7 @@ async fn work<E: Engine>(
     }
     runner.write_batch(out)?;
     if remove && let Err(broken) = runner.ledger(Ledger::Remove).await {
-        let message = format!(
-            "the ledger {} cannot be removed through {}: {} ({})",
-            spec.ledger.name,
-            runner.write_address(),
-            broken.words,
-            broken.code
-        );
-        return write(out, &Record::Error { message });
+        return write(out, &runner.without_ledger("removed", &broken));
     }
     write(out, &runner.book.end(cut_short))
 }

@@ -114,6 +114,7 @@ async fn edges_of(
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
 async fn misbehaving_servers_are_told_apart_and_never_hang() {
     let protocols = [
         Protocol::Mysql,

@@ -18,7 +18,7 @@ use crate::diagnose::troubles::{ProbeKind, port_number, probe_of};
 use crate::diagnose::walk::Walk;
 use crate::diagnose::{Context, fixes, target, workloads};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
-use crate::observe::kinds::Pod;
+use crate::observe::kinds::{Pod, ServicePort};
 use crate::observe::{is_live, is_ready};
 use crate::probe::wire::{LISTENS_FACT, StepError};
 
@@ -220,6 +220,17 @@ fn closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     finding.evidence = lines.into_iter().take(4).collect();
     finding.evidence.extend(answering.values().cloned());
     finding.edges = ids(&looks);
+    finding.fix = Some(to_open_port(usage, port, target, &answering));
+    Some(finding)
+}
+
+/// The fix that leads a Service's port to the one on which the program listens.
+fn to_open_port(
+    usage: &Use<'_, '_>,
+    port: &ServicePort,
+    target: u16,
+    answering: &BTreeMap<u16, String>,
+) -> Fix {
     let index = usage
         .service
         .spec
@@ -236,7 +247,7 @@ fn closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         )),
         _ => None,
     };
-    finding.fix = Some(Fix {
+    Fix {
         text: format!(
             "make targetPort of service/{} the port on which the program listens{}, or make the program listen on {target}, on all addresses",
             usage.key.name,
@@ -248,8 +259,7 @@ fn closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         ),
         command,
         manifest: None,
-    });
-    Some(finding)
+    }
 }
 
 fn join(ports: impl Iterator<Item = u16>) -> String {

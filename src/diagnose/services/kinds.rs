@@ -116,24 +116,35 @@ fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         target.map_or_else(String::new, |target| format!(" → {target}"))
     ));
     finding.edges = ids(&dials);
+    finding.fix = Some(pods_port(usage, first, &listens, !dials.is_empty()));
+    Some(finding)
+}
+
+/// The fix that gives a headless Service the port of its Pods.
+fn pods_port(
+    usage: &Use<'_, '_>,
+    wrong: &ServicePort,
+    listens: &BTreeSet<u16>,
+    dialled: bool,
+) -> Fix {
     let only = listens.iter().next().filter(|_| listens.len() == 1);
     let index = usage
         .service
         .spec
         .ports
         .iter()
-        .position(|port| port == *first);
-    finding.fix = Some(Fix {
+        .position(|port| port == wrong);
+    Fix {
         text: format!(
             "make it the port that the Pods of service/{} listen on{}",
             usage.key.name,
-            if dials.is_empty() {
-                ""
-            } else {
+            if dialled {
                 ", and let the clients dial that one; or give the Service a ClusterIP, which translates ports"
+            } else {
+                ""
             }
         ),
-        command: only.zip(index).filter(|_| dials.is_empty()).map(|(port, index)| {
+        command: only.zip(index).filter(|_| !dialled).map(|(port, index)| {
             fixes::patch(
                 &usage.key.namespace,
                 &format!("service/{}", usage.key.name),
@@ -144,8 +155,7 @@ fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
             )
         }),
         manifest: None,
-    });
-    Some(finding)
+    }
 }
 
 /// Services of type `LoadBalancer` that got no address.

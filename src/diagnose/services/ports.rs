@@ -290,18 +290,7 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
     if behind.is_empty() || service.spec.is_external_name() {
         return None;
     }
-    let specs: Vec<&PodSpec> = behind
-        .iter()
-        .flat_map(|subject| {
-            let pods: Vec<&PodSpec> = subject.pods.iter().map(|pod| &pod.spec).collect();
-            let template = subject.template.map(|template| template.spec);
-            if pods.is_empty() {
-                template.into_iter().collect()
-            } else {
-                pods
-            }
-        })
-        .collect();
+    let specs = specs(&behind);
     let unknown: Vec<(usize, &ServicePort)> = service
         .spec
         .ports
@@ -359,6 +348,33 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
         )
     });
     finding.edges = ids(&looks);
+    finding.fix = Some(by_number(usage, &behind, &unknown, name));
+    Some(finding)
+}
+
+/// What runs behind a Service: its Pods, else what its workloads will start.
+fn specs<'a>(behind: &[&Subject<'a>]) -> Vec<&'a PodSpec> {
+    behind
+        .iter()
+        .flat_map(|subject| {
+            let pods: Vec<&PodSpec> = subject.pods.iter().map(|pod| &pod.spec).collect();
+            let template = subject.template.map(|template| template.spec);
+            if pods.is_empty() {
+                template.into_iter().collect()
+            } else {
+                pods
+            }
+        })
+        .collect()
+}
+
+/// The fix that puts numbers in the place of names that nothing declares.
+fn by_number(
+    usage: &Use<'_, '_>,
+    behind: &[&Subject<'_>],
+    unknown: &[(usize, &ServicePort)],
+    name: &str,
+) -> Fix {
     let operations: Vec<Value> = unknown
         .iter()
         .map(|(index, port)| {
@@ -369,7 +385,7 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
             json!({"op": "replace", "path": format!("/spec/ports/{index}/targetPort"), "value": target})
         })
         .collect();
-    finding.fix = Some(Fix {
+    Fix {
         text: format!(
             "use the number of the port in service/{}, or name the container's port {name:?}",
             usage.key.name
@@ -380,8 +396,7 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
             &operations,
         )),
         manifest: None,
-    });
-    Some(finding)
+    }
 }
 
 #[cfg(test)]

@@ -406,15 +406,11 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
         )
     };
     let mut finding = Finding::new(code, Severity::Error, usage.key.object(), message);
-    finding.evidence = bad
+    let works = good
         .iter()
-        .map(|answer| answer.words.clone())
-        .chain(
-            good.iter()
-                .map(|answer| format!("{} works", answer.endpoint)),
-        )
-        .take(8)
-        .collect();
+        .map(|answer| format!("{} works", answer.endpoint));
+    let fails = bad.iter().map(|answer| answer.words.clone());
+    finding.evidence = fails.chain(works).take(8).collect();
     finding.edges.insert(look.edge.id.clone());
     finding.fix = Some(if foreign {
         let subject = own.iter().find_map(|key| subject(context, key));

@@ -634,6 +634,7 @@ fn what_is_handed_to_several_is_no_surer_for_having_been_deployed_to_each() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
 fn a_protocol_that_only_the_number_tells_is_a_guess_whatever_it_is() {
     // What the client has, how the server is known, and whether that leaves a guess.
     for (variable, value, image, ports, probe, guessed) in [

@@ -51,9 +51,6 @@ impl TierFacts {
         let by_image = evidence
             .image
             .map_or_else(Vec::new, |image| catalog.products.serves(image));
-        let by_base = evidence
-            .base_image
-            .map_or_else(Vec::new, |image| catalog.products.serves(image));
         // A role of an application that only works through a queue serves nothing of what the image's other roles do.
         let background = by_image.first().is_some_and(|one| !one.protocol.is_store())
             && own::is_background(evidence.words);
@@ -61,32 +58,14 @@ impl TierFacts {
         let health = health::read(evidence.healthcheck, evidence.tier);
         let (serves, why) = if client {
             (Vec::new(), String::new())
-        } else if !by_image.is_empty() {
-            (
-                by_image,
-                format!("image {}", evidence.image.unwrap_or_default()),
-            )
-        } else if let Some(port) = program
-            .as_deref()
-            .and_then(|program| catalog.products.program(program))
-        {
-            (
-                vec![port],
-                format!("command {}", program.as_deref().unwrap_or_default()),
-            )
-        } else if let Some((port, variable)) =
-            own::by_environment(evidence.tier, &evidence.environment)
-        {
-            (vec![port], format!("environment {variable}"))
-        } else if let Some(port) = health.as_ref().and_then(|health| health.product) {
-            (vec![port], "healthcheck".to_owned())
-        } else if !by_base.is_empty() {
-            (
-                by_base,
-                format!("base image {}", evidence.base_image.unwrap_or_default()),
-            )
         } else {
-            (Vec::new(), String::new())
+            served(
+                evidence,
+                by_image,
+                program.as_deref(),
+                health.as_ref(),
+                catalog,
+            )
         };
         let silent = evidence.ports.is_empty() && health.is_none() && program.is_none();
         let named = own::by_name(evidence.tier)
@@ -295,6 +274,42 @@ pub(super) fn plain(
 /// Whether a declaration is for UDP.
 pub(crate) fn is_udp(transport: &str) -> bool {
     transport.eq_ignore_ascii_case("udp")
+}
+
+/// What a server serves, by the strongest of what tells it, and what that is.
+fn served(
+    evidence: &Evidence<'_>,
+    by_image: Vec<ImagePort>,
+    program: Option<&str>,
+    health: Option<&Health>,
+    catalog: &Catalog,
+) -> (Vec<ImagePort>, String) {
+    let by_base = evidence
+        .base_image
+        .map_or_else(Vec::new, |image| catalog.products.serves(image));
+    if !by_image.is_empty() {
+        (
+            by_image,
+            format!("image {}", evidence.image.unwrap_or_default()),
+        )
+    } else if let Some(port) = program.and_then(|program| catalog.products.program(program)) {
+        (
+            vec![port],
+            format!("command {}", program.unwrap_or_default()),
+        )
+    } else if let Some((port, variable)) = own::by_environment(evidence.tier, &evidence.environment)
+    {
+        (vec![port], format!("environment {variable}"))
+    } else if let Some(port) = health.and_then(|health| health.product) {
+        (vec![port], "healthcheck".to_owned())
+    } else if !by_base.is_empty() {
+        (
+            by_base,
+            format!("base image {}", evidence.base_image.unwrap_or_default()),
+        )
+    } else {
+        (Vec::new(), String::new())
+    }
 }
 
 #[cfg(test)]

@@ -146,6 +146,7 @@ fn pods_are_unbound_unschedulable_bound_or_failed() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
 fn waiting_containers_fail_for_good_may_pass_or_just_wait() {
     let says = |reason: &str, message: &str| {
         container(

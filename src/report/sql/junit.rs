@@ -4,7 +4,7 @@ use junit_report::{
     Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuiteBuilder,
 };
 
-use super::{Said, SqlReport, SqlStatus, class, place, sentence, way, words};
+use super::{MemberReport, Said, SqlReport, SqlStatus, class, place, sentence, way, words};
 use crate::report::VerdictValue;
 use crate::report::junit::JunitError;
 use crate::report::sanitise::{clean, line};
@@ -87,22 +87,7 @@ fn cases(report: &SqlReport) -> Vec<TestCase> {
         )));
         cases.push(one);
     }
-    for member in &report.members {
-        let name = format!("member {} {}", line(&member.name), line(&member.address));
-        let one = match (&member.error, member.differences.as_slice()) {
-            (Some(error), _) => {
-                TestCaseBuilder::error(&name, Duration::ZERO, "not asked", &safe(error))
-            }
-            (None, []) => TestCaseBuilder::success(&name, Duration::ZERO),
-            (None, differences) => TestCaseBuilder::failure(
-                &name,
-                Duration::ZERO,
-                "sql-not-replicated",
-                &safe(&differences.join("; ")),
-            ),
-        };
-        cases.push(one.build());
-    }
+    cases.extend(report.members.iter().map(of_member));
     let red = cases
         .iter()
         .any(|case| case.is_failure() || case.is_error());
@@ -148,4 +133,22 @@ fn case(name: &str, status: SqlStatus, said: &Said) -> TestCase {
 /// Text for a CDATA section, which `]]>` would end.
 fn safe(text: &str) -> String {
     clean(text).replace("]]>", "]] >")
+}
+
+/// Whether a member has what the others have.
+fn of_member(member: &MemberReport) -> TestCase {
+    let name = format!("member {} {}", line(&member.name), line(&member.address));
+    let one = match (&member.error, member.differences.as_slice()) {
+        (Some(error), _) => {
+            TestCaseBuilder::error(&name, Duration::ZERO, "not asked", &safe(error))
+        }
+        (None, []) => TestCaseBuilder::success(&name, Duration::ZERO),
+        (None, differences) => TestCaseBuilder::failure(
+            &name,
+            Duration::ZERO,
+            "sql-not-replicated",
+            &safe(&differences.join("; ")),
+        ),
+    };
+    one.build()
 }

@@ -1,6 +1,8 @@
 //! As Markdown for job summaries and merge requests. Pure.
 
-use super::{SqlReport, SqlStatus, class, not_reached, noteworthy, place, sentence, way, words};
+use super::{
+    FileReport, SqlReport, SqlStatus, class, not_reached, noteworthy, place, sentence, way, words,
+};
 use crate::report::VerdictValue;
 use crate::report::sanitise::line;
 use crate::report::words::seconds;
@@ -40,35 +42,7 @@ pub fn render(report: &SqlReport) -> String {
         text += &format!("\n{}\n", escape(&finding.fix));
     }
     for file in &report.files {
-        let rows: Vec<String> = noteworthy(file)
-            .map(|statement| {
-                format!(
-                    "| {} | {} | {} | {} | {} |\n",
-                    statement.line,
-                    statement.status.name(),
-                    if statement.status == SqlStatus::NotRun {
-                        String::new()
-                    } else {
-                        escape(&class(&statement.said))
-                    },
-                    code(&statement.shown),
-                    code(&words(&statement.said))
-                )
-            })
-            .collect();
-        text += &format!(
-            "\n#### {} ({} statements, {} not accepted)\n",
-            escape(&file.name),
-            file.statements.len(),
-            rows.len()
-        );
-        if !rows.is_empty() {
-            text += "\n| line | status | class | statement | said |\n|---|---|---|---|---|\n";
-            text += &rows.concat();
-        }
-        if let Some(rest) = not_reached(file) {
-            text += &format!("\n{rest}\n");
-        }
+        text += &table(file);
     }
     if !report.workload.is_empty() {
         text += "\n#### Workload\n\n| query | status | outside a transaction | inside |\n|---|---|---|---|\n";
@@ -120,4 +94,38 @@ fn escape(text: &str) -> String {
         out.push(character);
     }
     out
+}
+
+/// What was not accepted of a file.
+fn table(file: &FileReport) -> String {
+    let rows: Vec<String> = noteworthy(file)
+        .map(|statement| {
+            format!(
+                "| {} | {} | {} | {} | {} |\n",
+                statement.line,
+                statement.status.name(),
+                if statement.status == SqlStatus::NotRun {
+                    String::new()
+                } else {
+                    escape(&class(&statement.said))
+                },
+                code(&statement.shown),
+                code(&words(&statement.said))
+            )
+        })
+        .collect();
+    let mut text = format!(
+        "\n#### {} ({} statements, {} not accepted)\n",
+        escape(&file.name),
+        file.statements.len(),
+        rows.len()
+    );
+    if !rows.is_empty() {
+        text += "\n| line | status | class | statement | said |\n|---|---|---|---|---|\n";
+        text += &rows.concat();
+    }
+    if let Some(rest) = not_reached(file) {
+        text += &format!("\n{rest}\n");
+    }
+    text
 }

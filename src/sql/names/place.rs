@@ -2,6 +2,73 @@
 
 use super::Scan;
 
+/// Words after which the name of a table stands.
+const LEAD: [&str; 26] = [
+    "FROM",
+    "JOIN",
+    "STRAIGHT_JOIN",
+    "INTO",
+    "UPDATE",
+    "TABLE",
+    "TABLES",
+    "REFERENCES",
+    "VIEW",
+    "TRIGGER",
+    "PROCEDURE",
+    "FUNCTION",
+    "EVENT",
+    "CALL",
+    "TRUNCATE",
+    "DESC",
+    "DESCRIBE",
+    "EXPLAIN",
+    "INSERT",
+    "REPLACE",
+    "DELETE",
+    "HANDLER",
+    "LIKE",
+    "BEFORE",
+    "AFTER",
+    "USING",
+];
+
+/// Words that may stand between.
+const THROUGH: [&str; 12] = [
+    "IF",
+    "NOT",
+    "EXISTS",
+    "LOW_PRIORITY",
+    "HIGH_PRIORITY",
+    "DELAYED",
+    "IGNORE",
+    "QUICK",
+    "ONLY",
+    "LATERAL",
+    "WITH",
+    "AS",
+];
+
+/// Words behind which no name of a table stands.
+const END: [&str; 17] = [
+    "WHERE",
+    "SET",
+    "VALUES",
+    "VALUE",
+    "SELECT",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "LIMIT",
+    "ON",
+    "BEGIN",
+    "RETURN",
+    "THEN",
+    "DO",
+    "ELSE",
+    "BY",
+    "DUPLICATE",
+];
+
 /// Whether a table is due.
 #[derive(Default)]
 pub(super) struct Place {
@@ -15,67 +82,6 @@ pub(super) struct Place {
 impl Place {
     /// Takes the token at `at`.
     pub(super) fn step(&mut self, scan: &Scan<'_>, at: usize) {
-        const LEAD: [&str; 26] = [
-            "FROM",
-            "JOIN",
-            "STRAIGHT_JOIN",
-            "INTO",
-            "UPDATE",
-            "TABLE",
-            "TABLES",
-            "REFERENCES",
-            "VIEW",
-            "TRIGGER",
-            "PROCEDURE",
-            "FUNCTION",
-            "EVENT",
-            "CALL",
-            "TRUNCATE",
-            "DESC",
-            "DESCRIBE",
-            "EXPLAIN",
-            "INSERT",
-            "REPLACE",
-            "DELETE",
-            "HANDLER",
-            "LIKE",
-            "BEFORE",
-            "AFTER",
-            "USING",
-        ];
-        const THROUGH: [&str; 12] = [
-            "IF",
-            "NOT",
-            "EXISTS",
-            "LOW_PRIORITY",
-            "HIGH_PRIORITY",
-            "DELAYED",
-            "IGNORE",
-            "QUICK",
-            "ONLY",
-            "LATERAL",
-            "WITH",
-            "AS",
-        ];
-        const END: [&str; 17] = [
-            "WHERE",
-            "SET",
-            "VALUES",
-            "VALUE",
-            "SELECT",
-            "GROUP",
-            "ORDER",
-            "HAVING",
-            "LIMIT",
-            "ON",
-            "BEGIN",
-            "RETURN",
-            "THEN",
-            "DO",
-            "ELSE",
-            "BY",
-            "DUPLICATE",
-        ];
         if scan.sign(at, b'(') {
             self.depth.push((self.table, self.list));
             return;

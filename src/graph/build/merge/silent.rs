@@ -12,6 +12,34 @@ use super::super::rules::usable_name;
 use super::{Client, Draft};
 
 impl Client<'_> {
+    /// Whether `localhost` of the client's Pods may be that tier. Whether it is in the same Pod is reported where the edge is planned;
+    /// without one here the client has its own.
+    fn is_at_home(&self, to: &str) -> bool {
+        let is_here = self
+            .tiers
+            .get(to)
+            .is_some_and(|tier| !tier.workloads.is_empty());
+        let containers = &self.deployed.containers;
+        let alone = containers.iter().filter(|one| !one.init).count() == 1;
+        is_here && (alone || self.shares_pod(to))
+    }
+
+    /// The login of an edge of compose as the Pods have it; `unread` is the variable that they have and whose value is not seen.
+    fn login_of(&self, edge: &mut Edge, unread: Option<&String>) -> Option<LoginReference> {
+        match edge.login.take() {
+            _ if edge.flaw.is_some() => None,
+            Some(login) => deployed_login(&login, &self.deployed.containers),
+            // The URL of compose holds no login; that of the Pod's Secret may.
+            None => unread.cloned().map(|variable| {
+                if self.is_url_in_compose(&variable) {
+                    LoginReference::Url { variable }
+                } else {
+                    host_in(variable)
+                }
+            }),
+        }
+    }
+
     /// Edges of compose that no known configuration of the Pods names.
     pub(super) fn settle_silent_edges(&mut self) {
         let (deployed, silent): (Vec<Draft>, Vec<Draft>) = std::mem::take(&mut self.drafts)
@@ -35,28 +63,22 @@ impl Client<'_> {
                     .any(names_itself)
             };
             if let Some(name) = variable.as_ref().filter(|name| leads_home(name)) {
-                // Whether the target is in the same Pod is reported where the edge is planned; without one here the client has its own.
-                let is_here = self
-                    .tiers
-                    .get(&edge.to)
-                    .is_some_and(|tier| !tier.workloads.is_empty());
-                let alone = containers.iter().filter(|one| !one.init).count() == 1;
-                if is_here && (alone || self.shares_pod(&edge.to)) {
+                if self.is_at_home(&edge.to) {
                     "localhost".clone_into(&mut edge.host);
                     edge.origin
                         .push(format!("env {name} of the Pod leads to the Pod itself"));
                     edge.login = None;
                     draft.deployed = true;
                     self.drafts.push(draft);
-                    continue;
+                } else {
+                    self.notes.push(Note {
+                        kind: NoteKind::Differs,
+                        message: format!(
+                            "{name} of {} leads to the Pod itself, where compose says {}:{}: no edge",
+                            edge.from, edge.host, edge.port
+                        ),
+                    });
                 }
-                self.notes.push(Note {
-                    kind: NoteKind::Differs,
-                    message: format!(
-                        "{name} of {} leads to the Pod itself, where compose says {}:{}: no edge",
-                        edge.from, edge.host, edge.port
-                    ),
-                });
                 continue;
             }
             let may_have = |name: &String| {
@@ -89,18 +111,7 @@ impl Client<'_> {
                     edge.confidence = Confidence::Weak;
                 }
             }
-            edge.login = match edge.login.take() {
-                _ if edge.flaw.is_some() => None,
-                Some(login) => deployed_login(&login, containers),
-                // The URL of compose holds no login; that of the Pod's Secret may.
-                None => kept.clone().filter(|_| value.is_none()).map(|variable| {
-                    if self.is_url_in_compose(&variable) {
-                        LoginReference::Url { variable }
-                    } else {
-                        host_in(variable)
-                    }
-                }),
-            };
+            edge.login = self.login_of(edge, kept.as_ref().filter(|_| value.is_none()));
             edge.variable = kept;
             if let Some(value) = value {
                 value.lead(edge);
