@@ -110,7 +110,7 @@ pub struct ComposeArgs {
     /// Compose project name
     #[arg(long, value_name = "NAME")]
     pub project_name: Option<String>,
-    /// Your own word on edges, tiers and findings; without it `k8sverify.yaml` of this folder, if there
+    /// Configuration file: overrides for edges, tiers and findings; without it `k8sverify.yaml` of this folder, if present
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -544,7 +544,7 @@ fn what_is_doubtful_in_a_compose_file_is_said_with_its_place() {
         ),
         case(
             "services: {a: {image: x, frobnicate: 1}}",
-            &["Good to know", "knows no key `frobnicate`"],
+            &["Notes", "knows no key `frobnicate`"],
         ),
         case(
             "services: {a: {image: x, env_file: no.env}}",

@@ -10,7 +10,7 @@ use crate::finding::Severity;
 #[derive(Debug, Args, Clone)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// What standard output carries
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = Format::Console)]
     pub format: Format,
     /// Write the JSON report to this file
@@ -34,7 +34,7 @@ pub struct OutputArgs {
     /// Show every step; twice: log what is done to standard error
     #[arg(long, short, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// The verdict alone
+    /// Print only the verdict
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
 }
@@ -55,10 +55,10 @@ impl Default for OutputArgs {
     }
 }
 
-/// What standard output carries.
+/// Output format on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A report for people
+    /// Human-readable report
     Console,
     /// The canonical report
     Json,

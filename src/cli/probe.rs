@@ -55,7 +55,7 @@ pub struct ProbeArgs {
     /// YAML or JSON file that is merged into the probe Pods' template (metadata, spec); a container named "*" stands for each
     #[arg(long, value_name = "FILE")]
     pub probe_patch: Option<PathBuf>,
-    /// On how many nodes a tier with several Pods is looked from
+    /// From how many nodes at most a tier with several Pods is probed
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub max_nodes: u8,
     /// An edge whose server's certificate is not proven to be one that the client trusts is unknown, instead of passing at depth tls

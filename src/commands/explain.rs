@@ -30,12 +30,14 @@ pub fn text(args: &ExplainArgs, width: usize) -> Result<String, Failure> {
         wrap(&words.join(" "), width, "  ") + "\n"
     };
     Ok(format!(
-        "{code}  ({})\n{}\n\nWhat it means\n{}\nHow it is found\n{}\nHow to fix it\n{}\nSee also\n  {}\n",
+        "{code}  ({})\n{}\n\nWhat it means\n{}\nHow it is found\n{}\nHow to fix it\n{}\nSee also\n  {}/blob/v{}/examples/guide/findings.md#{code}\n  {}\n",
         text.severity,
         wrap(&text.title, width, ""),
         indented(&text.means),
         indented(&text.found),
         indented(&text.fix),
+        env!("CARGO_PKG_REPOSITORY"),
+        env!("CARGO_PKG_VERSION"),
         text.links.join("\n  "),
     ))
 }
@@ -96,6 +98,11 @@ mod tests {
             ask("service-missing")
                 .unwrap()
                 .contains("How to fix it\n  Create a ClusterIP Service")
+        );
+        assert!(
+            ask("service-missing")
+                .unwrap()
+                .contains("/examples/guide/findings.md#service-missing\n")
         );
         assert_eq!(
             ask("service-missing deployment/db").unwrap(),

@@ -237,7 +237,7 @@ fn waiting(job: &JobName, image: &str, reason: &str, message: &str) -> Container
         "CreateContainerConfigError" => ContainerSays::Failed(failure(
             job,
             Code::ProbeForbidden,
-            "the kubelet cannot build the probe's environment; see the evidence for its words",
+            "the kubelet cannot build the probe's environment; its message is in the evidence",
             evidence,
         )),
         "RunContainerError" | "CreateContainerError" => {

@@ -10,6 +10,9 @@ use crate::finding::{Code, Severity};
 /// GitHub shows ten annotations of a level per step and drops the rest; the verdict is one of them.
 const MOST: usize = 9;
 
+/// The name under which manifests from a pipe are reported.
+const STANDARD_INPUT: &str = "standard input";
+
 /// The verdict first, then a line for each cause, and one for each code of the other warnings and of what is worth knowing.
 #[must_use]
 pub fn render(report: &Report) -> String {
@@ -93,7 +96,12 @@ fn message(finding: &FindingReport) -> String {
 
 /// A finding as an annotation, at the line that a person would change where that is known.
 fn annotation(level: &str, finding: &FindingReport) -> String {
-    let at = finding.place.as_ref().map_or_else(String::new, |place| {
+    // What came through a pipe is no file of the repository.
+    let place = finding
+        .place
+        .as_ref()
+        .filter(|place| place.file != STANDARD_INPUT);
+    let at = place.map_or_else(String::new, |place| {
         format!("file={},line={},", property(&place.file), place.line)
     });
     let title = property(&finding.id.0);

@@ -35,7 +35,7 @@ pub(super) fn add_missing_edges(
         (Severity::Warning, message)
     } else {
         let message = format!(
-            "none of the {} known edges could be checked firmly (known from weak evidence such as depends_on alone, or optional), so nothing was verified",
+            "none of the {} known edges has firm evidence (each is weak, such as depends_on alone, or optional), so nothing was verified",
             edges.len()
         );
         (Severity::Error, message)

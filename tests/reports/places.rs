@@ -39,4 +39,17 @@ fn an_annotation_stands_at_the_manifest_or_at_the_service_of_compose() {
     ] {
         assert!(said.contains(wanted), "{wanted}\n{said}");
     }
+    // What comes through a pipe is no file of the repository: the annotation stands at none.
+    let output = Command::new(env!("CARGO_BIN_EXE_k8sverify"))
+        .args("check --manifests - -f compose.yaml --format github".split(' '))
+        .current_dir(folder.path())
+        .stdin(fs::File::open(folder.path().join("app.yaml")).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("::error title=service-missing deployment/db::"),
+        "{said}"
+    );
+    assert!(!said.contains("file=standard input"), "{said}");
 }

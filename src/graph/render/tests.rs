@@ -72,6 +72,12 @@ The Pods differ from compose
   AP asks for database, compose says DB
 ";
     assert_eq!(text(&graph()), expected);
+    // Where no tier has a workload, nothing of the graph is from a cluster.
+    let mut alone = graph();
+    for tier in alone.tiers.values_mut() {
+        tier.workloads.clear();
+    }
+    assert!(text(&alone).starts_with("3 tiers, 3 edges from compose alone\n"));
 }
 
 #[test]

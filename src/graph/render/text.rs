@@ -11,11 +11,7 @@ use crate::graph::{Confidence, Edge, NoteKind, Tier, TierGraph};
 #[must_use]
 pub fn text(graph: &TierGraph) -> String {
     let mut out = String::new();
-    let source = if graph.from_compose {
-        "compose and what is deployed"
-    } else {
-        "what is deployed alone: no compose file"
-    };
+    let source = source(graph);
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
@@ -80,12 +76,16 @@ pub fn text(graph: &TierGraph) -> String {
     for (kind, title) in [
         (NoteKind::Differs, "The Pods differ from compose"),
         (NoteKind::Incomplete, "Edges may be missing"),
-        (NoteKind::Information, "Good to know"),
+        (NoteKind::Information, "Notes"),
     ] {
         let notes = graph.notes.iter().filter(|note| note.kind == kind);
         section(&mut out, title, notes.map(|note| note.message.clone()));
     }
-    section(&mut out, "Questions", graph.questions.iter().cloned());
+    section(
+        &mut out,
+        "Configuration problems",
+        graph.questions.iter().cloned(),
+    );
     out
 }
 
@@ -101,6 +101,16 @@ fn namespaces(graph: &TierGraph) -> BTreeSet<&str> {
         .flat_map(|tier| &tier.workloads)
         .map(|key| key.namespace.as_str())
         .collect()
+}
+
+/// What the graph was read from.
+fn source(graph: &TierGraph) -> &'static str {
+    let deployed = graph.tiers.values().any(|tier| !tier.workloads.is_empty());
+    match (graph.from_compose, deployed) {
+        (true, true) => "compose and what is deployed",
+        (true, false) => "compose alone",
+        (false, _) => "what is deployed alone: no compose file",
+    }
 }
 
 /// `DB  deployment/db`

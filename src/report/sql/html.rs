@@ -27,7 +27,7 @@ pub fn render(report: &SqlReport) -> Vec<u8> {
             @for file in &report.files {
                 section {
                     h2 { (line(&file.name)) }
-                    div class="card scroll" { table {
+                    div class="card scroll" tabindex="0" role="group" aria-label="the statements, scrolls" { table {
                         thead { tr { th scope="col" { "line" } th scope="col" { "status" } th scope="col" { "statement" } th scope="col" { "class, and what the server said" } th scope="col" { "ms" } } }
                         tbody { @for statement in &file.statements { (row(statement)) } }
                     } }
@@ -38,7 +38,7 @@ pub fn render(report: &SqlReport) -> Vec<u8> {
             @if !report.workload.is_empty() {
                 section {
                     h2 { "Workload" }
-                    div class="card scroll" { table {
+                    div class="card scroll" tabindex="0" role="group" aria-label="the workload, scrolls" { table {
                         thead { tr { th scope="col" { "query" } th scope="col" { "status" } th scope="col" { "statement" } th scope="col" { "outside a transaction" } th scope="col" { "inside" } } }
                         tbody { @for query in &report.workload { (query_row(query)) } }
                     } }
@@ -47,7 +47,7 @@ pub fn render(report: &SqlReport) -> Vec<u8> {
             @if !report.members.is_empty() {
                 section {
                     h2 { "Members" }
-                    div class="card scroll" { table {
+                    div class="card scroll" tabindex="0" role="group" aria-label="the members, scrolls" { table {
                         thead { tr { th scope="col" { "member" } th scope="col" { "address" } th scope="col" { "tables" } th scope="col" { "differences" } } }
                         tbody { @for member in &report.members { tr {
                             th scope="row" { @if member.name.is_empty() { "the run's address" } @else { (line(&member.name)) } }

@@ -133,6 +133,15 @@ fn no_format_lets_a_servers_words_break_out() {
     );
     let page = String::from_utf8(html(&report)).unwrap();
     assert!(!page.contains("b<script>") && page.contains("b&lt;script&gt;"));
+    // What scrolls takes the focus, or the keyboard cannot reach what it hides.
+    let scrolls = page.matches("class=\"card scroll\"").count();
+    assert_eq!(
+        (
+            scrolls,
+            page.matches("class=\"card scroll\" tabindex=\"0\"").count()
+        ),
+        (3, 3)
+    );
     let text = console(&report, Style::default());
     assert!(!text.contains('\u{1b}'), "{text}");
     assert!(
