@@ -94,12 +94,29 @@ impl<'a> Counts<'a> {
 
 /// `AP, WEB`, `AP, DB, KVS and 9 more`.
 fn named(open: &BTreeMap<String, usize>) -> Arc<str> {
-    let mut names: Vec<&str> = open.keys().map(String::as_str).collect();
+    // What asks an entry from outside, and the runner of a drill, stand for no tier.
+    let tiers = open.keys().map(String::as_str);
+    let mut names: Vec<&str> = tiers.filter(|tier| !tier.is_empty()).collect();
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);
     let names = names.join(", ");
     match more {
         0 => names.into(),
         more => format!("{names} and {more} more").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_has_a_name() {
+        let open = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), 1)).collect();
+        assert_eq!(&*named(&open(&["", "AP"])), "AP");
+        assert_eq!(
+            &*named(&open(&["A", "B", "C", "D", "E", "F"])),
+            "A, B, C, D and 2 more"
+        );
     }
 }
