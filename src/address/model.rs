@@ -95,6 +95,31 @@ impl LoginReference {
                 .collect(),
         }
     }
+
+    /// The login without the variables that are not there; `None` where its URL, user or password is one of them.
+    #[must_use]
+    pub fn within(&self, is_there: impl Fn(&String) -> bool) -> Option<Self> {
+        match self {
+            Self::Url { variable } => is_there(variable).then(|| self.clone()),
+            Self::Parts {
+                host,
+                port,
+                user,
+                password,
+                database,
+            } => {
+                let whole = [user, password].into_iter().flatten().all(&is_there);
+                let kept = |part: &Option<String>| part.clone().filter(&is_there);
+                whole.then(|| Self::Parts {
+                    host: kept(host),
+                    port: kept(port),
+                    user: user.clone(),
+                    password: password.clone(),
+                    database: kept(database),
+                })
+            }
+        }
+    }
 }
 
 /// How an address was written, which tells how surely it is one.

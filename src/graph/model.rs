@@ -90,6 +90,14 @@ pub struct Tier {
     pub networks: Vec<String>,
 }
 
+impl Tier {
+    /// Whether anything of it is in the cluster: a workload or a Service.
+    #[must_use]
+    pub fn is_deployed(&self) -> bool {
+        !self.workloads.is_empty() || !self.services.is_empty()
+    }
+}
+
 /// Where a tier serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServerHint {

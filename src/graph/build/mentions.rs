@@ -178,7 +178,7 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         tls: target.tls,
         variable: Some(host_variable.clone()),
         login: login
-            .clone()
+            .as_ref()
             .and_then(|login| without_command(login, environment)),
         origin: origin(host_variable, environment, key),
         confidence: if port_variable.is_some() {
@@ -190,30 +190,11 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
 }
 
 /// A login without what the start command sets: the probe has the variables as the specification says.
-fn without_command(login: LoginReference, environment: &Environment) -> Option<LoginReference> {
-    let is_said = |name: &String| {
+fn without_command(login: &LoginReference, environment: &Environment) -> Option<LoginReference> {
+    login.within(|name| {
         let variable = environment.variables.get(name);
         variable.is_none_or(|variable| variable.source != Source::Command)
-    };
-    match login {
-        LoginReference::Url { ref variable } => is_said(variable).then_some(login),
-        LoginReference::Parts {
-            host,
-            port,
-            user,
-            password,
-            database,
-        } => {
-            let whole = [&user, &password].into_iter().flatten().all(is_said);
-            whole.then(|| LoginReference::Parts {
-                host: host.filter(is_said),
-                port: port.filter(is_said),
-                user,
-                password,
-                database: database.filter(is_said),
-            })
-        }
-    }
+    })
 }
 
 /// Where a variable stands: `env DB_HOST of deployment/ap, configmap/settings`.

@@ -161,17 +161,11 @@ impl<'a> Resolver<'a> {
 
     /// The tier of the Pods that hand-made EndpointSlices name.
     fn endpoint_tier(&self, key: &ServiceKey) -> Option<String> {
-        self.snapshot
-            .slices_of(key)
-            .into_iter()
-            .flat_map(|slice| &slice.endpoints)
-            .flat_map(|endpoint| &endpoint.addresses)
-            .find_map(
-                |address| match self.snapshot.meaning(address, &key.namespace) {
-                    HostMeaning::PodAddress { namespace, pod } => self.pod(&namespace, &pod),
-                    _ => None,
-                },
-            )
+        let behind = self.snapshot.workloads_at_endpoints(key);
+        behind
+            .iter()
+            .find_map(|workload| self.by_workload.get(workload))
+            .cloned()
     }
 
     fn pod(&self, namespace: &str, pod: &str) -> Option<String> {

@@ -57,6 +57,21 @@ impl Snapshot {
             end,
         }
     }
+
+    /// The workloads whose Pods stand at the addresses of a Service's endpoints, in their order.
+    #[must_use]
+    pub fn workloads_at_endpoints(&self, key: &ServiceKey) -> Vec<WorkloadKey> {
+        self.slices_of(key)
+            .into_iter()
+            .flat_map(|slice| &slice.endpoints)
+            .flat_map(|endpoint| &endpoint.addresses)
+            .filter_map(|address| match self.meaning(address, &key.namespace) {
+                HostMeaning::PodAddress { namespace, pod } => self.pod(&namespace, &pod),
+                _ => None,
+            })
+            .map(|pod| self.workload_of(pod))
+            .collect()
+    }
 }
 
 impl<'s> Way<'s> {
@@ -90,16 +105,7 @@ impl<'s> Way<'s> {
             return Vec::new();
         };
         if service.spec.selector.is_empty() {
-            return snapshot
-                .slices_of(key)
-                .into_iter()
-                .flat_map(|slice| &slice.endpoints)
-                .flat_map(|endpoint| &endpoint.addresses)
-                .filter_map(|address| match snapshot.meaning(address, &key.namespace) {
-                    HostMeaning::PodAddress { namespace, pod } => of_pod(&namespace, &pod),
-                    _ => None,
-                })
-                .collect();
+            return snapshot.workloads_at_endpoints(key);
         }
         snapshot
             .workloads_selected(&key.namespace, &service.spec.selector)

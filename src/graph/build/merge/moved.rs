@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::address::{self, LoginReference, Role};
 use crate::graph::infer::{self, NameTable, Place, RawEdge};
-use crate::graph::{Confidence, Edge, Note, NoteKind};
+use crate::graph::{Confidence, Edge, Note, NoteKind, Tier};
 use crate::protocol::Protocol;
 
 use super::silent::{deployed_login, host_in};
@@ -209,10 +209,7 @@ impl Client<'_> {
 
     /// Whether a store is wanted, and no other of its kind is: then what the Pods say of the kind is about it.
     fn is_only_wish(&self, edge: &Edge) -> bool {
-        let is_here = self
-            .tiers
-            .get(&edge.to)
-            .is_some_and(|tier| !tier.workloads.is_empty() || !tier.services.is_empty());
+        let is_here = self.tiers.get(&edge.to).is_some_and(Tier::is_deployed);
         let kinds = self.wished.iter();
         edge.protocol.is_store()
             && is_here

@@ -105,8 +105,7 @@ impl Client<'_> {
                 edge.flaw = variable.as_ref().and_then(|name| self.lost(edge, name));
                 // The Pods lack the variable, and nothing runs what it led to: it is left out on purpose.
                 let target = self.tiers.get(&edge.to);
-                let is_gone = target
-                    .is_some_and(|tier| tier.workloads.is_empty() && tier.services.is_empty());
+                let is_gone = target.is_some_and(|tier| !tier.is_deployed());
                 if variable.is_some() && is_gone {
                     edge.confidence = Confidence::Weak;
                 }
@@ -166,8 +165,7 @@ impl Client<'_> {
     /// What is to be said of an edge whose variable no container of the Pods has: what the client dials in its place is not known, so that
     /// compose's name proves nothing. The image may have the variable by its own Dockerfile.
     fn lost(&self, edge: &Edge, name: &str) -> Option<EdgeFlaw> {
-        let target = self.tiers.get(&edge.to)?;
-        let is_here = !target.workloads.is_empty() || !target.services.is_empty();
+        let is_here = self.tiers.get(&edge.to)?.is_deployed();
         let file = self.sources.compose?;
         let service = file.services.get(self.name)?;
         let by_image = service
@@ -303,30 +301,14 @@ pub(super) fn deployed_login(
     login: &LoginReference,
     containers: &[DeployedContainer],
 ) -> Option<LoginReference> {
-    containers.iter().find_map(|container| {
-        let has = |name: &String| container.environment.may_have(name);
-        match login {
-            LoginReference::Url { variable } => has(variable).then(|| login.clone()),
-            LoginReference::Parts {
-                host,
-                port,
-                user,
-                password,
-                database,
-            } => {
-                let needed = [user, password].into_iter().flatten();
-                if !needed.clone().all(has) || needed.count() == 0 {
-                    return None;
-                }
-                let kept = |part: &Option<String>| part.clone().filter(|name| has(name));
-                Some(LoginReference::Parts {
-                    host: kept(host),
-                    port: kept(port),
-                    user: user.clone(),
-                    password: password.clone(),
-                    database: kept(database),
-                })
-            }
+    let names_no_one = matches!(
+        login,
+        LoginReference::Parts {
+            user: None,
+            password: None,
+            ..
         }
-    })
+    );
+    let mut containers = containers.iter().filter(|_| !names_no_one);
+    containers.find_map(|container| login.within(|name| container.environment.may_have(name)))
 }
