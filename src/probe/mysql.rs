@@ -61,15 +61,12 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
                     .since(begun),
             );
             let query = state::query(&mut logged_in.connection, ask).await;
-            steps.push(match logged_in.opened.joined.broken() {
-                Some(error) if query.status == StepStatus::Fail => {
-                    let failure = Failure::broken(error);
-                    Found {
-                        error: Some(failure.error),
-                        detail: failure.detail,
-                        ..query
-                    }
-                }
+            steps.push(match logged_in.opened.broken() {
+                Some(failure) if query.status == StepStatus::Fail => Found {
+                    error: Some(failure.error),
+                    detail: failure.detail,
+                    ..query
+                },
                 _ => query,
             });
             // COM_QUIT; a server that does not read it loses nothing.
@@ -121,7 +118,14 @@ pub(crate) struct Session {
     pub(crate) connection: Conn,
     /// The version of the greeting.
     pub(crate) version: String,
-    _opened: Opened,
+    opened: Opened,
+}
+
+impl Session {
+    /// What a driver's error means.
+    pub(crate) fn failure(&self, error: &mysql_async::Error) -> Failure {
+        self.opened.broken().unwrap_or_else(|| failure(error))
+    }
 }
 
 /// Connects to the ask's address and logs in, into the login's own database if that is wanted.
@@ -158,7 +162,7 @@ pub(crate) async fn open_on(
         Ok(LoggedIn { connection, opened }) => Ok(Session {
             connection,
             version,
-            _opened: opened,
+            opened,
         }),
         Err(Stop::Failed(failure)) => Err(failure),
         Err(Stop::Withheld(_, why)) => Err(Failure::new(StepError::LoginDenied, why)),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::WATCH_MS;
 use super::timeline::{State, Timeline, signed};
+use super::{WATCH_MS, silent};
 use crate::drill::ledger::Comparison;
 use crate::drill::model::{EventKind, Metric, Outcome, Place, PodChange, Role, Value, Victim};
 use crate::drill::seqs::SeqSet;
@@ -16,8 +16,8 @@ struct Return<'a, 'b> {
     before: BTreeMap<&'a str, u64>,
     /// Lane → the first seq that was acknowledged after it and is not lost, and when.
     after: BTreeMap<&'a str, (u64, i64)>,
-    /// Whether anything from before the fault is still there at the end.
-    survived: bool,
+    /// Whether anything from before the fault is still there at the end; the reason where no audit says so.
+    survived: Result<bool, String>,
 }
 
 pub(super) fn numbers(
@@ -85,13 +85,17 @@ fn after<'a>(
     found
 }
 
-/// Whether the write address still holds anything that was acknowledged before the fault; without an answer: yes, so that nothing is excused.
-fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> bool {
-    let Some(lost) = comparison.and_then(|found| found.lost.get(&Place::Write)) else {
-        return true;
+/// Whether the write address still holds anything that was acknowledged before the fault.
+fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> Result<bool, String> {
+    let Some(found) = comparison else {
+        return Err("the ledger was not read after the round".to_owned());
+    };
+    let Some(lost) = found.lost.get(&Place::Write) else {
+        return Err(silent(found, &Place::Write)
+            .unwrap_or_else(|| "the audit did not ask through the write address".to_owned()));
     };
     let none = SeqSet::new();
-    timeline.lanes.iter().filter(|log| log.writes()).any(|log| {
+    Ok(timeline.lanes.iter().filter(|log| log.writes()).any(|log| {
         let lane = &log.lane.name;
         let before: SeqSet = log
             .attempts
@@ -104,7 +108,7 @@ fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> bool {
         !before
             .difference(lost.get(lane).unwrap_or(&none))
             .is_empty()
-    })
+    }))
 }
 
 impl<'a> Return<'a, '_> {
@@ -125,7 +129,7 @@ impl<'a> Return<'a, '_> {
         super::worst(
             numbers,
             Metric::Joined,
-            self.first(|state| self.is_member(state)),
+            self.unless_unread(self.first(|state| self.is_member(state))),
         );
         if self.victim.uid.is_some() {
             super::worst(numbers, Metric::ReadyLie, self.ready_lie());
@@ -251,8 +255,18 @@ impl<'a> Return<'a, '_> {
         state.of.joined != Some(false)
             && state.of.size.is_none_or(|size| size == round.size)
             && (state.of.role != Some(Role::Peer) || self.same_group(state))
-            && (!self.survived || self.old_data(state))
+            && (self.survived == Ok(false) || self.old_data(state))
             && has_new
+    }
+
+    /// Without an audit a member that answers and never shows the old data may be empty as well as apart.
+    fn unless_unread(&self, value: Value) -> Value {
+        match (value, &self.survived, self.first(|_| true)) {
+            (Value::Over { .. }, Err(reason), Value::Known { .. }) => Value::Unknown {
+                reason: reason.clone(),
+            },
+            (value, _, _) => value,
+        }
     }
 
     /// Whether each other peer that answered last before it is in the same group.
@@ -272,10 +286,10 @@ impl<'a> Return<'a, '_> {
 
     /// How long it was Ready and did not serve. Where the data is lost, answering is enough: that it is empty is another fault.
     fn ready_lie(&self) -> Value {
-        let serves = if self.survived {
-            self.first(|state| self.old_data(state))
-        } else {
+        let serves = if self.survived == Ok(false) {
             self.first(|_| true)
+        } else {
+            self.unless_unread(self.first(|state| self.old_data(state)))
         };
         match (serves, self.pod(PodChange::Ready)) {
             (

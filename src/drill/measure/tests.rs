@@ -222,6 +222,42 @@ fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
 }
 
 #[test]
+fn without_an_audit_a_member_that_shows_no_old_data_is_neither_apart_nor_late() {
+    let mut it = single();
+    for state in &mut it.states {
+        if state.server.as_deref() == Some("s1") {
+            state.tip = Some(BTreeMap::from([(
+                "a/w-new".to_owned(),
+                Span {
+                    first: 76,
+                    last: 90,
+                },
+            )]));
+        }
+    }
+    it.audit(&[Place::Write], |_, _, _| false);
+    let whole = it.round();
+    let mut silent = whole.clone();
+    silent.audit.as_mut().unwrap().answers[0].error = Some("closed: it ended".to_owned());
+    let mut unread = whole.clone();
+    unread.audit = None;
+    for (round, why) in [(silent, "did not answer"), (unread, "was not read")] {
+        let result = measure(&round);
+        for metric in [Metric::Joined, Metric::ReadyLie, Metric::Lost] {
+            match &result.numbers[&metric] {
+                Value::Unknown { reason } => assert!(reason.contains(why), "{reason}"),
+                other => panic!("{metric:?}: {other:?}"),
+            }
+        }
+    }
+    // Where the audit found the old data, the member that never showed it is apart.
+    assert!(matches!(
+        measure(&whole).numbers[&Metric::Joined],
+        Value::Over { .. }
+    ));
+}
+
+#[test]
 fn a_missing_batch_makes_the_outage_unknown_and_never_short() {
     let mut it = single();
     it.audit(&[Place::Write], |_, _, _| false);

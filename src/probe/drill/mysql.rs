@@ -49,10 +49,6 @@ impl<'a> MySql<'a> {
             statements: spec.ledger.statements(Kind::Mysql),
         }
     }
-
-    fn broken(&self, step: AttemptStep, error: &mysql_async::Error) -> Broken {
-        self.dialler.broken(step, &protocol::failure(error))
-    }
 }
 
 impl<'a> Engine for &'a MySql<'a> {
@@ -87,20 +83,20 @@ impl<'a> Engine for &'a MySql<'a> {
 }
 
 impl Talk<'_> {
+    fn broken(&self, step: AttemptStep, error: &mysql_async::Error) -> Broken {
+        self.engine
+            .dialler
+            .broken(step, &self.session.failure(error))
+    }
+
     async fn rows_of(&mut self, query: &str, step: AttemptStep) -> Result<Vec<Row>, Broken> {
-        self.session
-            .connection
-            .query(query)
-            .await
-            .map_err(|error| self.engine.broken(step, &error))
+        let rows = self.session.connection.query(query).await;
+        rows.map_err(|error| self.broken(step, &error))
     }
 
     async fn run(&mut self, query: &str, step: AttemptStep) -> Result<(), Broken> {
-        self.session
-            .connection
-            .query_drop(query)
-            .await
-            .map_err(|error| self.engine.broken(step, &error))
+        let ran = self.session.connection.query_drop(query).await;
+        ran.map_err(|error| self.broken(step, &error))
     }
 
     fn insert(&self, lane: &str, seq: u64, half: u8) -> String {

@@ -52,11 +52,7 @@ impl Packets {
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Unbearable> {
         while let Some((first, rest)) = bytes.split_first() {
             if self.left > 0 {
-                // Right after a question stands the number of columns; from 2^16 on it is written in three or eight bytes.
-                if std::mem::take(&mut self.fresh)
-                    && self.header[3] == 1
-                    && matches!(first, 0xfd | 0xfe)
-                {
+                if std::mem::take(&mut self.fresh) && self.counts_columns(*first) {
                     return Err(Unbearable::Columns);
                 }
                 let length = self.left.min(bytes.len());
@@ -80,6 +76,18 @@ impl Packets {
             }
         }
         Ok(())
+    }
+
+    /// Whether a packet that begins so may say a number of columns from 2^16 on, which is written in three or eight bytes. It is the first packet
+    /// of an answer, and so is every 256th of a long one, as numbers of packets are bytes: there the end of the rows and a row with a long
+    /// first column begin alike, and are shorter and longer.
+    const fn counts_columns(&self, first: u8) -> bool {
+        self.header[3] == 1
+            && match first {
+                0xfd => self.left <= 1 << 16,
+                0xfe => self.left > 8,
+                _ => false,
+            }
     }
 }
 
@@ -137,6 +145,32 @@ mod tests {
     fn read(bytes: &[u8], chunk: usize) -> Result<(), Unbearable> {
         let mut packets = Packets::default();
         bytes.chunks(chunk).try_for_each(|part| packets.read(part))
+    }
+
+    fn packet(number: usize, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+        [
+            &length[..3],
+            &[u8::try_from(number % 256).unwrap()],
+            payload,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn no_number_of_rows_is_taken_for_a_number_of_columns() {
+        let long = [&[0xfd, 0, 0, 1][..], &[b'x'; 1 << 16]].concat();
+        for rows in 0..600 {
+            let mut stream = packet(1, b"\x01");
+            for number in 0..rows {
+                stream.extend(packet(number + 2, b"\x02ab"));
+            }
+            let mut ends_long = stream.clone();
+            stream.extend(packet(rows + 2, b"\xfe\0\0\x02\0"));
+            assert_eq!(read(&stream, 1000), Ok(()), "{rows} rows");
+            ends_long.extend(packet(rows + 2, &long));
+            assert_eq!(read(&ends_long, 1000), Ok(()), "{rows} rows and a long one");
+        }
     }
 
     #[test]

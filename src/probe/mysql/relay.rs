@@ -33,6 +33,13 @@ pub(super) struct Opened {
     pub(super) tls: Option<Found>,
 }
 
+impl Opened {
+    /// How the server broke the connection, if it did.
+    pub(super) fn broken(&self) -> Option<Failure> {
+        self.joined.broken().map(Failure::broken)
+    }
+}
+
 /// Why there is no login.
 #[derive(Debug)]
 pub(super) enum Stop {
