@@ -5,7 +5,7 @@ use std::process::Command;
 use super::{Space, example, image};
 
 /// The image that the examples name; the test's own stands in its place.
-const NAMED: &str = "ghcr.io/k8sverify/k8sverify:0.1.0";
+const NAMED: &str = concat!("ghcr.io/k8sverify/k8sverify:", env!("CARGO_PKG_VERSION"));
 const INPUT: &str = "--compose=/input/compose.yaml\"";
 
 impl Space {
