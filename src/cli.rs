@@ -210,6 +210,9 @@ pub struct GraphArgs {
     /// Print the resolved compose model as JSON instead, as `docker compose config` would
     #[arg(long)]
     pub resolved: bool,
+    /// Colours on the console
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 /// How a graph is printed.
@@ -322,6 +325,9 @@ pub struct ExplainArgs {
     /// List every code
     #[arg(long)]
     pub list: bool,
+    /// Colours on the console
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 /// The options of `demo`.

@@ -1,6 +1,5 @@
 //! One file per subcommand, each a readable list of stage calls. IO.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -108,8 +107,8 @@ fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
         Some(Command::Graph(args)) => graph::command(&args)?,
         Some(Command::Probe) => {}
         Some(Command::Explain(args)) => {
-            let terminal = std::io::stdout().is_terminal();
-            output::print(explain::text(&args, verify::outputs::width(terminal))?.as_bytes())?;
+            let style = verify::outputs::style(args.color);
+            output::print(explain::text(&args, style)?.as_bytes())?;
         }
         Some(Command::Fix(args)) => return fix::command(&args),
         Some(Command::Demo(args)) => demo::command(&args)?,

@@ -30,4 +30,5 @@ pub mod report;
 pub mod shell;
 mod spelling;
 pub mod sql;
+pub mod terminal;
 pub mod verdict;

@@ -3,18 +3,18 @@
 use super::Failure;
 use crate::catalog::findings::FindingTexts;
 use crate::cli::ExplainArgs;
-use crate::finding::{Code, Section};
-use crate::report::console::wrap;
+use crate::finding::{Code, Section, Severity};
 use crate::spelling;
+use crate::terminal::{Paint, Style, wrap};
 
-/// The text of one code, or the list of all, in lines of at most `width` columns.
+/// The text of one code, or the list of all, in lines of at most the style's width.
 ///
 /// # Errors
 /// [`Failure::Usage`] for a code that does not exist, with the one that is nearest to it.
-pub fn text(args: &ExplainArgs, width: usize) -> Result<String, Failure> {
+pub fn text(args: &ExplainArgs, style: Style) -> Result<String, Failure> {
     let texts = FindingTexts::shared();
     let Some(name) = args.code.as_deref().filter(|_| !args.list) else {
-        return Ok(list(texts, width));
+        return Ok(list(texts, style));
     };
     // What a report prints, `CODE KIND/NAME`, may be pasted whole.
     let name = name.split_whitespace().next().unwrap_or_default();
@@ -27,42 +27,59 @@ pub fn text(args: &ExplainArgs, width: usize) -> Result<String, Failure> {
     let text = texts.get(code);
     let indented = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();
-        wrap(&words.join(" "), width, "  ") + "\n"
+        wrap(&words.join(" "), style.width, "  ") + "\n"
     };
+    let title = |text: &str| style.paint(Paint::Bold, text);
     Ok(format!(
-        "{code}  ({})\n{}\n\nWhat it means\n{}\nHow it is found\n{}\nHow to fix it\n{}\nSee also\n  {}/blob/v{}/examples/guide/findings.md#{code}\n  {}\n",
-        text.severity,
-        wrap(&text.title, width, ""),
+        "{}  ({})\n{}\n\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n  {}/blob/v{}/examples/guide/findings.md#{code}\n  {}\n",
+        title(code.name()),
+        style.paint(severity(text.severity), &text.severity.to_string()),
+        wrap(&text.title, style.width, ""),
+        title("What it means"),
         indented(&text.means),
+        title("How it is found"),
         indented(&text.found),
+        title("How to fix it"),
         indented(&text.fix),
+        title("See also"),
         env!("CARGO_PKG_REPOSITORY"),
         env!("CARGO_PKG_VERSION"),
         text.links.join("\n  "),
     ))
 }
 
-fn list(texts: &FindingTexts, width: usize) -> String {
+const fn severity(severity: Severity) -> Paint {
+    match severity {
+        Severity::Error => Paint::Red,
+        Severity::Warning => Paint::Yellow,
+        Severity::Info => Paint::Dim,
+    }
+}
+
+fn list(texts: &FindingTexts, style: Style) -> String {
     let names = Code::ALL.iter().map(|code| code.name().len());
     let name_columns = names.max().unwrap_or_default();
     let before = name_columns + 12;
     let mut out = String::new();
     for (number, (section, title)) in (1..).zip(Section::ALL) {
-        out += &format!("{}{number}. {title}\n", if number == 1 { "" } else { "\n" });
+        let title = style.paint(Paint::Bold, &format!("{number}. {title}"));
+        out += &format!("{}{title}\n", if number == 1 { "" } else { "\n" });
         for code in Code::ALL.iter().filter(|code| code.section() == section) {
             let text = texts.get(*code);
             // Where the column of titles would be narrower than a few words, they go below their code.
-            let hanging = if width >= before + 24 { before } else { 4 };
-            let title = wrap(&text.title, width, &" ".repeat(hanging));
-            let head = format!(
-                "  {:<name_columns$} {:<8} ",
-                code.name(),
-                text.severity.to_string()
-            );
-            out += &if hanging == before {
-                format!("{head}{}\n", title.trim_start())
+            let hanging = if style.width >= before + 24 {
+                before
             } else {
-                format!("{}\n{title}\n", head.trim_end())
+                4
+            };
+            let title = wrap(&text.title, style.width, &" ".repeat(hanging));
+            let says = style.paint(severity(text.severity), &text.severity.to_string());
+            let name = format!("  {:<name_columns$}", code.name());
+            out += &if hanging == before {
+                let gap = " ".repeat(9 - text.severity.to_string().len());
+                format!("{name} {says}{gap}{}\n", title.trim_start())
+            } else {
+                format!("{name} {says}\n{title}\n")
             };
         }
     }
@@ -84,6 +101,14 @@ fn nearest(asked: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Color;
+
+    fn at(width: usize) -> Style {
+        Style {
+            width,
+            ..Style::default()
+        }
+    }
 
     #[test]
     fn a_code_is_explained_all_are_listed_and_a_wrong_one_is_refused_with_a_hint() {
@@ -91,8 +116,9 @@ mod tests {
             let args = ExplainArgs {
                 code: Some(code.to_owned()),
                 list: false,
+                color: Color::Never,
             };
-            text(&args, 80)
+            text(&args, at(80))
         };
         assert!(
             ask("service-missing")
@@ -115,12 +141,24 @@ mod tests {
         let list = ExplainArgs {
             code: None,
             list: true,
+            color: Color::Never,
         };
-        let all = text(&list, 80).unwrap();
+        let all = text(&list, at(80)).unwrap();
         for width in [60, 80, 120] {
-            let listed = text(&list, width).unwrap();
+            let listed = text(&list, at(width)).unwrap();
             assert!(listed.lines().all(|line| line.chars().count() <= width));
         }
         assert!(Code::ALL.iter().all(|code| all.contains(code.name())));
+        let colored = Style {
+            color: true,
+            ..at(80)
+        };
+        let painted = text(&list, colored).unwrap();
+        assert!(painted.contains("\u{1b}[1m1. "), "{painted}");
+        let codes = ["1;31", "33", "2", "1", "0"].map(|code| format!("\u{1b}[{code}m"));
+        let plain = codes
+            .iter()
+            .fold(painted, |text, code| text.replace(code, ""));
+        assert_eq!(plain, all);
     }
 }

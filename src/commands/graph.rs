@@ -2,6 +2,7 @@
 
 use super::input::{self, Input};
 use super::text::NamedFiles;
+use super::verify::outputs::style;
 use super::{Failure, output};
 use crate::catalog::Catalog;
 use crate::cli::{GraphArgs, GraphFormat};
@@ -32,7 +33,7 @@ pub fn command(args: &GraphArgs) -> Result<(), Failure> {
         &Catalog::embedded(),
     );
     input::no_errors(&graph)?;
-    let text = text(&graph, args.format);
+    let text = text(&graph, args);
     match args.format {
         GraphFormat::Json => output::print_json(&text),
         GraphFormat::Text | GraphFormat::Dot | GraphFormat::Mermaid | GraphFormat::Svg => {
@@ -41,9 +42,9 @@ pub fn command(args: &GraphArgs) -> Result<(), Failure> {
     }
 }
 
-fn text(graph: &TierGraph, format: GraphFormat) -> String {
-    let mut text = match format {
-        GraphFormat::Text => render::text(graph),
+fn text(graph: &TierGraph, args: &GraphArgs) -> String {
+    let mut text = match args.format {
+        GraphFormat::Text => render::text(graph, style(args.color)),
         GraphFormat::Json => render::json(graph),
         GraphFormat::Dot => render::dot(graph),
         GraphFormat::Mermaid => render::mermaid(graph),

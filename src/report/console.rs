@@ -10,120 +10,12 @@ use crate::probe::wire::StepStatus;
 mod ascii;
 mod findings;
 mod table;
-mod wrap;
 
-pub(crate) use wrap::wrap;
-
-/// How the console looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    /// ANSI colours.
-    pub color: bool,
-    /// Marks and arrows beyond ASCII.
-    pub unicode: bool,
-    /// Columns; at least 40 are assumed.
-    pub width: usize,
-    /// 0: causes and failed edges; 1: every edge and step.
-    pub verbose: u8,
-    /// The verdict alone.
-    pub quiet: bool,
-}
-
-impl Default for Style {
-    fn default() -> Self {
-        Self {
-            color: false,
-            unicode: true,
-            width: 100,
-            verbose: 0,
-            quiet: false,
-        }
-    }
-}
+pub use crate::terminal::Style;
+use crate::terminal::{Mark, Paint, wrap};
 
 /// More edges than this are listed only if they do not work.
 const MOST_EDGES: usize = 24;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::report) enum Paint {
-    Plain,
-    Red,
-    Green,
-    Yellow,
-    Cyan,
-    Dim,
-    Bold,
-}
-
-impl Style {
-    pub(in crate::report) fn paint(self, paint: Paint, text: &str) -> String {
-        let code = match paint {
-            Paint::Plain => return text.to_owned(),
-            Paint::Red => "1;31",
-            Paint::Green => "32",
-            Paint::Yellow => "33",
-            Paint::Cyan => "36",
-            Paint::Dim => "2",
-            Paint::Bold => "1",
-        };
-        if !self.color || text.is_empty() {
-            return text.to_owned();
-        }
-        // Some CI servers forget the colour at the end of a line.
-        text.split('\n')
-            .map(|line| format!("\u{1b}[{code}m{line}\u{1b}[0m"))
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
-    const fn mark(self, status: Mark) -> &'static str {
-        match (status, self.unicode) {
-            (Mark::Good, true) => "✔",
-            (Mark::Good, false) => "+",
-            (Mark::Bad, true) => "✗",
-            (Mark::Bad, false) => "x",
-            (Mark::Warn, _) => "!",
-            (Mark::Unknown, _) => "?",
-            (Mark::Weak, true) => "·",
-            (Mark::Weak, false) => "-",
-            (Mark::Info, true) => "ℹ",
-            (Mark::Info, false) => "i",
-        }
-    }
-
-    pub(in crate::report) fn painted(self, mark: Mark) -> String {
-        self.paint(mark.paint(), self.mark(mark))
-    }
-
-    pub(in crate::report) const fn arrow(self) -> &'static str {
-        if self.unicode { "→" } else { "->" }
-    }
-
-    pub(in crate::report) const fn dot(self) -> &'static str {
-        if self.unicode { " · " } else { " - " }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::report) enum Mark {
-    Good,
-    Bad,
-    Warn,
-    Unknown,
-    Weak,
-    Info,
-}
-
-impl Mark {
-    const fn paint(self) -> Paint {
-        match self {
-            Self::Good => Paint::Green,
-            Self::Bad => Paint::Red,
-            Self::Warn | Self::Unknown => Paint::Yellow,
-            Self::Weak | Self::Info => Paint::Dim,
-        }
-    }
-}
 
 /// The report as text for a terminal or a log, with a final newline.
 #[must_use]

@@ -13,6 +13,7 @@ use crate::report::words::{INTERRUPTED, UNFINISHED};
 use crate::report::{
     Report, VerdictValue, console, drill, github, html, json, junit, markdown, sql,
 };
+use crate::terminal::Style;
 
 /// Time for files that are being written when the process must end.
 const WRITING: Duration = Duration::from_secs(1);
@@ -33,7 +34,7 @@ pub(crate) trait Document: Clone + PartialEq + Send + 'static {
     ///
     /// # Errors
     /// In words, why it cannot be rendered.
-    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String>;
+    fn bytes(&self, format: Format, style: Style) -> Result<Vec<u8>, String>;
 }
 
 impl Document for Report {
@@ -49,7 +50,7 @@ impl Document for Report {
         (&mut self.verdict, &mut self.exit_code, &mut self.notes)
     }
 
-    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
+    fn bytes(&self, format: Format, style: Style) -> Result<Vec<u8>, String> {
         Ok(match format {
             Format::Console => console::render(self, style).into_bytes(),
             Format::Json => json::render(self).map_err(|error| error.to_string())?,
@@ -74,7 +75,7 @@ impl Document for sql::SqlReport {
         (&mut self.verdict, &mut self.exit_code, &mut self.notes)
     }
 
-    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
+    fn bytes(&self, format: Format, style: Style) -> Result<Vec<u8>, String> {
         Ok(match format {
             Format::Console => sql::console(self, style).into_bytes(),
             Format::Json => sql::json(self).map_err(|error| error.to_string())?,
@@ -103,7 +104,7 @@ impl Document for drill::DrillReport {
         (&mut self.verdict, &mut self.exit_code, &mut self.notes)
     }
 
-    fn bytes(&self, format: Format, style: console::Style) -> Result<Vec<u8>, String> {
+    fn bytes(&self, format: Format, style: Style) -> Result<Vec<u8>, String> {
         Ok(match format {
             // `has` keeps the other one out.
             Format::Console | Format::Github => drill::console(self, style).into_bytes(),
@@ -294,14 +295,24 @@ pub(crate) fn bytes<D: Document>(
     args: &OutputArgs,
 ) -> Result<Vec<u8>, Failure> {
     report
-        .bytes(format, style(args))
+        .bytes(format, asked(args))
         .map(|bytes| guarded(format, bytes))
         .map_err(|error| Failure::Output(format!("cannot render the report: {error}")))
 }
 
-fn style(args: &OutputArgs) -> console::Style {
+/// How the console looks as the options of outputs say.
+fn asked(args: &OutputArgs) -> Style {
+    Style {
+        verbose: args.verbose,
+        quiet: args.quiet,
+        ..style(args.color)
+    }
+}
+
+/// How standard output looks: a terminal's width, its colours if they are wanted.
+pub(crate) fn style(color: Color) -> Style {
     let terminal = std::io::stdout().is_terminal();
-    let color = match args.color {
+    let color = match color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
@@ -310,12 +321,11 @@ fn style(args: &OutputArgs) -> console::Style {
                 && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
     };
-    console::Style {
+    Style {
         color,
         unicode: unicode(terminal),
         width: width(terminal),
-        verbose: args.verbose,
-        quiet: args.quiet,
+        ..Style::default()
     }
 }
 

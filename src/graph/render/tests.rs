@@ -7,6 +7,7 @@ use crate::finding::EdgeId;
 use crate::graph::{Note, NoteKind, Tier};
 use crate::observe::WorkloadKey;
 use crate::protocol::Protocol;
+use crate::terminal::Style;
 
 fn tier(name: &str) -> Tier {
     Tier {
@@ -54,6 +55,52 @@ fn graph() -> TierGraph {
 }
 
 #[test]
+fn text_stays_within_its_width_and_colour_adds_no_letter() {
+    let narrow = Style {
+        width: 60,
+        ..Style::default()
+    };
+    let expected = "\
+3 tiers, 3 edges from compose and what is deployed
+
+AP  deployment/ap
+└─ DB:3306 as database  mysql  declared
+      env DB_HOST of deployment/ap
+      compose says DB:3306
+
+DB  deployment/db
+
+WEB  deployment/web
+├─ DB:3306              mysql  weak
+│     env DB_HOST of deployment/web
+└─ rds.example:3306     mysql
+      declared, outside, must not work
+      env DB_HOST of deployment/web
+
+The Pods differ from compose
+  AP asks for database, compose says DB
+";
+    let plain = text(&graph(), narrow);
+    assert_eq!(plain, expected);
+    let painted = text(
+        &graph(),
+        Style {
+            color: true,
+            ..narrow
+        },
+    );
+    assert!(
+        painted.contains("\u{1b}[1mWEB\u{1b}[0m  deployment/web"),
+        "{painted}"
+    );
+    let codes = ["33", "2", "1", "0"].map(|code| format!("\u{1b}[{code}m"));
+    let stripped = codes
+        .iter()
+        .fold(painted, |text, code| text.replace(code, ""));
+    assert_eq!(stripped, plain);
+}
+
+#[test]
 fn text_is_a_tree_with_aligned_columns() {
     let expected = "\
 3 tiers, 3 edges from compose and what is deployed
@@ -71,20 +118,24 @@ WEB  deployment/web
 The Pods differ from compose
   AP asks for database, compose says DB
 ";
-    assert_eq!(text(&graph()), expected);
+    assert_eq!(text(&graph(), Style::default()), expected);
     // Where no tier has a workload, nothing of the graph is from a cluster.
     let mut alone = graph();
     for tier in alone.tiers.values_mut() {
         tier.workloads.clear();
     }
-    assert!(text(&alone).starts_with("3 tiers, 3 edges from compose alone\n"));
+    let alone = text(&alone, Style::default());
+    assert!(
+        alone.starts_with("3 tiers, 3 edges from compose alone\n\nAP\n"),
+        "{alone}"
+    );
 }
 
 #[test]
 fn text_shows_no_control_character() {
     let mut graph = graph();
     graph.edges[0].host = "a\u{1b}[31mb".to_owned();
-    assert!(!text(&graph).contains('\u{1b}'));
+    assert!(!text(&graph, Style::default()).contains('\u{1b}'));
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 use crate::graph::{Confidence, Edge, NoteKind, Tier, TierGraph};
+use crate::terminal::{Paint, Style, wrap};
 
-/// The graph as text: each tier with its workloads, below it what it must reach, how, and how that is known.
+/// The graph as text: each tier with its workloads, below it what it must reach, how, and how that is known; in lines of the style's width.
 #[must_use]
-pub fn text(graph: &TierGraph) -> String {
+pub fn text(graph: &TierGraph, style: Style) -> String {
     let mut out = String::new();
     let source = source(graph);
     // Writing to a string cannot fail.
@@ -19,18 +20,21 @@ pub fn text(graph: &TierGraph) -> String {
         counted(graph.tiers.len(), "tier"),
         counted(graph.edges.len(), "edge"),
     );
-    let several = namespaces(graph).len() > 1;
-    let widths = Widths::of(graph);
+    let about = About {
+        several: namespaces(graph).len() > 1,
+        deployed: is_deployed(graph),
+        widths: Widths::of(graph, style),
+        style,
+    };
     for tier in graph.tiers.values() {
         out.push('\n');
-        out.push_str(&heading(tier, several));
-        out.push('\n');
+        about.heading(&mut out, tier);
         let edges: Vec<&Edge> = graph
             .edges
             .iter()
             .filter(|edge| edge.from == tier.name)
             .collect();
-        branches(&mut out, &edges, &widths);
+        about.branches(&mut out, &edges);
     }
     let strangers: Vec<&Edge> = graph
         .edges
@@ -38,10 +42,14 @@ pub fn text(graph: &TierGraph) -> String {
         .filter(|edge| !graph.tiers.contains_key(&edge.from))
         .collect();
     for edge in strangers {
-        let _ = writeln!(out, "\n{}  no tier", clean(&edge.from));
-        branches(&mut out, &[edge], &widths);
+        let _ = writeln!(
+            out,
+            "\n{}  no tier",
+            about.style.paint(Paint::Bold, &clean(&edge.from))
+        );
+        about.branches(&mut out, &[edge]);
     }
-    section(
+    about.section(
         &mut out,
         "Ways in from outside",
         graph.entries.iter().map(|entry| {
@@ -51,7 +59,7 @@ pub fn text(graph: &TierGraph) -> String {
                 .to_owned()
         }),
     );
-    section(
+    about.section(
         &mut out,
         "Published by compose, and nothing leads in",
         graph
@@ -59,7 +67,7 @@ pub fn text(graph: &TierGraph) -> String {
             .iter()
             .map(|one| format!("{} {}", one.tier, one.ports.join(", "))),
     );
-    section(
+    about.section(
         &mut out,
         "Outside hosts, not verified",
         graph.outside.iter().map(|outside| {
@@ -79,9 +87,9 @@ pub fn text(graph: &TierGraph) -> String {
         (NoteKind::Information, "Notes"),
     ] {
         let notes = graph.notes.iter().filter(|note| note.kind == kind);
-        section(&mut out, title, notes.map(|note| note.message.clone()));
+        about.section(&mut out, title, notes.map(|note| note.message.clone()));
     }
-    section(
+    about.section(
         &mut out,
         "Configuration problems",
         graph.questions.iter().cloned(),
@@ -103,44 +111,28 @@ fn namespaces(graph: &TierGraph) -> BTreeSet<&str> {
         .collect()
 }
 
+/// Whether any tier has a workload.
+fn is_deployed(graph: &TierGraph) -> bool {
+    graph.tiers.values().any(|tier| !tier.workloads.is_empty())
+}
+
 /// What the graph was read from.
 fn source(graph: &TierGraph) -> &'static str {
-    let deployed = graph.tiers.values().any(|tier| !tier.workloads.is_empty());
-    match (graph.from_compose, deployed) {
+    match (graph.from_compose, is_deployed(graph)) {
         (true, true) => "compose and what is deployed",
         (true, false) => "compose alone",
         (false, _) => "what is deployed alone: no compose file",
     }
 }
 
-/// `DB  deployment/db`
-fn heading(tier: &Tier, several_namespaces: bool) -> String {
-    let mut workloads: Vec<String> = tier
-        .workloads
-        .iter()
-        .map(|key| {
-            if several_namespaces {
-                format!("{key}@{}", key.namespace)
-            } else {
-                key.to_string()
-            }
-        })
-        .collect();
-    if workloads.is_empty() {
-        workloads.push(if tier.expected {
-            "no workload".to_owned()
-        } else {
-            "not meant to run here".to_owned()
-        });
-    }
-    let mut line = format!("{}  {}", clean(&tier.name), workloads.join(", "));
-    if let Some(server) = &tier.server {
-        let _ = write!(line, "  serves {} {}", server.protocol, server.port);
-    }
-    if tier.one_shot {
-        line.push_str("  ends on its own");
-    }
-    line
+/// What all parts of the text share.
+struct About {
+    /// Whether workloads stand in several namespaces.
+    several: bool,
+    /// Whether any tier has a workload, so that one without is worth a word.
+    deployed: bool,
+    widths: Widths,
+    style: Style,
 }
 
 /// The widths of the columns, so that all tiers line up.
@@ -151,12 +143,13 @@ struct Widths {
 }
 
 impl Widths {
-    fn of(graph: &TierGraph) -> Self {
+    fn of(graph: &TierGraph, style: Style) -> Self {
+        // One long name must not push all others out of the window.
+        let most = style.width / 3;
         let widest = |cell: &dyn Fn(&Edge) -> String| {
-            graph
-                .edges
-                .iter()
-                .map(|edge| cell(edge).width())
+            let widths = graph.edges.iter().map(|edge| cell(edge).width());
+            widths
+                .filter(|width| *width <= most)
                 .max()
                 .unwrap_or_default()
         };
@@ -168,24 +161,88 @@ impl Widths {
     }
 }
 
-fn branches(out: &mut String, edges: &[&Edge], widths: &Widths) {
-    for (index, edge) in edges.iter().enumerate() {
-        let branch = if index + 1 == edges.len() {
-            "└─"
-        } else {
-            "├─"
-        };
-        let _ = writeln!(
-            out,
-            "{branch} {}  {}  {}  {}",
-            padded(&target(edge), widths.target),
-            padded(edge.protocol.name(), widths.protocol),
-            padded(&standing(edge), widths.confidence),
-            clean(&edge.origin.join(", ")),
-        );
-        if let Some(said) = &edge.compose_said {
-            let bar = if index + 1 == edges.len() { " " } else { "│" };
-            let _ = writeln!(out, "{bar}     compose says {}", clean(said));
+impl About {
+    /// `DB  deployment/db`
+    fn heading(&self, out: &mut String, tier: &Tier) {
+        let mut line = self.style.paint(Paint::Bold, &clean(&tier.name));
+        for (index, key) in tier.workloads.iter().enumerate() {
+            line += if index == 0 { "  " } else { ", " };
+            line += &key.to_string();
+            if self.several {
+                line = format!("{line}@{}", key.namespace);
+            }
+        }
+        if tier.workloads.is_empty() && !tier.expected {
+            line += "  not meant to run here";
+        } else if tier.workloads.is_empty() && self.deployed {
+            line = format!("{line}  {}", self.style.paint(Paint::Yellow, "no workload"));
+        }
+        if let Some(server) = &tier.server {
+            let _ = write!(line, "  serves {} {}", server.protocol, server.port);
+        }
+        if tier.one_shot {
+            line.push_str("  ends on its own");
+        }
+        out.push_str(&line);
+        out.push('\n');
+    }
+
+    fn branches(&self, out: &mut String, edges: &[&Edge]) {
+        for (index, edge) in edges.iter().enumerate() {
+            let (branch, bar) = if index + 1 == edges.len() {
+                ("└─", " ")
+            } else {
+                ("├─", "│")
+            };
+            let head = format!(
+                "{branch} {}  {}  ",
+                padded(&target(edge), self.widths.target),
+                padded(edge.protocol.name(), self.widths.protocol),
+            );
+            let standing = standing(edge);
+            let paint = if edge.confidence == Confidence::Weak {
+                Paint::Dim
+            } else {
+                Paint::Plain
+            };
+            let shown = self.style.paint(paint, &standing);
+            let origin = clean(&edge.origin.join(", "));
+            let gap = self.widths.confidence.saturating_sub(standing.width()) + 2;
+            if head.width() + standing.width() + gap + origin.width() <= self.style.width {
+                let origin = self.style.paint(Paint::Dim, &origin);
+                let _ = writeln!(out, "{head}{shown}{}{origin}", " ".repeat(gap));
+            } else if head.width() + standing.width() <= self.style.width {
+                let _ = writeln!(out, "{head}{shown}");
+                self.below(out, bar, &origin);
+            } else {
+                let _ = writeln!(out, "{}", head.trim_end());
+                self.below(out, bar, &standing);
+                self.below(out, bar, &origin);
+            }
+            if let Some(said) = &edge.compose_said {
+                self.below(out, bar, &format!("compose says {}", clean(said)));
+            }
+        }
+    }
+
+    /// What belongs to the edge above.
+    fn below(&self, out: &mut String, bar: &str, text: &str) {
+        for line in wrap(text, self.style.width, &format!("{bar}     ")).lines() {
+            let (bar, text) = line.split_at(bar.len());
+            let _ = writeln!(out, "{bar}{}", self.style.paint(Paint::Dim, text));
+        }
+    }
+
+    fn section(&self, out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+        let mut lines = lines.peekable();
+        if lines.peek().is_none() {
+            return;
+        }
+        let _ = writeln!(out, "\n{}", self.style.paint(Paint::Bold, title));
+        for line in lines {
+            // What goes on stands further in than what begins.
+            let text = wrap(&clean(&line), self.style.width, "    ");
+            let _ = writeln!(out, "{}", text.replacen("    ", "  ", 1));
         }
     }
 }
@@ -229,15 +286,4 @@ fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
-}
-
-fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
-    let mut lines = lines.peekable();
-    if lines.peek().is_none() {
-        return;
-    }
-    let _ = writeln!(out, "\n{title}");
-    for line in lines {
-        let _ = writeln!(out, "  {}", clean(&line));
-    }
 }

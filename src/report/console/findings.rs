@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::wrap::wrap;
-use super::{Mark, Paint, Style};
 use crate::finding::{FindingId, Section, Severity};
 use crate::report::sanitise::{clean, line};
 use crate::report::words::{self, some};
 use crate::report::{FindingReport, Report};
+use crate::terminal::{Mark, Paint, Style, wrap};
 
 /// Width of the labels of a block, with the blanks before and behind.
 const LABEL: usize = 10;

@@ -2,12 +2,11 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::wrap::{fit, wrap};
-use super::{Mark, Paint, Style};
 use crate::probe::wire::{StepName, StepStatus};
 use crate::report::sanitise::{cut, line};
 use crate::report::words::{self, deciding, short_error};
 use crate::report::{EdgeReport, StepReport};
+use crate::terminal::{Mark, Paint, Style, fit, wrap};
 
 const COLUMNS: usize = 7;
 const HEAD: [&str; COLUMNS] = ["edge", "dns", "service", "pods", "protocol", "login", "ms"];

@@ -6,8 +6,8 @@ use super::words;
 use super::{Cell, DrillFinding, DrillReport};
 use crate::finding::{Section, Severity};
 use crate::report::VerdictValue;
-use crate::report::console::Style;
 use crate::report::sanitise::{cut, line};
+use crate::terminal::Style;
 
 /// Further lines stand at most so far to the right.
 const DEEPEST: usize = 34;

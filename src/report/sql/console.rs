@@ -5,9 +5,9 @@ use super::{
     not_reached, noteworthy, place, sentence, way, words,
 };
 use crate::report::VerdictValue;
-use crate::report::console::{Mark, Paint, Style};
 use crate::report::sanitise::line;
 use crate::report::words::{count, seconds};
+use crate::terminal::{Mark, Paint, Style};
 
 /// Statements of a file that are listed before the rest is counted.
 const MOST: usize = 40;

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::finding::{Code, Severity};
-use crate::report::console::Style;
 use crate::report::unfinished::is_report;
 use crate::sql::classify::Weight;
+use crate::terminal::Style;
 
 /// What a hostile server and file could put into every text.
 const NASTY: &str = "a]]>b<script>|\u{1b}[31m\n::error::x`c`";
