@@ -1,4 +1,5 @@
-//! How long the agent takes for many targets on loopback, and how much memory: silent ones, ones that greet, and none at all (its start).
+//! How long the agent takes for many targets on loopback, and how much memory: silent ones, ones that greet, and none at all (its start);
+//! and wait4x for the same targets in the same minute, where it is installed (Debian has a package of it).
 //!
 //! `cargo build --release && cargo run --release --example bench-agent -- target/release/k8sverify [TARGETS]`
 #![expect(
@@ -29,22 +30,55 @@ fn main() {
     let silent = runtime.block_on(listen(targets, b""));
     let greeting = runtime.block_on(listen(targets, b"220 hello\r\n"));
     println!("| what | median | slowest | peak memory |\n|---|---|---|---|");
-    for (name, ports) in [
+    let kinds = [
         ("start, nothing to do", &[][..]),
         ("silent targets", &silent),
         ("targets that greet", &greeting),
-    ] {
-        let mut runs: Vec<(Duration, String)> = (0..ROUNDS).map(|_| run(&binary, ports)).collect();
-        runs.sort();
-        let (median, memory) = &runs[ROUNDS / 2];
-        let slowest = runs[ROUNDS - 1].0;
-        println!(
-            "| {} {name} | {:.0} ms | {:.0} ms | {memory} |",
-            ports.len(),
-            median.as_secs_f64() * 1000.0,
-            slowest.as_secs_f64() * 1000.0
-        );
+    ];
+    for (name, ports) in kinds {
+        show(name, ports, || run(&binary, ports));
     }
+    if Command::new("wait4x").arg("version").output().is_err() {
+        println!("\nwait4x is not installed: not compared");
+        return;
+    }
+    for (name, ports) in &kinds[1..] {
+        show(&format!("{name}, wait4x"), ports, || wait4x(ports));
+    }
+}
+
+/// Measures several times, and prints a row.
+fn show(name: &str, ports: &[u16], measure: impl Fn() -> (Duration, String)) {
+    let mut runs: Vec<(Duration, String)> = (0..ROUNDS).map(|_| measure()).collect();
+    runs.sort();
+    let (median, memory) = &runs[ROUNDS / 2];
+    let slowest = runs[ROUNDS - 1].0;
+    println!(
+        "| {} {name} | {:.0} ms | {:.0} ms | {memory} |",
+        ports.len(),
+        median.as_secs_f64() * 1000.0,
+        slowest.as_secs_f64() * 1000.0
+    );
+}
+
+/// One run of wait4x: its time, and its peak memory.
+fn wait4x(ports: &[u16]) -> (Duration, String) {
+    let begun = Instant::now();
+    let output = Command::new("/usr/bin/time")
+        .args(["-f", "%M", "wait4x", "tcp", "--quiet"])
+        .args(ports.iter().map(|port| format!("127.0.0.1:{port}")))
+        .output()
+        .unwrap();
+    let took = begun.elapsed();
+    assert!(output.status.success(), "{output:?}");
+    (took, megabytes(&output.stderr))
+}
+
+/// What `time` says of memory.
+fn megabytes(said: &[u8]) -> String {
+    let kilobytes = String::from_utf8_lossy(said);
+    let kilobytes: f64 = kilobytes.trim().parse().unwrap_or(0.0);
+    format!("{:.1} MB", kilobytes / 1024.0)
 }
 
 /// Ports of servers that say this and nothing more.
@@ -104,7 +138,5 @@ fn run(binary: &str, ports: &[u16]) -> (Duration, String) {
         .filter(|record| record["name"] == "service" && record["status"] == "pass")
         .count();
     assert_eq!(connected, ports.len(), "every target was reached:\n{log}");
-    let memory = String::from_utf8_lossy(&output.stderr);
-    let kilobytes: f64 = memory.trim().parse().unwrap_or(0.0);
-    (took, format!("{:.1} MB", kilobytes / 1024.0))
+    (took, megabytes(&output.stderr))
 }

@@ -6,12 +6,22 @@ pub mod words;
 
 use std::num::NonZeroU16;
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use crate::finding::Code;
 use crate::protocol::Protocol;
 
 pub use findings::{FindingText, FindingTexts};
 pub use products::{ImagePort, Products};
 pub use words::words;
+
+/// A table of `checks/`. Each reader of a language has its own code for each type, so YAML is read into values, and these by the reader of
+/// JSON, whose code is a third as long.
+pub(crate) fn table<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    serde_json::from_str(&value.to_string()).map_err(|error| error.to_string())
+}
 
 /// Every table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,9 +17,9 @@ mod remove;
 mod room;
 mod slots;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{join_all, select};
@@ -30,7 +30,7 @@ use crate::plan::{JobOptions, Outcomes, ProbePlan};
 
 use feed::Feeds;
 pub use remove::sweep;
-use remove::{JobName, Removed};
+use remove::{JobName, Made, Removed};
 use slots::Slots;
 
 /// Time for the clean-up of [`run`].
@@ -64,7 +64,7 @@ pub struct Session<'a> {
     api: &'a Api,
     options: &'a JobOptions,
     cancel: Cancel,
-    made: Mutex<BTreeSet<JobName>>,
+    made: Mutex<Made>,
     may_delete_pods: AtomicBool,
     /// By namespace.
     may_create_pods: tokio::sync::Mutex<BTreeMap<String, bool>>,
@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
             api,
             options,
             cancel,
-            made: Mutex::new(BTreeSet::new()),
+            made: Mutex::default(),
             may_delete_pods: AtomicBool::new(true),
             may_create_pods: tokio::sync::Mutex::default(),
         }
@@ -112,29 +112,35 @@ impl<'a> Session<'a> {
 
     /// Deletes what is left and sees the Pods gone, within that time. Says what could not be deleted, for the user.
     pub async fn finish(self, limit: Duration) -> Vec<String> {
-        let names = self.names();
-        match tokio::time::timeout(limit, remove::remove_all(self.api, &names)).await {
+        let made = self.made().clone();
+        match tokio::time::timeout(limit, remove::remove_all(self.api, &made)).await {
             Ok(Removed::All) => Vec::new(),
             Ok(Removed::Left(left)) => left,
-            Err(_) => names
+            Err(_) => made
                 .iter()
-                .map(|job| remove::unanswered(job, limit))
+                .filter(|(_, deleted)| !**deleted)
+                .map(|(job, _)| remove::unanswered(job, limit))
                 .collect(),
         }
     }
 
     /// A Job that was refused for certain.
     fn forget(&self, job: &JobName) {
-        if let Ok(mut made) = self.made.lock() {
-            made.remove(job);
-        }
+        self.made().remove(job);
     }
 
     /// A Job that may exist from now on.
     fn register(&self, job: JobName) {
-        if let Ok(mut made) = self.made.lock() {
-            made.insert(job);
-        }
+        self.made().insert(job, false);
+    }
+
+    /// A Job whose deletion was answered well.
+    fn deleted(&self, job: &JobName) {
+        self.made().insert(job.clone(), true);
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether Pods without a controller can be had; asked once for each namespace.
@@ -159,13 +165,6 @@ impl<'a> Session<'a> {
             && !remove::delete_pod(self.api, namespace, pod).await
         {
             self.may_delete_pods.store(false, Ordering::Relaxed);
-        }
-    }
-
-    fn names(&self) -> BTreeSet<JobName> {
-        match self.made.lock() {
-            Ok(made) => made.clone(),
-            Err(poisoned) => poisoned.into_inner().clone(),
         }
     }
 }

@@ -55,7 +55,7 @@ use crate::probe::names::ResolverConfig;
 use crate::probe::network::Network;
 use crate::probe::record::{Recorder, Scrubber};
 use crate::probe::target::Target;
-use crate::probe::turns::Turns;
+use crate::probe::turns::{Place, Turns};
 use crate::probe::wire::{ProbeSpec, Record, VERSION};
 use crate::probe::work::{Ended, Journal, Work};
 
@@ -179,7 +179,7 @@ pub async fn run_until(
             target,
             network: &network,
             resolver: &resolver,
-            turn: turns.take(&target.host, target.port).await,
+            turn: turns.take(Place::host(&target.host, target.port)).await,
             length: length.saturating_sub(MARGIN.min(length / 4)),
         };
         let cut_short = Box::pin(sql::run(&setting, &mut recorder, stop)).await?;

@@ -69,11 +69,10 @@ impl FindingTexts {
     /// Never in a build that passed its tests: they read the embedded file and compare it with the enum.
     #[must_use]
     pub fn shared() -> &'static Self {
-        static TABLE: LazyLock<FindingTexts> =
-            LazyLock::new(|| match serde_saphyr::from_str(TEXT) {
-                Ok(table) => FindingTexts(table),
-                Err(error) => panic!("checks/findings.yaml does not read: {error}"),
-            });
+        static TABLE: LazyLock<FindingTexts> = LazyLock::new(|| match super::table(TEXT) {
+            Ok(table) => FindingTexts(table),
+            Err(error) => panic!("checks/findings.yaml does not read: {error}"),
+        });
         &TABLE
     }
 

@@ -214,11 +214,10 @@ impl Products {
     /// Never in a build that passed its tests: they read the embedded file.
     #[must_use]
     pub fn shared() -> &'static Self {
-        static TABLE: LazyLock<Products> =
-            LazyLock::new(|| match serde_saphyr::from_str::<Table>(TEXT) {
-                Ok(table) => table.into(),
-                Err(error) => panic!("checks/products.yaml does not read: {error}"),
-            });
+        static TABLE: LazyLock<Products> = LazyLock::new(|| match super::table::<Table>(TEXT) {
+            Ok(table) => table.into(),
+            Err(error) => panic!("checks/products.yaml does not read: {error}"),
+        });
         &TABLE
     }
 

@@ -303,8 +303,8 @@ impl Run<'_> {
             ..self.verdict_options()
         };
         let mut report = self.report(graph, &snapshot, Some(&outcomes), &options);
-        // Who is killed while cleaning up has its report; a file that cannot be written is reported at the end.
-        let _ = self.outputs.write_files(&report);
+        // Who is killed while cleaning up has its report.
+        self.progress.beside(|| self.outputs.write_early(&report));
         self.progress.stage("cleaning up");
         report.notes.extend(self.clean_up(session).await);
         self.progress.done();

@@ -229,8 +229,9 @@ impl<'a> Job<'a> {
 
     /// What fails here is tried again when the session finishes.
     async fn delete(&self, pods: Option<watch::Receiver<Pods>>) {
-        if let Err(error) = delete_job(self.api, &self.name).await {
-            tracing::debug!("failed to delete job/{}: {error}", self.name.name);
+        match delete_job(self.api, &self.name).await {
+            Ok(()) => self.session.deleted(&self.name),
+            Err(error) => tracing::debug!("failed to delete job/{}: {error}", self.name.name),
         }
         let pod = pods.and_then(|pods| {
             let seen = pods.borrow().get(&self.name.name).cloned()?;

@@ -1,15 +1,19 @@
 //! Deletes probe Jobs and sees their Pods gone. IO.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::observe::kinds::{Metadata, Pod};
 use crate::observe::resources::{JOBS, PODS};
-use crate::observe::{Api, CallError, MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL, encode};
+use crate::observe::{
+    Api, CallError, Change, MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL, encode, follow,
+};
 use crate::shell::Command;
 
 /// Time for one delete.
@@ -23,8 +27,8 @@ const GOING: Duration = Duration::from_secs(5);
 const SOON: u8 = 1;
 /// Time for Pods that were deleted without grace.
 const FORCED: Duration = Duration::from_secs(2);
-/// Pause between looks.
-const LOOK: Duration = Duration::from_millis(100);
+/// A watch of going Pods that says nothing for this long is begun again from a list: a proxy may hold it back.
+const QUIET: Duration = Duration::from_millis(500);
 /// A Job this long past its deadline belongs to no run that still lives.
 const SWEEP_SECONDS: i64 = 60;
 
@@ -34,6 +38,9 @@ pub(super) struct JobName {
     pub(super) namespace: String,
     pub(super) name: String,
 }
+
+/// The Jobs of a run, each with whether its deletion was answered well.
+pub(super) type Made = BTreeMap<JobName, bool>;
 
 /// Whether everything is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,11 +121,13 @@ async fn delete(api: &Api, path: &str, options: &Value) -> Result<(), CallError>
     }
 }
 
-/// Deletes all Jobs in parallel, waits until their Pods are gone, and forces those that stay.
-pub(super) async fn remove_all(api: &Api, jobs: &BTreeSet<JobName>) -> Removed {
-    let results = join_all(jobs.iter().map(|job| delete_job(api, job))).await;
-    let mut left: Vec<String> = jobs
-        .iter()
+/// Deletes the Jobs that are not deleted yet in parallel, waits until the Pods of all are gone, and forces those that stay.
+pub(super) async fn remove_all(api: &Api, made: &Made) -> Removed {
+    let jobs: BTreeSet<JobName> = made.keys().cloned().collect();
+    let open = || made.iter().filter(|(_, deleted)| !**deleted);
+    let results = join_all(open().map(|(job, _)| delete_job(api, job))).await;
+    let mut left: Vec<String> = open()
+        .map(|(job, _)| job)
         .zip(results)
         .filter_map(|(job, result)| {
             let JobName { namespace, name } = job;
@@ -133,7 +142,7 @@ pub(super) async fn remove_all(api: &Api, jobs: &BTreeSet<JobName>) -> Removed {
     let pods = join_all(
         namespaces
             .into_iter()
-            .map(|namespace| see_gone(api, namespace, jobs)),
+            .map(|namespace| see_gone(api, namespace, &jobs)),
     )
     .await;
     left.extend(pods.into_iter().flatten());
@@ -164,33 +173,39 @@ async fn see_gone(api: &Api, namespace: &str, jobs: &BTreeSet<JobName>) -> Vec<S
         .collect()
 }
 
-/// The Pods that are still there after `limit`.
+/// The Pods that are still there after `limit`; none where they cannot be seen.
 async fn wait_gone(
     api: &Api,
     namespace: &str,
     jobs: &BTreeSet<JobName>,
     limit: Duration,
-) -> Vec<String> {
+) -> BTreeSet<String> {
     let path = PODS.path(Some(&encode(namespace)));
-    let end = tokio::time::Instant::now() + limit;
-    loop {
-        let left = match api.list::<Pod>(&path, "labelSelector=job-name").await {
-            Ok(listed) => listed
-                .items
-                .into_iter()
-                .filter(|pod| is_of(&pod.metadata, namespace, jobs))
-                .map(|pod| pod.metadata.name)
-                .collect(),
-            Err(error) => {
-                tracing::debug!("failed to see whether the Pods are gone: {error}");
-                Vec::new()
+    let (sender, mut left) = watch::channel(None::<BTreeSet<String>>);
+    let ours = |pod: &Pod| is_of(&pod.metadata, namespace, jobs);
+    let mut on = |change: Change<Pod>| {
+        sender.send_modify(|left| match change {
+            Change::All(pods) => {
+                let ours = pods.into_iter().filter(ours);
+                *left = Some(ours.map(|pod| pod.metadata.name).collect());
             }
-        };
-        if left.is_empty() || tokio::time::Instant::now() >= end {
-            return left;
+            Change::Set(pod) if ours(&pod) => {
+                left.get_or_insert_default().insert(pod.metadata.name);
+            }
+            Change::Set(_) => {}
+            Change::Gone(pod) => {
+                left.get_or_insert_default().remove(&pod.metadata.name);
+            }
+        });
+    };
+    tokio::select! {
+        error = follow(api, &path, "labelSelector=job-name", QUIET, &mut on) => {
+            tracing::debug!("failed to see whether the Pods are gone: {error}");
         }
-        tokio::time::sleep(LOOK).await;
+        _ = left.wait_for(|left| left.as_ref().is_some_and(BTreeSet::is_empty)) => {}
+        () = sleep(limit) => {}
     }
+    left.borrow().clone().unwrap_or_default()
 }
 
 fn is_of(metadata: &Metadata, namespace: &str, jobs: &BTreeSet<JobName>) -> bool {

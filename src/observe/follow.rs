@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::{Api, WatchEvent};
 use super::error::CallError;
+use super::kinds::typed;
 
 /// The server ends a watch after this time; it is then begun again.
 const WATCH_SECONDS: u64 = 60;
@@ -133,16 +134,16 @@ fn understand<T: DeserializeOwned>(line: &str) -> Result<Line<T>, CallError> {
         .to_owned();
     match kind.as_str() {
         "ADDED" | "MODIFIED" => Ok(Line::Change(
-            Change::Set(serde_json::from_value(object).map_err(malformed)?),
+            Change::Set(typed(&object).map_err(malformed)?),
             version,
         )),
         "DELETED" => Ok(Line::Change(
-            Change::Gone(serde_json::from_value(object).map_err(malformed)?),
+            Change::Gone(typed(&object).map_err(malformed)?),
             version,
         )),
         "BOOKMARK" => Ok(Line::Bookmark(version)),
         "ERROR" => {
-            let status: Status = serde_json::from_value(object).map_err(malformed)?;
+            let status: Status = typed(&object).map_err(malformed)?;
             Err(CallError::Status {
                 status: status.code,
                 reason: status.reason,

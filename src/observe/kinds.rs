@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use super::shared::Shared;
 pub use super::writes::FieldWrite;
@@ -40,6 +42,12 @@ pub use cluster::*;
 pub use network::*;
 pub use pod::*;
 pub use workload::*;
+
+/// An object of which all fields were read. Each reader of JSON has its own code for each field of each kind, so they all go through the one
+/// that reads the API's answers.
+pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(&serde_json::to_vec(value)?)
+}
 
 /// A transport as the API writes it; absent means TCP.
 #[must_use]

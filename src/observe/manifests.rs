@@ -331,7 +331,7 @@ impl Manifests<'_> {
             }
             ("policy", "PodDisruptionBudget") => put!(disruption_budgets),
             ("", "Namespace") => {
-                let object: super::kinds::Namespace = from_value(value()?, kind, document)?;
+                let object: super::kinds::Namespace = from_value(&value()?, kind, document)?;
                 let name = object.metadata.name.clone();
                 self.states.entry(name).or_default().object = Some(object);
             }
@@ -405,31 +405,31 @@ impl Manifests<'_> {
             self.places.insert((namespace.clone(), key), place);
         }
         value["metadata"]["namespace"] = Value::String(namespace.clone());
-        let mut object: T = from_value(value, kind, document)?;
+        let mut object: T = from_value(&value, kind, document)?;
         object.trim();
         Ok((object, namespace))
     }
 }
 
 fn from_value<T: DeserializeOwned>(
-    value: Value,
+    value: &Value,
     kind: &str,
     document: &Document<'_>,
 ) -> Result<T, ObserveError> {
     let name = value
         .pointer("/metadata/name")
         .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    serde_json::from_value(value).map_err(|error| {
+        .unwrap_or_default();
+    super::kinds::typed(value).map_err(|error| {
+        let said = error.to_string();
+        // The place is one in JSON that no one has.
+        let said = said
+            .rsplit_once(" at line ")
+            .map_or(&*said, |(said, _)| said);
         wrong(
             &document.file,
             document.before + 1,
-            format!(
-                "{}/{name}: {}",
-                kind.to_lowercase(),
-                words::plain(&error.to_string())
-            ),
+            format!("{}/{name}: {}", kind.to_lowercase(), words::plain(said)),
         )
     })
 }

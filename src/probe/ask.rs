@@ -130,7 +130,8 @@ impl Ask<'_> {
                 Vec::new(),
             ));
         }
-        match self.secure(Box::new(stream), &[]).await {
+        // A handshake takes more memory than all the rest of a connection, most of which have none.
+        match Box::pin(self.secure(Box::new(stream), &[])).await {
             Ok((secured, step)) => Ok((
                 Peer::new(Box::new(secured.stream), expected, self.clock),
                 vec![step],

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::proto::op::{Message, Query, ResponseCode};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -154,7 +154,7 @@ impl Resolver {
             Ok(name) => name,
             Err(error) => return Answer::Invalid(error.to_string()),
         };
-        let (four, six) = futures::join!(
+        let (four, six) = tokio::join!(
             self.query(&name, RecordType::A, clock),
             self.query(&name, RecordType::AAAA, clock)
         );

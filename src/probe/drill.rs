@@ -299,7 +299,7 @@ impl<E: Engine> Runner<'_, E> {
                 LaneKind::Member(member) => self.member_lane(lane, member).await,
             }
         }));
-        futures::join!(lanes, self.keep_ledger());
+        tokio::join!(lanes, self.keep_ledger());
     }
 
     fn write_batch(&self, out: &mut (dyn Write + Send)) -> io::Result<()> {

@@ -28,7 +28,7 @@ use crate::probe::login::Login;
 use crate::probe::network::Network;
 use crate::probe::talk::talk;
 use crate::probe::target::Target;
-use crate::probe::turns::{Turn, Turns};
+use crate::probe::turns::{Place, Turn, Turns};
 use crate::probe::wire::{EdgeTask, NameTask, Record, Step, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
 
@@ -80,7 +80,7 @@ impl Agent {
 
     /// Walks an edge.
     pub(crate) async fn edge(&self, task: &EdgeTask, target: &Target) {
-        let turn = self.turns.take(&target.host, target.port).await;
+        let turn = self.turns.take(Place::of(task, target)).await;
         self.send(Record::Started {
             task: task.id.clone(),
         });
@@ -187,7 +187,11 @@ impl Walk<'_> {
             self.endpoints(resolved, &known).await;
         } else {
             let known = BTreeMap::new();
-            tokio::join!(self.service(&addresses), self.endpoints(resolved, &known));
+            // Most edges are done with one of the two long before the other: what that took is free again.
+            tokio::join!(
+                self.service(&addresses),
+                Box::pin(self.endpoints(resolved, &known))
+            );
         }
     }
 
@@ -415,7 +419,7 @@ impl Walk<'_> {
     ) -> Vec<Found> {
         let clock = self.agent.clock;
         let begun = Instant::now();
-        let stream = match self.agent.network.connect(address, &clock).await {
+        let stream = match Box::pin(self.agent.network.connect(address, &clock)).await {
             Ok(stream) => stream,
             Err(failure) => return vec![Found::fail(step, failure).since(begun)],
         };
@@ -469,5 +473,45 @@ impl Walk<'_> {
     fn write(&self, endpoint: Option<SocketAddr>, found: Found) {
         let endpoint = endpoint.map(|address| address.to_string());
         self.agent.write(&self.task.id, endpoint, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::num::NonZeroU16;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::probe::trust::Environment;
+
+    /// A thousand of them wait for a greeting at the same time.
+    #[tokio::test]
+    async fn an_edge_that_waits_takes_little_memory() {
+        let none = BTreeMap::new();
+        let port = NonZeroU16::new(80).unwrap();
+        let task = EdgeTask::bare("e".to_owned(), "h".to_owned(), port, Protocol::Tcp);
+        let environment = Environment::read(&none, &[]);
+        let target = Target::of(&task, &none, &environment, &BTreeSet::new());
+        let network = Network::default();
+        let agent = Agent {
+            clock: Clock::starting(Duration::from_secs(1)),
+            resolver: Resolver::new(&network, "", ""),
+            network,
+            turns: Turns::new(None, ""),
+            records: mpsc::unbounded_channel().0,
+            require_trust: false,
+        };
+        let walk = Walk {
+            agent: &agent,
+            turn: agent.turns.take(Place::host("h", 80)).await,
+            task: &task,
+            target: &target,
+            logins: Mutex::new(()),
+            refused: AtomicBool::new(false),
+        };
+        let all = size_of_val(&walk.run()) + size_of::<Target>() + size_of::<EdgeTask>();
+        assert!(all < 3072, "{all} bytes");
     }
 }

@@ -9,8 +9,8 @@ use crate::probe::wire::EdgeTask;
 
 /// Whether to log in.
 pub(crate) enum Login {
-    /// With these.
-    With(Account),
+    /// With these; most edges have none.
+    With(Box<Account>),
     /// Not, and why.
     Without(String),
 }
@@ -43,7 +43,7 @@ impl Login {
             Ok(credentials) => {
                 let parameters = parameters_of(&reference, environment);
                 let words = parameters.iter().chain(environment);
-                Self::With(Account {
+                Self::With(Box::new(Account {
                     credentials,
                     source: source(&reference),
                     auth_source: parameters.get("authSource").cloned(),
@@ -51,14 +51,14 @@ impl Login {
                         words.map(|(name, value)| (name.as_str(), value.as_str())),
                     ),
                     parameters,
-                })
+                }))
             }
             Err(reason) => Self::Without(reason),
         }
     }
 
     /// The account, if any.
-    pub(crate) const fn account(&self) -> Option<&Account> {
+    pub(crate) fn account(&self) -> Option<&Account> {
         match self {
             Self::With(account) => Some(account),
             Self::Without(_) => None,

@@ -1,11 +1,15 @@
 //! How many edges are walked at a time, in all and to one target; an edge that only waits for a word that may never come gives its turn
 //! back. IO: waiting for a turn.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::probe::target::Target;
+use crate::probe::wire::EdgeTask;
 
 /// How many edges are walked at a time where the spec does not say.
 const EDGES: usize = 64;
@@ -18,11 +22,40 @@ const FEW_FILES: usize = 1024;
 /// How many edges may rest at most; each holds a connection and a buffer.
 const RESTING: usize = 2048;
 
+/// What an edge leads to: the servers behind it where the API shows them, since many Services may stand before one Pod; else its host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// Servers.
+    Servers(BTreeSet<SocketAddr>),
+    /// A host and a port.
+    Host(String, u16),
+}
+
+impl Place {
+    /// A host and a port.
+    pub(crate) fn host(host: &str, port: u16) -> Self {
+        Self::Host(host.trim_end_matches('.').to_ascii_lowercase(), port)
+    }
+
+    /// Where an edge leads.
+    pub(crate) fn of(task: &EdgeTask, target: &Target) -> Self {
+        let servers: BTreeSet<SocketAddr> = task
+            .endpoints
+            .iter()
+            .map(|endpoint| SocketAddr::from((endpoint.address, endpoint.port.get())))
+            .collect();
+        if servers.is_empty() || target.from_secret.is_some() {
+            return Self::host(&target.host, target.port);
+        }
+        Self::Servers(servers)
+    }
+}
+
 /// Who may walk now.
 pub(crate) struct Turns {
     all: Arc<Semaphore>,
     one: usize,
-    targets: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
+    targets: Mutex<HashMap<Place, Arc<Semaphore>>>,
     resting: Arc<Semaphore>,
 }
 
@@ -42,14 +75,13 @@ impl Turns {
         }
     }
 
-    /// Waits until an edge to that target may be walked.
-    pub(crate) async fn take(&self, host: &str, port: u16) -> Turn {
+    /// Waits until an edge that leads there may be walked.
+    pub(crate) async fn take(&self, place: Place) -> Turn {
         let target = {
             let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-            let key = (host.trim_end_matches('.').to_ascii_lowercase(), port);
             Arc::clone(
                 targets
-                    .entry(key)
+                    .entry(place)
                     .or_insert_with(|| Arc::new(Semaphore::new(self.one))),
             )
         };
@@ -93,25 +125,67 @@ fn open_files(limits: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::num::NonZeroU16;
+
     use futures::FutureExt;
+    use serde_json::json;
 
     use super::*;
+    use crate::probe::trust::Environment;
+    use crate::protocol::Protocol;
 
     #[tokio::test]
     async fn one_target_never_takes_every_turn_and_a_resting_edge_takes_none() {
         let turns = Turns::new(NonZeroUsize::new(10), "");
         let mut held = Vec::new();
         for _ in 0..8 {
-            held.push(turns.take("db", 1).await);
+            held.push(turns.take(Place::host("db", 1)).await);
         }
-        assert!(turns.take("DB.", 1).now_or_never().is_none());
-        let other = turns.take("db", 2).now_or_never();
+        assert!(turns.take(Place::host("DB.", 1)).now_or_never().is_none());
+        let other = turns.take(Place::host("db", 2)).now_or_never();
         assert!(other.is_some());
-        let _second = turns.take("c", 1).await;
-        assert!(turns.take("d", 1).now_or_never().is_none(), "ten walk");
+        let _second = turns.take(Place::host("c", 1)).await;
+        assert!(
+            turns.take(Place::host("d", 1)).now_or_never().is_none(),
+            "ten walk"
+        );
         let rest = held[0].rest();
         assert!(rest.is_some());
-        assert!(turns.take("db", 1).now_or_never().is_some());
+        assert!(turns.take(Place::host("db", 1)).now_or_never().is_some());
+    }
+
+    /// Many Services may stand before one Pod: it is asked no more at a time than if it had one.
+    #[test]
+    fn edges_to_the_same_servers_take_turns_whatever_their_names() {
+        let place = |host: &str, servers: &[&str], secret: bool| {
+            let port = NonZeroU16::new(80).unwrap();
+            let mut task = EdgeTask::bare("e".to_owned(), host.to_owned(), port, Protocol::Tcp);
+            task.endpoints = servers
+                .iter()
+                .map(|server| {
+                    serde_json::from_value(
+                        json!({"address": server, "port": 8080, "pod": "", "ready": true}),
+                    )
+                })
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let none = BTreeMap::new();
+            let environment = Environment::read(&none, &[]);
+            let mut target = Target::of(&task, &none, &environment, &BTreeSet::new());
+            target.from_secret = secret.then(|| "elsewhere".to_owned());
+            Place::of(&task, &target)
+        };
+        assert_eq!(
+            place("a", &["10.0.0.1", "10.0.0.2"], false),
+            place("b", &["10.0.0.2", "10.0.0.1"], false)
+        );
+        assert_ne!(
+            place("a", &["10.0.0.1"], false),
+            place("a", &["10.0.0.2"], false)
+        );
+        assert_eq!(place("A.", &[], false), Place::host("a", 80));
+        assert_eq!(place("a", &["10.0.0.1"], true), Place::host("a", 80));
     }
 
     #[test]

@@ -22,11 +22,11 @@ pub(crate) struct Work {
     pub(crate) targets: Vec<Target>,
 }
 
-/// An outcome that is asked for, and what it is about.
+/// The outcomes that a task still owes.
 pub(crate) struct Owed {
-    name: StepName,
-    endpoint: Option<String>,
+    /// What they are about, endpoints aside.
     target: String,
+    steps: BTreeSet<(StepName, Option<String>)>,
 }
 
 /// How a task ended.
@@ -71,24 +71,23 @@ impl Work {
     }
 
     /// Every outcome that the spec asks for at least, by task.
-    pub(crate) fn owed(&self) -> BTreeMap<String, Vec<Owed>> {
-        let mut all: BTreeMap<String, Vec<Owed>> = BTreeMap::new();
-        for task in &self.spec.names {
-            all.entry(task.id.clone()).or_default().push(Owed {
-                name: StepName::Dns,
-                endpoint: None,
+    pub(crate) fn owed(&self) -> BTreeMap<String, Owed> {
+        let names = self.spec.names.iter().map(|task| {
+            let owed = Owed {
                 target: task.name.clone(),
-            });
-        }
-        for (task, target) in self.spec.edges.iter().zip(&self.targets) {
-            let steps = owed(task).into_iter().map(|(name, endpoint)| Owed {
-                name,
-                endpoint,
+                steps: BTreeSet::from([(StepName::Dns, None)]),
+            };
+            (task.id.clone(), owed)
+        });
+        let edges = self.spec.edges.iter().zip(&self.targets);
+        let edges = edges.map(|(task, target)| {
+            let owed = Owed {
                 target: target.shown(),
-            });
-            all.entry(task.id.clone()).or_default().extend(steps);
-        }
-        all
+                steps: owed(task),
+            };
+            (task.id.clone(), owed)
+        });
+        names.chain(edges).collect()
     }
 }
 
@@ -107,18 +106,16 @@ impl Tasks {
 /// What was written, and what is still owed.
 pub(crate) struct Journal<'a> {
     recorder: Recorder<'a>,
-    owed: BTreeMap<String, Vec<Owed>>,
-    written: BTreeSet<(String, StepName, Option<String>)>,
+    owed: BTreeMap<String, Owed>,
     cut_short: bool,
 }
 
 impl<'a> Journal<'a> {
     /// Nothing is written yet.
-    pub(crate) const fn new(recorder: Recorder<'a>, owed: BTreeMap<String, Vec<Owed>>) -> Self {
+    pub(crate) const fn new(recorder: Recorder<'a>, owed: BTreeMap<String, Owed>) -> Self {
         Self {
             recorder,
             owed,
-            written: BTreeSet::new(),
             cut_short: false,
         }
     }
@@ -128,8 +125,14 @@ impl<'a> Journal<'a> {
         let Record::Step(step) = record else {
             return self.recorder.mark(&record);
         };
-        self.written
-            .insert((step.task.clone(), step.name, step.endpoint.clone()));
+        if let Some(owed) = self.owed.get_mut(&step.task) {
+            let endpoint = &step.endpoint;
+            owed.steps
+                .retain(|(name, of)| *name != step.name || of != endpoint);
+            if owed.steps.is_empty() {
+                self.owed.remove(&step.task);
+            }
+        }
         self.cut_short |= step.error == Some(StepError::Deadline);
         self.recorder.step(step)
     }
@@ -146,18 +149,16 @@ impl<'a> Journal<'a> {
 
     /// A task panicked outside of what is caught: what it owes cannot be determined.
     pub(crate) fn fail(&mut self, task: &str) -> io::Result<()> {
-        for owed in self.owed.remove(task).unwrap_or_default() {
-            self.settle(task, owed, failed)?;
+        match self.owed.remove(task) {
+            Some(owed) => self.settle(task, owed, failed),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Writes what was not reached, and the end record.
     pub(crate) fn end(mut self) -> io::Result<()> {
-        for (task, all) in std::mem::take(&mut self.owed) {
-            for owed in all {
-                self.settle(&task, owed, cut)?;
-            }
+        while let Some((task, owed)) = self.owed.pop_first() {
+            self.settle(&task, owed, cut)?;
         }
         self.recorder.end(self.cut_short)
     }
@@ -168,15 +169,9 @@ impl<'a> Journal<'a> {
         owed: Owed,
         step: fn(&str, StepName, Option<String>, &str) -> Step,
     ) -> io::Result<()> {
-        let key = (task.to_owned(), owed.name, owed.endpoint.clone());
-        if self.written.contains(&key) {
-            return Ok(());
+        for (name, endpoint) in owed.steps {
+            self.take(Record::Step(step(task, name, endpoint, &owed.target)))?;
         }
-        self.take(Record::Step(step(
-            task,
-            owed.name,
-            owed.endpoint,
-            &owed.target,
-        )))
+        Ok(())
     }
 }

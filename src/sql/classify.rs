@@ -97,7 +97,7 @@ impl Classes {
     }
 
     fn read(text: &str) -> Result<Self, String> {
-        let rows: Vec<Row> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let rows: Vec<Row> = crate::catalog::table(text)?;
         let (mut classes, mut rules) = (Vec::new(), Vec::new());
         for row in rows {
             for when in row.when {

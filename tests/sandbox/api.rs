@@ -1,9 +1,10 @@
 //! The API server's errors, by kind and by moment: the right exit code with the object named, or tried again and well; in bounded time,
 //! and nothing left behind that could be deleted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8sverify_sandbox::{Fault, How};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::play::{Case, Stage, at_once};
 
@@ -402,4 +403,37 @@ fn jobs_that_cannot_be_deleted() -> Vec<Expect> {
         // It is deleted, and the answer is lost.
         passing(3, "delete", "jobs", How::BreakOff(0)),
     ]
+}
+
+/// The verdict is what is waited for; that the Pods are gone is seen after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_clean_up_holds_the_verdict_back() {
+    let stage = Stage::new("fixed").await;
+    stage
+        .sandbox
+        .fault(Fault::always("delete", "pods", How::Slow(500)));
+    let started = Instant::now();
+    let mut child = stage.start(&[]);
+    stage.sandbox.request("DELETE ").await;
+    // From here on no one says whether the Pods are gone.
+    stage
+        .sandbox
+        .fault(Fault::always("list", "pods", How::Hang));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let verdict = loop {
+        let line = lines.next_line().await.unwrap();
+        let line = line.unwrap_or_else(|| panic!("standard output ended without a verdict"));
+        if line.contains("exit 0") {
+            break started.elapsed();
+        }
+    };
+    let run = stage.finish(child, started).await;
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.took > verdict + Duration::from_secs(2),
+        "the verdict came after {verdict:?}, the end after {:?}",
+        run.took
+    );
+    assert_eq!(lines.next_line().await.unwrap(), None, "it is printed once");
+    assert_eq!(stage.sandbox.left_over(), Vec::<String>::new());
 }

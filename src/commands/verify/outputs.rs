@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::cli::{Color, Format, OutputArgs};
-use crate::commands::output::{OutputFile, guarded, print};
+use crate::commands::output::{OutputFile, guarded, print, tell};
 use crate::commands::start::Start;
 use crate::commands::{EXIT_UNKNOWN, Failure};
 use crate::report::unfinished::{self, Begun};
@@ -129,8 +129,15 @@ pub(crate) struct Outputs<D = Report> {
 struct Written<D> {
     /// The newest report whose files are written.
     newest: Option<D>,
-    /// Whether standard output has it.
-    printed: bool,
+    /// What standard output has: how many notes a report had that people read before the clean-up, or the last one.
+    printed: Printed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    Nothing,
+    Early { notes: usize },
+    Last,
 }
 
 impl<D: Document> Outputs<D> {
@@ -155,7 +162,7 @@ impl<D: Document> Outputs<D> {
             files,
             written: Mutex::new(Written {
                 newest: None,
-                printed: false,
+                printed: Printed::Nothing,
             }),
         };
         let report = D::unfinished(&outputs.begun, &unfinished::under_way());
@@ -171,6 +178,23 @@ impl<D: Document> Outputs<D> {
         self.files(&mut written, report, false)
     }
 
+    /// Writes the files, and prints what people read: the clean-up holds no verdict back. What a program reads has to be whole, and waits.
+    /// What fails here fails at the end again, and is reported then.
+    pub(crate) fn write_early(&self, report: &D) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let printed =
+            self.files(&mut written, report, false)
+                .and_then(|()| match self.args.format {
+                    Format::Console => {
+                        print(&bytes(report, self.args.format, &self.args)?)?;
+                        let notes = report.clone().end().2.len();
+                        Ok(Printed::Early { notes })
+                    }
+                    _ => Ok(Printed::Nothing),
+                });
+        written.printed = printed.unwrap_or(Printed::Nothing);
+    }
+
     /// Writes everything, standard output last.
     pub(crate) fn write(&self, report: &D) -> Result<(), Failure> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,12 +203,20 @@ impl<D: Document> Outputs<D> {
 
     fn all(&self, written: &mut Written<D>, report: &D) -> Result<(), Failure> {
         let files = self.files(written, report, true);
-        let told = match &files {
+        let mut told = match &files {
             Ok(()) => report.clone(),
             Err(failure) => self.tell(written, report, failure),
         };
-        written.printed = true;
-        let printed = bytes(&told, self.args.format, &self.args).and_then(|bytes| print(&bytes));
+        let printed = match std::mem::replace(&mut written.printed, Printed::Last) {
+            // People have read it: what the clean-up left is all that is new.
+            Printed::Early { notes } if files.is_ok() => {
+                for note in told.end().2.iter().skip(notes) {
+                    tell(&format!("k8sverify: {note}"));
+                }
+                Ok(())
+            }
+            _ => bytes(&told, self.args.format, &self.args).and_then(|bytes| print(&bytes)),
+        };
         if let (Ok(()), Err(failure)) = (&files, &printed) {
             self.tell(written, report, failure);
         }
@@ -247,7 +279,7 @@ impl<D: Document> Outputs<D> {
         let report = written.newest.clone().unwrap_or_else(|| {
             self.unfinished(&format!("{INTERRUPTED}{cause} before the run had a result"))
         });
-        if !written.printed && self.all(&mut written, &report).is_err() {
+        if written.printed == Printed::Nothing && self.all(&mut written, &report).is_err() {
             return EXIT_UNKNOWN;
         }
         report.exit_code()

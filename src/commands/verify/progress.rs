@@ -71,6 +71,11 @@ impl Progress {
         ));
     }
 
+    /// Prints something while the line is away.
+    pub(super) fn beside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
     /// The line goes away.
     pub(in crate::commands) fn done(&self) {
         if let Some(heart) = &self.heart {

@@ -21,7 +21,7 @@ use crate::probe::login::Login;
 use crate::probe::network::Network;
 use crate::probe::record::Scrubber;
 use crate::probe::target::Target;
-use crate::probe::turns::{Turn, Turns};
+use crate::probe::turns::{Place, Turn, Turns};
 use crate::probe::wire::{EdgeTask, ProbeSpec, StepError};
 use crate::probe::{file, scrubber, targets};
 
@@ -71,7 +71,9 @@ impl<'a> Dialler<'a> {
             network,
             resolver,
             task,
-            turn: Turns::new(None, "").take(&target.host, target.port).await,
+            turn: Turns::new(None, "")
+                .take(Place::host(&target.host, target.port))
+                .await,
             target,
             scrubber,
         })

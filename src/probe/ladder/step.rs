@@ -2,7 +2,7 @@
 
 use crate::probe::found::{Failure, Found};
 use crate::probe::wire::{EdgeTask, EndpointTask, Step, StepError, StepName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// What was found on a Service address, reported for the endpoint that it is.
@@ -24,8 +24,8 @@ pub(super) fn about(step: Found, endpoint: &EndpointTask) -> Found {
 }
 
 /// The outcomes that a task still owes when the agent's time is over.
-pub(crate) fn owed(task: &EdgeTask) -> Vec<(StepName, Option<String>)> {
-    let mut owed = vec![(StepName::Dns, None), (StepName::Service, None)];
+pub(crate) fn owed(task: &EdgeTask) -> BTreeSet<(StepName, Option<String>)> {
+    let mut owed = BTreeSet::from([(StepName::Dns, None), (StepName::Service, None)]);
     owed.extend(task.endpoints.iter().map(|endpoint| {
         let address = SocketAddr::from((endpoint.address, endpoint.port.get()));
         (StepName::Endpoint, Some(address.to_string()))

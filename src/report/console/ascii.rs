@@ -8,7 +8,7 @@ use crate::report::Report;
 pub(super) fn report(report: &Report) -> Report {
     let mapped = serde_json::to_value(report)
         .map(map)
-        .and_then(serde_json::from_value);
+        .and_then(|mapped| serde_json::from_str(&mapped.to_string()));
     // A report that serialises also reads back; if it ever does not, unreadable signs are better than none.
     mapped.unwrap_or_else(|_| report.clone())
 }
