@@ -2,6 +2,7 @@
 //!
 //! Texts and severities of the codes stand in `checks/findings.yaml`; a test proves that the two match one to one.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -10,25 +11,30 @@ use serde::{Deserialize, Serialize};
 use crate::shell::Command;
 
 /// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::Display,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// Something is broken.
+    #[default]
     Error,
     /// Something that a good engineer would act on.
     Warning,
     /// Worth knowing.
     Info,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        })
-    }
 }
 
 /// The sections of the catalogue, in its order.
@@ -325,6 +331,31 @@ pub struct Fix {
     pub manifest: Option<String>,
 }
 
+impl Fix {
+    /// What a person can do, in words alone.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with a command, where one fits.
+    #[must_use]
+    pub fn run(self, command: impl Into<Option<Command>>) -> Self {
+        Self {
+            command: command.into(),
+            ..self
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Fix {
+    fn from(text: T) -> Self {
+        Self::text(text)
+    }
+}
+
 /// One root cause or consequence, as the rules raise it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -371,6 +402,45 @@ impl Finding {
             caused_by: Vec::new(),
             follows: BTreeSet::new(),
             fix: None,
+        }
+    }
+
+    /// The same with more lines of what was seen.
+    #[must_use]
+    pub fn because(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.evidence.extend(lines.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same with edges whose failure it explains.
+    #[must_use]
+    pub fn on(mut self, edges: impl IntoIterator<Item = impl Borrow<EdgeId>>) -> Self {
+        let edges = edges.into_iter().map(|edge| edge.borrow().clone());
+        self.edges.extend(edges);
+        self
+    }
+
+    /// The same with edges that fail whatever a probe sees.
+    #[must_use]
+    pub fn overruling(mut self, edges: impl IntoIterator<Item = impl Borrow<EdgeId>>) -> Self {
+        let edges = edges.into_iter().map(|edge| edge.borrow().clone());
+        self.overrules.extend(edges);
+        self
+    }
+
+    /// The same with findings of which it may be a consequence, best first.
+    #[must_use]
+    pub fn caused_by(mut self, causes: impl IntoIterator<Item = (Code, ObjectRef)>) -> Self {
+        self.caused_by.extend(causes);
+        self
+    }
+
+    /// The same with what to do.
+    #[must_use]
+    pub fn fix(self, fix: impl Into<Fix>) -> Self {
+        Self {
+            fix: Some(fix.into()),
+            ..self
         }
     }
 

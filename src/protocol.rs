@@ -4,10 +4,26 @@ use std::fmt;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The protocol that a client speaks to a server over a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Protocol {
     /// A TCP connection about whose content nothing is known.
     Tcp,
@@ -62,62 +78,18 @@ impl Protocol {
     }
 
     /// Every protocol, in the order of the enum.
-    pub const ALL: [Self; 20] = [
-        Self::Tcp,
-        Self::Udp,
-        Self::Http,
-        Self::Https,
-        Self::Grpc,
-        Self::Mysql,
-        Self::Postgres,
-        Self::Redis,
-        Self::Mongodb,
-        Self::Memcached,
-        Self::Amqp,
-        Self::Kafka,
-        Self::Smtp,
-        Self::Fastcgi,
-        Self::Nats,
-        Self::Mqtt,
-        Self::Zookeeper,
-        Self::Cassandra,
-        Self::Mssql,
-        Self::Ldap,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The lower-case name, as it stands in reports and edge ids.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Http => "http",
-            Self::Https => "https",
-            Self::Grpc => "grpc",
-            Self::Mysql => "mysql",
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-            Self::Mongodb => "mongodb",
-            Self::Memcached => "memcached",
-            Self::Amqp => "amqp",
-            Self::Kafka => "kafka",
-            Self::Smtp => "smtp",
-            Self::Fastcgi => "fastcgi",
-            Self::Nats => "nats",
-            Self::Mqtt => "mqtt",
-            Self::Zookeeper => "zookeeper",
-            Self::Cassandra => "cassandra",
-            Self::Mssql => "mssql",
-            Self::Ldap => "ldap",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The protocol of that name, as written by [`Protocol::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|protocol| protocol.name() == name)
+        name.parse().ok()
     }
 
     /// The protocol inside of TLS: HTTPS is HTTP.
@@ -189,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_name_reads_back() {
-        for protocol in Protocol::ALL {
+        for &protocol in Protocol::ALL {
             assert_eq!(Protocol::from_name(protocol.name()), Some(protocol));
         }
         assert_eq!(Protocol::from_name("gopher"), None);

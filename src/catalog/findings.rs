@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::finding::{Code, Severity};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 
 const TEXT: &str = include_str!("../../checks/findings.yaml");
 
@@ -83,6 +83,14 @@ impl FindingTexts {
     #[must_use]
     pub fn get(&self, code: Code) -> &FindingText {
         &self.0[code.name()]
+    }
+}
+
+impl Finding {
+    /// A finding of that code on that object, as severe as the table says.
+    pub fn of(code: Code, object: ObjectRef, message: impl Into<String>) -> Self {
+        let severity = FindingTexts::shared().get(code).severity;
+        Self::new(code, severity, object, message)
     }
 }
 

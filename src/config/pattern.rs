@@ -44,7 +44,8 @@ pub enum PatternError {
 
 /// The names of all protocols, for messages.
 pub(super) fn protocol_names() -> String {
-    Protocol::ALL.map(Protocol::name).join(", ")
+    let names: Vec<&str> = Protocol::ALL.iter().map(|one| one.name()).collect();
+    names.join(", ")
 }
 
 impl FromStr for EdgePattern {

@@ -14,14 +14,18 @@ use crate::protocol::Protocol;
 pub const SCHEMA: &str = "k8sverify/report/v1";
 
 /// The three values of a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum VerdictValue {
     /// Verified: exit 0.
     Pass,
     /// Unhealthy: exit 1.
     Fail,
     /// Could not verify: exit 3.
+    #[default]
     Unknown,
 }
 
@@ -38,7 +42,7 @@ impl VerdictValue {
 }
 
 /// One run, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
@@ -282,9 +286,21 @@ pub struct EntryReport {
 
 /// How far an edge was proven.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Depth {
     /// Nothing.
     #[default]
@@ -306,16 +322,8 @@ pub enum Depth {
 impl Depth {
     /// The lower-case name, as in JSON.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Dns => "dns",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Protocol => "protocol",
-            Self::Login => "login",
-            Self::Query => "query",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -65,37 +65,20 @@ pub const fn place(report: &Report) -> &'static str {
 
 /// The lower-case name, as in JSON.
 #[must_use]
-pub const fn verdict_name(verdict: VerdictValue) -> &'static str {
-    match verdict {
-        VerdictValue::Pass => "pass",
-        VerdictValue::Fail => "fail",
-        VerdictValue::Unknown => "unknown",
-    }
+pub fn verdict_name(verdict: VerdictValue) -> &'static str {
+    verdict.into()
 }
 
 /// The lower-case name, as in JSON.
 #[must_use]
-pub const fn status_name(status: StepStatus) -> &'static str {
-    match status {
-        StepStatus::Pass => "pass",
-        StepStatus::Fail => "fail",
-        StepStatus::Unknown => "unknown",
-        StepStatus::Skipped => "skipped",
-    }
+pub fn status_name(status: StepStatus) -> &'static str {
+    status.into()
 }
 
 /// The lower-case name, as in JSON.
 #[must_use]
-pub const fn step_name(name: StepName) -> &'static str {
-    match name {
-        StepName::Dns => "dns",
-        StepName::Service => "service",
-        StepName::Endpoint => "endpoint",
-        StepName::Tls => "tls",
-        StepName::Protocol => "protocol",
-        StepName::Login => "login",
-        StepName::Query => "query",
-    }
+pub fn step_name(name: StepName) -> &'static str {
+    name.into()
 }
 
 /// Whether the verdict counts the edge: neither known from weak evidence alone nor optional.
@@ -304,13 +287,7 @@ pub fn short_error(step: &StepReport) -> String {
             return cut(&line(&step.detail), 16);
         }
         Some(StepError::HttpTimeout) => "no answer",
-        Some(error) => {
-            // A unit variant always serialises to its name.
-            return serde_json::to_value(error)
-                .ok()
-                .and_then(|value| value.as_str().map(|text| text.replace('-', " ")))
-                .unwrap_or_default();
-        }
+        Some(error) => return <&str>::from(error).replace('-', " "),
         None => match step.status {
             StepStatus::Pass => "ok",
             StepStatus::Fail => "failed",

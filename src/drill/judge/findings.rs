@@ -51,10 +51,7 @@ pub(super) fn of(
                 message: seen.message.clone(),
                 evidence: Vec::new(),
                 caused_by: None,
-                fix: Some(Fix {
-                    text: text.fix.clone(),
-                    ..Fix::default()
-                }),
+                fix: Some(Fix::text(text.fix.clone())),
             });
             finding.severity = finding.severity.min(seen.severity.unwrap_or(text.severity));
             finding.evidence.push(format!(

@@ -8,13 +8,13 @@ use crate::report::drill::{RoundReport, Spread};
 /// The numbers of all rounds.
 pub(super) fn over_rounds(rounds: &[RoundReport]) -> BTreeMap<Metric, Spread> {
     Metric::ALL
-        .into_iter()
+        .iter()
         .filter_map(|metric| {
             let values: Vec<&Value> = rounds
                 .iter()
-                .filter_map(|round| round.result.numbers.get(&metric))
+                .filter_map(|round| round.result.numbers.get(metric))
                 .collect();
-            (!values.is_empty()).then(|| (metric, spread(&values)))
+            (!values.is_empty()).then(|| (*metric, spread(&values)))
         })
         .collect()
 }

@@ -1,9 +1,9 @@
 //! What a drill would do, to whom, and which keys fit: shared by `--plan` and the run. Pure data.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr, VariantArray};
 
 use super::{Address, Engine};
 
@@ -147,8 +147,23 @@ pub struct PlannedFault {
 }
 
 /// What is done to a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Fault {
     /// DELETE of a Pod with its own grace period.
     Delete,
@@ -168,33 +183,11 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Delete,
-        Self::DeleteHard,
-        Self::Evict,
-        Self::RestartAll,
-        Self::ScaleZero,
-        Self::Hook,
-        Self::None,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// As on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Delete => "delete",
-            Self::DeleteHard => "delete-hard",
-            Self::Evict => "evict",
-            Self::RestartAll => "restart-all",
-            Self::ScaleZero => "scale-zero",
-            Self::Hook => "hook",
-            Self::None => "none",
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -202,15 +195,11 @@ impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|fault| fault.name() == text)
-            .ok_or_else(|| {
-                format!(
-                    "`{text}` is no fault; expected one of {}",
-                    Self::ALL.map(Self::name).join(", ")
-                )
-            })
+        let found = Self::ALL.iter().find(|fault| fault.name() == text);
+        found.copied().ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|fault| fault.name()).collect();
+            format!("`{text}` is no fault; expected one of {}", names.join(", "))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::Outcome;
 use crate::drill::seqs::SeqSet;
@@ -31,8 +32,22 @@ pub enum Value {
 }
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Metric {
     /// Longest gap between acked new writes that ends after the fault. Milliseconds, like all down to `ServiceEmpty`.
     WriteDown,
@@ -89,55 +104,11 @@ pub enum Unit {
 
 impl Metric {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 21] = [
-        Self::WriteDown,
-        Self::ReadDown,
-        Self::HeldDown,
-        Self::StallSurvivors,
-        Self::Pinned,
-        Self::PodRunning,
-        Self::PodReady,
-        Self::Serves,
-        Self::Joined,
-        Self::ReadyLie,
-        Self::Promoted,
-        Self::ServiceSwitched,
-        Self::ServiceEmpty,
-        Self::Lost,
-        Self::LostEverywhere,
-        Self::Recovered,
-        Self::Unexpected,
-        Self::Diverged,
-        Self::SplitBrain,
-        Self::Stale,
-        Self::Torn,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// As in JSON and after `--limit`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::WriteDown => "write_down",
-            Self::ReadDown => "read_down",
-            Self::HeldDown => "held_down",
-            Self::StallSurvivors => "stall_survivors",
-            Self::Pinned => "pinned",
-            Self::PodRunning => "pod_running",
-            Self::PodReady => "pod_ready",
-            Self::Serves => "serves",
-            Self::Joined => "joined",
-            Self::ReadyLie => "ready_lie",
-            Self::Promoted => "promoted",
-            Self::ServiceSwitched => "service_switched",
-            Self::ServiceEmpty => "service_empty",
-            Self::Lost => "lost",
-            Self::LostEverywhere => "lost_everywhere",
-            Self::Recovered => "recovered",
-            Self::Unexpected => "unexpected",
-            Self::Diverged => "diverged",
-            Self::SplitBrain => "split_brain",
-            Self::Stale => "stale",
-            Self::Torn => "torn",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// For people.
@@ -187,15 +158,12 @@ impl std::str::FromStr for Metric {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let name = text.replace('-', "_");
-        Self::ALL
-            .into_iter()
-            .find(|metric| metric.name() == name)
-            .ok_or_else(|| {
-                format!(
-                    "`{text}` is no number of a drill; expected one of {}",
-                    Self::ALL.map(Self::name).join(", ")
-                )
-            })
+        let found = Self::ALL.iter().find(|metric| metric.name() == name);
+        found.copied().ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|metric| metric.name()).collect();
+            let names = names.join(", ");
+            format!("`{text}` is no number of a drill; expected one of {names}")
+        })
     }
 }
 

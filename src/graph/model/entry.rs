@@ -47,8 +47,11 @@ pub struct Entry {
 }
 
 /// The kinds of ways in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum EntryKind {
     /// A port on every node.
     NodePort,
@@ -58,17 +61,6 @@ pub enum EntryKind {
     Ingress,
     /// What the user's own file adds.
     Url,
-}
-
-impl fmt::Display for EntryKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NodePort => "node-port",
-            Self::LoadBalancer => "load-balancer",
-            Self::Ingress => "ingress",
-            Self::Url => "url",
-        })
-    }
 }
 
 /// An address at which an entry is asked for.

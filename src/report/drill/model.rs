@@ -12,7 +12,7 @@ use crate::report::VerdictValue;
 pub const SCHEMA: &str = "k8sverify/drill/v1";
 
 /// One drill, or several that were put together by `compare`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DrillReport {
     /// [`SCHEMA`].
     pub schema: String,
@@ -113,8 +113,21 @@ pub struct Cell {
 }
 
 /// A mark for people; it decides nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Mark {
     /// `◎`.
     Best,
@@ -146,15 +159,8 @@ impl Mark {
 
     /// In words, for those who cannot see the sign.
     #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Best => "best",
-            Self::Good => "good",
-            Self::Fair => "fair",
-            Self::Bad => "bad",
-            Self::Unknown => "unknown",
-            Self::None => "none",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 }
 
