@@ -129,7 +129,6 @@ const NAMING: &[&str] = &[
     "probe/redis/session",
     "probe/seen",
     "probe/sql",
-    "protocol",
     "sql/lex",
     "sql/names",
 ];

@@ -62,9 +62,8 @@ fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
         HostMeaning::Service(_) => "although the API shows a Service of that name",
         _ => "and the API shows no Service of that name",
     };
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::DnsNameNotFound,
-        Severity::Error,
         ObjectRef::new("name", edge.host.clone(), ""),
         format!(
             "`{}`, which {} uses for {}, does not resolve: {hint}",
@@ -75,12 +74,9 @@ fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
         .variable
         .as_deref()
         .map_or_else(|| edge.origin.join(", "), str::to_owned);
-    finding.fix = Some(Fix {
-        text: format!(
-            "correct the host in {place}, or create a Service of that name in the namespace where it is looked for"
-        ),
-        ..Fix::default()
-    });
+    finding.fix = Some(Fix::text(format!(
+        "correct the host in {place}, or create a Service of that name in the namespace where it is looked for"
+    )));
     finding
 }
 
@@ -112,7 +108,7 @@ fn secret_name_symptom(context: &Context<'_>, edge: &Edge, place: &str) -> Findi
             format!("the API shows no Service of {}", edge.to),
         ),
     };
-    let mut finding = Finding::new(
+    Finding::new(
         code,
         Severity::Error,
         object,
@@ -120,15 +116,11 @@ fn secret_name_symptom(context: &Context<'_>, edge: &Edge, place: &str) -> Findi
             "{said}, which {} uses for {}, does not resolve: {hint}",
             edge.from, edge.to
         ),
-    );
-    finding.fix = Some(Fix {
-        text: match service {
-            Some(service) => format!("write `{}` for {said}", service.name),
-            None => format!("correct {said}"),
-        },
-        ..Fix::default()
-    });
-    finding
+    )
+    .fix(match service {
+        Some(service) => format!("write `{}` for {said}", service.name),
+        None => format!("correct {said}"),
+    })
 }
 
 fn connect_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
@@ -141,7 +133,7 @@ fn connect_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
     };
     let object = target::object(context, edge, Some(step));
     let what = step.endpoint.as_deref().unwrap_or(&step.target);
-    let mut finding = Finding::new(
+    Finding::new(
         code,
         Severity::Error,
         object.clone(),
@@ -149,21 +141,17 @@ fn connect_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
             "{} cannot reach {} at {}:{}: {what} {says}, and nothing that the API shows explains it",
             edge.from, edge.to, edge.host, edge.port
         ),
-    );
-    finding.fix = Some(Fix {
-        text: match code {
-            Code::ConnectionRefused => format!(
-                "let {object} listen on port {} of all addresses (0.0.0.0), or correct the port that {} dials",
-                edge.port, edge.from
-            ),
-            _ => format!(
-                "look for what drops the packets between {} and {object}: firewalls, routes, policies of the network plugin",
-                edge.from
-            ),
-        },
-        ..Fix::default()
-    });
-    finding
+    )
+    .fix(match code {
+        Code::ConnectionRefused => format!(
+            "let {object} listen on port {} of all addresses (0.0.0.0), or correct the port that {} dials",
+            edge.port, edge.from
+        ),
+        _ => format!(
+            "look for what drops the packets between {} and {object}: firewalls, routes, policies of the network plugin",
+            edge.from
+        ),
+    })
 }
 
 /// Every ready Pod refuses on its own address, and yet its own exec probe says that it serves, or its command says that it binds to
@@ -227,24 +215,18 @@ fn address_stale(context: &Context<'_>) -> Vec<Finding> {
             || "a Service".to_owned(),
             |key| format!("service/{}", key.name),
         );
-        let mut finding = Finding::new(
+        let mut finding = Finding::of(
             Code::AddressStale,
-            Severity::Error,
             client.object(),
-            format!(
-                "{place} of {client} holds {address}, an address of the cluster's {kind} that none of them has (any more)"
-            ),
-        );
-        finding.edges.insert(edge.id.clone());
+            format!("{place} of {client} holds {address}, an address of the cluster's {kind} that none of them has (any more)"),
+        )
+        .on([&edge.id]);
         if let Some((walk, step)) = evidence.first_broken() {
             finding.evidence.push(line(&walk.place(), step));
         }
-        finding.fix = Some(Fix {
-            text: format!(
-                "write the name of {name} in place of {address} into {place} of {client}"
-            ),
-            ..Fix::default()
-        });
+        finding.fix = Some(Fix::text(format!(
+            "write the name of {name} in place of {address} into {place} of {client}"
+        )));
         found.push(finding);
     }
     found
@@ -299,26 +281,20 @@ fn on_loopback(context: &Context<'_>, edge: &Edge, endpoint: &str) -> Option<Fin
     };
     let object = workload.object();
     let likely = if sure { "" } else { " likely" };
-    let mut finding = Finding::new(
+    let finding = Finding::of(
         Code::ListensOnLoopback,
-        Severity::Error,
         object.clone(),
-        format!(
-            "{object}{likely} listens on 127.0.0.1 only: port {port} of its Pod address refuses, while {why}"
-        ),
-    );
-    finding.evidence.push(format!(
+        format!("{object}{likely} listens on 127.0.0.1 only: port {port} of its Pod address refuses, while {why}"),
+    )
+    .because([format!(
         "pod/{} is {}; {why}",
         pod.metadata.name,
         if is_ready(pod) { "ready" } else { "not ready" }
+    )])
+    .fix(format!(
+        "let the server in {object} bind to all addresses: {}",
+        bind_hint(edge)
     ));
-    finding.fix = Some(Fix {
-        text: format!(
-            "let the server in {object} bind to all addresses: {}",
-            bind_hint(edge)
-        ),
-        ..Fix::default()
-    });
     Some(finding)
 }
 

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::target::{self, line};
 use super::walk::{Evidence, Stage};
+use super::words::joined;
 use super::{Context, Rule};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, Fix, ObjectRef};
 use crate::graph::Edge;
 use crate::observe::kinds::PodSpec;
 use crate::observe::{HostMeaning, WorkloadKey};
@@ -42,27 +43,24 @@ fn dns_service(context: &Context<'_>) -> ObjectRef {
 /// `dns-unavailable` without edges: cluster DNS leaves a question without an answer.
 pub(super) fn unavailable(context: &Context<'_>, what: &str) -> Finding {
     let object = dns_service(context);
-    let mut finding = Finding::new(
+    Finding::of(
         Code::DnsUnavailable,
-        Severity::Error,
         object.clone(),
         format!(
             "cluster DNS ({object} in {}) does not answer for {what}",
             object.namespace
         ),
-    );
-    finding.fix = Some(Fix {
-        text: format!(
+    )
+    .fix(
+        Fix::text(format!(
             "bring cluster DNS back: see its Pods with the command, scale or restart them (often deployment/coredns in {})",
             object.namespace
-        ),
-        command: Some(Command::kubectl(
+        ))
+        .run(Command::kubectl(
             &object.namespace,
             &["get", "pods,endpointslices", "-l", "k8s-app=kube-dns"],
         )),
-        manifest: None,
-    });
-    finding
+    )
 }
 
 /// Whether a client is meant to ask cluster DNS and no policy keeps it from it.
@@ -153,7 +151,7 @@ fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
         finding.message = format!(
             "cluster DNS ({}) knows none of the Services that the API shows ({})",
             finding.object,
-            denied_services.into_iter().collect::<Vec<_>>().join(", ")
+            joined(denied_services)
         );
     }
     finding.evidence.extend(target::dns_lines(
@@ -202,18 +200,17 @@ fn policy_not_cluster(context: &Context<'_>) -> Vec<Finding> {
                 continue;
             };
             let object = client.object();
-            let mut finding = Finding::new(
+            let finding = Finding::of(
                 Code::DnsPolicyNotCluster,
-                Severity::Error,
                 object.clone(),
                 format!(
                     "{object} does not ask cluster DNS: {why}, so `{}` and every other Service name stay unknown to it",
                     edge.host
                 ),
-            );
-            finding.edges.insert(edge.id.clone());
-            finding.evidence.extend(seen(evidence));
-            finding.fix = Some(settings_fix(client, template.spec));
+            )
+            .on([&edge.id])
+            .because(seen(evidence))
+            .fix(settings_fix(client, template.spec));
             found.push(finding);
         }
     }
@@ -254,18 +251,6 @@ fn client_resolver_wrong(context: &Context<'_>) -> Vec<Finding> {
         } else {
             format!("it asks {servers}, which does not know the name")
         };
-        let mut finding = Finding::new(
-            Code::ClientResolverWrong,
-            Severity::Error,
-            client.object(),
-            format!(
-                "{client} resolves `{}` by itself, since a variable stands in its address, and {why}",
-                edge.host
-            ),
-        );
-        finding.edges.insert(edge.id.clone());
-        finding.evidence.extend(edge.origin.iter().cloned());
-        finding.evidence.extend(seen(evidence));
         let whole = if is_short {
             format!(
                 "{}.{}.svc.cluster.local",
@@ -275,12 +260,20 @@ fn client_resolver_wrong(context: &Context<'_>) -> Vec<Finding> {
         } else {
             edge.host.clone()
         };
-        finding.fix = Some(Fix {
-            text: format!(
-                "say `resolver kube-dns.kube-system.svc.cluster.local;` (or the address of the cluster's DNS Service) and the whole name {whole}, or write the address without a variable; then reload or restart {client}"
+        let finding = Finding::of(
+            Code::ClientResolverWrong,
+            client.object(),
+            format!(
+                "{client} resolves `{}` by itself, since a variable stands in its address, and {why}",
+                edge.host
             ),
-            ..Fix::default()
-        });
+        )
+        .on([&edge.id])
+        .because(edge.origin.iter().cloned())
+        .because(seen(evidence))
+        .fix(format!(
+            "say `resolver kube-dns.kube-system.svc.cluster.local;` (or the address of the cluster's DNS Service) and the whole name {whole}, or write the address without a variable; then reload or restart {client}"
+        ));
         found.push(finding);
     }
     found
@@ -329,16 +322,15 @@ fn settings_fix(client: &WorkloadKey, spec: &PodSpec) -> Fix {
         let patch = json!({"spec": {"template": {"spec": {"dnsPolicy": policy}}}});
         Command::patch(&client.namespace, &client.to_string(), "merge", &patch)
     });
-    Fix {
-        text: format!("set `dnsPolicy: {policy}` in the Pod template of {client}"),
-        command: command.filter(|_| {
-            matches!(
-                client.kind.as_str(),
-                "deployment" | "statefulset" | "daemonset"
-            )
-        }),
-        manifest: None,
-    }
+    Fix::text(format!(
+        "set `dnsPolicy: {policy}` in the Pod template of {client}"
+    ))
+    .run(command.filter(|_| {
+        matches!(
+            client.kind.as_str(),
+            "deployment" | "statefulset" | "daemonset"
+        )
+    }))
 }
 
 /// What the failed walks saw of the name.
@@ -379,44 +371,33 @@ fn record_wrong(context: &Context<'_>) -> Vec<Finding> {
                 continue;
             }
             let object = key.object();
-            let list = |addresses: &BTreeSet<IpAddr>| {
-                addresses
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
             let alias = aliases(context, edge);
             let why = alias.as_ref().map_or_else(
                 || "DNS rewrites it, or the record is stale".to_owned(),
                 |client| format!("hostAliases of {client} say so"),
             );
-            let mut finding = Finding::new(
+            let finding = Finding::of(
                 Code::DnsRecordWrong,
-                Severity::Error,
                 object.clone(),
                 format!(
                     "`{}` leads {} to {}, but {object} has {}: {why}",
                     edge.host,
                     edge.from,
-                    list(&answered),
-                    list(&own)
+                    joined(&answered),
+                    joined(&own)
                 ),
-            );
-            finding.edges.insert(edge.id.clone());
-            finding.evidence.push(line(&walk.place(), step));
-            finding.fix = Some(Fix {
-                text: alias.map_or_else(
-                    || {
-                        format!(
-                            "correct the record or rewrite of `{}` in cluster DNS",
-                            edge.host
-                        )
-                    },
-                    |client| format!("remove `{}` from hostAliases of {client}", edge.host),
-                ),
-                ..Fix::default()
-            });
+            )
+            .on([&edge.id])
+            .because([line(&walk.place(), step)])
+            .fix(alias.map_or_else(
+                || {
+                    format!(
+                        "correct the record or rewrite of `{}` in cluster DNS",
+                        edge.host
+                    )
+                },
+                |client| format!("remove `{}` from hostAliases of {client}", edge.host),
+            ));
             found.push(finding);
         }
     }

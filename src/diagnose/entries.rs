@@ -12,7 +12,7 @@ use std::fmt;
 
 use super::workloads::causes;
 use super::{Context, Rule};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::{Entry, EntryKind, Unreached};
 use crate::observe::EndpointView;
 use crate::plan::ProbeOutcome;
@@ -203,27 +203,23 @@ fn unreachable(context: &Context<'_>) -> Vec<Finding> {
         .map(|(object, standings)| {
             let first = &standings[0];
             let layer = first.layer.unwrap_or(Layer::Backend);
-            let mut finding = Finding::new(
-                Code::EntryUnreachable,
-                severity(context, first.entry),
-                object,
-                format!(
-                    "{} does not lead to {} from outside, it breaks at the {layer}: {}",
-                    first.entry.id, first.entry.to, first.reason
-                ),
+            let causes = match layer {
+                Layer::Backend => behind(context, first.entry),
+                _ => Vec::new(),
+            };
+            let message = format!(
+                "{} does not lead to {} from outside, it breaks at the {layer}: {}",
+                first.entry.id, first.entry.to, first.reason
             );
-            finding.evidence = standings
-                .iter()
-                .map(|one| format!("{}: {}", one.entry.id, one.reason))
-                .collect();
-            if layer == Layer::Backend {
-                finding.caused_by = behind(context, first.entry);
-            }
-            finding.fix = Some(Fix {
-                text: remedy(layer, first.entry),
-                ..Fix::default()
-            });
-            finding
+            let severity = severity(context, first.entry);
+            Finding::new(Code::EntryUnreachable, severity, object, message)
+                .because(
+                    standings
+                        .iter()
+                        .map(|one| format!("{}: {}", one.entry.id, one.reason)),
+                )
+                .caused_by(causes)
+                .fix(remedy(layer, first.entry))
         })
         .collect()
 }
@@ -278,22 +274,17 @@ fn missing(context: &Context<'_>) -> Vec<Finding> {
 
 fn not_published(unreached: &Unreached) -> Finding {
     let Unreached { tier, ports } = unreached;
-    let mut finding = Finding::new(
+    Finding::of(
         Code::EntryMissing,
-        Severity::Info,
         ObjectRef::new("tier", tier, ""),
         format!(
             "compose publishes {} of {tier}, and no NodePort, LoadBalancer, Ingress or host port leads to it (Gateways and Routes were not looked at)",
             ports.join(", ")
         ),
-    );
-    finding.fix = Some(Fix {
-        text: format!(
-            "if {tier} is meant for users outside, give its Service an Ingress, or type NodePort or LoadBalancer"
-        ),
-        ..Fix::default()
-    });
-    finding
+    )
+    .fix(format!(
+        "if {tier} is meant for users outside, give its Service an Ingress, or type NodePort or LoadBalancer"
+    ))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::target::{self, line};
 use super::walk::Evidence;
 use super::{Context, Rule, words};
-use crate::finding::{Code, Finding, Fix, Severity};
+use crate::finding::{Code, Finding};
 use crate::probe::wire::{Step, StepName};
 
 /// The rules of this file.
@@ -49,22 +49,18 @@ fn finding(context: &Context<'_>, evidence: &Evidence<'_>) -> Option<Finding> {
         .map(|endpoint| member(context, endpoint))
         .collect();
     let rest = words::list(rest.iter().map(String::as_str));
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::GaleraSplit,
-        Severity::Error,
         object.clone(),
         format!(
             "{}:{} leads to Galera members of different clusters: {who} stands apart from {rest}",
             edge.host, edge.port
         ),
-    );
-    finding.fix = Some(Fix {
-        text: format!(
-            "take {who} out of the Service, save what only it holds, empty its data directory and let it join the cluster of {rest}"
-        ),
-        ..Fix::default()
-    });
-    finding.edges.insert(edge.id.clone());
+    )
+    .fix(format!(
+        "take {who} out of the Service, save what only it holds, empty its data directory and let it join the cluster of {rest}"
+    ))
+    .on([&edge.id]);
     for (place, step) in main
         .values()
         .chain(clusters.values().flat_map(BTreeMap::values))

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Context, Rule, fixes};
-use crate::finding::{Code, Finding, Fix, Severity};
+use crate::finding::{Code, Finding, Fix};
 use crate::observe::kinds::{Ingress, IngressService, Service};
 use crate::observe::{backends, offers};
 
@@ -71,13 +71,12 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
     }
     let first = evidence.first()?.clone();
     let name = &ingress.metadata.name;
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::IngressBackendMissing,
-        Severity::Error,
         crate::finding::ObjectRef::new("ingress", name, namespace),
         format!("Ingress {name}: {first}; users outside get an error there"),
-    );
-    finding.evidence = evidence;
+    )
+    .because(evidence);
     // Only a patch that covers every broken backend fixes the Ingress as printed.
     let command = (patches.len() == broken)
         .then(|| fixes::patch(namespace, &format!("ingress/{name}"), &patches));
@@ -92,14 +91,13 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
                 .map(move |port| format!("{name}:{}", port.port))
         })
         .collect();
-    finding.fix = Some(Fix {
-        text: format!(
+    finding.fix = Some(
+        Fix::text(format!(
             "point the backend of ingress/{name} to a Service and a port that exist; {namespace} offers {}",
             offered.join(", ")
-        ),
-        command,
-        manifest: None,
-    });
+        ))
+        .run(command),
+    );
     Some(finding)
 }
 

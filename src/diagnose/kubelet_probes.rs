@@ -76,33 +76,29 @@ fn missing(context: &Context<'_>) -> Vec<Finding> {
         let name = subject.name(&context.snapshot.namespace);
         let port = port_to_ask(subject, container, &traffic);
         if container.readiness_probe.is_none() && (subject.called || !traffic.is_empty()) {
-            let mut finding = Finding::new(
+            let finding = Finding::of(
                 Code::ReadinessProbeMissing,
-                Severity::Warning,
                 subject.key.object(),
-                format!(
-                    "{name} has no readiness probe: clients are sent to it before it can answer, and while it cannot"
-                ),
-            );
-            finding.evidence = vec![format!(
+                format!("{name} has no readiness probe: clients are sent to it before it can answer, and while it cannot"),
+            )
+            .because([format!(
                 "container {} declares no readinessProbe",
                 container.name
-            )];
-            finding.fix = Some(add_probe(subject, index, port, ProbeKind::Readiness));
+            )])
+            .fix(add_probe(subject, index, port, ProbeKind::Readiness));
             findings.push(finding);
         }
         if container.liveness_probe.is_none() {
-            let mut finding = Finding::new(
+            let finding = Finding::of(
                 Code::LivenessProbeMissing,
-                Severity::Warning,
                 subject.key.object(),
                 format!("{name} has no liveness probe: if it hangs, no one restarts it"),
-            );
-            finding.evidence = vec![format!(
+            )
+            .because([format!(
                 "container {} declares no livenessProbe",
                 container.name
-            )];
-            finding.fix = Some(add_probe(subject, index, port, ProbeKind::Liveness));
+            )])
+            .fix(add_probe(subject, index, port, ProbeKind::Liveness));
             findings.push(finding);
         }
     }
@@ -177,11 +173,7 @@ fn add_probe(subject: &Subject<'_>, index: usize, port: Option<u16>, kind: Probe
             &[json!({"op": "add", "path": format!("{path}/{index}/{field}"), "value": probe})],
         )
     });
-    Fix {
-        text: format!("add a {field} that asks port {port}; {more}"),
-        command,
-        manifest: None,
-    }
+    Fix::text(format!("add a {field} that asks port {port}; {more}")).run(command)
 }
 
 /// Probes that can never be run: an unknown port name, or a command that is one string. As liveness the kubelet drops the
@@ -230,24 +222,20 @@ fn of_probe(
     let mut finding = if let Some(port) =
         named_port(probe).filter(|port| !port_is_declared(container, port))
     {
-        let mut finding = Finding::new(
-            Code::ProbePortUnknown,
-            severity,
-            subject.key.object(),
-            format!(
-                "{field} of {name} names port {port:?}, which container {} does not declare: {effect}",
-                container.name
-            ),
-        );
-        finding.fix = Some(Fix {
-            text: format!(
+        Finding::new(
+                Code::ProbePortUnknown,
+                severity,
+                subject.key.object(),
+                format!(
+                    "{field} of {name} names port {port:?}, which container {} does not declare: {effect}",
+                    container.name
+                ),
+            )
+            .fix(format!(
                 "use the number of the port in {field}, or name the container's port {port:?}"
-            ),
-            ..Fix::default()
-        });
-        finding
+            ))
     } else if command_is_one_string(probe) || words_of_kubelet.is_some() {
-        let mut finding = Finding::new(
+        Finding::new(
             Code::ProbeCommandInvalid,
             severity,
             subject.key.object(),
@@ -259,10 +247,9 @@ fn of_probe(
                     ""
                 }
             ),
-        );
-        finding.evidence.extend(words_of_kubelet);
-        finding.fix = Some(shell_fix(subject, index, container, kind));
-        finding
+        )
+        .because(words_of_kubelet)
+        .fix(shell_fix(subject, index, container, kind))
     } else {
         return None;
     };
@@ -359,13 +346,10 @@ fn shell_fix(subject: &Subject<'_>, index: usize, container: &Container, kind: P
             &[json!({"op": "replace", "path": format!("{path}/{index}/{field}/exec/command"), "value": words})],
         )
     });
-    Fix {
-        text: format!(
-            "write the command of {field} as separate words, or as [\"sh\", \"-c\", \"…\"], with a program that is in the image"
-        ),
-        command,
-        manifest: None,
-    }
+    Fix::text(format!(
+        "write the command of {field} as separate words, or as [\"sh\", \"-c\", \"…\"], with a program that is in the image"
+    ))
+    .run(command)
 }
 
 /// Readiness that asks another port than those to which Services send traffic.
@@ -387,28 +371,24 @@ fn target_differs(context: &Context<'_>) -> Vec<Finding> {
             continue;
         }
         let listed: Vec<String> = traffic.iter().map(u16::to_string).collect();
-        let mut finding = Finding::new(
+        let finding = Finding::of(
             Code::ProbeTargetDiffers,
-            Severity::Warning,
             subject.key.object(),
             format!(
                 "readiness of {} asks port {asked}, its Service sends traffic to {}: that it is ready says nothing about the port that clients use",
                 subject.name(&context.snapshot.namespace),
                 listed.join(", ")
             ),
-        );
-        finding.evidence = vec![format!(
+        )
+        .because([format!(
             "readinessProbe of container {}: port {asked}",
             container.name
-        )];
+        )])
         // A patch would put less in the place of the program's own path.
-        finding.fix = Some(Fix {
-            text: format!(
-                "let the readiness probe of container {} ask the port that the Service sends traffic to",
-                container.name
-            ),
-            ..Fix::default()
-        });
+        .fix(format!(
+            "let the readiness probe of container {} ask the port that the Service sends traffic to",
+            container.name
+        ));
         findings.push(finding);
     }
     findings
@@ -449,18 +429,17 @@ fn too_impatient(context: &Context<'_>) -> Vec<Finding> {
         let Some(trouble) = killed else {
             continue;
         };
-        let mut finding = Finding::new(
+        let finding = Finding::of(
             Code::ProbeTooImpatient,
-            Severity::Warning,
             subject.key.object(),
             format!(
                 "the liveness probe of {} kills it before it has ever been ready: a slow start needs a startup probe",
                 subject.name(&context.snapshot.namespace)
             ),
-        );
-        finding.evidence = vec![format!("Pod {} was never ready", trouble.pod)];
-        finding.evidence.extend(trouble.evidence.iter().cloned());
-        finding.fix = Some(startup_fix(subject));
+        )
+        .because([format!("Pod {} was never ready", trouble.pod)])
+        .because(trouble.evidence.iter().cloned())
+        .fix(startup_fix(subject));
         findings.push(finding);
     }
     findings
@@ -489,11 +468,7 @@ fn startup_fix(subject: &Subject<'_>) -> Fix {
             &[json!({"op": "add", "path": format!("{path}/{index}/startupProbe"), "value": value})],
         ))
     });
-    Fix {
-        text: text.to_owned(),
-        command,
-        manifest: None,
-    }
+    Fix::text(text.to_owned()).run(command)
 }
 
 #[cfg(test)]

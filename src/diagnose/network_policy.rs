@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::target::{self, line};
 use super::walk::{Evidence, Stage, Walk};
 use super::{Context, Rule};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::policy::{self, Decision, Denial, Direction, Path, Peer};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
@@ -171,8 +171,8 @@ fn denial_finding(
             "{object} isolates {end} and {way} {what} on port {}: {} → {} is denied",
             path.port, edge.from, edge.to
         ),
-    );
-    finding.evidence.push(denial.reason.clone());
+    )
+    .because([denial.reason.clone()]);
     if path.decision.agreed().is_none() {
         finding.evidence.push(format!(
             "whether it sees {}:{} or the address of a Pod and port {} depends on the network plugin: the probe decided",
@@ -304,20 +304,19 @@ fn dns_finding(
         || ("the cluster's DNS".to_owned(), "kube-system".to_owned()),
         |key| (format!("service/{}", key.name), key.namespace),
     );
-    let mut finding = Finding::new(
+    let server = Peer::unseen(&name, namespace, nameservers.first().copied());
+    let port = std::num::NonZeroU16::new(53)?;
+    let finding = Finding::of(
         Code::NetworkPolicyDnsDenied,
-        Severity::Error,
         object.clone(),
         format!(
             "{object} isolates {} and does not let it ask {name} (UDP and TCP 53): no name resolves for it, {} is one of them",
             edge.from, edge.host
         ),
-    );
-    finding.edges.insert(edge.id.clone());
-    finding.evidence.push(denial.reason.clone());
-    let server = Peer::unseen(name, namespace, nameservers.first().copied());
-    let port = std::num::NonZeroU16::new(53)?;
-    finding.fix = Some(policy::fix(denial, source, &server, port, &["UDP", "TCP"]));
+    )
+    .on([&edge.id])
+    .because([denial.reason.clone()])
+    .fix(policy::fix(denial, source, &server, port, &["UDP", "TCP"]));
     Some(finding)
 }
 
@@ -337,24 +336,20 @@ fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
                 continue;
             };
             let object = policy_object(context, denial, &path, edge);
-            let mut finding = Finding::new(
+            let finding = Finding::of(
                 Code::NetworkPolicyNotEnforced,
-                Severity::Warning,
                 object.clone(),
                 format!(
                     "{object} denies {} → {} on port {}, and the connection works all the same: the network plugin does not enforce it, or exempts these Pods",
                     edge.from, edge.to, path.port
                 ),
-            );
-            finding.evidence.push(denial.reason.clone());
-            finding.edges.insert(edge.id.clone());
-            finding.fix = Some(Fix {
-                text: format!(
-                    "if {} must reach {}, admit it in {object}; if not, use a network plugin that enforces NetworkPolicies",
-                    edge.from, edge.to
-                ),
-                ..Fix::default()
-            });
+            )
+            .because([denial.reason.clone()])
+            .on([&edge.id])
+            .fix(format!(
+                "if {} must reach {}, admit it in {object}; if not, use a network plugin that enforces NetworkPolicies",
+                edge.from, edge.to
+            ));
             found.push(finding);
         }
     }
@@ -396,7 +391,7 @@ fn forbidden_open(context: &Context<'_>) -> Vec<Finding> {
                 "the user's file forbids it",
             )
         };
-        let mut finding = Finding::new(
+        let finding = Finding::new(
             code,
             severity,
             ObjectRef::new("tier", format!("{}->{}", edge.from, edge.to), ""),
@@ -404,16 +399,13 @@ fn forbidden_open(context: &Context<'_>) -> Vec<Finding> {
                 "{} reaches {} at {}:{}, although {why}",
                 edge.from, edge.to, edge.host, edge.port
             ),
-        );
-        finding.evidence = open;
-        finding.edges.insert(edge.id.clone());
-        finding.fix = Some(Fix {
-            text: format!(
-                "isolate {} by a NetworkPolicy that admits only the tiers that need it",
-                edge.to
-            ),
-            ..Fix::default()
-        });
+        )
+        .because(open)
+        .on([&edge.id])
+        .fix(format!(
+            "isolate {} by a NetworkPolicy that admits only the tiers that need it",
+            edge.to
+        ));
         found.push(finding);
     }
     found

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::target::{self, line};
 use super::walk::{Evidence, Stage, Walk};
 use super::{Context, Rule, network_policy};
-use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef};
 use crate::plan::Look;
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::shell::Command;
@@ -280,19 +280,18 @@ fn finding(node: &str, dial: &Dial<'_>) -> Finding {
             "do its overlay, routes and firewall let Pod traffic pass?",
         ),
     };
-    let mut finding = Finding::new(
+    Finding::of(
         Code::NodeNetworkBroken,
-        Severity::Error,
         object.clone(),
         format!("the network of {object} is broken: {what}, while the same works from elsewhere"),
-    );
-    finding.caused_by = vec![(Code::NodeNotReady, object.clone())];
-    finding.fix = Some(Fix {
-        text: format!(
+    )
+    .caused_by([(Code::NodeNotReady, object.clone())])
+    .fix(
+        Fix::text(format!(
             "fix the network of {object}: {hint} Until then `{}` keeps new Pods off it",
             Command::new(&["kubectl", "cordon", node])
-        ),
-        command: Some(Command::kubectl(
+        ))
+        .run(Command::kubectl(
             "kube-system",
             &[
                 "get",
@@ -303,9 +302,7 @@ fn finding(node: &str, dial: &Dial<'_>) -> Finding {
                 &format!("spec.nodeName={node}"),
             ],
         )),
-        manifest: None,
-    });
-    finding
+    )
 }
 
 #[cfg(test)]

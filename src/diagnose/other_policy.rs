@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::target::line;
 use super::walk::{Stage, Walk};
 use super::{Context, Rule, network_policy};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, ObjectRef};
 use crate::observe::kinds::{LabelSelector, Labels, selector_matches};
 use crate::policy::{Direction, Path};
 use crate::probe::wire::{Step, StepError};
@@ -40,24 +40,17 @@ fn other_denied(context: &Context<'_>) -> Vec<Finding> {
             Direction::Ingress => (&edge.to, path.source.words()),
             Direction::Egress => (&edge.from, path.target.words()),
         };
-        let mut finding = Finding::new(
+        let finding = Finding::of(
             Code::PolicyOtherDenied,
-            Severity::Error,
             object.clone(),
             format!(
                 "{words} {object} selects {end} and admits no {other} on port {}: {} → {} is denied",
                 path.port, edge.from, edge.to
             ),
-        );
-        finding.edges.insert(edge.id.clone());
-        finding.evidence = blocked
-            .iter()
-            .map(|(walk, step)| line(&walk.place(), step))
-            .collect();
-        finding.fix = Some(Fix {
-            text: format!("admit {other} on port {} in {object}", path.port),
-            ..Fix::default()
-        });
+        )
+        .on([&edge.id])
+        .because(blocked.iter().map(|(walk, step)| line(&walk.place(), step)))
+        .fix(format!("admit {other} on port {} in {object}", path.port));
         found.push(finding);
     }
     found

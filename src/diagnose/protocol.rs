@@ -3,7 +3,7 @@
 use super::target::{self, line};
 use super::walk::{Stage, breaks, stage};
 use super::{Context, Rule};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::probe::wire::{Step, StepError, StepName};
 use crate::protocol::Protocol;
@@ -63,18 +63,15 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
         severity,
         object.clone(),
         message(edge, error, step, &object),
-    );
-    finding.fix = Some(Fix {
-        text: if code == Code::TlsNotOffered {
-            format!(
-                "switch TLS on in {object}, or drop the demand from the client ({} of {}: sslmode, ssl-mode, rediss://)",
-                edge.variable.as_deref().unwrap_or("the address"),
-                edge.from
-            )
-        } else {
-            fix(context, edge, error, &object)
-        },
-        ..Fix::default()
+    )
+    .fix(if code == Code::TlsNotOffered {
+        format!(
+            "switch TLS on in {object}, or drop the demand from the client ({} of {}: sslmode, ssl-mode, rediss://)",
+            edge.variable.as_deref().unwrap_or("the address"),
+            edge.from
+        )
+    } else {
+        fix(context, edge, error, &object)
     });
     if matches!(error, StepError::HttpServerError | StepError::HttpTimeout) {
         // A server that cannot answer may itself wait for something: its own failed edges are the better cause.

@@ -168,8 +168,8 @@ fn finding(
             "{name} has {variable}, and {listed}: its requests to {} go to the proxy {host}",
             edge.host
         ),
-    );
-    finding.edges.insert(edge.id.clone());
+    )
+    .on([&edge.id]);
     if fails {
         finding.overrules.insert(edge.id.clone());
     }
@@ -179,13 +179,10 @@ fn finding(
         }
         None => format!("{variable} is set; whether the client obeys it depends on its runtime"),
     });
-    finding.fix = Some(Fix {
-        text: format!(
-            "add {} (or the suffixes .svc,.cluster.local with whole names) to NO_PROXY and no_proxy of {name}",
-            edge.host
-        ),
-        ..Fix::default()
-    });
+    finding.fix = Some(Fix::text(format!(
+        "add {} (or the suffixes .svc,.cluster.local with whole names) to NO_PROXY and no_proxy of {name}",
+        edge.host
+    )));
     finding
 }
 

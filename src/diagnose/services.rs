@@ -19,7 +19,7 @@ use super::target;
 use super::walk::Evidence;
 use super::{Context, Rule};
 use crate::address;
-use crate::finding::{EdgeId, Severity};
+use crate::finding::{EdgeId, Finding, Severity};
 use crate::graph::{Edge, Tier};
 use crate::observe::kinds::Service;
 use crate::observe::{ServiceKey, WorkloadKey};
@@ -32,18 +32,39 @@ pub(super) const RULES: &[Rule] = &[
     names::servers_without_service,
     names::tiers_without_workload,
     ports::not_offered,
+    of_services,
+    selectors::mixed,
+    external::external_name,
+];
+
+/// A rule about one Service that something stands behind.
+type OfService = fn(&Context<'_>, &Use<'_, '_>) -> Option<Finding>;
+
+const OF_SERVICE: &[OfService] = &[
     ports::target_port_unknown,
     selectors::mismatch,
-    selectors::mixed,
     endpoints::not_ready,
     endpoints::target_port_closed,
     endpoints::by_hand,
     endpoints::local_traffic_policy,
-    external::external_name,
     kinds::headless_port,
     kinds::load_balancer_pending,
     kinds::ip_family,
 ];
+
+fn of_services(context: &Context<'_>) -> Vec<Finding> {
+    of_each(context, OF_SERVICE)
+}
+
+/// What rules say of each Service.
+fn of_each(context: &Context<'_>, rules: &[OfService]) -> Vec<Finding> {
+    let looks = looks(context);
+    let uses = uses(context, &looks);
+    rules
+        .iter()
+        .flat_map(|rule| uses.iter().filter_map(|usage| rule(context, usage)))
+        .collect()
+}
 
 /// An edge that is not proven to work, and where its host leads.
 struct Look<'c, 'a> {
@@ -97,19 +118,10 @@ struct Use<'l, 'a> {
     looks: Vec<&'l Look<'l, 'a>>,
     /// Whether some edge that leads to it is proven to work.
     proven: bool,
-    /// Whether any edge leads to it.
-    called: bool,
     /// The tiers that its edges lead to, or that it stands for by name or selector.
     tiers: Vec<&'a Tier>,
     /// Whether an edge or a tier that counts stands behind it.
     in_scope: bool,
-}
-
-impl Use<'_, '_> {
-    /// Whether anything at all stands behind it: a leftover is no one's concern.
-    fn matters(&self) -> bool {
-        self.called || !self.tiers.is_empty()
-    }
 }
 
 /// The Services that edges lead to or that stand for a tier, sorted.
@@ -124,7 +136,6 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
         service,
         looks: Vec::new(),
         proven: false,
-        called: false,
         tiers: Vec::new(),
         in_scope: false,
     };
@@ -144,7 +155,6 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
         let usage = found
             .entry(key.clone())
             .or_insert_with(|| entry(key, service));
-        usage.called = true;
         usage.in_scope = true;
         usage.proven |= context
             .evidence(&edge.id)

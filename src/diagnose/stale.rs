@@ -70,11 +70,9 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
             Severity::Warning
         },
         subject.key.object(),
-        format!(
-            "{name} started before {object} changed, from which it has {variable}: its Pods may have another value than the one that is proven here"
-        ),
-    );
-    finding.edges.insert(edge.id.clone());
+        format!("{name} started before {object} changed, from which it has {variable}: its Pods may have another value than the one that is proven here"),
+    )
+    .on([&edge.id]);
     if fails {
         finding.overrules.insert(edge.id.clone());
     }
@@ -88,17 +86,14 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
         )),
         _ => None,
     };
-    finding.fix = Some(Fix {
-        text: if *file {
-            format!(
-                "restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started"
-            )
+    finding.fix = Some(
+        Fix::text(if *file {
+            format!("restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started")
         } else {
             format!("restart the Pods of {name}: variables are read when a container starts")
-        },
-        command: restart,
-        manifest: None,
-    });
+        })
+        .run(restart),
+    );
     finding
 }
 

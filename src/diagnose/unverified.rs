@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Context, Rule};
-use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, EdgeId, Finding, ObjectRef, Severity};
 use crate::graph::{Absent, Confidence, NoteKind};
 use crate::plan::Look;
 
@@ -88,17 +88,12 @@ pub(super) fn tiers_not_found(context: &Context<'_>, absent: &Absent) -> Finding
             "verify the namespace in which they run, named with -n".to_owned(),
         ),
     };
-    let mut finding = Finding::new(
+    Finding::of(
         Code::TiersNotFound,
-        Severity::Error,
         ObjectRef::new("namespace", namespace, ""),
         format!("{none}{found_in}"),
-    );
-    finding.fix = Some(Fix {
-        text: fix,
-        ..Fix::default()
-    });
-    finding
+    )
+    .fix(fix)
 }
 
 /// Edges may be missing: variables without a value, files that are not here, mappings that only the user can settle.
@@ -124,18 +119,13 @@ fn graph_incomplete(context: &Context<'_>) -> Vec<Finding> {
         1 => format!("edges may be missing: {first}"),
         more => format!("edges may be missing: {first}, and {} more", more - 1),
     };
-    let mut finding = Finding::new(
+    let finding = Finding::of(
         Code::GraphIncomplete,
-        Severity::Warning,
         ObjectRef::new("input", input, ""),
         message,
-    );
-    finding.evidence = lines;
-    finding.fix = Some(Fix {
-        text: "give the missing values (environment, --env-file), or say in k8sverify.yaml which edges and workloads are meant"
-            .to_owned(),
-        ..Fix::default()
-    });
+    )
+    .because(lines)
+    .fix("give the missing values (environment, --env-file), or say in k8sverify.yaml which edges and workloads are meant");
     vec![finding]
 }
 

@@ -44,8 +44,8 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
         },
         object.clone(),
         format!("{variable} of {object} {}, {consequence}", flaw.words),
-    );
-    finding.edges.insert(edge.id.clone());
+    )
+    .on([&edge.id]);
     if flaw.certain {
         finding.overrules.insert(edge.id.clone());
     }
@@ -82,10 +82,7 @@ fn fix(kind: FlawKind, variable: &str) -> Fix {
             "write the value of {variable} without quotes, blanks and line ends (`kubectl create configmap --from-env-file` keeps quotes, `echo` adds a line end: use `printf`), then restart the Pods"
         ),
     };
-    Fix {
-        text,
-        ..Fix::default()
-    }
+    Fix::text(text)
 }
 
 /// The workload that has the variable.
@@ -127,17 +124,15 @@ fn of_secrets(context: &Context<'_>) -> Vec<Finding> {
             let consequence = "which some runtimes clean by themselves and others do not";
             (Severity::Warning, consequence.to_owned())
         };
-        let mut finding = Finding::new(
+        let finding = Finding::new(
             code(kind),
             severity,
             object.clone(),
             format!("in {object}, {place}, {consequence}"),
-        );
-        finding.edges.insert(edge.id.clone());
-        finding
-            .evidence
-            .push(format!("seen in the probe's Pod: {place}"));
-        finding.fix = Some(fix(kind, variable));
+        )
+        .on([&edge.id])
+        .because([format!("seen in the probe's Pod: {place}")])
+        .fix(fix(kind, variable));
         found.push(finding);
     }
     found
@@ -164,7 +159,7 @@ fn not_at_home(context: &Context<'_>) -> Vec<Finding> {
         }
         let shared = shares_network(context, edge);
         let place = edge.variable.as_deref().unwrap_or("its configuration");
-        let mut finding = Finding::new(
+        let finding = Finding::new(
             if shared {
                 Code::SharedNetworkSplit
             } else {
@@ -183,20 +178,15 @@ fn not_at_home(context: &Context<'_>) -> Vec<Finding> {
                     edge.host, edge.port, edge.to
                 )
             },
-        );
-        finding.edges.insert(edge.id.clone());
-        finding.overrules.insert(edge.id.clone());
-        finding.evidence.extend(edge.origin.iter().cloned());
-        finding
-            .evidence
-            .push(format!("{} runs in {other}", edge.to));
-        finding.fix = Some(Fix {
-            text: format!(
-                "make {place} of {client} name a Service of {other} in place of {}, or put both containers into one Pod",
-                edge.host
-            ),
-            ..Fix::default()
-        });
+        )
+        .on([&edge.id])
+        .overruling([&edge.id])
+        .because(edge.origin.iter().cloned())
+        .because([format!("{} runs in {other}", edge.to)])
+        .fix(format!(
+            "make {place} of {client} name a Service of {other} in place of {}, or put both containers into one Pod",
+            edge.host
+        ));
         found.push(finding);
     }
     found
@@ -239,19 +229,17 @@ fn defined_below(context: &Context<'_>) -> Vec<Finding> {
         for container in &template.spec.containers {
             for (user, name) in too_early(container) {
                 let object = subject.key.object();
-                let mut finding = Finding::new(
+                let finding = Finding::new(
                     Code::VariableUnresolved,
                     Severity::Warning,
                     object.clone(),
-                    format!(
-                        "{user} of {object} refers to $({name}), which is defined below it: the text stays as it stands"
-                    ),
-                );
-                finding.evidence.push(format!(
+                    format!("{user} of {object} refers to $({name}), which is defined below it: the text stays as it stands"),
+                )
+                .because([format!(
                     "container {}: {name} stands below {user} in `env`",
                     container.name
-                ));
-                finding.fix = Some(fix(FlawKind::Unresolved, user));
+                )])
+                .fix(fix(FlawKind::Unresolved, user));
                 found.push(finding);
             }
         }

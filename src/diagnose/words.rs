@@ -1,5 +1,7 @@
 //! The cluster's own words, redacted where they came in, as evidence: one line, of bearable length. Pure.
 
+use std::fmt::Display;
+
 /// Longer texts are cut: the first words of an event say what happened.
 const LIMIT: usize = 320;
 
@@ -40,6 +42,13 @@ pub(super) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
             items.len() - MOST + 1
         ),
     }
+}
+
+/// `3306, 3307`.
+#[must_use]
+pub(super) fn joined<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    words.join(", ")
 }
 
 /// The last `count` lines of a log, each quoted.

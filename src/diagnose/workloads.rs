@@ -168,11 +168,8 @@ fn of_troubles(
             finding.follows.clone_from(&subject.from);
         }
     }
-    finding.fix = Some(Fix {
-        text: first.remedy.clone(),
-        command: kubelet_probes::command_for(subject, code),
-        manifest: None,
-    });
+    finding.fix =
+        Some(Fix::text(first.remedy.clone()).run(kubelet_probes::command_for(subject, code)));
     finding
 }
 
@@ -199,17 +196,8 @@ fn nodes_not_ready(context: &Context<'_>) -> Vec<Finding> {
                 continue;
             };
             let finding = found.entry(object.clone()).or_insert_with(|| {
-                let mut finding = Finding::new(
-                    Code::NodeNotReady,
-                    Severity::Error,
-                    object.clone(),
-                    trouble.message.clone(),
-                );
-                finding.fix = Some(Fix {
-                    text: trouble.remedy.clone(),
-                    ..Fix::default()
-                });
-                finding
+                Finding::of(Code::NodeNotReady, object.clone(), trouble.message.clone())
+                    .fix(trouble.remedy.clone())
             });
             finding.edges.extend(suffering.iter().cloned());
             for line in trouble.evidence.iter().chain([&trouble.message]) {
@@ -317,15 +305,15 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
             subject.scoped(severity),
             subject.key.object(),
             message,
-        );
-        finding.evidence.extend(late.map(|condition| {
+        )
+        .because(late.map(|condition| {
             format!(
                 "Progressing=False {}: {}",
                 condition.reason, condition.message
             )
-        }));
-        finding.evidence.extend(unsettled.cloned());
-        finding.caused_by = causes(subject);
+        }))
+        .because(unsettled.cloned())
+        .caused_by(causes(subject));
         if subject.pods.iter().any(|pod| !unmet_gates(pod).is_empty()) {
             finding
                 .caused_by
@@ -334,12 +322,11 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
         if ready == 0 {
             finding.edges.clone_from(&subject.into);
         }
-        finding.fix = Some(Fix {
-            text: "fix the new revision, or go back to the old one".to_owned(),
-            command: stalled
-                .then(|| kubectl(subject, &["rollout", "undo", &subject.key.to_string()])),
-            manifest: None,
-        });
+        finding.fix = Some(
+            Fix::text("fix the new revision, or go back to the old one").run(
+                stalled.then(|| kubectl(subject, &["rollout", "undo", &subject.key.to_string()])),
+            ),
+        );
         findings.push(finding);
     }
     findings
@@ -401,28 +388,23 @@ fn degraded(context: &Context<'_>) -> Vec<Finding> {
             continue;
         }
         let name = subject.name(&context.snapshot.namespace);
-        let mut finding = Finding::new(
+        let finding = Finding::of(
             Code::WorkloadDegraded,
-            Severity::Warning,
             subject.key.object(),
             format!("{serving} of {wanted} Pods of {name} serve"),
-        );
-        finding.evidence = subject
-            .troubles
-            .iter()
-            .map(|trouble| trouble.message.clone())
-            .collect();
-        finding
-            .evidence
-            .extend(context.snapshot.settle.unsettled.get(&subject.key).cloned());
-        finding.caused_by = causes(subject);
-        finding.fix = Some(Fix {
-            text: subject.troubles.first().map_or_else(
-                || "see why the other Pods are not ready (kubectl describe pods)".to_owned(),
-                |trouble| trouble.remedy.clone(),
-            ),
-            ..Fix::default()
-        });
+        )
+        .because(
+            subject
+                .troubles
+                .iter()
+                .map(|trouble| trouble.message.clone()),
+        )
+        .because(context.snapshot.settle.unsettled.get(&subject.key).cloned())
+        .caused_by(causes(subject))
+        .fix(subject.troubles.first().map_or_else(
+            || "see why the other Pods are not ready (kubectl describe pods)".to_owned(),
+            |trouble| trouble.remedy.clone(),
+        ));
         findings.push(finding);
     }
     findings
@@ -465,27 +447,20 @@ fn scaled_to_zero(context: &Context<'_>) -> Vec<Finding> {
                 },
                 subject.key.object(),
                 message,
-            );
-            finding.evidence = vec![format!("spec.replicas of {}: 0", subject.key)];
+            )
+            .because([format!("spec.replicas of {}: 0", subject.key)]);
             if daemon {
                 finding.evidence = vec!["status.desiredNumberScheduled: 0".to_owned()];
             }
             finding.edges.clone_from(&subject.into);
             finding.fix = Some(if daemon {
-                Fix {
-                    text: "change its nodeSelector or tolerations, or label a node".to_owned(),
-                    ..Fix::default()
-                }
+                Fix::text("change its nodeSelector or tolerations, or label a node")
             } else {
                 let command = kubectl(
                     subject,
                     &["scale", &subject.key.to_string(), "--replicas=1"],
                 );
-                Fix {
-                    text: "scale it up again".to_owned(),
-                    command: Some(command),
-                    manifest: None,
-                }
+                Fix::text("scale it up again").run(command)
             });
             finding
         })

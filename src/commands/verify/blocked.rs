@@ -16,11 +16,9 @@ impl Run<'_> {
             let mut finding =
                 Finding::new(code, Severity::Error, error.object(), error.to_string());
             finding.evidence = error.evidence();
-            finding.fix = error.command().map(|command| Fix {
-                text: self.catalog.finding(code).fix.clone(),
-                command: Some(command),
-                manifest: None,
-            });
+            finding.fix = error
+                .command()
+                .map(|command| Fix::text(self.catalog.finding(code).fix.clone()).run(command));
             finding
         });
         self.unseen(finding.into_iter().collect())

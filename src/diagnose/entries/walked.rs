@@ -62,11 +62,7 @@ impl Dialled<'_> {
         let detail = self
             .last
             .map_or("no answer was heard", |step| step.detail.as_str());
-        let error = self
-            .last
-            .and_then(|step| step.error)
-            .and_then(|error| serde_json::to_value(error).ok())
-            .and_then(|value| value.as_str().map(str::to_owned));
+        let error: Option<&str> = self.last.and_then(|step| step.error).map(Into::into);
         match error {
             Some(error) if detail.is_empty() => format!("{}: {error}", self.place()),
             Some(error) => format!("{}: {error}, {detail}", self.place()),

@@ -12,12 +12,13 @@ pub(super) use local::local_traffic_policy;
 
 use super::ports::{dialled, dialled_target, subjects_behind};
 use super::selectors::denied;
-use super::{Look, Use, ids, looks, service_name, uses, weight};
+use super::{Look, Use, ids, service_name, weight};
 use crate::diagnose::subject::Subject;
 use crate::diagnose::troubles::{ProbeKind, port_number, probe_of};
 use crate::diagnose::walk::Walk;
+use crate::diagnose::words::{joined, quote};
 use crate::diagnose::{Context, fixes, target, workloads};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, Fix, ObjectRef};
 use crate::observe::kinds::{Pod, ServicePort};
 use crate::observe::{is_live, is_ready};
 use crate::probe::wire::{LISTENS_FACT, StepError};
@@ -33,69 +34,63 @@ fn selected<'a>(context: &Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'a Pod> {
 }
 
 /// Services whose Pods exist and none of which is ready.
-pub(super) fn not_ready(context: &Context<'_>) -> Vec<Finding> {
+pub(super) fn not_ready(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     if context.snapshot.offline || !context.snapshot.knows("pods") {
-        return Vec::new();
+        return None;
     }
-    let looks = looks(context);
-    let mut findings = Vec::new();
-    for usage in uses(context, &looks).into_iter().filter(Use::matters) {
-        let pods = selected(context, &usage);
-        if pods.is_empty()
-            || usage.service.spec.publish_not_ready_addresses
-            || pods.iter().any(|pod| is_ready(pod))
-        {
-            continue;
-        }
-        let behind = subjects_behind(context, &usage.key, usage.service);
-        let states: Vec<String> = pods.iter().map(|pod| state(pod)).collect();
-        let gates: BTreeSet<&str> = pods
-            .iter()
-            .flat_map(|pod| workloads::unmet_gates(pod))
-            .collect();
-        let gates: Vec<&str> = gates.into_iter().collect();
-        let mut finding = Finding::new(
-            Code::ServiceEndpointsNotReady,
-            weight(usage.in_scope && !usage.tiers.iter().all(|tier| tier.one_shot)),
-            usage.key.object(),
-            format!(
-                "{} selects {} Pod{}, and none is ready: it has nowhere to send traffic",
-                service_name(context, &usage.key),
-                pods.len(),
-                if pods.len() == 1 { "" } else { "s" }
-            ),
+    let pods = selected(context, usage);
+    if pods.is_empty()
+        || usage.service.spec.publish_not_ready_addresses
+        || pods.iter().any(|pod| is_ready(pod))
+    {
+        return None;
+    }
+    let behind = subjects_behind(context, &usage.key, usage.service);
+    let states: Vec<String> = pods.iter().map(|pod| state(pod)).collect();
+    let gates: BTreeSet<&str> = pods
+        .iter()
+        .flat_map(|pod| workloads::unmet_gates(pod))
+        .collect();
+    let gates: Vec<&str> = gates.into_iter().collect();
+    let mut finding = Finding::new(
+        Code::ServiceEndpointsNotReady,
+        weight(usage.in_scope && !usage.tiers.iter().all(|tier| tier.one_shot)),
+        usage.key.object(),
+        format!(
+            "{} selects {} Pod{}, and none is ready: it has nowhere to send traffic",
+            service_name(context, &usage.key),
+            pods.len(),
+            if pods.len() == 1 { "" } else { "s" }
+        ),
+    )
+    .because(states.into_iter().take(4))
+    .caused_by(causes(&behind, gates.is_empty()));
+    if !gates.is_empty() {
+        finding.message = format!(
+            "{}; their containers are ready, and readiness gate {} is not met",
+            finding.message,
+            gates.join(", ")
         );
-        finding.evidence = states.into_iter().take(4).collect();
-        finding.caused_by = causes(&behind, gates.is_empty());
-        if !gates.is_empty() {
-            finding.message = format!(
-                "{}; their containers are ready, and readiness gate {} is not met",
-                finding.message,
-                gates.join(", ")
-            );
-        }
-        finding.edges = ids(&usage.looks);
-        finding.fix = Some(Fix {
-            text: behind
-                .iter()
-                .flat_map(|subject| &subject.troubles)
-                .map(|trouble| trouble.remedy.clone())
-                .find(|remedy| !remedy.is_empty())
-                .unwrap_or_else(|| {
-                    if gates.is_empty() {
-                        "see why its Pods are not ready (kubectl describe pods)".to_owned()
-                    } else {
-                        format!(
-                            "see to the controller that sets {} on its Pods, or drop the readinessGates from the Pod template",
-                            gates.join(", ")
-                        )
-                    }
-                }),
-            ..Fix::default()
-        });
-        findings.push(finding);
     }
-    findings
+    finding.edges = ids(&usage.looks);
+    finding.fix = Some(Fix::text(
+        behind
+            .iter()
+            .flat_map(|subject| &subject.troubles)
+            .map(|trouble| trouble.remedy.clone())
+            .find(|remedy| !remedy.is_empty())
+            .unwrap_or_else(|| {
+                if gates.is_empty() {
+                    "see why its Pods are not ready (kubectl describe pods)".to_owned()
+                } else {
+                    format!(
+                        "see to the controller that sets {} on its Pods, or drop the readinessGates from the Pod template",
+                        gates.join(", ")
+                    )
+                }
+            }),
+    ));
+    Some(finding)
 }
 
 /// A Pod's state in words: `Pod ap-x: Running, Ready=False ContainersNotReady: …`.
@@ -110,7 +105,7 @@ fn state(pod: &Pod) -> String {
                 ", Ready={} {} {}",
                 condition.status,
                 condition.reason,
-                super::super::words::quote(&condition.message)
+                quote(&condition.message)
             )
         })
         .unwrap_or_default();
@@ -141,16 +136,6 @@ fn causes(behind: &[&Subject<'_>], by_rollout: bool) -> Vec<(Code, ObjectRef)> {
     found
 }
 
-/// Services all of whose endpoints refuse the port that traffic is sent to.
-pub(super) fn target_port_closed(context: &Context<'_>) -> Vec<Finding> {
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| !usage.service.spec.selector.is_empty())
-        .filter_map(|usage| closed(context, &usage))
-        .collect()
-}
-
 /// Whether every endpoint was dialled and refuses, to every client, and no policy may be the reason.
 fn refuses(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> bool {
     // A port that the Service does not offer, or a headless name that is dialled on another port, has its own finding.
@@ -164,7 +149,11 @@ fn refuses(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> b
     })
 }
 
-fn closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+/// Services all of whose endpoints refuse the port that traffic is sent to.
+pub(super) fn target_port_closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    if usage.service.spec.selector.is_empty() {
+        return None;
+    }
     let looks: Vec<&Look<'_, '_>> = usage
         .looks
         .iter()
@@ -185,26 +174,21 @@ fn closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let words = if declared.is_empty() {
         "declare no port".to_owned()
     } else {
-        format!("declare {}", join(declared.iter().copied()))
+        format!("declare {}", joined(&declared))
     };
     let accepts = if answering.is_empty() {
         String::new()
     } else {
-        format!("; {} answers", join(answering.keys().copied()))
+        format!("; {} answers", joined(answering.keys()))
     };
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::ServiceTargetPortClosed,
-        Severity::Error,
         usage.key.object(),
         format!(
             "{} sends port {} to port {target} of {}, on which nothing listens: its containers {words}{accepts}",
             service_name(context, &usage.key),
             port.port,
-            behind
-                .iter()
-                .map(|subject| subject.key.to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
+            joined(behind.iter().map(|subject| &subject.key))
         ),
     );
     let lines: BTreeSet<String> = looks
@@ -247,26 +231,16 @@ fn to_open_port(
         )),
         _ => None,
     };
-    Fix {
-        text: format!(
-            "make targetPort of service/{} the port on which the program listens{}, or make the program listen on {target}, on all addresses",
-            usage.key.name,
-            answering
-                .keys()
-                .next()
-                .map(|open| format!(" ({open})"))
-                .unwrap_or_default()
-        ),
-        command,
-        manifest: None,
-    }
-}
-
-fn join(ports: impl Iterator<Item = u16>) -> String {
-    ports
-        .map(|port| port.to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    Fix::text(format!(
+        "make targetPort of service/{} the port on which the program listens{}, or make the program listen on {target}, on all addresses",
+        usage.key.name,
+        answering
+            .keys()
+            .next()
+            .map(|open| format!(" ({open})"))
+            .unwrap_or_default()
+    ))
+    .run(command)
 }
 
 /// Ports of those Pods that are known to answer, with what shows it: the kubelet's readiness probe, or another edge.

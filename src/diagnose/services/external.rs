@@ -119,7 +119,8 @@ fn judge(
             known.unwrap_or_else(|| "the cluster's DNS does not find it".to_owned()),
         )
     };
-    let mut finding = Finding::new(
+    let address = name.trim_end_matches('.').parse::<IpAddr>().ok();
+    let finding = Finding::new(
         code,
         weight(!looks.is_empty()),
         key.object(),
@@ -127,18 +128,13 @@ fn judge(
             "{} is an ExternalName for {name:?}: {reason}",
             service_name(context, key)
         ),
-    );
-    finding
-        .evidence
-        .push(format!("spec.externalName of service/{}: {name}", key.name));
-    finding.evidence.extend(dns_words(looks));
-    finding.edges = ids(looks);
-    let address = name.trim_end_matches('.').parse::<IpAddr>().ok();
-    finding.fix = Some(Fix {
+    )
+    .because([format!("spec.externalName of service/{}: {name}", key.name)])
+    .because(dns_words(looks))
+    .on(ids(looks))
+    .fix(Fix {
         text: match address {
-            Some(address) => format!(
-                "use a Service without selector and an EndpointSlice for {address} in place of the ExternalName"
-            ),
+            Some(address) => format!("use a Service without selector and an EndpointSlice for {address} in place of the ExternalName"),
             None => format!(
                 "make externalName of service/{} the full name of what it is to lead to (for a Service: NAME.NAMESPACE.svc.cluster.local)",
                 key.name

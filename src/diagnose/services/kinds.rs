@@ -7,8 +7,9 @@ use std::num::NonZeroU16;
 use serde_json::json;
 
 use super::ports::subjects_behind;
-use super::{Look, Use, ids, looks, service_name, uses, weight};
+use super::{Look, Use, ids, service_name, weight};
 use crate::diagnose::subject::Subject;
+use crate::diagnose::words::{joined, quote};
 use crate::diagnose::{Context, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::ServicePort;
@@ -16,16 +17,6 @@ use crate::observe::{is_live, is_ready};
 
 /// kompose's port of a headless Service that compose gives no port.
 const DUMMY_PORT: i32 = 55555;
-
-/// Headless Services whose port is none that the Pods listen on.
-pub(super) fn headless_port(context: &Context<'_>) -> Vec<Finding> {
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| usage.matters() && usage.service.spec.is_headless())
-        .filter_map(|usage| misleading(context, &usage))
-        .collect()
-}
 
 /// Whether the Pods do not listen on a port, as far as is known.
 fn misleads(port: &ServicePort, listens: &BTreeSet<u16>, behind: &[&Subject<'_>]) -> bool {
@@ -50,7 +41,11 @@ fn translates(port: &ServicePort, behind: &[&Subject<'_>]) -> bool {
     })
 }
 
-fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+/// Headless Services whose port is none that the Pods listen on.
+pub(super) fn headless_port(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    if !usage.service.spec.is_headless() {
+        return None;
+    }
     let behind = subjects_behind(context, &usage.key, usage.service);
     let listens: BTreeSet<u16> = behind
         .iter()
@@ -85,12 +80,8 @@ fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         .and_then(|subject| subject.template)
         .and_then(|template| first.target(template.spec).map(NonZeroU16::get))
         .filter(|target| i32::from(*target) != first.port);
-    let listening = listens
-        .iter()
-        .map(u16::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let mut finding = Finding::new(
+    let listening = joined(&listens);
+    let finding = Finding::new(
         Code::ServiceHeadlessPort,
         if dials.is_empty() {
             Severity::Warning
@@ -108,15 +99,15 @@ fn misleading(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
                 format!(" ({listening})")
             }
         ),
-    );
-    finding.evidence.push(format!(
+    )
+    .because([format!(
         "spec.clusterIP of service/{}: None, port {}{}",
         usage.key.name,
         first.port,
         target.map_or_else(String::new, |target| format!(" → {target}"))
-    ));
-    finding.edges = ids(&dials);
-    finding.fix = Some(pods_port(usage, first, &listens, !dials.is_empty()));
+    )])
+    .on(ids(&dials))
+    .fix(pods_port(usage, first, &listens, !dials.is_empty()));
     Some(finding)
 }
 
@@ -134,8 +125,7 @@ fn pods_port(
         .ports
         .iter()
         .position(|port| port == wrong);
-    Fix {
-        text: format!(
+    Fix::text(format!(
             "make it the port that the Pods of service/{} listen on{}",
             usage.key.name,
             if dialled {
@@ -143,8 +133,7 @@ fn pods_port(
             } else {
                 ""
             }
-        ),
-        command: only.zip(index).filter(|_| !dialled).map(|(port, index)| {
+        )).run(only.zip(index).filter(|_| !dialled).map(|(port, index)| {
             fixes::patch(
                 &usage.key.namespace,
                 &format!("service/{}", usage.key.name),
@@ -153,79 +142,44 @@ fn pods_port(
                     json!({"op": "add", "path": format!("/spec/ports/{index}/targetPort"), "value": port}),
                 ],
             )
-        }),
-        manifest: None,
-    }
+        }))
 }
 
 /// Services of type `LoadBalancer` that got no address.
-pub(super) fn load_balancer_pending(context: &Context<'_>) -> Vec<Finding> {
-    if context.snapshot.offline {
-        return Vec::new();
+pub(super) fn load_balancer_pending(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let service = usage.service;
+    let addresses = service.status["loadBalancer"]["ingress"].as_array();
+    let is_pending = service.spec.kind == "LoadBalancer" && addresses.is_none_or(Vec::is_empty);
+    if context.snapshot.offline || !is_pending {
+        return None;
     }
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| {
-            usage.matters()
-                && usage.service.spec.kind == "LoadBalancer"
-                && usage.service.status["loadBalancer"]["ingress"]
-                    .as_array()
-                    .is_none_or(Vec::is_empty)
-        })
-        .map(|usage| {
-            let mut finding = Finding::new(
-                Code::ServiceLoadBalancerPending,
-                Severity::Warning,
-                usage.key.object(),
-                format!(
-                    "{} is of type LoadBalancer and has no address: no client outside reaches it there",
-                    service_name(context, &usage.key)
-                ),
-            );
-            finding.evidence.push("status.loadBalancer is empty".to_owned());
-            finding.evidence.extend(
-                context
-                    .snapshot
-                    .events_of("Service", &usage.key.namespace, &usage.key.name)
-                    .iter()
-                    .rev()
-                    .take(2)
-                    .map(|event| {
-                        format!(
-                            "{}: {}",
-                            event.reason,
-                            super::super::words::quote(&event.message)
-                        )
-                    }),
-            );
-            finding.fix = Some(Fix {
-                text: "install a load balancer controller for this cluster, or use type NodePort or an Ingress".to_owned(),
-                ..Fix::default()
-            });
-            finding
-        })
-        .collect()
-}
-
-/// Services of an IP family that none of their Pods has or listens on.
-pub(super) fn ip_family(context: &Context<'_>) -> Vec<Finding> {
-    if context.snapshot.offline {
-        return Vec::new();
-    }
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| usage.matters() && !usage.service.spec.selector.is_empty())
-        .filter_map(|usage| family_mismatch(context, &usage))
-        .collect()
+    let (namespace, name) = (&usage.key.namespace, &usage.key.name);
+    let events = context.snapshot.events_of("Service", namespace, name);
+    let said = events.iter().rev().take(2);
+    let message = format!(
+        "{} is of type LoadBalancer and has no address: no client outside reaches it there",
+        service_name(context, &usage.key)
+    );
+    let finding = Finding::of(
+        Code::ServiceLoadBalancerPending,
+        usage.key.object(),
+        message,
+    )
+    .because(["status.loadBalancer is empty"])
+    .because(said.map(|event| format!("{}: {}", event.reason, quote(&event.message))))
+    .fix("install a load balancer controller for this cluster, or use type NodePort or an Ingress");
+    Some(finding)
 }
 
 fn family(address: &IpAddr) -> &'static str {
     if address.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
-fn family_mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+/// Services of an IP family that none of their Pods has or listens on.
+pub(super) fn ip_family(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    if context.snapshot.offline || usage.service.spec.selector.is_empty() {
+        return None;
+    }
     let families = &usage.service.spec.ip_families;
     let first = families.first()?;
     let pods: Vec<_> = subjects_behind(context, &usage.key, usage.service)
@@ -265,7 +219,7 @@ fn family_mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding
     } else {
         one_sided
     };
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Code::ServiceIpFamilyMismatch,
         weight(usage.in_scope),
         usage.key.object(),
@@ -273,7 +227,7 @@ fn family_mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding
             format!(
                 "{} is {first} only, and its Pods have {} addresses",
                 service_name(context, &usage.key),
-                of_pods.iter().copied().collect::<Vec<_>>().join(", ")
+                joined(&of_pods)
             )
         } else {
             format!(
@@ -282,20 +236,17 @@ fn family_mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding
                 families.join(", ")
             )
         },
-    );
-    finding.evidence.push(format!(
+    )
+    .because([format!(
         "spec.ipFamilies of service/{}: {}",
         usage.key.name,
         families.join(", ")
+    )])
+    .on(ids(&affected))
+    .fix(format!(
+        "create service/{} again with the family that its Pods have (ipFamilyPolicy: PreferDualStack), or make the program listen on all addresses (::)",
+        usage.key.name
     ));
-    finding.edges = ids(&affected);
-    finding.fix = Some(Fix {
-        text: format!(
-            "create service/{} again with the family that its Pods have (ipFamilyPolicy: PreferDualStack), or make the program listen on all addresses (::)",
-            usage.key.name
-        ),
-        ..Fix::default()
-    });
     Some(finding)
 }
 
@@ -318,6 +269,7 @@ fn refuses_one_family(look: &Look<'_, '_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{OfService, of_each};
     use super::*;
     use crate::diagnose::fixtures;
 
@@ -339,14 +291,14 @@ spec: SPEC
 status: STATUS
 ";
 
-    fn found(rule: crate::diagnose::Rule, spec: &str, ports: &str, status: &str) -> Vec<Finding> {
+    fn found(rule: OfService, spec: &str, ports: &str, status: &str) -> Vec<Finding> {
         let objects = OBJECTS
             .replace("SPEC", spec)
             .replace("PORTS", ports)
             .replace("STATUS", status);
         let snapshot = fixtures::snapshot(&objects);
         let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
-        rule(&Context::new(&graph, &snapshot, None))
+        of_each(&Context::new(&graph, &snapshot, None), &[rule])
     }
 
     #[test]
@@ -379,7 +331,7 @@ status: STATUS
             let mut graph = fixtures::graph(&["AP->DB:3306/mysql"]);
             let tier = graph.tiers.get_mut("DB").unwrap();
             tier.ports.push(std::num::NonZeroU16::new(3306).unwrap());
-            headless_port(&Context::new(&graph, &snapshot, None))
+            of_each(&Context::new(&graph, &snapshot, None), &[headless_port])
         };
         assert!(ported(3306).is_empty());
         assert_eq!(ported(3307)[0].severity, Severity::Error);

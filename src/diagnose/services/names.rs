@@ -17,7 +17,7 @@ use super::{
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self};
 use crate::diagnose::subject::Subject;
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, Fix, ObjectRef};
 use crate::graph::Tier;
 use crate::observe::kinds::Service;
 use crate::observe::{HostMeaning, ServiceKey};
@@ -201,9 +201,10 @@ fn name_mismatch(
 ) -> Finding {
     let edges: Vec<_> = looks.iter().map(|look| look.edge).collect();
     let (names, impossible) = names_to_make(subject, looks);
-    let mut finding = Finding::new(
+    let rename = rename_clients(context, key, looks);
+    let whole = impossible.is_empty();
+    Finding::of(
         Code::ServiceNameMismatch,
-        Severity::Error,
         key.object(),
         format!(
             "{}, a name that does not exist; the Service of {} is called {}",
@@ -211,38 +212,30 @@ fn name_mismatch(
             subject.name(&context.snapshot.namespace),
             service_name(context, key).trim_start_matches("service/")
         ),
-    );
-    finding.evidence.push(format!(
+    )
+    .because([format!(
         "service/{} selects {} ({})",
         key.name,
         subject.key,
         fixes::labels_text(&service.spec.selector)
-    ));
-    finding.evidence.extend(dns_words(looks));
-    finding
-        .evidence
-        .extend(edges.iter().flat_map(|edge| edge.origin.iter().cloned()));
-    finding.edges = ids(looks);
-    let rename = rename_clients(context, key, looks);
-    let whole = impossible.is_empty();
-    finding.fix = Some(if whole && !names.is_empty() {
+    )])
+    .because(dns_words(looks))
+    .because(edges.iter().flat_map(|edge| edge.origin.iter().cloned()))
+    .on(ids(looks))
+    .fix(if whole && !names.is_empty() {
         let ports = ports_to_make(subject, looks);
         let mut fix = service_to_make(context, subject, &names, &ports, &[]);
         fix.text = format!("make the clients ask for {}, or {}", key.name, fix.text);
         fix.command = rename;
         fix
     } else {
-        Fix {
-            text: format!(
-                "make the clients ask for {} instead of {}",
-                qualified(looks, key),
-                impossible.join(", ")
-            ),
-            command: rename,
-            manifest: None,
-        }
-    });
-    finding
+        Fix::text(format!(
+            "make the clients ask for {} instead of {}",
+            qualified(looks, key),
+            impossible.join(", ")
+        ))
+        .run(rename)
+    })
 }
 
 /// The Service's name as those clients have to write it.
@@ -312,22 +305,6 @@ fn is_variable(name: &str) -> bool {
 }
 
 fn in_other_namespace(context: &Context<'_>, key: &ServiceKey, looks: &[&Look<'_, '_>]) -> Finding {
-    let mut finding = Finding::new(
-        Code::ServiceInOtherNamespace,
-        Severity::Error,
-        key.object(),
-        format!(
-            "{}, and a Service of that name is in namespace {} only: a short name is found in the client's own namespace",
-            askers(looks.iter().map(|look| look.edge)),
-            key.namespace
-        ),
-    );
-    finding.evidence.extend(dns_words(looks));
-    finding.evidence.push(format!(
-        "service/{} exists in namespace {}",
-        key.name, key.namespace
-    ));
-    finding.edges = ids(looks);
     let client = looks
         .first()
         .map_or(context.snapshot.namespace.as_str(), |look| {
@@ -340,7 +317,22 @@ fn in_other_namespace(context: &Context<'_>, key: &ServiceKey, looks: &[&Look<'_
         "metadata": {"name": name, "namespace": client},
         "spec": {"type": "ExternalName", "externalName": format!("{name}.{}.svc.cluster.local", key.namespace)},
     });
-    finding.fix = Some(Fix {
+    Finding::of(
+        Code::ServiceInOtherNamespace,
+        key.object(),
+        format!(
+            "{}, and a Service of that name is in namespace {} only: a short name is found in the client's own namespace",
+            askers(looks.iter().map(|look| look.edge)),
+            key.namespace
+        ),
+    )
+    .because(dns_words(looks))
+    .because([format!(
+        "service/{} exists in namespace {}",
+        key.name, key.namespace
+    )])
+    .on(ids(looks))
+    .fix(Fix {
         text: format!(
             "make the clients ask for {name}.{}, or give their namespace a Service `{name}` of type ExternalName that leads there",
             key.namespace
@@ -348,8 +340,7 @@ fn in_other_namespace(context: &Context<'_>, key: &ServiceKey, looks: &[&Look<'_
         command: rename_clients(context, key, looks),
         // Maps and strings always have a YAML form.
         manifest: serde_saphyr::to_string(&manifest).ok(),
-    });
-    finding
+    })
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
-use super::{Look, Use, ids, looks, service_name, services_known, uses, weight};
+use super::{Look, Use, ids, looks, service_name, services_known, weight};
 use crate::diagnose::Context;
 use crate::diagnose::fixes;
 use crate::diagnose::subject::Subject;
-use crate::finding::{Code, Finding, Fix, Severity};
+use crate::diagnose::words::joined;
+use crate::finding::{Code, Finding, Fix};
 use crate::observe::ServiceKey;
 use crate::observe::kinds::{PodSpec, Service, ServicePort};
 
@@ -93,15 +94,7 @@ fn dialled_ports(looks: &[&Look<'_, '_>]) -> BTreeSet<u16> {
 
 fn clients(looks: &[&Look<'_, '_>]) -> String {
     let from: BTreeSet<&str> = looks.iter().map(|look| look.edge.from.as_str()).collect();
-    from.into_iter().collect::<Vec<_>>().join(", ")
-}
-
-fn list(ports: &BTreeSet<u16>) -> String {
-    ports
-        .iter()
-        .map(u16::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    joined(from)
 }
 
 fn port_missing(
@@ -111,27 +104,24 @@ fn port_missing(
     looks: &[&Look<'_, '_>],
 ) -> Finding {
     let ports = dialled_ports(looks);
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::ServicePortMissing,
-        Severity::Error,
         key.object(),
         format!(
             "{} dials port {} of {}, which offers {} only",
             clients(looks),
-            list(&ports),
+            joined(&ports),
             service_name(context, key),
             offer(service)
         ),
-    );
-    finding
-        .evidence
-        .push(format!("ports of service/{}: {}", key.name, offer(service)));
-    finding.evidence.extend(
+    )
+    .because([format!("ports of service/{}: {}", key.name, offer(service))])
+    .because(
         looks
             .iter()
             .flat_map(|look| look.edge.origin.iter().cloned()),
-    );
-    finding.edges = ids(looks);
+    )
+    .on(ids(looks));
     let mut operations = Vec::new();
     // A second port needs a name, and so does the first then.
     for (index, port) in service.spec.ports.iter().enumerate() {
@@ -154,19 +144,18 @@ fn port_missing(
             "targetPort": target_to_add(context, key, service, number),
         }}));
     }
-    finding.fix = Some(Fix {
-        text: format!(
+    finding.fix = Some(
+        Fix::text(format!(
             "let service/{} offer port {} too (peers of a compose service use the container's port, not the published one), or make the clients dial one that it offers",
             key.name,
-            list(&ports)
-        ),
-        command: Some(fixes::patch(
+            joined(&ports)
+        ))
+        .run(fixes::patch(
             &key.namespace,
             &format!("service/{}", key.name),
             &operations,
         )),
-        manifest: None,
-    });
+    );
     finding
 }
 
@@ -222,25 +211,22 @@ fn port_protocol(
     looks: &[&Look<'_, '_>],
 ) -> Finding {
     let ports = dialled_ports(looks);
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::ServicePortProtocol,
-        Severity::Error,
         key.object(),
         format!(
             "{} dials port {} of {} by {}, which offers it as {}",
             clients(looks),
-            list(&ports),
+            joined(&ports),
             service_name(context, key),
             looks
                 .first()
                 .map_or("TCP", |look| look.edge.protocol.transport()),
             offer(service)
         ),
-    );
-    finding
-        .evidence
-        .push(format!("ports of service/{}: {}", key.name, offer(service)));
-    finding.edges = ids(looks);
+    )
+    .because([format!("ports of service/{}: {}", key.name, offer(service))])
+    .on(ids(looks));
     // No packet could tell; the API does.
     let unheard = looks
         .iter()
@@ -258,33 +244,23 @@ fn port_protocol(
             Some(json!({"op": "add", "path": format!("/spec/ports/{index}/protocol"), "value": look.edge.protocol.transport()}))
         })
         .collect();
-    finding.fix = Some(Fix {
-        text: format!(
+    finding.fix = Some(
+        Fix::text(format!(
             "give port {} of service/{} the protocol that its clients speak",
-            list(&ports),
+            joined(&ports),
             key.name
-        ),
-        command: Some(fixes::patch(
+        ))
+        .run(fixes::patch(
             &key.namespace,
             &format!("service/{}", key.name),
             &operations,
         )),
-        manifest: None,
-    });
+    );
     finding
 }
 
 /// Named target ports that no container of the selected Pods declares.
-pub(super) fn target_port_unknown(context: &Context<'_>) -> Vec<Finding> {
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(Use::matters)
-        .filter_map(|usage| unknown_target(context, &usage))
-        .collect()
-}
-
-fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn target_port_unknown(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let service = usage.service;
     let behind = subjects_behind(context, &usage.key, service);
     if behind.is_empty() || service.spec.is_external_name() {
@@ -325,30 +301,23 @@ fn unknown_target(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding>
                 .map(|port| format!("{} {}:{}", container.name, port.name, port.container_port))
         })
         .collect();
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Code::ServiceTargetPortUnknown,
         severity,
         usage.key.object(),
         format!(
             "targetPort {name:?} of {} is declared by no container of {}, so the Service has no endpoint there",
             service_name(context, &usage.key),
-            behind
-                .iter()
-                .map(|subject| subject.key.to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
+            joined(behind.iter().map(|subject| &subject.key))
         ),
-    );
-    finding.evidence.push(if declared.is_empty() {
+    )
+    .because([if declared.is_empty() {
         "the containers declare no port".to_owned()
     } else {
-        format!(
-            "the containers declare {}",
-            declared.into_iter().collect::<Vec<_>>().join(", ")
-        )
-    });
-    finding.edges = ids(&looks);
-    finding.fix = Some(by_number(usage, &behind, &unknown, name));
+        format!("the containers declare {}", joined(declared))
+    }])
+    .on(ids(&looks))
+    .fix(by_number(usage, &behind, &unknown, name));
     Some(finding)
 }
 
@@ -385,18 +354,15 @@ fn by_number(
             json!({"op": "replace", "path": format!("/spec/ports/{index}/targetPort"), "value": target})
         })
         .collect();
-    Fix {
-        text: format!(
-            "use the number of the port in service/{}, or name the container's port {name:?}",
-            usage.key.name
-        ),
-        command: Some(fixes::patch(
-            &usage.key.namespace,
-            &format!("service/{}", usage.key.name),
-            &operations,
-        )),
-        manifest: None,
-    }
+    Fix::text(format!(
+        "use the number of the port in service/{}, or name the container's port {name:?}",
+        usage.key.name
+    ))
+    .run(fixes::patch(
+        &usage.key.namespace,
+        &format!("service/{}", usage.key.name),
+        &operations,
+    ))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::ports::subjects_behind;
 use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses, weight};
 use crate::diagnose::subject::Subject;
 use crate::diagnose::walk::EndpointWalk;
+use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::WorkloadKey;
@@ -17,28 +18,12 @@ use crate::policy;
 use crate::probe::wire::{StepError, StepName};
 
 /// Services whose selector takes no Pod, or none of the tier that it stands for.
-pub(super) fn mismatch(context: &Context<'_>) -> Vec<Finding> {
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| usage.matters() && !usage.service.spec.selector.is_empty())
-        .filter_map(|usage| judge(context, &usage))
-        .collect()
-}
-
-/// The workloads, in the Service's namespace, of the tiers that it stands for.
-fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c Subject<'a>> {
-    usage
-        .tiers
-        .iter()
-        .flat_map(|tier| tier_subjects(context, tier))
-        .filter(|subject| subject.key.namespace == usage.key.namespace)
-        .collect()
-}
-
-fn judge(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let service = usage.service;
     let selector = &service.spec.selector;
+    if selector.is_empty() {
+        return None;
+    }
     let behind = subjects_behind(context, &usage.key, service);
     let pods_behind = context
         .snapshot
@@ -64,6 +49,16 @@ fn judge(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         .iter()
         .any(|look| look.evidence.failed().next().is_some());
     (misses && failed).then(|| wrong_pods(context, usage, &behind, &wanted))
+}
+
+/// The workloads, in the Service's namespace, of the tiers that it stands for.
+fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c Subject<'a>> {
+    usage
+        .tiers
+        .iter()
+        .flat_map(|tier| tier_subjects(context, tier))
+        .filter(|subject| subject.key.namespace == usage.key.namespace)
+        .collect()
 }
 
 /// The Service stands, the workload does not.
@@ -142,25 +137,22 @@ fn nearest<'c, 'a>(
 /// The command that makes the Service select those Pods.
 fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &Subject<'_>) -> Fix {
     let selector = fixes::selector(context, subject);
-    Fix {
-        text: format!(
-            "make the selector of service/{} that of {}{}",
-            usage.key.name,
-            subject.key,
-            selector.as_ref().map_or_else(String::new, |labels| format!(
-                ": {}",
-                fixes::labels_text(labels)
-            ))
-        ),
-        command: selector.map(|labels| {
-            fixes::patch(
-                &usage.key.namespace,
-                &format!("service/{}", usage.key.name),
-                &[json!({"op": "replace", "path": "/spec/selector", "value": labels})],
-            )
-        }),
-        manifest: None,
-    }
+    Fix::text(format!(
+        "make the selector of service/{} that of {}{}",
+        usage.key.name,
+        subject.key,
+        selector.as_ref().map_or_else(String::new, |labels| format!(
+            ": {}",
+            fixes::labels_text(labels)
+        ))
+    ))
+    .run(selector.map(|labels| {
+        fixes::patch(
+            &usage.key.namespace,
+            &format!("service/{}", usage.key.name),
+            &[json!({"op": "replace", "path": "/spec/selector", "value": labels})],
+        )
+    }))
 }
 
 fn no_pod<'c, 'a>(
@@ -180,8 +172,8 @@ fn no_pod<'c, 'a>(
             "the selector {} of {name} matches no Pod",
             fixes::labels_text(selector)
         ),
-    );
-    finding.evidence.push(selector_line(usage));
+    )
+    .because([selector_line(usage)]);
     if let Some((subject, template)) =
         nearest.and_then(|subject| Some((subject, subject.template?)))
     {
@@ -197,13 +189,10 @@ fn no_pod<'c, 'a>(
         ));
         finding.fix = Some(select(context, usage, subject));
     } else {
-        finding.fix = Some(Fix {
-            text: format!(
-                "give service/{} a selector that matches the Pods that it is for",
-                usage.key.name
-            ),
-            ..Fix::default()
-        });
+        finding.fix = Some(Fix::text(format!(
+            "give service/{} a selector that matches the Pods that it is for",
+            usage.key.name
+        )));
     }
     finding.edges = ids(&usage.looks);
     finding
@@ -221,13 +210,7 @@ fn wrong_pods(
     behind: &[&Subject<'_>],
     wanted: &[&Subject<'_>],
 ) -> Finding {
-    let names = |subjects: &[&Subject<'_>]| {
-        subjects
-            .iter()
-            .map(|subject| subject.key.to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let names = |subjects: &[&Subject<'_>]| joined(subjects.iter().map(|one| &one.key));
     let mut finding = Finding::new(
         Code::ServiceSelectorMismatch,
         weight(usage.in_scope),
@@ -239,9 +222,9 @@ fn wrong_pods(
             names(behind),
             names(wanted)
         ),
-    );
-    finding.evidence.push(selector_line(usage));
-    finding.edges = ids(&usage.looks);
+    )
+    .because([selector_line(usage)])
+    .on(ids(&usage.looks));
     if let [own, ..] = wanted {
         finding.fix = Some(select(context, usage, own));
     }
@@ -405,27 +388,24 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
             ),
         )
     };
-    let mut finding = Finding::new(code, Severity::Error, usage.key.object(), message);
     let works = good
         .iter()
         .map(|answer| format!("{} works", answer.endpoint));
     let fails = bad.iter().map(|answer| answer.words.clone());
-    finding.evidence = fails.chain(works).take(8).collect();
-    finding.edges.insert(look.edge.id.clone());
-    finding.fix = Some(if foreign {
+    let finding = Finding::new(code, Severity::Error, usage.key.object(), message)
+        .because(fails.chain(works).take(8))
+        .on([&look.edge.id]);
+    Some(if foreign {
         let subject = own.iter().find_map(|key| subject(context, key));
-        subject.map_or_else(Fix::default, |subject| select(context, usage, subject))
+        finding.fix(subject.map_or_else(Fix::default, |subject| select(context, usage, subject)))
     } else {
-        finding.caused_by = troubles_of(context, &strangers);
-        Fix {
-            text: format!(
+        finding
+            .caused_by(troubles_of(context, &strangers))
+            .fix(format!(
                 "fix or replace {}: it is called ready and does not serve; a readiness probe on the port that the Service uses would keep it out",
                 pods.join(", ")
-            ),
-            ..Fix::default()
-        }
-    });
-    Some(finding)
+            ))
+    })
 }
 
 fn troubles_of(context: &Context<'_>, keys: &BTreeSet<&WorkloadKey>) -> Vec<(Code, ObjectRef)> {
@@ -438,7 +418,7 @@ fn troubles_of(context: &Context<'_>, keys: &BTreeSet<&WorkloadKey>) -> Vec<(Cod
 /// Without a cluster: a selector that takes Pods of two tiers, of which one declares other ports only, is worth a warning.
 fn declared_mix(context: &Context<'_>, looks: &[Look<'_, '_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for usage in uses(context, looks).into_iter().filter(Use::matters) {
+    for usage in uses(context, looks) {
         let behind = subjects_behind(context, &usage.key, usage.service);
         let own = wanted(context, &usage);
         if !behind
@@ -478,8 +458,8 @@ fn declared_mix(context: &Context<'_>, looks: &[Look<'_, '_>]) -> Vec<Finding> {
                 service_name(context, &usage.key),
                 strangers.join(", ")
             ),
-        );
-        finding.evidence.push(selector_line(&usage));
+        )
+        .because([selector_line(&usage)]);
         if let Some(subject) = own.first() {
             finding.fix = Some(select(context, &usage, subject));
         }

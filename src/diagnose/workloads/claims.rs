@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::Context;
 use crate::diagnose::subject::Subject;
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::observe::is_ready;
 use crate::observe::kinds::VolumeClaim;
 
@@ -79,7 +79,7 @@ fn of_claim(
         .iter()
         .map(|subject| subject.key.to_string())
         .collect();
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Code::VolumeMountFailed,
         Severity::Warning,
         object.clone(),
@@ -88,14 +88,9 @@ fn of_claim(
             users.wanted,
             names.join(", ")
         ),
-    );
-    finding
-        .evidence
-        .push(format!("accessModes of {object}: {mode}"));
-    finding.fix = Some(Fix {
-        text: "run one Pod (replicas: 1, strategy Recreate), keep all of them on one node, give each its own disk (a StatefulSet with volumeClaimTemplates), or use a ReadWriteMany claim. A claim's access mode cannot be changed: a new claim is empty, so copy what is stored before the old one is deleted, or it is lost".to_owned(),
-        ..Fix::default()
-    });
+    )
+    .because([format!("accessModes of {object}: {mode}")])
+    .fix("run one Pod (replicas: 1, strategy Recreate), keep all of them on one node, give each its own disk (a StatefulSet with volumeClaimTemplates), or use a ReadWriteMany claim. A claim's access mode cannot be changed: a new claim is empty, so copy what is stored before the old one is deleted, or it is lost");
     Some(finding)
 }
 

@@ -75,14 +75,10 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
         Code::ServiceEnvCollision,
         severity,
         subject.key.object(),
-        format!(
-            "{name} reads {variable} and does not set it; Kubernetes sets it to tcp://… for service/{service} (enableServiceLinks)"
-        ),
-    );
-    finding.evidence.push(reader.clone());
-    finding
-        .evidence
-        .extend(log.iter().map(|line| format!("log: {line}")));
+        format!("{name} reads {variable} and does not set it; Kubernetes sets it to tcp://… for service/{service} (enableServiceLinks)"),
+    )
+    .because([reader.clone()])
+    .because(log.iter().map(|line| format!("log: {line}")));
     if *as_port {
         finding.overrules = dialled(context, subject, service);
         finding.edges.clone_from(&finding.overrules);
@@ -98,13 +94,12 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
             &json!({"spec": {"template": {"spec": {"enableServiceLinks": false}}}}),
         )),
     };
-    finding.fix = Some(Fix {
-        text: format!(
+    finding.fix = Some(
+        Fix::text(format!(
             "set enableServiceLinks: false in the Pod template of {name}, or set {variable} there"
-        ),
-        command: template,
-        manifest: None,
-    });
+        ))
+        .run(template),
+    );
     Some(finding)
 }
 

@@ -53,20 +53,17 @@ fn of_job(context: &Context<'_>, subject: &Subject<'_>, job: &Workload) -> Optio
         ),
         None => return None,
     };
-    let mut finding = Finding::new(Code::JobFailed, severity, subject.key.object(), message);
-    finding.evidence.push(line);
-    finding.evidence.extend(last_words(context, &subject.ended));
+    let mut finding = Finding::new(Code::JobFailed, severity, subject.key.object(), message)
+        .because([line])
+        .because(last_words(context, &subject.ended));
     if dependent(&subject.ended) {
         finding.follows.clone_from(&subject.from);
     }
     finding.edges.clone_from(&subject.into);
-    finding.fix = Some(Fix {
-        text: format!(
-            "see its log ({}), fix it, delete it and apply it again: a Job that failed is not started a second time",
-            kubectl(subject, &["logs", &subject.key.to_string()])
-        ),
-        ..Fix::default()
-    });
+    finding.fix = Some(Fix::text(format!(
+        "see its log ({}), fix it, delete it and apply it again: a Job that failed is not started a second time",
+        kubectl(subject, &["logs", &subject.key.to_string()])
+    )));
     Some(finding)
 }
 
@@ -98,13 +95,10 @@ fn of_cron_job(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> 
         ),
     );
     finding.follows.clone_from(&subject.from);
-    finding.fix = Some(Fix {
-        text: format!(
-            "see its log: {}",
-            kubectl(subject, &["logs", &format!("job/{name}")])
-        ),
-        ..Fix::default()
-    });
+    finding.fix = Some(Fix::text(format!(
+        "see its log: {}",
+        kubectl(subject, &["logs", &format!("job/{name}")])
+    )));
     Some(finding)
 }
 
@@ -138,20 +132,17 @@ fn of_pod(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
         subject.scoped(Severity::Error),
         subject.key.object(),
         format!("{name} has ended in failure ({reason}) and nothing starts it again"),
-    );
-    finding.evidence = last_words(context, &subject.ended);
+    )
+    .because(last_words(context, &subject.ended));
     if dependent(&subject.ended) {
         finding.follows.clone_from(&subject.from);
     }
     finding.edges.clone_from(&subject.into);
-    finding.fix = Some(Fix {
-        text: format!(
-            "see its log ({}), fix it, and apply it as a {} so that it is started again",
-            kubectl(subject, &["logs", &subject.key.to_string()]),
-            if one_shot { "Job" } else { "Deployment" }
-        ),
-        ..Fix::default()
-    });
+    finding.fix = Some(Fix::text(format!(
+        "see its log ({}), fix it, and apply it as a {} so that it is started again",
+        kubectl(subject, &["logs", &subject.key.to_string()]),
+        if one_shot { "Job" } else { "Deployment" }
+    )));
     Some(finding)
 }
 

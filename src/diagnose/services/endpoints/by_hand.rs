@@ -1,28 +1,12 @@
 //! Endpoints that no selector keeps: Services whose addresses are written by hand. Pure.
 
 use crate::diagnose::services::selectors::denied;
-use crate::diagnose::services::{Look, Use, ids, looks, service_name, tier_subjects, uses, weight};
+use crate::diagnose::services::{Look, Use, ids, service_name, tier_subjects, weight};
+use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes};
-use crate::finding::{Code, Finding, Fix, Severity};
+use crate::finding::{Code, Finding, Fix};
 use crate::observe::{EndpointView, is_live};
 use serde_json::json;
-
-/// Services without selector: their endpoints are filled by hand.
-pub(in crate::diagnose::services) fn by_hand(context: &Context<'_>) -> Vec<Finding> {
-    if !context.snapshot.offline && !context.snapshot.knows("endpointslices") {
-        return Vec::new();
-    }
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| {
-            usage.matters()
-                && usage.service.spec.selector.is_empty()
-                && !usage.service.spec.is_external_name()
-        })
-        .filter_map(|usage| hand_made(context, &usage))
-        .collect()
-}
 
 pub(super) fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointView> {
     usage
@@ -41,7 +25,16 @@ pub(super) fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointV
         .collect()
 }
 
-pub(super) fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+/// Services without selector: their endpoints are filled by hand.
+pub(in crate::diagnose::services) fn by_hand(
+    context: &Context<'_>,
+    usage: &Use<'_, '_>,
+) -> Option<Finding> {
+    let (snapshot, spec) = (context.snapshot, &usage.service.spec);
+    let unread = !snapshot.offline && !snapshot.knows("endpointslices");
+    if unread || !spec.selector.is_empty() || spec.is_external_name() {
+        return None;
+    }
     let name = service_name(context, &usage.key);
     let views = views(context, usage);
     let slices = context.snapshot.slices_of(&usage.key);
@@ -54,20 +47,20 @@ pub(super) fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
         } else {
             "no EndpointSlice with that port".to_owned()
         };
-        let mut finding = Finding::new(
+        let finding = Finding::new(
             Code::ServiceNoEndpoints,
             // A controller may make them once it is applied; and without an edge no one is known to need them.
             weight(usage.in_scope && !context.snapshot.offline && !usage.looks.is_empty()),
             usage.key.object(),
             format!("{name} has no selector and {what}: it leads nowhere"),
-        );
-        finding.evidence.push(format!(
+        )
+        .because([format!(
             "{} EndpointSlices name service/{}",
             slices.len(),
             usage.key.name
-        ));
-        finding.edges = ids(&usage.looks);
-        finding.fix = Some(no_endpoints_fix(context, usage));
+        )])
+        .on(ids(&usage.looks))
+        .fix(no_endpoints_fix(context, usage));
         return Some(finding);
     }
     let looks: Vec<&Look<'_, '_>> = usage
@@ -86,17 +79,12 @@ pub(super) fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
     if looks.is_empty() {
         return None;
     }
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::ServiceEndpointsStale,
-        Severity::Error,
         usage.key.object(),
         format!(
             "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
-            views
-                .iter()
-                .map(|view| view.address.to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
+            joined(views.iter().map(|view| view.address))
         ),
     );
     for view in &views {
@@ -112,13 +100,10 @@ pub(super) fn hand_made(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
         });
     }
     finding.edges = ids(&looks);
-    finding.fix = Some(Fix {
-        text: format!(
-            "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
-            usage.key.name
-        ),
-        ..Fix::default()
-    });
+    finding.fix = Some(Fix::text(format!(
+        "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
+        usage.key.name
+    )));
     Some(finding)
 }
 
@@ -131,25 +116,19 @@ pub(super) fn no_endpoints_fix(context: &Context<'_>, usage: &Use<'_, '_>) -> Fi
         .find(|subject| subject.key.namespace == usage.key.namespace);
     let selector = own.and_then(|subject| fixes::selector(context, subject));
     match selector {
-        Some(labels) => Fix {
-            text: format!(
-                "give service/{} the selector {}",
-                usage.key.name,
-                fixes::labels_text(&labels)
-            ),
-            command: Some(fixes::patch(
-                &usage.key.namespace,
-                &format!("service/{}", usage.key.name),
-                &[json!({"op": "add", "path": "/spec/selector", "value": labels})],
-            )),
-            manifest: None,
-        },
-        None => Fix {
-            text: format!(
-                "create an EndpointSlice with label kubernetes.io/service-name={} and the port names of the Service, or give it a selector",
-                usage.key.name
-            ),
-            ..Fix::default()
-        },
+        Some(labels) => Fix::text(format!(
+            "give service/{} the selector {}",
+            usage.key.name,
+            fixes::labels_text(&labels)
+        ))
+        .run(fixes::patch(
+            &usage.key.namespace,
+            &format!("service/{}", usage.key.name),
+            &[json!({"op": "add", "path": "/spec/selector", "value": labels})],
+        )),
+        None => Fix::text(format!(
+            "create an EndpointSlice with label kubernetes.io/service-name={} and the port names of the Service, or give it a selector",
+            usage.key.name
+        )),
     }
 }

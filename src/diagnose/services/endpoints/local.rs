@@ -1,28 +1,22 @@
 //! Traffic that stays on its node: `internalTrafficPolicy: Local`. Pure.
 
-use crate::diagnose::services::{Use, ids, looks, service_name, uses};
+use crate::diagnose::services::{Use, ids, service_name};
+use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes, target};
-use crate::finding::{Code, Finding, Fix, Severity};
+use crate::finding::{Code, Finding, Fix};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Services that keep traffic on the client's node, where they have no endpoint.
-pub(in crate::diagnose::services) fn local_traffic_policy(context: &Context<'_>) -> Vec<Finding> {
-    if context.snapshot.offline {
-        return Vec::new();
+pub(in crate::diagnose::services) fn local_traffic_policy(
+    context: &Context<'_>,
+    usage: &Use<'_, '_>,
+) -> Option<Finding> {
+    let spec = &usage.service.spec;
+    let is_local = spec.internal_traffic_policy == "Local" && !spec.is_headless();
+    if context.snapshot.offline || !is_local {
+        return None;
     }
-    let looks = looks(context);
-    uses(context, &looks)
-        .into_iter()
-        .filter(|usage| {
-            usage.service.spec.internal_traffic_policy == "Local"
-                && !usage.service.spec.is_headless()
-        })
-        .filter_map(|usage| kept_local(context, &usage))
-        .collect()
-}
-
-pub(super) fn kept_local(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let nodes: BTreeSet<String> = usage
         .service
         .spec
@@ -65,37 +59,34 @@ pub(super) fn kept_local(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<F
     if affected.is_empty() {
         return None;
     }
-    let list = |nodes: Vec<&String>| nodes.into_iter().cloned().collect::<Vec<_>>().join(", ");
-    let mut finding = Finding::new(
+    let mut finding = Finding::of(
         Code::ServiceTrafficPolicyLocal,
-        Severity::Error,
         usage.key.object(),
         format!(
             "{} keeps traffic on the client's node (internalTrafficPolicy: Local), its endpoints are on {}, and clients are on {}",
             service_name(context, &usage.key),
-            list(nodes.iter().collect()),
-            list(without.keys().collect())
+            joined(&nodes),
+            joined(without.keys())
         ),
     );
     for (node, clients) in &without {
         finding.evidence.push(format!(
             "{} on {node}: no endpoint of service/{} there",
-            clients.iter().copied().collect::<Vec<_>>().join(", "),
+            joined(clients),
             usage.key.name
         ));
     }
     finding.edges = ids(&affected);
-    finding.fix = Some(Fix {
-        text: format!(
+    finding.fix = Some(
+        Fix::text(format!(
             "let service/{} send traffic to every node, or run its Pods on every node that has clients",
             usage.key.name
-        ),
-        command: Some(fixes::patch(
+        ))
+        .run(fixes::patch(
             &usage.key.namespace,
             &format!("service/{}", usage.key.name),
             &[json!({"op": "replace", "path": "/spec/internalTrafficPolicy", "value": "Cluster"})],
         )),
-        manifest: None,
-    });
+    );
     Some(finding)
 }

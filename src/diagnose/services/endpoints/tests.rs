@@ -1,5 +1,6 @@
 //! Tests of `endpoints`.
 
+use super::super::{OfService, of_each};
 use super::*;
 use crate::diagnose::fixtures::{self, at, fail, outcomes, pass, probe};
 use crate::plan::Outcomes;
@@ -32,7 +33,7 @@ ports: [{port: 3306}]
 ";
 
 fn found(
-    rule: crate::diagnose::Rule,
+    rule: OfService,
     spec: &str,
     ready: &str,
     slice: &str,
@@ -41,7 +42,7 @@ fn found(
     let objects = DB.replace("SPEC", spec).replace("READY", ready) + slice;
     let snapshot = fixtures::snapshot(&objects);
     let graph = fixtures::graph(&[ID]);
-    rule(&Context::new(&graph, &snapshot, outcomes))
+    of_each(&Context::new(&graph, &snapshot, outcomes), &[rule])
 }
 
 const SELECTS: &str = "selector: {app: db}, ports: [{port: 3306, targetPort: TARGET}]";
@@ -73,7 +74,7 @@ fn a_readiness_gate_that_nobody_sets_is_the_cause_itself() {
         );
     let snapshot = fixtures::snapshot(&objects);
     let graph = fixtures::graph(&[ID]);
-    let found = not_ready(&Context::new(&graph, &snapshot, None));
+    let found = of_each(&Context::new(&graph, &snapshot, None), &[not_ready]);
     assert!(
         found[0]
             .message

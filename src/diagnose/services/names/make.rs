@@ -4,7 +4,7 @@ use crate::diagnose::Context;
 use crate::diagnose::fixes::{self, PortToMake};
 use crate::diagnose::services::{Look, askers, dns_words, ids};
 use crate::diagnose::subject::Subject;
-use crate::finding::{Code, Finding, Fix, Severity};
+use crate::finding::{Code, Finding, Fix};
 use crate::shell::Command;
 use std::collections::BTreeSet;
 
@@ -135,9 +135,13 @@ pub(super) fn service_missing(
 ) -> Finding {
     let hosts: BTreeSet<&str> = looks.iter().map(|look| look.edge.host.as_str()).collect();
     let hosts: Vec<&str> = hosts.into_iter().collect();
-    let mut finding = Finding::new(
+    let asked = dns_words(looks);
+    let silent = asked.is_empty();
+    let clients = silent.then(|| askers(looks.iter().map(|look| look.edge)));
+    let (names, impossible) = names_to_make(subject, looks);
+    let ports = ports_to_make(subject, looks);
+    Finding::of(
         Code::ServiceMissing,
-        Severity::Error,
         subject.key.object(),
         format!(
             "{}, and no Service selects it: the name {} does not exist in this cluster",
@@ -148,23 +152,17 @@ pub(super) fn service_missing(
             },
             hosts.join(", ")
         ),
-    );
-    finding.evidence.push(no_service_line(context, subject));
-    let asked = dns_words(looks);
-    let silent = asked.is_empty();
-    let clients = silent.then(|| askers(looks.iter().map(|look| look.edge)));
-    finding.evidence.extend(asked.into_iter().chain(clients));
-    finding.edges = ids(looks);
-    let (names, impossible) = names_to_make(subject, looks);
-    let ports = ports_to_make(subject, looks);
-    finding.fix = Some(service_to_make(
+    )
+    .because([no_service_line(context, subject)])
+    .because(asked.into_iter().chain(clients))
+    .on(ids(looks))
+    .fix(service_to_make(
         context,
         subject,
         &names,
         &ports,
         &impossible,
-    ));
-    finding
+    ))
 }
 
 pub(super) fn no_service_line(context: &Context<'_>, subject: &Subject<'_>) -> String {

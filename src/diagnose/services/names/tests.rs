@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::diagnose::fixtures;
+use crate::finding::Severity;
 use crate::graph::{Confidence, ServerHint, TierGraph};
 use crate::plan::Outcomes;
 use crate::probe::wire::StepName;

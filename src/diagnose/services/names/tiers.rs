@@ -7,7 +7,7 @@ use crate::diagnose::services::{
     Look, askers, dns_words, ids, selecting, services_known, tier_subjects,
 };
 use crate::diagnose::subject::Subject;
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::{Confidence, Tier};
 use crate::observe::ServiceKey;
 use crate::probe::wire::StepStatus;
@@ -68,17 +68,8 @@ pub(super) fn workload_missing(
 pub(in crate::diagnose::services) fn mapped_to_nothing(context: &Context<'_>) -> Vec<Finding> {
     let missing = |(tier, sentence): (&String, &String)| {
         let object = ObjectRef::new("tier", tier, "");
-        let mut finding = Finding::new(
-            Code::WorkloadMissing,
-            Severity::Error,
-            object,
-            sentence.clone(),
-        );
-        finding.fix = Some(Fix {
-            text: "correct the mapping under `tiers`, deploy that workload, or write `none` if the tier does not run here".to_owned(),
-            ..Fix::default()
-        });
-        finding
+        Finding::of(Code::WorkloadMissing, object, sentence.clone())
+            .fix("correct the mapping under `tiers`, deploy that workload, or write `none` if the tier does not run here")
     };
     context.graph.unmapped.iter().map(missing).collect()
 }
@@ -88,29 +79,25 @@ pub(in crate::diagnose::services) fn missing_tier(
     severity: Severity,
     message: String,
 ) -> Finding {
-    let mut finding = Finding::new(
+    Finding::new(
         Code::WorkloadMissing,
         severity,
         ObjectRef::new("tier", &tier.name, ""),
         message,
-    );
-    finding.evidence.push(format!(
+    )
+    .because([format!(
         "no workload of the namespace stands for the compose service {}{}",
         tier.name,
         tier.image
             .as_ref()
             .map(|image| format!(" (image {image})"))
             .unwrap_or_default()
-    ));
-    finding.fix = Some(Fix {
-        text: format!(
-            "deploy {0}; if it lives elsewhere now, give the clients its address or a Service `{1}` that leads there; if it is not meant to run here, say `tiers: {{{0}: none}}` in k8sverify.yaml",
-            tier.name,
-            fixes::nearest_name(&tier.name).unwrap_or_else(|| tier.name.clone())
-        ),
-        ..Fix::default()
-    });
-    finding
+    )])
+    .fix(format!(
+        "deploy {0}; if it lives elsewhere now, give the clients its address or a Service `{1}` that leads there; if it is not meant to run here, say `tiers: {{{0}: none}}` in k8sverify.yaml",
+        tier.name,
+        fixes::nearest_name(&tier.name).unwrap_or_else(|| tier.name.clone())
+    ))
 }
 
 /// Tiers that plainly are servers and that no Service selects, whether an edge is known or not: compose gave them a name.
@@ -170,7 +157,13 @@ pub(in crate::diagnose::services) fn servers_without_service(
         } else {
             Severity::Error
         };
-        let mut finding = Finding::new(
+        let port = PortToMake {
+            port: server.port.get(),
+            target: fixes::target_port(main, server.port.get()),
+            transport: "TCP",
+        };
+        let wanted: Vec<String> = name.into_iter().collect();
+        let finding = Finding::new(
             Code::ServiceMissing,
             severity,
             main.key.object(),
@@ -183,18 +176,10 @@ pub(in crate::diagnose::services) fn servers_without_service(
                 },
                 tier.name
             ),
-        );
-        finding.evidence.push(no_service_line(context, main));
-        finding
-            .evidence
-            .push(format!("{} is a server: {}", tier.name, server.evidence));
-        let port = PortToMake {
-            port: server.port.get(),
-            target: fixes::target_port(main, server.port.get()),
-            transport: "TCP",
-        };
-        let wanted: Vec<String> = name.into_iter().collect();
-        finding.fix = Some(service_to_make(context, main, &wanted, &[port], &[]));
+        )
+        .because([no_service_line(context, main)])
+        .because([format!("{} is a server: {}", tier.name, server.evidence)])
+        .fix(service_to_make(context, main, &wanted, &[port], &[]));
         findings.push(finding);
     }
     findings

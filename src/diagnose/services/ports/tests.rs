@@ -1,5 +1,6 @@
 //! Tests of `ports`.
 
+use super::super::of_each;
 use super::*;
 use crate::diagnose::fixtures;
 use crate::plan::Outcomes;
@@ -25,7 +26,7 @@ fn found(objects: &str, outcomes: Option<&Outcomes>) -> Vec<Finding> {
     let graph = fixtures::graph(&[ID]);
     let context = Context::new(&graph, &snapshot, outcomes);
     let mut findings = not_offered(&context);
-    findings.extend(target_port_unknown(&context));
+    findings.extend(of_each(&context, &[target_port_unknown]));
     findings
 }
 

@@ -1,5 +1,6 @@
 //! Tests of `selectors`.
 
+use super::super::of_each;
 use super::*;
 use crate::diagnose::fixtures::{self, at, fail, outcomes, pass, probe};
 use crate::observe::ServiceKey;
@@ -38,7 +39,7 @@ fn found(selector: &str, outcomes: Option<&Outcomes>) -> Vec<Finding> {
     let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", selector));
     let graph = fixtures::graph(&[ID]);
     let context = Context::new(&graph, &snapshot, outcomes);
-    let mut findings = mismatch(&context);
+    let mut findings = of_each(&context, &[mismatch]);
     findings.extend(mixed(&context));
     findings
 }
@@ -78,7 +79,7 @@ fn a_leftover_service_and_a_tier_without_workload_are_no_mismatch() {
             .replace("selector: {app: db}, ports", "selector: {app: old}, ports"),
     );
     let graph = fixtures::graph(&[ID]);
-    assert!(mismatch(&Context::new(&graph, &snapshot, None)).is_empty());
+    assert!(of_each(&Context::new(&graph, &snapshot, None), &[mismatch]).is_empty());
     let service = OBJECTS
         .rsplit_once("---")
         .unwrap()
@@ -87,7 +88,7 @@ fn a_leftover_service_and_a_tier_without_workload_are_no_mismatch() {
     let snapshot = fixtures::snapshot(&service);
     let mut graph = fixtures::graph(&[ID]);
     graph.tiers.get_mut("DB").unwrap().workloads.clear();
-    let found = mismatch(&Context::new(&graph, &snapshot, None));
+    let found = of_each(&Context::new(&graph, &snapshot, None), &[mismatch]);
     assert_eq!(found[0].id("default").0, "workload-missing tier/DB");
 }
 
