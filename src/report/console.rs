@@ -7,7 +7,7 @@ use super::words::{self, count};
 use super::{EdgeCounts, EdgeReport, Report, VerdictValue};
 use crate::probe::wire::StepStatus;
 
-mod ascii;
+pub(in crate::report) mod ascii;
 mod findings;
 mod table;
 
@@ -16,6 +16,47 @@ use crate::terminal::{Mark, Paint, wrap};
 
 /// More edges than this are listed only if they do not work.
 const MOST_EDGES: usize = 24;
+
+impl Style {
+    /// The last line: the verdict, how long it took, the exit code.
+    pub(in crate::report) fn end(
+        self,
+        verdict: VerdictValue,
+        sentence: &str,
+        milliseconds: u64,
+        exit_code: u8,
+    ) -> String {
+        let mark = Mark::from(verdict);
+        format!(
+            "{} {}{dot}{}{dot}exit {exit_code}",
+            self.painted(mark),
+            self.paint(mark.paint(), sentence),
+            words::seconds(milliseconds),
+            dot = self.dot(),
+        )
+    }
+}
+
+impl From<VerdictValue> for Mark {
+    fn from(verdict: VerdictValue) -> Self {
+        match verdict {
+            VerdictValue::Pass => Self::Good,
+            VerdictValue::Fail => Self::Bad,
+            VerdictValue::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<StepStatus> for Mark {
+    fn from(status: StepStatus) -> Self {
+        match status {
+            StepStatus::Pass => Self::Good,
+            StepStatus::Fail => Self::Bad,
+            StepStatus::Unknown => Self::Unknown,
+            StepStatus::Skipped => Self::Weak,
+        }
+    }
+}
 
 /// The report as text for a terminal or a log, with a final newline.
 #[must_use]
@@ -116,12 +157,7 @@ fn entries(report: &Report, style: Style) -> Option<String> {
         .iter()
         .filter(|entry| all || entry.status != StepStatus::Pass)
         .map(|entry| {
-            let mark = match entry.status {
-                StepStatus::Pass => Mark::Good,
-                StepStatus::Fail => Mark::Bad,
-                StepStatus::Unknown => Mark::Unknown,
-                StepStatus::Skipped => Mark::Weak,
-            };
+            let mark = Mark::from(entry.status);
             let text = format!(
                 "{} {} {}: {}",
                 line(&entry.id),
@@ -164,17 +200,11 @@ fn remark(mark: Mark, paint: Paint, text: &str, style: Style) -> String {
 }
 
 fn verdict_line(report: &Report, style: Style) -> String {
-    let (mark, paint) = match report.verdict {
-        VerdictValue::Pass => (Mark::Good, Paint::Green),
-        VerdictValue::Fail => (Mark::Bad, Paint::Red),
-        VerdictValue::Unknown => (Mark::Unknown, Paint::Yellow),
-    };
-    format!(
-        "{} {}{dot}{}{dot}exit {}",
-        style.painted(mark),
-        style.paint(paint, &words::sentence(report)),
-        words::seconds(report.duration_ms),
+    let sentence = words::sentence(report);
+    style.end(
+        report.verdict,
+        &sentence,
+        report.duration_ms,
         report.exit_code,
-        dot = style.dot(),
     )
 }

@@ -109,12 +109,12 @@ fn annotation(level: &str, finding: &FindingReport) -> String {
 }
 
 /// A workflow command with its line break.
-fn command(level: &str, title: &str, message: &str) -> String {
+pub(in crate::report) fn command(level: &str, title: &str, message: &str) -> String {
     format!("::{level} title={}::{}\n", property(title), data(message))
 }
 
 /// The escapes of a command's message.
-fn data(text: &str) -> String {
+pub(in crate::report) fn data(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(line).collect();
     lines
         .join("\n")
@@ -124,7 +124,7 @@ fn data(text: &str) -> String {
 }
 
 /// The escapes of a command's property.
-fn property(text: &str) -> String {
+pub(in crate::report) fn property(text: &str) -> String {
     data(&line(text)).replace(':', "%3A").replace(',', "%2C")
 }
 

@@ -1,12 +1,12 @@
-//! The canonical report as JSON. Pure.
+//! The canonical reports as JSON. Pure.
 
-use super::Report;
+use serde::Serialize;
 
-/// The report as pretty-printed JSON with a final newline.
+/// A report as pretty-printed JSON with a final newline.
 ///
 /// # Errors
 /// Never for a report whose maps have string keys; the signature keeps the serialiser's error visible.
-pub fn render(report: &Report) -> Result<Vec<u8>, serde_json::Error> {
+pub fn render<T: Serialize>(report: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = serde_json::to_vec_pretty(report)?;
     bytes.push(b'\n');
     Ok(bytes)

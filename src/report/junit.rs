@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::sanitise;
 use super::words;
-use super::{Report, VerdictValue};
+use super::{EdgeCounts, Report, VerdictValue};
 use crate::shell::is_hidden;
 
 mod case;
@@ -21,7 +21,8 @@ mod complete;
 mod connectivity;
 mod objects;
 
-use case::{Case, Outcome, clean};
+use case::clean;
+pub(in crate::report) use case::{Case, Outcome};
 use causes::Causes;
 use complete::complete;
 
@@ -58,26 +59,50 @@ pub fn render(report: &Report) -> Result<Vec<u8>, JunitError> {
     if report.verdict != VerdictValue::Pass && !red {
         connectivity.push(verdict(report));
     }
-    let timestamp = timestamp(report);
+    let suites = [
+        ("connectivity", connectivity, remarks(report)),
+        ("workloads", workloads, String::new()),
+        ("probes", probes, String::new()),
+    ];
+    let suites = suites.map(|(name, cases, out)| Suite {
+        name: format!("k8sverify.{name}"),
+        cases: cases
+            .into_iter()
+            .map(|case| case.under(report.verdict))
+            .collect(),
+        out,
+    });
+    write(&report.started_at, suites, &properties(report))
+}
+
+/// Cases of one kind.
+pub(in crate::report) struct Suite {
+    pub(in crate::report) name: String,
+    pub(in crate::report) cases: Vec<Case>,
+    /// What is said beside them.
+    pub(in crate::report) out: String,
+}
+
+/// Suites with the run's properties as JUnit XML.
+pub(in crate::report) fn write(
+    started_at: &str,
+    suites: impl IntoIterator<Item = Suite>,
+    properties: &[(&str, String)],
+) -> Result<Vec<u8>, JunitError> {
+    let timestamp = timestamp(started_at);
     let mut whole = ReportBuilder::new();
-    for (name, own) in [
-        ("connectivity", connectivity),
-        ("workloads", workloads),
-        ("probes", probes),
-    ] {
-        let built = own.into_iter().map(|case| case.build(report.verdict));
-        let mut suite = TestSuiteBuilder::new(&format!("k8sverify.{name}"));
-        suite
-            .set_timestamp(timestamp)
-            .add_testcases(unique(built.collect()));
-        if name == "connectivity" {
-            suite.set_system_out(&clean(&remarks(report)));
+    for Suite { name, cases, out } in suites {
+        let mut suite = TestSuiteBuilder::new(&name);
+        let cases = cases.into_iter().map(Case::build).collect();
+        suite.set_timestamp(timestamp).add_testcases(unique(cases));
+        if !out.is_empty() {
+            suite.set_system_out(&clean(&out));
         }
         whole.add_testsuite(suite.build());
     }
     let mut raw = Vec::new();
     whole.build().write_xml(&mut raw)?;
-    let whole = complete(&raw, report)?;
+    let whole = complete(&raw, properties)?;
     // Attributes too: a reader of the log sees them, and XML forbids some characters.
     let text: String = String::from_utf8_lossy(&whole)
         .chars()
@@ -88,6 +113,29 @@ pub fn render(report: &Report) -> Result<Vec<u8>, JunitError> {
         })
         .collect();
     Ok(sanitise::without_commands(&text).into_bytes())
+}
+
+fn properties(report: &Report) -> [(&'static str, String); 8] {
+    let overrides = report.severity_overrides.iter();
+    let overrides: Vec<String> = overrides
+        .map(|(code, severity)| format!("{code}={severity}"))
+        .collect();
+    [
+        ("k8sverify.version", report.tool_version.clone()),
+        ("k8sverify.cluster", report.cluster.clone()),
+        ("k8sverify.namespace", report.namespace.clone()),
+        ("k8sverify.input", report.input.join(", ")),
+        (
+            "k8sverify.verdict",
+            words::verdict_name(report.verdict).to_owned(),
+        ),
+        (
+            "k8sverify.edges",
+            words::by_status(&EdgeCounts::of(&report.edges)),
+        ),
+        ("k8sverify.fail_on", report.fail_on.to_string()),
+        ("k8sverify.severity_overrides", overrides.join(" ")),
+    ]
 }
 
 /// The verdict in words, and what else a reader should know of the run.
@@ -103,10 +151,9 @@ fn remarks(report: &Report) -> String {
     text
 }
 
-fn timestamp(report: &Report) -> OffsetDateTime {
+fn timestamp(started_at: &str) -> OffsetDateTime {
     // A report always carries its start; an unreadable one costs the timestamp, not the report.
-    let seconds = report
-        .started_at
+    let seconds = started_at
         .parse::<jiff::Timestamp>()
         .map_or(0, jiff::Timestamp::as_second);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -40,11 +40,7 @@ pub fn render(report: &Report) -> String {
 }
 
 fn head(report: &Report) -> String {
-    let mark = match report.verdict {
-        VerdictValue::Pass => "✅",
-        VerdictValue::Fail => "❌",
-        VerdictValue::Unknown => "⚠️",
-    };
+    let mark = sign(report.verdict);
     let mut place = format!("namespace {}", code(&report.namespace));
     if !report.cluster.is_empty() {
         place += &format!(" on {}", code(&report.cluster));
@@ -58,6 +54,15 @@ fn head(report: &Report) -> String {
         words::by_status(&EdgeCounts::of(&report.edges)),
         words::seconds(report.duration_ms),
     )
+}
+
+/// The sign of a verdict.
+pub(in crate::report) const fn sign(verdict: VerdictValue) -> &'static str {
+    match verdict {
+        VerdictValue::Pass => "✅",
+        VerdictValue::Fail => "❌",
+        VerdictValue::Unknown => "⚠️",
+    }
 }
 
 fn cause(report: &Report, finding: &FindingReport) -> String {
@@ -204,7 +209,7 @@ const fn mark(status: StepStatus) -> &'static str {
 
 /// Text that Markdown would read as markup stays text: `@name` mentions no one, `http://…` is no link, `/word` at the start no command to GitLab,
 /// `$…$` no formula.
-fn escape(text: &str) -> String {
+pub(in crate::report) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (index, character) in text.char_indices() {
         let is_special = match character {
@@ -246,7 +251,7 @@ fn prose(text: &str) -> String {
 }
 
 /// An inline code span, also inside a table.
-fn code(text: &str) -> String {
+pub(in crate::report) fn code(text: &str) -> String {
     let text = line(text);
     if text.is_empty() {
         return String::new();

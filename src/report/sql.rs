@@ -7,6 +7,7 @@ mod junit;
 mod markdown;
 mod model;
 
+pub use super::json::render as json;
 pub use console::render as console;
 pub use github::render as github;
 pub use html::render as html;
@@ -18,39 +19,18 @@ use super::VerdictValue;
 use super::unfinished::Begun;
 use super::words::count;
 
-/// The report as pretty-printed JSON with a final newline.
-///
-/// # Errors
-/// Never for a report whose maps have string keys; the signature keeps the serialiser's error visible.
-pub fn json(report: &SqlReport) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec_pretty(report)?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
 /// The report of a run that did not finish.
 #[must_use]
 pub fn unfinished(begun: &Begun, note: &str) -> SqlReport {
     SqlReport {
         schema: SCHEMA.to_owned(),
         tool_version: begun.tool_version.clone(),
-        verdict: VerdictValue::Unknown,
         exit_code: VerdictValue::Unknown.exit_code(),
         namespace: begun.namespace.clone(),
-        cluster: String::new(),
-        candidate: String::new(),
-        address: String::new(),
-        product: String::new(),
-        version: String::new(),
-        place: Place::Scratch,
         started_at: begun.started_at.clone(),
         duration_ms: begun.duration_ms,
-        summary: SqlSummary::default(),
-        files: Vec::new(),
-        workload: Vec::new(),
-        members: Vec::new(),
-        findings: Vec::new(),
         notes: vec![note.to_owned()],
+        ..SqlReport::default()
     }
 }
 

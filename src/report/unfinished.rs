@@ -1,10 +1,7 @@
 //! The report of a run that has not come to its end: no edge was checked, and why. Also how a report of ours is known from other files. Pure.
 
-use std::collections::BTreeMap;
-
 use super::words::UNFINISHED;
-use super::{Coverage, Report, SCHEMA, Summary, VerdictValue};
-use crate::finding::Severity;
+use super::{Report, SCHEMA, VerdictValue};
 
 /// What is known of a run before it has read anything.
 #[derive(Debug, Clone, Default)]
@@ -25,25 +22,12 @@ pub fn unfinished(begun: &Begun, note: &str) -> Report {
     Report {
         schema: SCHEMA.to_owned(),
         tool_version: begun.tool_version.clone(),
-        verdict: VerdictValue::Unknown,
         exit_code: VerdictValue::Unknown.exit_code(),
         namespace: begun.namespace.clone(),
-        cluster: String::new(),
-        offline: false,
-        input: Vec::new(),
         started_at: begun.started_at.clone(),
         duration_ms: begun.duration_ms,
-        fail_on: Severity::Error,
-        severity_overrides: BTreeMap::new(),
-        summary: Summary::default(),
-        observed: BTreeMap::new(),
-        coverage: Coverage::default(),
-        tiers: Vec::new(),
-        edges: Vec::new(),
-        entries: Vec::new(),
-        findings: Vec::new(),
         notes: vec![note.to_owned()],
-        outside: Vec::new(),
+        ..Report::default()
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn report(report: &Report) -> Report {
 }
 
 /// The same for a text.
-pub(super) fn text(text: &str) -> String {
+pub(in crate::report) fn text(text: &str) -> String {
     text.chars().map(sign).collect()
 }
 
@@ -32,13 +32,19 @@ fn map(value: Value) -> Value {
 
 fn sign(character: char) -> String {
     match character {
+        '✔' => "+",
+        '✗' | '×' => "x",
+        'ℹ' => "i",
+        '◎' => "@",
+        '○' => "o",
+        '△' => "~",
+        '±' => "+-",
         '→' => "->",
         '←' => "<-",
         '…' => "...",
         '·' | '–' | '—' | '−' => "-",
         '‘' | '’' => "'",
         '“' | '”' | '„' => "\"",
-        '×' => "x",
         '≥' => ">=",
         '≤' => "<=",
         '\u{a0}' => " ",

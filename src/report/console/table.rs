@@ -111,11 +111,8 @@ fn cells(cells: &[Cell; COLUMNS], widths: &[usize; COLUMNS], style: Style) -> St
 fn row(edge: &EdgeReport, style: Style) -> Row {
     let aside = words::aside(edge);
     let mark = match edge.status {
-        StepStatus::Pass => Mark::Good,
         StepStatus::Fail if aside.is_some() => Mark::Weak,
-        StepStatus::Fail => Mark::Bad,
-        StepStatus::Unknown => Mark::Unknown,
-        StepStatus::Skipped => Mark::Weak,
+        status => Mark::from(status),
     };
     let mut cause = words::because(edge);
     if let Some(why) = aside.filter(|_| edge.status != StepStatus::Pass) {
@@ -216,12 +213,7 @@ fn login(edge: &EdgeReport, style: Style) -> Cell {
 }
 
 fn step(step: &StepReport, style: Style) -> String {
-    let mark = match step.status {
-        StepStatus::Pass => Mark::Good,
-        StepStatus::Fail => Mark::Bad,
-        StepStatus::Unknown => Mark::Unknown,
-        StepStatus::Skipped => Mark::Weak,
-    };
+    let mark = Mark::from(step.status);
     let from = step.vantage.as_ref().map_or(String::new(), |from| {
         let look = from
             .look

@@ -6,8 +6,9 @@ use super::words;
 use super::{Cell, DrillFinding, DrillReport};
 use crate::finding::{Section, Severity};
 use crate::report::VerdictValue;
-use crate::report::sanitise::{cut, line};
-use crate::terminal::Style;
+use crate::report::console::ascii;
+use crate::report::sanitise::{clean, cut, line};
+use crate::terminal::{Mark, Paint, Style, wrap};
 
 /// Further lines stand at most so far to the right.
 const DEEPEST: usize = 34;
@@ -29,7 +30,11 @@ pub fn console(report: &DrillReport, style: Style) -> String {
     } else {
         page.whole()
     };
-    if style.unicode { text } else { ascii(&text) }
+    if style.unicode {
+        text
+    } else {
+        ascii::text(&text)
+    }
 }
 
 struct Page<'a> {
@@ -60,7 +65,11 @@ impl Page<'_> {
             }
             for fault in &candidate.faults {
                 let title = format!("{} · {}", line(&candidate.name), words::fault_line(fault));
-                text += &format!("\n{}\n", self.bold(&self.hanging("", &title)));
+                text += &format!(
+                    "\n{}\n",
+                    self.style
+                        .paint(Paint::Bold, self.hanging("", &title).trim_end())
+                );
                 for (metric, spread) in words::telling(fault) {
                     text += &self.hanging(
                         &format!("  {:<32}", metric.title()),
@@ -70,7 +79,7 @@ impl Page<'_> {
                 for limit in &fault.limits {
                     if limit.status != VerdictValue::Pass || self.style.verbose > 0 {
                         text += &self.hanging(
-                            &format!("  {} ", self.verdict_mark(limit.status)),
+                            &format!("  {} ", self.style.painted(limit.status.into())),
                             &line(&limit.detail),
                         );
                     }
@@ -87,7 +96,7 @@ impl Page<'_> {
     }
 
     fn verdict(&self) -> String {
-        let mark = self.verdict_mark(self.report.verdict);
+        let mark = self.style.painted(self.report.verdict.into());
         let said = format!(
             "{} · exit {}",
             words::sentence(self.report),
@@ -98,14 +107,15 @@ impl Page<'_> {
 
     fn finding(&self, finding: &DrillFinding) -> String {
         let mark = match finding.severity {
-            _ if finding.code.section() == Section::NotMeasured => self.paint("33", "?"),
-            Severity::Error => self.paint("1;31", "✗"),
-            Severity::Warning => self.paint("33", "!"),
-            Severity::Info => self.paint("2", "ℹ"),
+            _ if finding.code.section() == Section::NotMeasured => Mark::Unknown,
+            Severity::Error => Mark::Bad,
+            Severity::Warning => Mark::Warn,
+            Severity::Info => Mark::Info,
         };
         let mut text = format!(
-            "{mark} {}  {}\n",
-            self.paint("1", finding.code.name()),
+            "{} {}  {}\n",
+            self.style.painted(mark),
+            self.style.paint(Paint::Bold, finding.code.name()),
             line(&finding.object)
         );
         text += &self.hanging("  ", &line(&finding.message));
@@ -135,7 +145,7 @@ impl Page<'_> {
                 let name = cut(&line(&self.report.candidates[index].name), WIDEST);
                 header += &format!("  {}", pad(&name, *width));
             }
-            text += &format!("{}\n", self.paint("1", header.trim_end()));
+            text += &format!("{}\n", self.style.paint(Paint::Bold, header.trim_end()));
             for (name, cells) in &rows {
                 let mut row = format!("  {}", pad(name, head));
                 for (cell, width) in cells[from..to].iter().zip(&widths) {
@@ -177,98 +187,29 @@ impl Page<'_> {
     fn cell(&self, cell: Option<&Cell>, width: usize) -> String {
         let text = pad(&cut(&words::cell(cell), width), width);
         let Some(cell) = cell else { return text };
-        let color = match cell.mark {
-            super::Mark::Best | super::Mark::Good => "32",
-            super::Mark::Fair | super::Mark::Unknown => "33",
-            super::Mark::Bad => "1;31",
+        let paint = match cell.mark {
+            super::Mark::Best | super::Mark::Good => Paint::Green,
+            super::Mark::Fair | super::Mark::Unknown => Paint::Yellow,
+            super::Mark::Bad => Paint::Red,
             super::Mark::None => return text,
         };
         // The sign alone is coloured: what was measured stays readable.
         let sign = cell.mark.sign();
         match text.strip_prefix(sign) {
-            Some(rest) => self.paint(color, sign) + rest,
+            Some(rest) => self.style.paint(paint, sign) + rest,
             None => text,
-        }
-    }
-
-    /// Line by line: some CI servers forget the style at the end of a line.
-    fn bold(&self, text: &str) -> String {
-        let lines: Vec<String> = text.lines().map(|each| self.paint("1", each)).collect();
-        lines.join("\n")
-    }
-
-    fn verdict_mark(&self, verdict: VerdictValue) -> String {
-        match verdict {
-            VerdictValue::Pass => self.paint("32", "✔"),
-            VerdictValue::Fail => self.paint("1;31", "✗"),
-            VerdictValue::Unknown => self.paint("33", "?"),
-        }
-    }
-
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.style.color && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
         }
     }
 
     /// Text behind a head; its further lines stand below its first one. What a reader does not see does not pass.
     fn hanging(&self, head: &str, text: &str) -> String {
-        let text = line(text);
-        let plain: String = line(head);
-        let indent = if head.trim().is_empty() {
-            head.width()
-        } else {
-            // A colour has no width.
-            head.width()
-                .min(plain.width() + 2 + head.len() - head.trim_end().len())
-        };
-        let indent = indent.min(DEEPEST);
-        let mut out = String::new();
-        let mut used = 0;
-        for word in text.split(' ') {
-            if used > 0 && indent + used + 1 + word.width() > self.style.width {
-                out += &format!("\n{}", " ".repeat(indent));
-                used = 0;
-            } else if used > 0 {
-                out.push(' ');
-                used += 1;
-            }
-            out += word;
-            used += word.width();
-        }
-        format!("{head}{out}\n")
+        // A colour has no width.
+        let indent = " ".repeat(clean(head).width().min(DEEPEST));
+        let wrapped = wrap(&line(text), self.style.width, &indent);
+        format!("{head}{}\n", &wrapped[indent.len()..])
     }
 }
 
 fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-/// For terminals that show ASCII alone.
-fn ascii(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        out.push_str(match letter {
-            '◎' => "@",
-            '○' => "o",
-            '△' => "~",
-            '×' | '✗' => "x",
-            '✔' => "+",
-            '–' | '·' => "-",
-            '→' => ">",
-            '±' => "+-",
-            '≤' => "<=",
-            '…' => ".",
-            'ℹ' => "i",
-            '’' => "'",
-            _ if letter.is_ascii() => {
-                out.push(letter);
-                continue;
-            }
-            _ => "?",
-        });
-    }
-    out
 }

@@ -2,19 +2,15 @@
 
 use super::words;
 use super::{DrillReport, Mark};
-use crate::report::VerdictValue;
+use crate::report::markdown::{escape, sign};
 use crate::report::sanitise::line;
 
 /// The report as GitHub and GitLab show it.
 #[must_use]
 pub fn markdown(report: &DrillReport) -> String {
-    let sign = match report.verdict {
-        VerdictValue::Pass => "✅",
-        VerdictValue::Fail => "❌",
-        VerdictValue::Unknown => "❔",
-    };
     let mut text = format!(
-        "## {sign} k8sverify: drill: {}\n\n",
+        "## {} k8sverify: drill: {}\n\n",
+        sign(report.verdict),
         words::sentence(report)
     );
     text += &table(report);
@@ -61,12 +57,7 @@ pub fn markdown(report: &DrillReport) -> String {
                 text.push('\n');
             }
             for limit in &fault.limits {
-                let sign = match limit.status {
-                    VerdictValue::Pass => "✅",
-                    VerdictValue::Fail => "❌",
-                    VerdictValue::Unknown => "❔",
-                };
-                text += &format!("- {sign} {}\n", plain(&limit.detail));
+                text += &format!("- {} {}\n", sign(limit.status), plain(&limit.detail));
             }
             if let Some(not) = &fault.not_excluded {
                 text += &format!("- {}\n", plain(not));
@@ -106,20 +97,5 @@ fn table(report: &DrillReport) -> String {
 
 /// On one line, with nothing that Markdown or HTML would read as its own.
 fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in line(text).chars() {
-        match letter {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '~' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            // A mention would tell somebody.
-            '@' => out.push_str("&#64;"),
-            _ => out.push(letter),
-        }
-    }
-    out
+    escape(&line(text))
 }

@@ -7,7 +7,7 @@ use crate::report::{FindingReport, Report, VerdictValue, words};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::report) enum Outcome {
     /// Well.
     Pass,
     /// Type and sentence: it counts, if the run as a whole is unhealthy.
@@ -19,15 +19,15 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn fail(kind: &str, message: &str) -> Self {
+    pub(in crate::report) fn fail(kind: &str, message: &str) -> Self {
         Self::Fail(line(kind), line(message))
     }
 
-    pub(super) fn error(kind: &str, message: &str) -> Self {
+    pub(in crate::report) fn error(kind: &str, message: &str) -> Self {
         Self::Error(line(kind), line(message))
     }
 
-    pub(super) fn skip(kind: &str, message: &str) -> Self {
+    pub(in crate::report) fn skip(kind: &str, message: &str) -> Self {
         Self::Skip(line(kind), line(message))
     }
 
@@ -45,7 +45,7 @@ impl Outcome {
 
 /// A case.
 #[derive(Debug, Clone)]
-pub(super) struct Case {
+pub(in crate::report) struct Case {
     class: String,
     name: String,
     time: Duration,
@@ -54,7 +54,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub(super) fn new(class: &str, name: &str, outcome: Outcome, text: &str) -> Self {
+    pub(in crate::report) fn new(class: &str, name: &str, outcome: Outcome, text: &str) -> Self {
         Self {
             class: line(class),
             name: line(name),
@@ -65,12 +65,17 @@ impl Case {
     }
 
     /// With what it took, in milliseconds.
-    pub(super) fn took(self, milliseconds: u64) -> Self {
+    pub(in crate::report) fn took(self, milliseconds: u64) -> Self {
         let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
         Self {
             time: Duration::milliseconds(milliseconds),
             ..self
         }
+    }
+
+    /// Whether it is no success and no skip.
+    pub(in crate::report) fn is_bad(&self) -> bool {
+        matches!(self.outcome, Outcome::Fail(..) | Outcome::Error(..))
     }
 
     /// Whether it says what the verdict says: a failure of an unhealthy run, an error of one that could not be verified.
@@ -82,7 +87,15 @@ impl Case {
         }
     }
 
-    pub(super) fn build(self, verdict: VerdictValue) -> TestCase {
+    /// As the verdict lets it count.
+    pub(super) fn under(self, verdict: VerdictValue) -> Self {
+        Self {
+            outcome: self.outcome.under(verdict),
+            ..self
+        }
+    }
+
+    pub(super) fn build(self) -> TestCase {
         let Self {
             class,
             name,
@@ -90,7 +103,6 @@ impl Case {
             outcome,
             text,
         } = self;
-        let outcome = outcome.under(verdict);
         let mut builder = match &outcome {
             Outcome::Pass => TestCaseBuilder::success(&name, time),
             Outcome::Fail(kind, message) => TestCaseBuilder::failure(&name, time, kind, message),

@@ -5,10 +5,9 @@ use quick_xml::{Reader, Writer};
 
 use super::JunitError;
 use crate::report::sanitise::line;
-use crate::report::{EdgeCounts, Report, words};
 
 /// Adds what the crate does not write: properties, the number of skipped cases, totals; and takes the package away, which Jenkins would put before every name.
-pub(super) fn complete(raw: &[u8], report: &Report) -> Result<Vec<u8>, JunitError> {
+pub(super) fn complete(raw: &[u8], properties: &[(&str, String)]) -> Result<Vec<u8>, JunitError> {
     let totals = totals(raw)?;
     let mut reader = Reader::from_reader(raw);
     let mut writer = Writer::new(Vec::with_capacity(raw.len() + 4096));
@@ -25,12 +24,12 @@ pub(super) fn complete(raw: &[u8], report: &Report) -> Result<Vec<u8>, JunitErro
             }
             Event::Start(start) if start.name().as_ref() == b"testsuite" => {
                 writer.write_event(Event::Start(suite_start(&start, &totals[suite])?))?;
-                properties(&mut writer, report)?;
+                write_properties(&mut writer, properties)?;
                 suite += 1;
             }
             Event::Empty(start) if start.name().as_ref() == b"testsuite" => {
                 writer.write_event(Event::Start(suite_start(&start, &totals[suite])?))?;
-                properties(&mut writer, report)?;
+                write_properties(&mut writer, properties)?;
                 writer.write_event(Event::End(quick_xml::events::BytesEnd::new("testsuite")))?;
                 suite += 1;
             }
@@ -58,31 +57,14 @@ fn suite_start(start: &BytesStart<'_>, totals: &Totals) -> Result<BytesStart<'st
     Ok(element)
 }
 
-fn properties(writer: &mut Writer<Vec<u8>>, report: &Report) -> Result<(), JunitError> {
-    let input = report.input.join(", ");
-    let overrides = report
-        .severity_overrides
-        .iter()
-        .map(|(code, severity)| format!("{code}={severity}"))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let verdict = words::verdict_name(report.verdict);
-    let fail_on = report.fail_on.to_string();
-    let edges = words::by_status(&EdgeCounts::of(&report.edges));
-    let pairs = [
-        ("k8sverify.version", report.tool_version.as_str()),
-        ("k8sverify.cluster", &report.cluster),
-        ("k8sverify.namespace", &report.namespace),
-        ("k8sverify.input", &input),
-        ("k8sverify.verdict", verdict),
-        ("k8sverify.edges", &edges),
-        ("k8sverify.fail_on", &fail_on),
-        ("k8sverify.severity_overrides", &overrides),
-    ];
+fn write_properties(
+    writer: &mut Writer<Vec<u8>>,
+    properties: &[(&str, String)],
+) -> Result<(), JunitError> {
     writer
         .create_element("properties")
         .write_inner_content(|writer| {
-            for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+            for (name, value) in properties.iter().filter(|(_, value)| !value.is_empty()) {
                 writer
                     .create_element("property")
                     .with_attributes([("name", *name), ("value", line(value).as_str())])

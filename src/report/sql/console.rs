@@ -4,9 +4,9 @@ use super::{
     FileReport, MemberReport, NOT_REACHED, QueryReport, Said, SqlReport, SqlStatus, class,
     not_reached, noteworthy, place, sentence, way, words,
 };
-use crate::report::VerdictValue;
+use crate::report::console::ascii;
 use crate::report::sanitise::line;
-use crate::report::words::{count, seconds};
+use crate::report::words::count;
 use crate::terminal::{Mark, Paint, Style};
 
 /// Statements of a file that are listed before the rest is counted.
@@ -15,18 +15,19 @@ const MOST: usize = 40;
 /// The report as text for a terminal or a log, with a final newline.
 #[must_use]
 pub fn render(report: &SqlReport, style: Style) -> String {
-    let verdict = verdict(report, style);
+    let verdict = style.end(
+        report.verdict,
+        &sentence(report),
+        report.duration_ms,
+        report.exit_code,
+    );
     if style.quiet {
         return verdict + "\n";
     }
     let head = format!(
         "k8sverify sql {}{dot}{}",
         line(&report.candidate),
-        place(report)
-            .iter()
-            .map(|part| line(part))
-            .collect::<Vec<_>>()
-            .join(style.dot()),
+        line(&place(report).join(style.dot())),
         dot = style.dot(),
     );
     let mut blocks = vec![style.paint(Paint::Dim, &head)];
@@ -82,17 +83,11 @@ pub fn render(report: &SqlReport, style: Style) -> String {
     }
     blocks.push(verdict);
     let text = blocks.join("\n\n") + "\n";
-    if style.unicode { text } else { ascii(&text) }
-}
-
-fn ascii(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '…' => '~',
-            other if other.is_ascii() => other,
-            _ => '?',
-        })
-        .collect()
+    if style.unicode {
+        text
+    } else {
+        ascii::text(&text)
+    }
 }
 
 fn file_block(file: &FileReport, style: Style) -> String {
@@ -214,20 +209,4 @@ const fn mark(status: SqlStatus) -> Mark {
         SqlStatus::NotRun => Mark::Weak,
         SqlStatus::Unknown => Mark::Unknown,
     }
-}
-
-fn verdict(report: &SqlReport, style: Style) -> String {
-    let (mark, paint) = match report.verdict {
-        VerdictValue::Pass => (Mark::Good, Paint::Green),
-        VerdictValue::Fail => (Mark::Bad, Paint::Red),
-        VerdictValue::Unknown => (Mark::Unknown, Paint::Yellow),
-    };
-    format!(
-        "{} {}{dot}{}{dot}exit {}",
-        style.painted(mark),
-        style.paint(paint, &sentence(report)),
-        seconds(report.duration_ms),
-        report.exit_code,
-        dot = style.dot(),
-    )
 }

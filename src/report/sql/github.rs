@@ -2,7 +2,7 @@
 
 use super::{SqlReport, SqlStatus, class, sentence, words};
 use crate::report::VerdictValue;
-use crate::report::sanitise::line;
+use crate::report::github::{command, data, property};
 
 /// GitHub shows ten annotations of a level per step; the verdict is one of them.
 const MOST: usize = 9;
@@ -15,12 +15,8 @@ pub fn render(report: &SqlReport) -> String {
         VerdictValue::Fail => "error",
         VerdictValue::Unknown => "warning",
     };
-    let title = format!("k8sverify sql {}", line(&report.candidate));
-    let mut text = format!(
-        "::{level} title={}::{}\n",
-        property(&title),
-        data(&sentence(report))
-    );
+    let title = format!("k8sverify sql {}", report.candidate);
+    let mut text = command(level, &title, &sentence(report));
     let refused = report.files.iter().flat_map(|file| {
         file.statements
             .iter()
@@ -31,21 +27,11 @@ pub fn render(report: &SqlReport) -> String {
         let advice = statement.said.advice.as_deref().unwrap_or_default();
         text += &format!(
             "::error file={},line={},title={}::{}\n",
-            property(&line(&file.name)),
+            property(&file.name),
             statement.line,
             property(&class(&statement.said)),
-            data(&format!("{}\n{advice}", line(&words(&statement.said))))
+            data(&format!("{}\n{advice}", words(&statement.said)))
         );
     }
     text
-}
-
-fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -3,8 +3,7 @@
 use super::{
     FileReport, SqlReport, SqlStatus, class, not_reached, noteworthy, place, sentence, way, words,
 };
-use crate::report::VerdictValue;
-use crate::report::sanitise::line;
+use crate::report::markdown::{code, escape, sign};
 use crate::report::words::seconds;
 
 /// Most hosts refuse comments of more characters.
@@ -13,20 +12,12 @@ const MOST: usize = 60_000;
 /// The report as GitHub-flavoured Markdown.
 #[must_use]
 pub fn render(report: &SqlReport) -> String {
-    let mark = match report.verdict {
-        VerdictValue::Pass => "✅",
-        VerdictValue::Fail => "❌",
-        VerdictValue::Unknown => "⚠️",
-    };
+    let mark = sign(report.verdict);
     let mut text = format!(
         "## {mark} k8sverify: sql {}: {}\n\n{} · {}\n",
         escape(&report.candidate),
         escape(&sentence(report)),
-        place(report)
-            .iter()
-            .map(|part| escape(part))
-            .collect::<Vec<_>>()
-            .join(" · "),
+        escape(&place(report).join(" · ")),
         seconds(report.duration_ms),
     );
     for finding in &report.findings {
@@ -69,31 +60,6 @@ pub fn render(report: &SqlReport) -> String {
         );
     }
     text
-}
-
-fn code(text: &str) -> String {
-    let text = line(text).replace('|', "\\|");
-    if text.contains('`') {
-        format!("`` {text} ``")
-    } else if text.is_empty() {
-        text
-    } else {
-        format!("`{text}`")
-    }
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for character in line(text).chars() {
-        if matches!(
-            character,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#'
-        ) {
-            out.push('\\');
-        }
-        out.push(character);
-    }
-    out
 }
 
 /// What was not accepted of a file.

@@ -13,7 +13,7 @@ pub const SCHEMA: &str = "k8sverify/sql/v1";
 pub const NOT_REACHED: &str = "the run ended before it";
 
 /// One run of SQL on one candidate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SqlReport {
     /// [`SCHEMA`].
     pub schema: String,
@@ -57,10 +57,11 @@ pub struct SqlReport {
 }
 
 /// Where statements are run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// In schemas that are made for the run and dropped after it.
+    #[default]
     Scratch,
     /// In the application's own.
     InPlace,
