@@ -10,6 +10,7 @@ mod mysql;
 mod open;
 mod postgres;
 mod redis;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -34,7 +35,7 @@ use crate::probe::wire::ProbeSpec;
 use book::Book;
 use engine::{Broken, Engine, Session};
 use mysql::MySql;
-use open::{Dialler, Door};
+use open::{Dialler, Door, Protocol, Servers, Spoken};
 use postgres::Postgres;
 use redis::Redis;
 
@@ -102,26 +103,30 @@ pub async fn run(
         Ok(diallers) => diallers,
         Err(message) => return Ok(write(out, &Record::Error { message })?),
     };
-    let observer = observer.as_ref();
-    let file = Path::new(FOLDER).join(FILE);
+    let diallers = (&client, observer.as_ref());
     let ended = match drill.engine {
-        Kind::Mysql => {
-            let engine = MySql::new(&client, &drill);
-            let eyes = observer.map(|dialler| MySql::new(dialler, &drill));
-            work(&drill, &engine, eyes.as_ref(), &file, out, stop).await
-        }
-        Kind::Postgres => {
-            let engine = Postgres::new(&client, &drill);
-            let eyes = observer.map(|dialler| Postgres::new(dialler, &drill));
-            work(&drill, &engine, eyes.as_ref(), &file, out, stop).await
-        }
-        Kind::Redis => {
-            let engine = Redis::new(&client, &drill);
-            let eyes = observer.map(|dialler| Redis::new(dialler, &drill));
-            work(&drill, &engine, eyes.as_ref(), &file, out, stop).await
-        }
+        Kind::Mysql => speak::<MySql>(&drill, diallers, out, stop).await,
+        Kind::Postgres => speak::<Postgres>(&drill, diallers, out, stop).await,
+        Kind::Redis => speak::<Redis>(&drill, diallers, out, stop).await,
     };
     Ok(ended?)
+}
+
+/// The whole life of a runner that speaks a protocol, as the client and as the one that asks members.
+async fn speak<P: Protocol>(
+    drill: &RunnerSpec,
+    (client, observer): (&Dialler<'_>, Option<&Dialler<'_>>),
+    out: &mut (dyn Write + Send),
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let servers = |dialler| Servers {
+        dialler,
+        spec: drill,
+    };
+    let (client, observer) = (servers(client), observer.map(servers));
+    let eyes = observer.as_ref().map(Spoken::<P>::new);
+    let file = Path::new(FOLDER).join(FILE);
+    work(drill, Spoken::<P>::new(&client), eyes, &file, out, stop).await
 }
 
 impl<E: Engine> Runner<'_, E> {

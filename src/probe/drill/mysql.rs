@@ -1,20 +1,19 @@
 //! MySQL, MariaDB and Galera for a drill. Logs in as the probe does; state by what the login may ask. IO: the connections.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use tokio::time::timeout;
 
-use super::engine::{Broken, Engine, Holds, Limit, Session};
-use super::open::Dialler;
-use crate::drill::ledger::{RowFold, Statements, span};
-use crate::drill::model::{
-    AttemptStep, Engine as Kind, ExpectedTable, LaneRows, MemberState, Role, RunnerSpec, Server,
-    Span,
-};
+use super::engine::Broken;
+use super::open::{Protocol, Servers};
+use super::table::{self, Sql, value};
+use crate::drill::model::{AttemptStep, Engine, MemberState, Role, RunnerSpec, Server};
+use crate::probe::ask::Ask;
+use crate::probe::found::Failure;
+use crate::probe::link::Link;
 use crate::probe::mysql as protocol;
 use crate::probe::mysql::replication::{Following, columns, text};
 
@@ -23,16 +22,12 @@ const GOODBYE: Duration = Duration::from_millis(300);
 /// No right to ask.
 const DENIED: [&str; 3] = ["1227", "1142", "1044"];
 
-/// The engine.
-pub(super) struct MySql<'a> {
-    dialler: &'a Dialler<'a>,
-    spec: &'a RunnerSpec,
-    statements: Statements,
-}
+/// `MySQL` and its kin.
+pub(super) struct MySql;
 
 /// A session.
 pub(super) struct Talk<'a> {
-    engine: &'a MySql<'a>,
+    servers: &'a Servers<'a>,
     session: protocol::Session,
     mariadb: bool,
     /// Whether it is a member of a Galera cluster; none: not asked yet.
@@ -41,68 +36,32 @@ pub(super) struct Talk<'a> {
     replication: Option<&'static str>,
 }
 
-impl<'a> MySql<'a> {
-    pub(super) fn new(dialler: &'a Dialler<'a>, spec: &'a RunnerSpec) -> Self {
-        Self {
-            dialler,
-            spec,
-            statements: spec.ledger.statements(Kind::Mysql),
-        }
-    }
-}
+impl Protocol for MySql {
+    type Session<'a> = Talk<'a>;
 
-impl<'a> Engine for &'a MySql<'a> {
-    type Session = Talk<'a>;
-
-    async fn connect(
-        &self,
-        address: SocketAddr,
-        host: &str,
-        login: Limit,
-    ) -> Result<Talk<'a>, Broken> {
-        let engine: &'a MySql<'a> = self;
-        let connect = Limit(Duration::from_millis(engine.spec.limits.connect_ms));
-        let session = engine
-            .dialler
-            .log_in(address, host, connect, login, async |stream, ask| {
-                protocol::open_on(stream, ask, true).await
-            })
-            .await?;
+    async fn log_in<'a>(
+        servers: &'a Servers<'a>,
+        stream: Link,
+        ask: &Ask<'_>,
+    ) -> Result<Talk<'a>, Failure> {
+        let session = protocol::open_on(stream, ask, true).await?;
         Ok(Talk {
-            engine,
+            servers,
             mariadb: session.version.contains("MariaDB"),
             session,
             galera: None,
             replication: Some("SHOW REPLICA STATUS"),
         })
     }
-
-    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Broken> {
-        self.dialler.resolve(host).await
-    }
 }
 
 impl Talk<'_> {
-    fn broken(&self, step: AttemptStep, error: &mysql_async::Error) -> Broken {
-        self.engine
-            .dialler
-            .broken(step, &self.session.failure(error))
-    }
-
-    async fn rows_of(&mut self, query: &str, step: AttemptStep) -> Result<Vec<Row>, Broken> {
+    async fn raw(&mut self, query: &str, step: AttemptStep) -> Result<Vec<Row>, Broken> {
         let rows = self.session.connection.query(query).await;
-        rows.map_err(|error| self.broken(step, &error))
-    }
-
-    async fn run(&mut self, query: &str, step: AttemptStep) -> Result<(), Broken> {
-        let ran = self.session.connection.query_drop(query).await;
-        ran.map_err(|error| self.broken(step, &error))
-    }
-
-    fn insert(&self, lane: &str, seq: u64, half: u8) -> String {
-        let spec = self.engine.spec;
-        spec.ledger
-            .insert(Kind::Mysql, lane, seq, half, &spec.runner)
+        rows.map_err(|error| {
+            let failure = self.session.failure(&error);
+            self.servers.dialler.broken(step, &failure)
+        })
     }
 
     /// Galera's own words by name; empty where it is none.
@@ -112,10 +71,10 @@ impl Talk<'_> {
         }
         let query = "SHOW STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', 'wsrep_cluster_size', 'wsrep_local_state', \
                      'wsrep_local_state_comment', 'wsrep_cluster_state_uuid', 'wsrep_provider_name')";
-        let rows = self.rows_of(query, AttemptStep::Statement).await?;
+        let rows = self.ask(query, AttemptStep::Statement).await?;
         let words: BTreeMap<String, String> = rows
             .iter()
-            .filter_map(|row| Some((text(row, 0)?, text(row, 1)?)))
+            .filter_map(|row| Some((value(row, 0)?, value(row, 1)?)))
             .collect();
         let provider = words.get("wsrep_provider_name");
         self.galera = Some(provider.is_some_and(|name| !name.is_empty()));
@@ -129,7 +88,7 @@ impl Talk<'_> {
     /// What it says of its source, by column in lower case; none: it may not be asked.
     async fn replication(&mut self) -> Result<Option<BTreeMap<String, String>>, Broken> {
         while let Some(question) = self.replication {
-            match self.rows_of(question, AttemptStep::Statement).await {
+            match self.raw(question, AttemptStep::Statement).await {
                 Ok(rows) => return Ok(Some(rows.first().map(columns).unwrap_or_default())),
                 Err(broken) if DENIED.contains(&broken.code.as_str()) => self.replication = None,
                 // A syntax that it does not know: the older one.
@@ -148,58 +107,52 @@ impl Talk<'_> {
         } else {
             "SELECT @@read_only | @@super_read_only"
         };
-        let rows = self.rows_of(query, AttemptStep::Statement).await?;
-        Ok(rows
-            .first()
-            .and_then(|row| text(row, 0))
-            .is_some_and(|value| value != "0" && value != "OFF"))
-    }
-
-    /// Asks a question of the person's, and lets it change nothing.
-    async fn ask(&mut self, question: &str) -> Result<bool, Broken> {
-        self.run("START TRANSACTION READ ONLY", AttemptStep::Statement)
-            .await?;
-        let rows = self.rows_of(question, AttemptStep::Statement).await;
-        self.run("ROLLBACK", AttemptStep::Statement).await?;
-        Ok(!rows?.is_empty())
-    }
-
-    async fn table(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
-        if let Some(question) = &table.query {
-            return Ok(Holds::brought(self.ask(question).await?));
-        }
-        let name: Vec<String> = table
-            .name
-            .split('.')
-            .map(|part| format!("`{}`", part.replace('`', "``")))
-            .collect();
-        let name = name.join(".");
-        let Some(fresh) = &table.fresh else {
-            let query = format!("SELECT 1 FROM {name} LIMIT 1");
-            self.rows_of(&query, AttemptStep::Statement).await?;
-            return Ok(Holds::Yes);
-        };
-        let column = fresh.column.replace('`', "``");
-        let query = format!("SELECT TIMESTAMPDIFF(SECOND, MAX(`{column}`), NOW()) FROM {name}");
-        let rows = self.rows_of(&query, AttemptStep::Statement).await?;
-        let age = rows.first().and_then(|row| text(row, 0));
-        Ok(Holds::aged(age.as_deref(), fresh.within_ms))
+        let value = self.first(query).await?;
+        Ok(value.is_some_and(|value| value != "0" && value != "OFF"))
     }
 }
 
-impl Session for Talk<'_> {
-    async fn identify(&mut self) -> Result<Server, Broken> {
+impl Sql for Talk<'_> {
+    const ENGINE: Engine = Engine::Mysql;
+    const MARK: char = '`';
+    const READ_ONLY: &'static str = "START TRANSACTION READ ONLY";
+    const MISSING: &'static [&'static str] = &["1146", "1049"];
+    const DENIED: &'static [&'static str] = &DENIED;
+
+    fn spec(&self) -> &RunnerSpec {
+        self.servers.spec
+    }
+
+    async fn ask(&mut self, query: &str, step: AttemptStep) -> Result<Vec<table::Row>, Broken> {
+        let rows = self.raw(query, step).await?;
+        let words = |row: &Row| (0..row.len()).map(|column| text(row, column)).collect();
+        Ok(rows.iter().map(words).collect())
+    }
+
+    fn age(column: &str) -> String {
+        format!("TIMESTAMPDIFF(SECOND, MAX({column}), NOW())")
+    }
+
+    fn is_answer(code: &str) -> bool {
+        code.chars().all(|letter| letter.is_ascii_digit())
+    }
+
+    fn goes_on(&self, broken: &Broken) -> bool {
+        Self::is_answer(&broken.code)
+    }
+
+    async fn who(&mut self) -> Result<Server, Broken> {
         let query = if self.mariadb {
             "SELECT @@hostname, @@server_id, @@version"
         } else {
             "SELECT @@hostname, @@server_uuid, @@version"
         };
-        let rows = match self.rows_of(query, AttemptStep::Identify).await {
+        let rows = match self.ask(query, AttemptStep::Identify).await {
             // A proxy that knows no variables is one server.
             Err(broken) if broken.code == "1193" || broken.code == "1105" => Vec::new(),
             rows => rows?,
         };
-        let word = |column| rows.first().and_then(|row| text(row, column));
+        let word = |column| rows.first().and_then(|row| value(row, column));
         let (hostname, id) = (word(0).unwrap_or_default(), word(1).unwrap_or_default());
         let short: String = id.chars().take(8).collect();
         Ok(Server {
@@ -211,65 +164,15 @@ impl Session for Talk<'_> {
         })
     }
 
-    async fn started(&mut self) -> Option<i64> {
+    async fn since(&mut self) -> Option<i64> {
         let query = "SHOW GLOBAL STATUS LIKE 'Uptime'";
-        let rows = self.rows_of(query, AttemptStep::Identify).await.ok()?;
-        let uptime: i64 = text(rows.first()?, 1)?.parse().ok()?;
+        let rows = self.ask(query, AttemptStep::Identify).await.ok()?;
+        let uptime: i64 = value(rows.first()?, 1)?.parse().ok()?;
         let now = jiff::Timestamp::now().as_second();
         now.checked_sub(uptime)?.checked_mul(1000)
     }
 
-    async fn make(&mut self) -> Result<(), Broken> {
-        let query = self.engine.statements.create.clone();
-        self.run(&query, AttemptStep::Statement).await
-    }
-
-    async fn remove(&mut self) -> Result<(), Broken> {
-        let query = self.engine.statements.drop.clone();
-        self.run(&query, AttemptStep::Statement).await
-    }
-
-    async fn write(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {
-        let query = self.insert(lane, seq, 0);
-        self.run(&query, AttemptStep::Statement).await
-    }
-
-    async fn write_both(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {
-        let write = async {
-            self.run("BEGIN", AttemptStep::Statement).await?;
-            for half in [1, 2] {
-                let query = self.insert(lane, seq, half);
-                self.run(&query, AttemptStep::Statement).await?;
-            }
-            self.run("COMMIT", AttemptStep::Commit).await
-        };
-        let written = write.await;
-        if written.as_ref().is_err_and(|broken| is_code(&broken.code)) {
-            // The half that is there must not stay open in a session that is kept.
-            let _ = self.run("ROLLBACK", AttemptStep::Statement).await;
-        }
-        written
-    }
-
-    async fn tip(&mut self) -> Result<BTreeMap<String, Span>, Broken> {
-        let query = self.engine.statements.tip.clone();
-        let rows = self.rows_of(&query, AttemptStep::Statement).await?;
-        let spans = rows
-            .iter()
-            .filter_map(|row| span(|column| text(row, column)));
-        Ok(spans.collect())
-    }
-
-    async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken> {
-        let query = self.engine.statements.rows.clone();
-        let mut fold = RowFold::default();
-        for row in self.rows_of(&query, AttemptStep::Statement).await? {
-            fold.columns(|column| text(&row, column));
-        }
-        Ok(fold.finish())
-    }
-
-    async fn state(&mut self, state: &mut MemberState) -> Result<(), Broken> {
+    async fn describe(&mut self, state: &mut MemberState) -> Result<(), Broken> {
         let read_only = self.read_only().await?;
         let wsrep = self.wsrep().await?;
         if !wsrep.is_empty() {
@@ -300,32 +203,10 @@ impl Session for Talk<'_> {
         Ok(())
     }
 
-    async fn holds(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
-        match self.table(table).await {
-            Err(broken) if broken.code == "1146" || broken.code == "1049" => {
-                Ok(Holds::No(format!("it is not there ({})", broken.code)))
-            }
-            Err(broken) if DENIED.contains(&broken.code.as_str()) => Ok(Holds::Untold(format!(
-                "the login may not read it ({})",
-                broken.code
-            ))),
-            // The question itself is refused: the server answers, and the row does not come.
-            Err(broken) if table.query.is_some() && is_code(&broken.code) => {
-                Ok(Holds::No(format!("{} ({})", broken.words, broken.code)))
-            }
-            told => told,
-        }
-    }
-
-    async fn close(self) {
+    async fn leave(self) {
         // COM_QUIT; a server that does not read it loses nothing.
         let _ = timeout(GOODBYE, self.session.connection.disconnect()).await;
     }
-}
-
-/// Whether it is an answer of the server's, and no word of ours.
-fn is_code(code: &str) -> bool {
-    code.chars().all(|letter| letter.is_ascii_digit())
 }
 
 /// A Galera member by its own word: Synced and Primary in a cluster, whose identity tells it from another one.

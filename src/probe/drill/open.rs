@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -80,7 +81,7 @@ impl<'a> Dialler<'a> {
     }
 
     /// The addresses of a host.
-    pub(super) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Broken> {
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Broken> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![address]);
         }
@@ -91,30 +92,11 @@ impl<'a> Dialler<'a> {
     }
 
     /// Opens a connection.
-    pub(super) async fn dial(&self, address: SocketAddr) -> Result<Link, Broken> {
+    async fn dial(&self, address: SocketAddr) -> Result<Link, Broken> {
         self.network
             .connect_kept(address, &self.clock)
             .await
             .map_err(|failure| self.broken(AttemptStep::Connect, &failure))
-    }
-
-    /// Opens a connection and logs in on it, each within its limit.
-    pub(super) async fn log_in<T>(
-        &self,
-        address: SocketAddr,
-        host: &str,
-        connect: Limit,
-        login: Limit,
-        open: impl AsyncFnOnce(Link, &Ask<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Broken> {
-        let stream = connect.of(self.dial(address), AttemptStep::Connect).await?;
-        let ask = self.ask(address, host);
-        let opened = async {
-            open(stream, &ask)
-                .await
-                .map_err(|failure| self.broken(AttemptStep::Login, &failure))
-        };
-        login.of(opened, AttemptStep::Login).await
     }
 
     /// What the protocols need to know about a connection.
@@ -140,7 +122,7 @@ impl<'a> Dialler<'a> {
     pub(super) fn broken(&self, step: AttemptStep, failure: &Failure) -> Broken {
         let code = match failure.facts.get("code") {
             Some(code) => code.clone(),
-            None => word(failure.error),
+            None => word(failure.error).to_owned(),
         };
         Broken::new(step, code, self.clean(&failure.detail))
     }
@@ -151,22 +133,77 @@ impl<'a> Dialler<'a> {
     }
 }
 
+/// The servers of a candidate, as a login reaches them.
+pub(super) struct Servers<'a> {
+    pub(super) dialler: &'a Dialler<'a>,
+    pub(super) spec: &'a RunnerSpec,
+}
+
+/// What is spoken with them.
+pub(super) trait Protocol {
+    /// An open session.
+    type Session<'a>: Session;
+
+    /// Logs in on a connection that is open.
+    async fn log_in<'a>(
+        servers: &'a Servers<'a>,
+        stream: Link,
+        ask: &Ask<'_>,
+    ) -> Result<Self::Session<'a>, Failure>;
+}
+
+/// Servers with which a protocol is spoken.
+pub(super) struct Spoken<'a, P> {
+    servers: &'a Servers<'a>,
+    protocol: PhantomData<P>,
+}
+
+impl<'a, P> Spoken<'a, P> {
+    pub(super) const fn new(servers: &'a Servers<'a>) -> Self {
+        Self {
+            servers,
+            protocol: PhantomData,
+        }
+    }
+}
+
+impl<'a, P: Protocol> Engine for Spoken<'a, P> {
+    type Session = P::Session<'a>;
+
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        host: &str,
+        login: Limit,
+    ) -> Result<Self::Session, Broken> {
+        let Servers { dialler, spec } = self.servers;
+        let connect = Limit(Duration::from_millis(spec.limits.connect_ms));
+        let stream = connect
+            .of(dialler.dial(address), AttemptStep::Connect)
+            .await?;
+        let ask = dialler.ask(address, host);
+        let opened = async {
+            let opened = P::log_in(self.servers, stream, &ask).await;
+            opened.map_err(|failure| dialler.broken(AttemptStep::Login, &failure))
+        };
+        login.of(opened, AttemptStep::Login).await
+    }
+
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Broken> {
+        self.servers.dialler.resolve(host).await
+    }
+}
+
 /// The agent's own deadline never ends a connection: the runner's does.
 const DAY: Duration = Duration::from_hours(24);
 
 /// A failure of ours as a code.
-fn word(error: StepError) -> String {
-    let word = match error {
+fn word(error: StepError) -> &'static str {
+    match error {
         StepError::Silent => "timeout",
         StepError::Broken => "closed",
-        other => {
-            return serde_json::to_value(other)
-                .ok()
-                .and_then(|value| value.as_str().map(str::to_owned))
-                .unwrap_or_default();
-        }
-    };
-    word.to_owned()
+        other => other.into(),
+    }
 }
 
 impl<E: Engine> Runner<'_, E> {

@@ -1,105 +1,84 @@
 //! Redis and Valkey for a drill: a sorted set a lane, which ends by itself. IO: the connections.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use ::redis::Value;
 
-use super::engine::{Broken, Engine, Holds, Limit, Session};
-use super::open::Dialler;
+use super::engine::{Broken, Holds, Session};
+use super::open::{Protocol, Servers};
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
-    AttemptStep, ExpectedTable, LaneKind, LaneRows, MemberState, Role, RunnerSpec, Server, Span,
+    AttemptStep, ExpectedTable, LaneKind, LaneRows, MemberState, Role, Server, Span,
 };
+use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
+use crate::probe::link::Link;
 use crate::probe::peer::Peer;
 use crate::probe::redis as protocol;
 
 /// The other runner's lanes are called like this one's, but for the first letter.
 const RUNNERS: [&str; 2] = ["a", "b"];
 
-/// The engine.
-pub(super) struct Redis<'a> {
-    dialler: &'a Dialler<'a>,
-    spec: &'a RunnerSpec,
-}
+/// Redis and Valkey.
+pub(super) struct Redis;
 
 /// A session.
 pub(super) struct Talk<'a> {
-    engine: &'a Redis<'a>,
+    servers: &'a Servers<'a>,
     peer: Peer,
     address: SocketAddr,
     host: String,
 }
 
-impl<'a> Redis<'a> {
-    pub(super) const fn new(dialler: &'a Dialler<'a>, spec: &'a RunnerSpec) -> Self {
-        Self { dialler, spec }
-    }
+impl Protocol for Redis {
+    type Session<'a> = Talk<'a>;
 
+    async fn log_in<'a>(
+        servers: &'a Servers<'a>,
+        stream: Link,
+        ask: &Ask<'_>,
+    ) -> Result<Talk<'a>, Failure> {
+        Ok(Talk {
+            servers,
+            peer: protocol::session(stream, ask).await?,
+            address: ask.address,
+            host: ask.host.to_owned(),
+        })
+    }
+}
+
+impl Talk<'_> {
     /// Every lane that writes, of both runners.
     fn lanes(&self) -> Vec<String> {
-        let own = self.spec.lanes.iter();
+        let own = self.servers.spec.lanes.iter();
         own.filter(|lane| matches!(lane.kind, LaneKind::WriteNew | LaneKind::WriteHeld))
             .filter_map(|lane| lane.name.split_once('/'))
             .flat_map(|(_, name)| RUNNERS.map(|runner| format!("{runner}/{name}")))
             .collect()
     }
-}
 
-impl<'a> Engine for &'a Redis<'a> {
-    type Session = Talk<'a>;
-
-    async fn connect(
-        &self,
-        address: SocketAddr,
-        host: &str,
-        login: Limit,
-    ) -> Result<Talk<'a>, Broken> {
-        let engine: &'a Redis<'a> = self;
-        let connect = Limit(Duration::from_millis(engine.spec.limits.connect_ms));
-        let peer = engine
-            .dialler
-            .log_in(address, host, connect, login, async |stream, ask| {
-                protocol::session(stream, ask).await
-            })
-            .await?;
-        Ok(Talk {
-            engine,
-            peer,
-            address,
-            host: host.to_owned(),
-        })
-    }
-
-    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Broken> {
-        self.dialler.resolve(host).await
-    }
-}
-
-impl Talk<'_> {
     async fn ask(&mut self, words: &[String], step: AttemptStep) -> Result<Value, Broken> {
-        let ask = self.engine.dialler.ask(self.address, &self.host);
+        let ask = self.servers.dialler.ask(self.address, &self.host);
         protocol::ask_for(&mut self.peer, &ask, words)
             .await
             .map_err(|failure| self.broken(step, &failure))
     }
 
     async fn info(&mut self, section: &str) -> Result<BTreeMap<String, String>, Broken> {
-        let ask = self.engine.dialler.ask(self.address, &self.host);
+        let ask = self.servers.dialler.ask(self.address, &self.host);
         protocol::info(&mut self.peer, &ask, section)
             .await
             .map_err(|failure| self.broken(AttemptStep::Statement, &failure))
     }
 
     fn broken(&self, step: AttemptStep, failure: &Failure) -> Broken {
-        self.engine.dialler.broken(step, failure)
+        self.servers.dialler.broken(step, failure)
     }
 
     /// Between MULTI and EXEC: all of it or nothing.
     async fn transact(&mut self, lane: &str, seq: u64, halves: &[u8]) -> Result<(), Broken> {
-        let spec = self.engine.spec;
+        let spec = self.servers.spec;
         let word = |text: &str| vec![text.to_owned()];
         self.ask(&word("MULTI"), AttemptStep::Statement).await?;
         for command in spec.ledger.commands(lane, seq, halves, &spec.runner) {
@@ -155,8 +134,8 @@ impl Session for Talk<'_> {
     }
 
     async fn remove(&mut self) -> Result<(), Broken> {
-        for lane in self.engine.lanes() {
-            let command = vec!["DEL".to_owned(), self.engine.spec.ledger.key(&lane)];
+        for lane in self.lanes() {
+            let command = vec!["DEL".to_owned(), self.servers.spec.ledger.key(&lane)];
             self.ask(&command, AttemptStep::Statement).await?;
         }
         Ok(())
@@ -172,9 +151,9 @@ impl Session for Talk<'_> {
 
     async fn tip(&mut self) -> Result<BTreeMap<String, Span>, Broken> {
         let mut tip = BTreeMap::new();
-        for lane in self.engine.lanes() {
+        for lane in self.lanes() {
             let mut ends = [None, None];
-            let commands = self.engine.spec.ledger.tip_commands(&lane);
+            let commands = self.servers.spec.ledger.tip_commands(&lane);
             for (end, command) in ends.iter_mut().zip(commands) {
                 let answer = self.ask(&command, AttemptStep::Statement).await?;
                 *end = members(&answer)
@@ -190,8 +169,8 @@ impl Session for Talk<'_> {
 
     async fn rows(&mut self) -> Result<BTreeMap<String, LaneRows>, Broken> {
         let mut fold = RowFold::default();
-        for lane in self.engine.lanes() {
-            let command = self.engine.spec.ledger.rows_command(&lane);
+        for lane in self.lanes() {
+            let command = self.servers.spec.ledger.rows_command(&lane);
             let answer = self.ask(&command, AttemptStep::Statement).await?;
             for member in members(&answer) {
                 fold.member(&lane, &member);
