@@ -37,6 +37,14 @@ impl Failure {
         self
     }
 
+    /// What the last of the steps that ended a session says.
+    pub(crate) fn of(steps: Vec<Found>) -> Self {
+        match steps.into_iter().next_back() {
+            Some(step) => Self::new(step.error.unwrap_or(StepError::Broken), step.detail),
+            None => Self::new(StepError::Broken, "the server did not speak"),
+        }
+    }
+
     /// A wait that was given up: `error` if it was the step's own limit.
     pub(crate) fn late(late: Late, error: StepError, detail: impl Into<String>) -> Self {
         match late {
@@ -152,6 +160,11 @@ impl Found {
         found.error = Some(failure.error);
         found.facts = failure.facts;
         found
+    }
+
+    /// The same in words.
+    pub(crate) fn failed(name: StepName, error: StepError, detail: impl Into<String>) -> Self {
+        Self::fail(name, Failure::new(error, detail))
     }
 
     /// With one more fact.

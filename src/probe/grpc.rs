@@ -38,12 +38,10 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let begun = Instant::now();
     let step = match check(ask).await {
         Health::Serving => Found::pass(StepName::Query, "SERVING"),
-        Health::NotServing(status) => Found::fail(
+        Health::NotServing(status) => Found::failed(
             StepName::Query,
-            Failure::new(
-                StepError::HttpServerError,
-                format!("the health service says {status}"),
-            ),
+            StepError::HttpServerError,
+            format!("the health service says {status}"),
         ),
         // Most servers do not have the service; that says nothing.
         Health::Unknown(reason) => Found::skipped(StepName::Query, reason),

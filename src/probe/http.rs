@@ -161,12 +161,10 @@ fn login_step(ask: &Ask<'_>, status: Option<&str>) -> Option<Found> {
     };
     basic(ask)?;
     let step = match status? {
-        "401" => Found::fail(
+        "401" => Found::failed(
             StepName::Login,
-            Failure::new(
-                StepError::LoginDenied,
-                "401: the user or the password is refused",
-            ),
+            StepError::LoginDenied,
+            "401: the user or the password is refused",
         ),
         _ => Found::pass(StepName::Login, ""),
     };
@@ -183,21 +181,16 @@ async fn judge(ask: &Ask<'_>, question: Option<&HttpQuestion>, answer: &Answer) 
         if status == expected {
             Found::pass(StepName::Protocol, words)
         } else {
-            Found::fail(
+            Found::failed(
                 StepName::Protocol,
-                Failure::new(
-                    StepError::HttpStatus,
-                    format!("{words}, expected {expected}"),
-                ),
+                StepError::HttpStatus,
+                format!("{words}, expected {expected}"),
             )
         }
     } else if status == 400 {
         Found::fail(StepName::Protocol, bad_request(ask, &words).await)
     } else if status >= 500 && (declared || !matches!(status, 501 | 505)) {
-        Found::fail(
-            StepName::Protocol,
-            Failure::new(StepError::HttpServerError, words),
-        )
+        Found::failed(StepName::Protocol, StepError::HttpServerError, words)
     } else {
         let mut step = Found::pass(StepName::Protocol, words);
         if status == 404 && health {

@@ -145,22 +145,19 @@ async fn nats(peer: &mut Peer, ask: &Ask<'_>) -> Said {
             peer.send(text.as_bytes(), ask.clock.phase(ANSWER)).await?;
             let answer = line(peer, ask).await?;
             let step = if answer.starts_with("-ERR") {
-                Found::fail(
-                    StepName::Login,
-                    Failure::new(StepError::LoginDenied, answer),
-                )
+                Found::failed(StepName::Login, StepError::LoginDenied, answer)
             } else {
                 Found::pass(StepName::Login, "")
             };
             step.asked(format!("as {}", account.source))
         }
-        Login::Without(reason) if says("auth_required") && reason == NO_CREDENTIALS => Found::fail(
-            StepName::Login,
-            Failure::new(
+        Login::Without(reason) if says("auth_required") && reason == NO_CREDENTIALS => {
+            Found::failed(
+                StepName::Login,
                 StepError::LoginDenied,
                 "the server asks for a login (auth_required), and the client's configuration holds none",
-            ),
-        ),
+            )
+        }
         Login::Without(reason) => Found::skipped(StepName::Login, reason.clone()),
     };
     Ok(vec![protocol, login])

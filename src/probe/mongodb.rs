@@ -81,12 +81,10 @@ async fn state(ask: &Ask<'_>, hello: &Document) -> Found {
             }
         }
         None if writable || ask.task.replica => Found::pass(StepName::Query, ""),
-        None => Found::fail(
+        None => Found::failed(
             StepName::Query,
-            Failure::new(
-                StepError::ReadOnly,
-                format!("the replica set {set} has no primary: every write is refused"),
-            ),
+            StepError::ReadOnly,
+            format!("the replica set {set} has no primary: every write is refused"),
         ),
     };
     step.fact("replica_set", set)

@@ -65,12 +65,10 @@ fn login_step(ask: &Ask<'_>, code: u8) -> Found {
         }
         login => {
             let step = if denied {
-                Found::fail(
+                Found::failed(
                     StepName::Login,
-                    Failure::new(
-                        StepError::LoginDenied,
-                        format!("CONNACK {code}: not authorized"),
-                    ),
+                    StepError::LoginDenied,
+                    format!("CONNACK {code}: not authorized"),
                 )
             } else {
                 Found::pass(StepName::Login, "")

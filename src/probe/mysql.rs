@@ -197,14 +197,14 @@ async fn log_in(
 ) -> Result<LoggedIn, Stop> {
     let offered = greeted.greeting.tls;
     if ask.wants_tls() && !offered {
-        return Err(Stop::Tls(Box::new(Found::fail(
-            StepName::Tls,
-            Failure::new(
+        return Err(Stop::Tls(Box::new(
+            Found::failed(
+                StepName::Tls,
                 StepError::TlsFailed,
                 "the client wants TLS, and the server does not offer it",
             )
             .fact("tls_offered", "no"),
-        ))));
+        )));
     }
     let secured = offered && ask.tls != Some(TlsMode::Disabled);
     let stop = match once(greeted, ask, account, secured, wish.clone()).await {

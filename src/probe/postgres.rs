@@ -90,13 +90,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
 /// # Errors
 /// What stands against it, also where the login is withheld.
 pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Client, Failure> {
-    let ready = open(stream, ask, ask.tls).await.map_err(|steps| {
-        let last = steps.into_iter().next_back();
-        last.map_or_else(
-            || Failure::new(StepError::Broken, "the server did not speak"),
-            |step| Failure::new(step.error.unwrap_or(StepError::Broken), step.detail),
-        )
-    })?;
+    let ready = open(stream, ask, ask.tls).await.map_err(Failure::of)?;
     match ask.login() {
         Login::With(account) => {
             let credentials = &account.credentials;
@@ -142,14 +136,14 @@ async fn open(stream: Link, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Read
         };
     }
     if !offered && ask.wants_tls() {
-        steps.push(Found::fail(
-            StepName::Tls,
-            Failure::new(
+        steps.push(
+            Found::failed(
+                StepName::Tls,
                 StepError::TlsFailed,
                 "the client wants TLS, and the server does not offer it",
             )
             .fact("tls_offered", "no"),
-        ));
+        );
         return Err(steps);
     }
     Ok(Ready {
@@ -349,16 +343,14 @@ async fn run(session: &LoggedIn, ask: &Ask<'_>) -> Result<BTreeMap<String, Strin
 fn judge(facts: BTreeMap<String, String>, replica_is_fine: bool) -> Found {
     let says = |name: &str| facts.get(name).is_some_and(|value| value == "yes");
     let mut step = if !replica_is_fine && (says("recovery") || says("read_only")) {
-        Found::fail(
+        Found::failed(
             StepName::Query,
-            Failure::new(
-                StepError::ReadOnly,
-                if says("recovery") {
-                    "the login works, and the server is a standby in recovery: every write is refused"
-                } else {
-                    "the login works, and its transactions are read-only: every write is refused"
-                },
-            ),
+            StepError::ReadOnly,
+            if says("recovery") {
+                "the login works, and the server is a standby in recovery: every write is refused"
+            } else {
+                "the login works, and its transactions are read-only: every write is refused"
+            },
         )
     } else {
         Found::pass(StepName::Query, "")

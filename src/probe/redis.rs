@@ -4,6 +4,7 @@
 mod session;
 mod state;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::redis::{Cmd, Value, parse_redis_value};
@@ -178,14 +179,12 @@ fn unasked(ask: &Ask<'_>, first: &Reply) -> Found {
             StepName::Login,
             format!("the server asks for a password; {reason}"),
         ),
-        _ => Found::fail(
+        _ => Found::failed(
             StepName::Login,
-            Failure::new(
-                StepError::LoginDenied,
-                format!("{text} (the client's configuration holds no password)"),
-            )
-            .fact("code", "NOAUTH"),
-        ),
+            StepError::LoginDenied,
+            format!("{text} (the client's configuration holds no password)"),
+        )
+        .fact("code", "NOAUTH"),
     }
 }
 
@@ -228,22 +227,22 @@ fn code(text: &str) -> &str {
 
 /// Sends one command and reads its reply.
 async fn command(peer: &mut Peer, ask: &Ask<'_>, words: &[&str]) -> Result<Reply, Failure> {
-    let mut packed = Cmd::new();
-    for word in words {
-        packed.arg(*word);
-    }
-    let bytes = packed.get_packed_command();
-    let end = ask.clock.phase(ANSWER);
-    let sent = peer.send(&bytes, end).await;
-    // A server that turns clients away says why before it closes: read even if sending failed.
-    match reply(peer, end).await {
-        Ok(reply) => Ok(reply),
-        Err(failure) => Err(sent.err().unwrap_or(failure)),
-    }
+    exchange(peer, ask, words, parse).await
 }
 
-/// One reply; questions and replies alternate, so all that was read belongs to it.
-async fn reply(peer: &mut Peer, end: Instant) -> Result<Reply, Failure> {
+/// Sends one command; questions and replies alternate, so all that is read belongs to its reply.
+async fn exchange<T>(
+    peer: &mut Peer,
+    ask: &Ask<'_>,
+    words: &[impl AsRef<str>],
+    parse: impl Fn(&[u8]) -> Option<Result<T, ()>>,
+) -> Result<T, Failure> {
+    let mut packed = Cmd::new();
+    for word in words {
+        packed.arg(word.as_ref());
+    }
+    let end = ask.clock.phase(ANSWER);
+    let sent = peer.send(&packed.get_packed_command(), end).await;
     loop {
         let bytes = peer.unread();
         match parse(bytes) {
@@ -251,9 +250,13 @@ async fn reply(peer: &mut Peer, end: Instant) -> Result<Reply, Failure> {
                 peer.forget();
                 return Ok(reply);
             }
-            None if bytes.len() < MESSAGE => peer.more(end).await?,
-            _ => return Err(peer.mismatch()),
-        };
+            None if bytes.len() < MESSAGE => {
+                // A server that turns clients away says why before it closes: read even if sending failed.
+                let more = peer.more(end).await;
+                more.map_err(|failure| sent.clone().err().unwrap_or(failure))?;
+            }
+            _ => return Err(sent.err().unwrap_or_else(|| peer.mismatch())),
+        }
     }
 }
 
@@ -263,11 +266,34 @@ fn parse(bytes: &[u8]) -> Option<Result<Reply, ()>> {
     if !b"+-:$".contains(bytes.first()?) {
         return Some(Err(()));
     }
+    parse_any(bytes).map(|value| value.map(Reply::of))
+}
+
+/// The same of any reply.
+fn parse_any(bytes: &[u8]) -> Option<Result<Value, ()>> {
     match parse_redis_value(bytes) {
-        Ok(value) => Some(Ok(Reply::of(value))),
         Err(error) if error.is_io_error() => None,
-        Err(_) => Some(Err(())),
+        value => Some(value.map_err(|_| ())),
     }
+}
+
+/// The fields of an answer to INFO.
+fn fields(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.trim_end().split_once(':'))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// An error reply to a command that a login may send.
+fn refused(text: &str) -> Failure {
+    let error = match code(text) {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => StepError::LoginDenied,
+        "READONLY" => StepError::ReadOnly,
+        "LOADING" => StepError::Loading,
+        _ => StepError::Unavailable,
+    };
+    Failure::new(error, text).fact("code", code(text))
 }
 
 impl Reply {

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_login_that_was_answered_is_not_repeated() {
-        let failed = |name, error| Found::fail(name, Failure::new(error, "x"));
+        let failed = |name, error| Found::failed(name, error, "x");
         let again = |walk: &[Found], tries| {
             let broken = walk.last().unwrap();
             retry(walk, broken, tries, true) != Retry::No
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_server_of_tls_contradicts_only_a_client_that_is_known_to_speak_without() {
-        let fail = |error| Found::fail(StepName::Protocol, Failure::new(error, "x"));
+        let fail = |error| Found::failed(StepName::Protocol, error, "x");
         let after = |step: Found| {
             let mut found = [Found::pass(StepName::Service, ""), step];
             unseen(&mut found);

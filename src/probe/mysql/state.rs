@@ -126,17 +126,15 @@ fn judge(facts: &BTreeMap<String, String>, replica_is_fine: bool) -> Found {
     let lost = says("wsrep_cluster_status", "non-Primary")
         || (member && (says("wsrep_ready", "OFF") || says("wsrep_cluster_status", "Disconnected")));
     let mut step = if lost {
-        Found::fail(
+        Found::failed(
             StepName::Query,
-            Failure::new(
-                StepError::GaleraNotPrimary,
-                format!(
-                    "WSREP has not yet prepared this node: wsrep_ready {}, wsrep_cluster_status {}",
-                    facts.get("wsrep_ready").map_or("?", String::as_str),
-                    facts
-                        .get("wsrep_cluster_status")
-                        .map_or("?", String::as_str)
-                ),
+            StepError::GaleraNotPrimary,
+            format!(
+                "WSREP has not yet prepared this node: wsrep_ready {}, wsrep_cluster_status {}",
+                facts.get("wsrep_ready").map_or("?", String::as_str),
+                facts
+                    .get("wsrep_cluster_status")
+                    .map_or("?", String::as_str)
             ),
         )
     } else if let Some(variable) = READ_ONLY.iter().find(|name| on(facts, name)) {
@@ -151,12 +149,10 @@ fn judge(facts: &BTreeMap<String, String>, replica_is_fine: bool) -> Found {
                 },
             )
         } else {
-            Found::fail(
+            Found::failed(
                 StepName::Query,
-                Failure::new(
-                    StepError::ReadOnly,
-                    format!("the login works, and @@{variable} is on: every write is refused"),
-                ),
+                StepError::ReadOnly,
+                format!("the login works, and @@{variable} is on: every write is refused"),
             )
         }
     } else {

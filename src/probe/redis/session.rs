@@ -1,27 +1,25 @@
 //! A logged-in connection to Redis for further commands: any command, any reply. IO: the connection.
 
-use ::redis::{Cmd, Value, parse_redis_value};
+use std::collections::BTreeMap;
 
-use super::{Reply, auth, code, command, no_password_set, turned_away};
-use crate::probe::ask::{ANSWER, Ask};
+use ::redis::Value;
+
+use super::{
+    Reply, auth, command, exchange, fields, no_password_set, parse_any, refused, turned_away,
+};
+use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
 use crate::probe::link::Link;
 use crate::probe::login::Login;
-use crate::probe::peer::{MESSAGE, Peer};
-use crate::probe::wire::StepError;
+use crate::probe::peer::Peer;
 
 /// TLS or not, and AUTH where the client has a password.
 ///
 /// # Errors
 /// What stands against it, also where the login is withheld.
 pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Peer, Failure> {
-    let (mut peer, _) = ask.peer(stream, "a Redis server").await.map_err(|steps| {
-        let last = steps.into_iter().next_back();
-        last.map_or_else(
-            || Failure::new(StepError::Broken, "the server did not speak"),
-            |step| Failure::new(step.error.unwrap_or(StepError::Broken), step.detail),
-        )
-    })?;
+    let opened = ask.peer(stream, "a Redis server").await;
+    let (mut peer, _) = opened.map_err(Failure::of)?;
     let account = match ask.login() {
         Login::With(account) if account.credentials.password.is_some() => account,
         _ => return Ok(peer),
@@ -45,27 +43,10 @@ pub(crate) async fn ask_for(
     ask: &Ask<'_>,
     words: &[String],
 ) -> Result<Value, Failure> {
-    let mut packed = Cmd::new();
-    for word in words {
-        packed.arg(word);
-    }
-    let end = ask.clock.phase(ANSWER);
-    peer.send(&packed.get_packed_command(), end).await?;
-    loop {
-        let bytes = peer.unread();
-        match parse_redis_value(bytes) {
-            Ok(value) => {
-                peer.forget();
-                return match Reply::of(value.clone()) {
-                    Reply::Error(text) => Err(refused(&text)),
-                    _ => Ok(value),
-                };
-            }
-            Err(error) if error.is_io_error() && bytes.len() < MESSAGE => {
-                peer.more(end).await?;
-            }
-            Err(_) => return Err(peer.mismatch()),
-        }
+    let value = exchange(peer, ask, words, parse_any).await?;
+    match Reply::of(value.clone()) {
+        Reply::Error(text) => Err(refused(&text)),
+        _ => Ok(value),
     }
 }
 
@@ -77,24 +58,10 @@ pub(crate) async fn info(
     peer: &mut Peer,
     ask: &Ask<'_>,
     section: &str,
-) -> Result<std::collections::BTreeMap<String, String>, Failure> {
+) -> Result<BTreeMap<String, String>, Failure> {
     match command(peer, ask, &["INFO", section]).await? {
-        Reply::Text(text) => Ok(text
-            .lines()
-            .filter_map(|line| line.trim_end().split_once(':'))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()),
+        Reply::Text(text) => Ok(fields(&text)),
         Reply::Error(text) => Err(refused(&text)),
-        Reply::Other => Ok(std::collections::BTreeMap::new()),
+        Reply::Other => Ok(BTreeMap::new()),
     }
-}
-
-fn refused(text: &str) -> Failure {
-    let error = match code(text) {
-        "NOAUTH" | "WRONGPASS" | "NOPERM" => StepError::LoginDenied,
-        "READONLY" => StepError::ReadOnly,
-        "LOADING" => StepError::Loading,
-        _ => StepError::Unavailable,
-    };
-    Failure::new(error, text).fact("code", code(text))
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::peer::Peer;
-use crate::probe::redis::{Reply, code, command};
+use crate::probe::redis::{Reply, code, command, fields, refused};
 use crate::probe::wire::{StepError, StepName};
 
 /// At most so many nodes of a cluster are dialled.
@@ -18,7 +18,7 @@ const NODES: usize = 16;
 pub(super) async fn query(peer: &mut Peer, ask: &Ask<'_>, ping: &Reply) -> Found {
     let begun = Instant::now();
     let step = match ping {
-        Reply::Error(text) if code(text) != "NOPERM" => Found::fail(StepName::Query, error(text)),
+        Reply::Error(text) if code(text) != "NOPERM" => Found::fail(StepName::Query, refused(text)),
         _ => match info(peer, ask).await {
             Ok(info) => judge(&info, ask.task.replica, nodes(peer, ask, &info).await),
             Err(failure) => Found::fail(StepName::Query, failure),
@@ -27,25 +27,10 @@ pub(super) async fn query(peer: &mut Peer, ask: &Ask<'_>, ping: &Reply) -> Found
     step.asked("PING").since(begun)
 }
 
-/// An error reply to a harmless command.
-fn error(text: &str) -> Failure {
-    let kind = match code(text) {
-        "LOADING" => StepError::Loading,
-        "NOAUTH" => StepError::LoginDenied,
-        "READONLY" => StepError::ReadOnly,
-        _ => StepError::Unavailable,
-    };
-    Failure::new(kind, text).fact("code", code(text))
-}
-
 /// The fields of INFO; none if the user may not ask.
 async fn info(peer: &mut Peer, ask: &Ask<'_>) -> Result<BTreeMap<String, String>, Failure> {
     match command(peer, ask, &["INFO"]).await? {
-        Reply::Text(text) => Ok(text
-            .lines()
-            .filter_map(|line| line.trim_end().split_once(':'))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()),
+        Reply::Text(text) => Ok(fields(&text)),
         _ => Ok(BTreeMap::new()),
     }
 }
@@ -107,37 +92,31 @@ fn judge(
     let full = says("maxmemory_policy", "noeviction")
         && limit.is_some_and(|limit| number("used_memory").is_some_and(|used| used >= limit));
     let mut step = if says("loading", "1") {
-        Found::fail(
+        Found::failed(
             StepName::Query,
-            Failure::new(
-                StepError::Loading,
-                "LOADING: the server is still loading its data",
-            ),
+            StepError::Loading,
+            "LOADING: the server is still loading its data",
         )
     } else if let Some(failure) = cluster {
         Found::fail(StepName::Query, failure)
     } else if replica && !replica_is_fine && !says("slave_read_only", "0") {
-        Found::fail(
+        Found::failed(
             StepName::Query,
-            Failure::new(
-                StepError::ReadOnly,
-                format!(
-                    "READONLY: this is a read-only replica of {}:{} (link {}), every write is refused",
-                    info.get("master_host").map_or("?", String::as_str),
-                    info.get("master_port").map_or("?", String::as_str),
-                    info.get("master_link_status").map_or("?", String::as_str),
-                ),
+            StepError::ReadOnly,
+            format!(
+                "READONLY: this is a read-only replica of {}:{} (link {}), every write is refused",
+                info.get("master_host").map_or("?", String::as_str),
+                info.get("master_port").map_or("?", String::as_str),
+                info.get("master_link_status").map_or("?", String::as_str),
             ),
         )
     } else if full {
-        Found::fail(
+        Found::failed(
             StepName::Query,
-            Failure::new(
-                StepError::Unavailable,
-                "OOM: used_memory is above maxmemory and nothing is evicted, every write is refused",
-            )
-            .fact("code", "OOM"),
+            StepError::Unavailable,
+            "OOM: used_memory is above maxmemory and nothing is evicted, every write is refused",
         )
+        .fact("code", "OOM")
     } else {
         Found::pass(StepName::Query, "")
     };
