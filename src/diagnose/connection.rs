@@ -8,7 +8,7 @@ use super::walk::{Evidence, Stage};
 use super::{Context, Rule, protocol};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::Edge;
-use crate::observe::kinds::{Container, PodSpec, Probe};
+use crate::observe::kinds::{Container, PodSpec};
 use crate::observe::{HostMeaning, WorkloadKey, is_ready};
 use crate::probe::wire::{LISTENS_FACT, Step, StepError, StepStatus};
 
@@ -323,12 +323,9 @@ fn declares_loopback(spec: &PodSpec) -> Option<String> {
     };
     for container in &spec.containers {
         let words: Vec<&str> = container
-            .command
-            .iter()
-            .chain(&container.args)
+            .words()
             // A script as one word is not searched: it may also hold a client's command.
             .filter(|word| !word.contains(char::is_whitespace))
-            .map(String::as_str)
             .collect();
         for (index, word) in words.iter().enumerate() {
             let lower = word.to_ascii_lowercase();
@@ -387,13 +384,12 @@ fn serves_that_port(
 
 /// Whether the command moves the server to another port, or the exec probe asks another one.
 fn names_other_port(container: &Container, port: u16) -> bool {
-    let probes = probes(container)
+    let probes = container
+        .probes()
         .filter_map(|probe| probe.exec.as_ref())
-        .flat_map(|exec| &exec.command);
+        .flat_map(|exec| exec.command.iter().map(String::as_str));
     let words: Vec<&str> = container
-        .command
-        .iter()
-        .chain(&container.args)
+        .words()
         .chain(probes)
         .flat_map(|word| word.split([' ', '=', ',', ';']))
         .collect();
@@ -408,16 +404,6 @@ fn names_other_port(container: &Container, port: u16) -> bool {
     })
 }
 
-fn probes(container: &Container) -> impl Iterator<Item = &Probe> {
-    [
-        &container.readiness_probe,
-        &container.startup_probe,
-        &container.liveness_probe,
-    ]
-    .into_iter()
-    .flatten()
-}
-
 /// The exec probe that shows that the server works; none where the kubelet itself connects to the Pod's address.
 fn exec_probe(spec: &PodSpec) -> Option<String> {
     spec.containers
@@ -429,7 +415,8 @@ fn exec_probe(spec: &PodSpec) -> Option<String> {
                 .is_none_or(|probe| probe.exec.is_some())
         })
         .find_map(|container| {
-            probes(container)
+            container
+                .probes()
                 .find_map(|probe| probe.exec.as_ref())
                 .map(|exec| exec.command.join(" "))
         })

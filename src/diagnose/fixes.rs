@@ -1,6 +1,7 @@
 //! Manifests and commands that fix a finding when applied as printed. In: the snapshot. Out: text. Pure.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
@@ -188,9 +189,8 @@ pub(super) fn target_port(subject: &Subject<'_>, dialled: u16) -> u16 {
 pub(super) fn declared_ports(spec: &PodSpec) -> Vec<u16> {
     spec.containers
         .iter()
-        .flat_map(|container| &container.ports)
-        .filter(|port| port.protocol.is_empty() || port.protocol == "TCP")
-        .filter_map(|port| u16::try_from(port.container_port).ok())
+        .flat_map(|container| container.declared("TCP"))
+        .map(NonZeroU16::get)
         .collect()
 }
 

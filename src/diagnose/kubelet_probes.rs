@@ -12,7 +12,7 @@ use super::troubles::{
 };
 use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
-use crate::observe::kinds::{Container, Pod};
+use crate::observe::kinds::{Condition, Container, Pod};
 use crate::redact::Redactor;
 use crate::shell::Command;
 
@@ -397,17 +397,13 @@ fn target_differs(context: &Context<'_>) -> Vec<Finding> {
 /// Whether a Pod has never been ready since it was started.
 fn never_ready(pod: &Pod) -> bool {
     let start = pod.status.start_time.or(pod.metadata.creation_timestamp);
-    pod.status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Ready")
-        .is_some_and(|condition| {
-            condition.status != "True"
-                && condition
-                    .last_transition_time
-                    .zip(start)
-                    .is_some_and(|(changed, start)| changed.duration_since(start).as_secs() <= 5)
-        })
+    Condition::of(&pod.status.conditions, "Ready").is_some_and(|condition| {
+        condition.status != "True"
+            && condition
+                .last_transition_time
+                .zip(start)
+                .is_some_and(|(changed, start)| changed.duration_since(start).as_secs() <= 5)
+    })
 }
 
 /// Liveness that kills a container before it has ever been ready.

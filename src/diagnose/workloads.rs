@@ -334,12 +334,7 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
 
 /// The readiness gates that keep a Pod from being ready although its containers are.
 pub(super) fn unmet_gates(pod: &Pod) -> Vec<&str> {
-    let is_true = |kind: &str| {
-        pod.status
-            .conditions
-            .iter()
-            .any(|condition| condition.kind == kind && condition.status == "True")
-    };
+    let is_true = |kind: &str| Condition::with(&pod.status.conditions, kind, "True").is_some();
     if !is_true("ContainersReady") {
         return Vec::new();
     }

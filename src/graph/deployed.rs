@@ -195,9 +195,7 @@ fn deployed(
     let mut environment = Environment::of(container, ambient);
     environment.read_files(container, volumes, &files);
     let words: Vec<String> = container
-        .command
-        .iter()
-        .chain(&container.args)
+        .words()
         .map(|word| environment.expand(word, ambient))
         .collect();
     script::apply(&words, &mut environment);

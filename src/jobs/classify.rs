@@ -1,7 +1,7 @@
 //! What keeps a probe from running, from the API's answers, Pod status and events. Pure.
 
 use crate::finding::{Code, ObjectRef};
-use crate::observe::kinds::{ContainerStatus, Pod};
+use crate::observe::kinds::{Condition, ContainerStatus, Pod};
 use crate::observe::{Denied, grant};
 use crate::plan::ProbeFailure;
 use crate::redact::Redactor;
@@ -147,14 +147,8 @@ pub(super) fn pod(job: &JobName, pod: &Pod) -> PodSays {
     if !pod.spec.node_name.is_empty() {
         return PodSays::Bound;
     }
-    status
-        .conditions
-        .iter()
-        .find(|condition| {
-            condition.kind == "PodScheduled"
-                && condition.status == "False"
-                && condition.reason == "Unschedulable"
-        })
+    Condition::with(&status.conditions, "PodScheduled", "False")
+        .filter(|condition| condition.reason == "Unschedulable")
         .map_or(PodSays::Unbound, |condition| {
             PodSays::Unschedulable(condition.message.clone())
         })

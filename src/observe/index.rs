@@ -69,11 +69,7 @@ impl Snapshot {
     /// The `Ready` condition of a node that is not ready; none of one that is, or that could not be read.
     #[must_use]
     pub fn unready_node(&self, name: &str) -> Option<&Condition> {
-        self.node(name)?
-            .status
-            .conditions
-            .iter()
-            .find(|condition| condition.kind == "Ready")
+        Condition::of(&self.node(name)?.status.conditions, "Ready")
             .filter(|condition| condition.status != "True")
     }
 
@@ -315,10 +311,7 @@ pub fn is_live(pod: &Pod) -> bool {
 /// Whether a Pod's condition `Ready` is true.
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
-    pod.status
-        .conditions
-        .iter()
-        .any(|condition| condition.kind == "Ready" && condition.status == "True")
+    Condition::with(&pod.status.conditions, "Ready", "True").is_some()
 }
 
 /// Names of k8sverify's own Jobs, and so of their Pods, start with this.

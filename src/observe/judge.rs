@@ -183,11 +183,7 @@ fn controller_conditions(
     key: &WorkloadKey,
     conditions: &[Condition],
 ) -> Option<State> {
-    let of = |kind: &str, status: &str| {
-        conditions
-            .iter()
-            .find(|condition| condition.kind == kind && condition.status == status)
-    };
+    let of = |kind: &str, status: &str| Condition::with(conditions, kind, status);
     if let Some(condition) = of("Progressing", "False")
         && condition.reason == "ProgressDeadlineExceeded"
     {
@@ -262,13 +258,7 @@ fn is_steady(snapshot: &Snapshot, now: Timestamp, key: &WorkloadKey) -> bool {
 
 fn job_state(view: View<'_>, key: &WorkloadKey, workload: &Workload) -> State {
     let View { snapshot, now, .. } = view;
-    let ended = |kind: &str| {
-        workload
-            .status
-            .conditions
-            .iter()
-            .find(|condition| condition.kind == kind && condition.status == "True")
-    };
+    let ended = |kind: &str| Condition::with(&workload.status.conditions, kind, "True");
     if ended("Complete").is_some() || ended("SuccessCriteriaMet").is_some() || workload.spec.suspend
     {
         return State::Settled;
@@ -422,11 +412,7 @@ fn young(pod: &Pod, now: Timestamp) -> bool {
 
 /// Whether a Pod that became ready a moment ago is missing from the slices of a Service that selects it.
 fn lacks_endpoint(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> bool {
-    let since = pod
-        .status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Ready")
+    let since = Condition::of(&pod.status.conditions, "Ready")
         .and_then(|condition| condition.last_transition_time);
     if !snapshot.knows("endpointslices")
         || !is_ready(pod)

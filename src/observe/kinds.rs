@@ -117,6 +117,19 @@ slim!(
         last_transition_time: Option<Timestamp>,
     }
 );
+impl Condition {
+    /// The condition of a type.
+    #[must_use]
+    pub fn of<'a>(conditions: &'a [Self], kind: &str) -> Option<&'a Self> {
+        conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// The same where it has that status.
+    #[must_use]
+    pub fn with<'a>(conditions: &'a [Self], kind: &str, status: &str) -> Option<&'a Self> {
+        Self::of(conditions, kind).filter(|condition| condition.status == status)
+    }
+}
 slim!(
     /// A label selector.
     LabelSelector {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::kinds::{Container, ContainerStatus, Event, Pod, Probe, StateWaiting};
+use super::kinds::{Condition, Container, ContainerStatus, Event, Pod, Probe, StateWaiting};
 use super::{Snapshot, WorkloadKey, is_ready, volumes};
 
 /// A ConfigMap, Secret or key may still be applied within this time.
@@ -130,12 +130,7 @@ fn gate_state(pod: &Pod, now: Timestamp) -> Option<PodState> {
 
 /// How long a container may take until it is ready, by its own probes.
 fn budget_seconds(pod: &Pod, name: &str) -> i64 {
-    let container = pod
-        .spec
-        .containers
-        .iter()
-        .chain(&pod.spec.init_containers)
-        .find(|container| container.name == name);
+    let container = pod.spec.every().find(|container| container.name == name);
     let of = |probe: &Probe| {
         let or = |value: i32, usual: i64| if value == 0 { usual } else { i64::from(value) };
         i64::from(probe.initial_delay_seconds)
@@ -257,11 +252,7 @@ fn has_targets_to_wait_for(snapshot: &Snapshot, pod: &Pod, run: Option<Timestamp
         .iter()
         .filter(|other| super::is_live(other) && snapshot.workload_of(other) != own)
         .any(|other| {
-            let ready = other
-                .status
-                .conditions
-                .iter()
-                .find(|condition| condition.kind == "Ready" && condition.status == "True");
+            let ready = Condition::with(&other.status.conditions, "Ready", "True");
             ready.is_none_or(|condition| {
                 condition
                     .last_transition_time
@@ -346,9 +337,7 @@ fn pull_fails(snapshot: &Snapshot, pod: &Pod, message: &str, now: Timestamp) -> 
 fn not_ready(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, runs: i64) -> PodState {
     let container = pod
         .spec
-        .containers
-        .iter()
-        .chain(&pod.spec.init_containers)
+        .every()
         .find(|container| container.name == status.name);
     let events = events_of(snapshot, pod);
     let last = events

@@ -56,8 +56,10 @@ fn redact_state(state: &mut NamespaceState, redactor: &Redactor, logs: bool) {
         .pods
         .iter()
         .map(|pod| {
-            let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
-            let values = containers.flat_map(|container| secrets_of(state, container));
+            let values = pod
+                .spec
+                .every()
+                .flat_map(|container| secrets_of(state, container));
             let hiding = redactor.hiding(values);
             (pod.metadata.name.clone(), hiding)
         })
@@ -205,7 +207,7 @@ fn pod_names(spec: &PodSpec, names: &mut BTreeSet<String>) {
                 .map(|claim| claim.claim_name.clone()),
         );
     }
-    for container in spec.containers.iter().chain(&spec.init_containers) {
+    for container in spec.every() {
         names.insert(container.name.clone());
         names.insert(container.image.clone());
         names.extend(container.ports.iter().map(|port| port.name.clone()));

@@ -44,22 +44,12 @@ fn texts(state: &NamespaceState) -> impl Iterator<Item = &str> {
     let specs = state.pods.iter().map(|pod| &pod.spec).chain(templates);
     services
         .chain(values)
-        .chain(specs.flat_map(containers).flat_map(container_texts))
-}
-
-fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
-    spec.containers.iter().chain(&spec.init_containers)
+        .chain(specs.flat_map(PodSpec::every).flat_map(container_texts))
 }
 
 fn container_texts(container: &Container) -> impl Iterator<Item = &str> {
     let values = container.env.iter().filter_map(|env| env.value.as_deref());
-    values.chain(
-        container
-            .command
-            .iter()
-            .chain(&container.args)
-            .map(String::as_str),
-    )
+    values.chain(container.words())
 }
 
 /// Calls `with` for each dotted word of a text.

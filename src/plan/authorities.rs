@@ -76,8 +76,7 @@ fn candidates(
         };
         Some((&variable.name, value))
     });
-    let words = container.command.iter().chain(&container.args);
-    let pairs = words.flat_map(|word| trust::parameters(word));
+    let pairs = container.words().flat_map(trust::parameters);
     for (name, value) in from_maps.chain(own) {
         if trust::names_authority(name) {
             named.insert(value.clone());

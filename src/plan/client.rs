@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::mesh;
 use super::model::{Identity, PlanOptions};
 use crate::graph::Tier;
-use crate::observe::kinds::{Labels, Node, Pod, PodSpec};
+use crate::observe::kinds::{Condition, Labels, Node, Pod, PodSpec};
 use crate::observe::{Snapshot, WorkloadKey, is_ready, pods_of_newest};
 use crate::policy::Selectors;
 
@@ -310,10 +310,7 @@ fn representative<'a>(pods: &[&'a Pod], newest: &BTreeSet<&str>) -> (&'a Pod, bo
 }
 
 fn is_node_ready(node: &Node) -> bool {
-    node.status
-        .conditions
-        .iter()
-        .any(|condition| condition.kind == "Ready" && condition.status == "True")
+    Condition::with(&node.status.conditions, "Ready", "True").is_some()
 }
 
 /// Whether a Pod could start there. Where nodes could not be read, every one that has Pods counts.

@@ -13,7 +13,7 @@ use super::permission::Permission;
 use super::reach::{pods_of, route_of};
 use crate::address::{self, HttpQuestion, LoginReference};
 use crate::graph::{Edge, TierGraph};
-use crate::observe::kinds::{Pod, PodSpec};
+use crate::observe::kinds::{Condition, Pod, PodSpec};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot};
 use crate::policy::{self, Path, Peer, Route, RouteEndpoint};
 use crate::probe::wire::{EdgeTask, EndpointTask};
@@ -220,22 +220,12 @@ fn elsewhere(snapshot: &Snapshot, edge: &Edge, endpoint: &RouteEndpoint) -> Vec<
     let mut ports = BTreeSet::from([edge.port]);
     ports.extend(edge.protocol.default_port());
     for container in &pod.spec.containers {
-        let declared = container
-            .ports
-            .iter()
-            .filter(|port| port.protocol.is_empty() || port.protocol == "TCP")
-            .filter_map(|port| u16::try_from(port.container_port).ok());
-        let kubelet = [
-            &container.readiness_probe,
-            &container.liveness_probe,
-            &container.startup_probe,
-        ];
-        let probed = kubelet.into_iter().flatten().filter_map(|probe| {
+        let probed = container.probes().filter_map(|probe| {
             let http = probe.http_get.as_ref().map(|http| &http.port);
             let port = http.or(probe.tcp_socket.as_ref().map(|tcp| &tcp.port))?;
-            u16::try_from(port.as_u64()?).ok()
+            NonZeroU16::new(u16::try_from(port.as_u64()?).ok()?)
         });
-        ports.extend(declared.chain(probed).filter_map(NonZeroU16::new));
+        ports.extend(container.declared("TCP").chain(probed));
     }
     ports.remove(&endpoint.port);
     ports.into_iter().take(ELSEWHERE).collect()
@@ -315,11 +305,7 @@ fn name_born(snapshot: &Snapshot, key: &ServiceKey) -> Option<Timestamp> {
 }
 
 fn ready_since(pod: &Pod) -> Option<Timestamp> {
-    pod.status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Ready" && condition.status == "True")?
-        .last_transition_time
+    Condition::with(&pod.status.conditions, "Ready", "True")?.last_transition_time
 }
 
 /// What is left of the negative cache for a name born then.

@@ -20,10 +20,7 @@ const AMBIENT: (&str, &str) = ("ambient.istio.io/redirection", "enabled");
 const POD_LABELS: [&str; 2] = ["istio.io/rev", "istio.io/dataplane-mode"];
 
 fn has_proxy(spec: &PodSpec, proxy: &str) -> bool {
-    spec.containers
-        .iter()
-        .chain(&spec.init_containers)
-        .any(|container| container.name == proxy)
+    spec.every().any(|container| container.name == proxy)
 }
 
 /// Whether connections of this Pod pass a proxy.

@@ -208,9 +208,7 @@ impl Peer {
 }
 
 fn named_ports(spec: &PodSpec) -> Vec<NamedPort> {
-    spec.containers
-        .iter()
-        .chain(&spec.init_containers)
+    spec.every()
         .flat_map(|container| &container.ports)
         .filter(|port| !port.name.is_empty())
         .filter_map(|port| {

@@ -19,7 +19,7 @@ use crate::diagnose::walk::Walk;
 use crate::diagnose::words::{joined, quote};
 use crate::diagnose::{Context, fixes, target, workloads};
 use crate::finding::{Code, Finding, Fix, ObjectRef};
-use crate::observe::kinds::{Pod, ServicePort};
+use crate::observe::kinds::{Condition, Pod, ServicePort};
 use crate::observe::{is_live, is_ready};
 use crate::probe::wire::{LISTENS_FACT, StepError};
 
@@ -95,11 +95,7 @@ pub(super) fn not_ready(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
 
 /// A Pod's state in words: `Pod ap-x: Running, Ready=False ContainersNotReady: …`.
 fn state(pod: &Pod) -> String {
-    let ready = pod
-        .status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Ready")
+    let ready = Condition::of(&pod.status.conditions, "Ready")
         .map(|condition| {
             format!(
                 ", Ready={} {} {}",

@@ -6,7 +6,7 @@ use crate::diagnose::Context;
 use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
 use crate::finding::Code;
-use crate::observe::kinds::{Pod, Workload};
+use crate::observe::kinds::{Condition, Pod, Workload};
 
 /// Why Pods of the subject are missing, if the cluster refused to make them.
 pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
@@ -95,13 +95,7 @@ fn refusals(context: &Context<'_>, subject: &Subject<'_>, workload: &Workload) -
         events.retain(|event| event.reason == "FailedCreate");
         lines.extend(events.last().map(|event| event_line(event)));
         lines.extend(
-            maker
-                .status
-                .conditions
-                .iter()
-                .filter(|condition| {
-                    condition.kind == "ReplicaFailure" && condition.status == "True"
-                })
+            Condition::with(&maker.status.conditions, "ReplicaFailure", "True")
                 .map(|condition| format!("{}: {}", condition.reason, quote(&condition.message))),
         );
     }

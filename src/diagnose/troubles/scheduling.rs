@@ -35,10 +35,7 @@ pub(super) fn node_not_ready(context: &Context<'_>, pod: &Pod) -> Option<Trouble
 }
 
 fn scheduled(pod: &Pod) -> Option<&Condition> {
-    pod.status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "PodScheduled" && condition.status == "False")
+    Condition::with(&pod.status.conditions, "PodScheduled", "False")
 }
 
 /// A Pod that the scheduler could not place.

@@ -198,7 +198,7 @@ fn dialled(context: &Context<'_>, subject: &Subject<'_>, service: &str) -> BTree
 
 /// Whether a command writes the variable behind a host: `http://$AP_HOST:$AP_PORT`.
 fn stands_as_port(container: &Container, variable: &str) -> bool {
-    let mut texts = container.command.iter().chain(&container.args);
+    let mut texts = container.words();
     texts.any(|text| {
         text.contains(&format!(":${{{variable}}}"))
             || text
@@ -215,12 +215,8 @@ fn names_a_port(context: &Context<'_>, subject: &Subject<'_>, spec: &PodSpec) ->
         let values = container
             .env
             .iter()
-            .filter_map(|entry| entry.value.as_ref());
-        let mut texts = container
-            .command
-            .iter()
-            .chain(&container.args)
-            .chain(values);
+            .filter_map(|entry| entry.value.as_deref());
+        let mut texts = container.words().chain(values);
         texts.any(|text| text.contains(END))
     };
     let in_compose = |tier: &&Tier| {
@@ -296,12 +292,7 @@ fn reads(
     container: &Container,
     variable: &str,
 ) -> Option<String> {
-    if container
-        .command
-        .iter()
-        .chain(&container.args)
-        .any(|text| mentions(text, variable))
-    {
+    if container.words().any(|text| mentions(text, variable)) {
         return Some(format!(
             "command of container {} reads {variable}",
             container.name

@@ -26,10 +26,7 @@ pub(super) fn failed(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn failure(job: &Workload) -> Option<&Condition> {
-    job.status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Failed" && condition.status == "True")
+    Condition::with(&job.status.conditions, "Failed", "True")
 }
 
 fn of_job(context: &Context<'_>, subject: &Subject<'_>, job: &Workload) -> Option<Finding> {

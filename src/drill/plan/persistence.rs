@@ -98,9 +98,9 @@ fn of_volume(volume: &Volume) -> Persistence {
 
 /// The data directory that the container names itself.
 fn said(container: &Container) -> Option<String> {
-    let words = container.command.iter().chain(&container.args);
-    let option = words
-        .flat_map(|text| text.split_whitespace())
+    let option = container
+        .words()
+        .flat_map(str::split_whitespace)
         .find_map(|word| {
             MOVERS
                 .iter()

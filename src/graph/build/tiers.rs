@@ -69,15 +69,11 @@ fn describe(
                 name: service.metadata.name.clone(),
             });
         }
+        let containers = &template.spec.containers;
         ports.extend(
-            template
-                .spec
-                .containers
+            containers
                 .iter()
-                .flat_map(|container| &container.ports)
-                .filter(|port| port.protocol.is_empty() || port.protocol == "TCP")
-                .filter_map(|port| u16::try_from(port.container_port).ok())
-                .filter_map(NonZeroU16::new),
+                .flat_map(|container| container.declared("TCP")),
         );
     }
     let first = tier.workloads.first().cloned();
@@ -123,30 +119,17 @@ fn facts(
         .find(|container| normal(&container.name) == normal(&tier.name))
         .or_else(|| running.next())?;
     tier.image.get_or_insert_with(|| container.image.clone());
-    let ports = template
-        .spec
-        .containers
-        .iter()
-        .filter(|declared| declared.name == container.name)
-        .flat_map(|declared| &declared.ports)
-        .filter(|port| port.protocol.is_empty() || port.protocol == "TCP")
-        .filter_map(|port| {
-            Some(DeclaredPort {
-                port: NonZeroU16::new(u16::try_from(port.container_port).ok()?)?,
-                protocol: None,
-                origin: PortOrigin::Container,
-            })
-        })
-        .collect();
-    let udp = template
-        .spec
-        .containers
-        .iter()
-        .filter(|declared| declared.name == container.name)
-        .flat_map(|declared| &declared.ports)
-        .filter(|port| port.protocol == "UDP")
-        .filter_map(|port| NonZeroU16::new(u16::try_from(port.container_port).ok()?))
-        .collect();
+    let declared = |transport| {
+        let containers = template.spec.containers.iter();
+        containers
+            .filter(|declared| declared.name == container.name)
+            .flat_map(move |declared| declared.declared(transport))
+    };
+    let ports = declared("TCP").map(|port| DeclaredPort {
+        port,
+        protocol: None,
+        origin: PortOrigin::Container,
+    });
     Some(TierFacts::read(
         &Evidence {
             tier: &tier.name,
@@ -154,8 +137,8 @@ fn facts(
             base_image: None,
             environment: container.environment.known(),
             words: &container.words,
-            ports,
-            udp,
+            ports: ports.collect(),
+            udp: declared("UDP").collect(),
             healthcheck: &[],
             one_shot: tier.one_shot,
         },

@@ -116,18 +116,8 @@ fn is_known(edge: &Edge, tier: &Tier, snapshot: &Snapshot, known: &[Known]) -> b
         .filter_map(|key| snapshot.template(key))
         .flat_map(|template| &template.spec.containers);
     containers
-        .flat_map(probes)
+        .flat_map(Container::probes)
         .any(|probe| asks(probe) == Some(edge.protocol))
-}
-
-fn probes(container: &Container) -> impl Iterator<Item = &Probe> {
-    [
-        &container.readiness_probe,
-        &container.liveness_probe,
-        &container.startup_probe,
-    ]
-    .into_iter()
-    .flatten()
 }
 
 /// The protocol in which a probe asks by a product's own tool, or by gRPC.

@@ -192,8 +192,7 @@ fn referenced(snapshot: &Snapshot) -> BTreeSet<String> {
         .flat_map(|template| &template.spec.containers);
     let texts = containers.flat_map(|container| {
         let values = container.env.iter().filter_map(|env| env.value.as_deref());
-        let words = container.command.iter().chain(&container.args);
-        values.chain(words.map(String::as_str))
+        values.chain(container.words())
     });
     let mapped = own
         .config_maps

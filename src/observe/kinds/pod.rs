@@ -1,6 +1,7 @@
 //! Pods, their containers, volumes and states. Pure data.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,11 @@ slim!(
     }
 );
 impl PodSpec {
+    /// Every container, with those that run before the others.
+    pub fn every(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().chain(&self.init_containers)
+    }
+
     /// The containers that run as long as the Pod does: native sidecars too.
     pub fn long_running(&self) -> impl Iterator<Item = &Container> {
         self.containers.iter().chain(
@@ -124,6 +130,31 @@ slim!(
         image_pull_policy: String,
     }
 );
+impl Container {
+    /// The words of the command and of its arguments.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.command.iter().chain(&self.args).map(String::as_str)
+    }
+
+    /// The ports of a transport that it declares.
+    pub fn declared(&self, transport: &str) -> impl Iterator<Item = NonZeroU16> {
+        self.ports
+            .iter()
+            .filter(move |port| port.transport() == transport)
+            .filter_map(|port| NonZeroU16::new(u16::try_from(port.container_port).ok()?))
+    }
+
+    /// What the kubelet asks it: readiness, liveness, startup.
+    pub fn probes(&self) -> impl Iterator<Item = &Probe> {
+        let kinds = [
+            &self.readiness_probe,
+            &self.liveness_probe,
+            &self.startup_probe,
+        ];
+        kinds.into_iter().flatten()
+    }
+}
+
 slim!(
     /// `resources`.
     Resources {
