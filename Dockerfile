@@ -6,7 +6,7 @@ WORKDIR /src
 COPY . .
 # glibc, linked statically: names are resolved by the tool itself, so NSS is never asked.
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
- && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" \
+ && RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" cargo build --release --locked --target "$target" \
  && cp "target/$target/release/k8sverify" /k8sverify
 
 FROM alpine:3.22@sha256:14358309a308569c32bdc37e2e0e9694be33a9d99e68afb0f5ff33cc1f695dce AS ci

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::probe::clock::{Clock, Late};
 use crate::probe::found::Failure;
@@ -21,12 +25,18 @@ const ASK: Duration = Duration::from_millis(1500);
 /// How often every name server is asked.
 const ROUNDS: usize = 2;
 
+/// How many questions wait for their answer at a time: what hundreds of edges ask at once keeps a cluster's name server from its answers.
+const QUESTIONS: usize = 32;
+/// A question without an answer for this long makes room for the next: the silence of one server is not waited for by all.
+const ROOM: Duration = Duration::from_millis(300);
+
 /// Looks names up.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolver {
     config: ResolverConfig,
     hosts: Hosts,
     network: Network,
+    line: Arc<Semaphore>,
 }
 
 /// What a name resolved to.
@@ -73,6 +83,7 @@ impl Resolver {
             config,
             hosts,
             network: network.clone(),
+            line: Arc::new(Semaphore::new(QUESTIONS)),
         }
     }
 
@@ -110,6 +121,7 @@ impl Resolver {
             },
             hosts: Hosts::default(),
             network: self.network.clone(),
+            line: Arc::new(Semaphore::new(QUESTIONS)),
         }
     }
 
@@ -166,12 +178,22 @@ impl Resolver {
         let mut last = Answer::Unanswered("no name server".to_owned());
         for _ in 0..ROUNDS {
             for server in &self.config.nameservers {
-                let end = clock.phase(ASK);
                 let real = match self.network.real(*server) {
                     Ok(real) => real,
                     Err(failure) => return Answer::Invalid(failure.detail),
                 };
-                last = match clock.by(end, exchange(real, name, kind)).await {
+                // No one closes it; without a place a question would only be asked earlier.
+                let place = self.line.acquire().await.ok();
+                let asked = async {
+                    let mut exchange = pin!(exchange(real, name, kind));
+                    let soon = timeout(ROOM, &mut exchange).await;
+                    drop(place);
+                    match soon {
+                        Ok(said) => said,
+                        Err(_) => exchange.await,
+                    }
+                };
+                last = match clock.by(clock.phase(ASK), asked).await {
                     Ok(Ok(message)) => read(&message, kind),
                     Ok(Err(reason)) => {
                         // Refused at once: give a name server that is just coming up a moment.
@@ -377,5 +399,50 @@ fn words(answer: &Answer) -> String {
         Answer::Error(code) => format!("{code}"),
         Answer::Unanswered(reason) | Answer::Invalid(reason) => reason.clone(),
         Answer::Cut => "not asked to the end".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::probe::wire::NetworkTable;
+
+    #[tokio::test]
+    async fn a_name_server_is_not_asked_everything_at_once_and_its_silence_holds_no_question_back()
+    {
+        let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let network = Network::new(&NetworkTable {
+            nameserver: Some(server.local_addr().unwrap().to_string()),
+            ..NetworkTable::default()
+        });
+        let resolver = Resolver::new(&network, "", "");
+        let clock = Clock::starting(Duration::from_secs(60));
+        let names: Vec<String> = (0..100).map(|name| format!("n{name}.example.")).collect();
+        let all = join_all(names.iter().map(|name| resolver.resolve(name, &clock)));
+        let count = async {
+            let mut buffer = [0; 512];
+            let mut asked = 0;
+            let mut over = pin!(sleep(ROOM / 2));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut over => break,
+                    received = server.recv(&mut buffer) => asked += usize::from(received.is_ok()),
+                }
+            }
+            assert_eq!(asked, QUESTIONS);
+            while asked < 4 * QUESTIONS {
+                server.recv(&mut buffer).await.unwrap();
+                asked += 1;
+            }
+        };
+        tokio::select! {
+            _ = all => panic!("no one answers"),
+            () = count => {}
+        }
+        assert!(clock.younger_than(Duration::from_secs(30)));
     }
 }

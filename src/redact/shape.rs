@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::words::{Words, set};
+
 /// Longer words are hardly words.
 const LONGEST_WORD: usize = 20;
 /// Longer names in capitals are keys rather than error codes.
@@ -9,24 +11,33 @@ const LONGEST_CAPITALS: usize = 14;
 /// Longer numbers are no port, size, code or time.
 const LONGEST_NUMBER: usize = 15;
 /// Words with digits in them that everybody writes.
-const TERMS: &str = "aes128 aes256 amd64 argon2 arm64 arm64v8 base64 bz2 crc32 db1 db2 deb10 deb11 deb12 deb13 ec2 ed25519 eth0 ext4 \
+static TERMS: Words = Words::new(|| {
+    set(
+        "aes128 aes256 amd64 argon2 arm64 arm64v8 base64 bz2 crc32 db1 db2 deb10 deb11 deb12 deb13 ec2 ed25519 eth0 ext4 \
     float64 grpc h2 h2c hs256 http1 http11 http2 http3 i18n int32 int64 ipv4 ipv6 iso8601 iso8859 java11 java17 java21 \
     java8 k8s k8sverify latin1 libc6 log4j log4j2 logfile0 lz4 md5 mtls mysql2 neo4j node1 node2 oauth2 p12 pbkdf2 \
     perl5 pg8000 php7 php8 pkcs1 pkcs12 pkcs8 psycopg2 psycopg3 python2 python3 rs256 s3 sha1 sha2 sha256 sha384 sha512 \
     sqlite3 ssl3 sslv2 sslv23 sslv3 tcp4 tcp6 tls1 tlsv1 tlsv10 tlsv11 tlsv12 tlsv13 udp4 udp6 uint16 uint32 uint64 \
-    utf16 utf8 utf8mb3 utf8mb4 web1 web2 win32 win64 x509 x86";
+    utf16 utf8 utf8mb3 utf8mb4 web1 web2 win32 win64 x509 x86",
+    )
+});
 /// What a number counts, with it or as a word of its own.
 const UNITS: &[&str] = &[
     "s", "ms", "us", "µs", "ns", "m", "h", "d", "w", "b", "k", "kb", "mb", "gb", "tb", "kib",
     "mib", "gib", "ki", "mi", "gi", "ti", "th", "st", "nd", "rd", "x", "z", "t",
 ];
 /// Words without a vowel that are longer than an abbreviation.
-const VOWELLESS: &str =
-    "https grpcs amqps mqtts pgsql lstat fstat mkdir xhtml httpd ldaps smtps tmpfs";
+static VOWELLESS: Words = Words::new(|| {
+    set("https grpcs amqps mqtts pgsql lstat fstat mkdir xhtml httpd ldaps smtps tmpfs")
+});
 /// Pairs of letters that no word has.
-const IMPOSSIBLE: &str = "bq bx cj cx dx fq fx fz gq gx hx hz jb jc jd jf jg jh jk jl jm jn jq jr jt jv jw jx jz kq kx kz pz qb qc qd \
+static IMPOSSIBLE: Words = Words::new(|| {
+    set(
+        "bq bx cj cx dx fq fx fz gq gx hx hz jb jc jd jf jg jh jk jl jm jn jq jr jt jv jw jx jz kq kx kz pz qb qc qd \
     qf qg qh qj qk qm qn qp qr qt qv qw qx qz sx vb vc vf vg vh vj vk vq vt vw vx vz wq wv wx wz xj xk xq xr xz yq zf zj zq zr zx kj \
-    xb xg vv jj qy zg zk zv zd xn xv qo vn";
+    xb xg vv jj qy zg zk zv zd xn xv qo vn",
+    )
+});
 
 /// Whether every part of the token between dots, dashes and the like is harmless.
 pub(super) fn is_plain(token: &str) -> bool {
@@ -50,7 +61,7 @@ fn is_time(token: &str) -> bool {
 
 fn is_plain_part(part: &str) -> bool {
     let lower = part.to_lowercase();
-    if TERMS.split_whitespace().any(|term| term == lower) || UNITS.contains(&lower.as_str()) {
+    if TERMS.contains(lower.as_str()) || UNITS.contains(&lower.as_str()) {
         return true;
     }
     if part.chars().all(|c| c.is_ascii_digit()) {
@@ -168,7 +179,7 @@ fn humps(word: &str) -> Vec<String> {
 /// Whether a lower-case word could be spoken: it has vowels, and no pair of letters or run of consonants that words do not have.
 fn is_spoken(word: &str) -> bool {
     let letters: Vec<char> = word.chars().collect();
-    if letters.len() <= 4 || VOWELLESS.split_whitespace().any(|known| known == word) {
+    if letters.len() <= 4 || VOWELLESS.contains(word) {
         return true;
     }
     let vowel = |c: &char| "aeiouy".contains(*c) || !c.is_ascii();
@@ -185,9 +196,7 @@ fn is_spoken(word: &str) -> bool {
         && longest(&|c| vowel(c) && c.is_ascii()) <= 4
         && !letters.windows(2).any(|pair| {
             let pair: String = pair.iter().collect();
-            IMPOSSIBLE
-                .split_whitespace()
-                .any(|impossible| impossible == pair)
+            IMPOSSIBLE.contains(pair.as_str())
         })
 }
 
