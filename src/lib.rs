@@ -27,6 +27,7 @@ pub mod protocol;
 mod reason;
 pub mod redact;
 pub mod report;
+pub mod sanitise;
 pub mod shell;
 mod spelling;
 pub mod sql;

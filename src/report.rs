@@ -8,7 +8,6 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod model;
-pub mod sanitise;
 pub mod sql;
 pub mod unfinished;
 pub mod words;

@@ -8,7 +8,7 @@ use crate::cli::FixArgs;
 use crate::config::words;
 use crate::reason;
 use crate::report::Report;
-use crate::report::sanitise::{clean, line};
+use crate::sanitise::{clean, line};
 
 /// Prints the manifests, or gives them to the user's command, which is not run where there are none: `kubectl apply` calls that an error.
 ///

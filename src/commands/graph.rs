@@ -36,9 +36,8 @@ pub fn command(args: &GraphArgs) -> Result<(), Failure> {
     let text = text(&graph, args);
     match args.format {
         GraphFormat::Json => output::print_json(&text),
-        GraphFormat::Text | GraphFormat::Dot | GraphFormat::Mermaid | GraphFormat::Svg => {
-            output::print_text(&text)
-        }
+        GraphFormat::Text => output::print_painted(&text),
+        GraphFormat::Dot | GraphFormat::Mermaid | GraphFormat::Svg => output::print_text(&text),
     }
 }
 

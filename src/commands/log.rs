@@ -6,7 +6,7 @@ use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::report::sanitise::without_commands;
+use crate::sanitise::without_commands;
 
 /// Standard error, on which no line is a command to a CI server.
 struct Guarded;

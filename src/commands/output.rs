@@ -9,8 +9,8 @@ use tempfile::NamedTempFile;
 use super::Failure;
 use crate::cli::Format;
 use crate::reason;
-use crate::report::sanitise::{clean, json_without_commands, without_commands};
 use crate::report::unfinished;
+use crate::sanitise::{clean, json_without_commands, without_commands};
 
 /// So much of a file tells whether it is a report.
 const HEAD: u64 = 4096;
@@ -206,7 +206,15 @@ pub fn ask(question: &str) {
 /// # Errors
 /// As [`print`].
 pub fn print_text(text: &str) -> Result<(), Failure> {
-    print(without_commands(&clean(text)).as_bytes())
+    print_painted(&clean(text))
+}
+
+/// Writes a text that may hold the tool's own colours, and nothing else that a terminal obeys, to standard output, see [`print`].
+///
+/// # Errors
+/// As [`print`].
+pub fn print_painted(text: &str) -> Result<(), Failure> {
+    print(without_commands(text).as_bytes())
 }
 
 /// Writes a document in JSON to standard output, see [`print`].

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::sanitise::{line, without_commands};
 use super::words::{self, count};
 use super::{EdgeCounts, EdgeReport, Report, VerdictValue};
 use crate::probe::wire::StepStatus;
+use crate::sanitise::{line, without_commands};
 
 pub(in crate::report) mod ascii;
 mod findings;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::sanitise::line;
 use super::words;
 use super::{EdgeCounts, FindingReport, Report, VerdictValue};
 use crate::finding::{Code, Severity};
+use crate::sanitise::line;
 
 /// GitHub shows ten annotations of a level per step and drops the rest; the verdict is one of them.
 const MOST: usize = 9;

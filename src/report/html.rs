@@ -4,10 +4,10 @@
 use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::sanitise::{clean, line};
 use super::words::{self, count};
 use super::{EdgeCounts, Report, VerdictValue};
 use crate::finding::FindingId;
+use crate::sanitise::{clean, line};
 
 mod about;
 mod edges;

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use junit_report::{OffsetDateTime, ReportBuilder, TestCase, TestSuiteBuilder};
 use thiserror::Error;
 
-use super::sanitise;
 use super::words;
 use super::{EdgeCounts, Report, VerdictValue};
+use crate::sanitise;
 use crate::shell::is_hidden;
 
 mod case;

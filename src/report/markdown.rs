@@ -1,8 +1,8 @@
 //! The report as Markdown for job summaries and merge requests: verdict, causes with their fix, an edge table, the rest folded. Pure.
 
-use super::sanitise::{clean, cut, line, without_commands};
 use super::{EdgeCounts, EdgeReport, FindingReport, Report, VerdictValue, words};
 use crate::probe::wire::StepStatus;
+use crate::sanitise::{clean, cut, line, without_commands};
 
 /// Most hosts refuse comments of more characters.
 const MOST: usize = 60_000;

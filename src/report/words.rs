@@ -1,11 +1,11 @@
 //! What every format says in the same words: the verdict's sentence, the remarks, the steps of an edge. Pure.
 
-use super::sanitise::{cut, line};
 use super::{Depth, EdgeReport, EntryReport, FindingReport, Report, StepReport, VerdictValue};
 use crate::finding::{FindingId, Section, Severity};
 use crate::graph::Confidence;
 use crate::observe::Observed;
 use crate::probe::wire::{StepError, StepName, StepStatus};
+use crate::sanitise::{cut, line};
 
 mod sentence;
 

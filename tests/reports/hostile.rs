@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use k8sverify::finding::Fix;
 use k8sverify::report::console::Style;
-use k8sverify::report::{Report, console, github, html, json, junit, markdown, sanitise};
+use k8sverify::report::{Report, console, github, html, json, junit, markdown};
+use k8sverify::sanitise;
 use k8sverify::shell::{Command, is_hidden};
 
 use serde_json::Value;

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::outputs::unicode;
 use crate::jobs::JobsProgress;
-use crate::report::sanitise::{line, without_commands};
+use crate::sanitise::{line, without_commands};
 
 /// Between two lines of a log.
 const BEAT: Duration = Duration::from_secs(15);

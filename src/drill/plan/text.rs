@@ -1,7 +1,7 @@
 //! A plan as text for people. Pure.
 
 use crate::drill::model::{Candidate, Member, Plan};
-use crate::shell::is_hidden;
+use crate::sanitise::clean;
 
 /// Every candidate: members, keys, what would be done, and why it is not.
 #[must_use]
@@ -9,24 +9,12 @@ pub fn text(plan: &Plan, cluster: &str) -> String {
     let mut text = String::new();
     for candidate in &plan.candidates {
         for line in lines(candidate, plan, cluster) {
-            text += &line_of(&line);
+            // Whatever a name or an annotation holds, a line stays one, and a person sees all of it.
+            text += &clean(&line).replace('\n', "\\n");
             text.push('\n');
         }
     }
     text
-}
-
-/// Whatever a name or an annotation holds, a line stays one, and a person sees all of it.
-fn line_of(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_hidden(character) {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
 }
 
 fn lines(candidate: &Candidate, plan: &Plan, cluster: &str) -> Vec<String> {

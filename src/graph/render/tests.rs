@@ -132,10 +132,27 @@ The Pods differ from compose
 }
 
 #[test]
-fn text_shows_no_control_character() {
+fn nothing_of_a_name_reaches_a_terminal_but_its_letters() {
+    let name = "a\u{1b}[31mb\u{202e}c\nd";
     let mut graph = graph();
-    graph.edges[0].host = "a\u{1b}[31mb".to_owned();
-    assert!(!text(&graph, Style::default()).contains('\u{1b}'));
+    let mut tier = tier("X");
+    name.clone_into(&mut tier.name);
+    tier.workloads = vec![
+        WorkloadKey::new(name, name, name),
+        WorkloadKey::new("other", name, name),
+    ];
+    graph.tiers.insert(name.to_owned(), tier);
+    for from in [name, "stranger\u{1b}[0m"] {
+        let mut edge = edge(from, name, "host\u{1b}[31m", Confidence::Declared);
+        edge.origin.push(name.to_owned());
+        edge.compose_said = Some(name.to_owned());
+        graph.edges.push(edge);
+    }
+    graph.notes[0].message = name.to_owned();
+    graph.questions.push(name.to_owned());
+    let text = text(&graph, Style::default());
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    assert!(text.contains("\nab\\u{202e}c d  "), "{text}");
 }
 
 #[test]

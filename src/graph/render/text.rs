@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 use crate::graph::{Confidence, Edge, NoteKind, Tier, TierGraph};
+use crate::sanitise;
 use crate::terminal::{Paint, Style, wrap};
 
 /// The graph as text: each tier with its workloads, below it what it must reach, how, and how that is known; in lines of the style's width.
@@ -45,55 +46,11 @@ pub fn text(graph: &TierGraph, style: Style) -> String {
         let _ = writeln!(
             out,
             "\n{}  no tier",
-            about.style.paint(Paint::Bold, &clean(&edge.from))
+            about.style.paint(Paint::Bold, &sanitise::line(&edge.from))
         );
         about.branches(&mut out, &[edge]);
     }
-    about.section(
-        &mut out,
-        "Ways in from outside",
-        graph.entries.iter().map(|entry| {
-            let addresses: Vec<String> = entry.addresses.iter().map(ToString::to_string).collect();
-            format!("{} → {}  {}", entry.id, entry.to, addresses.join(", "))
-                .trim_end()
-                .to_owned()
-        }),
-    );
-    about.section(
-        &mut out,
-        "Published by compose, and nothing leads in",
-        graph
-            .unreached
-            .iter()
-            .map(|one| format!("{} {}", one.tier, one.ports.join(", "))),
-    );
-    about.section(
-        &mut out,
-        "Outside hosts, not verified",
-        graph.outside.iter().map(|outside| {
-            let port = outside
-                .port
-                .map(|port| format!(":{port}"))
-                .unwrap_or_default();
-            format!(
-                "{} → {}{port}  {}",
-                outside.from, outside.host, outside.origin
-            )
-        }),
-    );
-    for (kind, title) in [
-        (NoteKind::Differs, "The Pods differ from compose"),
-        (NoteKind::Incomplete, "Edges may be missing"),
-        (NoteKind::Information, "Notes"),
-    ] {
-        let notes = graph.notes.iter().filter(|note| note.kind == kind);
-        about.section(&mut out, title, notes.map(|note| note.message.clone()));
-    }
-    about.section(
-        &mut out,
-        "Configuration problems",
-        graph.questions.iter().cloned(),
-    );
+    about.sections(&mut out, graph);
     out
 }
 
@@ -162,14 +119,64 @@ impl Widths {
 }
 
 impl About {
+    /// What stands below the tiers.
+    fn sections(&self, out: &mut String, graph: &TierGraph) {
+        self.section(
+            out,
+            "Ways in from outside",
+            graph.entries.iter().map(|entry| {
+                let addresses: Vec<String> =
+                    entry.addresses.iter().map(ToString::to_string).collect();
+                format!("{} → {}  {}", entry.id, entry.to, addresses.join(", "))
+                    .trim_end()
+                    .to_owned()
+            }),
+        );
+        self.section(
+            out,
+            "Published by compose, and nothing leads in",
+            graph
+                .unreached
+                .iter()
+                .map(|one| format!("{} {}", one.tier, one.ports.join(", "))),
+        );
+        self.section(
+            out,
+            "Outside hosts, not verified",
+            graph.outside.iter().map(|outside| {
+                let port = outside
+                    .port
+                    .map(|port| format!(":{port}"))
+                    .unwrap_or_default();
+                format!(
+                    "{} → {}{port}  {}",
+                    outside.from, outside.host, outside.origin
+                )
+            }),
+        );
+        for (kind, title) in [
+            (NoteKind::Differs, "The Pods differ from compose"),
+            (NoteKind::Incomplete, "Edges may be missing"),
+            (NoteKind::Information, "Notes"),
+        ] {
+            let notes = graph.notes.iter().filter(|note| note.kind == kind);
+            self.section(out, title, notes.map(|note| note.message.clone()));
+        }
+        self.section(
+            out,
+            "Configuration problems",
+            graph.questions.iter().cloned(),
+        );
+    }
+
     /// `DB  deployment/db`
     fn heading(&self, out: &mut String, tier: &Tier) {
-        let mut line = self.style.paint(Paint::Bold, &clean(&tier.name));
+        let mut line = self.style.paint(Paint::Bold, &sanitise::line(&tier.name));
         for (index, key) in tier.workloads.iter().enumerate() {
             line += if index == 0 { "  " } else { ", " };
-            line += &key.to_string();
+            line += &sanitise::line(&key.to_string());
             if self.several {
-                line = format!("{line}@{}", key.namespace);
+                line = format!("{line}@{}", sanitise::line(&key.namespace));
             }
         }
         if tier.workloads.is_empty() && !tier.expected {
@@ -206,7 +213,7 @@ impl About {
                 Paint::Plain
             };
             let shown = self.style.paint(paint, &standing);
-            let origin = clean(&edge.origin.join(", "));
+            let origin = sanitise::line(&edge.origin.join(", "));
             let gap = self.widths.confidence.saturating_sub(standing.width()) + 2;
             if head.width() + standing.width() + gap + origin.width() <= self.style.width {
                 let origin = self.style.paint(Paint::Dim, &origin);
@@ -220,7 +227,7 @@ impl About {
                 self.below(out, bar, &origin);
             }
             if let Some(said) = &edge.compose_said {
-                self.below(out, bar, &format!("compose says {}", clean(said)));
+                self.below(out, bar, &format!("compose says {}", sanitise::line(said)));
             }
         }
     }
@@ -241,7 +248,7 @@ impl About {
         let _ = writeln!(out, "\n{}", self.style.paint(Paint::Bold, title));
         for line in lines {
             // What goes on stands further in than what begins.
-            let text = wrap(&clean(&line), self.style.width, "    ");
+            let text = wrap(&sanitise::clean(&line), self.style.width, "    ");
             let _ = writeln!(out, "{}", text.replacen("    ", "  ", 1));
         }
     }
@@ -249,9 +256,9 @@ impl About {
 
 /// `DB:3306`, and the host where it is not the tier's own name.
 fn target(edge: &Edge) -> String {
-    let mut target = format!("{}:{}", clean(&edge.to), edge.port);
+    let mut target = format!("{}:{}", sanitise::line(&edge.to), edge.port);
     if !edge.host.eq_ignore_ascii_case(&edge.to) {
-        let _ = write!(target, " as {}", clean(&edge.host));
+        let _ = write!(target, " as {}", sanitise::line(&edge.host));
     }
     target
 }
@@ -279,11 +286,4 @@ fn standing(edge: &Edge) -> String {
 fn padded(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(text.width());
     format!("{text}{}", " ".repeat(blanks))
-}
-
-/// Control characters of a foreign name must not reach a terminal.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }

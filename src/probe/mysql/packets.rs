@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn no_number_of_rows_is_taken_for_a_number_of_columns() {
-        let long = [&[0xfd, 0, 0, 1][..], &[b'x'; 1 << 16]].concat();
+        let long = [&[0xfd, 0, 0, 1][..], &vec![b'x'; 1 << 16]].concat();
         for rows in 0..600 {
             let mut stream = packet(1, b"\x01");
             for number in 0..rows {

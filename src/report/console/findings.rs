@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
 
 use crate::finding::{FindingId, Section, Severity};
-use crate::report::sanitise::{clean, line};
 use crate::report::words::{self, some};
 use crate::report::{FindingReport, Report};
+use crate::sanitise::{clean, line};
 use crate::terminal::{Mark, Paint, Style, wrap};
 
 /// Width of the labels of a block, with the blanks before and behind.

@@ -3,9 +3,9 @@
 use unicode_width::UnicodeWidthStr;
 
 use crate::probe::wire::{StepName, StepStatus};
-use crate::report::sanitise::{cut, line};
 use crate::report::words::{self, deciding, short_error};
 use crate::report::{EdgeReport, StepReport};
+use crate::sanitise::{cut, line};
 use crate::terminal::{Mark, Paint, Style, fit, wrap};
 
 const COLUMNS: usize = 7;

@@ -7,7 +7,7 @@ use super::{Cell, DrillFinding, DrillReport};
 use crate::finding::{Section, Severity};
 use crate::report::VerdictValue;
 use crate::report::console::ascii;
-use crate::report::sanitise::{clean, cut, line};
+use crate::sanitise::{clean, cut, line};
 use crate::terminal::{Mark, Paint, Style, wrap};
 
 /// Further lines stand at most so far to the right.

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::words;
 use super::{CandidateReport, Cell, DrillFinding, DrillReport, FaultReport, RoundReport};
 use crate::report::html::{fact, mark, shell};
-use crate::report::sanitise::line;
 use crate::report::words::verdict_name;
+use crate::sanitise::line;
 
 mod timeline;
 

@@ -4,7 +4,7 @@ use super::words;
 use super::{CandidateReport, DrillReport, FaultReport};
 use crate::report::VerdictValue;
 use crate::report::junit::{Case, JunitError, Outcome, Suite, write};
-use crate::report::sanitise::line;
+use crate::sanitise::line;
 
 /// The report as Jenkins and GitLab read it.
 ///

@@ -3,7 +3,7 @@
 use super::words;
 use super::{DrillReport, Mark};
 use crate::report::markdown::{escape, sign};
-use crate::report::sanitise::line;
+use crate::sanitise::line;
 
 /// The report as GitHub and GitLab show it.
 #[must_use]

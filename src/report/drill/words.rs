@@ -6,7 +6,7 @@ use crate::report::VerdictValue;
 use crate::report::drill::{
     CandidateReport, Cell, DrillFinding, DrillReport, FaultReport, LimitReport, Spread,
 };
-use crate::report::sanitise::line;
+use crate::sanitise::line;
 
 /// `3 rounds`, `1 round`.
 pub(super) fn count(number: usize, word: &str) -> String {

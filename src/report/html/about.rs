@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::report::sanitise::line;
 use crate::report::words::{self, status_name};
 use crate::report::{Report, TierReport};
+use crate::sanitise::line;
 
 /// The table of the tiers.
 pub(super) fn tiers(report: &Report) -> Markup {

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::{finding_anchor, search_text};
 use crate::probe::wire::{StepName, StepStatus};
-use crate::report::sanitise::line;
 use crate::report::words::{self, deciding, short_error, status_name, step_name};
 use crate::report::{EdgeReport, Report, StepReport};
+use crate::sanitise::line;
 
 /// Width of the bar that stands for the slowest time, in pixels.
 const BAR: f64 = 60.0;

@@ -7,9 +7,9 @@ use maud::{Markup, html};
 use super::{finding_anchor, prose, search_text};
 use crate::catalog::findings::FindingTexts;
 use crate::finding::{Code, EdgeId, Section, Severity};
-use crate::report::sanitise::{clean, line, without_commands};
 use crate::report::words;
 use crate::report::{FindingReport, Report};
+use crate::sanitise::{clean, line, without_commands};
 
 /// More causes than this are closed at first.
 const MOST_OPEN: usize = 12;

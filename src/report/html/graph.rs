@@ -7,9 +7,9 @@ use maud::{Markup, html};
 use crate::graph::Confidence;
 use crate::graph::svg::{Arrow, Node, draw};
 use crate::probe::wire::StepStatus;
-use crate::report::sanitise::{clean, line};
 use crate::report::words::{self, status_name, step_name};
 use crate::report::{EdgeReport, Report};
+use crate::sanitise::{clean, line};
 
 /// Of more arrows than this only those are drawn that do not work: no reader finds one among hundreds.
 const MOST_ARROWS: usize = 120;

@@ -2,8 +2,8 @@
 
 use junit_report::{Duration, TestCase, TestCaseBuilder};
 
-use crate::report::sanitise::{self, line};
 use crate::report::{FindingReport, Report, VerdictValue, words};
+use crate::sanitise::{self, line};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

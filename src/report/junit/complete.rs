@@ -4,7 +4,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, Writer};
 
 use super::JunitError;
-use crate::report::sanitise::line;
+use crate::sanitise::line;
 
 /// Adds what the crate does not write: properties, the number of skipped cases, totals; and takes the package away, which Jenkins would put before every name.
 pub(super) fn complete(raw: &[u8], properties: &[(&str, String)]) -> Result<Vec<u8>, JunitError> {

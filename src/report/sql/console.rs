@@ -5,8 +5,8 @@ use super::{
     not_reached, noteworthy, place, sentence, way, words,
 };
 use crate::report::console::ascii;
-use crate::report::sanitise::line;
 use crate::report::words::count;
+use crate::sanitise::line;
 use crate::terminal::{Mark, Paint, Style};
 
 /// Statements of a file that are listed before the rest is counted.

@@ -7,8 +7,8 @@ use super::{
     words,
 };
 use crate::report::html::page;
-use crate::report::sanitise::line;
 use crate::report::words::{seconds, verdict_name};
+use crate::sanitise::line;
 
 /// The page, as UTF-8.
 #[must_use]

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::drill::model::{Outcome, Picture, PictureMark};
-use crate::report::sanitise::{cut, line};
+use crate::sanitise::{cut, line};
 
 const WIDTH: i64 = 1100;
 const LEFT: i64 = 130;
