@@ -139,11 +139,3 @@ pub enum SeverityOverride {
     /// The finding is not shown at all.
     Off,
 }
-
-impl EdgeSettings {
-    /// Whether nothing is said.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}

@@ -458,19 +458,6 @@ impl<'a> Evidence<'a> {
         self.broken_stage() == Some(stage)
     }
 
-    /// The steps of every firm walk that broke with one of these errors, each with its walk.
-    pub fn errors<'s>(
-        &'s self,
-        wanted: &'s [StepError],
-    ) -> impl Iterator<Item = (&'s Walk<'a>, &'a Step)> + 's {
-        self.firm()
-            .flat_map(|walk| walk.counted().map(move |step| (walk, step)))
-            .filter(move |(_, step)| {
-                step.status != StepStatus::Pass
-                    && step.error.is_some_and(|error| wanted.contains(&error))
-            })
-    }
-
     /// Every endpoint that gets traffic, with the walks' connect results from the tier's own places: `true` connected.
     #[must_use]
     pub fn endpoint_connects(&self) -> BTreeMap<&'a str, Vec<bool>> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Products;
 use crate::finding::{Code, EdgeId, ObjectRef};
 use crate::observe::WorkloadKey;
-use crate::observe::kinds::{DnsConfig, EnvFrom, EnvVar, HostAlias, Labels, NameRef};
+use crate::observe::kinds::{EnvFrom, EnvVar, Labels, NameRef};
 use crate::probe::wire::sql::SqlRecord;
 use crate::probe::wire::{NetworkTable, ProbeSpec, Step};
 
@@ -283,13 +283,4 @@ pub struct ProbeFailure {
     /// Whether the same probe may do better at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub passing: bool,
-}
-
-/// The DNS settings of a vantage as they go into a Pod.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct DnsSettings {
-    /// `dnsConfig`.
-    pub config: Option<DnsConfig>,
-    /// `hostAliases`.
-    pub host_aliases: Vec<HostAlias>,
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use super::peer::Peer;
 use crate::observe::kinds::{Service, ServicePort};
-use crate::observe::{EndpointView, HostMeaning, ServiceKey, Snapshot, WorkloadKey};
+use crate::observe::{EndpointView, HostMeaning, ServiceKey, Snapshot};
 
 /// Where a host and port lead.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,23 +188,6 @@ impl Route {
                 Some((Peer::of_workload(snapshot, workload)?, target))
             })
             .collect()
-    }
-
-    /// The workloads behind the route's Service.
-    #[must_use]
-    pub fn workloads(&self, snapshot: &Snapshot) -> Vec<WorkloadKey> {
-        let mut keys: Vec<WorkloadKey> = self
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| {
-                let pod = endpoint.view.pod.as_ref()?;
-                let pod = snapshot.pod(&endpoint.view.pod_namespace, pod)?;
-                Some(snapshot.workload_of(pod))
-            })
-            .collect();
-        keys.sort();
-        keys.dedup();
-        keys
     }
 }
 

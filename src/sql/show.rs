@@ -20,12 +20,7 @@ const ACCOUNTS: [&str; 9] = [
 ];
 
 /// Whether a statement is about users or passwords.
-#[must_use]
-pub fn is_private(sql: &[u8]) -> bool {
-    is_private_in(sql, &tokens(sql))
-}
-
-fn is_private_in(sql: &[u8], tokens: &[Token]) -> bool {
+fn is_private(sql: &[u8], tokens: &[Token]) -> bool {
     let Some(first) = tokens.first() else {
         return false;
     };
@@ -52,7 +47,7 @@ fn is_private_in(sql: &[u8], tokens: &[Token]) -> bool {
 #[must_use]
 pub fn statement(sql: &[u8]) -> String {
     let all = tokens(sql);
-    if is_private_in(sql, &all) {
+    if is_private(sql, &all) {
         let words: Vec<String> = all
             .iter()
             .take_while(|token| token.kind == Kind::Word)
@@ -101,7 +96,7 @@ pub fn statement(sql: &[u8]) -> String {
 #[must_use]
 pub fn message(sql: &[u8], message: &str) -> String {
     let all = tokens(sql);
-    if is_private_in(sql, &all) {
+    if is_private(sql, &all) {
         // Behind the first quote there may be anything that the statement holds.
         let end = message.find(['\'', '"', '`']).unwrap_or(message.len());
         return message[..end].trim_end().to_owned();
