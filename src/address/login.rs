@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::parse;
-use super::parsed::Parsed;
 use super::{Credentials, LoginReference, host, url};
 
 /// Beginnings of values that only point at a secret kept elsewhere.
@@ -28,17 +27,7 @@ pub fn credentials(
     environment: &BTreeMap<String, String>,
 ) -> Result<Credentials, String> {
     match reference {
-        LoginReference::Url { variable } => {
-            let parsed = address(variable, value(variable, environment)?)?;
-            Ok(Credentials {
-                host: Some(parsed.host),
-                port: parsed.port,
-                user: parsed.user,
-                password: parsed.password,
-                database: parsed.database,
-                tls: parsed.tls,
-            })
-        }
+        LoginReference::Url { variable } => whole(variable, value(variable, environment)?),
         LoginReference::Parts {
             host,
             port,
@@ -47,7 +36,7 @@ pub fn credentials(
             database,
         } => {
             let mut found = match host {
-                Some(variable) => from_host(variable, value(variable, environment)?)?,
+                Some(variable) => whole(variable, value(variable, environment)?)?,
                 None => Credentials::default(),
             };
             if let Some(variable) = port {
@@ -91,15 +80,12 @@ fn value<'a>(variable: &str, environment: &'a BTreeMap<String, String>) -> Resul
     Ok(value)
 }
 
-fn address(variable: &str, value: &str) -> Result<Parsed, String> {
-    parse::parse_single(value)
+/// Everything that one address says.
+fn whole(variable: &str, value: &str) -> Result<Credentials, String> {
+    let parsed = parse::parse_single(value)
         .into_iter()
         .next()
-        .ok_or_else(|| format!("{variable} holds no address that can be read"))
-}
-
-fn from_host(variable: &str, value: &str) -> Result<Credentials, String> {
-    let parsed = address(variable, value)?;
+        .ok_or_else(|| format!("{variable} holds no address that can be read"))?;
     Ok(Credentials {
         host: Some(parsed.host),
         port: parsed.port,

@@ -101,24 +101,30 @@ impl LoginReference {
     pub fn within(&self, is_there: impl Fn(&String) -> bool) -> Option<Self> {
         match self {
             Self::Url { variable } => is_there(variable).then(|| self.clone()),
-            Self::Parts {
-                host,
-                port,
-                user,
-                password,
-                database,
-            } => {
+            Self::Parts { user, password, .. } => {
                 let whole = [user, password].into_iter().flatten().all(&is_there);
-                let kept = |part: &Option<String>| part.clone().filter(&is_there);
-                whole.then(|| Self::Parts {
-                    host: kept(host),
-                    port: kept(port),
-                    user: user.clone(),
-                    password: password.clone(),
-                    database: kept(database),
-                })
+                whole.then(|| self.keeping(is_there))
             }
         }
+    }
+
+    /// The login without the variables that are not there, but for the password's.
+    #[must_use]
+    pub fn keeping(&self, mut is_there: impl FnMut(&String) -> bool) -> Self {
+        let mut kept = self.clone();
+        if let Self::Parts {
+            host,
+            port,
+            user,
+            database,
+            ..
+        } = &mut kept
+        {
+            for part in [host, port, user, database] {
+                *part = part.take().filter(&mut is_there);
+            }
+        }
+        kept
     }
 }
 

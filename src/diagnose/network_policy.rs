@@ -127,20 +127,8 @@ fn blocked_connect<'a>(walk: &Walk<'a>) -> Option<&'a Step> {
         .filter(|step| step.name != StepName::Dns && step.endpoint.is_none() && is_blocked(step))
 }
 
-/// Whether a step ended as a blocked packet may end: dropped, rejected, or (a proxy) closed before the first byte.
 fn is_blocked(step: &Step) -> bool {
-    step.status == StepStatus::Fail
-        && matches!(
-            step.error,
-            Some(
-                StepError::Refused
-                    | StepError::Timeout
-                    | StepError::Unreachable
-                    | StepError::Reset
-                    | StepError::Closed
-                    | StepError::Silent
-            )
-        )
+    step.status == StepStatus::Fail && step.error.is_some_and(StepError::is_network)
 }
 
 fn denial_finding(

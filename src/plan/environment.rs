@@ -54,27 +54,11 @@ impl<'a> Environment<'a> {
             LoginReference::Url { variable } => {
                 self.need(container, variable).map(|()| login.clone())
             }
-            LoginReference::Parts {
-                host,
-                port,
-                user,
-                password,
-                database,
-            } => {
+            LoginReference::Parts { password, .. } => {
                 if let Some(password) = password {
                     self.need(container, password)?;
                 }
-                let mut keep = |name: &Option<String>| -> Option<String> {
-                    let name = name.as_ref()?;
-                    self.need(container, name).is_ok().then(|| name.clone())
-                };
-                Ok(LoginReference::Parts {
-                    host: keep(host),
-                    port: keep(port),
-                    user: keep(user),
-                    password: password.clone(),
-                    database: keep(database),
-                })
+                Ok(login.keeping(|name| self.need(container, name).is_ok()))
             }
         }
     }

@@ -309,18 +309,9 @@ fn is_network(step: &Step) -> bool {
             step.error,
             Some(StepError::DnsTimeout | StepError::Servfail | StepError::Flapping)
         ),
-        StepName::Service | StepName::Endpoint | StepName::Tls | StepName::Protocol => matches!(
-            step.error,
-            Some(
-                StepError::Refused
-                    | StepError::Timeout
-                    | StepError::Unreachable
-                    | StepError::Reset
-                    | StepError::Closed
-                    | StepError::Silent
-                    | StepError::Flapping
-            )
-        ),
+        StepName::Service | StepName::Endpoint | StepName::Tls | StepName::Protocol => step
+            .error
+            .is_some_and(|error| error.is_network() || error == StepError::Flapping),
         StepName::Login | StepName::Query => false,
     }
 }

@@ -465,6 +465,20 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether a blocked packet may end so: dropped, rejected, or (a proxy) closed before the first byte.
+    #[must_use]
+    pub const fn is_network(self) -> bool {
+        matches!(
+            self,
+            Self::Refused
+                | Self::Timeout
+                | Self::Unreachable
+                | Self::Reset
+                | Self::Closed
+                | Self::Silent
+        )
+    }
+
     /// Whether it is the server's own answer in the protocol: then that is no guess any more.
     #[must_use]
     pub const fn is_answer(self) -> bool {

@@ -1,5 +1,6 @@
 //! The kubelet's probes as it reports them: containers that run and are not ready, never start, or are killed. Pure.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -76,18 +77,7 @@ pub(in crate::diagnose) fn named_port(probe: &Probe) -> Option<&str> {
 
 /// The number of the port that a probe asks, names resolved.
 pub(in crate::diagnose) fn port_number(container: &Container, probe: &Probe) -> Option<u16> {
-    let value = port_value(probe)?;
-    if let Some(number) = value.as_u64() {
-        return u16::try_from(number).ok();
-    }
-    let name = value.as_str()?;
-    name.parse().ok().or_else(|| {
-        container
-            .ports
-            .iter()
-            .find(|port| port.name == name)
-            .and_then(|port| u16::try_from(port.container_port).ok())
-    })
+    container.number(port_value(probe)?).map(NonZeroU16::get)
 }
 
 /// Whether the container declares a port of that name.

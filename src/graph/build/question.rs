@@ -4,8 +4,6 @@
 
 use std::num::NonZeroU16;
 
-use serde_json::Value;
-
 use crate::address::HttpQuestion;
 use crate::graph::{Edge, Tier, TierGraph};
 use crate::observe::kinds::{Container, Probe};
@@ -80,7 +78,7 @@ pub(super) fn declared(edge: &Edge, tier: &Tier, snapshot: &Snapshot) -> Option<
 /// The path of an HTTP probe on that port of the Pod.
 fn probe_path(probe: Option<&Probe>, container: &Container, wanted: NonZeroU16) -> Option<String> {
     let http = probe?.http_get.as_ref()?;
-    if !http.host.is_empty() || number(&http.port, std::slice::from_ref(container))? != wanted {
+    if !http.host.is_empty() || container.number(&http.port)? != wanted {
         return None;
     }
     Some(if http.path.is_empty() {
@@ -104,21 +102,4 @@ pub(super) fn container_port(
         return None;
     }
     service.spec.port(edge.port, "TCP")?.target(template.spec)
-}
-
-/// A port that is written as a number or as the name of a declared one.
-fn number(port: &Value, containers: &[Container]) -> Option<NonZeroU16> {
-    let number = match port {
-        Value::Number(number) => number.as_u64()?,
-        Value::String(text) => match text.parse() {
-            Ok(number) => number,
-            Err(_) => containers
-                .iter()
-                .flat_map(|container| &container.ports)
-                .find(|declared| declared.name == *text)
-                .and_then(|declared| u64::try_from(declared.container_port).ok())?,
-        },
-        _ => return None,
-    };
-    u16::try_from(number).ok().and_then(NonZeroU16::new)
 }

@@ -1,5 +1,7 @@
 //! What an entry is asked: a request that does no harm, in the name under which users call. Pure.
 
+use serde_json::Value;
+
 use crate::address::NOWHERE;
 use crate::graph::{Entry, EntryQuestion, EntryRule, Tier};
 use crate::observe::Snapshot;
@@ -70,7 +72,7 @@ pub(super) fn by_address(entry: &Entry) -> EntryQuestion {
 /// A path that the tier declares for health on that port: compose's healthcheck, else its readiness or liveness probe.
 pub(super) fn health_path(tier: &Tier, snapshot: &Snapshot, port: &ServicePort) -> Option<String> {
     let target = port.target_port.as_i64().unwrap_or(i64::from(port.port));
-    let name = port.target_port.as_str();
+    let named = Some(&port.target_port).filter(|port| port.is_string());
     let of_compose = tier
         .health_path
         .as_ref()
@@ -82,26 +84,20 @@ pub(super) fn health_path(tier: &Tier, snapshot: &Snapshot, port: &ServicePort) 
         .filter_map(|key| snapshot.template(key));
     let of_probe = templates
         .flat_map(|template| &template.spec.containers)
-        .find_map(|container| of_container(container, target, name));
+        .find_map(|container| of_container(container, target, named));
     of_compose.or(of_probe)
 }
 
-fn of_container(container: &Container, target: i64, name: Option<&str>) -> Option<String> {
-    let number = |name: &str| {
-        let declared = container.ports.iter().find(|port| port.name == name);
-        declared.map(|port| i64::from(port.container_port))
-    };
-    let target = name.and_then(number).unwrap_or(target);
+fn of_container(container: &Container, target: i64, named: Option<&Value>) -> Option<String> {
+    let number = |port: &Value| Some(i64::from(container.number(port)?.get()));
+    let target = named.and_then(number).unwrap_or(target);
     let probes = [&container.readiness_probe, &container.liveness_probe];
     let asked = probes
         .into_iter()
         .flatten()
         .filter_map(|probe| probe.http_get.as_ref());
     asked
-        .filter(|http| {
-            let port = http.port.as_i64();
-            port.or_else(|| http.port.as_str().and_then(number)) == Some(target)
-        })
+        .filter(|http| number(&http.port) == Some(target))
         .map(|http| http.path.clone())
         .find(|path| path.starts_with('/'))
 }

@@ -144,6 +144,21 @@ impl Container {
             .filter_map(|port| NonZeroU16::new(u16::try_from(port.container_port).ok()?))
     }
 
+    /// The number of a port that is written as a number or as the name of a declared one.
+    #[must_use]
+    pub fn number(&self, port: &Value) -> Option<NonZeroU16> {
+        let declared = |name: &str| {
+            let port = self.ports.iter().find(|port| port.name == name)?;
+            u64::try_from(port.container_port).ok()
+        };
+        let number = match port {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok().or_else(|| declared(text)),
+            _ => None,
+        };
+        NonZeroU16::new(u16::try_from(number?).ok()?)
+    }
+
     /// What the kubelet asks it: readiness, liveness, startup.
     pub fn probes(&self) -> impl Iterator<Item = &Probe> {
         let kinds = [

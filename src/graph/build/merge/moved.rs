@@ -119,22 +119,12 @@ impl Client<'_> {
                 .login
                 .as_ref()
                 .and_then(|login| deployed_login(login, containers));
-            match beside {
-                Some(LoginReference::Parts {
-                    port,
-                    user,
-                    password,
-                    database,
-                    ..
-                }) => LoginReference::Parts {
-                    host: Some(variable.clone()),
-                    port,
-                    user,
-                    password,
-                    database,
-                },
-                _ => host_in(variable.clone()),
+            let mut login = beside.unwrap_or_else(|| host_in(variable.clone()));
+            match &mut login {
+                LoginReference::Parts { host, .. } => *host = Some(variable.clone()),
+                LoginReference::Url { .. } => login = host_in(variable.clone()),
             }
+            login
         };
         edge.origin.push(format!(
             "env {variable} of {}, whose value is in a Secret",
