@@ -16,6 +16,7 @@ mod model;
 mod parse;
 mod parsed;
 mod scheme;
+mod settings;
 pub(crate) mod trust;
 mod url;
 
@@ -23,6 +24,7 @@ pub use expand::expand;
 pub(crate) use expand::{escaped_references, references, rewrite_references};
 pub use flaw::{Flaw, FlawKind, flaw_of_address, flaw_of_port, flaw_of_references};
 pub use host::{host_and_port, is_docker_host, is_host, is_local, is_same_host, port};
+pub(crate) use host::{is_file, is_off};
 pub use key::{Role, role};
 pub use login::credentials;
 pub use model::*;
@@ -78,6 +80,27 @@ pub fn families_beside(
 /// The variables that a JSON document in one value stands for, by path; `None` where a text is no such document.
 pub(crate) fn document(value: &str) -> Option<BTreeMap<String, String>> {
     document::variables(value)
+}
+
+/// The variables that a text of settings stands for, by path: JSON, properties, ini, TOML, YAML, `.env`.
+pub(crate) fn settings(text: &str) -> BTreeMap<String, String> {
+    document::variables(text).unwrap_or_else(|| settings::of_text(text))
+}
+
+/// The addresses of a protocol in settings; not the container itself.
+pub(crate) fn of_protocol(
+    settings: &BTreeMap<String, String>,
+    protocol: crate::protocol::Protocol,
+) -> Vec<Target> {
+    let targets = families(settings).into_iter().map(|family| family.target);
+    targets
+        .filter(|target| target.protocol == Some(protocol) && !is_local(&target.host))
+        .collect()
+}
+
+/// The variables that the options of a command stand for.
+pub(crate) fn options(words: &[String]) -> BTreeMap<String, String> {
+    settings::of_words(words)
 }
 
 /// The product's protocol for which a word stands: `mariadb` → MySQL.

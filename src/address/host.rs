@@ -58,6 +58,26 @@ pub fn is_local(host: &str) -> bool {
     ) || (host.ends_with(".localhost") && !is_docker_host(&host))
 }
 
+/// Whether a value names a file in place of a host: a socket (`unix:///run/x.sock`, `/run/x.sock`, `host=/run`) or a database of the
+/// client's own (`sqlite:///data/x`).
+pub(crate) fn is_file(value: &str) -> bool {
+    let value = value.trim();
+    let mut before_path = value.split(':').take_while(|part| !part.starts_with('/'));
+    let by_scheme = value.contains(":/")
+        && before_path.any(|part| {
+            part.split('+')
+                .any(|name| super::scheme::scheme(name).is_none())
+        });
+    let is_path = value.starts_with('/') && !value.starts_with("//");
+    by_scheme || is_path || value.contains("host=/") || value.contains("socket=/")
+}
+
+/// Whether a value says that nothing is to be dialled.
+pub(crate) fn is_off(value: &str) -> bool {
+    let value = value.trim().to_ascii_lowercase();
+    crate::catalog::words().off.contains(&value.as_str())
+}
+
 /// A port from its decimal text.
 #[must_use]
 pub fn port(text: &str) -> Option<NonZeroU16> {
@@ -93,6 +113,40 @@ pub fn host_and_port(text: &str) -> Option<(String, Option<NonZeroU16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_switches_something_off_is_no_host() {
+        assert!(is_off("none") && is_off(" Disabled ") && is_off("null"));
+        assert!(!is_off("") && !is_off("nonesuch") && !is_off("cache"));
+    }
+
+    #[test]
+    fn a_file_is_no_host() {
+        for text in [
+            "unix:///run/redis.sock",
+            "unix:/run/redis.sock",
+            "redis+socket:///run/redis.sock?db=1",
+            "/cloudsql/project:region:instance",
+            "host=/var/run/postgresql dbname=x",
+            "postgresql:///x?host=/run",
+            "mysql://root@/x?unix_socket=/run/mysqld.sock",
+            "sqlite:////data/x.db",
+            "jdbc:sqlite:/data/x.db",
+        ] {
+            assert!(is_file(text), "{text}");
+        }
+        for text in [
+            "redis://cache:6379/0",
+            "//cache/x",
+            "cache",
+            "",
+            "postgres://unix:file@db:5432/data",
+            "host=pg dbname=x",
+            "tcp://[::1]:80/",
+        ] {
+            assert!(!is_file(text), "{text}");
+        }
+    }
 
     #[test]
     fn hosts_are_told_from_other_text() {

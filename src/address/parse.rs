@@ -51,7 +51,7 @@ fn beside_references(value: &str, read: fn(&str) -> Vec<Parsed>) -> Vec<Parsed> 
 fn parse_any(value: &str) -> Vec<Parsed> {
     let value = value.trim().trim_matches(['"', '\'', '`']);
     // No configuration of an address is that long; certificates and scripts are.
-    if value.is_empty() || value.len() > 8192 {
+    if value.is_empty() || value.len() > 8192 || host::is_off(value) {
         return Vec::new();
     }
     if let Some(found) = dsn::parse(value) {

@@ -65,6 +65,8 @@ pub struct Words {
     pub generic: List,
     /// Schemes that name no host to dial.
     pub local_schemes: List,
+    /// Values of a host or URL that say: none.
+    pub off: List,
     /// Programs, and words of the shell, before the program that counts.
     pub wrappers: List,
     /// Words of a command that works in the background: it takes jobs, and no one calls it.

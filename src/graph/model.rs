@@ -171,6 +171,8 @@ pub struct Edge {
     pub flaw: Option<EdgeFlaw>,
     /// The name servers that the client asks by itself, past its Pod's own resolver.
     pub resolver: Option<OwnResolver>,
+    /// Whether the client resolves the host once, when it starts, and keeps the address.
+    pub at_start: bool,
     /// What compose said where the Pods say otherwise: `DB:3306`.
     pub compose_said: Option<String>,
     /// HTTP: what to ask.
@@ -223,6 +225,7 @@ impl Edge {
             unseen: false,
             flaw: None,
             resolver: None,
+            at_start: false,
             compose_said: None,
             http: None,
             tls: None,

@@ -22,6 +22,8 @@ pub(super) struct Mention {
     pub(super) flaw: Option<EdgeFlaw>,
     /// The name servers that the client asks by itself.
     pub(super) resolver: Option<OwnResolver>,
+    /// Whether the client resolves the host once, when it starts.
+    pub(super) at_start: bool,
     /// The port, if it is said.
     pub(super) port: Option<NonZeroU16>,
     /// The protocol, as far as it is said.
@@ -42,6 +44,13 @@ pub(super) struct Mention {
     pub(super) origin: String,
     /// How sure it is.
     pub(super) confidence: Confidence,
+}
+
+impl Mention {
+    /// Whether a proxy's configuration sends requests on to it, by a name of one label.
+    pub(super) fn is_passed_on(&self) -> bool {
+        (self.at_start || self.resolver.is_some()) && !self.host.contains('.')
+    }
 }
 
 /// What the workloads of a tier are configured with.
@@ -170,6 +179,7 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         meant,
         flaw,
         resolver: None,
+        at_start: false,
         port: target.port,
         protocol: target.protocol,
         by_scheme: target.by_scheme,
@@ -241,14 +251,13 @@ fn flaw(family: &Family, environment: &Environment, key: &WorkloadKey) -> Option
 }
 
 fn of_scan(raw: RawEdge, container: &DeployedContainer, key: &WorkloadKey) -> Mention {
-    let resolver = match &raw.place {
-        Place::File(path) => container
-            .files
-            .iter()
-            .find(|file| file.target == *path)
-            .and_then(|file| deployed::own_resolver(&file.text, &raw.host)),
+    let file = match &raw.place {
+        Place::File(path) => container.files.iter().find(|file| file.target == *path),
         _ => None,
     };
+    let resolver = file.and_then(|file| deployed::own_resolver(&file.text, &raw.host));
+    let at_start = resolver.is_none()
+        && file.is_some_and(|file| deployed::is_resolved_at_start(&file.text, &raw.host));
     let (origin, variable) = match raw.place {
         Place::Variable(name) => (format!("env {name} of {key}"), Some(name)),
         Place::Words => (format!("command of {key}"), None),
@@ -271,6 +280,7 @@ fn of_scan(raw: RawEdge, container: &DeployedContainer, key: &WorkloadKey) -> Me
         host,
         flaw: None,
         resolver,
+        at_start,
         port: raw.port,
         protocol: raw.protocol,
         by_scheme: raw.by_scheme,

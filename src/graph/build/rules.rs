@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use crate::address::HttpQuestion;
 use crate::catalog::Catalog;
 use crate::config::{AddedEdge, AdjustedEdge, Config, EdgeSettings};
-use crate::graph::{Confidence, Edge, Tier, TierGraph};
+use crate::graph::{Confidence, Edge, EdgeFlaw, Tier, TierGraph};
 use crate::observe::Snapshot;
 use crate::protocol::Protocol;
 use crate::spelling;
@@ -158,10 +158,13 @@ fn add(
         edge.from == *from
             && edge.to == *to
             && edge.port == port
-            && (settings.host.is_none() || edge.host.eq_ignore_ascii_case(&host))
+            && (settings.host.is_none()
+                || edge.host.eq_ignore_ascii_case(&host)
+                || edge.flaw.as_ref().is_some_and(EdgeFlaw::is_absent))
     });
     if let Some(edge) = known {
         set(edge, settings, config, *line);
+        edge.flaw = edge.flaw.take().filter(|flaw| !flaw.is_absent());
         return;
     }
     let protocol = settings
@@ -194,6 +197,8 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
     let origin = format!("{}:{line}", config.file);
     if let Some(host) = host {
         edge.host.clone_from(host);
+        // The user knows what no variable of the Pods tells.
+        edge.flaw = edge.flaw.take().filter(|flaw| !flaw.is_absent());
     }
     edge.port = port.unwrap_or(edge.port);
     edge.protocol = protocol.unwrap_or(edge.protocol);

@@ -60,6 +60,27 @@ pub(in crate::graph) fn own_resolver(text: &str, host: &str) -> Option<OwnResolv
     })
 }
 
+/// Whether a proxy resolves that host once, when it starts or reloads, and keeps the address: nginx with the name itself in `proxy_pass` or
+/// in an upstream, `HAProxy` without `resolvers`.
+pub(in crate::graph) fn is_resolved_at_start(text: &str, host: &str) -> bool {
+    let lines = text.lines().map(str::to_owned);
+    let mut statements = statements(text).into_iter().chain(lines);
+    statements.any(|statement| {
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        let Some((directive, rest)) = words.split_first() else {
+            return false;
+        };
+        let again = |word: &&str| word.starts_with("resolve");
+        let by_itself = PASSES.contains(directive) || *directive == "server";
+        by_itself
+            && !rest.iter().any(again)
+            && rest
+                .iter()
+                .take(2)
+                .any(|word| names(unquoted(word.trim_end_matches(';')), host))
+    })
+}
+
 /// The statements of a configuration without comments; `${name}` is `$name`.
 fn statements(text: &str) -> Vec<String> {
     let mut found = vec![String::new()];
@@ -135,6 +156,26 @@ mod tests {
         assert_eq!(servers(by_uri, "api"), Some(Vec::new()));
         let braces = "set ${up} \"api\"; location / { grpc_pass grpc://${up}:9000; } resolver kube-dns.kube-system.svc.cluster.local;";
         assert_eq!(servers(braces, "api").map(|found| found.len()), Some(1));
+    }
+
+    #[test]
+    fn a_proxy_keeps_the_address_of_its_start() {
+        for text in [
+            "location / { proxy_pass http://api:8080/x; }",
+            "upstream pool {\n  server api:8080 max_fails=3;\n}\nserver { location / { proxy_pass http://pool; } }",
+            "backend b\n  server one api:8080 check\n",
+            "location ~ { fastcgi_pass api:9000; }",
+        ] {
+            assert!(is_resolved_at_start(text, "api"), "{text}");
+        }
+        for text in [
+            "set $api http://api:8080; location / { proxy_pass $api; }",
+            "upstream pool { zone z 64k; server api:8080 resolve; }",
+            "backend b\n  server one api:8080 check resolvers k8s\n",
+            "server { server_name api; location / { proxy_pass http://web:80; } }",
+        ] {
+            assert!(!is_resolved_at_start(text, "api"), "{text}");
+        }
     }
 
     #[test]

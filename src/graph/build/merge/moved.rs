@@ -10,7 +10,7 @@ use crate::protocol::Protocol;
 use super::silent::{deployed_login, host_in};
 use super::{Client, Draft};
 
-/// The address that a mounted file holds.
+/// The address that a mounted file or the command holds.
 struct InFile {
     edge: RawEdge,
     origin: String,
@@ -206,32 +206,34 @@ impl Client<'_> {
             && kinds.filter(|kind| **kind == edge.protocol).count() == 1
     }
 
-    /// The hosts of a protocol that files of the Pods name and that are no tier's.
+    /// The hosts of a protocol that files and commands of the Pods name and that are no tier's.
     fn in_files(&self, protocol: Protocol) -> Vec<InFile> {
         let mut found = Vec::new();
         for container in self.deployed.containers.iter().filter(|one| !one.init) {
             if container.environment.may_hide_address() {
                 continue;
             }
-            let source = infer::Source {
-                words: Vec::new(),
-                ..container.source(&BTreeSet::new())
-            };
-            let hosts: BTreeSet<String> = container
+            let source = container.source(&BTreeSet::new());
+            let mut hosts: BTreeSet<String> = container
                 .files
                 .iter()
                 .flat_map(|file| hosts(&file.text, protocol))
                 .collect();
+            let options = address::of_protocol(&address::options(&source.words), protocol);
+            hosts.extend(options.into_iter().map(|target| target.host));
             for host in hosts {
                 for edge in infer::written(&source, &NameTable::of_host(&host)) {
-                    let Place::File(path) = &edge.place else {
-                        continue;
+                    let origin = match &edge.place {
+                        Place::File(path) => {
+                            let file = container.files.iter().find(|file| file.target == *path);
+                            let place = file.map_or("", |file| file.source.as_str());
+                            format!("{path} of container {}, {place}", container.name)
+                        }
+                        Place::Words => format!("command of container {}", container.name),
+                        _ => continue,
                     };
                     let meant = edge.protocol.is_none_or(|said| said == protocol);
                     if meant && address::is_same_host(&edge.host, &host) {
-                        let file = container.files.iter().find(|file| file.target == *path);
-                        let place = file.map_or("", |file| file.source.as_str());
-                        let origin = format!("{path} of container {}, {place}", container.name);
                         found.push(InFile { edge, origin });
                     }
                 }
@@ -260,11 +262,10 @@ fn said(edge: &Edge) -> String {
     format!("{}:{}", edge.host, edge.port)
 }
 
-/// The hosts of a protocol's URLs in a text, and those of a JSON document's parts; not the container itself.
+/// The hosts of a protocol's URLs in a text, and those of its settings; not the container itself.
 fn hosts(text: &str, protocol: Protocol) -> Vec<String> {
-    let of = |target: address::Target| {
-        let is_it = target.protocol == Some(protocol) && !address::is_local(&target.host);
-        is_it.then_some(target.host)
+    let is_it = |target: &address::Target| {
+        target.protocol == Some(protocol) && !address::is_local(&target.host)
     };
     let apart = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | ',');
     let words = text.split(apart).filter(|word| word.contains("://"));
@@ -273,12 +274,8 @@ fn hosts(text: &str, protocol: Protocol) -> Vec<String> {
             .filter(|(name, _)| !name.contains(':'))
             .map_or(word, |(_, url)| url)
     });
-    let mut found: Vec<String> = urls
-        .filter_map(address::any_target)
-        .filter_map(of)
-        .collect();
-    let document = address::document(text).unwrap_or_default();
-    let parts = address::families(&document).into_iter();
-    found.extend(parts.map(|family| family.target).filter_map(of));
-    found
+    let urls = urls.filter_map(address::any_target).filter(is_it);
+    urls.chain(address::of_protocol(&address::settings(text), protocol))
+        .map(|target| target.host)
+        .collect()
 }

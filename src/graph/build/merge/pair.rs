@@ -105,6 +105,13 @@ impl Client<'_> {
         let outside = self.resolver.is_outside(&mention.meant, self.namespace)
             && !self.is_known_name(&mention.meant);
         let confidence = self.confidence(mention, &self.drafts[index].edge.to);
+        let in_compose = &self.drafts[index];
+        let asked = in_compose.edge.variable.as_ref();
+        let other_case = asked
+            .filter(|_| in_compose.in_compose && !in_compose.deployed)
+            .and_then(|name| self.in_other_case(name))
+            .filter(|(name, _)| mention.variable.as_ref() == Some(name))
+            .map(|(_, flaw)| flaw);
         let draft = &mut self.drafts[index];
         let edge = &mut draft.edge;
         let before = format!("{}:{}", edge.host, edge.port);
@@ -136,8 +143,9 @@ impl Client<'_> {
             edge.tls = edge.tls.or(mention.tls);
             edge.flaw = edge.flaw.take().or_else(|| mention.flaw.clone());
         } else {
-            edge.flaw.clone_from(&mention.flaw);
+            edge.flaw = other_case.or_else(|| mention.flaw.clone());
             edge.resolver.clone_from(&mention.resolver);
+            edge.at_start = mention.at_start;
             edge.login.clone_from(&mention.login);
             edge.tls = mention.tls;
             edge.http = None;
@@ -172,6 +180,40 @@ impl Client<'_> {
         }
     }
 
+    /// A proxy's host that leads nowhere is the edge which compose knows by its order of start alone, if there is one such.
+    fn follows_proxy(&mut self, mention: &Mention) -> bool {
+        if !mention.is_passed_on() {
+            return false;
+        }
+        let fits = |draft: &Draft| {
+            let edge = &draft.edge;
+            !draft.deployed
+                && edge.origin.iter().all(|origin| is_order(origin))
+                && !edge.protocol.is_store()
+                && mention.port.is_none_or(|port| port == edge.port)
+        };
+        let mut found = (0..self.drafts.len()).filter(|index| fits(&self.drafts[*index]));
+        let (Some(index), None) = (found.next(), found.next()) else {
+            return false;
+        };
+        self.follow(index, mention, None);
+        true
+    }
+
+    /// The tier to which the same variable leads in another workload of this one.
+    fn of_same_variable(&self, mention: &Mention) -> Option<String> {
+        let variable = mention.variable.as_ref().filter(|_| !mention.further)?;
+        let same = self.drafts.iter().find(|draft| {
+            let edge = &draft.edge;
+            draft.deployed
+                && edge.variable.as_ref() == Some(variable)
+                && self.tiers.contains_key(&edge.to)
+                && mention.protocol.is_none_or(|said| said == edge.protocol)
+                && !edge.origin.contains(&mention.origin)
+        });
+        same.map(|draft| draft.edge.to.clone())
+    }
+
     fn is_known_name(&self, host: &str) -> bool {
         matches!(
             self.resolver.leads(host, self.namespace, self.aliases),
@@ -187,6 +229,14 @@ impl Client<'_> {
             Some(tier) => Leads::Tier(tier),
             None => leads,
         };
+        if leads == Leads::Nowhere && self.follows_proxy(mention) {
+            return;
+        }
+        // Another workload of the client has another host in the variable that leads to that tier.
+        let leads = match (leads, self.of_same_variable(mention)) {
+            (Leads::Nowhere, Some(tier)) => Leads::Tier(tier),
+            (leads, _) => leads,
+        };
         let (to, external) = match leads {
             Leads::Tier(tier) if tier == self.name => return,
             Leads::Tier(tier) if mention.further && !self.listens(&tier, mention.port) => return,
@@ -196,6 +246,8 @@ impl Client<'_> {
             Leads::Service(key) if mention.explicit || mention.port.is_some() || is_store => {
                 (key.name, true)
             }
+            // What a proxy sends on to is dialled, and a name of one label is none of the world outside.
+            Leads::Nowhere if mention.is_passed_on() => (mention.host.clone(), true),
             Leads::Nowhere | Leads::Outside
                 if is_store || (is_docker_host && mention.port.is_some()) =>
             {
@@ -240,6 +292,7 @@ impl Client<'_> {
                 variable: mention.variable.clone(),
                 flaw: mention.flaw.clone(),
                 resolver: mention.resolver.clone(),
+                at_start: mention.at_start,
                 by_scheme: mention.by_scheme,
                 guessed: mention.protocol != Some(protocol),
                 tls: mention.tls,

@@ -40,6 +40,20 @@ impl Client<'_> {
         }
     }
 
+    /// Whether the Pods' own value of a variable leads to no other Pod; and then whether that tier may stand in this one.
+    fn home<'n>(&self, name: &'n String, to: &str) -> Option<(&'n String, bool)> {
+        let of = |one: &DeployedContainer| one.environment.variables.get(name)?.value.clone();
+        let texts: Vec<String> = self.deployed.containers.iter().filter_map(of).collect();
+        if texts.iter().any(|text| names_itself(text)) {
+            return Some((name, self.is_at_home(to)));
+        }
+        // A file or a word that switches it off is no host: only a server in the same Pod can stand behind it.
+        let is_none = texts
+            .iter()
+            .any(|text| address::is_file(text) || address::is_off(text));
+        is_none.then(|| (name, self.shares_pod(to)))
+    }
+
     /// Edges of compose that no known configuration of the Pods names.
     pub(super) fn settle_silent_edges(&mut self) {
         let (deployed, silent): (Vec<Draft>, Vec<Draft>) = std::mem::take(&mut self.drafts)
@@ -55,15 +69,9 @@ impl Client<'_> {
         for mut draft in silent {
             let edge = &mut draft.edge;
             let variable = edge.variable.clone();
-            let leads_home = |name: &String| {
-                containers
-                    .iter()
-                    .filter_map(|container| container.environment.variables.get(name))
-                    .filter_map(|variable| variable.value.as_deref())
-                    .any(names_itself)
-            };
-            if let Some(name) = variable.as_ref().filter(|name| leads_home(name)) {
-                if self.is_at_home(&edge.to) {
+            let home = variable.as_ref().and_then(|name| self.home(name, &edge.to));
+            if let Some((name, is_at_home)) = home {
+                if is_at_home {
                     "localhost".clone_into(&mut edge.host);
                     edge.origin
                         .push(format!("env {name} of the Pod leads to the Pod itself"));
@@ -74,7 +82,7 @@ impl Client<'_> {
                     self.notes.push(Note {
                         kind: NoteKind::Differs,
                         message: format!(
-                            "{name} of {} leads to the Pod itself, where compose says {}:{}: no edge",
+                            "{name} of {} leads to no other Pod, where compose says {}:{}: no edge",
                             edge.from, edge.host, edge.port
                         ),
                     });
@@ -146,6 +154,10 @@ impl Client<'_> {
             other => other,
         };
         let by_variable = edge.variable.is_some();
+        let other_case = edge
+            .variable
+            .as_ref()
+            .and_then(|name| self.in_other_case(name));
         let same = self.drafts.iter_mut().find(|draft| {
             draft.deployed
                 && draft.edge.to == edge.to
@@ -159,7 +171,42 @@ impl Client<'_> {
                 same.edge.origin.insert(index, origin.clone());
             }
         }
+        if let Some((name, flaw)) = other_case
+            && same.edge.variable.as_ref() == Some(&name)
+        {
+            same.edge.flaw = Some(flaw);
+        }
         true
+    }
+
+    /// The variable of a container that has this name in other letters, capital or small, and what that means: a program asks for the name as
+    /// compose writes it.
+    pub(super) fn in_other_case(&self, name: &str) -> Option<(String, EdgeFlaw)> {
+        if name.contains("__") {
+            // A path of keys, as configuration libraries write it: those compare without regard to letters.
+            return None;
+        }
+        let of = |one: &DeployedContainer| {
+            let mut names = one.environment.variables.keys();
+            names
+                .find(|other| other.eq_ignore_ascii_case(name))
+                .cloned()
+        };
+        let other = self.deployed.containers.iter().find_map(of)?;
+        let is_known = self.deployed.containers.iter();
+        let mut is_known = is_known.map(|one| one.environment.variables.contains_key(name));
+        if is_known.any(|known| known) {
+            return None;
+        }
+        let workload = self.tiers.get(self.name)?.workloads.first()?;
+        let flaw = EdgeFlaw {
+            variable: name.to_owned(),
+            flaw: Flaw::absent(format!(
+                "is set in no container of {workload}, which has {other}, and such names are not the same"
+            )),
+            origin: format!("compose services.{}.environment.{name}", self.name),
+        };
+        Some((other, flaw))
     }
 
     /// What is to be said of an edge whose variable no container of the Pods has: what the client dials in its place is not known, so that
@@ -261,6 +308,19 @@ fn known_value(name: &str, containers: &[DeployedContainer]) -> Option<KnownValu
 }
 
 impl KnownValue {
+    /// The only address of that protocol in a value that is a document, or options of a command.
+    fn in_settings(&self, protocol: Protocol) -> Option<address::Target> {
+        let words: Vec<String> = self.text.split_whitespace().map(str::to_owned).collect();
+        let settings = [address::settings(&self.text), address::options(&words)];
+        let mut found = settings
+            .iter()
+            .flat_map(|settings| address::of_protocol(settings, protocol));
+        let first = found.next()?;
+        found
+            .all(|other| address::is_same_host(&other.host, &first.host))
+            .then_some(first)
+    }
+
     /// The edge goes where the Pods' own value says; no other name is verified in its place.
     fn lead(self, edge: &mut Edge) {
         let flaw = address::flaw_of_address(&self.text);
@@ -270,8 +330,23 @@ impl KnownValue {
                 edge.host = target.host;
             }
             edge.port = target.port.unwrap_or(edge.port);
+        } else if let Some(target) = self.in_settings(edge.protocol) {
+            if !address::is_same_host(&edge.host, &target.host) {
+                edge.compose_said = Some(format!("{}:{}", edge.host, edge.port));
+                edge.host = target.host;
+            }
+            edge.port = target.port.unwrap_or(edge.port);
         } else if !flaw.as_ref().is_some_and(|flaw| flaw.certain) {
-            // No address: what the value means is the application's own business.
+            // No address: what the value means is the application's own business, and compose's name is not in it any more.
+            let names = |part: &str| address::is_same_host(part, &edge.host);
+            let apart = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+            if !self.text.is_empty() && !self.text.split(apart).any(names) {
+                edge.flaw = Some(EdgeFlaw {
+                    variable: self.variable,
+                    flaw: Flaw::absent("names no host that can be read".to_owned()),
+                    origin: self.origin,
+                });
+            }
             return;
         }
         edge.origin.push(self.origin.clone());

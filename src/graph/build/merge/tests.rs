@@ -1,8 +1,8 @@
 //! What becomes of compose's edges where the Pods lack the variable, or have the address elsewhere.
 
 use crate::address::FlawKind;
-use crate::graph::TierGraph;
 use crate::graph::fixture::{edge, login, shown, story};
+use crate::graph::{Confidence, Edge, TierGraph};
 
 const DB_HOST: &str = "        - {name: DB_HOST, value: DB}\n";
 const AP_DB: &str = "AP->DB:3306/mysql";
@@ -37,6 +37,144 @@ fn composes_name_is_not_dialled_for_a_variable_that_no_container_has() {
         .deploy(DB_HOST, "")
         .graph();
     assert_eq!(absent(&image), None);
+}
+
+#[test]
+fn the_users_word_takes_the_place_of_a_variable_that_no_container_has() {
+    let graph = |config: &str| {
+        let app = story().deploy(DB_HOST, "");
+        app.config(&format!("edges: {config}\n")).graph()
+    };
+    let unknown = graph("{adjust: [{edge: \"AP->DB:3306\", optional: true}]}");
+    assert!(absent(&unknown).is_some());
+    for said in [
+        "{adjust: [{edge: \"AP->DB:3306\", host: mysql}]}",
+        "{add: [{from: AP, to: DB, port: 3306, host: mysql}]}",
+    ] {
+        let graph = graph(said);
+        assert_eq!(absent(&graph), None, "{said}");
+        assert_eq!(edge(&graph, AP_DB).host, "mysql", "{said}");
+        let to_db = graph.edges.iter().filter(|edge| edge.to == "DB");
+        assert_eq!(to_db.filter(|edge| edge.from == "AP").count(), 1, "{said}");
+    }
+    let by_name = graph("{add: [{from: AP, to: DB, port: 3306}]}");
+    assert_eq!(absent(&by_name), None);
+}
+
+#[test]
+fn a_name_in_other_letters_is_another_variable() {
+    let small = DB_HOST.replace("DB_HOST", "db_host");
+    let graph = story().deploy(DB_HOST, &small).graph();
+    let words = absent(&graph).unwrap();
+    assert!(words.contains("db_host"), "{words}");
+    let renamed = DB_HOST.replace("DB_HOST", "DATABASE_HOST");
+    let graph = story().deploy(DB_HOST, &renamed).graph();
+    assert_eq!(absent(&graph), None);
+}
+
+#[test]
+fn a_value_that_no_longer_names_composes_host_does_not_prove_it() {
+    let of = |value: &str| {
+        let deployed = format!("        - {{name: DB_HOST, value: '{value}'}}\n");
+        story().deploy(DB_HOST, &deployed).graph()
+    };
+    let options = of("-Xmx1g -Dmysql.host=mysql-old -Dmysql.port=3306");
+    assert_eq!(edge(&options, AP_DB).host, "mysql-old");
+    let document = of("{\"mysql\": {\"host\": \"mysql-old\", \"port\": 3306}}");
+    assert_eq!(edge(&document, AP_DB).host, "mysql-old");
+    assert!(absent(&of("-Xmx1g -Dprofile=big")).is_some());
+    assert_eq!(absent(&of("-Xmx1g -Dx.y=DB")), None);
+}
+
+#[test]
+fn the_command_and_any_settings_say_where_the_client_goes() {
+    let flag = story().deploy(DB_HOST, "").deploy(
+        "        image: registry.example/notes/ap:1\n",
+        "        image: registry.example/notes/ap:1\n        args: [ap, --mysql-host=mysql-old]\n",
+    );
+    assert_eq!(edge(&flag.graph(), AP_DB).host, "mysql-old");
+    for (name, text) in [
+        ("application.properties", "mysql.host=mysql-old"),
+        ("app.ini", "[mysql]\\nhost = mysql-old\\nport = 3306"),
+        ("app.yml", "mysql:\\n  host: mysql-old\\n"),
+        (".env", "MYSQL_HOST=mysql-old"),
+        ("app.toml", "[mysql]\\naddr = 'mysql-old:3306'"),
+    ] {
+        let graph = story()
+            .deploy(DB_HOST, "")
+            .deploy(
+                "        livenessProbe: {httpGet: {path: /alive, port: 2000}}\n",
+                "        volumeMounts: [{name: c, mountPath: /config}]\n      volumes: [{name: c, configMap: {name: c}}]\n",
+            )
+            .add(&format!("kind: ConfigMap\nmetadata: {{name: c}}\ndata: {{{name}: \"{text}\\n\"}}\n"))
+            .graph();
+        assert_eq!(edge(&graph, AP_DB).host, "mysql-old", "{text}");
+    }
+}
+
+#[test]
+fn another_workload_of_the_client_may_have_another_host_for_the_same_tier() {
+    let graph = story()
+        .add(
+            "kind: Deployment\nmetadata: {name: ap-canary}\nspec: {selector: {matchLabels: {io.kompose.service: ap}}, template: {metadata: {labels: {io.kompose.service: ap}}, spec: {containers: [{name: ap, image: registry.example/notes/ap:1, env: [{name: DB_HOST, value: mysql-old}]}]}}}\n",
+        )
+        .graph();
+    let to_db = graph
+        .edges
+        .iter()
+        .filter(|edge| edge.from == "AP" && edge.to == "DB");
+    let hosts: Vec<&str> = to_db.map(|edge| edge.host.as_str()).collect();
+    assert!(
+        hosts.contains(&"mysql-old") && hosts.len() == 2,
+        "{:?}",
+        shown(&graph)
+    );
+    assert!(!graph.edges.iter().any(|edge| edge.to == "mysql-old"));
+}
+
+#[test]
+fn a_proxys_host_that_leads_nowhere_is_the_edge_that_compose_knows_by_its_order() {
+    let graph = |conf: &str| {
+        story()
+            .compose("    environment: {AP_URL: \"http://AP:2000\"}\n", "")
+            .compose("    depends_on: [AP, DB]\n", "    depends_on: [AP]\n")
+            .deploy(
+                "        env: [{name: AP_URL, value: \"http://AP:2000\"}]\n        ports: [{containerPort: 3000}]\n",
+                "        volumeMounts: [{name: c, mountPath: /etc/nginx/conf.d}]\n      volumes: [{name: c, configMap: {name: c}}]\n",
+            )
+            .add(&format!("kind: ConfigMap\nmetadata: {{name: c}}\ndata: {{default.conf: \"{conf}\"}}\n"))
+            .graph()
+    };
+    let hosts = |graph: &TierGraph| {
+        let from_web = graph.edges.iter().filter(|edge| edge.from == "WEB");
+        from_web
+            .map(|edge| format!("{} {}", edge.to, edge.host))
+            .collect::<Vec<String>>()
+    };
+    let wrong = graph(
+        "upstream pool { server backend:2000; } server { location / { proxy_pass http://pool; } }",
+    );
+    assert_eq!(hosts(&wrong), ["AP backend"]);
+    let other = graph("server { server_name backend; location / { root /srv; } }");
+    assert!(!hosts(&other).concat().contains("backend"));
+}
+
+#[test]
+fn a_socket_file_is_no_edge() {
+    let of = |value: &str| {
+        let deployed = format!("        - {{name: DB_HOST, value: \"{value}\"}}\n");
+        story().deploy(DB_HOST, &deployed).graph()
+    };
+    assert!(of("db").edges.iter().any(|edge| edge.id.0 == AP_DB));
+    for value in ["unix:///run/db.sock", "/run/mysqld/mysqld.sock", "none"] {
+        let graph = of(value);
+        let to_db = |edge: &&Edge| edge.from == "AP" && edge.to == "DB";
+        let firm = graph.edges.iter().filter(to_db);
+        let firm: Vec<_> = firm
+            .filter(|edge| edge.confidence != Confidence::Weak)
+            .collect();
+        assert!(firm.is_empty(), "{value}: {firm:?}");
+    }
 }
 
 #[test]
