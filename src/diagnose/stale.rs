@@ -10,7 +10,7 @@ use crate::address;
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::graph::Edge;
 use crate::observe::kinds::{Container, Metadata, Volume};
-use crate::observe::{NamespaceState, config_map_file, service_link};
+use crate::observe::{NamespaceState, config_map_file, is_live, service_link};
 use crate::shell::Command;
 
 /// The rules of this file.
@@ -25,8 +25,19 @@ struct Stale {
     started: Timestamp,
     /// Whether the value then cannot have been that of now.
     certain: bool,
-    /// Whether it is a file that was copied into the container when it started.
-    file: bool,
+    /// How it came into the container.
+    how: How,
+}
+
+/// How a value came into the container when it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// As a variable.
+    Variable,
+    /// As a file, by subPath.
+    File,
+    /// As the address of a name that the client resolved.
+    Name,
 }
 
 fn configuration_stale(context: &Context<'_>) -> Vec<Finding> {
@@ -43,8 +54,9 @@ fn configuration_stale(context: &Context<'_>) -> Vec<Finding> {
             if !is_client {
                 continue;
             }
-            if let Some(stale) = of_edge(subject, state, edge) {
-                found.push(finding(context, subject, edge, &stale));
+            let old = of_edge(subject, state, edge).or_else(|| of_name(context, subject, edge));
+            if let Some(old) = old {
+                found.push(finding(context, subject, edge, &old));
             }
         }
     }
@@ -58,7 +70,7 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
         changed,
         started,
         certain,
-        file,
+        how,
     } = stale;
     let name = subject.name(&context.snapshot.namespace);
     let fails = *certain || variables::suffers(context, subject);
@@ -70,7 +82,14 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
             Severity::Warning
         },
         subject.key.object(),
-        format!("{name} started before {object} changed, from which it has {variable}: its Pods may have another value than the one that is proven here"),
+        match how {
+            How::Variable | How::File => format!(
+                "{name} started before {object} changed, from which it has {variable}: its Pods may have another value than the one that is proven here"
+            ),
+            How::Name => format!(
+                "{name} resolves {variable} once, when it starts or reloads, and {object} is younger: its Pods may dial an address that no one has any more, in place of the one that is proven here"
+            ),
+        },
     )
     .on([&edge.id]);
     if fails {
@@ -87,10 +106,12 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
         _ => None,
     };
     finding.fix = Some(
-        Fix::text(if *file {
-            format!("restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started")
-        } else {
-            format!("restart the Pods of {name}: variables are read when a container starts")
+        Fix::text(match how {
+            How::File => format!("restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started"),
+            How::Variable => {
+                format!("restart the Pods of {name}: variables are read when a container starts")
+            }
+            How::Name => format!("restart the Pods of {name}. So that it does not happen again, give {variable} a Service with a ClusterIP that stays, or let the proxy resolve the name while it runs (`resolver` and a variable in the address, or `resolvers`)"),
         })
         .run(restart),
     );
@@ -117,7 +138,7 @@ fn of_edge(subject: &Subject<'_>, state: &NamespaceState, edge: &Edge) -> Option
                         changed,
                         started,
                         certain: source.kind == "service",
-                        file: false,
+                        how: How::Variable,
                     });
                 }
             }
@@ -169,11 +190,53 @@ fn of_files(
                 changed,
                 started,
                 certain: false,
-                file: true,
+                how: How::File,
             });
         }
     }
     None
+}
+
+/// A name that the client resolved when it started, to an address that is younger now: that of a Service made again, or, without a
+/// ClusterIP, those of its Pods.
+fn of_name(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge) -> Option<Stale> {
+    if !edge.at_start {
+        return None;
+    }
+    let way = context.snapshot.way(&edge.host, &subject.key.namespace);
+    let (key, service) = way.last()?;
+    let mut containers = subject.template?.spec.containers.iter();
+    let started = containers.find_map(|container| {
+        let mut mounts = container.volume_mounts.iter();
+        let has_file = mounts.any(|mount| {
+            let mut origins = edge.origin.iter();
+            origins.any(|origin| origin.starts_with(&mount.mount_path))
+        });
+        started(subject, &container.name).filter(|_| has_file)
+    })?;
+    let (object, changed) = if service.spec.is_headless() {
+        let pods = context
+            .snapshot
+            .pods_selected(&key.namespace, &service.spec.selector);
+        let oldest = pods
+            .into_iter()
+            .filter(|pod| is_live(pod))
+            .min_by_key(|pod| pod.metadata.creation_timestamp)?;
+        let name = format!("pod/{}", oldest.metadata.name);
+        (name, oldest.metadata.creation_timestamp)
+    } else {
+        let name = format!("service/{}", key.name);
+        (name, service.metadata.creation_timestamp)
+    };
+    let changed = changed.filter(|changed| *changed > started)?;
+    Some(Stale {
+        variable: edge.host.clone(),
+        object,
+        changed,
+        started,
+        certain: false,
+        how: How::Name,
+    })
 }
 
 /// When the container that has run longest started.
@@ -385,6 +448,42 @@ data: {{x.conf: 'host kvs'}}
         assert!(stale.message.contains("/etc/x.conf"), "{}", stale.message);
         assert!(stale.fix.unwrap().text.contains("subPath"));
         assert!(mounted("").is_none() && mounted("y.conf").is_none());
+    }
+
+    #[test]
+    fn a_proxy_keeps_the_address_that_its_name_had_when_it_started() {
+        let proxy = |made: &str, ip: &str, pod: &str, at_start: bool| {
+            let objects = format!(
+                "
+kind: Deployment
+metadata: {{name: ap}}
+spec: {{replicas: 1, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{volumes: [{{name: v, configMap: {{name: c}}}}], containers: [{{name: ap, volumeMounts: [{{name: v, mountPath: /etc/x}}]}}]}}}}}}
+{RUNNING}---
+kind: Service
+metadata: {{name: kvs, creationTimestamp: '2026-11-23T{made}:00:00Z'}}
+spec: {{clusterIP: {ip}, selector: {{app: kvs}}, ports: [{{port: 6379}}]}}
+---
+kind: Pod
+metadata: {{name: kvs-1, labels: {{app: kvs}}, creationTimestamp: '2026-11-23T{pod}:00:00Z'}}
+status: {{phase: Running}}
+"
+            );
+            let mut graph = graph(&[EDGE]);
+            graph.edges[0].host = "kvs".to_owned();
+            graph.edges[0].at_start = at_start;
+            graph.edges[0].origin =
+                vec!["/etc/x/proxy.conf of deployment/ap, configmap/c proxy.conf".to_owned()];
+            configuration_stale(&Context::new(&graph, &snapshot(&objects), None)).pop()
+        };
+        let stale = proxy("11", "10.96.0.7", "09", true).unwrap();
+        assert_eq!(stale.severity, Severity::Warning);
+        assert!(stale.message.contains("service/kvs"), "{}", stale.message);
+        assert!(stale.fix.unwrap().command.is_some());
+        let member = proxy("08", "None", "11", true).unwrap();
+        assert!(member.message.contains("pod/kvs-1"), "{}", member.message);
+        assert!(proxy("11", "10.96.0.7", "09", false).is_none());
+        assert!(proxy("08", "10.96.0.7", "11", true).is_none());
+        assert!(proxy("08", "None", "09", true).is_none());
     }
 
     #[test]
