@@ -54,7 +54,7 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     } else {
         format!("{origin} {}", flaw.words)
     });
-    finding.fix = Some(fix(flaw.kind, variable));
+    finding.fix = Some(fix(flaw.kind, variable, &named(edge)));
     finding
 }
 
@@ -70,13 +70,18 @@ const fn code(kind: FlawKind) -> Code {
     }
 }
 
-fn fix(kind: FlawKind, variable: &str) -> Fix {
+/// An edge as the user's file names it.
+fn named(edge: &Edge) -> String {
+    format!("{}->{}:{}", edge.from, edge.to, edge.port)
+}
+
+fn fix(kind: FlawKind, variable: &str, edge: &str) -> Fix {
     let text = match kind {
         FlawKind::Unresolved => format!(
             "define what {variable} refers to above it in `env` of the same container (Kubernetes expands $(NAME) in `env[].value` only, and only from what stands above), or write the whole value"
         ),
         FlawKind::Absent => format!(
-            "set {variable} in the Pod template, or the key that it comes from, then restart the Pods; if the application has the address from elsewhere, add that edge to `edges` in k8sverify.yaml"
+            "set {variable} in the Pod template, or the key that it comes from, then restart the Pods. If the application has the address from elsewhere (its image, a file), write the host that it dials in place of HOST in k8sverify.yaml: edges: {{adjust: [{{edge: \"{edge}\", host: HOST}}]}}"
         ),
         FlawKind::Malformed => format!(
             "write the value of {variable} without quotes, blanks and line ends (`kubectl create configmap --from-env-file` keeps quotes, `echo` adds a line end: use `printf`), then restart the Pods"
@@ -132,7 +137,7 @@ fn of_secrets(context: &Context<'_>) -> Vec<Finding> {
         )
         .on([&edge.id])
         .because([format!("seen in the probe's Pod: {place}")])
-        .fix(fix(kind, variable));
+        .fix(fix(kind, variable, &named(edge)));
         found.push(finding);
     }
     found
@@ -239,7 +244,7 @@ fn defined_below(context: &Context<'_>) -> Vec<Finding> {
                     "container {}: {name} stands below {user} in `env`",
                     container.name
                 )])
-                .fix(fix(FlawKind::Unresolved, user));
+                .fix(fix(FlawKind::Unresolved, user, ""));
                 found.push(finding);
             }
         }
