@@ -77,6 +77,26 @@ impl Protocol {
         }
     }
 
+    /// Whether its servers ask DNS for the name of each client before their first word, as MySQL does without `skip-name-resolve`.
+    #[must_use]
+    pub const fn resolves_its_clients(self) -> bool {
+        matches!(self, Self::Mysql)
+    }
+
+    /// Whether a client is given several servers of which one will do, since that one names the rest.
+    #[must_use]
+    pub const fn has_seeds(self) -> bool {
+        matches!(
+            self,
+            Self::Kafka
+                | Self::Mongodb
+                | Self::Amqp
+                | Self::Nats
+                | Self::Zookeeper
+                | Self::Cassandra
+        )
+    }
+
     /// Every protocol, in the order of the enum.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 

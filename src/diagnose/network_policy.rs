@@ -8,11 +8,17 @@ use super::walk::{Evidence, Stage, Walk};
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
-use crate::policy::{self, Decision, Denial, Direction, Path, Peer};
+use crate::policy::{self, Decision, Denial, Direction, Path, Peer, PeerKind};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[denied, dns_denied, not_enforced, forbidden_open];
+pub(super) const RULES: &[Rule] = &[
+    denied,
+    dns_denied,
+    server_asks_in_vain,
+    not_enforced,
+    forbidden_open,
+];
 
 /// Every way of an edge from its client's Pods to its target's, as the policies judge it.
 pub(super) fn paths(context: &Context<'_>, edge: &Edge) -> Vec<Path> {
@@ -58,7 +64,10 @@ fn denied(context: &Context<'_>) -> Vec<Finding> {
         if edge.forbidden {
             continue;
         }
-        for path in paths(context, edge) {
+        for mut path in paths(context, edge) {
+            if context.outcomes.is_some() {
+                judge_by_node(context, edge, &mut path);
+            }
             let confirmation = match context.outcomes {
                 // Offline the rules are all there is, so both ways of reading them must agree.
                 None if path.decision.is_denied() => Vec::new(),
@@ -74,6 +83,21 @@ fn denied(context: &Context<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// A client in its node's network comes with the node's address. Whether a selector takes it all the same is left to the network plugin;
+/// where the probe could not connect, it does not.
+fn judge_by_node(context: &Context<'_>, edge: &Edge, path: &mut Path) {
+    if path.source.host_network && matches!(path.decision.pod, Decision::Unknown(_)) {
+        let node = Peer {
+            kind: PeerKind::Outside,
+            ..path.source.clone()
+        };
+        let transport = edge.protocol.transport();
+        path.decision.pod =
+            policy::evaluate(context.snapshot, &node, &path.target, path.port, transport);
+        path.decision.service = None;
+    }
 }
 
 /// The denials of a path: those of the Pod's own address first, else those that only the Service's address meets.
@@ -236,9 +260,13 @@ fn dns_denied(context: &Context<'_>) -> Vec<Finding> {
         if context.outcomes.is_some() && lines.is_empty() {
             continue;
         }
+        let consequence = format!("no name resolves for it, {} is one of them", edge.host);
         for client in target::clients(context, edge) {
             for source in sources(context, client) {
-                if let Some(mut finding) = dns_finding(context, edge, &source, &nameservers) {
+                let who = (edge.from.as_str(), &source);
+                if let Some(mut finding) =
+                    dns_finding(context, edge, who, &nameservers, &consequence)
+                {
                     finding.evidence.extend(lines.iter().cloned());
                     found.push(finding);
                 }
@@ -265,11 +293,58 @@ fn sources(context: &Context<'_>, client: &crate::observe::WorkloadKey) -> Vec<P
     }
 }
 
+/// A server that asks for the name of each client before its first word, and whose policies let it reach no cluster DNS: it takes the
+/// connection and is silent.
+fn server_asks_in_vain(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for evidence in context.evidence.values() {
+        let edge = evidence.edge;
+        if edge.forbidden || !edge.protocol.resolves_its_clients() {
+            continue;
+        }
+        let mut lines = Vec::new();
+        let mut nameservers: Vec<IpAddr> = Vec::new();
+        for walk in evidence.failed() {
+            let silent = walk.counted();
+            let silent = silent.filter(|step| step.error == Some(StepError::Silent));
+            lines.extend(silent.map(|step| line(&walk.place(), step)));
+            nameservers.extend(addresses(&walk.probe.nameservers));
+        }
+        if lines.is_empty() {
+            continue;
+        }
+        let servers = context.graph.workloads(&edge.to);
+        let servers = servers.iter().flat_map(|key| sources(context, key));
+        let consequence = format!(
+            "it asks for the name of each client before its first word, so that {} waits in vain",
+            edge.from
+        );
+        for server in servers {
+            let finding = dns_finding(
+                context,
+                edge,
+                (&edge.to, &server),
+                &nameservers,
+                &consequence,
+            );
+            let Some(mut finding) = finding else {
+                continue;
+            };
+            finding.overrules.insert(edge.id.clone());
+            finding.evidence.extend(lines.iter().cloned());
+            found.push(finding);
+        }
+    }
+    found
+}
+
+/// The policy that keeps a peer, named first, from the cluster's DNS.
 fn dns_finding(
     context: &Context<'_>,
     edge: &Edge,
-    source: &Peer,
+    (who, source): (&str, &Peer),
     nameservers: &[IpAddr],
+    consequence: &str,
 ) -> Option<Finding> {
     let judged = policy::dns(context.snapshot, source, nameservers);
     let denied = match context.outcomes {
@@ -298,8 +373,7 @@ fn dns_finding(
         Code::NetworkPolicyDnsDenied,
         object.clone(),
         format!(
-            "{object} isolates {} and does not let it ask {name} (UDP and TCP 53): no name resolves for it, {} is one of them",
-            edge.from, edge.host
+            "{object} isolates {who} and does not let it ask {name} (UDP and TCP 53): {consequence}"
         ),
     )
     .on([&edge.id])

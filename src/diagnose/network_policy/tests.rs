@@ -126,6 +126,59 @@ fn a_client_that_may_not_ask_cluster_dns() {
 }
 
 #[test]
+fn a_client_in_its_nodes_network_is_not_taken_by_its_labels() {
+    const BY_LABEL: &str = "
+kind: NetworkPolicy
+metadata: {name: db}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: ap}}}]}]}
+";
+    let of = |steps: Vec<Step>| {
+        let objects = format!("{APP}\n---\n{BY_LABEL}").replace(
+            "{labels: {app: ap}}}}",
+            "{labels: {app: ap}}, spec: {hostNetwork: true}}}",
+        );
+        let snapshot = snapshot(&objects);
+        let graph = graph(&[EDGE]);
+        let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
+        denied(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    };
+    assert_eq!(
+        names(&of(blocked_steps())),
+        ["network-policy-ingress-denied networkpolicy/db"]
+    );
+    assert!(of(open_steps()).is_empty());
+}
+
+#[test]
+fn a_server_that_may_not_ask_for_its_clients_names_is_silent() {
+    const SERVER: &str = "
+kind: NetworkPolicy
+metadata: {name: db}
+spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress, Egress], ingress: [{}], egress: []}
+";
+    let ask = |error| {
+        vec![
+            pass(EDGE, StepName::Dns),
+            pass(EDGE, StepName::Service),
+            at(ENDPOINT, pass(EDGE, StepName::Endpoint)),
+            at(ENDPOINT, fail(EDGE, StepName::Protocol, error)),
+        ]
+    };
+    let found = raised(server_asks_in_vain, SERVER, ask(StepError::Silent));
+    assert_eq!(
+        names(&found),
+        ["network-policy-dns-denied networkpolicy/db"]
+    );
+    assert!(
+        found[0].message.contains("isolates DB"),
+        "{}",
+        found[0].message
+    );
+    assert!(raised(server_asks_in_vain, SERVER, ask(StepError::Closed)).is_empty());
+    assert!(raised(server_asks_in_vain, NO_EGRESS, ask(StepError::Silent)).is_empty());
+}
+
+#[test]
 fn a_forbidden_edge_that_works_is_an_error_and_broken_isolation_a_warning() {
     let snapshot = cluster("");
     let outcomes = outcomes(vec![probe("AP", "n1", open_steps())]);
