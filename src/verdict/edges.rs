@@ -97,6 +97,31 @@ pub(super) fn overrule(
     }
 }
 
+/// A server of a list that fails while another of the same list works: the client goes on with that one, so the verdict does not count it.
+pub(super) fn spare(context: &Context<'_>, edges: &mut BTreeMap<EdgeId, EdgeVerdict>) {
+    let listed = |edge: &&Edge| edge.protocol.has_seeds() && edge.variable.is_some();
+    let listed: Vec<&Edge> = context.graph.edges.iter().filter(listed).collect();
+    let is = |edge: &Edge, status| edges.get(&edge.id).is_some_and(|one| one.status == status);
+    let works = |edge: &Edge| {
+        let mut others = listed.iter().filter(|other| {
+            other.from == edge.from
+                && other.variable == edge.variable
+                && other.protocol == edge.protocol
+        });
+        others.any(|other| is(other, StepStatus::Pass))
+    };
+    let spare: Vec<EdgeId> = listed
+        .iter()
+        .filter(|edge| is(edge, StepStatus::Fail) && !edge.forbidden && works(edge))
+        .map(|edge| edge.id.clone())
+        .collect();
+    for id in spare {
+        if let Some(verdict) = edges.get_mut(&id) {
+            verdict.firm = false;
+        }
+    }
+}
+
 /// Whether a weak edge was proven after all: the server took the login that the client's own variables hold for it.
 fn is_proven(edge: &Edge, depth: Depth) -> bool {
     edge.login.is_some() && depth >= Depth::Login && !edge.optional && !edge.forbidden

@@ -222,7 +222,8 @@ fn edges(context: &Context<'_>, verdict: &Verdict) -> Vec<EdgeReport> {
                 } else {
                     edge.confidence
                 },
-                optional: edge.optional,
+                // A spare server of a list is as optional as what the user calls so.
+                optional: edge.optional || edge.is_firm() && !decided.firm,
                 forbidden: edge.forbidden,
                 status: decided.status,
                 cause: decided.cause.clone(),

@@ -234,6 +234,38 @@ fn a_weak_edge_that_logs_in_with_its_own_variables_counts_as_proven() {
 }
 
 #[test]
+fn one_server_of_a_list_is_enough_for_clients_that_learn_the_rest_from_it() {
+    const OLD: &str = "AP->old:9092/kafka";
+    const NEW: &str = "AP->kafka:9092/kafka";
+    let decided = |other: &str, works: bool| {
+        let mut graph = graph(&[OLD, NEW, WEB_AP]);
+        graph.edges[0].variable = Some("BROKERS".to_owned());
+        graph.edges[1].variable = Some(other.to_owned());
+        let mut steps = vec![fail(OLD, StepName::Dns, StepError::Nxdomain)];
+        steps.extend(if works { good(NEW) } else { refused(NEW) });
+        let probes = vec![probe("AP", "n1", steps), probe("WEB", "n1", good(WEB_AP))];
+        let gone = found(Code::DnsNameNotFound, "name/old", &[OLD]);
+        let verdict = run(&graph, probes, vec![gone]);
+        let severity = |found: &JudgedFinding| {
+            (found.finding.code == Code::DnsNameNotFound).then_some(found.finding.severity)
+        };
+        (verdict.value, verdict.findings.iter().find_map(severity))
+    };
+    assert_eq!(
+        decided("BROKERS", true),
+        (VerdictValue::Pass, Some(Severity::Warning))
+    );
+    assert_eq!(
+        decided("BROKERS", false),
+        (VerdictValue::Fail, Some(Severity::Error))
+    );
+    assert_eq!(
+        decided("OTHER_BROKERS", true),
+        (VerdictValue::Fail, Some(Severity::Error))
+    );
+}
+
+#[test]
 fn what_was_not_checked_is_no_pass() {
     let mut graph = graph(&[AP_DB]);
     let nothing = run(&graph, vec![], vec![]);
