@@ -54,6 +54,22 @@ impl Redactor {
         }
     }
 
+    /// The same, which also lets these names pass.
+    #[must_use]
+    pub fn also<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut known = self.known.as_ref().clone();
+        known.extend(
+            names
+                .into_iter()
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
+        );
+        Self {
+            known: Arc::new(known),
+            hidden: self.hidden.clone(),
+        }
+    }
+
     /// The same, which also never shows these texts, unless they are names that it knows.
     #[must_use]
     pub fn hiding<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Self {

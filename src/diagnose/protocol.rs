@@ -71,7 +71,7 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
             edge.from
         )
     } else {
-        fix(context, edge, error, &object)
+        fix(context, edge, step, &object)
     });
     if matches!(error, StepError::HttpServerError | StepError::HttpTimeout) {
         // A server that cannot answer may itself wait for something: its own failed edges are the better cause.
@@ -240,7 +240,52 @@ fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> St
     }
 }
 
-fn fix(context: &Context<'_>, edge: &Edge, error: StepError, object: &ObjectRef) -> String {
+/// What to do about answers whose own words tell more than their code; `{}` stands for the server.
+const BY_WORDS: [(&str, &str); 8] = [
+    (
+        "pg_hba.conf",
+        "let pg_hba.conf of {} admit this user and database from the clients' addresses, and reload it",
+    ),
+    ("is locked", "unlock that account in {}"),
+    (
+        "password has expired",
+        "give that account of {} a new password (and its clients too), or let its password not expire",
+    ),
+    (
+        "vhost",
+        "create that virtual host in {}, or correct the path of the client's URL",
+    ),
+    (
+        "CLUSTERDOWN",
+        "give every hash slot of {} a node (`redis-cli --cluster create`, or `--cluster fix`), or turn cluster-enabled off where one server is meant",
+    ),
+    (
+        "MISCONF",
+        "let {} save again (free its disk, or give `dir` a folder that it may write), or turn saving off",
+    ),
+    (
+        "MASTERDOWN",
+        "bring the primary of {} back, or make it one itself (`REPLICAOF NO ONE`)",
+    ),
+    (
+        "maxclients",
+        "raise maxclients of {}, or find the client that holds its connections",
+    ),
+];
+
+fn fix(context: &Context<'_>, edge: &Edge, step: &Step, object: &ObjectRef) -> String {
+    let error = step.error.unwrap_or(StepError::Broken);
+    let refused = matches!(
+        error,
+        StepError::LoginDenied | StepError::DatabaseMissing | StepError::Unavailable
+    );
+    let detail = step.detail.to_ascii_lowercase();
+    let by_words = BY_WORDS
+        .iter()
+        .find(|(words, _)| refused && detail.contains(&words.to_ascii_lowercase()));
+    if let Some((_, text)) = by_words {
+        return text.replace("{}", &object.to_string());
+    }
     let client = target::clients(context, edge)
         .first()
         .map_or_else(|| edge.from.clone(), ToString::to_string);
@@ -281,7 +326,9 @@ fn fix(context: &Context<'_>, edge: &Edge, error: StepError, object: &ObjectRef)
         StepError::Loading => {
             format!("wait until {object} has loaded its data, and let its readiness probe tell")
         }
-        StepError::Unavailable => format!("look at the state that {object} names, and at its log"),
+        StepError::Unavailable => {
+            format!("end the state that {object} names; its log says how it came to it")
+        }
         StepError::CertificateExpired
         | StepError::CertificateName
         | StepError::CertificateUntrusted => format!(
@@ -319,6 +366,49 @@ mod tests {
             vec![pass(id, StepName::Service), step],
         )]);
         peer_answers_wrongly(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    }
+
+    #[test]
+    fn the_servers_own_words_decide_what_is_to_be_done() {
+        for (protocol, error, words, wanted) in [
+            (
+                "postgres",
+                StepError::LoginDenied,
+                "FATAL 28000: no pg_hba.conf entry for host \"10.0.0.7\"",
+                "let pg_hba.conf of",
+            ),
+            (
+                "mysql",
+                StepError::LoginDenied,
+                "4151: Access denied, this account is locked",
+                "unlock that account",
+            ),
+            (
+                "amqp",
+                StepError::DatabaseMissing,
+                "530 NOT_ALLOWED - vhost shop not found",
+                "create that virtual host",
+            ),
+            (
+                "redis",
+                StepError::Unavailable,
+                "CLUSTERDOWN Hash slot not served",
+                "redis-cli --cluster",
+            ),
+            (
+                "mysql",
+                StepError::LoginDenied,
+                "1045: Access denied for user",
+                "give deployment/ap",
+            ),
+        ] {
+            let id = format!("AP->DB:1/{protocol}");
+            let mut step = fail(&id, StepName::Login, error);
+            step.detail = words.to_owned();
+            let found = raised(&id, step);
+            let text = &found[0].fix.as_ref().unwrap().text;
+            assert!(text.contains(wanted), "{words}: {text}");
+        }
     }
 
     #[test]

@@ -136,13 +136,15 @@ fn closed(arguments: &[u8]) -> Failure {
         .map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
     let length = arguments.get(2).copied().map_or(0, usize::from);
     let text = arguments.get(3..3 + length).unwrap_or_default();
+    let text = String::from_utf8_lossy(text);
     let error = match code {
+        // The login was taken, and there is no virtual host of that name.
+        530 if text.contains("not found") => StepError::DatabaseMissing,
         403 | 530 => StepError::LoginDenied,
         320 => StepError::Unavailable,
         _ => StepError::Broken,
     };
-    Failure::new(error, format!("{code} {}", String::from_utf8_lossy(text)))
-        .fact("code", code.to_string())
+    Failure::new(error, format!("{code} {text}")).fact("code", code.to_string())
 }
 
 /// A method of class connection: its number and its arguments. Heartbeats are passed over.
@@ -200,6 +202,8 @@ mod tests {
         let failure = closed(b"\x01\x93\x0eACCESS_REFUSED\x00\x00\x00\x00");
         assert_eq!(failure.error, StepError::LoginDenied);
         assert_eq!(failure.detail, "403 ACCESS_REFUSED");
+        let no_host = closed(b"\x02\x12\x23NOT_ALLOWED - vhost shop not found  \x00\x0a\x00\x28");
+        assert_eq!(no_host.error, StepError::DatabaseMissing);
         assert_eq!(closed(b"").error, StepError::Broken);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::address::TlsMode;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
-use crate::probe::found::{Failure, Found};
+use crate::probe::found::{ADVERTISED, Failure, Found};
 use crate::probe::link::Link;
 use crate::probe::login::Login;
 use crate::probe::network::Network;
@@ -151,7 +151,7 @@ impl Ask<'_> {
                 StepError::AdvertisedUnreachable,
                 format!("it answers, and sends clients to {shown}, which they cannot reach: {why}"),
             )
-            .fact("advertised", shown.clone())
+            .fact(ADVERTISED, shown.clone())
         };
         let addresses = match host.parse::<IpAddr>() {
             Ok(address) => vec![address],

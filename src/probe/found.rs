@@ -9,6 +9,9 @@ use crate::probe::link::Flood;
 use crate::probe::seen;
 use crate::probe::wire::{StepError, StepName, StepStatus};
 
+/// The fact of a server that sends its clients on: the host and port that it names.
+pub(crate) const ADVERTISED: &str = "advertised";
+
 /// Why a step did not pass.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Failure {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use crate::probe::found::ADVERTISED;
 use crate::probe::wire::sql::{Answer, SqlRecord};
 use crate::probe::wire::{Record, Step};
 use crate::redact::Redactor;
@@ -95,8 +96,17 @@ impl Scrubber {
 
     fn step(&self, mut step: Step) -> Step {
         step.target = self.clean(&step.target, TEXT);
-        // What a peer says may hold what it knows and we do not.
-        step.detail = self.clean(&self.words.text(&self.clean(&step.detail, FACT)), TEXT);
+        // What a peer says may hold what it knows and we do not. Where it sends its clients is what this step is about.
+        let detail = self.clean(&step.detail, FACT);
+        let words = step.facts.get(ADVERTISED).map(|address| {
+            let host = address.rsplit_once(':').map_or("", |(host, _)| host);
+            let in_detail = detail.split([' ', '=', ';', '`']);
+            let names =
+                in_detail.filter(|word| word.split(['.', ':']).next() == host.split('.').next());
+            self.words.also(names.chain([host, address]))
+        });
+        let words = words.as_ref().unwrap_or(&self.words);
+        step.detail = self.clean(&words.text(&detail), TEXT);
         step.facts = step
             .facts
             .into_iter()
