@@ -6,6 +6,7 @@ use super::kubelet::{self, ProbeKind};
 use super::view::View;
 use super::volume;
 use super::{Trouble, ago, container_of, event_line, events_about, newest};
+use crate::address;
 use crate::diagnose::Context;
 use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
@@ -194,12 +195,30 @@ fn ended(view: &View<'_, '_>, terminated: &StateTerminated) -> Trouble {
         "StartError" | "ContainerCannotRun"
     ) || log.iter().any(|line| line.contains("exec format error"));
     if cannot_start {
-        return start_failed(view, &exit).evidence(log);
+        return folder_for_file(view, [exit.as_str()].into_iter())
+            .unwrap_or_else(|| start_failed(view, &exit))
+            .evidence(log);
     }
     for kind in [ProbeKind::Startup, ProbeKind::Liveness] {
         if let Some(kill) = kubelet::killed_by(&view.events, kind, terminated) {
             return kubelet::killed(view, kind, kill).evidence([exit]);
         }
+    }
+    if let Some(hook) = newest(&view.events, |event| event.reason == "FailedPostStartHook") {
+        let line = event_line(hook);
+        return view
+            .trouble(
+                Code::ContainerStartFailed,
+                &format!("its postStart hook fails, so it is killed, {restarts} restarts"),
+            )
+            .evidence([line, exit])
+            .remedy(
+                "correct lifecycle.postStart in the Pod template, or what its command asks for",
+            );
+    }
+    let words = log.iter().map(String::as_str).chain([exit.as_str()]);
+    if let Some(trouble) = folder_for_file(view, words) {
+        return trouble.evidence([exit]).evidence(log);
     }
     let reads = matches!(terminated.exit_code, 126 | 127);
     view.trouble(
@@ -222,6 +241,45 @@ fn ended(view: &View<'_, '_>, terminated: &StateTerminated) -> Trouble {
     } else {
         "see its log (kubectl logs --previous) and fix what it complains of"
     })
+}
+
+/// A file that is mounted by subPath and that its ConfigMap does not have: the kubelet makes an empty folder of that name. Only where what
+/// the container says speaks of a folder.
+fn folder_for_file<'w>(
+    view: &View<'_, '_>,
+    mut words: impl Iterator<Item = &'w str>,
+) -> Option<Trouble> {
+    if !words.any(|line| line.to_ascii_lowercase().contains("directory")) {
+        return None;
+    }
+    let mounts = view.container?.volume_mounts.iter();
+    let found = mounts
+        .filter(|mount| !mount.sub_path.is_empty())
+        .find_map(|mount| {
+            let mut volumes = view.pod.spec.volumes.iter();
+            let volume = volumes.find(|volume| volume.name == mount.name)?;
+            let map = volume.config_map.as_ref()?;
+            let namespace = &view.pod.metadata.namespace;
+            let found = view.context.snapshot.config_map(namespace, &map.name)?;
+            let path = mount.sub_path.trim_matches('/');
+            let has =
+                |key: &str| found.data.contains_key(key) || found.binary_data.contains_key(key);
+            let is_there = if map.items.is_empty() {
+                has(path)
+            } else {
+                map.items.iter().any(|item| item.path == path)
+            };
+            (!is_there && !path.contains('/')).then_some((&map.name, path, &mount.mount_path))
+        });
+    let (map, path, at) = found?;
+    Some(
+        view.trouble(
+            Code::ContainerConfigError,
+            &format!("configmap/{map} has no file {path}, which is mounted by subPath, so {at} is an empty folder"),
+        )
+        .evidence([format!("volumeMounts: subPath {path} of configmap/{map} at {at}")])
+        .remedy(format!("add the key {path} to configmap/{map}, or correct subPath of the mount at {at} in the Pod template")),
+    )
 }
 
 fn ending(terminated: &StateTerminated) -> String {
@@ -283,14 +341,39 @@ fn init_never_ends(view: &View<'_, '_>) -> Option<Trouble> {
             .running_for()
             .map(|age| format!(" for {} s", age.as_secs()))
             .unwrap_or_default();
-        view.trouble(
-            Code::InitContainerFailing,
-            &format!("it has been running{age} and does not end, so the Pod never starts"),
-        )
-        .evidence(view.log())
-        .dependent(true)
-        .remedy("see its log (kubectl logs POD -c INIT-CONTAINER): it waits for something that does not come")
+        let lost = lost_hosts(view);
+        let trouble = view
+            .trouble(
+                Code::InitContainerFailing,
+                &format!("it has been running{age} and does not end, so the Pod never starts"),
+            )
+            .evidence(lost.iter().map(|(name, host)| format!("{name} of the init container names {host}, and no Service is called so")))
+            .evidence(view.log())
+            .dependent(true);
+        match lost.first() {
+            Some((name, host)) => trouble.remedy(format!("correct {name} in `env` of the init container: no Service is called {host}")),
+            None => trouble.remedy("see its log (kubectl logs POD -c INIT-CONTAINER): it waits for something that does not come"),
+        }
     })
+}
+
+/// The container's own variables that name a host which leads nowhere, each with that host.
+fn lost_hosts(view: &View<'_, '_>) -> Vec<(String, String)> {
+    let namespace = &view.pod.metadata.namespace;
+    let snapshot = view.context.snapshot;
+    let entries = view.container.iter().flat_map(|container| &container.env);
+    entries
+        .filter_map(|entry| Some((entry, entry.value.as_deref()?)))
+        .flat_map(|(entry, value)| {
+            let targets = address::targets(&entry.name, value);
+            targets
+                .into_iter()
+                .map(|target| (entry.name.clone(), target.host))
+        })
+        .filter(|(_, host)| {
+            !host.contains('$') && snapshot.meaning(host, namespace).leads_nowhere()
+        })
+        .collect()
 }
 
 /// A container that runs at the moment, and has crashed before. One that is ready has recovered, unless those who call it say

@@ -1,7 +1,8 @@
 //! Tests of `containers`.
 
-use super::super::tests::{event, pod, troubles_of};
+use super::super::tests::{event, pod, troubles_in, troubles_of};
 use super::Trouble;
+use crate::diagnose::fixtures;
 use crate::finding::Code;
 
 const SPEC: &str = "{containers: [{name: db, image: 'registry.invalid/db:1'}]}";
@@ -121,4 +122,70 @@ fn an_init_container_that_fails_is_told_from_a_native_sidecar() {
     assert_eq!(troubles[0].code, Code::InitContainerFailing);
     let running = "{phase: Running, initContainerStatuses: [{name: migrate, ready: true, started: true, state: {running: {}}}], containerStatuses: [{name: db, ready: true, state: {running: {}}}]}";
     assert!(troubles_of(&pod(&spec(", restartPolicy: Always"), running)).is_empty());
+}
+
+#[test]
+fn a_hook_that_fails_is_no_crash_of_the_program() {
+    let state = "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 137, reason: Error}}";
+    let hook = event(
+        "FailedPostStartHook",
+        "PostStartHookError: command register exited with 3",
+    );
+    let status = format!("{{phase: Running, containerStatuses: [{{name: db, {state}}}]}}");
+    let found = one(&status, &hook).unwrap();
+    assert_eq!(found.code, Code::ContainerStartFailed);
+    assert!(found.remedy.contains("postStart"), "{}", found.remedy);
+}
+
+#[test]
+fn a_key_that_the_config_map_lacks_is_mounted_as_an_empty_folder() {
+    let spec = "{containers: [{name: db, image: x, volumeMounts: [{name: c, mountPath: /etc/db.conf, subPath: db.conf}]}], volumes: [{name: c, configMap: {name: conf}}]}";
+    let found = |key: &str, message: &str| {
+        let status = format!(
+            "{{phase: Running, containerStatuses: [{{name: db, restartCount: 3, state: {{waiting: {{reason: CrashLoopBackOff}}}}, lastState: {{terminated: {{exitCode: 1, reason: Error, message: '{message}'}}}}}}]}}"
+        );
+        let map = format!("---\nkind: ConfigMap\nmetadata: {{name: conf}}\ndata: {{{key}: x}}\n");
+        troubles_of(&(pod(spec, &status) + &map)).pop().unwrap()
+    };
+    let missing = found(
+        "other.conf",
+        "pread() /etc/db.conf failed (21: Is a directory)",
+    );
+    assert_eq!(missing.code, Code::ContainerConfigError);
+    assert!(
+        missing
+            .remedy
+            .contains("add the key db.conf to configmap/conf"),
+        "{}",
+        missing.remedy
+    );
+    assert_eq!(
+        found("db.conf", "Is a directory").code,
+        Code::ContainerCrashLooping
+    );
+    assert_eq!(
+        found("other.conf", "out of tea").code,
+        Code::ContainerCrashLooping
+    );
+}
+
+#[test]
+fn an_init_container_that_waits_says_which_of_its_hosts_leads_nowhere() {
+    let waits = |host: &str| {
+        let spec = format!(
+            "{{initContainers: [{{name: wait, image: x, env: [{{name: DB_HOST, value: {host}}}]}}], containers: [{{name: db, image: x}}]}}"
+        );
+        let status = "{phase: Pending, initContainerStatuses: [{name: wait, state: {running: {startedAt: '2020-01-01T00:00:00Z'}}}]}";
+        let service = "---\nkind: Service\nmetadata: {name: mysql}\nspec: {clusterIP: 10.96.0.9, ports: [{port: 3306}]}\n";
+        let mut snapshot = fixtures::snapshot(&(pod(&spec, status) + service));
+        snapshot.taken_at = "2020-01-01T01:00:00Z".parse().ok();
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        troubles_in(&graph, &snapshot).pop().unwrap().remedy
+    };
+    assert!(
+        waits("mysql-primary").contains("correct DB_HOST"),
+        "{}",
+        waits("mysql-primary")
+    );
+    assert!(!waits("mysql").contains("DB_HOST"));
 }
