@@ -288,7 +288,7 @@ fn is_cluster_name(context: &Context<'_>, edge: &Edge) -> bool {
 }
 
 /// Why a Pod's DNS settings keep it from cluster DNS, or from the search list that the name needs.
-fn kept_from_cluster_dns(spec: &PodSpec, host: &str) -> Option<String> {
+pub(super) fn kept_from_cluster_dns(spec: &PodSpec, host: &str) -> Option<String> {
     match spec.dns_policy.as_str() {
         "Default" => Some("its dnsPolicy is Default, the node's resolver".to_owned()),
         "None" => {

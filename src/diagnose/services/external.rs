@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Look, dns_words, ids, looks, service_name, services_known, weight};
-use crate::diagnose::Context;
+use crate::diagnose::dns::kept_from_cluster_dns;
+use crate::diagnose::{Context, target};
 use crate::finding::{Code, Finding, Fix};
 use crate::observe::kinds::Service;
 use crate::observe::{HostMeaning, ServiceKey};
@@ -101,7 +102,14 @@ fn judge(
     looks: &[&Look<'_, '_>],
 ) -> Option<Finding> {
     let name = &service.spec.external_name;
-    let failed = looks.iter().any(|look| {
+    // A client that does not ask the cluster's DNS says nothing of the name.
+    let asks = |look: &&&Look<'_, '_>| {
+        let edge = look.evidence.edge;
+        let clients = target::clients(context, edge).iter();
+        let mut templates = clients.filter_map(|client| context.snapshot.template(client));
+        !templates.any(|template| kept_from_cluster_dns(template.spec, &edge.host).is_some())
+    };
+    let failed = looks.iter().filter(asks).any(|look| {
         look.evidence
             .firm()
             .filter_map(|walk| walk.dns)
@@ -237,6 +245,22 @@ mod tests {
         }
         let fix = found("10.1.2.3", None).unwrap().fix.unwrap();
         assert!(fix.manifest.unwrap().contains("EndpointSlice"));
+    }
+
+    #[test]
+    fn a_client_past_the_clusters_dns_says_nothing_of_the_name() {
+        let of = |policy: &str| {
+            let objects = format!(
+                "kind: Service\nmetadata: {{name: db}}\nspec: {{type: ExternalName, externalName: mysql.example.com}}\n---\nkind: Deployment\nmetadata: {{name: ap}}\nspec: {{selector: {{matchLabels: {{app: ap}}}}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{dnsPolicy: {policy}, containers: [{{name: ap}}]}}}}}}\n"
+            );
+            let snapshot = fixtures::snapshot(&objects);
+            let mut graph = fixtures::graph(&[ID]);
+            graph.tiers.get_mut("DB").unwrap().workloads.clear();
+            let missing = fail(ID, StepName::Dns, StepError::Nxdomain);
+            let outcomes = outcomes(vec![probe("AP", "n", vec![missing])]);
+            external_name(&Context::new(&graph, &snapshot, Some(&outcomes))).len()
+        };
+        assert_eq!((of("ClusterFirst"), of("Default")), (1, 0));
     }
 
     #[test]

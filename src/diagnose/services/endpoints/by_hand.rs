@@ -63,6 +63,9 @@ pub(in crate::diagnose::services) fn by_hand(
         .fix(no_endpoints_fix(context, usage));
         return Some(finding);
     }
+    if !usage.proven && views.iter().all(|view| !view.ready) {
+        return Some(unready(usage, &name, &views));
+    }
     let looks: Vec<&Look<'_, '_>> = usage
         .looks
         .iter()
@@ -105,6 +108,32 @@ pub(in crate::diagnose::services) fn by_hand(
         usage.key.name
     )));
     Some(finding)
+}
+
+/// Endpoints that are there, and of which their maker says that none is ready: nothing is sent to them.
+fn unready(usage: &Use<'_, '_>, name: &str, views: &[EndpointView]) -> Finding {
+    let addresses: Vec<String> = views.iter().map(|view| view.address.to_string()).collect();
+    let addresses = addresses.join(", ");
+    let mut finding = Finding::new(
+        Code::ServiceEndpointsNotReady,
+        weight(usage.in_scope && !usage.looks.is_empty()),
+        usage.key.object(),
+        format!(
+            "the EndpointSlice of {name}, made by hand, says of {addresses} that it is not ready: the Service sends nothing there"
+        ),
+    );
+    finding.evidence.push(format!(
+        "endpoints[].conditions.ready: false for {addresses}"
+    ));
+    finding.edges = ids(&usage.looks);
+    finding.fix = Some(Fix {
+        text: format!(
+            "set endpoints[].conditions.ready to true in the EndpointSlice of service/{} once {addresses} serves, or leave the condition out",
+            usage.key.name
+        ),
+        ..Fix::default()
+    });
+    finding
 }
 
 /// A tier that runs beside its Service without selector most likely lost it.

@@ -140,6 +140,10 @@ fn a_service_without_selector_needs_endpoints_that_answer() {
     let found_stale = found(by_hand, spec, "True", SLICE, Some(&stale));
     assert_eq!(found_stale[0].code, Code::ServiceEndpointsStale);
     assert!(found(by_hand, spec, "True", SLICE, None).is_empty());
+    let unready = SLICE.replace("nodeName: node-1", "conditions: {ready: false}");
+    let unready = found(by_hand, spec, "True", &unready, None);
+    assert_eq!(unready[0].code, Code::ServiceEndpointsNotReady);
+    assert!(unready[0].message.contains("10.244.0.1"), "{unready:?}");
 }
 
 #[test]
