@@ -111,9 +111,13 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Whether the API alone says why: nothing ready stands behind the Service, or the rules deny it whichever way a plugin
-    /// looks at them.
+    /// Whether it is known why: the client asks no name server at all, nothing ready stands behind the Service, or the rules deny it
+    /// whichever way a plugin looks at them.
     fn is_explained(&self) -> bool {
+        let own = self.edge.resolver.as_ref();
+        if own.is_some_and(|own| own.servers.is_empty()) {
+            return true;
+        }
         let behind = &self.route.endpoints;
         if self.route.service.is_some() && !behind.iter().any(|endpoint| endpoint.view.ready) {
             return true;

@@ -636,6 +636,18 @@ spec: {podSelector: {}}
             .vantages
             .is_empty()
     );
+    // A client that asks no name server asks none from elsewhere either.
+    let mut graph = app();
+    let servers = |servers: &[&str]| crate::graph::OwnResolver {
+        servers: servers.iter().map(|one| (*one).to_owned()).collect(),
+    };
+    let lost = looked(fail(EDGE, StepName::Dns, StepError::DnsTimeout), "n1");
+    for (own, looks) in [(servers(&[]), 0), (servers(&["10.96.0.10"]), 1)] {
+        graph.edges[0].resolver = Some(own);
+        let first = plan(&graph, &snapshot(&usual()), &options());
+        let second = second_look(&graph, &snapshot(&usual()), &first, &lost, &options());
+        assert_eq!(second.vantages.len(), looks);
+    }
     // One place passes: the places are distinguished already.
     let mut both = looked(timeout(), "n1");
     both.probes
