@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::probe::ask::Ask;
 use crate::probe::clock::{Clock, Late};
@@ -36,6 +36,8 @@ use crate::protocol::Protocol;
 const ENDPOINTS_AT_ONCE: usize = 8;
 /// How many addresses of one name are dialled.
 const ADDRESSES: usize = 16;
+/// A server that is there answers a connect within this time.
+const SOON: Duration = Duration::from_millis(300);
 /// How long a passing edge that the rules deny is left alone before it is dialled again.
 const RECHECK: Duration = Duration::from_secs(6);
 /// How long a mesh's proxy may take to come up beside the agent.
@@ -419,7 +421,17 @@ impl Walk<'_> {
     ) -> Vec<Found> {
         let clock = self.agent.clock;
         let begun = Instant::now();
-        let stream = match Box::pin(self.agent.network.connect(address, &clock)).await {
+        // One that only waits for its connection keeps no other from its turn: a server's silence costs one wait, not one for each edge.
+        let (connected, _rest) = {
+            let mut connect = Box::pin(self.agent.network.connect(address, &clock));
+            if let Ok(connected) = timeout(SOON, &mut connect).await {
+                (connected, None)
+            } else {
+                let rest = self.turn.rest();
+                (connect.await, rest)
+            }
+        };
+        let stream = match connected {
             Ok(stream) => stream,
             Err(failure) => return vec![Found::fail(step, failure).since(begun)],
         };

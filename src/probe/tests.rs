@@ -113,6 +113,34 @@ async fn edges_of(
     probe(spec, environment).await
 }
 
+/// Many Services may stand before one server that does not answer.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_silence_of_one_server_costs_one_wait_not_one_for_each_edge() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = socket.listen(1).unwrap();
+    let address = server.local_addr().unwrap();
+    // Once its queue is full, no connect is answered.
+    let mut queue = Vec::new();
+    let soon = Duration::from_millis(300);
+    while let Ok(accepted) =
+        tokio::time::timeout(soon, tokio::net::TcpStream::connect(address)).await
+    {
+        queue.push(accepted.unwrap());
+    }
+    let names: Vec<String> = (0..60).map(|edge| format!("e{edge}")).collect();
+    let all = names
+        .iter()
+        .map(|name| edge(name, address.port(), Protocol::Tcp))
+        .collect();
+    let outcome = edges(all, &[]).await;
+    for name in &names {
+        let error = outcome.error(name, StepName::Service);
+        assert_eq!(error, Some(StepError::Timeout), "{name}: {}", outcome.text);
+    }
+}
+
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
 async fn misbehaving_servers_are_told_apart_and_never_hang() {
