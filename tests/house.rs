@@ -450,3 +450,31 @@ fn products_stand_in_the_catalogue() {
         "they name none any more, take them off the list: {less:?}"
     );
 }
+
+/// The crates that the tool is built on by its charter; a build without one of them would still pass every other test.
+const BOUND: [&str; 8] = [
+    "kube",
+    "tokio",
+    "hickory-resolver",
+    "mysql_async",
+    "redis",
+    "reqwest",
+    "serde",
+    "junit-report",
+];
+
+#[test]
+fn the_crates_that_the_tool_is_bound_to_are_in_use() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = fs::read_to_string(manifest).expect("Cargo.toml");
+    let house = House::read();
+    for name in BOUND {
+        assert!(
+            manifest.contains(&format!("\n{name} = ")),
+            "Cargo.toml: {name} is no dependency"
+        );
+        let path = format!("{}::", name.replace('-', "_"));
+        let used = house.code.values().any(|code| code.contains(&path));
+        assert!(used, "{path} is nowhere in src");
+    }
+}
