@@ -506,13 +506,11 @@ fn an_old_revision_may_fail_while_a_new_one_comes() {
 
 #[test]
 fn who_had_its_wait_before_the_run_is_not_waited_for_again() {
-    let with = |seconds, started: &str| {
+    let probed = |seconds, started: &str, liveness: Value| {
         let suffers = container(&json!({"state": {"running": {"startedAt": started}}}));
-        let snapshot = snapshot(
-            vec![deployment("db", &unavailable())],
-            &[pod("db", &suffers)],
-            &[],
-        );
+        let mut pod = pod("db", &suffers);
+        pod["spec"]["containers"][0]["livenessProbe"] = liveness;
+        let snapshot = snapshot(vec![deployment("db", &unavailable())], &[pod], &[]);
         let scope = Scope {
             patience: Some(Duration::from_secs(seconds)),
             ..Scope::default()
@@ -520,9 +518,16 @@ fn who_had_its_wait_before_the_run_is_not_waited_for_again() {
         let settle = judge(&snapshot, now(), &scope);
         (settle.unsettled.len(), settle.failed.len())
     };
+    let with = |seconds, started: &str| probed(seconds, started, Value::Null);
     let for_40_s = "2026-11-25T10:09:20Z";
     assert_eq!(with(120, for_40_s), (1, 0));
     assert_eq!(with(30, for_40_s), (0, 1));
     // Whatever the wait: a minute, or what its probes allow it, is enough for one that is not ready.
     assert_eq!(with(900, LONG_AGO), (0, 1));
+    // A liveness probe that begins late says that it may take so long.
+    let late = json!({"tcpSocket": {"port": 80}, "initialDelaySeconds": 60});
+    let for_80_s = "2026-11-25T10:08:40Z";
+    assert_eq!(with(900, for_80_s), (0, 1));
+    assert_eq!(probed(900, for_80_s, late.clone()), (1, 0));
+    assert_eq!(probed(900, LONG_AGO, late), (0, 1));
 }

@@ -128,18 +128,22 @@ fn gate_state(pod: &Pod, now: Timestamp) -> Option<PodState> {
     })
 }
 
-/// How long a container may take until it is ready, by its own probes.
+/// How long a container may take until it is ready, by its own probes: its author also says with a liveness probe when it is to serve at
+/// the latest.
 fn budget_seconds(pod: &Pod, name: &str) -> i64 {
-    let container = pod.spec.every().find(|container| container.name == name);
-    let of = |probe: &Probe| {
+    let of = |probe: &Option<Probe>| {
         let or = |value: i32, usual: i64| if value == 0 { usual } else { i64::from(value) };
-        i64::from(probe.initial_delay_seconds)
-            + or(probe.failure_threshold, 3) * or(probe.period_seconds, 10)
+        probe.as_ref().map_or(0, |probe| {
+            i64::from(probe.initial_delay_seconds)
+                + or(probe.failure_threshold, 3) * or(probe.period_seconds, 10)
+        })
     };
-    let probes = container
-        .iter()
-        .flat_map(|container| [&container.startup_probe, &container.readiness_probe]);
-    let own: i64 = probes.flatten().map(of).sum();
+    let mut containers = pod.spec.every();
+    let own = containers.find(|container| container.name == name);
+    let own = own.map_or(0, |container| {
+        let serves = of(&container.readiness_probe).max(of(&container.liveness_probe));
+        of(&container.startup_probe) + serves
+    });
     own.max(LEAST_BUDGET_SECONDS)
 }
 
