@@ -191,8 +191,8 @@ fn an_outage_is_longer_than_the_pauses_of_a_slow_client() {
     assert!(matches!(slow(&[(500, 2000)]), Value::Unknown { .. }));
 }
 
-#[test]
-fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
+/// A single server whose new process holds nothing from before the fault.
+fn back_empty() -> Recording {
     let mut it = single();
     for state in &mut it.states {
         if state.server.as_deref() == Some("s1") {
@@ -205,6 +205,12 @@ fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
             )]));
         }
     }
+    it
+}
+
+#[test]
+fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
+    let mut it = back_empty();
     it.audit(
         &[Place::Write, Place::Member("db".to_owned())],
         |_, lane, seq| seq <= if lane == "a/w-new" { 53 } else { 105 },
@@ -223,18 +229,7 @@ fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
 
 #[test]
 fn without_an_audit_a_member_that_shows_no_old_data_is_neither_apart_nor_late() {
-    let mut it = single();
-    for state in &mut it.states {
-        if state.server.as_deref() == Some("s1") {
-            state.tip = Some(BTreeMap::from([(
-                "a/w-new".to_owned(),
-                Span {
-                    first: 76,
-                    last: 90,
-                },
-            )]));
-        }
-    }
+    let mut it = back_empty();
     it.audit(&[Place::Write], |_, _, _| false);
     let whole = it.round();
     let mut silent = whole.clone();

@@ -112,28 +112,23 @@ pub(in crate::diagnose::services) fn by_hand(
 
 /// Endpoints that are there, and of which their maker says that none is ready: nothing is sent to them.
 fn unready(usage: &Use<'_, '_>, name: &str, views: &[EndpointView]) -> Finding {
-    let addresses: Vec<String> = views.iter().map(|view| view.address.to_string()).collect();
-    let addresses = addresses.join(", ");
-    let mut finding = Finding::new(
+    let addresses = joined(views.iter().map(|view| view.address));
+    Finding::new(
         Code::ServiceEndpointsNotReady,
         weight(usage.in_scope && !usage.looks.is_empty()),
         usage.key.object(),
         format!(
             "the EndpointSlice of {name}, made by hand, says of {addresses} that it is not ready: the Service sends nothing there"
         ),
-    );
-    finding.evidence.push(format!(
+    )
+    .because([format!(
         "endpoints[].conditions.ready: false for {addresses}"
-    ));
-    finding.edges = ids(&usage.looks);
-    finding.fix = Some(Fix {
-        text: format!(
-            "set endpoints[].conditions.ready to true in the EndpointSlice of service/{} once {addresses} serves, or leave the condition out",
-            usage.key.name
-        ),
-        ..Fix::default()
-    });
-    finding
+    )])
+    .on(ids(&usage.looks))
+    .fix(format!(
+        "set endpoints[].conditions.ready to true in the EndpointSlice of service/{} once {addresses} serves, or leave the condition out",
+        usage.key.name
+    ))
 }
 
 /// A tier that runs beside its Service without selector most likely lost it.

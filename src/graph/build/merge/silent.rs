@@ -193,9 +193,8 @@ impl Client<'_> {
                 .cloned()
         };
         let other = self.deployed.containers.iter().find_map(of)?;
-        let is_known = self.deployed.containers.iter();
-        let mut is_known = is_known.map(|one| one.environment.variables.contains_key(name));
-        if is_known.any(|known| known) {
+        let is_known = |one: &DeployedContainer| one.environment.variables.contains_key(name);
+        if self.deployed.containers.iter().any(is_known) {
             return None;
         }
         let workload = self.tiers.get(self.name)?.workloads.first()?;
