@@ -1,13 +1,10 @@
-//! The runners' Jobs: made, given their orders by an annotation of their Pods, their logs followed to the end. IO.
+//! The runners' Jobs: made, deleted, and given their orders by an annotation of their Pods. IO.
 
 use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
-use super::stage::Stage;
-use crate::drill::model::Record;
 use crate::drill::orders::{ANNOTATION, Orders};
 use crate::drill::plan::runners::Runner;
 use crate::observe::resources::{JOBS, PODS};
@@ -15,9 +12,7 @@ use crate::observe::{Api, CallError, encode, retrying};
 use crate::plan::job;
 
 /// Time for one call.
-const CALL: Duration = Duration::from_secs(10);
-/// The pause between tries of a log.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const CALL: Duration = Duration::from_secs(10);
 
 /// Makes a runner: its Job, or where a `PodDisruptionBudget` would count the Job's Pod, a Job that makes none and a Pod that goes with it.
 pub(super) async fn start(api: &Api, namespace: &str, runner: &Runner) -> Result<(), CallError> {
@@ -78,38 +73,4 @@ pub(super) async fn tell(
     retrying(|| api.call::<Value>(Method::PATCH, &path, Some(&body), CALL))
         .await
         .map(|_| ())
-}
-
-/// Follows the log of a runner to its end record; what breaks off is read again from the beginning, and numbers tell what is new.
-pub(super) async fn listen(stage: &Stage<'_>, runner: &Runner) {
-    loop {
-        let Some(pod) = stage.runner_pod(&runner.name) else {
-            sleep(PAUSE).await;
-            continue;
-        };
-        let path = format!(
-            "{}/{}/log?follow=true",
-            PODS.path(Some(&encode(&stage.namespace))),
-            encode(&pod.name)
-        );
-        match stage.api.stream(&path, CALL).await {
-            Ok(mut lines) => {
-                while let Ok(Some(line)) = lines.next().await {
-                    let now = Instant::now();
-                    if let Ok(record) = serde_json::from_str::<Record>(line.trim()) {
-                        stage.record(&runner.name, record, now);
-                    }
-                }
-            }
-            Err(error) => tracing::debug!("failed to read the log of {}: {error}", runner.job),
-        }
-        if stage.has_ended(&runner.name) {
-            return;
-        }
-        if let Some(why) = pod.over {
-            stage.lost(&runner.name, why);
-            return;
-        }
-        sleep(PAUSE).await;
-    }
 }

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::live::Live;
-use super::runners::{listen, start, tell};
+use super::runners::{CALL, start, tell};
 use super::{Cancel, ConductError};
 use crate::drill::model::{
     AuditAnswer, Batch, Candidate, Clock, End, Event, EventKind, Lane, Record, RunnerLog,
@@ -25,6 +25,8 @@ use crate::shell::Command;
 use seen::Inner;
 pub(super) use seen::SeenPod;
 
+/// The pause between tries of a log.
+const PAUSE: Duration = Duration::from_millis(200);
 /// A watch that says nothing for so long is begun again from a list.
 const QUIET: Duration = Duration::from_secs(3);
 /// How long a runner may take to start.
@@ -38,15 +40,15 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// A runner's Pod.
 #[derive(Debug, Clone)]
-pub(super) struct RunnerPod {
-    pub(super) name: String,
+struct RunnerPod {
+    name: String,
     /// Why it is over, once it is.
-    pub(super) over: Option<String>,
+    over: Option<String>,
 }
 
 /// One runner, as far as it was heard.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard {
+struct Heard {
     pod: Option<(String, String, Option<String>)>,
     greeted: bool,
     lanes: Vec<Lane>,
@@ -55,7 +57,7 @@ pub(super) struct Heard {
     offset: Option<i64>,
     audits: Vec<Vec<AuditAnswer>>,
     end: Option<End>,
-    pub(super) lost: Option<String>,
+    lost: Option<String>,
 }
 
 /// The stage of one candidate's drill.
@@ -157,7 +159,7 @@ impl<'a> Stage<'a> {
             format!("failed to follow the endpoints of service/{service}: {error}")
         };
         let logs = async {
-            join_all(self.runners.iter().map(|runner| listen(self, runner))).await;
+            join_all(self.runners.iter().map(|runner| self.listen(runner))).await;
             std::future::pending::<String>().await
         };
         let orders = self.bring_orders();
@@ -377,13 +379,13 @@ impl<'a> Stage<'a> {
             .find_map(|(name, heard)| Some(format!("runner {name}: {}", heard.lost.as_ref()?)))
     }
 
-    pub(super) fn runner_pod(&self, runner: &str) -> Option<RunnerPod> {
+    fn runner_pod(&self, runner: &str) -> Option<RunnerPod> {
         let inner = self.inner();
         let (name, _, over) = inner.runners.get(runner)?.pod.clone()?;
         Some(RunnerPod { name, over })
     }
 
-    pub(super) fn has_ended(&self, runner: &str) -> bool {
+    fn has_ended(&self, runner: &str) -> bool {
         let inner = self.inner();
         inner
             .runners
@@ -391,14 +393,14 @@ impl<'a> Stage<'a> {
             .is_none_or(|heard| heard.end.is_some() || heard.lost.is_some())
     }
 
-    pub(super) fn lost(&self, runner: &str, why: String) {
+    fn lost(&self, runner: &str, why: String) {
         if let Some(heard) = self.inner().runners.get_mut(runner) {
             heard.lost.get_or_insert(why);
         }
     }
 
     /// One line of a runner's log.
-    pub(super) fn record(&self, runner: &str, record: Record, now: Instant) {
+    fn record(&self, runner: &str, record: Record, now: Instant) {
         let now = self.at(now);
         let mut inner = self.inner();
         let Inner { runners, live, .. } = &mut *inner;
@@ -432,6 +434,40 @@ impl<'a> Stage<'a> {
                 }
             }
             Record::End(end) => heard.end = Some(end),
+        }
+    }
+
+    /// Follows the log of a runner to its end record; what breaks off is read again from the beginning, and numbers tell what is new.
+    async fn listen(&self, runner: &Runner) {
+        loop {
+            let Some(pod) = self.runner_pod(&runner.name) else {
+                sleep(PAUSE).await;
+                continue;
+            };
+            let path = format!(
+                "{}/{}/log?follow=true",
+                PODS.path(Some(&encode(&self.namespace))),
+                encode(&pod.name)
+            );
+            match self.api.stream(&path, CALL).await {
+                Ok(mut lines) => {
+                    while let Ok(Some(line)) = lines.next().await {
+                        let now = Instant::now();
+                        if let Ok(record) = serde_json::from_str::<Record>(line.trim()) {
+                            self.record(&runner.name, record, now);
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!("failed to read the log of {}: {error}", runner.job),
+            }
+            if self.has_ended(&runner.name) {
+                return;
+            }
+            if let Some(why) = pod.over {
+                self.lost(&runner.name, why);
+                return;
+            }
+            sleep(PAUSE).await;
         }
     }
 
