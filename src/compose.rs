@@ -123,7 +123,7 @@ fn project(options: &LoadOptions, files: &dyn Files) -> Result<ComposeFile, Comp
     let root = loader.project(&paths, &directory, &environment)?;
     warnings.extend(unset_warnings(&loader.unset));
     warnings.append(&mut loader.warnings);
-    warnings.extend(schema::unknown_keys(&root));
+    schema::only_known_keys(&root)?;
 
     let mut model = ComposeFile {
         project,
@@ -365,16 +365,15 @@ mod tests {
     fn warnings_are_told_once_and_nothing_is_dropped_in_silence() {
         let model = load_files(&[(
             "/app/compose.yaml",
-            "x-own: $UNSET\nservices:\n  a: {image: 'x:$TAG', typo: 1, env_file: [{path: no.env, required: false}]}\n  b: {image: 'x:$TAG', typo: 1, expose: [zero]}\n",
+            "x-own: $UNSET\nservices:\n  a: {image: 'x:$TAG', env_file: [{path: no.env, required: false}]}\n  b: {image: 'x:$TAG', expose: [zero]}\n",
         )]);
         assert_eq!(
             messages(&model),
             [
                 "compose.yaml:3:14: the variable TAG has no value and no default; it counts as empty",
                 "compose.yaml:1:8: the variable UNSET has no value and no default; it counts as empty",
-                "compose.yaml:3:24: compose knows no key `typo` in a service: it is ignored",
-                "compose.yaml:3:44: the optional env file no.env is not here",
-                "compose.yaml:4:42: `services.b.expose[0]` is no port; it is ignored",
+                "compose.yaml:3:35: the optional env file no.env is not here",
+                "compose.yaml:4:33: `services.b.expose[0]` is no port; it is ignored",
             ]
         );
     }

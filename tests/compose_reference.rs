@@ -470,6 +470,38 @@ const BROKEN: &[(&str, &str)] = &[
         "services: {a: {image: x, extra_hosts: [q]}}",
         "f.yaml:1:40: no address",
     ),
+    (
+        "services: {a: {image: x, name: q}}",
+        "f.yaml:1:26: the key `name`",
+    ),
+    (
+        "version: '2'\nservices: {a: {image: x, imagee: }}",
+        "f.yaml:2:26: the key `imagee`",
+    ),
+    (
+        "x-b: &b {image: x, q: 1}\nservices: {a: *b}",
+        "f.yaml:1:20: the key `q`",
+    ),
+    (
+        "services: {a: {image: x, profiles: [p], q: 1}}",
+        "f.yaml:1:41: the key `q`",
+    ),
+    (
+        "services: {a: {image: x, healthcheck: {tst: 1}}}",
+        "f.yaml:1:40: the key `tst`",
+    ),
+    (
+        "services: {a: {image: x, ports: [{target: 1, q: 1}]}}",
+        "f.yaml:1:46: the key `q`",
+    ),
+    (
+        "services: {a: {image: x}}\nq: {}",
+        "f.yaml:2:1: the key `q`",
+    ),
+    (
+        "services: {a: {image: x}}\nnetworks: {n: {q: 1}}",
+        "f.yaml:2:16: the key `q`",
+    ),
 ];
 
 #[test]

@@ -70,10 +70,6 @@ pub struct Warning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarningKind {
-    /// A key that compose does not know.
-    UnknownKey,
-    /// One that is nearly a key of compose: what it should say is missing (`graph-incomplete`).
-    MisspeltKey,
     /// An active profile that no service has: services may be missing (`graph-incomplete`).
     UnknownProfile,
     /// A variable without a value or default: edges may be missing (`graph-incomplete`).

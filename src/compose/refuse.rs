@@ -6,7 +6,8 @@ use super::schema;
 
 /// A mapping that is no compose file: one of the first version, a Kubernetes manifest, or something else altogether.
 pub(super) fn other_file(map: &Map) -> Result<(), ComposeError> {
-    let known = |key: &str| schema::TOP.contains(&key) || key.starts_with("x-");
+    let known =
+        |key: &str| schema::TOP.split(' ').any(|known| known == key) || key.starts_with("x-");
     if ["services", "include"]
         .iter()
         .any(|key| map.contains_key(*key))

@@ -55,9 +55,7 @@ pub(super) fn tell(compose: &ComposeFile, snapshot: &Snapshot, graph: &mut TierG
         }
     }
     for (kind, missing) in [
-        (WarningKind::MisspeltKey, true),
         (WarningKind::UnknownProfile, true),
-        (WarningKind::UnknownKey, false),
         (WarningKind::Obsolete, false),
     ] {
         let kind_of_note = if missing && !deployed {
