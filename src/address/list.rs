@@ -145,15 +145,16 @@ fn one(token: &str) -> Vec<Parsed> {
         };
     }
     let mut parts: Vec<&str> = token.split(':').collect();
-    // `0:node0:5432:1:/data:FLAG`, `1:node1::::`: a number before its address, and what else belongs to it.
+    // `0:node0:5432:1:/data:FLAG`, `1:node1::::`, `n1:node1:7001:8001`: a number or a name before the address of a member, and what
+    // else belongs to it.
     let mut token = token;
-    if let [number, name, port, ..] = parts.as_slice()
-        && is_number(number)
+    if let [label, name, port, rest @ ..] = parts.as_slice()
+        && (is_number(label) || !rest.is_empty() && host::is_host(label))
         && host::is_host(name)
         && (port.is_empty() || host::port(port).is_some())
     {
-        let end = number.len() + 1 + name.len() + 1 + port.len();
-        token = token[number.len() + 1..end].trim_end_matches(':');
+        let end = label.len() + 1 + name.len() + 1 + port.len();
+        token = token[label.len() + 1..end].trim_end_matches(':');
         parts = token.split(':').collect();
     }
     let three = match parts.as_slice() {
@@ -220,6 +221,10 @@ mod tests {
             pair("shard-c", 6000),
         ];
         assert_eq!(read(pool), expected);
+        assert_eq!(
+            read("m1:shard-a:7001:8001,m2:shard-b:7002:8002:x"),
+            [pair("shard-a", 7001), pair("shard-b", 7002)]
+        );
         for other in ["10:30:15", "1:2:3", "orders:12:1", "0:shard-a:word"] {
             assert!(
                 read(other).iter().all(|(host, _)| host != "shard-a"),

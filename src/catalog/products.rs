@@ -132,9 +132,6 @@ pub struct Image {
     path: Option<String>,
     /// What it serves; the first is what clients dial.
     pub serves: Vec<ImagePort>,
-    /// A health path on the first port.
-    #[serde(default)]
-    pub health: Option<String>,
     /// Where its members call each other, if not on the first port.
     #[serde(default)]
     peer: Option<NonZeroU16>,
@@ -343,12 +340,6 @@ impl Products {
         }
         self.find(&path)
             .map_or_else(Vec::new, |image| image.serves.clone())
-    }
-
-    /// The health path that the image is known to have on its first port.
-    #[must_use]
-    pub fn health(&self, image: &str) -> Option<&str> {
-        self.find(&path_and_tag(image).0)?.health.as_deref()
     }
 
     /// The product that the image serves, by its first name in the table.

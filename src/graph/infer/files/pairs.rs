@@ -312,7 +312,11 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
         }
         // Gossip of memberlist.
         let gossip = words == ["join", "members"];
-        if !gossip && !is_host_key(pair.key) || address::role(pair.key) == Role::Never {
+        // Prometheus asks the DNS for the members of a tier.
+        let members = words == ["names"]
+            && (parent(lines, at) == "dns_sd_configs"
+                || lines[at].text.contains("dns_sd_configs:"));
+        if !gossip && !members && !is_host_key(pair.key) || address::role(pair.key) == Role::Never {
             continue;
         }
         let value = pair.value.trim_matches(['[', ']', ' ']);
@@ -511,6 +515,12 @@ mod tests {
             read("targets:\n  - ad:9465\n  - web:80"),
             [pair("ad", 9465), pair("web", 80)]
         );
+        for found_by_dns in [
+            "dns_sd_configs: [{ names: [\"ad\"], type: A, port: 9465 }]",
+            "dns_sd_configs:\n  - names: ['ad']\n    type: A\n    port: 9465",
+        ] {
+            assert_eq!(read(found_by_dns), [pair("ad", 9465)], "{found_by_dns}");
+        }
         assert_eq!(
             read("datasources:\n- name: p\n  url: http://prometheus:9090"),
             [pair("prometheus", 9090)]
