@@ -13,7 +13,7 @@ use crate::finding::Code;
 use crate::protocol::Protocol;
 
 pub use findings::{FindingText, FindingTexts};
-pub use products::{ImagePort, Products};
+pub use products::{ImageDial, ImagePort, Products};
 pub use words::words;
 
 /// A table of `checks/`. Each reader of a language has its own code for each type, so YAML is read into values, and these by the reader of

@@ -4,17 +4,19 @@
 //! configuration, command words, `links`; `depends_on` last, as a weak edge.
 
 mod admit;
+mod discovery;
 mod evidence;
 mod facts;
 mod files;
 mod found;
 mod health;
+mod hints;
 mod libraries;
 mod merge;
 mod names;
-mod order;
 mod origin;
 mod own;
+mod project;
 mod scan;
 mod settle;
 mod shared;
@@ -31,6 +33,7 @@ use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
 
 pub use evidence::{DeclaredPort, Evidence, PortOrigin};
 pub use facts::{Dialled, TierFacts};
+pub(super) use files::sends_on;
 pub use found::{Place, RawEdge, RawTarget, Source};
 pub(super) use health::asks;
 pub use merge::{identify, is_replica};
@@ -40,7 +43,7 @@ pub use scan::scan;
 pub(super) use scan::written;
 
 use merge::{Draft, Drafts};
-use order::Project;
+use project::Project;
 use settle::Settle;
 use shared::{Sharers, lend_builds, shared_files};
 
@@ -69,7 +72,12 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     let facts: BTreeMap<String, TierFacts> = all(file)
         .map(|service| (service.name.clone(), tiers::facts(service, catalog)))
         .collect();
+    let project = Project {
+        file,
+        facts: &facts,
+    };
     let mut work = Work {
+        project: &project,
         file,
         facts: &facts,
         names: Tables::new(file),
@@ -81,42 +89,19 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     for service in all(file) {
         work.configuration(service, &shared, catalog);
     }
-    work.clocks();
-    let project = Project {
-        file,
-        facts: &facts,
-    };
     for service in file.services.values() {
-        project.discovered(service, &mut work.drafts);
-    }
-    for service in all(file) {
-        for unknown in project.links(service, &mut work.drafts) {
-            work.note(
-                NoteKind::Incomplete,
-                format!(
-                    "{} links to {unknown}, but nothing tells on which port {unknown} listens",
-                    service.name
-                ),
-            );
+        for draft in project.discovered(service) {
+            work.drafts.add(draft);
         }
     }
-    let shared_claims = Settle::new(&project).apply(&mut work.drafts);
-    project.brokers(&mut work.drafts);
-    let dialled = work.drafts.dialled();
-    for service in all(file) {
-        project.depends(service, &dialled, &mut work.drafts);
+    let settle = Settle::new(&project);
+    let shared_claims = settle.apply(&mut work.drafts);
+    for draft in project.brokers() {
+        work.drafts.add(draft);
     }
-    for service in file.services.values() {
-        let files: Vec<&MountedFile> = files_of(service).collect();
-        project.libraries(service, &files, &mut work.drafts);
-        project.defaults(service, catalog, &mut work.drafts);
-    }
-    for service in file.services.values() {
-        project.registered(service, &mut work.drafts);
-    }
-    for service in file.services.values() {
-        project.named_after(service, &mut work.drafts);
-        project.alone_with(service, &mut work.drafts);
+    for (from, to) in settle.hints(project.hints(catalog), &mut work.drafts) {
+        let message = format!("{from} links to {to}, but nothing tells on which port {to} listens");
+        work.note(NoteKind::Incomplete, message);
     }
     work.unresolved();
     let (drafts, outside, notes) = (work.drafts, work.outside, work.notes);
@@ -217,6 +202,7 @@ const OF_FILE: &str = "_FILE";
 
 /// What is being put together.
 struct Work<'a> {
+    project: &'a Project<'a>,
     file: &'a ComposeFile,
     facts: &'a BTreeMap<String, TierFacts>,
     /// The names that clients of some networks share.
@@ -296,7 +282,7 @@ impl Work<'_> {
             }
             // What a program says itself counts where its configuration says nothing of the same tier.
             if is_literal(&raw)
-                && (configured.contains(&raw.target) || order::is_plain_web_server(service))
+                && (configured.contains(&raw.target) || project::is_plain_web_server(service))
             {
                 continue;
             }
@@ -351,38 +337,16 @@ impl Work<'_> {
     /// of jobs, topics or published ports.
     fn labels(&self, found: &[RawEdge]) -> BTreeSet<String> {
         let mut lists: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
-        let project = Project {
-            file: self.file,
-            facts: self.facts,
-        };
         for raw in found {
             if let (Place::Variable(name), RawTarget::Tier(to), Some(port), false) =
                 (&raw.place, &raw.target, raw.port, raw.by_scheme)
             {
-                let deaf = project.is_deaf(to, port);
+                let deaf = self.project.is_deaf(to, port);
                 lists.entry(name).or_default().push(deaf);
             }
         }
         lists.retain(|_, deaf| deaf.len() > 1 && deaf.iter().all(|deaf| *deaf));
         lists.into_keys().map(str::to_owned).collect()
-    }
-
-    /// What starts jobs by the clock needs the queue and its own records, not what the jobs need.
-    fn clocks(&mut self) {
-        let file = self.file;
-        self.drafts.retain(|draft| {
-            let Some(service) = file
-                .services
-                .get(&draft.from)
-                .filter(|service| own::is_clock(&tiers::words(service)))
-            else {
-                return true;
-            };
-            let twin = file.services.values().any(|other| {
-                other.name != service.name && other.image.is_some() && other.image == service.image
-            });
-            draft.protocol.is_store() || !twin || service.depends_on.contains_key(&draft.to)
-        });
     }
 
     /// Variables without a value and files that are not here: edges may be missing.

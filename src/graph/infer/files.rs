@@ -19,6 +19,7 @@ use super::found::{Hit, Source};
 use super::names::NameTable;
 use super::words;
 
+pub(in crate::graph) use nginx::sends_on;
 pub(super) use substitute::substitute;
 
 /// The addresses of a file, placeholders replaced by the client's environment. Only tiers count in what is no reader's own kind.

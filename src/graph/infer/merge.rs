@@ -172,11 +172,6 @@ impl Drafts {
             .collect();
     }
 
-    /// Keeps what `keep` says.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Draft) -> bool) {
-        self.0.retain(|_, draft| keep(draft));
-    }
-
     /// A port that was only chosen gives way to one that the client's configuration tells for the same server.
     pub(super) fn absorb_guesses(&mut self) {
         let sure: BTreeSet<(String, String)> = self

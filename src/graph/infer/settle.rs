@@ -4,6 +4,8 @@
 //! folder) says what the project has, and not which of them calls it: it is sure for those that wait for the target, or that its key
 //! names, and weak for the rest.
 
+mod hints;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -13,11 +15,10 @@ use crate::compose::{MountedFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
-use super::facts::TierFacts;
 use super::merge::{Draft, Drafts};
-use super::order::{self, Project};
 use super::origin::{Origin, Written};
-use super::{all, files_of, is_source, tiers};
+use super::project::{self, Project};
+use super::{all, files_of, is_source, own, tiers};
 
 /// How far a claim carries, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +101,9 @@ impl<'a> Settle<'a> {
         shared: &mut BTreeSet<(String, String, String)>,
     ) -> Option<Draft> {
         let service = self.project.service(&draft.from)?;
+        if self.is_for_the_jobs(service, &draft) {
+            return None;
+        }
         let mut best = Standing::Foreign;
         draft.origin.retain(|origin| {
             let standing = self.standing(service, &draft.to, origin);
@@ -121,6 +125,17 @@ impl<'a> Settle<'a> {
             draft.confidence = Confidence::Weak;
         }
         Some(draft)
+    }
+
+    /// What starts jobs by the clock needs the queue and its own records, not what the jobs need.
+    fn is_for_the_jobs(&self, clock: &Service, draft: &Draft) -> bool {
+        let twin = |other: &Service| {
+            other.name != clock.name && other.image.is_some() && other.image == clock.image
+        };
+        !draft.protocol.is_store()
+            && own::is_clock(&tiers::words(clock))
+            && !clock.depends_on.contains_key(&draft.to)
+            && self.project.file.services.values().any(twin)
     }
 
     /// Who is handed what stands at an origin; `None` where it is one tier's only.
@@ -155,9 +170,8 @@ impl<'a> Settle<'a> {
         if handed.named.iter().any(|name| *name != own && *name != to) {
             return Standing::Foreign;
         }
-        let product = |name: &str| self.project.facts.get(name).and_then(TierFacts::product);
-        let ours = product(own);
-        let alike = |name: &str| ours.is_some() && product(name) == ours;
+        let ours = self.project.product(own);
+        let alike = |name: &str| ours.is_some() && self.project.product(name) == ours;
         let may_read = handed.readers.iter().any(|reader| reader.name == own);
         let clients = || {
             let others = handed.readers.iter().copied();
@@ -181,7 +195,7 @@ impl<'a> Settle<'a> {
         };
         let fellow = || {
             clients().any(|other| {
-                order::same_application(service, other) && self.awaits(&other.name, to)
+                project::same_application(service, other) && self.awaits(&other.name, to)
             })
         };
         // A preparation that carries a copy of its peers' variables needs what it waits for.
@@ -257,11 +271,11 @@ impl<'a> Settle<'a> {
     fn may_read(&self, service: &Service, origin: &Origin) -> bool {
         // A web server reads its configuration; the pages and programs that it hands out are other tiers'.
         if let Written::File(source) = &origin.written {
-            return !order::is_plain_web_server(service)
+            return !project::is_plain_web_server(service)
                 || files_of(service)
                     .any(|file| file.source == *source && file.target.contains("/etc/"));
         }
-        if order::is_plain_web_server(service) {
+        if project::is_plain_web_server(service) {
             return false;
         }
         let Some(facts) = self.project.facts.get(&service.name) else {
@@ -297,7 +311,7 @@ fn awaited<'a>(project: &Project<'a>, service: &'a Service) -> BTreeSet<&'a str>
         let stands_for = one.depends_on.iter().filter_map(|(name, depends)| {
             let other = project.service(name)?;
             let ended = depends.condition == "service_completed_successfully";
-            (ended || order::same_application(one, other)).then_some(other)
+            (ended || project::same_application(one, other)).then_some(other)
         });
         open.extend(stands_for.filter(|other| seen.insert(&other.name)));
     }
@@ -312,7 +326,7 @@ fn is_built_in(service: &Service, origin: &Origin) -> bool {
 
 /// Whether two services run one image with one command.
 fn is_same_program(one: &Service, other: &Service) -> bool {
-    order::same_application(one, other) && tiers::words(one) == tiers::words(other)
+    project::same_application(one, other) && tiers::words(one) == tiers::words(other)
 }
 
 /// Whether a list of what is to be scraped lies in a folder that a tier sees, where its program does not read it: it is not among what

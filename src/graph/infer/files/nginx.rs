@@ -18,6 +18,11 @@ const PASSES: [(&str, Option<Protocol>); 6] = [
     ("memcached_pass", Some(Protocol::Memcached)),
 ];
 
+/// Whether a directive sends a request on.
+pub(in crate::graph) fn sends_on(directive: &str) -> bool {
+    PASSES.iter().any(|(name, _)| *name == directive)
+}
+
 /// Whether a text is nginx configuration.
 pub(super) fn is(path: &str, text: &str) -> bool {
     let lower = path.to_ascii_lowercase();

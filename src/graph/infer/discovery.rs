@@ -4,22 +4,23 @@
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
-use super::super::super::Confidence;
-use super::super::merge::{Draft, Drafts};
-use super::super::{names, own};
-use super::Project;
+use super::super::Confidence;
+use super::merge::Draft;
+use super::project::Project;
+use super::{names, own};
 
 impl<'a> Project<'a> {
     /// Proxies that find their targets by labels and variables, through the docker socket.
-    pub(in super::super) fn discovered(&self, proxy: &Service, drafts: &mut Drafts) {
+    pub(super) fn discovered(&self, proxy: &Service) -> Vec<Draft> {
+        let mut drafts = Vec::new();
         if !proxy.docker_socket {
-            return;
+            return drafts;
         }
         let image = proxy.image.as_deref().unwrap_or_default();
         let traefik = image.contains("traefik");
         let public = |target: u16| proxy.ports.iter().any(|port| port.target == target);
         if !(traefik || public(80) || public(443)) {
-            return;
+            return drafts;
         }
         for to in self.file.services.values() {
             if to.name == proxy.name || !names::connected(self.file, proxy, to) {
@@ -53,7 +54,7 @@ impl<'a> Project<'a> {
                     .map(|found| found.port)
             });
             if let Some(port) = dialled {
-                drafts.add(Draft {
+                drafts.push(Draft {
                     confidence: Confidence::Likely,
                     ..Draft::new(
                         &proxy.name,
@@ -66,34 +67,12 @@ impl<'a> Project<'a> {
                 });
             }
         }
-    }
-
-    /// `lb://NAME` of a gateway: every tier that registers under the name, where each says that it listens. Weak: the registry tells
-    /// the address.
-    pub(in super::super) fn registered(&self, from: &Service, drafts: &mut Drafts) {
-        for file in super::super::files_of(from) {
-            for rest in file.text.split("lb://").skip(1) {
-                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
-                let name = &rest[..end.unwrap_or(rest.len())];
-                let others = self.file.services.values().filter(|to| {
-                    to.name != from.name
-                        && registers_as(to, name)
-                        && names::connected(self.file, from, to)
-                });
-                for to in others {
-                    let origin = format!("file {} of {}: lb://{name}", file.target, from.name);
-                    let known = drafts.confirm(&from.name, &to.name, &origin, Confidence::Weak);
-                    let draft = self.draft(from, to, &to.name, Confidence::Weak, origin);
-                    if let Some(draft) = draft.filter(|_| !known) {
-                        drafts.add(draft);
-                    }
-                }
-            }
-        }
+        drafts
     }
 
     /// Kafka's brokers call each other where each advertises its inner listener.
-    pub(in super::super) fn brokers(&self, drafts: &mut Drafts) {
+    pub(super) fn brokers(&self) -> Vec<Draft> {
+        let mut drafts = Vec::new();
         let value = |service: &'a Service, key: &str| {
             ["KAFKA_", "KAFKA_CFG_"]
                 .iter()
@@ -148,41 +127,14 @@ impl<'a> Project<'a> {
                     "compose services.{}.environment, where it tells the other brokers its address",
                     to.name
                 );
-                let draft = self.draft(from, to, &host, Confidence::Likely, origin);
-                if let Some(draft) = draft {
-                    drafts.add(Draft {
-                        port,
-                        protocol: Protocol::Kafka,
-                        guessed: false,
-                        ..draft
-                    });
-                }
+                drafts.push(Draft {
+                    confidence: Confidence::Likely,
+                    ..Draft::new(&from.name, &to.name, &host, port, Protocol::Kafka, origin)
+                });
             }
         }
+        drafts
     }
-}
-
-/// Whether a tier is known to a registry by a name: that of its application, else its own without the number of the replica.
-fn registers_as(service: &Service, name: &str) -> bool {
-    let mut words = crate::address::words(&service.name);
-    words.pop_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-    let own = super::super::files_of(service).find_map(|file| application_name(&file.text));
-    match own {
-        Some(own) => own.eq_ignore_ascii_case(name),
-        None => !words.is_empty() && words == crate::address::words(name),
-    }
-}
-
-/// `spring.application.name` of properties or YAML.
-fn application_name(text: &str) -> Option<&str> {
-    let mut above = "";
-    text.lines().find_map(|line| {
-        let (key, value) = line.split_once(['=', ':'])?;
-        let (key, value) = (key.trim(), value.trim().trim_matches(['"', '\'']));
-        let named = key == "spring.application.name" || above == "application" && key == "name";
-        above = key;
-        (named && !value.is_empty() && !value.contains('$')).then_some(value)
-    })
 }
 
 fn traefik_routes(service: &Service) -> bool {
