@@ -4,72 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::key;
+use crate::catalog;
 use crate::protocol::Protocol;
-
-/// Parameters and ends of variables that name a CA, a store of several, or a folder of them.
-const AUTHORITY: [&str; 38] = [
-    "sslrootcert",
-    "rootcert",
-    "sslca",
-    "sslcafile",
-    "sslcapath",
-    "sslcacert",
-    "sslcacerts",
-    "sslcacertfile",
-    "tlsca",
-    "tlscafile",
-    "tlscapath",
-    "tlscacert",
-    "tlscacerts",
-    "tlscacertfile",
-    "cafile",
-    "capath",
-    "cacert",
-    "cacerts",
-    "cacertfile",
-    "cacertpath",
-    "cacertificate",
-    "cacertificates",
-    "cabundle",
-    "cabundlefile",
-    "catrust",
-    "cacrt",
-    "capem",
-    "rootca",
-    "rootcafile",
-    "sslcertfile",
-    "sslcertdir",
-    "extracacerts",
-    "certificateauthority",
-    "truststore",
-    "truststorelocation",
-    "truststorepath",
-    "trustcertificatekeystoreurl",
-    "serversslcert",
-];
-
-/// Bundles of the public CAs, as images have them.
-const PUBLIC: [&str; 9] = [
-    "/etc/ssl/certs",
-    "/etc/ssl/certs/",
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/ssl/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/tls/cert.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-];
-
-/// Variables that a whole process goes by, whatever it dials.
-const PROCESS: [&str; 6] = [
-    "sslcertfile",
-    "sslcertdir",
-    "nodeextracacerts",
-    "requestscabundle",
-    "curlcabundle",
-    "awscabundle",
-];
 
 /// Where a client has its CA from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,12 +32,18 @@ pub(crate) fn names_authority(name: &str) -> bool {
         return false;
     }
     let name = words.concat();
-    words.last().is_some_and(|word| word == "ca") || AUTHORITY.iter().any(|end| name.ends_with(end))
+    words.last().is_some_and(|word| word == "ca")
+        || catalog::words()
+            .authorities
+            .iter()
+            .any(|end| name.ends_with(end))
 }
 
 /// Whether such a variable concerns every connection of its process, instead of those of one server.
 pub(crate) fn is_of_process(name: &str) -> bool {
-    PROCESS.contains(&key::words(name).concat().as_str())
+    catalog::words()
+        .process_authorities
+        .contains(&key::words(name).concat().as_str())
 }
 
 /// What the value of such a variable leads to; `None` if it names no CA at all.
@@ -113,7 +55,7 @@ pub(crate) fn authority(value: &str) -> Option<Authority> {
     }
     let path = value.strip_prefix("file://").unwrap_or(value);
     let lower = path.to_ascii_lowercase();
-    if lower == "system" || PUBLIC.contains(&path) {
+    if lower == "system" || catalog::words().public_bundles.contains(&path) {
         return Some(Authority::Public);
     }
     if [".jks", ".p12", ".pfx", ".der"]

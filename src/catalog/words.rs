@@ -87,6 +87,26 @@ pub struct Words {
     pub foreign_folders: List,
     /// Words of a name that mark a read replica.
     pub replicas: List,
+    /// Parameters and ends of variables that name a CA, a store of several, or a folder of them.
+    pub authorities: List,
+    /// Bundles of the public CAs, as images have them.
+    pub public_bundles: List,
+    /// Variables that a whole process goes by, whatever it dials.
+    pub process_authorities: List,
+    /// Containers that a mesh or a platform puts into Pods: their settings are not the tier's.
+    pub sidecars: List,
+    /// Folders of a build in which its configuration lies.
+    pub build_folders: List,
+    /// The same in the project's own folder, which belongs to no single service.
+    pub root_folders: List,
+    /// Where programs in an image read their configuration: parts of a path.
+    pub configuration_places: List,
+    /// Ends of files that are configuration, wherever an image has them.
+    pub configuration_ends: List,
+    /// Configuration that such builds copy into their image, and lists of libraries: beginning and end of a name.
+    pub build_files: List,
+    /// Words of a file that belongs to a developer's machine or to tests: it does not run in the image.
+    pub not_deployed: List,
 }
 
 /// The embedded lists, read once.

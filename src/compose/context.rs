@@ -6,110 +6,22 @@ use std::path::Path;
 
 use super::model::{Copied, Files, MountedFile};
 use super::{mounts, paths};
+use crate::catalog::words;
 
 /// No build has more configuration than that.
 const MAX_FILES: usize = 24;
 /// Nor deeper in what it copies.
 const MAX_DEPTH: usize = 3;
-/// Where builds keep their configuration.
-const FOLDERS: [&str; 15] = [
-    "",
-    "nginx",
-    "nginx/conf.d",
-    "nginx/templates",
-    "conf",
-    "conf.d",
-    "config",
-    "etc",
-    "etc/nginx",
-    "etc/nginx/conf.d",
-    "docker",
-    "docker/nginx",
-    "templates",
-    "src",
-    "src/main/resources",
-];
-/// Where programs in an image read their configuration: parts of a path, and its ends.
-const PLACES: [&str; 8] = [
-    "/etc/",
-    "/conf.d",
-    "/conf/",
-    "/config",
-    "/sites-",
-    "/templates",
-    "caddyfile",
-    "haproxy",
-];
-const ENDS: [&str; 10] = [
-    ".conf",
-    ".cfg",
-    ".cnf",
-    ".ini",
-    ".toml",
-    ".yml",
-    ".yaml",
-    ".properties",
-    ".template",
-    ".json",
-];
-/// The same in the project's own folder, which belongs to no single service.
-const ROOT_FOLDERS: [&str; 2] = ["", "src/main/resources"];
-/// Beginnings and ends of their names, in lower case.
-const NAMES: [(&str, &str); 40] = [
-    ("nginx", ".conf"),
-    ("nginx", ".template"),
-    ("default", ".conf"),
-    ("default", ".template"),
-    ("caddyfile", ""),
-    ("haproxy", ".cfg"),
-    ("envoy", ".yaml"),
-    ("envoy", ".yml"),
-    ("traefik", ".yml"),
-    ("traefik", ".yaml"),
-    ("traefik", ".toml"),
-    ("application", ".properties"),
-    ("application", ".yml"),
-    ("application", ".yaml"),
-    ("bootstrap", ".yml"),
-    ("appsettings", ".json"),
-    ("ocelot", ".json"),
-    // Where Java's logs are sent.
-    ("logback", ".xml"),
-    ("log4j2", ".xml"),
-    ("prometheus", ".yml"),
-    ("prometheus", ".yaml"),
-    // Frameworks' own.
-    ("database", ".yml"),
-    ("config", ".toml"),
-    ("config", ".yml"),
-    ("config", ".yaml"),
-    ("config", ".ini"),
-    ("settings", ".py"),
-    ("setupproxy", ".js"),
-    ("vite.config", ""),
-    ("proxy.conf", ".json"),
-    // What a program is built from: its libraries tell what it talks to.
-    ("package", ".json"),
-    ("requirements", ".txt"),
-    ("pyproject", ".toml"),
-    ("pom", ".xml"),
-    ("build.gradle", ""),
-    ("go", ".mod"),
-    ("gemfile", ""),
-    ("composer", ".json"),
-    ("cargo", ".toml"),
-    ("", ".csproj"),
-];
 
 /// Reads the configuration beside a Dockerfile. What cannot be read is no evidence, and no error: the image decides.
 pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -> Vec<MountedFile> {
-    let places: &[&str] = if folder == working_directory {
-        &ROOT_FOLDERS
+    let places = if folder == working_directory {
+        words().root_folders
     } else {
-        &FOLDERS
+        words().build_folders
     };
     let mut found = Vec::new();
-    for place in places {
+    for place in places.words() {
         let place = if place.is_empty() {
             folder.to_path_buf()
         } else {
@@ -145,8 +57,14 @@ pub(super) fn copied(
     let mut found: Vec<MountedFile> = Vec::new();
     for copy in copies {
         let lower = copy.target.to_ascii_lowercase();
-        if !PLACES.iter().any(|place| lower.contains(place))
-            && !ENDS.iter().any(|end| lower.ends_with(end))
+        if !words()
+            .configuration_places
+            .iter()
+            .any(|place| lower.contains(place))
+            && !words()
+                .configuration_ends
+                .iter()
+                .any(|end| lower.ends_with(end))
         {
             continue;
         }
@@ -248,21 +166,12 @@ fn one(
 
 fn is_configuration(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    // Settings of a developer's machine and of tests do not run in the image.
-    let elsewhere = [
-        "development",
-        "-dev",
-        "-test",
-        "-local",
-        "storybook",
-        "example",
-        "sample",
-        "lock",
-    ];
-    NAMES
+    let fits = |(start, end)| name.starts_with(start) && name.ends_with(end);
+    let mut known = words()
+        .build_files
         .iter()
-        .any(|(start, end)| name.starts_with(start) && name.ends_with(end))
-        && !elsewhere.iter().any(|word| name.contains(word))
+        .filter_map(|one| one.split_once('*'));
+    known.any(fits) && !words().not_deployed.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::num::NonZeroU16;
 
 use super::infer::{self, NameTable, RawEdge};
 use crate::address::{self, Family};
+use crate::catalog::words;
 use crate::compose::MountedFile;
 use crate::observe::kinds::Container;
 use crate::observe::{Snapshot, WorkloadKey, is_live};
@@ -62,18 +63,6 @@ impl DeployedContainer {
     }
 }
 
-/// Proxies that a mesh or a platform puts into Pods: their settings are not the tier's.
-const SIDECARS: [&str; 8] = [
-    "istio-proxy",
-    "istio-init",
-    "linkerd-proxy",
-    "linkerd-init",
-    "linkerd-network-validator",
-    "vault-agent",
-    "vault-agent-init",
-    "daprd",
-];
-
 /// The ConfigMaps of a workload's namespace.
 #[derive(Clone, Copy)]
 struct Maps<'a> {
@@ -113,7 +102,7 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
         .iter()
         .map(|container| (container, container.restart_policy != "Always"));
     main.chain(init)
-        .filter(|(container, _)| !SIDECARS.contains(&container.name.as_str()))
+        .filter(|(container, _)| !words().sidecars.contains(&container.name.as_str()))
         .map(|(container, init)| deployed(container, init, &spec.volumes, ambient))
         .collect()
 }

@@ -5,15 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address;
 use crate::graph::OwnResolver;
-
-/// The directives that send a request on.
-const PASSES: [&str; 5] = [
-    "proxy_pass",
-    "grpc_pass",
-    "fastcgi_pass",
-    "uwsgi_pass",
-    "scgi_pass",
-];
+use crate::graph::infer::sends_on;
 
 /// The name servers that nginx asks for a host, where it asks by itself. `None`: it resolves when it starts, as any other program does.
 pub(in crate::graph) fn own_resolver(text: &str, host: &str) -> Option<OwnResolver> {
@@ -41,7 +33,7 @@ pub(in crate::graph) fn own_resolver(text: &str, host: &str) -> Option<OwnResolv
             continue;
         };
         let value = unquoted(value.trim());
-        if !PASSES.contains(&directive) {
+        if !sends_on(directive) {
             continue;
         }
         let expanded = expand(value, &variables);
@@ -71,7 +63,7 @@ pub(in crate::graph) fn is_resolved_at_start(text: &str, host: &str) -> bool {
             return false;
         };
         let again = |word: &&str| word.starts_with("resolve");
-        let by_itself = PASSES.contains(directive) || *directive == "server";
+        let by_itself = sends_on(directive) || *directive == "server";
         by_itself
             && !rest.iter().any(again)
             && rest
