@@ -11,17 +11,14 @@ use std::num::NonZeroU16;
 
 use super::kinds::{
     self, Condition, ConfigMap, Endpoint, EndpointPort, EndpointSlice, Event, Labels, Metadata,
-    OwnerReference, Pod, PodSpec, Service, ServicePort, Workload, service_selects,
+    Node, Pod, PodSpec, Service, ServicePort, Workload, service_selects,
 };
-use super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey};
+use super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey, is_live};
 
 pub use keys::Index;
-use keys::Keys;
+use keys::{Built, Keys, owner};
 pub use meaning::HostMeaning;
 pub use way::Way;
-
-/// The label that an EndpointSlice names its Service with.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// What a workload's Pods are made from: its template, or the bare Pod itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,6 +60,58 @@ pub struct EndpointView {
     pub pod_namespace: String,
     /// Its node.
     pub node: Option<String>,
+}
+
+impl Snapshot {
+    /// Must be called after a change of a snapshot that was asked anything before: its objects are found by key.
+    pub fn changed(&mut self) {
+        self.index = Index::default();
+    }
+
+    fn built(&self) -> &Built {
+        self.index.built(&self.namespaces, &self.nodes)
+    }
+
+    /// A namespace and its objects by key.
+    fn keys(&self, namespace: &str) -> Option<(&NamespaceState, &Keys)> {
+        let keys = self.built().namespaces.get(namespace)?;
+        Some((self.namespaces.get(namespace)?, keys))
+    }
+
+    /// The namespace and Service that has an address.
+    fn service_at(&self, address: IpAddr) -> Option<(&str, &Service)> {
+        let (namespace, position) = self.built().services.get(&address)?;
+        let service = self.namespaces.get(namespace)?.services.get(*position)?;
+        Some((namespace, service))
+    }
+
+    /// The Service that carries the usual label of a cluster's DNS and has an address.
+    pub(crate) fn usual_dns(&self) -> Option<ServiceKey> {
+        let (namespace, position) = self.built().dns.as_ref()?;
+        let service = self.namespaces.get(namespace)?.services.get(*position)?;
+        Some(ServiceKey {
+            namespace: namespace.clone(),
+            name: service.metadata.name.clone(),
+        })
+    }
+
+    /// The namespace and live Pod that has an address of its own.
+    pub(crate) fn pod_at(&self, address: IpAddr) -> Option<(&str, &Pod)> {
+        let (namespace, position) = self.built().pods.get(&address)?;
+        let pod = self.namespaces.get(namespace)?.pods.get(*position)?;
+        Some((namespace, pod))
+    }
+
+    /// The names of nodes on which Pods are, sorted; also where nodes cannot be read.
+    pub fn nodes_with_pods(&self) -> impl Iterator<Item = &str> {
+        self.built().lived_in.iter().map(String::as_str)
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.get(*self.built().nodes.get(name)?)
+    }
 }
 
 impl Snapshot {
@@ -301,13 +350,6 @@ impl Event {
     }
 }
 
-/// Whether a Pod is neither ended nor being deleted.
-#[must_use]
-pub fn is_live(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none()
-        && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
-}
-
 /// Whether a Pod's condition `Ready` is true.
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
@@ -328,54 +370,9 @@ fn key(namespace: &str, name: &str) -> ServiceKey {
     }
 }
 
-/// The controller, but for static Pods, which their node "owns".
-fn owner(metadata: &Metadata) -> Option<&OwnerReference> {
-    metadata
-        .owner_references
-        .iter()
-        .find(|owner| owner.controller && owner.kind != "Node")
-}
-
 /// The items at these positions.
 fn at<'a, T>(items: &'a [T], positions: &[usize]) -> impl Iterator<Item = &'a T> {
     positions.iter().filter_map(|position| items.get(*position))
-}
-
-/// A ReplicaSet or Job leads to its owner of any kind. What a person writes (a Deployment, say) is the workload even when an
-/// operator's object owns it: several of them would else melt into one.
-fn topmost(
-    state: &NamespaceState,
-    keys: &Keys,
-    namespace: &str,
-    workload: &Workload,
-) -> WorkloadKey {
-    let written = matches!(
-        workload.kind.as_str(),
-        "Deployment" | "StatefulSet" | "DaemonSet" | "CronJob"
-    );
-    let own = || {
-        WorkloadKey::new(
-            namespace,
-            workload.kind.to_lowercase(),
-            &workload.metadata.name,
-        )
-    };
-    if written {
-        return own();
-    }
-    let Some(owner) = owner(&workload.metadata) else {
-        return own();
-    };
-    let parent = keys
-        .workload(&owner.kind, &owner.name)
-        .and_then(|position| state.workloads.get(position));
-    match parent {
-        // A ReplicaSet or Job is never owned by another of them, so this is the top.
-        Some(parent) => {
-            WorkloadKey::new(namespace, parent.kind.to_lowercase(), &parent.metadata.name)
-        }
-        None => WorkloadKey::new(namespace, owner.kind.to_lowercase(), &owner.name),
-    }
 }
 
 fn workload_template(workload: &Workload) -> Template<'_> {

@@ -1,4 +1,4 @@
-//! Every object of a [`Snapshot`] by the keys that later stages ask for. Built once, on the first question; holds positions, no
+//! Every object of a snapshot by the keys that later stages ask for. Built once, on the first question; holds positions, no
 //! copies of objects. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -6,14 +6,33 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use super::super::kinds::{Labels, Metadata, Pod, Service};
-use super::super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey};
-use super::{SERVICE_NAME, is_live, owner, topmost};
+use super::super::kinds::{Labels, Metadata, Node, OwnerReference, Pod, Service, Workload};
+use super::super::state::{NamespaceState, WorkloadKey, is_live};
 
-/// What is derived from a [`Snapshot`]; it is no part of its value. A clone starts without it, and what changes a snapshot that
-/// was asked before must call [`Snapshot::changed`].
+/// The label that an EndpointSlice names its Service with.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// What is derived from a snapshot; it is no part of its value. A clone starts without it, and what changes a snapshot that was
+/// asked before must call `changed`.
 #[derive(Default)]
 pub struct Index(OnceLock<Built>);
+
+impl Index {
+    /// What is derived from these objects, which are the ones that were there when it was asked first.
+    pub(super) fn built(
+        &self,
+        namespaces: &BTreeMap<String, NamespaceState>,
+        nodes: &[Node],
+    ) -> &Built {
+        let built = self.0.get_or_init(|| Built::of(namespaces, nodes));
+        #[cfg(debug_assertions)]
+        debug_assert!(
+            built.shape == shape(namespaces, nodes),
+            "the snapshot was changed after it was asked: call `changed`"
+        );
+        built
+    }
+}
 
 impl Clone for Index {
     fn clone(&self) -> Self {
@@ -307,27 +326,27 @@ impl Keys {
 
 /// A snapshot's objects by key.
 pub(super) struct Built {
-    namespaces: BTreeMap<String, Keys>,
+    pub(super) namespaces: BTreeMap<String, Keys>,
     /// Namespace and position.
-    services: HashMap<IpAddr, (String, usize)>,
+    pub(super) services: HashMap<IpAddr, (String, usize)>,
     /// Namespace and position of the Service with the usual label of a cluster's DNS.
-    dns: Option<(String, usize)>,
+    pub(super) dns: Option<(String, usize)>,
     /// Namespace and position; live Pods that have an address of their own.
-    pods: HashMap<IpAddr, (String, usize)>,
-    nodes: HashMap<String, usize>,
+    pub(super) pods: HashMap<IpAddr, (String, usize)>,
+    pub(super) nodes: HashMap<String, usize>,
     /// The names of nodes on which Pods are, also where nodes cannot be read.
-    lived_in: BTreeSet<String>,
+    pub(super) lived_in: BTreeSet<String>,
     /// What the lists were when this was built.
     #[cfg(debug_assertions)]
     shape: Vec<(usize, usize)>,
 }
 
 impl Built {
-    fn of(snapshot: &Snapshot) -> Self {
+    fn of(namespaces: &BTreeMap<String, NamespaceState>, of_cluster: &[Node]) -> Self {
         let mut services = HashMap::new();
         let mut pods = HashMap::new();
         let mut dns = None;
-        for (namespace, state) in &snapshot.namespaces {
+        for (namespace, state) in namespaces {
             for (position, service) in state.services.iter().enumerate() {
                 let spec = &service.spec;
                 let labels = &service.metadata.labels;
@@ -358,12 +377,11 @@ impl Built {
             }
         }
         let mut nodes = HashMap::new();
-        for (position, node) in snapshot.nodes.iter().enumerate() {
+        for (position, node) in of_cluster.iter().enumerate() {
             nodes.entry(node.metadata.name.clone()).or_insert(position);
         }
         Self {
-            namespaces: snapshot
-                .namespaces
+            namespaces: namespaces
                 .iter()
                 .map(|(namespace, state)| (namespace.clone(), Keys::of(namespace, state)))
                 .collect(),
@@ -371,8 +389,7 @@ impl Built {
             dns,
             pods,
             nodes,
-            lived_in: snapshot
-                .namespaces
+            lived_in: namespaces
                 .values()
                 .flat_map(|state| &state.pods)
                 .map(|pod| &pod.spec.node_name)
@@ -380,14 +397,14 @@ impl Built {
                 .cloned()
                 .collect(),
             #[cfg(debug_assertions)]
-            shape: shape(snapshot),
+            shape: shape(namespaces, of_cluster),
         }
     }
 }
 
 /// Where the indexed lists stand and how long they are: differs after nearly every change.
 #[cfg(debug_assertions)]
-fn shape(snapshot: &Snapshot) -> Vec<(usize, usize)> {
+fn shape(namespaces: &BTreeMap<String, NamespaceState>, nodes: &[Node]) -> Vec<(usize, usize)> {
     fn list<T>(items: &[T]) -> (usize, usize) {
         (items.as_ptr().addr(), items.len())
     }
@@ -401,68 +418,54 @@ fn shape(snapshot: &Snapshot) -> Vec<(usize, usize)> {
             list(&state.config_maps),
         ]
     };
-    snapshot
-        .namespaces
+    namespaces
         .values()
         .flat_map(of_namespace)
-        .chain([list(&snapshot.nodes)])
+        .chain([list(nodes)])
         .collect()
 }
 
-impl Snapshot {
-    /// Must be called after a change of a snapshot that was asked anything before: its objects are found by key.
-    pub fn changed(&mut self) {
-        self.index = Index::default();
-    }
+/// The controller, but for static Pods, which their node "owns".
+pub(super) fn owner(metadata: &Metadata) -> Option<&OwnerReference> {
+    metadata
+        .owner_references
+        .iter()
+        .find(|owner| owner.controller && owner.kind != "Node")
+}
 
-    fn built(&self) -> &Built {
-        let built = self.index.0.get_or_init(|| Built::of(self));
-        #[cfg(debug_assertions)]
-        debug_assert!(
-            built.shape == shape(self),
-            "the snapshot was changed after it was asked: call `changed`"
-        );
-        built
+/// A ReplicaSet or Job leads to its owner of any kind. What a person writes (a Deployment, say) is the workload even when an
+/// operator's object owns it: several of them would else melt into one.
+fn topmost(
+    state: &NamespaceState,
+    keys: &Keys,
+    namespace: &str,
+    workload: &Workload,
+) -> WorkloadKey {
+    let written = matches!(
+        workload.kind.as_str(),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "CronJob"
+    );
+    let own = || {
+        WorkloadKey::new(
+            namespace,
+            workload.kind.to_lowercase(),
+            &workload.metadata.name,
+        )
+    };
+    if written {
+        return own();
     }
-
-    /// A namespace and its objects by key.
-    pub(super) fn keys(&self, namespace: &str) -> Option<(&NamespaceState, &Keys)> {
-        let keys = self.built().namespaces.get(namespace)?;
-        Some((self.namespaces.get(namespace)?, keys))
-    }
-
-    /// The namespace and Service that has an address.
-    pub(super) fn service_at(&self, address: IpAddr) -> Option<(&str, &Service)> {
-        let (namespace, position) = self.built().services.get(&address)?;
-        let service = self.namespaces.get(namespace)?.services.get(*position)?;
-        Some((namespace, service))
-    }
-
-    /// The Service that carries the usual label of a cluster's DNS and has an address.
-    pub(crate) fn usual_dns(&self) -> Option<ServiceKey> {
-        let (namespace, position) = self.built().dns.as_ref()?;
-        let service = self.namespaces.get(namespace)?.services.get(*position)?;
-        Some(ServiceKey {
-            namespace: namespace.clone(),
-            name: service.metadata.name.clone(),
-        })
-    }
-
-    /// The namespace and live Pod that has an address of its own.
-    pub(crate) fn pod_at(&self, address: IpAddr) -> Option<(&str, &Pod)> {
-        let (namespace, position) = self.built().pods.get(&address)?;
-        let pod = self.namespaces.get(namespace)?.pods.get(*position)?;
-        Some((namespace, pod))
-    }
-
-    /// The names of nodes on which Pods are, sorted; also where nodes cannot be read.
-    pub fn nodes_with_pods(&self) -> impl Iterator<Item = &str> {
-        self.built().lived_in.iter().map(String::as_str)
-    }
-
-    /// A node.
-    #[must_use]
-    pub fn node(&self, name: &str) -> Option<&super::super::kinds::Node> {
-        self.nodes.get(*self.built().nodes.get(name)?)
+    let Some(owner) = owner(&workload.metadata) else {
+        return own();
+    };
+    let parent = keys
+        .workload(&owner.kind, &owner.name)
+        .and_then(|position| state.workloads.get(position));
+    match parent {
+        // A ReplicaSet or Job is never owned by another of them, so this is the top.
+        Some(parent) => {
+            WorkloadKey::new(namespace, parent.kind.to_lowercase(), &parent.metadata.name)
+        }
+        None => WorkloadKey::new(namespace, owner.kind.to_lowercase(), &owner.name),
     }
 }

@@ -1,0 +1,131 @@
+//! What was observed of one namespace, and the identities of workloads and Services. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::kinds::{
+    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange, Namespace,
+    NetworkPolicy, Pod, Service, VolumeClaim, Workload,
+};
+
+/// One namespace.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NamespaceState {
+    /// The namespace's own object, where it may be read.
+    pub object: Option<Namespace>,
+    /// Pods, without those of k8sverify's own Jobs.
+    pub pods: Vec<Pod>,
+    /// Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs; without k8sverify's own Jobs.
+    pub workloads: Vec<Workload>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// EndpointSlices.
+    pub endpoint_slices: Vec<EndpointSlice>,
+    /// NetworkPolicies.
+    pub network_policies: Vec<NetworkPolicy>,
+    /// Ingresses.
+    pub ingresses: Vec<Ingress>,
+    /// Events.
+    pub events: Vec<Event>,
+    /// PersistentVolumeClaims.
+    pub volume_claims: Vec<VolumeClaim>,
+    /// ConfigMaps.
+    pub config_maps: Vec<ConfigMap>,
+    /// The metadata of Secrets, where it may be read; never what they hold.
+    pub secrets: Vec<Known>,
+    /// PodDisruptionBudgets.
+    pub disruption_budgets: Vec<DisruptionBudget>,
+    /// `LimitRanges`.
+    pub limit_ranges: Vec<LimitRange>,
+    /// The last log lines of containers that crashed (`POD/CONTAINER` → text, redacted), where they were fetched.
+    pub crash_logs: BTreeMap<String, String>,
+}
+
+/// The identity of a workload: the topmost owner of Pods, or a bare Pod.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Lower-case kind: `deployment`, `statefulset`, `daemonset`, `job`, `cronjob`, `pod`, `replicaset`, or any other.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+}
+
+impl WorkloadKey {
+    /// The key of that kind and name.
+    pub fn new(
+        namespace: impl Into<String>,
+        kind: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            namespace: namespace.into(),
+            kind: kind.into(),
+            name: name.into(),
+        }
+    }
+
+    /// As a finding's object.
+    #[must_use]
+    pub fn object(&self) -> crate::finding::ObjectRef {
+        crate::finding::ObjectRef::new(self.kind.clone(), self.name.clone(), self.namespace.clone())
+    }
+}
+
+/// `kind/name`.
+impl fmt::Display for WorkloadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// As one string (`namespace/kind/name`), so that it can be a key in JSON.
+impl Serialize for WorkloadKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!(
+            "{}/{}/{}",
+            self.namespace, self.kind, self.name
+        ))
+    }
+}
+
+impl<'de> Deserialize<'de> for WorkloadKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut parts = text.splitn(3, '/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(namespace), Some(kind), Some(name)) => Ok(Self::new(namespace, kind, name)),
+            _ => Err(serde::de::Error::custom(format!(
+                "`{text}` is not NAMESPACE/KIND/NAME"
+            ))),
+        }
+    }
+}
+
+/// A Service's identity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ServiceKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ServiceKey {
+    /// As a finding's object.
+    #[must_use]
+    pub fn object(&self) -> crate::finding::ObjectRef {
+        crate::finding::ObjectRef::new("service", self.name.clone(), self.namespace.clone())
+    }
+}
+
+/// Whether a Pod is neither ended nor being deleted.
+#[must_use]
+pub fn is_live(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
+        && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+}
