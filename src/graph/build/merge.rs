@@ -188,6 +188,11 @@ struct Client<'a> {
 
 impl Client<'_> {
     fn merge(&mut self) {
+        let asked = self
+            .drafts
+            .iter()
+            .filter_map(|draft| draft.edge.variable.clone());
+        let asked: BTreeSet<String> = asked.collect();
         let mentions: Vec<(&Mention, Leads)> = self
             .deployed
             .mentions
@@ -227,6 +232,7 @@ impl Client<'_> {
         if !self.deployed.containers.is_empty() {
             self.settle_silent_edges();
             self.at_home();
+            self.mark_other_case(&asked);
         }
         self.name_hosts();
         self.unite();

@@ -105,13 +105,6 @@ impl Client<'_> {
         let outside = self.resolver.is_outside(&mention.meant, self.namespace)
             && !self.is_known_name(&mention.meant);
         let confidence = self.confidence(mention, &self.drafts[index].edge.to);
-        let in_compose = &self.drafts[index];
-        let asked = in_compose.edge.variable.as_ref();
-        let other_case = asked
-            .filter(|_| in_compose.in_compose && !in_compose.deployed)
-            .and_then(|name| self.in_other_case(name))
-            .filter(|(name, _)| mention.variable.as_ref() == Some(name))
-            .map(|(_, flaw)| flaw);
         let draft = &mut self.drafts[index];
         let edge = &mut draft.edge;
         let before = format!("{}:{}", edge.host, edge.port);
@@ -143,7 +136,7 @@ impl Client<'_> {
             edge.tls = edge.tls.or(mention.tls);
             edge.flaw = edge.flaw.take().or_else(|| mention.flaw.clone());
         } else {
-            edge.flaw = other_case.or_else(|| mention.flaw.clone());
+            edge.flaw.clone_from(&mention.flaw);
             edge.resolver.clone_from(&mention.resolver);
             edge.at_start = mention.at_start;
             edge.login.clone_from(&mention.login);

@@ -1,6 +1,6 @@
 //! Edges of compose about which the Pods' known configuration is silent: what stays of them. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{self, Flaw, LoginReference};
 use crate::graph::deployed::{DeployedContainer, Source};
@@ -154,10 +154,6 @@ impl Client<'_> {
             other => other,
         };
         let by_variable = edge.variable.is_some();
-        let other_case = edge
-            .variable
-            .as_ref()
-            .and_then(|name| self.in_other_case(name));
         let same = self.drafts.iter_mut().find(|draft| {
             draft.deployed
                 && draft.edge.to == edge.to
@@ -171,17 +167,26 @@ impl Client<'_> {
                 same.edge.origin.insert(index, origin.clone());
             }
         }
-        if let Some((name, flaw)) = other_case
-            && same.edge.variable.as_ref() == Some(&name)
-        {
-            same.edge.flaw = Some(flaw);
-        }
         true
+    }
+
+    /// An edge whose variable the Pods have in other letters than compose is not what the program asks for.
+    pub(super) fn mark_other_case(&mut self, asked: &BTreeSet<String>) {
+        for name in asked {
+            let Some((other, flaw)) = self.in_other_case(name) else {
+                continue;
+            };
+            for draft in &mut self.drafts {
+                if draft.deployed && draft.edge.variable.as_ref() == Some(&other) {
+                    draft.edge.flaw = Some(flaw.clone());
+                }
+            }
+        }
     }
 
     /// The variable of a container that has this name in other letters, capital or small, and what that means: a program asks for the name as
     /// compose writes it.
-    pub(super) fn in_other_case(&self, name: &str) -> Option<(String, EdgeFlaw)> {
+    fn in_other_case(&self, name: &str) -> Option<(String, EdgeFlaw)> {
         if name.contains("__") {
             // A path of keys, as configuration libraries write it: those compare without regard to letters.
             return None;
