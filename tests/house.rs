@@ -86,7 +86,7 @@ const IMPURE: &[&str] = &["compose/disk"];
 /// Lines of a file, without its tests, beyond which it is two files.
 const LONGEST: usize = 500;
 /// Files that use each other in a circle.
-const CIRCLES: &[&str] = &["observe/index", "observe/index/keys", "observe/snapshot"];
+const CIRCLES: &[&str] = &[];
 
 /// Files that may name a product; what one is called, serves, reads and is known by stands in `checks/products.yaml`. Who asks a server in
 /// its own protocol names that, and what the cluster runs has names too; the list may only become less.
