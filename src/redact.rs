@@ -249,8 +249,10 @@ impl Redactor {
             });
             self.place(place, out);
         } else if let Some((login, place)) = token.rsplit_once('@') {
-            // `'app'@'10.1.1.1'`: the quotes have parted the login.
-            if !login.is_empty() {
+            // `'app'@'10.1.1.1'`: the quotes have parted the login; `@@read_only`: there is none.
+            if login.chars().all(|letter| letter == '@') {
+                out.text.push_str(login);
+            } else {
                 out.mask();
             }
             out.text.push('@');

@@ -77,6 +77,7 @@ fn what_programs_and_the_cluster_complain_of_can_be_read() {
         "Get \"http://10.244.1.5:2001/live\": dial tcp 10.244.1.5:2001: connect: connection refused",
         "read tcp 10.244.1.5:53422->10.244.2.3:3306: i/o timeout",
         "Access denied for user 'app'@'10.1.1.1' (using password: YES)",
+        "@@read_only is on, and @@super_read_only is off",
         "FATAL: password authentication failed for user \"app\" (SQLSTATE 28P01)",
         "ERROR 1045 (28000): Access denied",
         "Unknown MySQL server host 'DB' (-2)",
