@@ -321,7 +321,7 @@ fn fix(context: &Context<'_>, edge: &Edge, step: &Step, object: &ObjectRef) -> S
             "remove what SHOW REPLICA STATUS on that member of {object} names, then START REPLICA there"
         ),
         StepError::GaleraNotPrimary => format!(
-            "bring the other members of {object} back, or bootstrap it (`SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'`) on the newest member"
+            "where other members of {object} still serve, restart that one, so that it joins them; where none does, bring them back, or bootstrap the newest one (`SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'`)"
         ),
         StepError::Loading => {
             format!("wait until {object} has loaded its data, and let its readiness probe tell")
