@@ -1,8 +1,8 @@
 //! What keeps a probe from running, from the API's answers, Pod status and events. Pure.
 
 use crate::finding::{Code, ObjectRef};
-use crate::observe::kinds::{Condition, ContainerStatus, Pod};
-use crate::observe::{Denied, grant};
+use crate::observe::kinds::{Condition, ContainerStatus, Pod, StateWaiting};
+use crate::observe::{Denied, Held, grant, held};
 use crate::plan::ProbeFailure;
 use crate::redact::Redactor;
 
@@ -171,7 +171,7 @@ pub(super) fn container(job: &JobName, pod: &Pod, name: &str) -> ContainerSays {
         .find(|container| container.name == name)
         .map_or("", |container| container.image.as_str());
     if let Some(waiting) = &status.state.waiting {
-        return self::waiting(job, image, &waiting.reason, &waiting.message);
+        return self::waiting(job, image, waiting);
     }
     if let Some(ended) = &status.state.terminated {
         let words = format!("{}: {}", ended.reason, ended.message);
@@ -192,26 +192,23 @@ pub(super) fn container(job: &JobName, pod: &Pod, name: &str) -> ContainerSays {
     }
 }
 
-fn waiting(job: &JobName, image: &str, reason: &str, message: &str) -> ContainerSays {
+fn waiting(job: &JobName, image: &str, waiting: &StateWaiting) -> ContainerSays {
+    let StateWaiting { reason, message } = waiting;
     let evidence = vec![if message.is_empty() {
-        reason.to_owned()
+        reason.clone()
     } else {
         format!("{reason}: {message}")
     }];
     let image_failed =
         |message: String| failure(job, Code::ProbeImageFailed, message, evidence.clone());
-    match reason {
-        "ErrImageNeverPull" => ContainerSays::Failed(image_failed(format!(
+    match held(waiting) {
+        Some(Held::ImageAbsent) => ContainerSays::Failed(image_failed(format!(
             "the probe image {image} is not on the node and may not be pulled (imagePullPolicy Never): load it, or change --image-pull-policy"
         ))),
-        "InvalidImageName" => ContainerSays::Failed(image_failed(format!(
+        Some(Held::ImageName) => ContainerSays::Failed(image_failed(format!(
             "the probe image's name {image} is not valid; correct --image"
         ))),
-        "ErrImagePull"
-        | "ImagePullBackOff"
-        | "RegistryUnavailable"
-        | "ImageInspectError"
-        | "SignatureValidationFailed" => {
+        Some(Held::ImagePull) => {
             let failed = image_failed(format!(
                 "the probe image {image} cannot be pulled: push it to a registry that the nodes reach, or name another with --image (and --image-pull-secret)"
             ));
@@ -221,23 +218,19 @@ fn waiting(job: &JobName, image: &str, reason: &str, message: &str) -> Container
                 ContainerSays::Failed(failed)
             }
         }
-        "CreateContainerConfigError"
-            if message.contains("runAsNonRoot") || message.contains("non-root") =>
-        {
-            ContainerSays::Failed(image_failed(format!(
-                "the probe image {image} would run as root, which Pod Security forbids: use the published image"
-            )))
-        }
-        "CreateContainerConfigError" => ContainerSays::Failed(failure(
+        Some(Held::AsRoot) => ContainerSays::Failed(image_failed(format!(
+            "the probe image {image} would run as root, which Pod Security forbids: use the published image"
+        ))),
+        Some(Held::Config) => ContainerSays::Failed(failure(
             job,
             Code::ProbeForbidden,
             "the kubelet cannot build the probe's environment; its message is in the evidence",
             evidence,
         )),
-        "RunContainerError" | "CreateContainerError" => {
+        Some(Held::NoCommand | Held::Create | Held::Start) => {
             ContainerSays::Failed(image_failed(start_error(image, message)))
         }
-        _ => ContainerSays::Waiting(evidence.concat()),
+        Some(Held::CrashLoop) | None => ContainerSays::Waiting(evidence.concat()),
     }
 }
 

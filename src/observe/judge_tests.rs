@@ -156,6 +156,16 @@ fn pulls_fail_for_certain_only_when_denied_or_not_found_twice() {
     assert_eq!(one(&waiting("InvalidImageName", ""), &[]), "failed");
     assert_eq!(one(&waiting("ErrImageNeverPull", ""), &[]), "failed");
     assert_eq!(one(&waiting("ContainerCreating", ""), &[]), "underway");
+    for word in [
+        "ErrImagePull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    ] {
+        let pull = waiting(word, "no");
+        assert_eq!(one(&pull, &[failed(2, not_found)]), "failed", "{word}");
+        assert_eq!(one(&pull, &[]), "underway", "{word}");
+    }
     let back_off = waiting("ImagePullBackOff", "Back-off pulling image \"x\"");
     assert_eq!(one(&back_off, &[failed(2, not_found)]), "failed");
     let mut fresh = back_off.clone();
@@ -180,6 +190,17 @@ fn missing_configuration_has_ten_seconds_to_appear() {
     let mut fresh = missing;
     fresh["startTime"] = json!(JUST_NOW);
     assert_eq!(one(&fresh, &[]), "underway");
+    for (word, message) in [
+        (
+            "CreateContainerConfigError",
+            "container has runAsNonRoot and image will run as root",
+        ),
+        ("CreateContainerError", "no command specified"),
+    ] {
+        let mut never = waiting(word, message);
+        never["startTime"] = json!(JUST_NOW);
+        assert_eq!(one(&never, &[]), "failed", "{message}");
+    }
     let creating = waiting("ContainerCreating", "");
     let mount = |message: &str| event("Pod", "db-1-x", "FailedMount", message, 4);
     assert_eq!(

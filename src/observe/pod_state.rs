@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::kinds::{Condition, Container, ContainerStatus, Event, Pod, Probe, StateWaiting};
-use super::{Snapshot, WorkloadKey, is_ready, volumes};
+use super::{Held, Snapshot, WorkloadKey, held, is_ready, volumes};
 
 /// A ConfigMap, Secret or key may still be applied within this time.
 const MISSING_SECONDS: i64 = 10;
@@ -275,13 +275,12 @@ fn waiting_state(
     let StateWaiting { reason, message } = waiting;
     let words = format!("container {}: {reason}: {message}", status.name);
     let for_long = age(now, pod.status.start_time) >= MISSING_SECONDS;
-    let certain = match reason.as_str() {
-        "InvalidImageName" | "ErrImageNeverPull" => true,
-        "ErrImagePull" | "ImagePullBackOff" => pull_fails(snapshot, pod, message, now),
-        "CreateContainerConfigError" => message.contains("runAsNonRoot") || for_long,
-        "CreateContainerError" | "RunContainerError" => for_long,
-        // Crash loops are judged by how the container ended.
-        _ => return None,
+    let certain = match held(waiting)? {
+        Held::ImageName | Held::ImageAbsent | Held::AsRoot | Held::NoCommand => true,
+        Held::ImagePull => pull_fails(snapshot, pod, message, now),
+        Held::Config | Held::Create | Held::Start => for_long,
+        // Judged by how the container ended.
+        Held::CrashLoop => return None,
     };
     Some(if certain {
         PodState::Failed(words)

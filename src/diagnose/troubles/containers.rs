@@ -11,8 +11,8 @@ use crate::diagnose::Context;
 use crate::diagnose::subject::Subject;
 use crate::diagnose::words::quote;
 use crate::finding::Code;
-use crate::observe::is_ready;
 use crate::observe::kinds::{Pod, StateTerminated, StateWaiting};
+use crate::observe::{Held, held, is_ready};
 use crate::probe::wire::StepStatus;
 
 /// What ails the containers of a Pod that has a node, the one that explains the others first.
@@ -88,26 +88,18 @@ fn waits(view: &View<'_, '_>, waiting: &StateWaiting) -> Option<Trouble> {
         .map(event_line)
         .unwrap_or_default()
     };
-    let trouble = match waiting.reason.as_str() {
-        "ErrImagePull"
-        | "ImagePullBackOff"
-        | "InvalidImageName"
-        | "ErrImageNeverPull"
-        | "ImageInspectError"
-        | "RegistryUnavailable"
-        | "SignatureValidationFailed" => view
+    let why = held(waiting)?;
+    let trouble = match why {
+        Held::ImageName | Held::ImageAbsent | Held::ImagePull => view
             .trouble(
                 Code::ImagePullFailed,
                 &format!("image {} cannot be pulled ({})", image(), waiting.reason),
             )
             .evidence([words, failed()])
-            .remedy(image_remedy(&waiting.reason, image())),
-        "CreateContainerError" if waiting.message.contains("no command specified") => {
-            start_failed(view, &words)
-        }
-        "CreateContainerConfigError" | "CreateContainerError" => config_error(view, &words),
-        "RunContainerError" | "StartError" => start_failed(view, &words),
-        "CrashLoopBackOff" => {
+            .remedy(image_remedy(why, image())),
+        Held::AsRoot | Held::Config | Held::Create => config_error(view, &words),
+        Held::NoCommand | Held::Start => start_failed(view, &words),
+        Held::CrashLoop => {
             let last = view
                 .status
                 .last_state
@@ -121,15 +113,14 @@ fn waits(view: &View<'_, '_>, waiting: &StateWaiting) -> Option<Trouble> {
             };
             trouble.evidence([words])
         }
-        _ => return None,
     };
     Some(trouble)
 }
 
-fn image_remedy(reason: &str, image: &str) -> String {
-    match reason {
-        "InvalidImageName" => format!("correct the image name {image:?} in the Pod template"),
-        "ErrImageNeverPull" => format!("load {image} on the nodes, or drop imagePullPolicy: Never"),
+fn image_remedy(why: Held, image: &str) -> String {
+    match why {
+        Held::ImageName => format!("correct the image name {image:?} in the Pod template"),
+        Held::ImageAbsent => format!("load {image} on the nodes, or drop imagePullPolicy: Never"),
         _ => format!(
             "push {image} to a registry that the nodes reach, correct its name or tag, or add imagePullSecrets; an image that was built locally must be loaded on every node"
         ),

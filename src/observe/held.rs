@@ -1,0 +1,50 @@
+//! What keeps a container from starting, read once from the words that the kubelet has for it. Pure.
+
+use super::kinds::StateWaiting;
+
+/// Why a container waits; the words are those of the kubelet's `ContainerStateWaiting.reason` (pkg/kubelet/images, pkg/kubelet/kuberuntime).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// The name of the image is none.
+    ImageName,
+    /// The image is not on the node, and may not be pulled.
+    ImageAbsent,
+    /// The image cannot be pulled or inspected.
+    ImagePull,
+    /// The image would run as root, which the Pod forbids.
+    AsRoot,
+    /// Something that its environment or its mounts name is missing.
+    Config,
+    /// Neither the image nor the Pod says what to run.
+    NoCommand,
+    /// The runtime cannot create it.
+    Create,
+    /// The runtime cannot start its command.
+    Start,
+    /// It ended, and waits for its next start.
+    CrashLoop,
+}
+
+/// Reads why a container waits; nothing for one that is on its way.
+#[must_use]
+pub fn held(waiting: &StateWaiting) -> Option<Held> {
+    let says = |words: &[&str]| words.iter().any(|word| waiting.message.contains(word));
+    Some(match waiting.reason.as_str() {
+        "InvalidImageName" => Held::ImageName,
+        "ErrImageNeverPull" => Held::ImageAbsent,
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "RegistryUnavailable"
+        | "ImageInspectError"
+        | "SignatureValidationFailed" => Held::ImagePull,
+        "CreateContainerConfigError" if says(&["runAsNonRoot", "non-root", "run as root"]) => {
+            Held::AsRoot
+        }
+        "CreateContainerConfigError" => Held::Config,
+        "CreateContainerError" if says(&["no command specified"]) => Held::NoCommand,
+        "CreateContainerError" => Held::Create,
+        "RunContainerError" | "StartError" => Held::Start,
+        "CrashLoopBackOff" => Held::CrashLoop,
+        _ => return None,
+    })
+}
