@@ -1,5 +1,6 @@
 //! [`crate::graph::TierGraph`] + [`crate::observe::Snapshot`] → [`ProbePlan`]: which edges to probe from which vantage; plan → `batch/v1` Jobs. Pure.
 
+mod ahead;
 mod authorities;
 mod client;
 mod edge;
@@ -19,6 +20,7 @@ mod reach;
 mod runner;
 mod second;
 
+pub use ahead::{Stands, ahead};
 pub use edge::endpoint_task;
 pub use entries::{entry_control, entry_task};
 pub use harmless::quantity;
@@ -26,6 +28,9 @@ pub use model::*;
 pub use runner::{as_client, bare_task, own_login, plain};
 pub use second::{again, changed, second_look};
 
+use std::collections::BTreeSet;
+
+use crate::finding::EdgeId;
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 
@@ -35,9 +40,20 @@ const JOBS: usize = 96;
 /// What to probe from where.
 #[must_use]
 pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> ProbePlan {
+    rest(graph, snapshot, options, &BTreeSet::new())
+}
+
+/// What to probe from where beside what is proven already.
+#[must_use]
+pub fn rest(
+    graph: &TierGraph,
+    snapshot: &Snapshot,
+    options: &PlanOptions,
+    proven: &BTreeSet<EdgeId>,
+) -> ProbePlan {
     let wish = first::Wish {
         options,
-        edges: &|_| true,
+        edges: &|edge| !proven.contains(&edge.id),
         names: true,
         no_login: &|_| None,
         prefix: "v",

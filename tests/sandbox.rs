@@ -3,6 +3,8 @@
 //! Nothing here needs a network, a port of its own or another test; `tests/scenarios/README.md` says how a scenario is written.
 #![expect(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
+#[path = "sandbox/ahead.rs"]
+mod ahead;
 #[path = "sandbox/api.rs"]
 mod api;
 #[path = "sandbox/demo.rs"]

@@ -1,5 +1,6 @@
 //! `k8sverify`: the pipeline, from the user's files to the exit code. IO.
 
+mod ahead;
 mod blocked;
 mod early;
 pub(crate) mod options;
@@ -30,6 +31,7 @@ use crate::plan::{self, Outcomes, PlanOptions, ProbePlan};
 use crate::report::Report;
 use crate::report::words::INTERRUPTED;
 use crate::verdict::{self, ReportMeta, VerdictOptions};
+use ahead::Ahead;
 use outputs::Outputs;
 use progress::Progress;
 
@@ -218,9 +220,10 @@ impl Run<'_> {
         graph
     }
 
-    /// Looks, and where rollouts have not settled and the look does not tell why, waits for them and looks again.
+    /// Looks, and where rollouts have not settled and the look does not tell why, waits for them and looks again at what is not proven.
     async fn verify(&mut self, api: &Api, mut seen: Seen) -> Report {
         let mut early = !self.patience(&seen.snapshot).is_zero();
+        let mut ahead = None;
         loop {
             let Seen {
                 mut snapshot,
@@ -232,43 +235,51 @@ impl Run<'_> {
                 return self.report(&graph, &snapshot, Some(&Outcomes::default()), &options);
             }
             if !early || early::all_suffer(&graph, &snapshot, api.now()) {
-                match Box::pin(self.look(api, &graph, snapshot, early)).await {
+                match Box::pin(self.look(api, &graph, snapshot, early, ahead.take())).await {
                     ControlFlow::Break(report) => return report,
-                    ControlFlow::Continue(seen) => snapshot = seen,
+                    ControlFlow::Continue(looked) => {
+                        snapshot = looked.snapshot.clone();
+                        ahead = Some(looked);
+                    }
                 }
             }
             early = false;
-            let patience = self.patience(&snapshot);
-            let signals = self.signals.clone();
-            let waited = tokio::select! {
-                waited = Box::pin(self.settle(api, Seen { snapshot, graph }, patience)) => waited,
-                signal = signals.wait() => return self.interrupted(&signal),
-            };
-            seen = match waited {
-                Ok(seen) => seen,
-                Err(error) => return self.blocked(&error),
+            seen = match Box::pin(self.wait(api, Seen { snapshot, graph }, &mut ahead)).await {
+                ControlFlow::Break(report) => return report,
+                ControlFlow::Continue(seen) => seen,
             };
         }
     }
 
-    /// One look at every edge, and the second one at what failed; `early`: only if the first tells why what has not settled never
-    /// will; else the state is given back.
+    /// Who ends the run from now on has the Jobs of this plan to name.
+    fn open(&self, plan: &ProbePlan) {
+        let namespaces = plan.vantages.iter();
+        let namespaces = namespaces.map(|one| one.identity.namespace.clone());
+        self.signals.open(namespaces);
+    }
+
+    /// One look at every edge that was not proven ahead, and the second one at what failed; `early`: only if the first tells why what has
+    /// not settled never will; else what it said is given back.
     async fn look(
         &mut self,
         api: &Api,
         graph: &TierGraph,
         snapshot: Snapshot,
         early: bool,
-    ) -> ControlFlow<Report, Snapshot> {
+        ahead: Option<Ahead>,
+    ) -> ControlFlow<Report, Ahead> {
         let plan_options = options::of_plan(self.args);
         let job_options = options::jobs(self.args, &plan_options.run, &self.patch);
-        let plan = plan::plan(graph, &snapshot, &plan_options);
-        let session = jobs::Session::new(api, &job_options, self.signals.cancel());
-        let namespaces = plan
-            .vantages
+        let mut notes = ahead
             .iter()
-            .map(|one| one.identity.namespace.clone());
-        self.signals.open(namespaces);
+            .flat_map(|ahead| ahead.plan.notes.clone())
+            .collect::<BTreeSet<_>>();
+        let (proven, stands) = ahead
+            .map(|ahead| ahead.proven(graph, &snapshot, &plan_options))
+            .unwrap_or_default();
+        let plan = plan::rest(graph, &snapshot, &plan_options, &proven);
+        let session = jobs::Session::new(api, &job_options, self.signals.cancel());
+        self.open(&plan);
         let progress = &self.progress;
         let mut outcomes = session
             .run(&plan, &|state| progress.jobs("probing", &state))
@@ -279,9 +290,15 @@ impl Run<'_> {
         if !is_over {
             let left = self.clean_up(session).await;
             self.notes.extend(left);
-            return ControlFlow::Continue(snapshot);
+            return ControlFlow::Continue(Ahead {
+                snapshot,
+                plan,
+                outcomes,
+            });
         }
-        self.notes.extend(plan.notes.iter().cloned());
+        outcomes.probes.extend(stands.probes);
+        notes.extend(plan.notes.iter().cloned());
+        self.notes.extend(notes);
         let mut seen = (snapshot, BTreeSet::new());
         if self.signals.fired().is_none() && has_failures(&outcomes) {
             let first = First {

@@ -99,6 +99,11 @@ fn moments() -> Vec<Moment> {
             ..plain("settling", "/pods?watch=true")
         },
         Moment {
+            scenario: "rolling-out",
+            arguments: &["--wait", "60s"],
+            ..plain("walking what is ready", "/log?")
+        },
+        Moment {
             fault: Some(Fault::always("create", "jobs", How::Slow(700))),
             ..plain("creating Jobs", "POST ")
         },
