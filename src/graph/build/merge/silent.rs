@@ -118,6 +118,13 @@ impl Client<'_> {
                     edge.confidence = Confidence::Weak;
                 }
             }
+            if value.is_none()
+                && kept
+                    .as_ref()
+                    .is_some_and(|name| self.is_borne_out(edge, name))
+            {
+                edge.confidence = edge.confidence.max(Confidence::Likely);
+            }
             edge.login = self.login_of(edge, kept.as_ref().filter(|_| value.is_none()));
             edge.variable = kept;
             if let Some(value) = value {
@@ -127,6 +134,21 @@ impl Client<'_> {
             edge.unseen = !draft.deployed;
             self.drafts.push(draft);
         }
+    }
+
+    /// Whether a Service of the target has the port that compose's variable of this client alone says: then the port is no guess any more.
+    fn is_borne_out(&self, edge: &Edge, name: &str) -> bool {
+        let claim = (self.name.to_owned(), name.to_owned(), edge.to.clone());
+        let has_port = |key: &ServiceKey| {
+            let service = self.sources.snapshot.service(key);
+            service.is_some_and(|service| {
+                let mut ports = service.spec.ports.iter();
+                ports.any(|one| one.port == i32::from(edge.port.get()))
+            })
+        };
+        let target = self.tiers.get(&edge.to);
+        !self.sources.shared.contains(&claim)
+            && target.is_some_and(|tier| tier.services.iter().any(has_port))
     }
 
     /// Whether the other tier runs in a Pod of this one.

@@ -1,7 +1,7 @@
 //! What becomes of compose's edges where the Pods lack the variable, or have the address elsewhere.
 
 use crate::address::FlawKind;
-use crate::graph::fixture::{edge, login, shown, story};
+use crate::graph::fixture::{App, edge, login, shown, story};
 use crate::graph::{Confidence, Edge, TierGraph};
 
 const DB_HOST: &str = "        - {name: DB_HOST, value: DB}\n";
@@ -291,4 +291,32 @@ fn localhost_of_the_hosts_network_is_the_other_ones_port() {
         })
         .collect();
     assert_eq!(hosts, [("localhost", "AP_URL")]);
+}
+
+#[test]
+fn a_port_that_only_the_service_bears_out_is_no_guess_where_the_pods_keep_the_url_in_a_secret() {
+    const COMPOSE: &str = "name: a
+services:
+  api:
+    image: api
+    environment: {DATABASE_URL: \"postgres://u:p@pool:6432/x\"}
+  pool: {image: \"edoburu/pgbouncer\"}
+";
+    const MANIFESTS: &str = "kind: Deployment
+metadata: {name: api, namespace: shop}
+spec: {template: {metadata: {labels: {app: api}}, spec: {containers: [{name: api, image: api, env: [{name: DATABASE_URL, valueFrom: {secretKeyRef: {name: s, key: url}}}]}]}}}
+---
+kind: Deployment
+metadata: {name: pool, namespace: shop}
+spec: {template: {metadata: {labels: {app: pool}}, spec: {containers: [{name: pool, image: edoburu/pgbouncer}]}}}
+---
+kind: Service
+metadata: {name: pool, namespace: shop}
+spec: {clusterIP: 10.96.0.7, selector: {app: pool}, ports: [{port: PORT}]}";
+    let confidence = |port: &str| {
+        let graph = App::of(COMPOSE, &MANIFESTS.replace("PORT", port)).graph();
+        edge(&graph, "api->pool:6432/postgres").confidence
+    };
+    assert_eq!(confidence("6432"), Confidence::Likely);
+    assert_eq!(confidence("5432"), Confidence::Weak);
 }
