@@ -2,13 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 
+use crate::compose::memory::MemoryFiles;
+use crate::compose::{ComposeFile, LoadOptions};
 use crate::finding::EdgeId;
 use crate::graph::{Edge, Tier, TierGraph};
 use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
 use crate::plan::{Identity, Look, Outcomes, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
+
+/// A compose file of that text.
+pub(crate) fn compose(text: &str) -> ComposeFile {
+    let options = LoadOptions {
+        files: vec![PathBuf::from("/app/compose.yaml")],
+        working_directory: PathBuf::from("/app"),
+        ..LoadOptions::default()
+    };
+    let files = MemoryFiles::new(&[("/app/compose.yaml", text)]);
+    crate::compose::load(&options, &files).unwrap()
+}
 
 /// `FROM->TO:PORT/PROTOCOL` as a declared edge; the host is the target's name.
 pub(crate) fn edge(id: &str) -> Edge {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::subject::Subject;
 use super::troubles::{
-    ProbeKind, command_is_one_string, named_port, port_is_declared, port_number, probe_of,
+    ProbeKind, cannot_run as command_cannot_run, command_is_one_string, named_port,
+    port_is_declared, port_number, probe_of,
 };
 use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
@@ -278,7 +279,7 @@ fn kubelet_cannot_run(
         })
         .find(|event| {
             event.message.starts_with(&format!("{} probe", kind.word()))
-                && event.message.contains("executable file not found")
+                && command_cannot_run(&event.message)
         })
         .map(|event| format!("{}: {}", event.reason, super::words::quote(&event.message)))
 }

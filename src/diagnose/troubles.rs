@@ -9,7 +9,8 @@ mod view;
 mod volume;
 
 pub(super) use kubelet::{
-    ProbeKind, command_is_one_string, named_port, port_is_declared, port_number, probe_of,
+    ProbeKind, cannot_run, command_is_one_string, named_port, port_is_declared, port_number,
+    probe_of,
 };
 
 use std::time::Duration;

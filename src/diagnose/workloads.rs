@@ -4,6 +4,7 @@
 mod claims;
 mod collision;
 mod jobs;
+mod lost;
 
 use std::collections::BTreeMap;
 
@@ -120,6 +121,8 @@ fn pods_in_trouble(context: &Context<'_>) -> Vec<Finding> {
             if code == Code::ContainerCrashLooping && collision::explains_crash(context, subject) {
                 let cause = (Code::ServiceEnvCollision, subject.key.object());
                 finding.caused_by.push(cause);
+            } else if code == Code::ContainerCrashLooping {
+                lost::explain(context, subject, &mut finding);
             }
             findings.push(finding);
         }
@@ -228,6 +231,15 @@ pub(super) fn causes(subject: &Subject<'_>) -> Vec<(Code, ObjectRef)> {
     found
 }
 
+/// Whether a workload was paused before it had a Pod.
+fn is_held(subject: &Subject<'_>) -> bool {
+    subject.pods.is_empty()
+        && subject.wanted().is_some_and(|wanted| wanted > 0)
+        && subject
+            .workload
+            .is_some_and(|workload| workload.spec.paused)
+}
+
 /// How badly a rollout stands still, and in what words; `None`: it does not.
 fn stall(
     context: &Context<'_>,
@@ -238,7 +250,14 @@ fn stall(
     let wanted = subject.wanted().unwrap_or(0);
     let name = subject.name(&context.snapshot.namespace);
     let unsettled = context.snapshot.settle.unsettled.get(&subject.key);
-    if standing(subject) == Standing::Stalled {
+    if is_held(subject) {
+        Some((
+            Severity::Error,
+            format!(
+                "{name} is paused and has no Pod: its controller makes none until it is resumed"
+            ),
+        ))
+    } else if standing(subject) == Standing::Stalled {
         let sick = subject.troubles.len();
         Some((
             Severity::Error,
@@ -322,11 +341,13 @@ fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
         if ready == 0 {
             finding.edges.clone_from(&subject.into);
         }
-        finding.fix = Some(
-            Fix::text("fix the new revision, or go back to the old one").run(
-                stalled.then(|| kubectl(subject, &["rollout", "undo", &subject.key.to_string()])),
-            ),
-        );
+        let key = subject.key.to_string();
+        finding.fix = Some(if is_held(subject) {
+            Fix::text("resume it").run(Some(kubectl(subject, &["rollout", "resume", &key])))
+        } else {
+            Fix::text("fix the new revision, or go back to the old one")
+                .run(stalled.then(|| kubectl(subject, &["rollout", "undo", &key])))
+        });
         findings.push(finding);
     }
     findings

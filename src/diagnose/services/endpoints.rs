@@ -21,7 +21,7 @@ use crate::diagnose::{Context, fixes, target, workloads};
 use crate::finding::{Code, Finding, Fix, ObjectRef};
 use crate::observe::kinds::{Condition, Pod, ServicePort};
 use crate::observe::{is_live, is_ready};
-use crate::probe::wire::{LISTENS_FACT, StepError};
+use crate::probe::wire::{LISTENS_FACT, StepError, StepStatus};
 
 /// The live Pods that a Service selects.
 fn selected<'a>(context: &Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'a Pod> {
@@ -39,10 +39,10 @@ pub(super) fn not_ready(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
         return None;
     }
     let pods = selected(context, usage);
-    if pods.is_empty()
-        || usage.service.spec.publish_not_ready_addresses
-        || pods.iter().any(|pod| is_ready(pod))
-    {
+    if pods.is_empty() {
+        return ended(context, usage);
+    }
+    if usage.service.spec.publish_not_ready_addresses || pods.iter().any(|pod| is_ready(pod)) {
         return None;
     }
     let behind = subjects_behind(context, &usage.key, usage.service);
@@ -90,6 +90,37 @@ pub(super) fn not_ready(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
                 }
             }),
     ));
+    Some(finding)
+}
+
+/// Services whose only Pods have ended, and have no controller that starts others (compose's `restart: "no"`).
+fn ended(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let spec = &usage.service.spec;
+    let namespace = &usage.key.namespace;
+    let pods = context.snapshot.pods_selected(namespace, &spec.selector);
+    let is_missed =
+        |look: &&Look<'_, '_>| look.edge.is_firm() && look.evidence.status() == StepStatus::Fail;
+    let alone = |pod: &&Pod| {
+        pod.metadata.owner_references.is_empty() && pod.metadata.deletion_timestamp.is_none()
+    };
+    if pods.is_empty() || !pods.iter().all(alone) || !usage.looks.iter().any(is_missed) {
+        return None;
+    }
+    let names = joined(pods.iter().map(|pod| format!("pod/{}", pod.metadata.name)));
+    let mut finding = Finding::new(
+        Code::ServiceEndpointsNotReady,
+        weight(usage.in_scope),
+        usage.key.object(),
+        format!(
+            "{} has nowhere to send traffic: {names} has ended, and no controller starts it again",
+            service_name(context, &usage.key)
+        ),
+    )
+    .because(pods.iter().take(4).map(|pod| state(pod)))
+    .fix(format!(
+        "run {names} as a Deployment (compose's restart: \"no\" and \"on-failure\" make a bare Pod of a server)"
+    ));
+    finding.edges = ids(&usage.looks);
     Some(finding)
 }
 

@@ -269,7 +269,7 @@ fn command_invalid(view: &View<'_, '_>, kind: ProbeKind) -> Trouble {
 }
 
 /// Whether the kubelet says that it could not run the command at all.
-fn cannot_run(message: &str) -> bool {
+pub(in crate::diagnose) fn cannot_run(message: &str) -> bool {
     message.contains("executable file not found")
         || (message.contains("exec") && message.contains("no such file or directory"))
         || (message.contains("exec")

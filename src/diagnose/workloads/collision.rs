@@ -114,17 +114,7 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
         .iter()
         .filter_map(|pod| pod.metadata.creation_timestamp)
         .max();
-    let logs: Vec<&String> = state
-        .crash_logs
-        .iter()
-        .filter(|(key, _)| {
-            subject
-                .pods
-                .iter()
-                .any(|pod| key.split('/').next() == Some(pod.metadata.name.as_str()))
-        })
-        .map(|(_, log)| log)
-        .collect();
+    let logs = logs(context, subject);
     if logs.is_empty() && !names_a_port(context, subject, template.spec) {
         return None;
     }
@@ -151,7 +141,7 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
             let address = format!("tcp://{}", spec.cluster_ip);
             let log = logs
                 .iter()
-                .flat_map(|log| log.lines())
+                .flat_map(|log| said(log))
                 .find(|line| {
                     line.contains(&variable)
                         || (!spec.cluster_ip.is_empty() && line.contains(&address))
@@ -179,6 +169,38 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
         }
     }
     None
+}
+
+/// The last words of the subject's containers that crashed.
+pub(super) fn logs<'a>(context: &Context<'a>, subject: &Subject<'_>) -> Vec<&'a String> {
+    let state = context.snapshot.namespaces.get(&subject.key.namespace);
+    let is_own = |key: &str| {
+        let mut pods = subject.pods.iter();
+        pods.any(|pod| key.split('/').next() == Some(pod.metadata.name.as_str()))
+    };
+    state
+        .into_iter()
+        .flat_map(|state| &state.crash_logs)
+        .filter(|(key, _)| is_own(key))
+        .map(|(_, log)| log)
+        .collect()
+}
+
+/// The lines of a log without those that only quote the source: below `File "…", line 5`, and above a line of marks.
+pub(super) fn said(log: &str) -> impl Iterator<Item = &str> {
+    let is_marks = |line: &str| {
+        !line.trim().is_empty() && line.trim().chars().all(|letter| "^~".contains(letter))
+    };
+    let before = std::iter::once("").chain(log.lines());
+    let after = log.lines().skip(1).chain([""]);
+    before
+        .zip(log.lines())
+        .zip(after)
+        .filter(move |((before, line), after)| {
+            let quoted = before.trim_start().starts_with("File \"") && before.contains("\", line ");
+            !quoted && !is_marks(line) && !is_marks(after)
+        })
+        .map(|((_, line), _)| line)
 }
 
 /// The edges of a tier that lead to what stands behind a Service.
@@ -258,7 +280,7 @@ fn is_complaint(line: &str) -> bool {
 }
 
 /// Whether the Pod sets the variable; a whole Secret may do so unseen.
-fn sets(
+pub(super) fn sets(
     context: &Context<'_>,
     subject: &Subject<'_>,
     container: &Container,
@@ -335,7 +357,7 @@ fn reads(
 }
 
 /// Whether a text names the variable as a whole word.
-fn mentions(text: &str, variable: &str) -> bool {
+pub(super) fn mentions(text: &str, variable: &str) -> bool {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     text.match_indices(variable).any(|(start, _)| {
         !text[..start].ends_with(is_part) && !text[start + variable.len()..].starts_with(is_part)
