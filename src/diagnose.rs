@@ -15,6 +15,7 @@ mod network_policy;
 mod node_network;
 pub mod offline;
 mod other_policy;
+mod password;
 mod protocol;
 mod proxy;
 mod services;
@@ -110,6 +111,7 @@ const RULES: &[&[Rule]] = &[
     connection::RULES,
     node_network::RULES,
     protocol::RULES,
+    password::RULES,
     galera::RULES,
     unverified::RULES,
 ];

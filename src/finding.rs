@@ -207,6 +207,7 @@ codes! {
         RedisLoginDenied = "redis-login-denied",
         RedisLoading = "redis-loading",
         RedisReadOnly = "redis-read-only",
+        RedisDatabaseMissing = "redis-database-missing",
         RedisUnavailable = "redis-unavailable",
         LoginDenied = "login-denied",
         AdvertisedAddressUnreachable = "advertised-address-unreachable",

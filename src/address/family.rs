@@ -149,6 +149,10 @@ fn parts(keys: &[(&String, Vec<String>)]) -> BTreeMap<Vec<String>, [Option<Part>
             }
         }
     }
+    // Beside `database__connection__host`, whose stem is `database`, stands `database__connection__user`.
+    for (stem, parts) in found.clone() {
+        found.entry(key::without_form(stem)).or_insert(parts);
+    }
     found
 }
 
@@ -344,32 +348,48 @@ impl Environment<'_> {
                 variable: name.to_owned(),
             });
         }
-        let stem = self.login_stem(stem, protocol);
+        let own = stem;
+        let stem = self
+            .login_stem(stem, protocol)
+            .or_else(|| (protocol == Some(Protocol::Redis)).then(|| own.to_vec()));
         let parts = stem.and_then(|stem| self.parts.get(&stem)).map(|parts| {
             let name = |part: &Option<Part>| part.as_ref().map(|(_, name)| name.clone());
             (name(&parts[0]), name(&parts[1]), name(&parts[2]))
         });
+        let port = || {
+            let own = self.own_ports(&key::host_stem(name), name);
+            own.first().map(|one| one.name.clone())
+        };
         match parts {
-            Some((user, Some(password), database)) => {
-                let port = (parsed.shape == Shape::Host)
-                    .then(|| {
-                        self.own_ports(&key::host_stem(name), name)
-                            .first()
-                            .map(|one| one.name.clone())
-                    })
-                    .flatten();
+            Some((user, Some(password), database)) => Some(LoginReference::Parts {
+                host: Some(name.to_owned()),
+                port: (parsed.shape == Shape::Host).then(port).flatten(),
+                user: user.filter(|_| parsed.user.is_none()),
+                password: Some(password),
+                database: database.filter(|_| parsed.database.is_none()),
+            }),
+            // Without a login, a client of Redis may still select a database.
+            Some((_, None, Some(database)))
+                if protocol == Some(Protocol::Redis) && parsed.shape == Shape::Host =>
+            {
                 Some(LoginReference::Parts {
                     host: Some(name.to_owned()),
-                    port,
-                    user: user.filter(|_| parsed.user.is_none()),
-                    password: Some(password),
-                    database: database.filter(|_| parsed.database.is_none()),
+                    port: port(),
+                    user: None,
+                    password: None,
+                    database: Some(database),
                 })
             }
-            // A URL with a user and no password: a server may trust it.
-            _ => parsed.user.as_ref().map(|_| LoginReference::Url {
-                variable: name.to_owned(),
-            }),
+            // A URL with a user and no password: a server may trust it; or one that selects a database of Redis.
+            _ => {
+                let database = parsed.database.as_deref();
+                let selects = protocol == Some(Protocol::Redis)
+                    && database
+                        .is_some_and(|text| text.parse().is_ok_and(|number: u32| number > 0));
+                (parsed.user.is_some() || selects).then(|| LoginReference::Url {
+                    variable: name.to_owned(),
+                })
+            }
         }
     }
 

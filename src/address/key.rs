@@ -173,16 +173,8 @@ pub(super) fn number(key: &str) -> Option<String> {
 
 /// The stem of a key that holds a host; the whole key if it has no tail (`PAPERLESS_REDIS`).
 pub(super) fn host_stem(key: &str) -> Vec<String> {
-    if let Some((mut stem, _)) = split_tail(key, &catalog::words().host_tails) {
-        // `DB_SERVER_HOST`, `DB_HOST_ADDRESS`, `SPRING_DATASOURCE_JDBC_URL`, `BROKER_URL`.
-        while stem.len() > 1
-            && stem.last().is_some_and(|word| {
-                matches!(word.as_str(), "server" | "host" | "jdbc" | "connection")
-            })
-        {
-            stem.pop();
-        }
-        return stem;
+    if let Some((stem, _)) = split_tail(key, &catalog::words().host_tails) {
+        return without_form(stem);
     }
     let mut words = words(key);
     let tail = ["string", "connection", "conn"];
@@ -194,6 +186,17 @@ pub(super) fn host_stem(key: &str) -> Vec<String> {
         words.pop();
     }
     words
+}
+
+/// A stem without the words that only say what form its parts have: `DB_SERVER_HOST`, `DB_HOST_ADDRESS`, `SPRING_DATASOURCE_JDBC_URL`,
+/// `database__connection__user`.
+pub(super) fn without_form(mut stem: Vec<String>) -> Vec<String> {
+    let is_form =
+        |word: &String| matches!(word.as_str(), "server" | "host" | "jdbc" | "connection");
+    while stem.len() > 1 && stem.last().is_some_and(is_form) {
+        stem.pop();
+    }
+    stem
 }
 
 /// The protocol for which the last word of a stem stands.

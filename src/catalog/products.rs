@@ -29,6 +29,7 @@ struct Table {
     server_variables: Vec<ServerVariable>,
     frameworks: Vec<Framework>,
     drivers: BTreeMap<Protocol, List>,
+    strict: BTreeMap<String, String>,
     web_servers: List,
     sinks: List,
     pages: List,
@@ -265,6 +266,14 @@ impl Products {
     #[must_use]
     pub fn driver(&self, library: &str) -> Option<Protocol> {
         self.drivers.get(library).copied()
+    }
+
+    /// The library in a program's text that fails at a password which the server does not ask for.
+    #[must_use]
+    pub fn strict_library(&self, text: &str) -> Option<&str> {
+        let mut all = self.table.strict.iter();
+        all.find(|(word, _)| text.contains(word.as_str()))
+            .map(|(_, library)| library.as_str())
     }
 
     /// Whether the last element of an image's path is a web server's as it is.

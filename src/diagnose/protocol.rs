@@ -120,6 +120,7 @@ fn code(protocol: Protocol, error: StepError, step: &Step) -> Code {
         (StepError::ReadOnly, Mysql) => Code::MysqlReadOnly,
         (StepError::ReadOnly, Postgres) => Code::PostgresReadOnly,
         (StepError::ReadOnly, Redis) => Code::RedisReadOnly,
+        (StepError::DatabaseMissing, Redis) => Code::RedisDatabaseMissing,
         (StepError::ReplicationStopped, _) => Code::MysqlReplicationStopped,
         (StepError::GaleraNotPrimary, _) => Code::GaleraNotPrimary,
         (StepError::Loading, Redis) => Code::RedisLoading,
@@ -127,7 +128,6 @@ fn code(protocol: Protocol, error: StepError, step: &Step) -> Code {
             StepError::Unavailable
             | StepError::ConnectionsExhausted
             | StepError::HostBlocked
-            | StepError::DatabaseMissing
             | StepError::QueryFailed,
             Redis,
         ) => Code::RedisUnavailable,
@@ -241,7 +241,7 @@ fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> St
 }
 
 /// What to do about answers whose own words tell more than their code; `{}` stands for the server.
-const BY_WORDS: [(&str, &str); 8] = [
+const BY_WORDS: [(&str, &str); 11] = [
     (
         "pg_hba.conf",
         "let pg_hba.conf of {} admit this user and database from the clients' addresses, and reload it",
@@ -266,6 +266,18 @@ const BY_WORDS: [(&str, &str); 8] = [
     (
         "MASTERDOWN",
         "bring the primary of {} back, or make it one itself (`REPLICAOF NO ONE`)",
+    ),
+    (
+        "protected mode",
+        "give {} a password that its clients send, or start it with `--protected-mode no`, as the image's own start script does",
+    ),
+    (
+        "DB index",
+        "correct the number of the database in the client, or raise `databases` of {} (16 where nothing is said)",
+    ),
+    (
+        "cluster mode",
+        "let the client use database 0: a Redis Cluster as {} has no other",
     ),
     (
         "maxclients",

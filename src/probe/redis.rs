@@ -71,7 +71,10 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     let proven = matches!(login.status, StepStatus::Pass);
     steps.push(login.since(begun));
     if proven {
-        steps.push(state::query(&mut peer, ask, &reply).await);
+        steps.push(match state::refused_database(&mut peer, ask).await {
+            Some(refused) => refused,
+            None => state::query(&mut peer, ask, &reply).await,
+        });
     }
     steps
 }

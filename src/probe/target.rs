@@ -7,6 +7,7 @@ use crate::probe::found::Found;
 use crate::probe::login::Login;
 use crate::probe::trust::{Environment, Trust};
 use crate::probe::wire::{EdgeTask, FLAW_KIND, FLAW_PLACE, NO_CREDENTIALS, StepError, StepName};
+use crate::protocol::Protocol;
 
 /// What is dialled for an edge.
 pub(crate) struct Target {
@@ -74,7 +75,9 @@ impl Target {
             return target;
         };
         let credentials = &account.credentials;
-        let nothing = credentials.user.is_none() && credentials.password.is_none();
+        // Redis takes a client without a login into the database that it selects.
+        let selects = task.protocol == Protocol::Redis && credentials.database.is_some();
+        let nothing = credentials.user.is_none() && credentials.password.is_none() && !selects;
         let host = credentials.host.as_deref().unwrap_or(&task.host);
         let port = credentials.port.map_or(
             if is_same_host(host, &task.host) {

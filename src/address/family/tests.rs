@@ -49,6 +49,34 @@ fn host_port_and_login_of_one_family() {
 }
 
 #[test]
+fn a_login_beside_a_host_that_says_connection_is_its_login() {
+    let found = read(&[
+        ("database__client", "mysql"),
+        ("database__connection__host", "db"),
+        ("database__connection__user", "app"),
+        ("database__connection__password", "x"),
+        ("database__connection__database", "shop"),
+    ]);
+    let c = |part: &str| format!("database__connection__{part}");
+    let (user, password, database) = (c("user"), c("password"), c("database"));
+    assert_eq!(
+        parts(&found[0]),
+        (Some(&*user), Some(&*password), Some(&*database))
+    );
+}
+
+#[test]
+fn a_client_of_redis_without_a_login_selects_its_database() {
+    let url = |text: &str| read(&[("CACHE_URL", text)])[0].login.is_some();
+    assert!(url("redis://kvs:6379/16"));
+    assert!(!url("redis://kvs:6379/0"));
+    assert!(!url("redis://kvs:6379"));
+    assert!(!url("memcached://kvs:11211/16"));
+    let found = read(&[("REDIS_HOST", "kvs"), ("REDIS_DB", "16")]);
+    assert_eq!(parts(&found[0]), (None, None, Some("REDIS_DB")));
+}
+
+#[test]
 fn a_password_stays_with_its_own_host() {
     let found = read(&[
         ("REDIS_HOST", "redis"),

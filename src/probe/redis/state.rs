@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
+use crate::probe::login::Login;
 use crate::probe::peer::Peer;
 use crate::probe::redis::{Reply, code, command, fields, refused};
 use crate::probe::wire::{StepError, StepName};
@@ -25,6 +26,37 @@ pub(super) async fn query(peer: &mut Peer, ask: &Ask<'_>, ping: &Reply) -> Found
         },
     };
     step.asked("PING").since(begun)
+}
+
+/// Asks for the database that the client selects, where it is another than the first. A user who may not ask proves nothing.
+pub(super) async fn refused_database(peer: &mut Peer, ask: &Ask<'_>) -> Option<Found> {
+    let Login::With(account) = ask.login() else {
+        return None;
+    };
+    let wanted = account.credentials.database.as_deref()?;
+    let number: u32 = wanted.parse().ok().filter(|number| *number > 0)?;
+    let begun = Instant::now();
+    let step = match command(peer, ask, &["SELECT", &number.to_string()]).await {
+        Ok(Reply::Error(text)) if is_no_database(&text) => Found::failed(
+            StepName::Query,
+            StepError::DatabaseMissing,
+            format!("{text} (database {number})"),
+        ),
+        Ok(_) => return None,
+        Err(failure) => Found::fail(StepName::Query, failure),
+    };
+    Some(step.asked(format!("SELECT {number}")).since(begun))
+}
+
+/// What a server says to SELECT when it has no such database.
+fn is_no_database(text: &str) -> bool {
+    [
+        "out of range",
+        "invalid DB index",
+        "not allowed in cluster mode",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 /// The fields of INFO; none if the user may not ask.

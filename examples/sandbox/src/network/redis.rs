@@ -43,6 +43,8 @@ fn reply(server: &Redis, known: &mut bool, words: &[String]) -> String {
         }
         _ if server.loading => "-LOADING Redis is loading the dataset in memory\r\n".to_owned(),
         ["PING"] => "+PONG\r\n".to_owned(),
+        ["SELECT", number] if number.parse().is_ok_and(|number: u32| number < 16) => "+OK\r\n".to_owned(),
+        ["SELECT", _] => "-ERR DB index is out of range\r\n".to_owned(),
         [first, ..] => format!("-ERR unknown command '{first}'\r\n"),
         [] => "-ERR Protocol error\r\n".to_owned(),
     }
