@@ -146,7 +146,6 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
         found.extend(advertised(evidence));
     }
     let store = serves.is_some_and(|one| one.protocol.is_store());
-    let declared: Vec<NonZeroU16> = evidence.ports.iter().map(|port| port.port).collect();
     for (name, value) in &evidence.environment {
         let Some(port) = address::port(value.trim()) else {
             continue;
@@ -165,12 +164,7 @@ pub(super) fn ports(evidence: &Evidence<'_>, serves: Option<ImagePort>) -> Vec<N
                 | "NODE_PORT"
                 | "ASPNETCORE_HTTP_PORTS"
         );
-        // `AD_PORT` of the tier `ad`, as long as no declaration speaks against it: it may be the published one.
-        let mut words = address::words(name);
-        let named = words.pop().is_some_and(|last| last == "port")
-            && words.concat() == address::words(evidence.tier).concat()
-            && (declared.is_empty() || declared.contains(&port));
-        if (store && of_store) || (!store && (general || named)) {
+        if (store && of_store) || (!store && general) {
             found.push(port);
         }
     }

@@ -642,30 +642,6 @@ fn alone_on_a_network_with_a_store_is_there_for_it() {
 }
 
 #[test]
-fn who_waits_for_everything_calls_the_applications() {
-    let waiting = |on: &[&str]| depending(service("gateway", "shop/gateway"), on);
-    let all = |gateway: Service| {
-        edges(&file(vec![
-            listening(service("orders", "shop/orders"), 80),
-            listening(service("users", "shop/users"), 80),
-            service("sql", "postgres:16"),
-            service("docs", "mongo:7"),
-            gateway,
-        ]))
-    };
-    let found = all(waiting(&["orders", "users", "sql", "docs"]));
-    assert_eq!(
-        found,
-        [
-            "gateway->orders:80/http weak",
-            "gateway->users:80/http weak"
-        ]
-    );
-    let found = all(waiting(&["sql", "docs"]));
-    assert_eq!(found.len(), 2, "one that has both: {found:?}");
-}
-
-#[test]
 fn a_store_with_the_applications_variables_calls_no_other_store() {
     let shared = [("REDIS_CACHE_HOST", "cache"), ("REDIS_QUEUE_HOST", "queue")];
     let redis = |name: &str| handed(service(name, "redis:8"), &shared);

@@ -310,13 +310,11 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
         if words.is_empty() {
             continue;
         }
-        // Gossip of memberlist.
-        let gossip = words == ["join", "members"];
         // Prometheus asks the DNS for the members of a tier.
         let members = words == ["names"]
             && (parent(lines, at) == "dns_sd_configs"
                 || lines[at].text.contains("dns_sd_configs:"));
-        if !gossip && !members && !is_host_key(pair.key) || address::role(pair.key) == Role::Never {
+        if !members && !is_host_key(pair.key) || address::role(pair.key) == Role::Never {
             continue;
         }
         let value = pair.value.trim_matches(['[', ']', ' ']);
@@ -328,11 +326,8 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
             }
             let stem = &words[..words.len() - 1];
             for mut target in address::targets("host", value) {
-                target.port = if gossip {
-                    target.port.or(address::port("7946"))
-                } else {
-                    port_beside(lines, at, index, stem).or(address::port_of_key(pair.key))
-                };
+                target.port =
+                    port_beside(lines, at, index, stem).or(address::port_of_key(pair.key));
                 target.protocol = stem
                     .last()
                     .or(block_name(lines, at).last())

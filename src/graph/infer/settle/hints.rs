@@ -166,29 +166,6 @@ impl Settle<'_> {
                     .any(|draft| sure(draft) && has(&draft.from))
     }
 
-    /// Whether a tier waits for whole applications and for databases of several kinds: it starts last, and calls the applications.
-    fn waits_for_all(&self, from: &Service) -> bool {
-        let waits = || {
-            from.depends_on
-                .keys()
-                .filter(|name| self.project.active(name).is_some())
-        };
-        let databases: BTreeSet<Protocol> = waits()
-            .filter_map(|name| self.project.protocol(name))
-            .filter(|protocol| {
-                matches!(
-                    protocol,
-                    Protocol::Mysql
-                        | Protocol::Postgres
-                        | Protocol::Mssql
-                        | Protocol::Mongodb
-                        | Protocol::Cassandra
-                )
-            })
-            .collect();
-        databases.len() > 1 && waits().filter(|name| !self.project.is_store(name)).count() > 1
-    }
-
     /// Whether a tier reaches a store through a proxy that speaks the same protocol, and that calls the store.
     fn goes_through_another(&self, from: &Service, to: &Service, drafts: &Drafts) -> bool {
         let protocol = self.project.protocol(&to.name);
@@ -227,7 +204,6 @@ impl Settle<'_> {
             && project.is_store(&from.name)
             && protocol != project.protocol(&from.name)
             && protocol != Some(Protocol::Zookeeper);
-        let after_all = store && self.waits_for_all(from);
         let by_browser = !store && calls_from_the_browser(from, to);
         // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
         let names_others = drafts.of(&from.name).any(|draft| {
@@ -245,7 +221,6 @@ impl Settle<'_> {
             || idle
             || hands_on
             || other_store
-            || after_all
             || by_browser
             || project.is_page(&to.name) && !is_plain_web_server(from)
             || (!store && (roles || served || names_others));
