@@ -1321,6 +1321,20 @@ fn an_address_for_pages_that_names_a_tier_is_weak() {
 }
 
 #[test]
+fn a_twin_has_the_stores_of_its_role_whatever_the_two_are_called() {
+    for (main, role) in [("alpha", "omega"), ("omega", "alpha")] {
+        let found = edges(&file(vec![
+            depending(service(main, "shop/app"), &["sql"]),
+            depending(service(role, "shop/app"), &[main]),
+            service("sql", "postgres:16"),
+        ]));
+        let mut wanted = [main, role].map(|from| format!("{from}->sql:5432/postgres weak"));
+        wanted.sort();
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
 fn a_store_waits_for_another_kind_of_store_without_calling_it() {
     for (from, to, _) in CLASS {
         for (image, target, calls) in [
