@@ -73,13 +73,17 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
     } else {
         fix(context, edge, step, &object)
     });
-    if matches!(error, StepError::HttpServerError | StepError::HttpTimeout) {
-        // A server that cannot answer may itself wait for something: its own failed edges are the better cause.
+    let waits = matches!(error, StepError::HttpServerError | StepError::HttpTimeout);
+    let hangs_up = matches!(error, StepError::Reset | StepError::Closed);
+    if waits || hangs_up {
+        // A server that cannot answer may itself wait for something, and one that passes the same protocol on hangs up: its own failed
+        // edges are the better cause.
         finding.follows = context
             .graph
             .edges
             .iter()
             .filter(|other| other.from == edge.to && !other.forbidden)
+            .filter(|other| waits || other.protocol == edge.protocol)
             .map(|other| other.id.clone())
             .collect();
     }
@@ -378,6 +382,19 @@ mod tests {
             vec![pass(id, StepName::Service), step],
         )]);
         peer_answers_wrongly(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    }
+
+    #[test]
+    fn who_passes_a_protocol_on_and_hangs_up_may_lack_what_is_behind() {
+        let follows = |protocol: &str, error: StepError| {
+            let id = format!("AP->DB:1/{protocol}");
+            let found = raised(&id, fail(&id, StepName::Protocol, error));
+            found[0].follows.len()
+        };
+        assert_eq!(follows("redis", StepError::Reset), 1);
+        assert_eq!(follows("redis", StepError::Closed), 1);
+        assert_eq!(follows("mysql", StepError::Reset), 0);
+        assert_eq!(follows("redis", StepError::LoginDenied), 0);
     }
 
     #[test]

@@ -128,6 +128,14 @@ pub(super) fn killed(view: &View<'_, '_>, kind: ProbeKind, kill: &Event) -> Trou
     let failure = last_failure(&view.events, kind);
     let words = failure.map_or_else(String::new, |event| quote(&event.message));
     let asks = asked(view, kind);
+    // The kubelet keeps few events of a Pod: what another probe says of the same question holds for this one.
+    let same = |other: &ProbeKind| *other != kind && asked(view, *other) == asks;
+    let mut alike = [ProbeKind::Readiness, ProbeKind::Liveness]
+        .into_iter()
+        .filter(same);
+    let alike = alike.find_map(|other| last_failure(&view.events, other));
+    let said = failure.or(alike);
+    let closed = said.is_some_and(|event| event.message.contains("connection refused"));
     view.trouble(
         kind.failing(),
         &format!(
@@ -137,12 +145,19 @@ pub(super) fn killed(view: &View<'_, '_>, kind: ProbeKind, kill: &Event) -> Trou
         ),
     )
     .evidence([event_line(kill)])
-    .evidence(failure.map(event_line))
+    .evidence(said.map(event_line))
     .dependent(is_dependent(&words, kind, view))
-    .remedy(format!(
-        "correct port, path or command of {}, or give it more time (a startupProbe, failureThreshold, timeoutSeconds); a liveness probe should ask for nothing beyond the process itself",
-        kind.field()
-    ))
+    .remedy(if closed {
+        format!(
+            "nothing listens on the port that {} asks: make the container listen there, on all addresses, or correct the port in its probes and its Service; if it only starts slowly, add a startupProbe",
+            kind.field()
+        )
+    } else {
+        format!(
+            "correct port, path or command of {}, or give it more time (a startupProbe, failureThreshold, timeoutSeconds); a liveness probe should ask for nothing beyond the process itself",
+            kind.field()
+        )
+    })
 }
 
 /// A container that runs: killed by a probe a moment ago, not started by its startup probe, or not ready.

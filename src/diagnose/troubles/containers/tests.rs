@@ -98,6 +98,31 @@ fn a_kill_by_liveness_is_told_from_a_crash() {
 }
 
 #[test]
+fn what_readiness_says_of_the_same_question_tells_why_liveness_kills() {
+    const STATUS: &str = "{phase: Running, containerStatuses: [{name: db, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 137, reason: Error, finishedAt: '2026-11-23T10:00:02Z'}}}]}";
+    let remedy = |liveness: &str| {
+        let spec = format!(
+            "{{containers: [{{name: db, image: a, readinessProbe: {{tcpSocket: {{port: 80}}}}, livenessProbe: {liveness}}}]}}"
+        );
+        let events = event(
+            "Killing",
+            "Container db failed liveness probe, will be restarted",
+        ) + &event(
+            "Unhealthy",
+            "Readiness probe failed: dial tcp 10.244.0.9:80: connect: connection refused",
+        );
+        let troubles = troubles_of(&(pod(&spec, STATUS) + &events));
+        troubles
+            .into_iter()
+            .find(|one| one.code == Code::LivenessProbeFailing)
+            .unwrap()
+            .remedy
+    };
+    assert!(remedy("{tcpSocket: {port: 80}}").starts_with("nothing listens on the port"));
+    assert!(remedy("{tcpSocket: {port: 81}}").starts_with("correct port, path"));
+}
+
+#[test]
 fn a_mount_that_fails_is_read_from_the_event() {
     let status = "{phase: Pending, containerStatuses: [{name: db, state: {waiting: {reason: ContainerCreating}}}]}";
     let trouble = one(
