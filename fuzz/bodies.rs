@@ -8,7 +8,7 @@ use k8sverify::address::{self, LoginReference};
 use k8sverify::catalog::Catalog;
 use k8sverify::compose::{self, Files, LoadOptions};
 use k8sverify::graph;
-use k8sverify::sql::lex::{Act, Client, lex};
+use k8sverify::sql::lex::{Client, ClientAct, lex};
 use k8sverify::sql::names::Scratch;
 use k8sverify::sql::{show, token};
 
@@ -210,7 +210,7 @@ pub(crate) fn sql(text: &str) {
         for item in lex(text.as_bytes(), client) {
             assert!(item.line >= last, "lines go forward");
             last = item.line;
-            let Act::Send(statement) = item.act else {
+            let ClientAct::Send(statement) = item.act else {
                 continue;
             };
             assert!(

@@ -41,7 +41,7 @@ pub const DEFAULT_IMAGE: &str = match option_env!("K8SVERIFY_IMAGE") {
 pub struct Cli {
     /// What to do; `verify` if none is named.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
     /// The options of `verify`.
     #[command(flatten)]
     pub verify: VerifyArgs,
@@ -49,7 +49,7 @@ pub struct Cli {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Verify what is deployed (the default command)
     #[command(after_help = EXAMPLES)]
     Verify(Box<VerifyArgs>),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use thiserror::Error;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, CliCommand};
 use signals::Signals;
 
 pub mod check;
@@ -39,7 +39,7 @@ pub const EXIT_UNKNOWN: u8 = 3;
 
 /// Why a command ended without a verdict.
 #[derive(Debug, Error)]
-pub enum Failure {
+pub enum CommandError {
     /// The command line or an input file is wrong.
     #[error("{0}")]
     Usage(String),
@@ -54,7 +54,7 @@ pub enum Failure {
     Interrupted(String),
 }
 
-impl Failure {
+impl CommandError {
     /// The exit code that it stands for.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
@@ -79,12 +79,12 @@ pub fn main() -> ExitCode {
     };
     // One TLS provider for every crate; a second installation of the same one changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if matches!(cli.command, Some(Command::Probe)) {
+    if matches!(cli.command, Some(CliCommand::Probe)) {
         return probe::command();
     }
     let ended = match signals {
         Some(signals) => signals.and_then(|signals| run(cli, &signals)),
-        None => Err(Failure::Usage("probe: takes no options".to_owned())),
+        None => Err(CommandError::Usage("probe: takes no options".to_owned())),
     };
     children::end();
     match ended {
@@ -96,29 +96,29 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, signals: &Signals) -> Result<u8, Failure> {
+fn run(cli: Cli, signals: &Signals) -> Result<u8, CommandError> {
     match cli.command {
         None => return verify::command(&cli.verify, signals),
-        Some(Command::Verify(args)) => return verify::command(&args, signals),
-        Some(Command::Check(args)) => return check::command(&args),
-        Some(Command::Sql(args)) => return sql::command(&args, signals),
-        Some(Command::Drill(args)) => return drill::command(&args, signals),
-        Some(Command::Compare(args)) => return compare::command(&args),
-        Some(Command::Graph(args)) => graph::command(&args)?,
-        Some(Command::Probe) => {}
-        Some(Command::Explain(args)) => {
+        Some(CliCommand::Verify(args)) => return verify::command(&args, signals),
+        Some(CliCommand::Check(args)) => return check::command(&args),
+        Some(CliCommand::Sql(args)) => return sql::command(&args, signals),
+        Some(CliCommand::Drill(args)) => return drill::command(&args, signals),
+        Some(CliCommand::Compare(args)) => return compare::command(&args),
+        Some(CliCommand::Graph(args)) => graph::command(&args)?,
+        Some(CliCommand::Probe) => {}
+        Some(CliCommand::Explain(args)) => {
             let style = verify::outputs::style(args.color);
             output::print(explain::text(&args, style)?.as_bytes())?;
         }
-        Some(Command::Fix(args)) => return fix::command(&args),
-        Some(Command::Demo(args)) => demo::command(&args)?,
-        Some(Command::Rbac(args)) => output::print(rbac::manifest(&args).as_bytes())?,
-        Some(Command::Completions(args)) => {
+        Some(CliCommand::Fix(args)) => return fix::command(&args),
+        Some(CliCommand::Demo(args)) => demo::command(&args)?,
+        Some(CliCommand::Rbac(args)) => output::print(rbac::manifest(&args).as_bytes())?,
+        Some(CliCommand::Completions(args)) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut shown(), "k8sverify", &mut script);
             output::print(&script)?;
         }
-        Some(Command::Man(args)) => output::print(&man::page(&args)?)?,
+        Some(CliCommand::Man(args)) => output::print(&man::page(&args)?)?,
     }
     Ok(EXIT_PASS)
 }

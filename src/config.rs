@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::reason::UNQUOTED;
 
 pub use candidates::{
-    Candidate, Engine, Expectations, ExpectedTable, Freshness, HostPort, On, SecretLogin, Word,
+    CandidateRule, EngineName, Expectations, Freshness, HostPort, On, SecretLogin, TableRule, Word,
 };
 pub use entries::{AddedEntry, AdjustedEntry, DroppedEntry, EntryPattern, EntryRules, EntryUrl};
 pub use file::parse;

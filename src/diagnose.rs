@@ -39,8 +39,8 @@ use crate::finding::{EdgeId, Finding, Fix, Severity};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::plan::Outcomes;
-use subject::Subject;
-use walk::Evidence;
+use subject::WorkloadFacts;
+use walk::EdgeEvidence;
 
 /// What every rule sees. Without outcomes the same rules serve the offline `check`.
 pub struct Context<'a> {
@@ -51,11 +51,11 @@ pub struct Context<'a> {
     /// What the probes said; `None` offline.
     pub outcomes: Option<&'a Outcomes>,
     /// The outcomes of every edge, aggregated once; every edge of the graph has an entry, if an empty one.
-    pub evidence: BTreeMap<EdgeId, Evidence<'a>>,
+    pub evidence: BTreeMap<EdgeId, EdgeEvidence<'a>>,
     /// The compose file, if one took part: which variables a tier reads stands there.
     pub compose: Option<&'a ComposeFile>,
     /// The workloads that rules speak of, with what ails their Pods.
-    pub subjects: Vec<Subject<'a>>,
+    pub subjects: Vec<WorkloadFacts<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
 
     /// What the probes said about an edge; `None` for an edge that is not of the graph.
     #[must_use]
-    pub fn evidence(&self, edge: &EdgeId) -> Option<&Evidence<'a>> {
+    pub fn evidence(&self, edge: &EdgeId) -> Option<&EdgeEvidence<'a>> {
         self.evidence.get(edge)
     }
 }

@@ -1,7 +1,7 @@
 //! `k8sverify drill`: what happens to a database, and to the writes of its clients, when a member is taken away. What is pure: [`model`], [`consent`],
 //! [`orders`], [`plan`], [`ledger`], [`measure`], [`judge`], [`limit`], [`marks`], [`refused`], [`seqs`]; IO: [`conduct`].
 //!
-//! A round goes one way: the plan names members and faults; runners attempt writes and reads and print [`model::Record`]s; the conductor adds
+//! A round goes one way: the plan names members and faults; runners attempt writes and reads and print [`model::RunnerRecord`]s; the conductor adds
 //! [`model::Event`]s and collects the [`model::Audit`]; all of it is one [`model::Round`], out of which the numbers are measured.
 
 pub mod conduct;

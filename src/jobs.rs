@@ -23,9 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{join_all, select};
-use tokio::sync::watch;
 
-use crate::observe::Api;
+use crate::observe::{Api, Cancel};
 use crate::plan::{JobOptions, Outcomes, ProbePlan};
 
 use feed::Feeds;
@@ -35,9 +34,6 @@ use slots::Slots;
 
 /// Time for the clean-up of [`run`].
 const FINISH: Duration = Duration::from_secs(20);
-
-/// Turns true when the run is to end early: then everything is deleted and what is missing is lost.
-pub type Cancel = watch::Receiver<bool>;
 
 /// How far the probes are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +56,7 @@ pub type OnProgress<'a> = &'a (dyn Fn(JobsProgress) + Sync);
 /// Probe Jobs of one run: what it creates it deletes.
 ///
 /// `run` may be called several times (the second look); `finish` sees everything gone and must be called at the end.
-pub struct Session<'a> {
+pub struct JobSession<'a> {
     api: &'a Api,
     options: &'a JobOptions,
     cancel: Cancel,
@@ -70,7 +66,7 @@ pub struct Session<'a> {
     may_create_pods: tokio::sync::Mutex<BTreeMap<String, bool>>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> JobSession<'a> {
     /// Nothing is created yet.
     pub fn new(api: &'a Api, options: &'a JobOptions, cancel: Cancel) -> Self {
         Self {
@@ -177,7 +173,7 @@ pub async fn run(
     progress: OnProgress<'_>,
     cancel: Cancel,
 ) -> Outcomes {
-    let session = Session::new(api, options, cancel);
+    let session = JobSession::new(api, options, cancel);
     let outcomes = session.run(plan, progress).await;
     for left in session.finish(FINISH).await {
         tracing::warn!("{left}");

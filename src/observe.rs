@@ -28,6 +28,8 @@ mod trim;
 mod volumes;
 mod writes;
 
+use tokio::sync::watch;
+
 pub use client::*;
 pub use collect::*;
 pub use connect::*;
@@ -46,3 +48,6 @@ pub use settle::*;
 pub use snapshot::*;
 pub use state::*;
 pub use trim::*;
+
+/// Turns true when the run is to end early: what was made is deleted then, and what is missing is not known.
+pub type Cancel = watch::Receiver<bool>;

@@ -52,10 +52,10 @@ use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::ladder::Agent;
 use crate::probe::names::ResolverConfig;
-use crate::probe::network::Network;
+use crate::probe::network::AgentNetwork;
 use crate::probe::record::{Recorder, Scrubber};
-use crate::probe::target::Target;
-use crate::probe::turns::{Place, Turns};
+use crate::probe::target::DialTarget;
+use crate::probe::turns::{TurnPlace, Turns};
 use crate::probe::wire::{ProbeSpec, Record, VERSION};
 use crate::probe::work::{Ended, Journal, Work};
 
@@ -165,7 +165,7 @@ pub async fn run_until(
     let length = Duration::from_millis(spec.deadline_ms);
     let hard = Instant::now() + length;
     let clock = Clock::starting(length.saturating_sub(MARGIN.min(length / 4)));
-    let network = Network::new(&spec.network);
+    let network = AgentNetwork::new(&spec.network);
     let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
     let targets = targets(&spec, &environment);
     let scrubber = scrubber(&spec, &targets, &environment, resolver.config());
@@ -179,7 +179,7 @@ pub async fn run_until(
             target,
             network: &network,
             resolver: &resolver,
-            turn: turns.take(Place::host(&target.host, target.port)).await,
+            turn: turns.take(TurnPlace::host(&target.host, target.port)).await,
             length: length.saturating_sub(MARGIN.min(length / 4)),
         };
         let cut_short = Box::pin(sql::run(&setting, &mut recorder, stop)).await?;
@@ -245,7 +245,7 @@ fn read_files(spec: &ProbeSpec, environment: &mut BTreeMap<String, String>) {
 }
 
 /// Where every edge leads, in the order of the spec.
-fn targets(spec: &ProbeSpec, environment: &BTreeMap<String, String>) -> Vec<Target> {
+fn targets(spec: &ProbeSpec, environment: &BTreeMap<String, String>) -> Vec<DialTarget> {
     let shown: BTreeSet<String> = spec
         .edges
         .iter()
@@ -253,17 +253,17 @@ fn targets(spec: &ProbeSpec, environment: &BTreeMap<String, String>) -> Vec<Targ
         .chain(spec.names.iter().map(|task| &task.name))
         .map(|name| name.trim_end_matches('.').to_ascii_lowercase())
         .collect();
-    let trust = trust::Environment::read(environment, &spec.authorities);
+    let trust = trust::ClientTrust::read(environment, &spec.authorities);
     spec.edges
         .iter()
-        .map(|task| Target::of(task, environment, &trust, &shown))
+        .map(|task| DialTarget::of(task, environment, &trust, &shown))
         .collect()
 }
 
 /// Everything that must not be read in the log.
 fn scrubber(
     spec: &ProbeSpec,
-    targets: &[Target],
+    targets: &[DialTarget],
     environment: &BTreeMap<String, String>,
     resolver: &ResolverConfig,
 ) -> Scrubber {

@@ -370,6 +370,29 @@ fn no_file_is_in_a_circle_with_another() {
     );
 }
 
+/// A name that is seen beyond its own module's family means one thing: who reads `Outcome` need not ask whose.
+#[test]
+fn no_two_types_that_are_seen_from_elsewhere_share_a_name() {
+    let house = House::read();
+    let definition = regex(
+        r"(?m)^pub(?:\((?:crate|in [a-z_:]+)\))? (?:struct|enum|union|trait|type) ([A-Z]\w*)",
+    );
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (module, code) in &house.code {
+        for found in definition.captures_iter(code) {
+            let name = found.get(1).map_or("", |name| name.as_str());
+            places.entry(name).or_default().push(module);
+        }
+    }
+    assert!(places.len() > 300, "types are found: {}", places.len());
+    let shared: Vec<String> = places
+        .iter()
+        .filter(|(_, modules)| modules.len() > 1)
+        .map(|(name, modules)| format!("{name}: {}", modules.join(", ")))
+        .collect();
+    assert!(shared.is_empty(), "{}", shared.join("\n"));
+}
+
 #[test]
 fn pure_stages_only_compute() {
     let house = House::read();

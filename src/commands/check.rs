@@ -3,7 +3,7 @@
 use super::start::Start;
 use super::text::NamedFiles;
 use super::verify::outputs::Outputs;
-use super::{Failure, input};
+use super::{CommandError, input};
 use crate::catalog::Catalog;
 use crate::cli::CheckArgs;
 use crate::diagnose::{Context, diagnose, offline};
@@ -16,15 +16,15 @@ use crate::verdict::{self, ReportMeta, VerdictOptions};
 /// Runs `check`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written.
-pub fn command(args: &CheckArgs) -> Result<u8, Failure> {
+/// [`CommandError::Usage`] for bad input, [`CommandError::Output`] for a report that cannot be written.
+pub fn command(args: &CheckArgs) -> Result<u8, CommandError> {
     let outputs = Outputs::open(&args.output, args.namespace.as_deref().unwrap_or_default())?;
     let report = report(args).inspect_err(|failure| outputs.failed(&failure.to_string()))?;
     outputs.write(&report)?;
     Ok(report.exit_code)
 }
 
-fn report(args: &CheckArgs) -> Result<Report, Failure> {
+fn report(args: &CheckArgs) -> Result<Report, CommandError> {
     let start = Start::now();
     let input = input::read(&args.compose)?;
     let read = observe::from_manifests(
@@ -32,7 +32,7 @@ fn report(args: &CheckArgs) -> Result<Report, Failure> {
         &args.manifests,
         args.namespace.as_deref(),
     )
-    .map_err(|error| Failure::Usage(error.to_string()))?;
+    .map_err(|error| CommandError::Usage(error.to_string()))?;
     let snapshot = &read.snapshot;
     let graph = graph::build(
         input.compose.as_ref(),

@@ -1,7 +1,7 @@
 //! `k8sverify compare`: one table out of several drill reports, without a cluster. IO: reads the reports.
 
 use super::verify::outputs::Outputs;
-use super::{Failure, text};
+use super::{CommandError, text};
 use crate::cli::CompareArgs;
 use crate::config::words;
 use crate::drill::limit::LimitSet;
@@ -11,13 +11,13 @@ use crate::report::drill::{DrillReport, SCHEMA, compare};
 /// Runs `compare`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a file that is no drill report, [`Failure::Output`] for a report that cannot be written.
-pub fn command(args: &CompareArgs) -> Result<u8, Failure> {
+/// [`CommandError::Usage`] for a file that is no drill report, [`CommandError::Output`] for a report that cannot be written.
+pub fn command(args: &CompareArgs) -> Result<u8, CommandError> {
     let reports = args
         .reports
         .iter()
         .map(|path| read(path))
-        .collect::<Result<Vec<_>, Failure>>()?;
+        .collect::<Result<Vec<_>, CommandError>>()?;
     let outputs = Outputs::open(&args.output, "")?;
     let limits = LimitSet::default().with(&args.limit);
     let report = compare(
@@ -29,22 +29,22 @@ pub fn command(args: &CompareArgs) -> Result<u8, Failure> {
     Ok(report.exit_code)
 }
 
-fn read(path: &std::path::Path) -> Result<DrillReport, Failure> {
+fn read(path: &std::path::Path) -> Result<DrillReport, CommandError> {
     let name = path.display();
     let text = text::named(path).map_err(|error| {
         let why = reason::unreadable(&error);
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "compare {name}: cannot read it: {why}; name a report that `k8sverify drill --json PATH` wrote"
         ))
     })?;
     let report: DrillReport = serde_json::from_str(&text).map_err(|error| {
         let error = words::plain(&error.to_string());
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "compare {name}: {error}; expected a report that `k8sverify drill --json PATH` wrote"
         ))
     })?;
     if report.schema != SCHEMA {
-        return Err(Failure::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "compare {name}: its schema is `{}`; this version reads {SCHEMA}",
             report.schema
         )));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::output::{self, OutputFile};
 use super::verify::outputs;
-use super::{Failure, fix};
+use super::{CommandError, fix};
 use crate::cli::{DemoArgs, Format, OutputArgs};
 use crate::report::Report;
 use crate::shell;
@@ -15,13 +15,13 @@ const FIXED: &str = include_str!("../../examples/compose-to-kubernetes/recorded/
 /// Prints both reports with the fix between them, and writes the pages where `--html` names a folder.
 ///
 /// # Errors
-/// [`Failure::Usage`] if the folder cannot be written to; [`Failure::Output`] if writing or rendering fails.
-pub fn command(args: &DemoArgs) -> Result<(), Failure> {
+/// [`CommandError::Usage`] if the folder cannot be written to; [`CommandError::Output`] if writing or rendering fails.
+pub fn command(args: &DemoArgs) -> Result<(), CommandError> {
     let (broken, fixed) = (report(BROKEN)?, report(FIXED)?);
     let pages = match &args.html {
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(|error| {
-                Failure::Usage(format!(
+                CommandError::Usage(format!(
                     "--html {}: cannot make this folder: {error}",
                     folder.display()
                 ))
@@ -69,16 +69,16 @@ pub fn command(args: &DemoArgs) -> Result<(), Failure> {
     ))
 }
 
-fn say(text: &str) -> Result<(), Failure> {
+fn say(text: &str) -> Result<(), CommandError> {
     output::print(text.as_bytes())
 }
 
-fn report(text: &str) -> Result<Report, Failure> {
+fn report(text: &str) -> Result<Report, CommandError> {
     serde_json::from_str(text)
-        .map_err(|error| Failure::Output(format!("demo: cannot read the recording: {error}")))
+        .map_err(|error| CommandError::Output(format!("demo: cannot read the recording: {error}")))
 }
 
-fn page(folder: &Path, name: &str, report: &Report) -> Result<String, Failure> {
+fn page(folder: &Path, name: &str, report: &Report) -> Result<String, CommandError> {
     let file = OutputFile::open(&folder.join(name), "--html")?;
     let bytes = outputs::bytes(report, Format::Html, &OutputArgs::default())?;
     file.begin(&bytes)?;

@@ -9,10 +9,10 @@ use std::io::{BufRead, IsTerminal};
 use super::input::{self, Input};
 use super::signals::Signals;
 use super::verify::options;
-use super::{Failure, log, output};
+use super::{CommandError, log, output};
 use crate::catalog::Catalog;
 use crate::cli::{DrillArgs, Format};
-use crate::config::Candidate;
+use crate::config::CandidateRule;
 use crate::drill::model::{Fault, Plan};
 use crate::drill::plan::{self, Subject, VictimRule, Wish};
 use crate::graph::{self, TierGraph};
@@ -22,8 +22,8 @@ use crate::spelling;
 /// Runs `drill`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for bad input, [`Failure::Unverified`] where the cluster cannot be asked.
-pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
+/// [`CommandError::Usage`] for bad input, [`CommandError::Unverified`] where the cluster cannot be asked.
+pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, CommandError> {
     log::start(args.run.output.verbose);
     if args.undo {
         return undo::command(args, signals);
@@ -31,7 +31,7 @@ pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
     let input = input::read(&args.run.compose)?;
     let wanted = candidates(args, &input)?;
     let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
     let ended = runtime.block_on(run(args, &input, &wanted, signals));
     // A credential plugin that hangs is not waited for.
     runtime.shutdown_background();
@@ -39,14 +39,17 @@ pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
 }
 
 /// The candidates that were asked for, each with its name.
-fn candidates(args: &DrillArgs, input: &Input) -> Result<Vec<(String, Candidate)>, Failure> {
+fn candidates(
+    args: &DrillArgs,
+    input: &Input,
+) -> Result<Vec<(String, CandidateRule)>, CommandError> {
     let known = &input.config.candidates;
     if let Some(tier) = &args.tier {
-        return Ok(vec![(tier.clone(), Candidate::of_tier(tier))]);
+        return Ok(vec![(tier.clone(), CandidateRule::of_tier(tier))]);
     }
     if args.candidates.is_empty() {
         if known.is_empty() {
-            return Err(Failure::Usage(
+            return Err(CommandError::Usage(
                 "drill: no candidate is known; name a tier of the application with --tier, or candidates: in k8sverify.yaml".to_owned(),
             ));
         }
@@ -59,7 +62,7 @@ fn candidates(args: &DrillArgs, input: &Input) -> Result<Vec<(String, Candidate)
         .iter()
         .map(|name| match known.get(name) {
             Some(candidate) => Ok((name.clone(), candidate.clone())),
-            None => Err(Failure::Usage(format!(
+            None => Err(CommandError::Usage(format!(
                 "drill {name}: no candidate is called so; {}",
                 match spelling::meant(name, known.keys().map(String::as_str)) {
                     Some(meant) => format!("was {meant} meant?"),
@@ -80,19 +83,19 @@ struct Seen {
     api: Api,
     snapshot: Snapshot,
     graph: TierGraph,
-    wanted: Vec<(String, Candidate)>,
+    wanted: Vec<(String, CandidateRule)>,
     subjects: Vec<Subject>,
 }
 
 async fn run(
     args: &DrillArgs,
     input: &Input,
-    wanted: &[(String, Candidate)],
+    wanted: &[(String, CandidateRule)],
     signals: &Signals,
-) -> Result<u8, Failure> {
+) -> Result<u8, CommandError> {
     let seen = tokio::select! {
         seen = Box::pin(see(args, input, wanted)) => seen?,
-        signal = signals.wait() => return Err(Failure::Interrupted(format!("{signal}; nothing had been done"))),
+        signal = signals.wait() => return Err(CommandError::Interrupted(format!("{signal}; nothing had been done"))),
     };
     let mut wish = wish(args);
     let run = options::run_label();
@@ -113,15 +116,15 @@ async fn run(
     Box::pin(conducting::run(args, input, &seen, &wish, &made, signals)).await
 }
 
-fn failed(error: &ObserveError) -> Failure {
+fn failed(error: &ObserveError) -> CommandError {
     match error.code() {
-        Some(code) => Failure::Unverified(format!("{code}: {error}")),
-        None => Failure::Usage(error.to_string()),
+        Some(code) => CommandError::Unverified(format!("{code}: {error}")),
+        None => CommandError::Usage(error.to_string()),
     }
 }
 
 /// The API and the namespace.
-async fn connect(args: &DrillArgs) -> Result<(Api, String), Failure> {
+async fn connect(args: &DrillArgs) -> Result<(Api, String), CommandError> {
     let api = observe::connect(&ConnectOptions {
         kubeconfig: args.run.cluster.kubeconfig.clone(),
         context: args.run.cluster.context.clone(),
@@ -148,8 +151,8 @@ fn observing(namespace: String, input: &Input) -> ObserveOptions {
 async fn see(
     args: &DrillArgs,
     input: &Input,
-    wanted: &[(String, Candidate)],
-) -> Result<Seen, Failure> {
+    wanted: &[(String, CandidateRule)],
+) -> Result<Seen, CommandError> {
     let (api, namespace) = connect(args).await?;
     let options = observing(namespace, input);
     let snapshot = Box::pin(observe::observe(&api, &options))
@@ -165,7 +168,7 @@ async fn see(
         .iter()
         .map(|(name, candidate)| plan::subject(name, candidate, &graph, &snapshot))
         .collect::<Result<Vec<_>, String>>()
-        .map_err(|what| Failure::Usage(format!("drill: {what}")))?;
+        .map_err(|what| CommandError::Usage(format!("drill: {what}")))?;
     Ok(Seen {
         api,
         snapshot,
@@ -238,11 +241,11 @@ fn ask(plan: &Plan) -> Option<String> {
     (read.is_ok() && answer.trim() == wanted).then(|| format!("typed {wanted}"))
 }
 
-fn shown(plan: &Plan, api: &Api, args: &DrillArgs) -> Result<String, Failure> {
+fn shown(plan: &Plan, api: &Api, args: &DrillArgs) -> Result<String, CommandError> {
     match args.run.output.format {
         Format::Json => serde_json::to_string_pretty(plan)
             .map(|text| format!("{text}\n"))
-            .map_err(|error| Failure::Output(format!("cannot print the plan: {error}"))),
+            .map_err(|error| CommandError::Output(format!("cannot print the plan: {error}"))),
         _ => Ok(plan::text(plan, api.cluster())),
     }
 }

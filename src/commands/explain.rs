@@ -1,6 +1,6 @@
 //! `k8sverify explain`: what a finding code means, how it was found, how to fix it. Pure.
 
-use super::Failure;
+use super::CommandError;
 use crate::catalog::findings::FindingTexts;
 use crate::cli::ExplainArgs;
 use crate::finding::{Code, Section, Severity};
@@ -10,8 +10,8 @@ use crate::terminal::{Paint, Style, wrap};
 /// The text of one code, or the list of all, in lines of at most the style's width.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a code that does not exist, with the one that is nearest to it.
-pub fn text(args: &ExplainArgs, style: Style) -> Result<String, Failure> {
+/// [`CommandError::Usage`] for a code that does not exist, with the one that is nearest to it.
+pub fn text(args: &ExplainArgs, style: Style) -> Result<String, CommandError> {
     let texts = FindingTexts::shared();
     let Some(name) = args.code.as_deref().filter(|_| !args.list) else {
         return Ok(list(texts, style));
@@ -20,7 +20,7 @@ pub fn text(args: &ExplainArgs, style: Style) -> Result<String, Failure> {
     let name = name.split_whitespace().next().unwrap_or_default();
     let Some(code) = Code::from_name(name) else {
         let hint = nearest(name).map_or_else(String::new, |near| format!("; perhaps {near}"));
-        return Err(Failure::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "explain {name}: no such code{hint}; `k8sverify explain --list` names them all"
         )));
     };

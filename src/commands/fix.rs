@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 
-use super::{EXIT_UNKNOWN, Failure, output, text};
+use super::{CommandError, EXIT_UNKNOWN, output, text};
 use crate::cli::FixArgs;
 use crate::config::words;
 use crate::reason;
@@ -13,8 +13,8 @@ use crate::sanitise::{clean, line};
 /// Prints the manifests, or gives them to the user's command, which is not run where there are none: `kubectl apply` calls that an error.
 ///
 /// # Errors
-/// [`Failure::Usage`] if the report cannot be read or is none, or the command cannot be started.
-pub fn command(args: &FixArgs) -> Result<u8, Failure> {
+/// [`CommandError::Usage`] if the report cannot be read or is none, or the command cannot be started.
+pub fn command(args: &FixArgs) -> Result<u8, CommandError> {
     let manifests = manifests(args)?;
     let Some((program, arguments)) = args.command.split_first() else {
         output::print_text(&manifests)?;
@@ -23,7 +23,7 @@ pub fn command(args: &FixArgs) -> Result<u8, Failure> {
     if manifests.is_empty() {
         return Ok(0);
     }
-    let failed = |what: String| Failure::Usage(format!("fix: {}: {what}", program.display()));
+    let failed = |what: String| CommandError::Usage(format!("fix: {}: {what}", program.display()));
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -47,21 +47,21 @@ pub fn command(args: &FixArgs) -> Result<u8, Failure> {
 /// The manifests, separated by `---`, each behind a comment that names its finding.
 ///
 /// # Errors
-/// [`Failure::Usage`] if the report cannot be read or is none.
-fn manifests(args: &FixArgs) -> Result<String, Failure> {
+/// [`CommandError::Usage`] if the report cannot be read or is none.
+fn manifests(args: &FixArgs) -> Result<String, CommandError> {
     let name = args.report.display().to_string();
     if name == "-" && std::io::stdin().is_terminal() {
         say("waiting for a JSON report on standard input");
     }
     let text = text::named(&args.report).map_err(|error| {
         let why = reason::unreadable(&error);
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "fix {name}: cannot read it: {why}; name a report that `k8sverify --json PATH` wrote"
         ))
     })?;
     let report: Report = serde_json::from_str(&text).map_err(|error| {
         let error = words::plain(&error.to_string());
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "fix {name}: {error}; expected a report that `k8sverify --json PATH` wrote"
         ))
     })?;

@@ -3,7 +3,7 @@
 use super::input::{self, Input};
 use super::text::NamedFiles;
 use super::verify::outputs::style;
-use super::{Failure, output};
+use super::{CommandError, output};
 use crate::catalog::Catalog;
 use crate::cli::{GraphArgs, GraphFormat};
 use crate::compose;
@@ -13,15 +13,15 @@ use crate::observe::{self, ConnectOptions, ObserveOptions, Snapshot};
 /// Runs `graph`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for bad input, [`Failure::Unverified`] if the cluster that was named cannot be read.
-pub fn command(args: &GraphArgs) -> Result<(), Failure> {
+/// [`CommandError::Usage`] for bad input, [`CommandError::Unverified`] if the cluster that was named cannot be read.
+pub fn command(args: &GraphArgs) -> Result<(), CommandError> {
     if args.resolved {
         let input = input::read_strictly(&args.compose)?;
         let Some(file) = &input.compose else {
-            return Err(Failure::Usage("graph --resolved: no compose file was found from here upwards; name one with --compose".to_owned()));
+            return Err(CommandError::Usage("graph --resolved: no compose file was found from here upwards; name one with --compose".to_owned()));
         };
         let text = serde_json::to_string_pretty(&compose::resolved(file))
-            .map_err(|error| Failure::Output(format!("cannot print the model: {error}")))?;
+            .map_err(|error| CommandError::Output(format!("cannot print the model: {error}")))?;
         return output::print_json(&format!("{text}\n"));
     }
     let input = input::read(&args.compose)?;
@@ -56,14 +56,14 @@ fn text(graph: &TierGraph, args: &GraphArgs) -> String {
 }
 
 /// Manifests if they were named, a cluster if one was named or there is no compose file; else nothing but compose.
-fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
+fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, CommandError> {
     let cluster = &args.cluster;
     let namespace = cluster.namespace.clone();
     if !args.manifests.is_empty() {
         let files = NamedFiles::new(&args.manifests);
         return observe::from_manifests(&files, &args.manifests, None)
             .map(|read| read.snapshot)
-            .map_err(|error| Failure::Usage(error.to_string()));
+            .map_err(|error| CommandError::Usage(error.to_string()));
     }
     let named = namespace.is_some() || cluster.context.is_some() || cluster.kubeconfig.is_some();
     if !named && input.compose.is_some() {
@@ -74,11 +74,11 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, Failure> {
         });
     }
     let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
     let snapshot = runtime.block_on(async {
         let failed = |error: observe::ObserveError| match error.code() {
-            Some(code) => Failure::Unverified(format!("{code}: {error}")),
-            None => Failure::Usage(error.to_string()),
+            Some(code) => CommandError::Unverified(format!("{code}: {error}")),
+            None => CommandError::Usage(error.to_string()),
         };
         let api = observe::connect(&ConnectOptions {
             kubeconfig: cluster.kubeconfig.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::CommandError;
 use crate::cli::ComposeArgs;
 use crate::compose::{self, ComposeFile, Files, LoadOptions, ProjectFiles};
 use crate::config::{self, Config};
@@ -23,8 +23,8 @@ pub struct Input {
 /// Reads them. An `env_file` that is not here, as where it is not committed, ends nothing: the deployed Pods show what it would set.
 ///
 /// # Errors
-/// [`Failure::Usage`] with file, line, column and what was expected.
-pub fn read(args: &ComposeArgs) -> Result<Input, Failure> {
+/// [`CommandError::Usage`] with file, line, column and what was expected.
+pub fn read(args: &ComposeArgs) -> Result<Input, CommandError> {
     read_files(args, true)
 }
 
@@ -32,13 +32,13 @@ pub fn read(args: &ComposeArgs) -> Result<Input, Failure> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_strictly(args: &ComposeArgs) -> Result<Input, Failure> {
+pub fn read_strictly(args: &ComposeArgs) -> Result<Input, CommandError> {
     read_files(args, false)
 }
 
-fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Failure> {
+fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, CommandError> {
     let folder = std::env::current_dir()
-        .map_err(|error| Failure::Usage(format!("cannot read the current folder: {error}")))?;
+        .map_err(|error| CommandError::Usage(format!("cannot read the current folder: {error}")))?;
     let named = args.compose.iter().chain(&args.env_file);
     let named: Vec<PathBuf> = named.chain(&args.config).cloned().collect();
     let mut files = ProjectFiles::around(&folder, &named);
@@ -65,7 +65,7 @@ fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Fail
             names: Vec::new(),
         });
     }
-    let wrong = |error: compose::ComposeError| Failure::Usage(error.to_string());
+    let wrong = |error: compose::ComposeError| CommandError::Usage(error.to_string());
     if options.files.is_empty() {
         match compose::find(&options, &files).map_err(wrong)? {
             Some(found) => {
@@ -95,12 +95,12 @@ fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Fail
 /// Nothing is verified with half of the user's own file: names in it that stand for nothing end the run, all of them at once.
 ///
 /// # Errors
-/// [`Failure::Usage`] with every line that is wrong.
-pub fn no_errors(graph: &TierGraph) -> Result<(), Failure> {
+/// [`CommandError::Usage`] with every line that is wrong.
+pub fn no_errors(graph: &TierGraph) -> Result<(), CommandError> {
     if graph.errors.is_empty() {
         Ok(())
     } else {
-        Err(Failure::Usage(graph.errors.join("\n")))
+        Err(CommandError::Usage(graph.errors.join("\n")))
     }
 }
 
@@ -108,7 +108,7 @@ fn read_config(
     named: Option<&Path>,
     folder: &Path,
     files: &ProjectFiles,
-) -> Result<Config, Failure> {
+) -> Result<Config, CommandError> {
     let path: PathBuf = match named {
         Some(path) => path.to_owned(),
         None => match config::FILE_NAMES
@@ -126,7 +126,7 @@ fn read_config(
         .display()
         .to_string();
     let text = files.read(&path).map_err(|error| {
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "{shown}: cannot read it: {}; name a readable file with --config",
             reason::unreadable(&error)
         ))
@@ -134,6 +134,6 @@ fn read_config(
     config::parse(&text, &shown).map_err(|error| {
         let is_foreign = files.is_foreign(&path);
         let error = if is_foreign { error.unquoted() } else { error };
-        Failure::Usage(error.to_string())
+        CommandError::Usage(error.to_string())
     })
 }

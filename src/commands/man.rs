@@ -2,14 +2,14 @@
 
 use clap::CommandFactory;
 
-use super::Failure;
+use super::CommandError;
 use crate::cli::{Cli, ManArgs};
 
 /// The page in roff.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a command that does not exist; [`Failure::Output`] if writing to memory fails.
-pub fn page(args: &ManArgs) -> Result<Vec<u8>, Failure> {
+/// [`CommandError::Usage`] for a command that does not exist; [`CommandError::Output`] if writing to memory fails.
+pub fn page(args: &ManArgs) -> Result<Vec<u8>, CommandError> {
     let mut command = Cli::command();
     command.build();
     let page = match &args.command {
@@ -24,7 +24,7 @@ pub fn page(args: &ManArgs) -> Result<Vec<u8>, Failure> {
                 .find_subcommand(name)
                 .filter(|_| known.contains(name))
             else {
-                return Err(Failure::Usage(format!(
+                return Err(CommandError::Usage(format!(
                     "man {name}: no such command; there are {}",
                     known.join(", ")
                 )));
@@ -36,7 +36,7 @@ pub fn page(args: &ManArgs) -> Result<Vec<u8>, Failure> {
     let mut roff = Vec::new();
     clap_mangen::Man::new(page)
         .render(&mut roff)
-        .map_err(|error| Failure::Output(format!("cannot write the man page: {error}")))?;
+        .map_err(|error| CommandError::Output(format!("cannot write the man page: {error}")))?;
     Ok(roff)
 }
 
@@ -44,7 +44,7 @@ pub fn page(args: &ManArgs) -> Result<Vec<u8>, Failure> {
 mod tests {
     use super::*;
 
-    fn ask(command: Option<&str>) -> Result<String, Failure> {
+    fn ask(command: Option<&str>) -> Result<String, CommandError> {
         let args = ManArgs {
             command: command.map(str::to_owned),
         };

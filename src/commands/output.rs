@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::Failure;
+use super::CommandError;
 use crate::cli::Format;
 use crate::reason;
 use crate::report::unfinished;
@@ -28,9 +28,10 @@ impl OutputFile {
     /// Makes sure that it can be written, and that nothing of the user's is lost by it; changes nothing yet.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if the folder does not exist, if `path` is a folder, or if a file is there that is no report of this tool.
-    pub fn open(path: &Path, option: &str) -> Result<Self, Failure> {
-        let refuse = |what: String| Failure::Usage(format!("{option} {}: {what}", path.display()));
+    /// [`CommandError::Usage`] if the folder does not exist, if `path` is a folder, or if a file is there that is no report of this tool.
+    pub fn open(path: &Path, option: &str) -> Result<Self, CommandError> {
+        let refuse =
+            |what: String| CommandError::Usage(format!("{option} {}: {what}", path.display()));
         if path.as_os_str() == "-" {
             let format = option.trim_start_matches('-');
             return Err(refuse(format!(
@@ -88,10 +89,10 @@ impl OutputFile {
     /// Writes the first bytes, so that a path that cannot be written is known before the long run.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if they cannot be written.
-    pub fn begin(&self, bytes: &[u8]) -> Result<(), Failure> {
+    /// [`CommandError::Usage`] if they cannot be written.
+    pub fn begin(&self, bytes: &[u8]) -> Result<(), CommandError> {
         self.replace(bytes).map_err(|error| {
-            Failure::Usage(format!(
+            CommandError::Usage(format!(
                 "{} {}: cannot write to this folder: {}; name another path",
                 self.option,
                 self.path.display(),
@@ -103,8 +104,8 @@ impl OutputFile {
     /// Writes the bytes in the place of what is there.
     ///
     /// # Errors
-    /// [`Failure::Output`] if the disk is full or the rename is refused.
-    pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+    /// [`CommandError::Output`] if the disk is full or the rename is refused.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), CommandError> {
         let written = match &self.direct {
             Some(file) => {
                 let mut file: &File = file;
@@ -113,7 +114,7 @@ impl OutputFile {
             None => self.replace(bytes),
         };
         written.map_err(|error| {
-            Failure::Output(format!(
+            CommandError::Output(format!(
                 "cannot write {}: {}",
                 self.path.display(),
                 reason::said(&error)
@@ -205,7 +206,7 @@ pub fn ask(question: &str) {
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_text(text: &str) -> Result<(), Failure> {
+pub fn print_text(text: &str) -> Result<(), CommandError> {
     print_painted(&clean(text))
 }
 
@@ -213,7 +214,7 @@ pub fn print_text(text: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_painted(text: &str) -> Result<(), Failure> {
+pub fn print_painted(text: &str) -> Result<(), CommandError> {
     print(without_commands(text).as_bytes())
 }
 
@@ -221,18 +222,18 @@ pub fn print_painted(text: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_json(text: &str) -> Result<(), Failure> {
+pub fn print_json(text: &str) -> Result<(), CommandError> {
     print(json_without_commands(text).as_bytes())
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no error.
 ///
 /// # Errors
-/// [`Failure::Output`] for anything else.
-pub fn print(bytes: &[u8]) -> Result<(), Failure> {
+/// [`CommandError::Output`] for anything else.
+pub fn print(bytes: &[u8]) -> Result<(), CommandError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Output(
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CommandError::Output(
             format!("cannot write to standard output: {}", reason::said(&error)),
         )),
         _ => Ok(()),

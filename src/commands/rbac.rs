@@ -195,12 +195,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, CliCommand};
 
     /// The objects that these options print.
     fn objects(options: &[&str]) -> Vec<Value> {
         let words = [&["k8sverify", "rbac", "-n", "shop"], options].concat();
-        let Some(Command::Rbac(args)) = Cli::try_parse_from(words).unwrap().command else {
+        let Some(CliCommand::Rbac(args)) = Cli::try_parse_from(words).unwrap().command else {
             panic!("another command");
         };
         let text = manifest(&args);

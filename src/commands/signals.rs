@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{EXIT_UNKNOWN, Failure, children, output};
+use super::{CommandError, EXIT_UNKNOWN, children, output};
 use crate::observe::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::shell::Command;
 
@@ -48,10 +48,10 @@ impl Signals {
     /// Sees signals from now on.
     ///
     /// # Errors
-    /// [`Failure::Unverified`] if the system refuses a thread or a handler.
-    pub fn install() -> Result<Self, Failure> {
+    /// [`CommandError::Unverified`] if the system refuses a thread or a handler.
+    pub fn install() -> Result<Self, CommandError> {
         let failed = |error: std::io::Error| {
-            Failure::Unverified(format!("cannot listen for signals: {error}"))
+            CommandError::Unverified(format!("cannot listen for signals: {error}"))
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -15,11 +15,11 @@ use super::signals::Signals;
 use super::start::Start;
 use super::verify::options;
 use super::verify::outputs::Outputs;
-use super::{Failure, log};
+use super::{CommandError, log};
 use crate::catalog::Catalog;
 use crate::catalog::Products;
 use crate::cli::{SqlArgs, VerifyArgs};
-use crate::config::Candidate;
+use crate::config::CandidateRule;
 use crate::graph::{self, TierGraph};
 use crate::jobs;
 use crate::observe::{self, Api, ConnectOptions, ObserveOptions, Snapshot};
@@ -32,7 +32,7 @@ use crate::sql::judge::{Run, Seen, judge};
 use crate::sql::lex::Client;
 use crate::sql::names::{Mapped, Scratch};
 use crate::sql::script::{self, Script};
-pub(super) use files::Files;
+pub(super) use files::SqlFiles;
 use subject::Subject;
 
 /// The name of the file in the Pod.
@@ -47,8 +47,8 @@ const CLEAN_UP_TOLD: Duration = Duration::from_secs(4);
 /// Runs `sql`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for bad input, [`Failure::Unverified`] if the cluster cannot be asked, [`Failure::Output`] for a report that cannot be written.
-pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, Failure> {
+/// [`CommandError::Usage`] for bad input, [`CommandError::Unverified`] if the cluster cannot be asked, [`CommandError::Output`] for a report that cannot be written.
+pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, CommandError> {
     log::start(args.run.output.verbose);
     let namespace = args.run.cluster.namespace.as_deref().unwrap_or_default();
     let outputs = Arc::new(Outputs::<SqlReport>::open(&args.run.output, namespace)?);
@@ -65,7 +65,7 @@ pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, Failure> {
     Ok(report.exit_code)
 }
 
-fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, Failure> {
+fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, CommandError> {
     let verify = VerifyArgs {
         cluster: args.run.cluster.clone(),
         compose: args.run.compose.clone(),
@@ -79,7 +79,7 @@ fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, Failure> {
     let plan = options::of_plan(&verify);
     let job = options::jobs(&verify, &plan.run, &patch);
     let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
     let run = Command {
         args,
         input: &input,
@@ -92,7 +92,7 @@ fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, Failure> {
     let report = runtime.block_on(async {
         tokio::select! {
             report = Box::pin(run.report()) => report,
-            cause = told(signals) => Err(Failure::Interrupted(format!("{cause}, before anything was run"))),
+            cause = told(signals) => Err(CommandError::Interrupted(format!("{cause}, before anything was run"))),
         }
     });
     // A credential plugin that hangs is not waited for.
@@ -110,7 +110,7 @@ async fn told(signals: &Signals) -> String {
 struct Command<'a> {
     args: &'a SqlArgs,
     input: &'a Input,
-    files: Files,
+    files: SqlFiles,
     plan: PlanOptions,
     job: JobOptions,
     signals: &'a Signals,
@@ -118,7 +118,7 @@ struct Command<'a> {
 }
 
 impl Command<'_> {
-    async fn report(&self) -> Result<SqlReport, Failure> {
+    async fn report(&self) -> Result<SqlReport, CommandError> {
         let (api, snapshot) = self.observe().await?;
         let graph = graph::build(
             self.input.compose.as_ref(),
@@ -141,10 +141,10 @@ impl Command<'_> {
         bench.run(&name, &candidate).await
     }
 
-    async fn observe(&self) -> Result<(Api, Snapshot), Failure> {
+    async fn observe(&self) -> Result<(Api, Snapshot), CommandError> {
         let failed = |error: observe::ObserveError| match error.code() {
-            Some(code) => Failure::Unverified(format!("{code}: {error}")),
-            None => Failure::Usage(error.to_string()),
+            Some(code) => CommandError::Unverified(format!("{code}: {error}")),
+            None => CommandError::Usage(error.to_string()),
         };
         let api = observe::connect(&ConnectOptions {
             kubeconfig: self.args.run.cluster.kubeconfig.clone(),
@@ -173,7 +173,7 @@ impl Command<'_> {
     }
 
     /// What is asked for; else the one candidate of the file, the tier whose files these are, or the one MySQL database.
-    fn candidate(&self, graph: &TierGraph) -> Result<(String, Candidate), Failure> {
+    fn candidate(&self, graph: &TierGraph) -> Result<(String, CandidateRule), CommandError> {
         let candidates = &self.input.config.candidates;
         if let Some(name) = &self.args.candidate {
             let known: Vec<&str> = candidates.keys().map(String::as_str).collect();
@@ -181,7 +181,7 @@ impl Command<'_> {
                 .get(name)
                 .map(|candidate| (name.clone(), candidate.clone()))
                 .ok_or_else(|| {
-                    Failure::Usage(format!(
+                    CommandError::Usage(format!(
                         "--candidate {name}: k8sverify.yaml has no such candidate; it has {}",
                         if known.is_empty() {
                             "none".to_owned()
@@ -191,7 +191,7 @@ impl Command<'_> {
                     ))
                 });
         }
-        let tier = |name: &str| (name.to_owned(), Candidate::of_tier(name));
+        let tier = |name: &str| (name.to_owned(), CandidateRule::of_tier(name));
         if let Some(name) = &self.args.tier {
             return Ok(tier(name));
         }
@@ -216,10 +216,10 @@ impl Command<'_> {
         }
         match databases.as_slice() {
             [only] => Ok(tier(only)),
-            [] => Err(Failure::Usage(
+            [] => Err(CommandError::Usage(
                 "no client of the application reaches a MySQL database: name one under candidates: of k8sverify.yaml".to_owned(),
             )),
-            several => Err(Failure::Usage(format!(
+            several => Err(CommandError::Usage(format!(
                 "there is more than one database: name one with --tier ({}), or with --candidate",
                 several.join(", ")
             ))),
@@ -232,7 +232,7 @@ pub(super) struct Bench<'a> {
     pub(super) api: &'a Api,
     pub(super) snapshot: &'a Snapshot,
     pub(super) graph: &'a TierGraph,
-    pub(super) files: &'a Files,
+    pub(super) files: &'a SqlFiles,
     pub(super) plan: &'a PlanOptions,
     pub(super) job: &'a JobOptions,
     /// How long a statement may take.
@@ -245,20 +245,20 @@ impl Bench<'_> {
     /// Runs it on one.
     ///
     /// # Errors
-    /// [`Failure::Usage`] where nothing leads to the candidate, or the SQL cannot be read.
+    /// [`CommandError::Usage`] where nothing leads to the candidate, or the SQL cannot be read.
     pub(super) async fn run(
         &self,
         name: &str,
-        candidate: &Candidate,
-    ) -> Result<SqlReport, Failure> {
+        candidate: &CandidateRule,
+    ) -> Result<SqlReport, CommandError> {
         let subject = subject::find(name, candidate, self.graph, self.snapshot, self.plan)
-            .map_err(Failure::Usage)?;
+            .map_err(CommandError::Usage)?;
         let script = self.script(&subject, candidate)?;
         let plan = ProbePlan {
             vantages: vec![self.vantage(&subject, &script)?],
             ..ProbePlan::default()
         };
-        let session = jobs::Session::new(self.api, self.job, self.signals.cancel());
+        let session = jobs::JobSession::new(self.api, self.job, self.signals.cancel());
         self.signals
             .open(std::iter::once(self.snapshot.namespace.clone()));
         let outcomes = session.run(&plan, &|_| {}).await;
@@ -297,7 +297,7 @@ impl Bench<'_> {
         Ok(judge(&script, &seen, run))
     }
 
-    fn script(&self, subject: &Subject, candidate: &Candidate) -> Result<Script, Failure> {
+    fn script(&self, subject: &Subject, candidate: &CandidateRule) -> Result<Script, CommandError> {
         let image = candidate
             .tier
             .as_ref()
@@ -318,11 +318,15 @@ impl Bench<'_> {
             subject.database.as_deref(),
             &scratch,
         )
-        .map_err(|error| Failure::Usage(error.to_string()))
+        .map_err(|error| CommandError::Usage(error.to_string()))
     }
 
     /// The subject's Pod, with the script.
-    fn vantage(&self, subject: &Subject, script: &Script) -> Result<crate::plan::Vantage, Failure> {
+    fn vantage(
+        &self,
+        subject: &Subject,
+        script: &Script,
+    ) -> Result<crate::plan::Vantage, CommandError> {
         let mut vantage = subject.vantage.clone();
         for probe in &mut vantage.containers {
             probe.spec.run.clone_from(&self.plan.run);
@@ -334,9 +338,9 @@ impl Bench<'_> {
             });
         }
         let bytes = packed(script)
-            .map_err(|error| Failure::Unverified(format!("cannot pack the SQL: {error}")))?;
+            .map_err(|error| CommandError::Unverified(format!("cannot pack the SQL: {error}")))?;
         if bytes.len() > MOST {
-            return Err(Failure::Usage(format!(
+            return Err(CommandError::Usage(format!(
                 "the SQL takes {} KiB when packed, and a Secret holds {} KiB: leave out the rows (mysqldump --no-data), or name fewer files",
                 bytes.len() / 1024,
                 MOST / 1024

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Failure;
+use super::CommandError;
 use super::input::{self, Input};
 use super::log;
 use super::signals::Signals;
@@ -43,9 +43,9 @@ const CLEAN_UP_TOLD: Duration = Duration::from_secs(3);
 /// Runs `verify`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for bad input, [`Failure::Output`] for a report that cannot be written. What keeps the cluster from being asked is a report
+/// [`CommandError::Usage`] for bad input, [`CommandError::Output`] for a report that cannot be written. What keeps the cluster from being asked is a report
 /// with exit code 3, no error.
-pub fn command(args: &VerifyArgs, signals: &Signals) -> Result<u8, Failure> {
+pub fn command(args: &VerifyArgs, signals: &Signals) -> Result<u8, CommandError> {
     log::start(args.output.verbose);
     let namespace = args.cluster.namespace.as_deref().unwrap_or_default();
     let outputs = Arc::new(Outputs::open(&args.output, namespace)?);
@@ -62,11 +62,11 @@ pub fn command(args: &VerifyArgs, signals: &Signals) -> Result<u8, Failure> {
     Ok(report.exit_code)
 }
 
-fn verify(args: &VerifyArgs, outputs: &Outputs, signals: &Signals) -> Result<Report, Failure> {
+fn verify(args: &VerifyArgs, outputs: &Outputs, signals: &Signals) -> Result<Report, CommandError> {
     let patch = options::patch(args)?;
     let input = input::read(&args.compose)?;
     let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
     let report = runtime.block_on(run(args, &input, patch, outputs, signals));
     // A credential plugin that hangs is not waited for.
     runtime.shutdown_background();
@@ -107,7 +107,7 @@ async fn run(
     patch: Value,
     outputs: &Outputs,
     signals: &Signals,
-) -> Result<Report, Failure> {
+) -> Result<Report, CommandError> {
     let mut run = Run {
         args,
         input,
@@ -132,7 +132,7 @@ async fn run(
             input::no_errors(&seen.graph)?;
             Ok(Box::pin(run.verify(&api, seen)).await)
         }
-        Err(error) if error.code().is_none() => Err(Failure::Usage(error.to_string())),
+        Err(error) if error.code().is_none() => Err(CommandError::Usage(error.to_string())),
         Err(error) => Ok(run.blocked(&error)),
     }
 }
@@ -278,7 +278,7 @@ impl Run<'_> {
             .map(|ahead| ahead.proven(graph, &snapshot, &plan_options))
             .unwrap_or_default();
         let plan = plan::rest(graph, &snapshot, &plan_options, &proven);
-        let session = jobs::Session::new(api, &job_options, self.signals.cancel());
+        let session = jobs::JobSession::new(api, &job_options, self.signals.cancel());
         self.open(&plan);
         let progress = &self.progress;
         let mut outcomes = session
@@ -329,7 +329,7 @@ impl Run<'_> {
     }
 
     /// Sees everything of ours gone; what could not be deleted is said.
-    async fn clean_up(&self, session: jobs::Session<'_>) -> Vec<String> {
+    async fn clean_up(&self, session: jobs::JobSession<'_>) -> Vec<String> {
         let limit = match self.signals.fired() {
             Some(_) => CLEAN_UP_TOLD,
             None => CLEAN_UP,
@@ -352,7 +352,7 @@ impl Run<'_> {
     async fn look_again(
         &self,
         api: &Api,
-        session: &jobs::Session<'_>,
+        session: &jobs::JobSession<'_>,
         first: &First<'_>,
         snapshot: Snapshot,
         outcomes: &mut Outcomes,

@@ -15,13 +15,13 @@ use crate::address::is_host;
 
 /// One database deployment that stands for the application's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Candidate {
+pub struct CandidateRule {
     /// The tier whose edges say where it is and how to log in; excludes `members`.
     pub tier: Option<String>,
     /// The workloads that run its members.
     pub members: Vec<WorkloadName>,
     /// Its engine; `None`: asked.
-    pub engine: Option<Engine>,
+    pub engine: Option<EngineName>,
     /// The address that takes writes; `None`: that of the edges into `tier`.
     pub write: Option<HostPort>,
     /// The address that takes reads.
@@ -44,7 +44,7 @@ pub struct Candidate {
     pub line: u64,
 }
 
-impl Candidate {
+impl CandidateRule {
     /// A candidate that is nothing but a tier.
     #[must_use]
     pub fn of_tier(tier: &str) -> Self {
@@ -58,7 +58,7 @@ impl Candidate {
 /// A database's engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Engine {
+pub enum EngineName {
     /// MySQL.
     Mysql,
     /// `MariaDB`.
@@ -108,14 +108,14 @@ pub enum Word {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectations {
     /// Tables.
-    pub tables: Vec<ExpectedTable>,
+    pub tables: Vec<TableRule>,
     /// Queries that must return at least one row.
     pub queries: Vec<String>,
 }
 
 /// A table that must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpectedTable {
+pub struct TableRule {
     /// `SCHEMA.TABLE`.
     pub name: String,
     /// Where it is asked for.
@@ -198,7 +198,7 @@ struct Shape {
     tier: Option<NonEmpty>,
     #[serde(default)]
     members: OneOrMany<Parsed<WorkloadName>>,
-    engine: Option<Engine>,
+    engine: Option<EngineName>,
     write: Option<Parsed<HostPort>>,
     read: Option<Parsed<HostPort>>,
     size: Option<NonZeroU32>,
@@ -258,13 +258,13 @@ struct Fresh {
 
 /// One candidate, validated; its line comes from where it stands.
 #[derive(Debug)]
-pub(super) struct Validated(Candidate);
+pub(super) struct Validated(CandidateRule);
 
 impl Validated {
     /// The candidate at its place.
-    pub(super) fn at_line(candidate: Spanned<Self>) -> Candidate {
+    pub(super) fn at_line(candidate: Spanned<Self>) -> CandidateRule {
         let line = candidate.referenced.line();
-        Candidate {
+        CandidateRule {
             line,
             ..candidate.value.0
         }
@@ -297,7 +297,7 @@ impl<'de> Deserialize<'de> for Validated {
                 "nothing says where the candidate is: expected `tier`, or `write` with the address that takes writes",
             ));
         }
-        if tier.is_none() && login.is_none() && engine != Some(Engine::Redis) {
+        if tier.is_none() && login.is_none() && engine != Some(EngineName::Redis) {
             return Err(de::Error::custom(
                 "nothing says how to log in: expected `tier`, whose client's login is used, or `login: {secret, user, password}`",
             ));
@@ -308,7 +308,7 @@ impl<'de> Deserialize<'de> for Validated {
                 query.0
             )));
         }
-        Ok(Self(Candidate {
+        Ok(Self(CandidateRule {
             tier: tier.map(|tier| tier.0),
             members: members.0.into_iter().map(|member| member.0).collect(),
             engine,
@@ -343,8 +343,8 @@ fn only_asks(query: &str) -> bool {
         )
 }
 
-fn table(table: Table) -> ExpectedTable {
-    ExpectedTable {
+fn table(table: Table) -> TableRule {
+    TableRule {
         name: table.name.0,
         on: table.on,
         fresh: table.fresh.map(|fresh| Freshness {
@@ -489,7 +489,7 @@ mod tests {
         let config = read(text);
         let galera = &config.candidates["galera"];
         assert_eq!(galera.members[0].name, "mysql");
-        assert_eq!(galera.engine, Some(Engine::Galera));
+        assert_eq!(galera.engine, Some(EngineName::Galera));
         assert_eq!(galera.write.as_ref().unwrap().to_string(), "mysql:3306");
         assert_eq!(galera.read.as_ref().unwrap().to_string(), "[fd00::1]:3307");
         let login = galera.login.as_ref().unwrap();

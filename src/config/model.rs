@@ -8,7 +8,7 @@ use crate::address::{LoginReference, TlsMode};
 use crate::finding::{Code, Severity};
 use crate::protocol::Protocol;
 
-use super::{Candidate, EdgePattern, EntryRules};
+use super::{CandidateRule, EdgePattern, EntryRules};
 
 /// The user's own file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,7 +34,7 @@ pub struct Config {
     /// From which severity on a finding fails the run.
     pub fail_on: Option<Severity>,
     /// Databases to run SQL on and to drill, by name.
-    pub candidates: BTreeMap<String, Candidate>,
+    pub candidates: BTreeMap<String, CandidateRule>,
 }
 
 /// Which workloads run a tier.

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::target::{self, line};
-use super::walk::{Evidence, Stage};
+use super::walk::{EdgeEvidence, Stage};
 use super::{Context, Rule, protocol};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::Edge;
@@ -18,7 +18,7 @@ pub(super) const RULES: &[Rule] = &[listens_on_loopback, address_stale];
 /// What the first broken step itself says, as the finding of an edge that nothing more specific explains. `None` only for an edge
 /// that did not fail.
 #[must_use]
-pub(crate) fn symptom(context: &Context<'_>, evidence: &Evidence<'_>) -> Option<Finding> {
+pub(crate) fn symptom(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
     let (walk, step) = evidence.first_broken()?;
     let edge = evidence.edge;
     let mut finding = match super::walk::stage(step.name) {
@@ -35,7 +35,7 @@ pub(crate) fn symptom(context: &Context<'_>, evidence: &Evidence<'_>) -> Option<
 }
 
 /// What other walks say of the same step.
-fn elsewhere(evidence: &Evidence<'_>, step: &Step) -> Vec<String> {
+fn elsewhere(evidence: &EdgeEvidence<'_>, step: &Step) -> Vec<String> {
     evidence
         .passed()
         .filter(|walk| {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::target::{self, line};
-use super::walk::{Evidence, Stage};
+use super::walk::{EdgeEvidence, Stage};
 use super::words::joined;
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, Fix, ObjectRef};
@@ -334,7 +334,7 @@ fn settings_fix(client: &WorkloadKey, spec: &PodSpec) -> Fix {
 }
 
 /// What the failed walks saw of the name.
-fn seen(evidence: &Evidence<'_>) -> Vec<String> {
+fn seen(evidence: &EdgeEvidence<'_>) -> Vec<String> {
     target::dns_lines(evidence.failed().filter_map(|walk| {
         let servers = &walk.probe.nameservers;
         let asked = if servers.is_empty() {

@@ -161,7 +161,7 @@ fn is_at_rest(context: &Context<'_>, entry: &Entry) -> bool {
         .subjects
         .iter()
         .filter(|subject| subject.tiers.iter().any(|tier| tier.name == entry.to))
-        .map(super::subject::Subject::wanted)
+        .map(super::subject::WorkloadFacts::wanted)
         .peekable();
     wanted.peek().is_some() && wanted.all(|wanted| wanted == Some(0))
 }

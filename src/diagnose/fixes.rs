@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use crate::observe::kinds::{Labels, PodSpec, service_selects};
 use crate::policy::is_revision_label;
 use crate::shell::Command;
@@ -62,7 +62,7 @@ pub(super) fn nearest_name(name: &str) -> Option<String> {
 
 /// Labels that select the subject's Pods and no one else's: those by which its workload selects them, else all that its
 /// template has. `None` where no labels tell them apart.
-pub(super) fn selector(context: &Context<'_>, subject: &Subject<'_>) -> Option<Labels> {
+pub(super) fn selector(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Labels> {
     let template: Labels = subject
         .template?
         .labels
@@ -85,7 +85,7 @@ pub(super) fn selector(context: &Context<'_>, subject: &Subject<'_>) -> Option<L
 }
 
 /// Whether the labels take Pods of another workload that is no part of the same tier.
-fn takes(subject: &Subject<'_>, other: &Subject<'_>, labels: &Labels) -> bool {
+fn takes(subject: &WorkloadFacts<'_>, other: &WorkloadFacts<'_>, labels: &Labels) -> bool {
     let same_tier = other
         .tiers
         .iter()
@@ -162,7 +162,7 @@ pub(super) fn read_patch(command: &str) -> Option<Patch> {
 
 /// The port that the containers listen on for a client that dials `dialled`: that one if anything says so, else the only one
 /// that is declared, else what the tier is known to serve on.
-pub(super) fn target_port(subject: &Subject<'_>, dialled: u16) -> u16 {
+pub(super) fn target_port(subject: &WorkloadFacts<'_>, dialled: u16) -> u16 {
     let declared: Vec<u16> = subject
         .template
         .map(|template| declared_ports(template.spec))

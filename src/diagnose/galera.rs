@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::target::{self, line};
-use super::walk::Evidence;
+use super::walk::EdgeEvidence;
 use super::{Context, Rule, words};
 use crate::finding::{Code, Finding};
 use crate::probe::wire::{Step, StepName};
@@ -24,7 +24,7 @@ fn apart(context: &Context<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn finding(context: &Context<'_>, evidence: &Evidence<'_>) -> Option<Finding> {
+fn finding(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
     let mut clusters = whole(&clusters(evidence));
     if clusters.len() < 2 {
         return None;
@@ -85,7 +85,7 @@ fn member(context: &Context<'_>, endpoint: &str) -> String {
 }
 
 /// What the members that get traffic said last, by cluster.
-fn clusters<'a>(evidence: &Evidence<'a>) -> Clusters<'a> {
+fn clusters<'a>(evidence: &EdgeEvidence<'a>) -> Clusters<'a> {
     let mut said: BTreeMap<&str, (Cluster, String, &Step)> = BTreeMap::new();
     for walk in evidence.firm() {
         for step in walk.counted().filter(|step| step.name == StepName::Query) {

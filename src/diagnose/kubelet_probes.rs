@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::troubles::{
     ProbeKind, cannot_run as command_cannot_run, command_is_one_string, named_port,
     port_is_declared, port_number, probe_of,
@@ -21,7 +21,7 @@ use crate::shell::Command;
 pub(super) const RULES: &[Rule] = &[missing, cannot_run, target_differs, too_impatient];
 
 /// The subjects whose probes matter: long-running workloads of tiers.
-fn concerned<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c Subject<'a>> {
+fn concerned<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c WorkloadFacts<'a>> {
     context.subjects.iter().filter(|subject| {
         subject.in_scope
             && !subject.tiers.is_empty()
@@ -31,7 +31,7 @@ fn concerned<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c Subje
 }
 
 /// The ports to which Services send traffic for that workload.
-fn traffic_ports(context: &Context<'_>, subject: &Subject<'_>) -> BTreeSet<u16> {
+fn traffic_ports(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> BTreeSet<u16> {
     let Some(template) = subject.template else {
         return BTreeSet::new();
     };
@@ -46,7 +46,10 @@ fn traffic_ports(context: &Context<'_>, subject: &Subject<'_>) -> BTreeSet<u16> 
 
 /// The container that serves: the only one, else the one that declares a port that traffic goes to, else the first. Its place
 /// comes along, for patches.
-fn serving<'a>(subject: &Subject<'a>, traffic: &BTreeSet<u16>) -> Option<(usize, &'a Container)> {
+fn serving<'a>(
+    subject: &WorkloadFacts<'a>,
+    traffic: &BTreeSet<u16>,
+) -> Option<(usize, &'a Container)> {
     let containers = &subject.template?.spec.containers;
     let declares = |container: &Container| {
         container.ports.iter().any(|port| {
@@ -108,7 +111,7 @@ fn missing(context: &Context<'_>) -> Vec<Finding> {
 
 /// The port that a new probe would ask: where traffic goes, else what the container or its tier declares.
 fn port_to_ask(
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     container: &Container,
     traffic: &BTreeSet<u16>,
 ) -> Option<u16> {
@@ -140,7 +143,7 @@ fn port_to_ask(
 
 /// Where the Pod template's containers stand in the workload's object; none for kinds whose layout is not known or that
 /// cannot be changed in place.
-fn containers_path(subject: &Subject<'_>) -> Option<&'static str> {
+fn containers_path(subject: &WorkloadFacts<'_>) -> Option<&'static str> {
     matches!(
         subject.key.kind.as_str(),
         "deployment" | "statefulset" | "daemonset"
@@ -148,7 +151,7 @@ fn containers_path(subject: &Subject<'_>) -> Option<&'static str> {
     .then_some("/spec/template/spec/containers")
 }
 
-fn add_probe(subject: &Subject<'_>, index: usize, port: Option<u16>, kind: ProbeKind) -> Fix {
+fn add_probe(subject: &WorkloadFacts<'_>, index: usize, port: Option<u16>, kind: ProbeKind) -> Fix {
     let field = kind.field();
     let Some(port) = port else {
         return Fix {
@@ -202,7 +205,7 @@ fn cannot_run(context: &Context<'_>) -> Vec<Finding> {
 
 fn of_probe(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     index: usize,
     container: &Container,
     kind: ProbeKind,
@@ -266,7 +269,7 @@ fn of_probe(
 /// The kubelet's word that it cannot run the command of a probe.
 fn kubelet_cannot_run(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     kind: ProbeKind,
 ) -> Option<String> {
     subject
@@ -285,7 +288,7 @@ fn kubelet_cannot_run(
 }
 
 /// The command that fixes a readiness or startup probe which can never be run, where one fits: what the Pods' own troubles tell.
-pub(super) fn command_for(subject: &Subject<'_>, code: Code) -> Option<Command> {
+pub(super) fn command_for(subject: &WorkloadFacts<'_>, code: Code) -> Option<Command> {
     let containers = &subject.template?.spec.containers;
     [ProbeKind::Readiness, ProbeKind::Startup]
         .into_iter()
@@ -304,7 +307,7 @@ pub(super) fn command_for(subject: &Subject<'_>, code: Code) -> Option<Command> 
 
 /// The only port that the container declares in the place of a name that it does not.
 fn port_by_number(
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     index: usize,
     container: &Container,
     kind: ProbeKind,
@@ -332,7 +335,12 @@ fn port_by_number(
 
 /// The same command, run by a shell. Its words may hold a password, so that the command is printed only where they do not
 /// look like it.
-fn shell_fix(subject: &Subject<'_>, index: usize, container: &Container, kind: ProbeKind) -> Fix {
+fn shell_fix(
+    subject: &WorkloadFacts<'_>,
+    index: usize,
+    container: &Container,
+    kind: ProbeKind,
+) -> Fix {
     let field = kind.field();
     let line = probe_of(container, kind)
         .filter(|probe| command_is_one_string(probe))
@@ -443,7 +451,7 @@ fn too_impatient(context: &Context<'_>) -> Vec<Finding> {
 }
 
 /// A startup probe that asks what liveness asks, for five minutes.
-fn startup_fix(subject: &Subject<'_>) -> Fix {
+fn startup_fix(subject: &WorkloadFacts<'_>) -> Fix {
     let text = "add a startupProbe that asks what liveness asks and allows for the whole start (failureThreshold × periodSeconds)";
     let command = subject.template.and_then(|template| {
         let path = containers_path(subject)?;

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::target::{self, line};
-use super::walk::{Evidence, Stage, Walk};
+use super::walk::{EdgeEvidence, Stage, Walk};
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
@@ -113,7 +113,7 @@ fn denials(path: &Path) -> &[Denial] {
 }
 
 /// What the probes say of a path that the policies deny: `None` if it was not seen to be blocked.
-fn blocked(evidence: &Evidence<'_>, path: &Path) -> Option<Vec<String>> {
+fn blocked(evidence: &EdgeEvidence<'_>, path: &Path) -> Option<Vec<String>> {
     if !path.decision.is_denied_somehow() {
         return None;
     }
@@ -419,7 +419,7 @@ fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
 }
 
 /// Whether a connection to that very target stood, where endpoints were walked at all.
-fn was_reached(evidence: &Evidence<'_>, peer: &Peer) -> bool {
+fn was_reached(evidence: &EdgeEvidence<'_>, peer: &Peer) -> bool {
     evidence.firm().any(|walk| {
         walk.endpoints.is_empty()
             || at_target(walk, peer).is_some_and(|step| step.status == StepStatus::Pass)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::target::{self, line};
-use super::walk::{Evidence, Stage, Walk};
+use super::walk::{EdgeEvidence, Stage, Walk};
 use super::{Context, Rule, network_policy};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef};
 use crate::plan::Look;
@@ -95,7 +95,7 @@ fn note(finding: &mut Finding, line: &str) {
 /// The dials of one walk.
 fn dials<'e>(
     context: &'e Context<'_>,
-    evidence: &'e Evidence<'_>,
+    evidence: &'e EdgeEvidence<'_>,
     walk: &'e Walk<'_>,
 ) -> Vec<Dial<'e>> {
     let place = walk.place();
@@ -166,7 +166,7 @@ fn is_same_from_elsewhere(other: &Dial<'_>, dial: &Dial<'_>) -> bool {
 /// The failed dials of an edge that tell nodes apart: they work from another node, and from their own node they never do.
 fn telling<'d, 'e>(
     context: &Context<'_>,
-    evidence: &Evidence<'_>,
+    evidence: &EdgeEvidence<'_>,
     dials: &'d [Dial<'e>],
 ) -> Vec<&'d Dial<'e>> {
     let of_edge: Vec<&'d Dial<'e>> = dials
@@ -204,7 +204,7 @@ fn telling<'d, 'e>(
 }
 
 /// Whether what is dialled comes and goes: a workload of the target restarts or is not ready.
-fn target_is_in_trouble(context: &Context<'_>, evidence: &Evidence<'_>) -> bool {
+fn target_is_in_trouble(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> bool {
     let workloads = context.graph.workloads(&evidence.edge.to);
     context
         .subjects
@@ -227,7 +227,7 @@ fn is_one_sided(dial: &Dial<'_>, of_edge: &[&Dial<'_>]) -> bool {
 
 /// Whether a Service setting tells nodes apart: `Local` keeps traffic on the client's node, and a port that the Service does not
 /// offer is no fault of a node.
-fn stays_on_the_node(context: &Context<'_>, evidence: &Evidence<'_>) -> bool {
+fn stays_on_the_node(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> bool {
     let Some(service) =
         target::service(context, evidence.edge).and_then(|key| context.snapshot.service(&key))
     else {

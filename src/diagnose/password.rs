@@ -1,9 +1,9 @@
 //! Section 6: a password that a Redis without one is sent. The server calls the plain AUTH an error, and whether the client goes on
 //! depends on its library. Pure.
 
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::target::{self, line};
-use super::walk::Evidence;
+use super::walk::EdgeEvidence;
 use super::{Context, Rule, variables};
 use crate::catalog::Products;
 use crate::finding::{Code, Finding, Severity};
@@ -20,7 +20,7 @@ fn unneeded(context: &Context<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn finding(context: &Context<'_>, evidence: &Evidence<'_>) -> Option<Finding> {
+fn finding(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
     let edge = evidence.edge;
     let is_unneeded = |step: &&crate::probe::wire::Step| {
         step.name == StepName::Login
@@ -38,7 +38,7 @@ fn finding(context: &Context<'_>, evidence: &Evidence<'_>) -> Option<Finding> {
         .iter()
         .flat_map(|key| graph::known_containers(context.snapshot, key))
         .find_map(|(_, text)| Products::shared().strict_library(&text));
-    let suffers = |subject: &Subject<'_>| {
+    let suffers = |subject: &WorkloadFacts<'_>| {
         clients.contains(&subject.key) && variables::suffers(context, subject)
     };
     let fails = library.is_some() || context.subjects.iter().any(suffers);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::{Context, Rule, variables};
 use crate::address;
 use crate::finding::{Code, Finding, Fix, Severity};
@@ -131,7 +131,7 @@ fn obeys(text: &str, variable: &str) -> Option<&'static str> {
 
 fn finding(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     edge: &Edge,
     proxy: &Proxy,
     text: &str,

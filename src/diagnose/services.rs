@@ -14,9 +14,9 @@ mod selectors;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::destination::{self, Destination};
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::target;
-use super::walk::Evidence;
+use super::walk::EdgeEvidence;
 use super::{Context, Rule};
 use crate::address;
 use crate::finding::{EdgeId, Finding, Severity};
@@ -69,7 +69,7 @@ fn of_each(context: &Context<'_>, rules: &[OfService]) -> Vec<Finding> {
 /// An edge that is not proven to work, and where its host leads.
 struct Look<'c, 'a> {
     edge: &'a Edge,
-    evidence: &'c Evidence<'a>,
+    evidence: &'c EdgeEvidence<'a>,
     destination: Destination<'a>,
     client_namespace: &'a str,
 }
@@ -194,7 +194,7 @@ fn services_known(context: &Context<'_>) -> bool {
 }
 
 /// The subject of a workload.
-fn subject<'c, 'a>(context: &'c Context<'a>, key: &WorkloadKey) -> Option<&'c Subject<'a>> {
+fn subject<'c, 'a>(context: &'c Context<'a>, key: &WorkloadKey) -> Option<&'c WorkloadFacts<'a>> {
     // Subjects are in the order of their keys.
     let position = context
         .subjects
@@ -203,7 +203,7 @@ fn subject<'c, 'a>(context: &'c Context<'a>, key: &WorkloadKey) -> Option<&'c Su
 }
 
 /// The workloads of a tier that the API shows.
-fn tier_subjects<'c, 'a>(context: &'c Context<'a>, tier: &Tier) -> Vec<&'c Subject<'a>> {
+fn tier_subjects<'c, 'a>(context: &'c Context<'a>, tier: &Tier) -> Vec<&'c WorkloadFacts<'a>> {
     tier.workloads
         .iter()
         .filter_map(|key| subject(context, key))
@@ -212,7 +212,10 @@ fn tier_subjects<'c, 'a>(context: &'c Context<'a>, tier: &Tier) -> Vec<&'c Subje
 }
 
 /// The Services that select a subject's Pods.
-fn selecting<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Vec<(ServiceKey, &'a Service)> {
+fn selecting<'a>(
+    context: &Context<'a>,
+    subject: &WorkloadFacts<'a>,
+) -> Vec<(ServiceKey, &'a Service)> {
     let Some(template) = subject.template else {
         return Vec::new();
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::{Context, Rule, variables};
 use crate::address;
 use crate::finding::{Code, Finding, Fix, Severity};
@@ -63,7 +63,12 @@ fn configuration_stale(context: &Context<'_>) -> Vec<Finding> {
     found
 }
 
-fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &Stale) -> Finding {
+fn finding(
+    context: &Context<'_>,
+    subject: &WorkloadFacts<'_>,
+    edge: &Edge,
+    stale: &Stale,
+) -> Finding {
     let Stale {
         variable,
         object,
@@ -119,7 +124,7 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge, stale: &St
 }
 
 /// The first variable of an edge whose source changed after the client's container started.
-fn of_edge(subject: &Subject<'_>, state: &NamespaceState, edge: &Edge) -> Option<Stale> {
+fn of_edge(subject: &WorkloadFacts<'_>, state: &NamespaceState, edge: &Edge) -> Option<Stale> {
     let mut names: BTreeSet<&str> = edge.variable.as_deref().into_iter().collect();
     names.extend(edge.login.iter().flat_map(|login| login.variables()));
     let template = subject.template?;
@@ -199,7 +204,7 @@ fn of_files(
 
 /// A name that the client resolved when it started, to an address that is younger now: that of a Service made again, or, without a
 /// ClusterIP, those of its Pods.
-fn of_name(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge) -> Option<Stale> {
+fn of_name(context: &Context<'_>, subject: &WorkloadFacts<'_>, edge: &Edge) -> Option<Stale> {
     if !edge.at_start {
         return None;
     }
@@ -240,7 +245,7 @@ fn of_name(context: &Context<'_>, subject: &Subject<'_>, edge: &Edge) -> Option<
 }
 
 /// When the container that has run longest started.
-fn started(subject: &Subject<'_>, container: &str) -> Option<Timestamp> {
+fn started(subject: &WorkloadFacts<'_>, container: &str) -> Option<Timestamp> {
     let statuses = subject
         .pods
         .iter()

@@ -9,7 +9,7 @@ use crate::observe::kinds::{Pod, Workload};
 use crate::observe::{Template, WorkloadKey, is_ready};
 
 /// One workload and all that rules need to know of it.
-pub struct Subject<'a> {
+pub struct WorkloadFacts<'a> {
     /// Its identity.
     pub key: WorkloadKey,
     /// The tiers that it runs.
@@ -34,7 +34,7 @@ pub struct Subject<'a> {
     pub troubles: Vec<Trouble>,
 }
 
-impl Subject<'_> {
+impl WorkloadFacts<'_> {
     /// Whether it ends on its own: a Job, a `CronJob`, or the tier of a compose service that does.
     #[must_use]
     pub fn is_one_shot(&self) -> bool {

@@ -1,11 +1,11 @@
 //! The workloads that rules speak of: who they serve and call, their Pods, and what ails those. Computed once per run.
 //!
-//! In: graph, snapshot and evidence. Out: a [`Subject`] per workload of the run's namespace, and per workload elsewhere that a
+//! In: graph, snapshot and evidence. Out: a [`WorkloadFacts`] per workload of the run's namespace, and per workload elsewhere that a
 //! tier or an edge leads to. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::troubles;
 use super::{Context, destination};
 use crate::finding::EdgeId;
@@ -25,7 +25,7 @@ struct Needs<'a> {
 }
 
 /// Every subject, by key.
-pub(super) fn all<'a>(context: &Context<'a>) -> Vec<Subject<'a>> {
+pub(super) fn all<'a>(context: &Context<'a>) -> Vec<WorkloadFacts<'a>> {
     let snapshot = context.snapshot;
     let mut needs: BTreeMap<WorkloadKey, Needs<'a>> = snapshot
         .workloads(&snapshot.namespace)
@@ -57,7 +57,7 @@ fn subject<'a>(
     key: WorkloadKey,
     needs: Needs<'a>,
     pods: Vec<&'a Pod>,
-) -> Subject<'a> {
+) -> WorkloadFacts<'a> {
     let (mut pods, ended): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| is_live(pod));
     pods.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
     let wanted_here = |tier: &&Tier| tier.expected;
@@ -68,7 +68,7 @@ fn subject<'a>(
             .iter()
             .filter(|tier| wanted_here(tier))
             .any(|tier| tier.in_compose || !context.graph.from_compose);
-    let mut subject = Subject {
+    let mut subject = WorkloadFacts {
         workload: context.snapshot.workload(&key),
         template: context.snapshot.template(&key),
         key,

@@ -18,13 +18,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Context;
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::trouble::Trouble;
 use super::words::quote;
 use crate::observe::kinds::{Container, ContainerStatus, Event, Pod};
 
 /// Everything that ails a subject. Nothing is known of a workload's Pods offline.
-pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
+pub(super) fn of(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Trouble> {
     if context.snapshot.offline {
         return Vec::new();
     }

@@ -1,6 +1,6 @@
 //! Section 2: variables whose text is not what was meant, byte for byte as the client's own container has it. Pure.
 
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::target;
 use super::{Context, Rule};
 use crate::address::{self, FlawKind};
@@ -209,7 +209,7 @@ fn shares_network(context: &Context<'_>, edge: &Edge) -> bool {
 }
 
 /// Whether a workload fails in a way that a target out of reach brings about, while the probe reaches all of its targets.
-pub(super) fn suffers(context: &Context<'_>, subject: &Subject<'_>) -> bool {
+pub(super) fn suffers(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> bool {
     let fails = subject.troubles.iter().any(|trouble| trouble.dependent);
     let mut own = context
         .evidence

@@ -1,5 +1,5 @@
 //! The outcomes of the probes, aggregated by edge: every walk up the ladder (who looked, from where), its first broken step,
-//! what each endpoint said, and what passes from elsewhere. Outcomes in, [`Evidence`] out; it explains nothing. Pure.
+//! what each endpoint said, and what passes from elsewhere. Outcomes in, [`EdgeEvidence`] out; it explains nothing. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use crate::protocol::Protocol;
 
 /// Everything that the probes said about one edge.
 #[derive(Debug, Clone)]
-pub struct Evidence<'a> {
+pub struct EdgeEvidence<'a> {
     /// The edge.
     pub edge: &'a Edge,
     /// Every walk, in the order of the outcomes.
@@ -76,7 +76,7 @@ pub fn evidence<'a>(
     graph: &'a TierGraph,
     snapshot: &'a Snapshot,
     outcomes: Option<&'a Outcomes>,
-) -> BTreeMap<EdgeId, Evidence<'a>> {
+) -> BTreeMap<EdgeId, EdgeEvidence<'a>> {
     let unready = unready_endpoints(snapshot);
     let probes = outcomes.map_or(&[][..], |outcomes| &outcomes.probes);
     let said = by_task(probes);
@@ -91,7 +91,7 @@ pub fn evidence<'a>(
                 .map(|(position, steps)| walk(&probes[*position], steps, edge, &unready))
                 .collect();
             supersede(&mut walks);
-            (edge.id.clone(), Evidence { edge, walks })
+            (edge.id.clone(), EdgeEvidence { edge, walks })
         })
         .collect()
 }
@@ -402,7 +402,7 @@ impl<'a> EndpointWalk<'a> {
     }
 }
 
-impl<'a> Evidence<'a> {
+impl<'a> EdgeEvidence<'a> {
     /// Walks as the tier itself, from where its Pods are.
     pub fn firm(&self) -> impl Iterator<Item = &Walk<'a>> + '_ {
         self.walks.iter().filter(|walk| walk.is_firm())

@@ -8,7 +8,7 @@ mod lost;
 
 use std::collections::BTreeMap;
 
-use super::subject::Subject;
+use super::subject::WorkloadFacts;
 use super::trouble::Trouble;
 use super::{Context, Rule, kubelet_probes};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
@@ -40,7 +40,7 @@ enum Standing {
     Degraded,
 }
 
-fn standing(subject: &Subject<'_>) -> Standing {
+fn standing(subject: &WorkloadFacts<'_>) -> Standing {
     if subject.serving() == 0 {
         Standing::Down
     } else if is_stalled(subject) {
@@ -59,7 +59,7 @@ fn revision(pod: &Pod) -> Option<&str> {
 }
 
 /// Whether the Pods in trouble are all of a newer revision than those that serve.
-fn is_stalled(subject: &Subject<'_>) -> bool {
+fn is_stalled(subject: &WorkloadFacts<'_>) -> bool {
     let ails = |pod: &Pod| {
         subject
             .troubles
@@ -94,7 +94,7 @@ fn is_stalled(subject: &Subject<'_>) -> bool {
 }
 
 /// A command that acts on the subject's namespace.
-fn kubectl(subject: &Subject<'_>, words: &[&str]) -> Command {
+fn kubectl(subject: &WorkloadFacts<'_>, words: &[&str]) -> Command {
     Command::kubectl(&subject.key.namespace, words)
 }
 
@@ -131,7 +131,7 @@ fn pods_in_trouble(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn of_troubles(
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     code: Code,
     object: ObjectRef,
     troubles: &[&Trouble],
@@ -214,7 +214,7 @@ fn nodes_not_ready(context: &Context<'_>) -> Vec<Finding> {
 }
 
 /// What a finding about the whole workload follows from: its Pods' troubles, each once.
-pub(super) fn causes(subject: &Subject<'_>) -> Vec<(Code, ObjectRef)> {
+pub(super) fn causes(subject: &WorkloadFacts<'_>) -> Vec<(Code, ObjectRef)> {
     let mut found = Vec::new();
     for trouble in &subject.troubles {
         let cause = (
@@ -232,7 +232,7 @@ pub(super) fn causes(subject: &Subject<'_>) -> Vec<(Code, ObjectRef)> {
 }
 
 /// Whether a workload was paused before it had a Pod.
-fn is_held(subject: &Subject<'_>) -> bool {
+fn is_held(subject: &WorkloadFacts<'_>) -> bool {
     subject.pods.is_empty()
         && subject.wanted().is_some_and(|wanted| wanted > 0)
         && subject
@@ -243,7 +243,7 @@ fn is_held(subject: &Subject<'_>) -> bool {
 /// How badly a rollout stands still, and in what words; `None`: it does not.
 fn stall(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     late: Option<&Condition>,
     ready: usize,
 ) -> Option<(Severity, String)> {
@@ -368,7 +368,10 @@ pub(super) fn unmet_gates(pod: &Pod) -> Vec<&str> {
 }
 
 /// That the Services of a workload have no ready endpoint, where that is said.
-fn not_ready_services(context: &Context<'_>, subject: &Subject<'_>) -> Vec<(Code, ObjectRef)> {
+fn not_ready_services(
+    context: &Context<'_>,
+    subject: &WorkloadFacts<'_>,
+) -> Vec<(Code, ObjectRef)> {
     let namespace = &subject.key.namespace;
     let labels = subject.template.map(|template| template.labels);
     labels

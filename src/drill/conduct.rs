@@ -13,20 +13,15 @@ mod undo;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::model::{Candidate, Fault, Round};
 use super::plan::runners::{Runners, runners};
 use super::plan::{Subject, Wish, candidate};
 use crate::graph::TierGraph;
-use crate::observe::{Api, CallError, ObserveError, ObserveOptions, Snapshot, observe};
+use crate::observe::{Api, CallError, Cancel, ObserveError, ObserveOptions, Snapshot, observe};
 use crate::plan::{JobOptions, PlanOptions};
 use books::Books;
 pub use books::{HELD, LEASE};
 pub use undo::undo;
-
-/// Turns true when the run is to end early.
-pub type Cancel = watch::Receiver<bool>;
 
 /// Why a drill did not come to its end.
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,14 @@ use super::limit::{LimitSet, meets};
 use super::marks::MarkRules;
 use super::measure::{measure, picture};
 use super::model::{
-    Candidate, Fault, Metric, NotBegun, Plan, Role, Round, RoundEnd, RoundResult, Spoilt, Value,
+    Candidate, Fault, MemberRole, Metric, NotBegun, Plan, Round, RoundEnd, RoundResult, Spoilt,
+    Value,
 };
 use crate::finding::FindingId;
 use crate::report::VerdictValue;
 use crate::report::drill::{
-    CandidateReport, DrillFinding, DrillReport, FaultReport, LimitReport, RoundReport, SCHEMA,
-    SqlSummary,
+    CandidateReport, CandidateSql, DrillFinding, DrillReport, FaultReport, LimitReport,
+    RoundReport, SCHEMA,
 };
 
 mod findings;
@@ -28,9 +29,9 @@ pub struct Recorded {
     /// Candidate → what stays behind of it.
     pub left_behind: BTreeMap<String, Vec<String>>,
     /// Candidate → its init SQL.
-    pub init_sql: BTreeMap<String, SqlSummary>,
+    pub init_sql: BTreeMap<String, CandidateSql>,
     /// Candidate → its workload.
-    pub workload: BTreeMap<String, SqlSummary>,
+    pub workload: BTreeMap<String, CandidateSql>,
     /// What else a reader should know.
     pub notes: Vec<String>,
     /// Whether the run was stopped before its end.
@@ -155,7 +156,7 @@ pub fn verdict(candidates: &[CandidateReport], interrupted: bool) -> VerdictValu
 }
 
 /// Rounds of one kind are held together: a fault, and the role that it hit.
-type Kind = (Fault, Option<Role>);
+type Kind = (Fault, Option<MemberRole>);
 
 fn column(
     candidate: &Candidate,
@@ -216,18 +217,18 @@ fn column(
 }
 
 /// The role of the one member that was hit, where it tells rounds apart.
-fn role(round: &Round) -> Option<Role> {
+fn role(round: &Round) -> Option<MemberRole> {
     match round.victims.as_slice() {
         [victim] if round.members.len() > 1 => victim
             .role
-            .filter(|role| matches!(role, Role::Primary | Role::Replica)),
+            .filter(|role| matches!(role, MemberRole::Primary | MemberRole::Replica)),
         _ => None,
     }
 }
 
 fn fault_report(
     fault: Fault,
-    role: Option<Role>,
+    role: Option<MemberRole>,
     rounds: Vec<RoundReport>,
     limits: &LimitSet,
 ) -> FaultReport {

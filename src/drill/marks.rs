@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::judge::{amount, chance_not_excluded, spread};
 use super::model::{Fault, Metric, Unit, Value};
 use crate::report::drill::{
-    CandidateReport, Cell, FaultReport, Mark, RoundReport, Spread, SqlSummary,
+    CandidateReport, CandidateSql, Cell, FaultReport, Grade, RoundReport, Spread,
 };
 
 const TEXT: &str = include_str!("../../checks/drill.yaml");
@@ -70,20 +70,20 @@ impl MarkRules {
 }
 
 /// The worst mark that decides: × before ?, since what is proven bad stays bad.
-fn overall(deciding: &[Mark]) -> Mark {
-    let asked = deciding.iter().filter(|mark| **mark != Mark::None);
-    let weight = |mark: &Mark| match mark {
-        Mark::None => 0,
-        Mark::Best => 1,
-        Mark::Good => 2,
-        Mark::Fair => 3,
-        Mark::Unknown => 4,
-        Mark::Bad => 5,
+fn overall(deciding: &[Grade]) -> Grade {
+    let asked = deciding.iter().filter(|mark| **mark != Grade::None);
+    let weight = |mark: &Grade| match mark {
+        Grade::None => 0,
+        Grade::Best => 1,
+        Grade::Good => 2,
+        Grade::Fair => 3,
+        Grade::Unknown => 4,
+        Grade::Bad => 5,
     };
     asked
         .max_by_key(|mark| weight(mark))
         .copied()
-        .unwrap_or(Mark::Unknown)
+        .unwrap_or(Grade::Unknown)
 }
 
 fn overall_rule(rules: &[MarkRule]) -> String {
@@ -95,7 +95,7 @@ fn overall_rule(rules: &[MarkRule]) -> String {
     format!("the worst of {}", rows.join(", "))
 }
 
-type Judged = (Mark, String, String);
+type Judged = (Grade, String, String);
 
 impl MarkRule {
     fn cell(&self, candidate: &CandidateReport) -> Judged {
@@ -120,7 +120,7 @@ impl MarkRule {
             .collect();
         let words = self.words(metric);
         if values.is_empty() {
-            return (Mark::None, String::new(), words);
+            return (Grade::None, String::new(), words);
         }
         let found = spread(&values);
         let marks = values.iter().map(|value| self.mark(value));
@@ -133,20 +133,20 @@ impl MarkRule {
         (mark, text, words)
     }
 
-    fn mark(&self, value: &Value) -> Mark {
+    fn mark(&self, value: &Value) -> Grade {
         let within = |most: Option<u64>, number: u64| most.is_some_and(|most| number <= most);
         match value {
-            Value::Unknown { .. } => Mark::Unknown,
-            Value::Known { number, .. } if within(self.best, *number) => Mark::Best,
-            Value::Known { number, .. } if within(self.good, *number) => Mark::Good,
-            Value::Known { number, .. } if within(self.fair, *number) => Mark::Fair,
-            Value::Over { .. } | Value::Known { .. } => Mark::Bad,
+            Value::Unknown { .. } => Grade::Unknown,
+            Value::Known { number, .. } if within(self.best, *number) => Grade::Best,
+            Value::Known { number, .. } if within(self.good, *number) => Grade::Good,
+            Value::Known { number, .. } if within(self.fair, *number) => Grade::Fair,
+            Value::Over { .. } | Value::Known { .. } => Grade::Bad,
         }
     }
 
     /// `◎ none seen · ○ at most 30.0 s · △ at most 120.0 s · × above, in the worst round`.
     fn words(&self, metric: Metric) -> String {
-        let part = |mark: Mark, most: Option<u64>| {
+        let part = |mark: Grade, most: Option<u64>| {
             most.map(|most| match (most, metric.unit()) {
                 (0, Unit::Time) => format!("{} none seen", mark.sign()),
                 (0, Unit::Count) => format!("{} none", mark.sign()),
@@ -154,9 +154,9 @@ impl MarkRule {
             })
         };
         let parts: Vec<String> = [
-            part(Mark::Best, self.best),
-            part(Mark::Good, self.good),
-            part(Mark::Fair, self.fair),
+            part(Grade::Best, self.best),
+            part(Grade::Good, self.good),
+            part(Grade::Fair, self.fair),
         ]
         .into_iter()
         .flatten()
@@ -202,33 +202,33 @@ pub(crate) fn range(metric: Metric, spread: &Spread) -> String {
 fn deployable(candidate: &CandidateReport) -> Judged {
     let rule = "○ deployed and whole before the first round · × not whole · ? not drilled";
     let (mark, text) = match candidate.refusals.first() {
-        Some(refusal) => (Mark::Unknown, refusal.clone()),
+        Some(refusal) => (Grade::Unknown, refusal.clone()),
         None if candidate
             .faults
             .iter()
             .flat_map(|fault| &fault.rounds)
             .any(|round| round.result.recovers.is_some()) =>
         {
-            (Mark::Good, String::new())
+            (Grade::Good, String::new())
         }
-        None => (Mark::Unknown, "no round could begin".to_owned()),
+        None => (Grade::Unknown, "no round could begin".to_owned()),
     };
     (mark, text, rule.to_owned())
 }
 
-fn sql(summary: Option<&SqlSummary>) -> Judged {
+fn sql(summary: Option<&CandidateSql>) -> Judged {
     let rule = "◎ all accepted · ○ refused: only what no one misses · △ refused: something that is missing then · × refused: something that the application needs · ? without an answer";
     let Some(sql) = summary else {
-        return (Mark::None, String::new(), rule.to_owned());
+        return (Grade::None, String::new(), rule.to_owned());
     };
     let refused = sql.required + sql.real + sql.cosmetic;
     let mark = match sql {
-        SqlSummary { statements: 0, .. } => Mark::None,
-        SqlSummary { required, .. } if *required > 0 => Mark::Bad,
-        SqlSummary { unknown, .. } if *unknown > 0 => Mark::Unknown,
-        SqlSummary { real, .. } if *real > 0 => Mark::Fair,
-        SqlSummary { cosmetic, .. } if *cosmetic > 0 => Mark::Good,
-        _ => Mark::Best,
+        CandidateSql { statements: 0, .. } => Grade::None,
+        CandidateSql { required, .. } if *required > 0 => Grade::Bad,
+        CandidateSql { unknown, .. } if *unknown > 0 => Grade::Unknown,
+        CandidateSql { real, .. } if *real > 0 => Grade::Fair,
+        CandidateSql { cosmetic, .. } if *cosmetic > 0 => Grade::Good,
+        _ => Grade::Best,
     };
     let mut text = format!("{refused} of {} refused", sql.statements);
     if sql.unknown > 0 {
@@ -244,13 +244,13 @@ fn recovers(candidate: &CandidateReport) -> Judged {
         .collect();
     let good = rounds.iter().filter(|round| **round == Some(true)).count();
     let mark = if rounds.is_empty() {
-        Mark::None
+        Grade::None
     } else if rounds.contains(&Some(false)) {
-        Mark::Bad
+        Grade::Bad
     } else if rounds.contains(&None) {
-        Mark::Unknown
+        Grade::Unknown
     } else {
-        Mark::Best
+        Grade::Best
     };
     let text = if rounds.is_empty() {
         String::new()
@@ -278,10 +278,10 @@ fn persistent(candidate: &CandidateReport) -> Judged {
         .iter()
         .any(|value| matches!(value, Value::Known { number: 0, .. }));
     let mark = match (values.is_empty(), lost, clean) {
-        (true, ..) => Mark::None,
-        (_, true, _) => Mark::Bad,
-        (_, _, true) => Mark::Good,
-        _ => Mark::Unknown,
+        (true, ..) => Grade::None,
+        (_, true, _) => Grade::Bad,
+        (_, _, true) => Grade::Good,
+        _ => Grade::Unknown,
     };
     (mark, candidate.volumes.join(", "), rule.to_owned())
 }
@@ -289,7 +289,7 @@ fn persistent(candidate: &CandidateReport) -> Judged {
 fn left_behind(candidate: &CandidateReport) -> Judged {
     let rule = "what stays in the cluster when the candidate is removed: no mark";
     (
-        Mark::None,
+        Grade::None,
         candidate.left_behind.join(", "),
         rule.to_owned(),
     )
@@ -336,13 +336,16 @@ mod tests {
             number,
             resolution: 200,
         };
-        assert_eq!(rule.mark(&known(0)), Mark::Best);
-        assert_eq!(rule.mark(&known(30_000)), Mark::Good);
-        assert_eq!(rule.mark(&known(30_001)), Mark::Bad);
-        assert_eq!(overall(&[Mark::Best, Mark::Good, Mark::None]), Mark::Good);
-        assert_eq!(overall(&[Mark::Best, Mark::Unknown]), Mark::Unknown);
-        assert_eq!(overall(&[Mark::Bad, Mark::Unknown]), Mark::Bad);
-        assert_eq!(overall(&[Mark::None]), Mark::Unknown);
+        assert_eq!(rule.mark(&known(0)), Grade::Best);
+        assert_eq!(rule.mark(&known(30_000)), Grade::Good);
+        assert_eq!(rule.mark(&known(30_001)), Grade::Bad);
+        assert_eq!(
+            overall(&[Grade::Best, Grade::Good, Grade::None]),
+            Grade::Good
+        );
+        assert_eq!(overall(&[Grade::Best, Grade::Unknown]), Grade::Unknown);
+        assert_eq!(overall(&[Grade::Bad, Grade::Unknown]), Grade::Bad);
+        assert_eq!(overall(&[Grade::None]), Grade::Unknown);
         assert_eq!(
             rule.words(Metric::WriteDown),
             "◎ none seen · ○ at most 30.0 s · × above, in the worst round"

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::ledger::{Comparison, Written, compare, count};
 use super::model::{
-    LaneKind, Metric, NotBegun, Outcome, Place, Round, RoundEnd, RoundResult, Spoilt, Value,
+    AttemptOutcome, LaneKind, Metric, NotBegun, ReadPlace, Round, RoundEnd, RoundResult, Spoilt,
+    Value,
 };
 
 mod data;
@@ -188,7 +189,7 @@ impl Timeline<'_> {
             .iter()
             .filter(|log| log.writes())
             .flat_map(|log| &log.attempts)
-            .filter(|attempt| attempt.of.outcome == Outcome::Acked)
+            .filter(|attempt| attempt.of.outcome == AttemptOutcome::Acked)
             .filter(|attempt| (self.begin..=self.fault).contains(&attempt.ended))
             .count() as u64;
         let length = u64::try_from(self.fault - self.begin).unwrap_or(0).max(1);
@@ -236,7 +237,7 @@ impl Timeline<'_> {
 }
 
 /// A place in the audit, in words, where it did not answer.
-fn silent(comparison: &Comparison, place: &Place) -> Option<String> {
+fn silent(comparison: &Comparison, place: &ReadPlace) -> Option<String> {
     comparison
         .silent
         .get(place)

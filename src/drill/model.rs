@@ -1,7 +1,7 @@
 //! The data of a drill: what goes into a runner and comes out of it, what the conductor sees, and a whole round. Pure data, with serde.
 //!
-//! Times: a field `…_ms` of a [`Record`] counts milliseconds since its *runner's* start on the runner's monotonic clock; one of an [`Event`], an [`Audit`] or a
-//! [`Round`] counts them since the *round's* start on the conductor's monotonic clock and may be negative. [`Clock`] maps the first to the second. A duration
+//! Times: a field `…_ms` of a [`RunnerRecord`] counts milliseconds since its *runner's* start on the runner's monotonic clock; one of an [`Event`], an [`Audit`] or a
+//! [`Round`] counts them since the *round's* start on the conductor's monotonic clock and may be negative. [`ClockMap`] maps the first to the second. A duration
 //! between two records of one runner needs no map. No value of a secret ever stands here.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub use plan::*;
 pub use result::*;
 pub use round::*;
 
-/// The version of [`RunnerSpec`] and [`Record`]; runner and conductor refuse another.
+/// The version of [`RunnerSpec`] and [`RunnerRecord`]; runner and conductor refuse another.
 pub const VERSION: u32 = 1;
 
 /// How a server is talked to. A Galera member is asked whether it is one.
@@ -152,7 +152,7 @@ impl Default for Limits {
 /// A line of a runner's output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "record")]
-pub enum Record {
+pub enum RunnerRecord {
     /// The first line.
     Hello {
         /// [`VERSION`].
@@ -218,7 +218,7 @@ pub struct Attempt {
     /// When it ended.
     pub ended_ms: i64,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
     /// At which step, where it is not acked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<AttemptStep>,
@@ -247,7 +247,7 @@ const fn is_zero(value: &u64) -> bool {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// The server said that it is done.
     Acked,
     /// Surely without effect: nothing was sent, or the server's error is in the list of `checks/drill.yaml`.
@@ -309,7 +309,7 @@ pub struct MemberState {
     pub server: Option<String>,
     /// Its role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
+    pub role: Option<MemberRole>,
     /// Whether it takes writes; none: not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writable: Option<bool>,
@@ -351,7 +351,7 @@ pub struct Span {
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum MemberRole {
     /// Takes writes, others may follow it.
     Primary,
     /// Follows another one.
@@ -366,7 +366,7 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditAnswer {
     /// Where it was read.
-    pub place: Place,
+    pub place: ReadPlace,
     /// Who answered: [`Server::key`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
@@ -381,7 +381,7 @@ pub struct AuditAnswer {
 /// Where rows were read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum ReadPlace {
     /// Through the write address.
     Write,
     /// Through the read address, where it is another one.
@@ -390,7 +390,7 @@ pub enum Place {
     Member(String),
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for ReadPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Write => f.write_str("write address"),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::consent::NamespaceKey;
 use super::model::{
-    Address, Candidate, ExpectedTable, Fault, Fresh, Keys, LoginReference, Member, PlannedFault,
+    Address, Candidate, CandidateLogin, ExpectedTable, Fault, Fresh, Keys, Member, PlannedFault,
     PodIdentity, Refusal, ValueReference,
 };
 use crate::config::{On, Word};
@@ -351,9 +351,9 @@ pub fn scale(key: &WorkloadKey, snapshot: &Snapshot) -> Option<Scale> {
 }
 
 /// Where the login comes from; that of a tier's client stands in its own container, and no one else needs to know where.
-fn login(subject: &Subject) -> LoginReference {
+fn login(subject: &Subject) -> CandidateLogin {
     let Some(login) = &subject.login else {
-        return LoginReference::default();
+        return CandidateLogin::default();
     };
     let key = |key: &str| ValueReference::Secret {
         name: login.secret.clone(),
@@ -363,7 +363,7 @@ fn login(subject: &Subject) -> LoginReference {
         Word::Key(name) => key(name),
         Word::Value(value) => ValueReference::Text(value.clone()),
     };
-    LoginReference {
+    CandidateLogin {
         user: Some(word(&login.user)),
         password: Some(key(&login.password)),
         database: login.database.as_ref().map(word),
@@ -381,7 +381,7 @@ fn expectations(expect: &crate::config::Expectations) -> Vec<ExpectedTable> {
     expect.tables.iter().map(expected).chain(queries).collect()
 }
 
-fn expected(table: &crate::config::ExpectedTable) -> ExpectedTable {
+fn expected(table: &crate::config::TableRule) -> ExpectedTable {
     ExpectedTable {
         query: None,
         name: table.name.clone(),

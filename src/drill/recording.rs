@@ -30,7 +30,7 @@ fn lane(name: &str, kind: LaneKind, every_ms: u64, in_flight: u32) -> Lane {
 }
 
 impl Recording {
-    pub(crate) fn new(end_ms: i64, members: &[(&str, Role)]) -> Self {
+    pub(crate) fn new(end_ms: i64, members: &[(&str, MemberRole)]) -> Self {
         let mut lanes = vec![
             lane("a/w-new", LaneKind::WriteNew, 200, 16),
             lane("a/w-held/0", LaneKind::WriteHeld, 100, 1),
@@ -62,7 +62,7 @@ impl Recording {
             runners: vec![RunnerLog {
                 runner: "a".to_owned(),
                 node: "node-1".to_owned(),
-                clock: Clock {
+                clock: ClockMap {
                     offset_ms: -OFFSET,
                     error_ms: 0,
                 },
@@ -89,19 +89,19 @@ impl Recording {
         lane: &str,
         at: i64,
         took: i64,
-        outcome: Outcome,
+        outcome: AttemptOutcome,
     ) -> &mut Attempt {
         let seq = self.attempts.iter().filter(|a| a.lane == lane).count() as u64 + 1;
         self.attempts.push(Attempt {
             lane: lane.to_owned(),
             seq,
             started_ms: at + OFFSET,
-            sent_ms: (outcome != Outcome::Refused).then_some(at + OFFSET),
+            sent_ms: (outcome != AttemptOutcome::Refused).then_some(at + OFFSET),
             ended_ms: at + took + OFFSET,
             outcome,
             step: None,
             code: None,
-            server: (outcome == Outcome::Acked).then(|| "s0".to_owned()),
+            server: (outcome == AttemptOutcome::Acked).then(|| "s0".to_owned()),
             late_ms: 0,
             saw: BTreeMap::new(),
         });
@@ -114,12 +114,12 @@ impl Recording {
         while at < self.round.end_ms {
             let is_away = away.iter().any(|(from, to)| *from <= at && at < *to);
             let outcome = if is_away {
-                Outcome::Refused
+                AttemptOutcome::Refused
             } else {
-                Outcome::Acked
+                AttemptOutcome::Acked
             };
             let attempt = self.attempt(name, at, 5, outcome);
-            if name.contains("/r-") && outcome == Outcome::Acked {
+            if name.contains("/r-") && outcome == AttemptOutcome::Acked {
                 attempt.saw = ["a/w-new", "a/w-held/0"]
                     .map(|lane| (lane.to_owned(), 1000))
                     .into();
@@ -132,7 +132,7 @@ impl Recording {
     /// A lane that is acked every so often, in that span.
     pub(crate) fn lane_from(&mut self, name: &str, from: i64, to: i64, every: usize) -> &mut Self {
         for at in (from..to).step_by(every) {
-            self.attempt(name, at, 5, Outcome::Acked);
+            self.attempt(name, at, 5, AttemptOutcome::Acked);
         }
         self
     }
@@ -182,15 +182,15 @@ impl Recording {
     /// Reads everything that was acked in each of the places, but for what `lost` says of that place.
     pub(crate) fn audit(
         &mut self,
-        places: &[Place],
-        lost: impl Fn(&Place, &str, u64) -> bool,
+        places: &[ReadPlace],
+        lost: impl Fn(&ReadPlace, &str, u64) -> bool,
     ) -> &mut Self {
         let answers = places
             .iter()
             .map(|place| {
                 let mut rows: BTreeMap<String, LaneRows> = BTreeMap::new();
                 for attempt in &self.attempts {
-                    let there = attempt.outcome == Outcome::Acked
+                    let there = attempt.outcome == AttemptOutcome::Acked
                         && attempt.lane.contains("/w-")
                         && !lost(place, &attempt.lane, attempt.seq);
                     if there {
@@ -254,7 +254,7 @@ impl Recording {
 
 pub(crate) fn state(
     server: &str,
-    role: Role,
+    role: MemberRole,
     writable: bool,
     joined: bool,
     tip: (u64, u64),
@@ -284,7 +284,7 @@ pub(crate) fn no_answer() -> MemberState {
 
 /// A single server that is away from 0.5 to 4.5 s and comes back with its data.
 pub(crate) fn single() -> Recording {
-    let mut it = Recording::new(20_000, &[("db", Role::Primary)]);
+    let mut it = Recording::new(20_000, &[("db", MemberRole::Primary)]);
     it.lane("a/w-new", 200, &[(500, 4500)])
         .lane("a/w-held/0", 100, &[(500, 4700)])
         .lane("a/r-new", 400, &[(500, 4500)])
@@ -292,20 +292,20 @@ pub(crate) fn single() -> Recording {
             "db",
             -10_000,
             500,
-            &state("s0", Role::Primary, true, true, (1, 10)),
+            &state("s0", MemberRole::Primary, true, true, (1, 10)),
         )
         .says("db", 500, 4000, &no_answer())
         .says(
             "db",
             4000,
             4600,
-            &state("s1", Role::Primary, true, true, (1, 51)),
+            &state("s1", MemberRole::Primary, true, true, (1, 51)),
         )
         .says(
             "db",
             4600,
             20_000,
-            &state("s1", Role::Primary, true, true, (1, 80)),
+            &state("s1", MemberRole::Primary, true, true, (1, 80)),
         )
         .pod(0, "db", "old", PodChange::Leaving)
         .pod(700, "db", "new", PodChange::Created)
@@ -320,33 +320,33 @@ pub(crate) fn single() -> Recording {
 /// Primary db-0 is taken away at 0, db-1 is promoted at 3 s and the Service leads to it at 5 s.
 pub(crate) fn failover() -> Recording {
     let members = [
-        ("db-0", Role::Primary),
-        ("db-1", Role::Replica),
-        ("db-2", Role::Replica),
+        ("db-0", MemberRole::Primary),
+        ("db-1", MemberRole::Replica),
+        ("db-2", MemberRole::Replica),
     ];
     let mut it = Recording::new(30_000, &members);
     it.lane("a/w-new", 200, &[(0, 5000)])
         .lane("a/r-new", 400, &[(0, 5000)]);
-    let replica = |server: &str| state(server, Role::Replica, false, true, (1, 60));
+    let replica = |server: &str| state(server, MemberRole::Replica, false, true, (1, 60));
     it.says(
         "db-0",
         -10_000,
         0,
-        &state("s0", Role::Primary, true, true, (1, 50)),
+        &state("s0", MemberRole::Primary, true, true, (1, 50)),
     )
     .says("db-0", 0, 9000, &no_answer())
     .says(
         "db-0",
         9000,
         30_000,
-        &state("s0b", Role::Replica, false, true, (1, 90)),
+        &state("s0b", MemberRole::Replica, false, true, (1, 90)),
     )
     .says("db-1", -10_000, 3000, &replica("s1"))
     .says(
         "db-1",
         3000,
         30_000,
-        &state("s1", Role::Primary, true, true, (1, 90)),
+        &state("s1", MemberRole::Primary, true, true, (1, 90)),
     )
     .says("db-2", -10_000, 30_000, &replica("s2"))
     .event(-9000, EventKind::Endpoints(vec!["db-0".to_owned()]))

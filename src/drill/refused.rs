@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::model::{AttemptStep, Engine, Outcome};
+use super::model::{AttemptOutcome, AttemptStep, Engine};
 
 const TEXT: &str = include_str!("../../checks/drill.yaml");
 
@@ -59,7 +59,7 @@ impl RefusedErrors {
     }
 
     /// The outcome of an attempt that failed at `step` with `code`: a server's own, or one of ours (`timeout`, `closed`).
-    pub fn outcome(&self, engine: Engine, step: AttemptStep, code: &str) -> Outcome {
+    pub fn outcome(&self, engine: Engine, step: AttemptStep, code: &str) -> AttemptOutcome {
         let sure = match step {
             AttemptStep::Resolve
             | AttemptStep::Connect
@@ -69,9 +69,9 @@ impl RefusedErrors {
             AttemptStep::Commit => self.get(engine, code).is_some_and(|error| error.commit),
         };
         if sure {
-            Outcome::Refused
+            AttemptOutcome::Refused
         } else {
-            Outcome::Unknown
+            AttemptOutcome::Unknown
         }
     }
 
@@ -104,16 +104,34 @@ mod tests {
     fn only_listed_errors_are_sure_once_something_was_sent() {
         let table = RefusedErrors::embedded();
         let outcome = |step, code| table.outcome(Engine::Mysql, step, code);
-        assert_eq!(outcome(AttemptStep::Connect, "timeout"), Outcome::Refused);
-        assert_eq!(outcome(AttemptStep::Statement, "1290"), Outcome::Refused);
-        assert_eq!(outcome(AttemptStep::Statement, "timeout"), Outcome::Unknown);
-        assert_eq!(outcome(AttemptStep::Statement, "1180"), Outcome::Unknown);
-        assert_eq!(outcome(AttemptStep::Commit, "1213"), Outcome::Refused);
-        assert_eq!(outcome(AttemptStep::Commit, "1047"), Outcome::Unknown);
+        assert_eq!(
+            outcome(AttemptStep::Connect, "timeout"),
+            AttemptOutcome::Refused
+        );
+        assert_eq!(
+            outcome(AttemptStep::Statement, "1290"),
+            AttemptOutcome::Refused
+        );
+        assert_eq!(
+            outcome(AttemptStep::Statement, "timeout"),
+            AttemptOutcome::Unknown
+        );
+        assert_eq!(
+            outcome(AttemptStep::Statement, "1180"),
+            AttemptOutcome::Unknown
+        );
+        assert_eq!(
+            outcome(AttemptStep::Commit, "1213"),
+            AttemptOutcome::Refused
+        );
+        assert_eq!(
+            outcome(AttemptStep::Commit, "1047"),
+            AttemptOutcome::Unknown
+        );
         // A code of one product says nothing about another.
         assert_eq!(
             table.outcome(Engine::Postgres, AttemptStep::Statement, "1290"),
-            Outcome::Unknown
+            AttemptOutcome::Unknown
         );
     }
 

@@ -19,7 +19,7 @@ use crate::observe::{Snapshot, WorkloadKey, is_live};
 use crate::protocol::Protocol;
 
 use environment::Ambient;
-pub(super) use environment::{Environment, Source, unmarked};
+pub(super) use environment::{Environment, VariableSource, unmarked};
 pub(super) use resolver::{is_resolved_at_start, own_resolver};
 
 /// One container's configuration.

@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::finding::Code;
 use crate::observe::kinds::{Event, Pod};
 use crate::observe::resources::EVENTS;
-use crate::observe::{Api, encode};
+use crate::observe::{Api, Cancel, encode};
 use crate::plan::{ProbeFailure, ProbeOutcome, Vantage};
 
+use super::JobSession;
 use super::admission;
 use super::classify::{self, PodSays};
 use super::counts::Counts;
@@ -24,7 +25,6 @@ use super::reader::{Reader, taken};
 use super::records::Log;
 use super::remove::{JobName, delete_job};
 use super::slots::Slots;
-use super::{Cancel, Session};
 
 /// What a Job may live beyond its deadline before it is given up here.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ enum Attempt {
 
 /// Probes from one vantage: on its node, or the next best one. What is full for a moment is tried again, and so is, once, a probe that was lost.
 pub(super) async fn probe(
-    session: &Session<'_>,
+    session: &JobSession<'_>,
     feeds: &Feeds,
     counts: &Counts<'_>,
     slots: &Slots,
@@ -150,13 +150,13 @@ fn is_passing(failure: Option<&ProbeFailure>) -> bool {
 
 /// One Job.
 struct Job<'a> {
-    session: &'a Session<'a>,
+    session: &'a JobSession<'a>,
     api: &'a Api,
     name: JobName,
 }
 
 impl<'a> Job<'a> {
-    fn new(session: &'a Session<'a>, vantage: &Vantage) -> Self {
+    fn new(session: &'a JobSession<'a>, vantage: &Vantage) -> Self {
         Self {
             session,
             api: session.api,

@@ -9,7 +9,7 @@ use crate::observe::resources::{JOBS, PODS, Resource};
 use crate::observe::{Api, CallError, encode, retrying};
 use crate::plan::{Vantage, job};
 
-use super::Session;
+use super::JobSession;
 use super::remove::{JobName, delete_job};
 
 /// Created and never read.
@@ -25,11 +25,11 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Creates it; what was made of it is deleted where the rest is refused.
 pub(super) async fn create(
-    session: &Session<'_>,
+    session: &JobSession<'_>,
     name: &JobName,
     vantage: &Vantage,
 ) -> Result<(), CallError> {
-    let Session { api, options, .. } = *session;
+    let JobSession { api, options, .. } = *session;
     let manifest = job::manifest(vantage, options);
     let jobs = JOBS.path(Some(&encode(&name.namespace)));
     if !vantage.bare || !session.may_create_pods(&name.namespace).await {
@@ -53,7 +53,7 @@ pub(super) async fn create(
 
 /// Deletes what was made where the rest is refused.
 async fn whole(
-    session: &Session<'_>,
+    session: &JobSession<'_>,
     name: &JobName,
     made: Result<(), CallError>,
 ) -> Result<(), CallError> {
@@ -71,7 +71,7 @@ async fn whole(
 
 /// Creates the Secret with the payload, for which the Job's Pod waits; it belongs to the Job.
 async fn bring(
-    session: &Session<'_>,
+    session: &JobSession<'_>,
     name: &JobName,
     vantage: &Vantage,
     made: Option<Value>,

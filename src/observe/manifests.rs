@@ -17,7 +17,7 @@ use super::resources::{
     NETWORK_POLICIES, NODES, PODS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
 use super::trim::Trim;
-use super::{NamespaceState, Observed, Place, Snapshot};
+use super::{FilePlace, NamespaceState, Observed, Snapshot};
 use crate::compose::Files;
 use crate::config::words;
 use crate::reason::{self, UNQUOTED};
@@ -183,7 +183,7 @@ struct Manifests<'a> {
     /// Whether an object names none.
     unnamed: bool,
     whole: BTreeMap<(String, String), Value>,
-    places: BTreeMap<(String, String), Place>,
+    places: BTreeMap<(String, String), FilePlace>,
     passed_over: PassedOver,
     rendered: Vec<Rendered>,
 }
@@ -398,7 +398,7 @@ impl Manifests<'_> {
         };
         if let Some(name) = named("name") {
             let key = format!("{}/{name}", kind.to_lowercase());
-            let place = Place {
+            let place = FilePlace {
                 file: shown(&document.file),
                 line: document.first_line(),
             };

@@ -45,7 +45,7 @@ pub struct Snapshot {
     pub settle: Settle,
     /// Where objects of manifest files stand, by namespace and `kind/name`.
     #[serde(skip)]
-    pub places: BTreeMap<(String, String), Place>,
+    pub places: BTreeMap<(String, String), FilePlace>,
     /// The objects by key; derived.
     #[serde(skip)]
     pub index: Index,
@@ -53,7 +53,7 @@ pub struct Snapshot {
 
 /// Where something is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct FilePlace {
     /// The file as the user named it.
     pub file: String,
     /// Line, from 1.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::address::trust;
 use crate::observe::kinds::{Container, EnvSource, EnvVar, KeyRef, PodSpec, Volume, VolumeMount};
 use crate::observe::{NamespaceState, mounted_key};
-use crate::probe::wire::{ENVIRONMENT_PREFIX, MountedFile, SecretKey};
+use crate::probe::wire::{ClientFile, ENVIRONMENT_PREFIX, SecretKey};
 
 /// Linux takes no variable of 128 KiB.
 const LARGEST: usize = 100 * 1024;
@@ -24,7 +24,7 @@ const USUAL: [&str; 5] = [
 pub(super) fn authorities(
     state: Option<&NamespaceState>,
     spec: &PodSpec,
-) -> (Vec<MountedFile>, Vec<EnvVar>) {
+) -> (Vec<ClientFile>, Vec<EnvVar>) {
     let (mut mounted, variables): (Vec<_>, Vec<_>) = state
         .map_or_else(Vec::new, |state| of_maps(state, spec))
         .into_iter()
@@ -36,7 +36,7 @@ pub(super) fn authorities(
                 continue;
             };
             if mounted.iter().all(|file| file.path != path) {
-                mounted.push(MountedFile {
+                mounted.push(ClientFile {
                     path,
                     variable: format!("K8SVERIFY_FILE_{}", mounted.len()),
                     secret: Some(SecretKey {
@@ -107,12 +107,12 @@ fn named_in(
         .map(|(_, value)| value)
 }
 
-fn of_maps(state: &NamespaceState, spec: &PodSpec) -> Vec<(MountedFile, EnvVar)> {
+fn of_maps(state: &NamespaceState, spec: &PodSpec) -> Vec<(ClientFile, EnvVar)> {
     let mounts = spec
         .containers
         .iter()
         .flat_map(|container: &Container| &container.volume_mounts);
-    let mut found: Vec<(MountedFile, EnvVar)> = Vec::new();
+    let mut found: Vec<(ClientFile, EnvVar)> = Vec::new();
     for mount in mounts {
         let volume = spec.volumes.iter().find(|one| one.name == mount.name);
         let Some(volume) = volume else { continue };
@@ -133,7 +133,7 @@ fn of_maps(state: &NamespaceState, spec: &PodSpec) -> Vec<(MountedFile, EnvVar)>
                     ..EnvSource::default()
                 }),
             };
-            let file = MountedFile {
+            let file = ClientFile {
                 path,
                 variable,
                 secret: None,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::address::{self, LoginReference, trust};
 use crate::observe::kinds::{Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec};
 use crate::observe::{NamespaceState, Snapshot, WorkloadKey, mounted_key, service_link};
-use crate::probe::wire::{ENVIRONMENT_PREFIX, MountedFile};
+use crate::probe::wire::{ClientFile, ENVIRONMENT_PREFIX};
 
 /// Collects what the probe's container of one tier needs.
 pub(super) struct Environment<'a> {
@@ -81,7 +81,7 @@ impl<'a> Environment<'a> {
     }
 
     /// Brings along the CAs that the tier has mounted.
-    pub(super) fn authorities(&mut self) -> Vec<MountedFile> {
+    pub(super) fn authorities(&mut self) -> Vec<ClientFile> {
         let (files, variables) = super::authorities::authorities(self.state(), self.spec);
         self.variables.extend(variables);
         files

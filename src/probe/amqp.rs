@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use crate::address::Credentials;
 use crate::probe::ask::{ANSWER, Ask, LOGIN};
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
-use crate::probe::peer::Peer;
+use crate::probe::link::PeerLink;
+use crate::probe::peer::PeerStream;
 use crate::probe::wire::{StepError, StepName};
 
 /// The header of version 0-9-1.
@@ -15,7 +15,7 @@ const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 const CONNECTION: u16 = 10;
 
 /// Header and Start, then the login.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "an AMQP broker").await {
         Ok(ready) => ready,
         Err(steps) => return steps,
@@ -50,7 +50,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
 }
 
 /// Whether the broker starts a conversation of version 0-9-1; it answers with its own header if it does not know that one.
-async fn start(peer: &mut Peer, ask: &Ask<'_>) -> Result<bool, Failure> {
+async fn start(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<bool, Failure> {
     let end = ask.clock.phase(ANSWER);
     peer.send(HEADER, end).await?;
     if peer.first(end).await?.first() == Some(&b'A') {
@@ -68,7 +68,11 @@ async fn start(peer: &mut Peer, ask: &Ask<'_>) -> Result<bool, Failure> {
 }
 
 /// Start-Ok, Tune-Ok, Open; then a polite Close.
-async fn log_in(peer: &mut Peer, ask: &Ask<'_>, credentials: &Credentials) -> Result<(), Failure> {
+async fn log_in(
+    peer: &mut PeerStream,
+    ask: &Ask<'_>,
+    credentials: &Credentials,
+) -> Result<(), Failure> {
     let end = ask.clock.phase(LOGIN);
     let user = credentials.user.as_deref().unwrap_or("guest");
     let password = credentials.password.as_deref().unwrap_or("guest");
@@ -148,7 +152,7 @@ fn closed(arguments: &[u8]) -> Failure {
 }
 
 /// A method of class connection: its number and its arguments. Heartbeats are passed over.
-async fn method(peer: &mut Peer, end: Instant) -> Result<(u16, Vec<u8>), Failure> {
+async fn method(peer: &mut PeerStream, end: Instant) -> Result<(u16, Vec<u8>), Failure> {
     loop {
         let header = peer.exact(7, end).await?;
         let length = u32::from_be_bytes([header[3], header[4], header[5], header[6]]);

@@ -8,12 +8,12 @@ use crate::address::TlsMode;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::found::{ADVERTISED, Failure, Found};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
-use crate::probe::network::Network;
-use crate::probe::peer::{Peer, Stream};
+use crate::probe::network::AgentNetwork;
+use crate::probe::peer::{PeerStream, Stream};
 use crate::probe::tls;
-use crate::probe::trust::{Trust, Verdict};
+use crate::probe::trust::{Trust, TrustVerdict};
 use crate::probe::turns::Turn;
 use crate::probe::wire::{EdgeTask, StepError, StepName};
 
@@ -27,7 +27,7 @@ pub(crate) struct Ask<'a> {
     /// The agent's time.
     pub(crate) clock: Clock,
     /// For the protocols that need another connection.
-    pub(crate) network: &'a Network,
+    pub(crate) network: &'a AgentNetwork,
     /// For the protocols that send clients to other hosts.
     pub(crate) resolver: &'a Resolver,
     /// The edge's turn.
@@ -89,10 +89,10 @@ impl Ask<'_> {
     /// What the certificate is worth to this client; where nothing proves it, the login stays here.
     fn certificate_step(&self, secured: &tls::Secured) -> Found {
         let step = match &secured.verdict {
-            Verdict::Unasked => Found::pass(StepName::Tls, "").fact("trust", "unasked"),
-            Verdict::Proven => Found::pass(StepName::Tls, "").fact("trust", "proven"),
-            Verdict::Refused(failure) => Found::fail(StepName::Tls, failure.clone()),
-            Verdict::NotProven(why) => {
+            TrustVerdict::Unasked => Found::pass(StepName::Tls, "").fact("trust", "unasked"),
+            TrustVerdict::Proven => Found::pass(StepName::Tls, "").fact("trust", "proven"),
+            TrustVerdict::Refused(failure) => Found::fail(StepName::Tls, failure.clone()),
+            TrustVerdict::NotProven(why) => {
                 let _ = self.withheld.set(Login::Without(
                     "the server's certificate is not proven to be trusted, so no login is sent"
                         .to_owned(),
@@ -121,19 +121,19 @@ impl Ask<'_> {
     /// The steps up to the one that failed.
     pub(crate) async fn peer(
         &self,
-        stream: Link,
+        stream: PeerLink,
         expected: &'static str,
-    ) -> Result<(Peer, Vec<Found>), Vec<Found>> {
+    ) -> Result<(PeerStream, Vec<Found>), Vec<Found>> {
         if !self.wants_tls() {
             return Ok((
-                Peer::new(Box::new(stream), expected, self.clock),
+                PeerStream::new(Box::new(stream), expected, self.clock),
                 Vec::new(),
             ));
         }
         // A handshake takes more memory than all the rest of a connection, most of which have none.
         match Box::pin(self.secure(Box::new(stream), &[])).await {
             Ok((secured, step)) => Ok((
-                Peer::new(Box::new(secured.stream), expected, self.clock),
+                PeerStream::new(Box::new(secured.stream), expected, self.clock),
                 vec![step],
             )),
             Err(step) => Err(vec![*step]),

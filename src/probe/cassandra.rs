@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::Found;
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::wire::StepName;
 use crate::protocol::Protocol;
 
@@ -46,7 +46,7 @@ const LDAP: Hello = Hello {
 };
 
 /// Asks, and looks at the shape of the answer.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let hello = match ask.task.protocol {
         Protocol::Cassandra => CASSANDRA,
         Protocol::Mssql => MSSQL,

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::probe::clock::{Clock, Late};
 use crate::probe::found::Failure;
 use crate::probe::names::{Hosts, ResolverConfig};
-use crate::probe::network::Network;
+use crate::probe::network::AgentNetwork;
 use crate::probe::wire::StepError;
 
 /// How long one name server may take for one question.
@@ -35,7 +35,7 @@ const ROOM: Duration = Duration::from_millis(300);
 pub(crate) struct Resolver {
     config: ResolverConfig,
     hosts: Hosts,
-    network: Network,
+    network: AgentNetwork,
     line: Arc<Semaphore>,
 }
 
@@ -67,7 +67,7 @@ enum Answer {
 
 impl Resolver {
     /// What the Pod's resolv.conf and /etc/hosts say, or a sandbox's table instead.
-    pub(crate) fn new(network: &Network, resolv_conf: &str, hosts: &str) -> Self {
+    pub(crate) fn new(network: &AgentNetwork, resolv_conf: &str, hosts: &str) -> Self {
         let mut config = ResolverConfig::parse(resolv_conf);
         let table = network.table();
         let mut hosts = Hosts::parse(hosts);
@@ -414,7 +414,7 @@ mod tests {
     async fn a_name_server_is_not_asked_everything_at_once_and_its_silence_holds_no_question_back()
     {
         let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let network = Network::new(&NetworkTable {
+        let network = AgentNetwork::new(&NetworkTable {
             nameserver: Some(server.local_addr().unwrap().to_string()),
             ..NetworkTable::default()
         });

@@ -26,14 +26,14 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::drill::model::{
-    Address, AttemptStep, Engine as Kind, LaneKind, Record, RunnerSpec, VERSION,
+    Address, AttemptStep, Engine as Kind, LaneKind, RunnerRecord, RunnerSpec, VERSION,
 };
 use crate::drill::orders::{Act, FILE, FOLDER, Orders};
 use crate::drill::refused::RefusedErrors;
 use crate::probe::ProbeError;
 use crate::probe::wire::ProbeSpec;
 use book::Book;
-use engine::{Broken, Engine, Session};
+use engine::{Broken, EngineClient, Session};
 use mysql::MySql;
 use open::{Dialler, Door, Protocol, Servers, Spoken};
 use postgres::Postgres;
@@ -101,7 +101,7 @@ pub async fn run(
     };
     let (client, observer) = match diallers.await {
         Ok(diallers) => diallers,
-        Err(message) => return Ok(write(out, &Record::Error { message })?),
+        Err(message) => return Ok(write(out, &RunnerRecord::Error { message })?),
     };
     let diallers = (&client, observer.as_ref());
     let ended = match drill.engine {
@@ -129,10 +129,10 @@ async fn speak<P: Protocol>(
     work(drill, Spoken::<P>::new(&client), eyes, &file, out, stop).await
 }
 
-impl<E: Engine> Runner<'_, E> {
+impl<E: EngineClient> Runner<'_, E> {
     /// That nothing can be measured, or something was left: the ledger could not be `made` or `removed`.
-    fn without_ledger(&self, what: &str, broken: &Broken) -> Record {
-        Record::Error {
+    fn without_ledger(&self, what: &str, broken: &Broken) -> RunnerRecord {
+        RunnerRecord::Error {
             message: format!(
                 "the ledger {} cannot be {what} through {}: {} ({})",
                 self.spec.ledger.name,
@@ -145,7 +145,7 @@ impl<E: Engine> Runner<'_, E> {
 }
 
 /// The whole life of a runner with that engine.
-async fn work<E: Engine>(
+async fn work<E: EngineClient>(
     spec: &RunnerSpec,
     engine: E,
     eyes: Option<E>,
@@ -192,7 +192,7 @@ async fn work<E: Engine>(
                 () = &mut lanes => Vec::new(),
             };
             runner.write_batch(out)?;
-            write(out, &Record::Audit { answers })?;
+            write(out, &RunnerRecord::Audit { answers })?;
             continue;
         }
         let idle = runner.under_way.get() == 0;
@@ -232,7 +232,7 @@ enum Ledger {
     Remove,
 }
 
-impl<E: Engine> Runner<'_, E> {
+impl<E: EngineClient> Runner<'_, E> {
     /// The address that takes writes.
     fn write_address(&self) -> String {
         self.spec.write.to_string()
@@ -316,7 +316,7 @@ impl<E: Engine> Runner<'_, E> {
 }
 
 /// Writes one record as one line, at once.
-fn write(out: &mut (dyn Write + Send), record: &Record) -> io::Result<()> {
+fn write(out: &mut (dyn Write + Send), record: &RunnerRecord) -> io::Result<()> {
     let mut line = serde_json::to_vec(record)?;
     line.push(b'\n');
     out.write_all(&line)?;

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::HTTP;
-use crate::probe::link::Link;
-use crate::probe::peer::Peer;
+use crate::probe::link::PeerLink;
+use crate::probe::peer::PeerStream;
 use crate::probe::wire::{StepError, StepName};
 
 /// The standard health service.
@@ -23,7 +23,7 @@ enum Health {
 }
 
 /// The preface by hand, then the health check on a connection of its own.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a gRPC server").await {
         Ok(ready) => ready,
         Err(steps) => return steps,
@@ -50,7 +50,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     steps
 }
 
-async fn preface(peer: &mut Peer, ask: &Ask<'_>) -> Result<(), Failure> {
+async fn preface(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<(), Failure> {
     let end = ask.clock.phase(ANSWER);
     peer.send(PREFACE, end).await?;
     let head = peer.exact(9, end).await?;
@@ -76,7 +76,7 @@ async fn check(ask: &Ask<'_>) -> Health {
     }
 }
 
-async fn call(stream: Link, ask: &Ask<'_>) -> Result<Health, h2::Error> {
+async fn call(stream: PeerLink, ask: &Ask<'_>) -> Result<Health, h2::Error> {
     let (sender, connection) = h2::client::handshake(stream).await?;
     let driver = tokio::spawn(connection);
     let mut sender = sender.ready().await?;

@@ -11,7 +11,7 @@ use crate::address::{HttpQuestion, NOWHERE};
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::exchange::{Asker, Head, basic};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
 use crate::probe::peer::Stream;
 use crate::probe::wire::{HTTP_CONTENT, StepError, StepName};
@@ -23,7 +23,7 @@ const REDIRECTS: usize = 5;
 pub(super) const HTTP: Duration = Duration::from_secs(5);
 
 /// Asks the question of the spec.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let secure = ask.task.protocol == Protocol::Https || ask.wants_tls();
     let question = ask.task.http.as_ref();
     let path = question

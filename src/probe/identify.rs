@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::probe::clock::Clock;
 use crate::probe::found::Found;
-use crate::probe::network::Network;
-use crate::probe::peer::Peer;
+use crate::probe::network::AgentNetwork;
+use crate::probe::peer::PeerStream;
 use crate::probe::seen;
 use crate::probe::tls;
 use crate::probe::wire::StepError;
@@ -29,7 +29,7 @@ pub(crate) async fn note(
     address: SocketAddr,
     expected: Protocol,
     secure: bool,
-    network: &Network,
+    network: &AgentNetwork,
     clock: &Clock,
 ) {
     let mut questions: Vec<Vec<u8>> = QUESTIONS.iter().map(|words| words.to_vec()).collect();
@@ -39,7 +39,7 @@ pub(crate) async fn note(
         let Ok(stream) = network.connect(address, clock).await else {
             return;
         };
-        let mut peer = Peer::new(Box::new(stream), "an answer", *clock);
+        let mut peer = PeerStream::new(Box::new(stream), "an answer", *clock);
         let end = clock.phase(THINK);
         if peer.send(&question, end).await.is_err() {
             continue;

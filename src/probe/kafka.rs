@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
-use crate::probe::peer::Peer;
+use crate::probe::link::PeerLink;
+use crate::probe::peer::PeerStream;
 use crate::probe::wire::{StepError, StepName};
 
 const API_VERSIONS: i16 = 18;
@@ -14,7 +14,7 @@ const METADATA: i16 = 3;
 const BROKERS: usize = 16;
 
 /// `ApiVersions`, then the brokers' advertised addresses.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a Kafka broker").await {
         Ok(ready) => ready,
         Err(steps) => return steps,
@@ -68,7 +68,7 @@ async fn reach(ask: &Ask<'_>, brokers: &[(String, u16)]) -> Found {
 }
 
 /// The version of Metadata to ask with.
-async fn versions(peer: &mut Peer, ask: &Ask<'_>) -> Result<i16, Failure> {
+async fn versions(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<i16, Failure> {
     let answer = exchange(peer, ask, API_VERSIONS, 0, &[]).await?;
     let mut reader = Reader(&answer);
     let error = reader.i16().ok_or_else(|| peer.mismatch())?;
@@ -92,7 +92,7 @@ async fn versions(peer: &mut Peer, ask: &Ask<'_>) -> Result<i16, Failure> {
 
 /// The addresses that clients are sent to.
 async fn brokers(
-    peer: &mut Peer,
+    peer: &mut PeerStream,
     ask: &Ask<'_>,
     version: i16,
 ) -> Result<Vec<(String, u16)>, Failure> {
@@ -132,7 +132,7 @@ fn parse(reader: &mut Reader<'_>, version: i16) -> Option<Vec<(String, u16)>> {
 
 /// One request and its answer, without its correlation id.
 async fn exchange(
-    peer: &mut Peer,
+    peer: &mut PeerStream,
     ask: &Ask<'_>,
     key: i16,
     version: i16,

@@ -25,10 +25,10 @@ use crate::probe::identify;
 pub(crate) use crate::probe::ladder::step::{cut, failed, owed};
 use crate::probe::ladder::verdict::{Retry, retry};
 use crate::probe::login::Login;
-use crate::probe::network::Network;
+use crate::probe::network::AgentNetwork;
 use crate::probe::talk::talk;
-use crate::probe::target::Target;
-use crate::probe::turns::{Place, Turn, Turns};
+use crate::probe::target::DialTarget;
+use crate::probe::turns::{Turn, TurnPlace, Turns};
 use crate::probe::wire::{EdgeTask, NameTask, Record, Step, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
 
@@ -48,7 +48,7 @@ pub(crate) struct Agent {
     /// Time.
     pub(crate) clock: Clock,
     /// Dialling.
-    pub(crate) network: Network,
+    pub(crate) network: AgentNetwork,
     /// Names.
     pub(crate) resolver: Resolver,
     /// Who may walk now.
@@ -64,7 +64,7 @@ struct Walk<'a> {
     agent: &'a Agent,
     turn: Turn,
     task: &'a EdgeTask,
-    target: &'a Target,
+    target: &'a DialTarget,
     logins: Mutex<()>,
     refused: AtomicBool,
 }
@@ -81,8 +81,8 @@ impl Agent {
     }
 
     /// Walks an edge.
-    pub(crate) async fn edge(&self, task: &EdgeTask, target: &Target) {
-        let turn = self.turns.take(Place::of(task, target)).await;
+    pub(crate) async fn edge(&self, task: &EdgeTask, target: &DialTarget) {
+        let turn = self.turns.take(TurnPlace::of(task, target)).await;
         self.send(Record::Started {
             task: task.id.clone(),
         });
@@ -496,7 +496,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::probe::trust::Environment;
+    use crate::probe::trust::ClientTrust;
 
     /// A thousand of them wait for a greeting at the same time.
     #[tokio::test]
@@ -504,9 +504,9 @@ mod tests {
         let none = BTreeMap::new();
         let port = NonZeroU16::new(80).unwrap();
         let task = EdgeTask::bare("e".to_owned(), "h".to_owned(), port, Protocol::Tcp);
-        let environment = Environment::read(&none, &[]);
-        let target = Target::of(&task, &none, &environment, &BTreeSet::new());
-        let network = Network::default();
+        let environment = ClientTrust::read(&none, &[]);
+        let target = DialTarget::of(&task, &none, &environment, &BTreeSet::new());
+        let network = AgentNetwork::default();
         let agent = Agent {
             clock: Clock::starting(Duration::from_secs(1)),
             resolver: Resolver::new(&network, "", ""),
@@ -517,13 +517,13 @@ mod tests {
         };
         let walk = Walk {
             agent: &agent,
-            turn: agent.turns.take(Place::host("h", 80)).await,
+            turn: agent.turns.take(TurnPlace::host("h", 80)).await,
             task: &task,
             target: &target,
             logins: Mutex::new(()),
             refused: AtomicBool::new(false),
         };
-        let all = size_of_val(&walk.run()) + size_of::<Target>() + size_of::<EdgeTask>();
+        let all = size_of_val(&walk.run()) + size_of::<DialTarget>() + size_of::<EdgeTask>();
         assert!(all < 3072, "{all} bytes");
     }
 }

@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
-use crate::probe::peer::Peer;
+use crate::probe::peer::PeerStream;
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName};
 use crate::protocol::Protocol;
 
@@ -14,7 +14,7 @@ use crate::protocol::Protocol;
 type Said = Result<Vec<Found>, Failure>;
 
 /// The greeting or the answer to a harmless command.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let expected = match ask.task.protocol {
         Protocol::Memcached => "memcached",
         Protocol::Smtp => "an SMTP server",
@@ -46,7 +46,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
     steps
 }
 
-async fn line(peer: &mut Peer, ask: &Ask<'_>) -> Result<String, Failure> {
+async fn line(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<String, Failure> {
     let line = peer.line(ask.clock.phase(ANSWER)).await?;
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
@@ -55,7 +55,7 @@ async fn line(peer: &mut Peer, ask: &Ask<'_>) -> Result<String, Failure> {
 const LINES: usize = 200;
 
 /// The first and the last line of an SMTP reply; all of it has one limit in time and in lines.
-async fn reply(peer: &mut Peer, ask: &Ask<'_>) -> Result<(String, String), Failure> {
+async fn reply(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<(String, String), Failure> {
     let end = ask.clock.phase(ANSWER);
     let mut first = None;
     for _ in 0..LINES {
@@ -73,7 +73,7 @@ async fn reply(peer: &mut Peer, ask: &Ask<'_>) -> Result<(String, String), Failu
     ))
 }
 
-async fn memcached(peer: &mut Peer, ask: &Ask<'_>) -> Said {
+async fn memcached(peer: &mut PeerStream, ask: &Ask<'_>) -> Said {
     peer.send(b"version\r\n", ask.clock.phase(ANSWER)).await?;
     let line = line(peer, ask).await?;
     match line.strip_prefix("VERSION ") {
@@ -93,7 +93,7 @@ async fn memcached(peer: &mut Peer, ask: &Ask<'_>) -> Said {
     }
 }
 
-async fn smtp(peer: &mut Peer, ask: &Ask<'_>) -> Said {
+async fn smtp(peer: &mut PeerStream, ask: &Ask<'_>) -> Said {
     let (banner, _) = reply(peer, ask).await?;
     if ["421", "554"].iter().any(|code| banner.starts_with(code)) {
         return Err(Failure::new(StepError::Unavailable, banner));
@@ -113,7 +113,7 @@ async fn smtp(peer: &mut Peer, ask: &Ask<'_>) -> Said {
     }
 }
 
-async fn nats(peer: &mut Peer, ask: &Ask<'_>) -> Said {
+async fn nats(peer: &mut PeerStream, ask: &Ask<'_>) -> Said {
     let info = line(peer, ask).await?;
     let Some(info) = info
         .strip_prefix("INFO ")
@@ -163,7 +163,7 @@ async fn nats(peer: &mut Peer, ask: &Ask<'_>) -> Said {
     Ok(vec![protocol, login])
 }
 
-async fn zookeeper(peer: &mut Peer, ask: &Ask<'_>) -> Said {
+async fn zookeeper(peer: &mut PeerStream, ask: &Ask<'_>) -> Said {
     peer.send(b"srvr", ask.clock.phase(ANSWER)).await?;
     let answer = line(peer, ask).await?;
     if answer.contains("not currently serving requests") {

@@ -130,13 +130,13 @@ impl Drop for Tally {
 
 /// An open connection.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct PeerLink {
     io: TcpStream,
     /// None: the peer is trusted with as much as it likes.
     tally: Option<Tally>,
 }
 
-impl Link {
+impl PeerLink {
     /// A connection that was just opened.
     pub(crate) const fn new(io: TcpStream, pool: Pool) -> Self {
         Self {
@@ -151,7 +151,7 @@ impl Link {
     }
 }
 
-impl AsyncRead for Link {
+impl AsyncRead for PeerLink {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -175,7 +175,7 @@ impl AsyncRead for Link {
     }
 }
 
-impl AsyncWrite for Link {
+impl AsyncWrite for PeerLink {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

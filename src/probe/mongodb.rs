@@ -7,17 +7,17 @@ use tokio::time::Instant;
 
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Account;
 use crate::probe::mongodb::bson::{Document, Value};
-use crate::probe::peer::{MESSAGE, Peer};
+use crate::probe::peer::{MESSAGE, PeerStream};
 use crate::probe::wire::{StepError, StepName};
 
 /// The code of `OP_MSG`.
 const OP_MSG: i32 = 2013;
 
 /// `hello`, the login, and where the primary is.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a MongoDB server").await {
         Ok(ready) => ready,
         Err(steps) => return steps,
@@ -91,7 +91,7 @@ async fn state(ask: &Ask<'_>, hello: &Document) -> Found {
 }
 
 /// Logs in with the database that knows the user: the URL's `authSource`, else `admin`, else the client's own database.
-async fn log_in(peer: &mut Peer, ask: &Ask<'_>, account: &Account) -> Result<(), Failure> {
+async fn log_in(peer: &mut PeerStream, ask: &Ask<'_>, account: &Account) -> Result<(), Failure> {
     let own = account
         .credentials
         .database
@@ -117,7 +117,7 @@ async fn log_in(peer: &mut Peer, ask: &Ask<'_>, account: &Account) -> Result<(),
 
 /// The exchange of SCRAM-SHA-256.
 async fn scram(
-    peer: &mut Peer,
+    peer: &mut PeerStream,
     ask: &Ask<'_>,
     account: &Account,
     source: &str,
@@ -180,7 +180,7 @@ fn accepted(answer: &Document) -> Result<Accepted, Failure> {
 
 /// One command and its answer.
 async fn command(
-    peer: &mut Peer,
+    peer: &mut PeerStream,
     ask: &Ask<'_>,
     document: Document,
     database: &str,

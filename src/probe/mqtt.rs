@@ -5,12 +5,12 @@ use tokio::time::Instant;
 use crate::address::Credentials;
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName};
 
 /// Connects and leaves.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "an MQTT broker").await {
         Ok(ready) => ready,
         Err(steps) => return steps,

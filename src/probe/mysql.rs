@@ -13,11 +13,11 @@ use crate::address::TlsMode;
 use crate::probe::ask::{ANSWER, Ask, LOGIN};
 use crate::probe::clock::Late;
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::{ANSWER as ANSWER_BYTES, Link};
+use crate::probe::link::{ANSWER as ANSWER_BYTES, PeerLink};
 use crate::probe::login::{Account, Login};
 use crate::probe::mysql::greeting::Greeting;
 use crate::probe::mysql::relay::{Opened, Relay, Stop};
-use crate::probe::peer::Peer;
+use crate::probe::peer::PeerStream;
 use crate::probe::wire::{StepError, StepName, StepStatus};
 
 /// The longest statement of a file.
@@ -25,12 +25,12 @@ const STATEMENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// An open connection whose greeting was read.
 struct Greeted {
-    peer: Peer,
+    peer: PeerStream,
     greeting: Greeting,
 }
 
 /// Greeting, login, `SELECT 1` and the server's state.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let begun = Instant::now();
     let greeted = match greet(stream, ask).await {
         Ok(greeted) => greeted,
@@ -106,14 +106,14 @@ fn protocol_step(greeting: &Greeting) -> Found {
 }
 
 /// Reads the greeting.
-async fn greet(stream: Link, ask: &Ask<'_>) -> Result<Greeted, Failure> {
-    let mut peer = Peer::new(Box::new(stream), "a MySQL server", ask.clock);
+async fn greet(stream: PeerLink, ask: &Ask<'_>) -> Result<Greeted, Failure> {
+    let mut peer = PeerStream::new(Box::new(stream), "a MySQL server", ask.clock);
     let greeting = greeting::read(&mut peer, ask.clock.phase(ANSWER)).await?;
     Ok(Greeted { peer, greeting })
 }
 
 /// A login that stands; it ends when this is dropped.
-pub(crate) struct Session {
+pub(crate) struct MysqlSession {
     /// The driver's side.
     pub(crate) connection: Conn,
     /// The version of the greeting.
@@ -121,7 +121,7 @@ pub(crate) struct Session {
     opened: Opened,
 }
 
-impl Session {
+impl MysqlSession {
     /// What a driver's error means.
     pub(crate) fn failure(&self, error: &mysql_async::Error) -> Failure {
         self.opened.broken().unwrap_or_else(|| failure(error))
@@ -132,7 +132,7 @@ impl Session {
 ///
 /// # Errors
 /// What stands against it, in words.
-pub(crate) async fn open(ask: &Ask<'_>, database: bool) -> Result<Session, Failure> {
+pub(crate) async fn open(ask: &Ask<'_>, database: bool) -> Result<MysqlSession, Failure> {
     let stream = ask.network.connect(ask.address, &ask.clock).await?;
     open_on(stream, ask, database).await
 }
@@ -142,10 +142,10 @@ pub(crate) async fn open(ask: &Ask<'_>, database: bool) -> Result<Session, Failu
 /// # Errors
 /// What stands against it, in words.
 pub(crate) async fn open_on(
-    stream: Link,
+    stream: PeerLink,
     ask: &Ask<'_>,
     database: bool,
-) -> Result<Session, Failure> {
+) -> Result<MysqlSession, Failure> {
     let account = match ask.login() {
         Login::With(account) => account,
         Login::Without(reason) => {
@@ -159,7 +159,7 @@ pub(crate) async fn open_on(
         packet: STATEMENT_BYTES,
     };
     match log_in(greeted, ask, account, wish).await {
-        Ok(LoggedIn { connection, opened }) => Ok(Session {
+        Ok(LoggedIn { connection, opened }) => Ok(MysqlSession {
             connection,
             version,
             opened,

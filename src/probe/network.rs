@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::probe::clock::Clock;
 use crate::probe::found::Failure;
-use crate::probe::link::{Link, Pool};
+use crate::probe::link::{PeerLink, Pool};
 use crate::probe::wire::{NetworkTable, StepError};
 
 /// How long a connect may take.
@@ -16,12 +16,12 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 
 /// The network as the agent sees it: the Pod's own, or a sandbox's.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Network {
+pub(crate) struct AgentNetwork {
     table: NetworkTable,
     pool: Pool,
 }
 
-impl Network {
+impl AgentNetwork {
     /// A network that dials and resolves as `table` says; all as it is if the table is empty.
     pub(crate) fn new(table: &NetworkTable) -> Self {
         Self {
@@ -67,9 +67,9 @@ impl Network {
         &self,
         address: SocketAddr,
         clock: &Clock,
-    ) -> Result<Link, Failure> {
+    ) -> Result<PeerLink, Failure> {
         let stream = self.dial(address, clock).await?;
-        Ok(Link::new(stream, self.pool.clone()))
+        Ok(PeerLink::new(stream, self.pool.clone()))
     }
 
     /// Opens a connection that is kept for as long as it holds.
@@ -80,8 +80,8 @@ impl Network {
         &self,
         address: SocketAddr,
         clock: &Clock,
-    ) -> Result<Link, Failure> {
-        self.dial(address, clock).await.map(Link::kept)
+    ) -> Result<PeerLink, Failure> {
+        self.dial(address, clock).await.map(PeerLink::kept)
     }
 
     async fn dial(&self, address: SocketAddr, clock: &Clock) -> Result<TcpStream, Failure> {

@@ -30,7 +30,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(crate) type Stream = Box<dyn Io>;
 
 /// A connection that is read in lines or messages.
-pub(crate) struct Peer {
+pub(crate) struct PeerStream {
     io: Stream,
     expected: &'static str,
     clock: Clock,
@@ -38,7 +38,7 @@ pub(crate) struct Peer {
     head: Vec<u8>,
 }
 
-impl Peer {
+impl PeerStream {
     /// A peer of which `expected` is expected ("a MySQL server").
     pub(crate) fn new(io: Stream, expected: &'static str, clock: Clock) -> Self {
         Self {

@@ -12,9 +12,9 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use crate::address::{Credentials, TlsMode};
 use crate::probe::ask::{ANSWER, Ask, LOGIN};
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
-use crate::probe::peer::{Peer, Rewound, Stream};
+use crate::probe::peer::{PeerStream, Rewound, Stream};
 use crate::probe::wire::{StepError, StepName};
 
 /// The question "do you speak TLS?".
@@ -35,7 +35,7 @@ struct Ready {
 }
 
 /// TLS or not, login, `SELECT 1`, and whether writes are taken.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let mode = ask.tls;
     let ready = match open(stream, ask, mode).await {
         Ok(ready) => ready,
@@ -89,7 +89,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
 ///
 /// # Errors
 /// What stands against it, also where the login is withheld.
-pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Client, Failure> {
+pub(crate) async fn session(stream: PeerLink, ask: &Ask<'_>) -> Result<Client, Failure> {
     let ready = open(stream, ask, ask.tls).await.map_err(Failure::of)?;
     match ask.login() {
         Login::With(account) => {
@@ -102,7 +102,7 @@ pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Client, Failu
 }
 
 /// Asks for TLS, unless the client never does, and takes it where it is offered and somebody logs in.
-async fn open(stream: Link, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Ready, Vec<Found>> {
+async fn open(stream: PeerLink, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Ready, Vec<Found>> {
     if mode == Some(TlsMode::Disabled) && ask.login().account().is_some() {
         return Ok(Ready {
             stream: Box::new(stream),
@@ -112,7 +112,7 @@ async fn open(stream: Link, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Read
     }
     let begun = Instant::now();
     let failed = |failure| vec![Found::fail(StepName::Protocol, failure).since(begun)];
-    let mut peer = Peer::new(Box::new(stream), "a PostgreSQL server", ask.clock);
+    let mut peer = PeerStream::new(Box::new(stream), "a PostgreSQL server", ask.clock);
     let offered = asks_for_tls(&mut peer, ask).await.map_err(failed)?;
     let protocol = Found::pass(StepName::Protocol, "")
         .fact("tls_offered", if offered { "yes" } else { "no" })
@@ -154,7 +154,7 @@ async fn open(stream: Link, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<Read
 }
 
 /// Whether the server offers TLS.
-async fn asks_for_tls(peer: &mut Peer, ask: &Ask<'_>) -> Result<bool, Failure> {
+async fn asks_for_tls(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<bool, Failure> {
     let end = ask.clock.phase(ANSWER);
     peer.send(TLS_REQUEST, end).await?;
     match (peer.exact(1, end).await?.first(), peer.unread()) {

@@ -15,9 +15,9 @@ pub(crate) use session::{ask_for, info, session};
 use crate::address::Credentials;
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
-use crate::probe::peer::{MESSAGE, Peer};
+use crate::probe::peer::{MESSAGE, PeerStream};
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName, StepStatus};
 
 /// How often a server that loads its data is asked.
@@ -37,7 +37,7 @@ enum Reply {
 }
 
 /// First line, AUTH, PING, and the server's state.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "a Redis server").await {
         Ok(ready) => ready,
         Err(steps) => return without_tls(ask, steps).await,
@@ -98,7 +98,7 @@ async fn without_tls(ask: &Ask<'_>, mut steps: Vec<Found>) -> Vec<Found> {
     let Ok(stream) = ask.network.connect(ask.address, &ask.clock).await else {
         return steps;
     };
-    let mut peer = Peer::new(Box::new(stream), "a Redis server", ask.clock);
+    let mut peer = PeerStream::new(Box::new(stream), "a Redis server", ask.clock);
     let answer = command(&mut peer, ask, &["PING"]).await;
     if matches!(answer, Ok(Reply::Text(_) | Reply::Error(_))) {
         let failure = Failure::new(
@@ -115,7 +115,7 @@ async fn without_tls(ask: &Ask<'_>, mut steps: Vec<Found>) -> Vec<Found> {
 }
 
 /// Sends AUTH where the client has a password, and says what the server thinks of it; with it the reply to the last PING.
-async fn log_in(peer: &mut Peer, ask: &Ask<'_>, first: Reply) -> (Found, Reply) {
+async fn log_in(peer: &mut PeerStream, ask: &Ask<'_>, first: Reply) -> (Found, Reply) {
     let asks_for_login = matches!(&first, Reply::Error(text) if code(text) == "NOAUTH");
     let account = match ask.login() {
         Login::With(account) if account.credentials.password.is_some() => account,
@@ -158,7 +158,7 @@ async fn log_in(peer: &mut Peer, ask: &Ask<'_>, first: Reply) -> (Found, Reply) 
 }
 
 /// PING, also while the server loads its data: the login is not repeated for that.
-async fn ping_when_loaded(peer: &mut Peer, ask: &Ask<'_>) -> Result<Reply, Failure> {
+async fn ping_when_loaded(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<Reply, Failure> {
     let mut tries = 1;
     loop {
         let reply = command(peer, ask, &["PING"]).await?;
@@ -191,7 +191,11 @@ fn unasked(ask: &Ask<'_>, first: &Reply) -> Found {
     }
 }
 
-async fn auth(peer: &mut Peer, ask: &Ask<'_>, credentials: &Credentials) -> Result<Reply, Failure> {
+async fn auth(
+    peer: &mut PeerStream,
+    ask: &Ask<'_>,
+    credentials: &Credentials,
+) -> Result<Reply, Failure> {
     let password = credentials.password.as_deref().unwrap_or_default();
     match credentials.user.as_deref().filter(|user| !user.is_empty()) {
         Some(user) => command(peer, ask, &["AUTH", user, password]).await,
@@ -229,13 +233,13 @@ fn code(text: &str) -> &str {
 }
 
 /// Sends one command and reads its reply.
-async fn command(peer: &mut Peer, ask: &Ask<'_>, words: &[&str]) -> Result<Reply, Failure> {
+async fn command(peer: &mut PeerStream, ask: &Ask<'_>, words: &[&str]) -> Result<Reply, Failure> {
     exchange(peer, ask, words, parse).await
 }
 
 /// Sends one command; questions and replies alternate, so all that is read belongs to its reply.
 async fn exchange<T>(
-    peer: &mut Peer,
+    peer: &mut PeerStream,
     ask: &Ask<'_>,
     words: &[impl AsRef<str>],
     parse: impl Fn(&[u8]) -> Option<Result<T, ()>>,

@@ -16,12 +16,14 @@ use tokio::time::timeout_at;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::found::Failure;
-use crate::probe::network::Network;
+use crate::probe::network::AgentNetwork;
 use crate::probe::record::Recorder;
-use crate::probe::target::Target;
+use crate::probe::target::DialTarget;
 use crate::probe::turns::Turn;
 use crate::probe::wire::ProbeSpec;
-use crate::probe::wire::sql::{Answer, Outcome, SqlRecord, SqlScript, SqlSpec, SqlStatement};
+use crate::probe::wire::sql::{
+    Answer, SqlRecord, SqlScript, SqlSpec, SqlStatement, StatementOutcome,
+};
 use crate::sql::names::Scratch;
 use session::{Connection, Door};
 
@@ -36,8 +38,8 @@ const SCRATCH: &str = "k8sverify_";
 pub(crate) struct Setting<'a> {
     pub(crate) spec: &'a ProbeSpec,
     pub(crate) sql: &'a SqlSpec,
-    pub(crate) target: &'a Target,
-    pub(crate) network: &'a Network,
+    pub(crate) target: &'a DialTarget,
+    pub(crate) network: &'a AgentNetwork,
     pub(crate) resolver: &'a Resolver,
     pub(crate) turn: Turn,
     /// The time in which all must be over.
@@ -126,7 +128,7 @@ fn read(path: &str) -> io::Result<SqlScript> {
 }
 
 /// The schema to begin with.
-fn start(script: &SqlScript, target: &Target) -> Option<String> {
+fn start(script: &SqlScript, target: &DialTarget) -> Option<String> {
     if script.start.is_some() || script.prefix.is_none() {
         return script.start.clone();
     }
@@ -260,7 +262,7 @@ impl Runner<'_, '_, '_> {
             for schema in schemas {
                 let sql = format!("CREATE DATABASE {}", quoted(&schema));
                 let answer = connection.send(sql.as_bytes()).await;
-                let good = answer.outcome == Outcome::Accepted;
+                let good = answer.outcome == StatementOutcome::Accepted;
                 let schema = self.shown(&schema);
                 self.recorder.sql(SqlRecord::Scratch { schema, answer })?;
                 if !good {
@@ -289,7 +291,7 @@ impl Runner<'_, '_, '_> {
         let answer = connection
             .send(format!("USE {}", quoted(&schema)).as_bytes())
             .await;
-        let good = answer.outcome == Outcome::Accepted;
+        let good = answer.outcome == StatementOutcome::Accepted;
         if !good {
             let schema = self.shown(&schema);
             self.recorder.sql(SqlRecord::Scratch { schema, answer })?;
@@ -300,7 +302,7 @@ impl Runner<'_, '_, '_> {
     /// Why a statement is not sent.
     fn withheld(&self, statement: &SqlStatement) -> Option<Answer> {
         let not_run = |message: String| Answer {
-            outcome: Outcome::NotRun,
+            outcome: StatementOutcome::NotRun,
             message,
             ..Answer::default()
         };
@@ -320,7 +322,7 @@ impl Runner<'_, '_, '_> {
                 Some(answer) => answer,
                 None => connection.send(statement.text.bytes()).await,
             };
-            if statement.uses && answer.outcome == Outcome::Accepted {
+            if statement.uses && answer.outcome == StatementOutcome::Accepted {
                 let text = String::from_utf8_lossy(statement.text.bytes()).into_owned();
                 let name = crate::sql::token::tokens(text.as_bytes());
                 self.current = name.get(1).and_then(|token| token.name(text.as_bytes()));
@@ -416,7 +418,7 @@ impl Runner<'_, '_, '_> {
                 return self.recorder.sql(SqlRecord::Dropped {
                     schema: format!("{prefix}*"),
                     answer: Answer {
-                        outcome: Outcome::Unknown,
+                        outcome: StatementOutcome::Unknown,
                         message: failure.detail,
                         ..Answer::default()
                     },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::wire::StepName;
 use crate::probe::{
     amqp, cassandra, grpc, http, kafka, lines, mongodb, mqtt, mysql, postgres, redis,
@@ -12,7 +12,7 @@ use crate::probe::{
 use crate::protocol::Protocol;
 
 /// Speaks the edge's protocol; every step that was reached, in order.
-pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     // Each on the heap: a connection needs no more memory than its own protocol takes.
     match ask.task.protocol {
         Protocol::Mysql => Box::pin(mysql::talk(stream, ask)).await,
@@ -35,7 +35,7 @@ pub(crate) async fn talk(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
 }
 
 /// A connection about whose content nothing is known: it may say something, and that is shown.
-async fn quiet(stream: Link, ask: &Ask<'_>) -> Vec<Found> {
+async fn quiet(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let (mut peer, mut steps) = match ask.peer(stream, "an answer").await {
         Ok(ready) => ready,
         Err(steps) => return steps,

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, is_same_host};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
-use crate::probe::trust::{Environment, Trust};
+use crate::probe::trust::{ClientTrust, Trust};
 use crate::probe::wire::{EdgeTask, FLAW_KIND, FLAW_PLACE, NO_CREDENTIALS, StepError, StepName};
 use crate::protocol::Protocol;
 
 /// What is dialled for an edge.
-pub(crate) struct Target {
+pub(crate) struct DialTarget {
     /// The host.
     pub(crate) host: String,
     /// The port.
@@ -33,12 +33,12 @@ pub(crate) struct Target {
     password_flaw: Option<(String, Flaw)>,
 }
 
-impl Target {
+impl DialTarget {
     /// Where the edge leads; `shown` are the names that may be printed.
     pub(crate) fn of(
         task: &EdgeTask,
         environment: &BTreeMap<String, String>,
-        trust: &Environment<'_>,
+        trust: &ClientTrust<'_>,
         shown: &BTreeSet<String>,
     ) -> Self {
         let login = Login::of(task, environment);

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::probe::clock::Clock;
 use crate::probe::found::Failure;
 use crate::probe::peer::Stream;
-use crate::probe::trust::{Certificate, Trust, Verdict, server_name};
+use crate::probe::trust::{Certificate, Trust, TrustVerdict, server_name};
 use crate::probe::wire::StepError;
 
 /// How long a TLS handshake may take.
@@ -73,7 +73,7 @@ impl ServerCertVerifier for Holder {
         if let Some((trust, host)) = &self.now
             && !matches!(
                 trust.judge(leaf, others, host, now),
-                Verdict::Unasked | Verdict::Proven
+                TrustVerdict::Unasked | TrustVerdict::Proven
             )
         {
             return Err(CertificateError::UnknownIssuer.into());
@@ -146,7 +146,7 @@ pub(crate) struct Secured {
     /// The certificate, if it could be read.
     pub(crate) certificate: Option<Certificate>,
     /// Whether the client takes it.
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: TrustVerdict,
 }
 
 /// Makes a TLS connection of an open one.
@@ -175,7 +175,7 @@ pub(crate) async fn secure(
                 ),
                 None => (
                     None,
-                    Verdict::NotProven("the server shows no certificate".to_owned()),
+                    TrustVerdict::NotProven("the server shows no certificate".to_owned()),
                 ),
             };
             Ok(Secured {

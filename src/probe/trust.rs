@@ -13,22 +13,19 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use crate::address::TlsMode;
 use crate::address::trust::{self as words, Authority};
 use crate::probe::found::Failure;
-use crate::probe::wire::{EdgeTask, MountedFile, StepError};
+use crate::probe::wire::{ClientFile, EdgeTask, StepError};
 use crate::protocol::Protocol;
 
 /// What the client's container says of trust.
-pub(crate) struct Environment<'a> {
+pub(crate) struct ClientTrust<'a> {
     variables: &'a BTreeMap<String, String>,
     /// By the path in the client's container; nothing for one that was not there.
     files: BTreeMap<&'a str, Option<String>>,
 }
 
-impl<'a> Environment<'a> {
+impl<'a> ClientTrust<'a> {
     /// Takes the files that were handed over.
-    pub(crate) fn read(
-        variables: &'a BTreeMap<String, String>,
-        mounted: &'a [MountedFile],
-    ) -> Self {
+    pub(crate) fn read(variables: &'a BTreeMap<String, String>, mounted: &'a [ClientFile]) -> Self {
         Self {
             variables,
             files: mounted
@@ -86,7 +83,7 @@ impl fmt::Debug for Trust {
 
 /// What a certificate is worth to the client.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum TrustVerdict {
     /// The client does not verify.
     Unasked,
     /// The client takes it, and so does who looks here.
@@ -104,7 +101,7 @@ impl Trust {
         mode: Option<TlsMode>,
         host_variables: &[&str],
         parameters: &BTreeMap<String, String>,
-        environment: &Environment<'_>,
+        environment: &ClientTrust<'_>,
     ) -> Self {
         let mut named = Sources::default();
         let mut others = Sources::default();
@@ -150,12 +147,12 @@ impl Trust {
         others: &[CertificateDer<'_>],
         host: &str,
         now: UnixTime,
-    ) -> Verdict {
+    ) -> TrustVerdict {
         if self.verification == Verification::Nothing {
-            return Verdict::Unasked;
+            return TrustVerdict::Unasked;
         }
         let Some(certificate) = Certificate::parse(leaf) else {
-            return Verdict::NotProven("its certificate cannot be read".to_owned());
+            return TrustVerdict::NotProven("its certificate cannot be read".to_owned());
         };
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let dates = certificate.out_of_date(seconds);
@@ -173,27 +170,30 @@ impl Trust {
         let chain = self.chain(&certificate, leaf, others, then);
         match (self.verification, chain) {
             (_, Chain::Leads) => match dates.or(name) {
-                Some(failure) => Verdict::Refused(failure),
-                None => Verdict::Proven,
+                Some(failure) => TrustVerdict::Refused(failure),
+                None => TrustVerdict::Proven,
             },
             (Verification::Usual, chain) => {
                 let objection = dates.or(name.filter(|_| !certificate.self_signed));
                 match objection {
-                    Some(failure) if self.is_http && !self.more => Verdict::Refused(failure),
-                    _ => Verdict::NotProven(self.words(&chain, &certificate)),
+                    Some(failure) if self.is_http && !self.more => TrustVerdict::Refused(failure),
+                    _ => TrustVerdict::NotProven(self.words(&chain, &certificate)),
                 }
             }
             (_, chain) => {
                 if let Some(failure) = dates {
-                    return Verdict::Refused(failure);
+                    return TrustVerdict::Refused(failure);
                 }
                 let words = self.words(&chain, &certificate);
                 // A CA that no one names may be part of the client's image; a server that vouches for itself is in no such bundle.
                 let may_be_in_image = !self.named && !certificate.self_signed;
                 if chain == Chain::Unknown && (self.named || !self.more) && !may_be_in_image {
-                    return Verdict::Refused(Failure::new(StepError::CertificateUntrusted, words));
+                    return TrustVerdict::Refused(Failure::new(
+                        StepError::CertificateUntrusted,
+                        words,
+                    ));
                 }
-                name.map_or(Verdict::NotProven(words), Verdict::Refused)
+                name.map_or(TrustVerdict::NotProven(words), TrustVerdict::Refused)
             }
         }
     }
@@ -310,7 +310,7 @@ fn verification(
     task: &EdgeTask,
     mode: Option<TlsMode>,
     is_named: bool,
-    environment: &Environment<'_>,
+    environment: &ClientTrust<'_>,
 ) -> Verification {
     // As libpq does with a root certificate beside `require`, and MySQL's clients with a CA and no mode.
     let by_authority = match (task.protocol, mode) {
@@ -345,7 +345,7 @@ struct Sources {
 
 impl Sources {
     /// The CA that a parameter or a variable names.
-    fn add(&mut self, name: &str, value: &str, environment: &Environment<'_>) {
+    fn add(&mut self, name: &str, value: &str, environment: &ClientTrust<'_>) {
         match words::authority(value) {
             None => {}
             Some(Authority::Public) => {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::probe::target::Target;
+use crate::probe::target::DialTarget;
 use crate::probe::wire::EdgeTask;
 
 /// How many edges are walked at a time where the spec does not say.
@@ -24,21 +24,21 @@ const RESTING: usize = 2048;
 
 /// What an edge leads to: the servers behind it where the API shows them, since many Services may stand before one Pod; else its host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
+pub(crate) enum TurnPlace {
     /// Servers.
     Servers(BTreeSet<SocketAddr>),
     /// A host and a port.
     Host(String, u16),
 }
 
-impl Place {
+impl TurnPlace {
     /// A host and a port.
     pub(crate) fn host(host: &str, port: u16) -> Self {
         Self::Host(host.trim_end_matches('.').to_ascii_lowercase(), port)
     }
 
     /// Where an edge leads.
-    pub(crate) fn of(task: &EdgeTask, target: &Target) -> Self {
+    pub(crate) fn of(task: &EdgeTask, target: &DialTarget) -> Self {
         let servers: BTreeSet<SocketAddr> = task
             .endpoints
             .iter()
@@ -55,7 +55,7 @@ impl Place {
 pub(crate) struct Turns {
     all: Arc<Semaphore>,
     one: usize,
-    targets: Mutex<HashMap<Place, Arc<Semaphore>>>,
+    targets: Mutex<HashMap<TurnPlace, Arc<Semaphore>>>,
     resting: Arc<Semaphore>,
 }
 
@@ -76,7 +76,7 @@ impl Turns {
     }
 
     /// Waits until an edge that leads there may be walked.
-    pub(crate) async fn take(&self, place: Place) -> Turn {
+    pub(crate) async fn take(&self, place: TurnPlace) -> Turn {
         let target = {
             let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(
@@ -132,7 +132,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::probe::trust::Environment;
+    use crate::probe::trust::ClientTrust;
     use crate::protocol::Protocol;
 
     #[tokio::test]
@@ -140,19 +140,29 @@ mod tests {
         let turns = Turns::new(NonZeroUsize::new(10), "");
         let mut held = Vec::new();
         for _ in 0..8 {
-            held.push(turns.take(Place::host("db", 1)).await);
+            held.push(turns.take(TurnPlace::host("db", 1)).await);
         }
-        assert!(turns.take(Place::host("DB.", 1)).now_or_never().is_none());
-        let other = turns.take(Place::host("db", 2)).now_or_never();
-        assert!(other.is_some());
-        let _second = turns.take(Place::host("c", 1)).await;
         assert!(
-            turns.take(Place::host("d", 1)).now_or_never().is_none(),
+            turns
+                .take(TurnPlace::host("DB.", 1))
+                .now_or_never()
+                .is_none()
+        );
+        let other = turns.take(TurnPlace::host("db", 2)).now_or_never();
+        assert!(other.is_some());
+        let _second = turns.take(TurnPlace::host("c", 1)).await;
+        assert!(
+            turns.take(TurnPlace::host("d", 1)).now_or_never().is_none(),
             "ten walk"
         );
         let rest = held[0].rest();
         assert!(rest.is_some());
-        assert!(turns.take(Place::host("db", 1)).now_or_never().is_some());
+        assert!(
+            turns
+                .take(TurnPlace::host("db", 1))
+                .now_or_never()
+                .is_some()
+        );
     }
 
     /// Many Services may stand before one Pod: it is asked no more at a time than if it had one.
@@ -171,10 +181,10 @@ mod tests {
                 .collect::<Result<_, _>>()
                 .unwrap();
             let none = BTreeMap::new();
-            let environment = Environment::read(&none, &[]);
-            let mut target = Target::of(&task, &none, &environment, &BTreeSet::new());
+            let environment = ClientTrust::read(&none, &[]);
+            let mut target = DialTarget::of(&task, &none, &environment, &BTreeSet::new());
             target.from_secret = secret.then(|| "elsewhere".to_owned());
-            Place::of(&task, &target)
+            TurnPlace::of(&task, &target)
         };
         assert_eq!(
             place("a", &["10.0.0.1", "10.0.0.2"], false),
@@ -184,8 +194,8 @@ mod tests {
             place("a", &["10.0.0.1"], false),
             place("a", &["10.0.0.2"], false)
         );
-        assert_eq!(place("A.", &[], false), Place::host("a", 80));
-        assert_eq!(place("a", &["10.0.0.1"], true), Place::host("a", 80));
+        assert_eq!(place("A.", &[], false), TurnPlace::host("a", 80));
+        assert_eq!(place("a", &["10.0.0.1"], true), TurnPlace::host("a", 80));
     }
 
     #[test]

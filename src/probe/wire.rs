@@ -54,7 +54,7 @@ pub struct ProbeSpec {
     pub network: NetworkTable,
     /// Files of the client's container that hold CAs, each with the variable that brings its text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub authorities: Vec<MountedFile>,
+    pub authorities: Vec<ClientFile>,
     /// Variables that the client reads from a file: what ends the text's last line is not part of their value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_files: Vec<String>,
@@ -71,7 +71,7 @@ pub struct ProbeSpec {
 
 /// A file of the client's container that the agent can read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MountedFile {
+pub struct ClientFile {
     /// Its path in the client's container.
     pub path: String,
     /// The variable of the tier's environment that its text comes in.

@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinSet};
 
 use crate::probe::ladder::{Agent, cut, failed, owed};
 use crate::probe::record::Recorder;
-use crate::probe::target::Target;
+use crate::probe::target::DialTarget;
 use crate::probe::wire::{ProbeSpec, Record, Step, StepError, StepName};
 
 /// What there is to do, and with what.
@@ -19,7 +19,7 @@ pub(crate) struct Work {
     /// What is asked.
     pub(crate) spec: ProbeSpec,
     /// Where every edge leads, in the order of the spec.
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Vec<DialTarget>,
 }
 
 /// The outcomes that a task still owes.

@@ -22,7 +22,7 @@ mod connectivity;
 mod objects;
 
 use case::clean;
-pub(in crate::report) use case::{Case, Outcome};
+pub(in crate::report) use case::{Case, CaseOutcome};
 use causes::Causes;
 use complete::complete;
 
@@ -182,7 +182,7 @@ fn interrupted(note: &str) -> Case {
     Case::new(
         "k8sverify.run",
         "interrupted",
-        Outcome::error("interrupted", note),
+        CaseOutcome::error("interrupted", note),
         note,
     )
 }
@@ -201,8 +201,8 @@ fn verdict(report: &Report) -> Case {
     };
     let sentence = words::sentence(report);
     let outcome = match report.verdict {
-        VerdictValue::Fail => Outcome::fail("unhealthy", &sentence),
-        _ => Outcome::error("unknown", &sentence),
+        VerdictValue::Fail => CaseOutcome::fail("unhealthy", &sentence),
+        _ => CaseOutcome::error("unknown", &sentence),
     };
     Case::new("k8sverify.run", "verdict", outcome, &text)
 }

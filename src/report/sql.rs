@@ -73,8 +73,8 @@ fn place(report: &SqlReport) -> Vec<String> {
     }
     parts.push(
         match report.place {
-            Place::Scratch => "in scratch schemas",
-            Place::InPlace => "in place",
+            SqlPlace::Scratch => "in scratch schemas",
+            SqlPlace::InPlace => "in place",
         }
         .to_owned(),
     );

@@ -32,7 +32,7 @@ pub struct Class {
 
 /// What a server said.
 #[derive(Debug, Clone, Copy)]
-pub struct Refusal<'r> {
+pub struct StatementRefusal<'r> {
     /// `mysql`, `mariadb` or `vitess`.
     pub product: &'r str,
     /// The code.
@@ -135,7 +135,7 @@ impl Classes {
 
     /// The class of a refusal: the first rule that fits; `None` for one that nothing is known of.
     #[must_use]
-    pub fn of(&self, refusal: &Refusal<'_>) -> Option<&Class> {
+    pub fn of(&self, refusal: &StatementRefusal<'_>) -> Option<&Class> {
         let fits = |rule: &Rule| {
             rule.product
                 .as_deref()
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn class(product: &str, code: u16, message: &str, sql: &str) -> String {
-        let refusal = Refusal {
+        let refusal = StatementRefusal {
             product,
             code,
             state: "HY000",

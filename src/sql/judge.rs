@@ -5,16 +5,16 @@ mod refusals;
 
 use std::collections::BTreeMap;
 
-use super::classify::{Class, Classes, Refusal, Weight};
+use super::classify::{Class, Classes, StatementRefusal, Weight};
 use super::script::{Query, Script, Statement, Transaction};
 use super::show;
 use super::token::tokens;
 use crate::finding::Severity;
 use crate::plan::ProbeFailure;
-use crate::probe::wire::sql::{Answer, Outcome, SqlRecord};
+use crate::probe::wire::sql::{Answer, SqlRecord, StatementOutcome};
 use crate::report::VerdictValue;
 use crate::report::sql::{
-    FileReport, NOT_REACHED, Place, QueryReport, SCHEMA, Said, SqlReport, SqlStatus, SqlSummary,
+    FileReport, NOT_REACHED, QueryReport, SCHEMA, Said, SqlPlace, SqlReport, SqlStatus, SqlSummary,
     StatementReport, WayReport,
 };
 
@@ -98,9 +98,9 @@ pub fn judge(script: &Script, seen: &Seen, run: Run) -> SqlReport {
         product: judge.product.to_owned(),
         version: judge.version.to_owned(),
         place: if script.scratch.prefix.is_some() {
-            Place::Scratch
+            SqlPlace::Scratch
         } else {
-            Place::InPlace
+            SqlPlace::InPlace
         },
         started_at: run.started_at,
         duration_ms: run.duration_ms,
@@ -197,20 +197,20 @@ impl<'s> Judge<'s> {
             duration_ms: answer.ms,
             warnings: answer.warnings,
             message: match beyond {
-                Some(beyond) if answer.outcome == Outcome::NotRun => beyond.to_owned(),
+                Some(beyond) if answer.outcome == StatementOutcome::NotRun => beyond.to_owned(),
                 _ => answer.message.clone(),
             },
             ..Said::default()
         };
         let status = match answer.outcome {
-            Outcome::Accepted => SqlStatus::Accepted,
-            Outcome::NotRun => SqlStatus::NotRun,
-            Outcome::Unknown => SqlStatus::Unknown,
-            Outcome::Refused => {
+            StatementOutcome::Accepted => SqlStatus::Accepted,
+            StatementOutcome::NotRun => SqlStatus::NotRun,
+            StatementOutcome::Unknown => SqlStatus::Unknown,
+            StatementOutcome::Refused => {
                 said.code = Some(answer.code);
                 said.state = Some(answer.state.clone());
                 let shape = show::shape(text);
-                let class = Classes::embedded().of(&Refusal {
+                let class = Classes::embedded().of(&StatementRefusal {
                     product: self.product,
                     code: answer.code,
                     state: &answer.state,
@@ -321,14 +321,14 @@ impl<'s> Judge<'s> {
                 SqlRecord::Failed { at, message } => {
                     troubles.push(format!("the {at} failed: {message}"));
                 }
-                SqlRecord::Scratch { schema, answer } if answer.outcome == Outcome::Accepted => {
+                SqlRecord::Scratch { schema, answer } if answer.outcome == StatementOutcome::Accepted => {
                     scratch.push(schema);
                 }
                 SqlRecord::Scratch { schema, answer } => troubles.push(format!(
                     "the scratch schema `{schema}` could not be made: ERROR {} ({}): {}; grant the account ALL on `k8sverify\\_%`.*, name an account that has it in the candidate's login, or say `fresh: true` of a candidate that holds nothing that matters, to run in place",
                     answer.code, answer.state, answer.message
                 )),
-                SqlRecord::Dropped { schema, answer } if answer.outcome == Outcome::Accepted => {
+                SqlRecord::Dropped { schema, answer } if answer.outcome == StatementOutcome::Accepted => {
                     dropped.push(schema);
                 }
                 SqlRecord::Dropped { schema, answer } => troubles.push(format!(

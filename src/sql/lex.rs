@@ -52,14 +52,14 @@ pub struct Item {
     /// The line on which the client says that it begins, from 1.
     pub line: usize,
     /// What it does.
-    pub act: Act,
+    pub act: ClientAct,
     /// The comments to the end of a line that stand between it and the one before, without their marks.
     pub remarks: Vec<String>,
 }
 
 /// What the client does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum ClientAct {
     /// It sends a statement.
     Send(Vec<u8>),
     /// It changes the database.
@@ -144,7 +144,7 @@ impl Reader {
         }
     }
 
-    fn push(&mut self, act: Act) {
+    fn push(&mut self, act: ClientAct) {
         let remarks = std::mem::take(&mut self.remarks);
         self.items.push(Item {
             line: self.start,
@@ -159,7 +159,7 @@ impl Reader {
             self.start = self.number;
         }
         if line.contains(&0) {
-            self.push(Act::Stop(
+            self.push(ClientAct::Stop(
                 "a byte 0 stands in the file, at which the client ends (without --binary-mode)"
                     .to_owned(),
             ));
@@ -186,7 +186,7 @@ impl Reader {
             .map_or(0, |last| last + 1);
         statement.truncate(end);
         if !statement.is_empty() {
-            self.push(Act::Send(statement));
+            self.push(ClientAct::Send(statement));
         }
     }
 
@@ -196,10 +196,10 @@ impl Reader {
             Found::Go => self.send(),
             Found::Clear => self.buffer.clear(),
             Found::Delimiter => match argument(line) {
-                None => self.push(Act::Complain(
+                None => self.push(ClientAct::Complain(
                     "DELIMITER without a delimiter: it stays as it was".to_owned(),
                 )),
-                Some(word) if word.contains(&b'\\') => self.push(Act::Complain(
+                Some(word) if word.contains(&b'\\') => self.push(ClientAct::Complain(
                     "DELIMITER with a backslash in it: it stays as it was".to_owned(),
                 )),
                 Some(mut word) => {
@@ -208,14 +208,14 @@ impl Reader {
                 }
             },
             Found::Use => match database(line) {
-                Some(name) => self.push(Act::Use(name)),
-                None => self.push(Act::Complain("USE without a database".to_owned())),
+                Some(name) => self.push(ClientAct::Use(name)),
+                None => self.push(ClientAct::Complain("USE without a database".to_owned())),
             },
             Found::Quit(name) => {
-                self.push(Act::Stop(format!("`{name}` ends the client")));
+                self.push(ClientAct::Stop(format!("`{name}` ends the client")));
                 self.stopped = true;
             }
-            Found::Other(name) => self.push(Act::Command(name.to_owned())),
+            Found::Other(name) => self.push(ClientAct::Command(name.to_owned())),
         }
     }
 
@@ -443,7 +443,7 @@ impl Reader {
             return false;
         }
         let Some((found, takes)) = by_letter(letter, self.client) else {
-            self.push(Act::Complain(format!(
+            self.push(ClientAct::Complain(format!(
                 "unknown command `\\{}` of the client",
                 char::from(letter)
             )));
@@ -520,7 +520,7 @@ mod tests {
                 let ours: Vec<String> = lex(file.as_bytes(), client)
                     .into_iter()
                     .filter_map(|item| match item.act {
-                        Act::Send(text) => Some(String::from_utf8(text).unwrap()),
+                        ClientAct::Send(text) => Some(String::from_utf8(text).unwrap()),
                         _ => None,
                     })
                     .filter(|query| !is_own(query))
@@ -537,7 +537,7 @@ mod tests {
         assert!(recorded.len() > 80 && statements > 500, "{statements}");
     }
 
-    fn acts(text: &str) -> Vec<(usize, Act)> {
+    fn acts(text: &str) -> Vec<(usize, ClientAct)> {
         lex(text.as_bytes(), Client::MYSQL)
             .into_iter()
             .map(|item| (item.line, item.act))
@@ -559,14 +559,14 @@ mod tests {
         assert_eq!(
             acts("source a.sql\nuse `a``b`;\n\\q\nSELECT 1;"),
             [
-                (1, Act::Command("source".into())),
-                (2, Act::Use(b"a`b".to_vec())),
-                (3, Act::Stop("`exit` ends the client".into())),
+                (1, ClientAct::Command("source".into())),
+                (2, ClientAct::Use(b"a`b".to_vec())),
+                (3, ClientAct::Stop("`exit` ends the client".into())),
             ]
         );
         assert!(matches!(
             acts("SELECT 1;\nSELECT '\0';\n")[1].1,
-            Act::Stop(_)
+            ClientAct::Stop(_)
         ));
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::lex::{Act, Client, Item, lex};
+use super::lex::{Client, ClientAct, Item, lex};
 use super::names::{Mapped, Scratch};
 use super::show;
 
@@ -86,7 +86,7 @@ pub enum Transaction {
 
 /// The text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct SqlText {
     /// Its name.
     pub name: String,
     /// Its content.
@@ -110,8 +110,8 @@ pub struct ScriptError {
 /// # Errors
 /// A mark of the workload that cannot be read, or a workload without a query.
 pub fn read(
-    files: &[Source],
-    workload: Option<&Source>,
+    files: &[SqlText],
+    workload: Option<&SqlText>,
     client: Client,
     start: Option<&str>,
     scratch: &Scratch,
@@ -158,8 +158,8 @@ fn known<'i>(
     let none = BTreeSet::new();
     for item in items.flatten() {
         match &item.act {
-            Act::Send(text) => known.extend(scratch.map(text, &none).uses),
-            Act::Use(name) => {
+            ClientAct::Send(text) => known.extend(scratch.map(text, &none).uses),
+            ClientAct::Use(name) => {
                 known.insert(String::from_utf8_lossy(name).into_owned());
             }
             _ => {}
@@ -180,7 +180,7 @@ impl Script {
         let mut remarks = Vec::new();
         for item in items {
             match item.act {
-                Act::Send(text) => {
+                ClientAct::Send(text) => {
                     let mapped = self.scratch.map(&text, known);
                     self.note(&mapped, current.as_ref());
                     let uses = show::shape(&text).starts_with("USE ");
@@ -192,7 +192,7 @@ impl Script {
                         uses,
                     });
                 }
-                Act::Use(name) => {
+                ClientAct::Use(name) => {
                     let text = use_of(&name);
                     let mapped = self.scratch.map(&text, known);
                     *current = Some(String::from_utf8_lossy(&name).into_owned());
@@ -204,11 +204,13 @@ impl Script {
                         uses: true,
                     });
                 }
-                Act::Command(name) => remarks.push((
+                ClientAct::Command(name) => remarks.push((
                     item.line,
                     format!("`{name}` is a command of the client: it is not run here"),
                 )),
-                Act::Complain(text) | Act::Stop(text) => remarks.push((item.line, text)),
+                ClientAct::Complain(text) | ClientAct::Stop(text) => {
+                    remarks.push((item.line, text));
+                }
             }
         }
         self.files.push(File {
@@ -231,7 +233,7 @@ impl Script {
 
     fn take_workload(
         &mut self,
-        source: &Source,
+        source: &SqlText,
         items: Vec<Item>,
         known: &BTreeSet<String>,
     ) -> Result<(), ScriptError> {
@@ -242,8 +244,8 @@ impl Script {
         };
         for item in items {
             let text = match item.act {
-                Act::Send(text) => text,
-                Act::Use(name) => use_of(&name),
+                ClientAct::Send(text) => text,
+                ClientAct::Use(name) => use_of(&name),
                 _ => continue,
             };
             let mut query = Query {
@@ -308,8 +310,8 @@ fn use_of(name: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn source(text: &str) -> Source {
-        Source {
+    fn source(text: &str) -> SqlText {
+        SqlText {
             name: "a.sql".into(),
             text: text.into(),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnose::walk::{Evidence, Stage, Walk, stage};
+use crate::diagnose::walk::{EdgeEvidence, Stage, Walk, stage};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
 use crate::report::Depth;
@@ -10,7 +10,7 @@ use crate::report::Depth;
 /// How far the edge was really proven: of places that failed the worst, of places that pass the worst endpoint. Only one
 /// place per tier logs in, so the deepest of several places that pass says how far an endpoint was proven.
 #[must_use]
-pub(super) fn depth(evidence: &Evidence<'_>) -> Depth {
+pub(super) fn depth(evidence: &EdgeEvidence<'_>) -> Depth {
     if evidence.edge.protocol == Protocol::Udp {
         let resolved =
             |walk: &Walk<'_>| walk.dns.is_some_and(|step| step.status == StepStatus::Pass);

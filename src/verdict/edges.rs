@@ -6,7 +6,7 @@ use super::causes::Found;
 use super::depth::depth;
 use super::{EdgeVerdict, VerdictOptions};
 use crate::diagnose::Context;
-use crate::diagnose::walk::Evidence;
+use crate::diagnose::walk::EdgeEvidence;
 use crate::finding::{EdgeId, Severity};
 use crate::graph::{Edge, EdgeFlaw};
 use crate::probe::wire::{StepError, StepStatus};
@@ -31,7 +31,7 @@ pub(super) fn statuses(
 fn status(
     context: &Context<'_>,
     edge: &Edge,
-    evidence: Option<&Evidence<'_>>,
+    evidence: Option<&EdgeEvidence<'_>>,
     options: &VerdictOptions,
 ) -> EdgeVerdict {
     let verdict = |status, reason: Option<String>| {
@@ -128,7 +128,7 @@ fn is_proven(edge: &Edge, depth: Depth) -> bool {
 }
 
 /// Why an edge is unknown or skipped: the first walk that is says so.
-fn reason(evidence: &Evidence<'_>, seen: StepStatus) -> String {
+fn reason(evidence: &EdgeEvidence<'_>, seen: StepStatus) -> String {
     let walks = || evidence.firm().filter(|walk| walk.status == seen);
     if let Some(failure) = walks().find_map(|walk| walk.probe.failure.as_ref()) {
         return failure.message.clone();

@@ -7,7 +7,7 @@ use crate::config::SeverityOverride;
 use crate::diagnose::Context;
 use crate::diagnose::answers::{NameAnswer, names};
 use crate::diagnose::entries::standings;
-use crate::diagnose::walk::{Evidence, Walk};
+use crate::diagnose::walk::{EdgeEvidence, Walk};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::{Confidence, Edge, Tier};
 use crate::observe::{Snapshot, WorkloadKey, is_ready};
@@ -268,7 +268,7 @@ fn entries(context: &Context<'_>, verdict: &Verdict) -> Vec<EntryReport> {
         .collect()
 }
 
-fn steps(evidence: &Evidence<'_>) -> Vec<StepReport> {
+fn steps(evidence: &EdgeEvidence<'_>) -> Vec<StepReport> {
     let several = evidence.walks.len() > 1;
     evidence
         .walks

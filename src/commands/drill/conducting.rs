@@ -8,12 +8,12 @@ use super::{Seen, observing};
 use crate::cli::{DrillArgs, VerifyArgs};
 use crate::commands::input::Input;
 use crate::commands::signals::Signals;
-use crate::commands::sql::{Bench, Files};
+use crate::commands::sql::{Bench, SqlFiles};
 use crate::commands::start::Start;
 use crate::commands::verify::options;
 use crate::commands::verify::outputs::Outputs;
 use crate::commands::verify::progress::Progress;
-use crate::commands::{EXIT_UNKNOWN, Failure, output};
+use crate::commands::{CommandError, EXIT_UNKNOWN, output};
 use crate::drill::conduct::{ConductError, Conducted, Conductor};
 use crate::drill::judge::{About, Recorded, judge};
 use crate::drill::limit::LimitSet;
@@ -43,7 +43,7 @@ struct Drilling<'a> {
     progress: Progress,
     start: Start,
     /// The application's SQL.
-    files: Files,
+    files: SqlFiles,
     /// What was recorded so far.
     recorded: Mutex<Recorded>,
 }
@@ -59,9 +59,9 @@ pub(super) async fn run(
     wish: &Wish,
     laid: &Plan,
     signals: &Signals,
-) -> Result<u8, Failure> {
+) -> Result<u8, CommandError> {
     let namespace = seen.snapshot.namespace.clone();
-    let files = Files::named(&args.sql, args.workload.as_deref())?;
+    let files = SqlFiles::named(&args.sql, args.workload.as_deref())?;
     let outputs = Arc::new(Outputs::open(&args.run.output, &namespace)?);
     signals.patient(PUTTING_BACK);
     let last_words = Arc::clone(&outputs);
@@ -108,7 +108,7 @@ pub(super) async fn run(
 }
 
 impl Drilling<'_> {
-    async fn all(&self) -> Result<(), Failure> {
+    async fn all(&self) -> Result<(), CommandError> {
         for (index, (subject, planned)) in self
             .seen
             .subjects
@@ -129,8 +129,8 @@ impl Drilling<'_> {
                 Ok(conducted) => self.ended(&planned.name, conducted),
                 Err(error) if index == 0 => {
                     return Err(match error {
-                        ConductError::Busy(why) => Failure::Usage(format!("drill: {why}")),
-                        error => Failure::Unverified(format!("drill: {error}")),
+                        ConductError::Busy(why) => CommandError::Usage(format!("drill: {why}")),
+                        error => CommandError::Unverified(format!("drill: {error}")),
                     });
                 }
                 Err(error) => {
@@ -152,7 +152,11 @@ impl Drilling<'_> {
     }
 
     /// Runs the application's SQL on a candidate; whether it is drilled after that.
-    async fn takes_sql(&self, subject: &Subject, planned: &Candidate) -> Result<bool, Failure> {
+    async fn takes_sql(
+        &self,
+        subject: &Subject,
+        planned: &Candidate,
+    ) -> Result<bool, CommandError> {
         if self.files.is_empty() {
             return Ok(true);
         }

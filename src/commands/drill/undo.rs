@@ -4,20 +4,20 @@ use super::connect;
 use crate::cli::DrillArgs;
 use crate::commands::signals::Signals;
 use crate::commands::verify::progress::Progress;
-use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, Failure, output};
+use crate::commands::{CommandError, EXIT_PASS, EXIT_UNKNOWN, output};
 use crate::drill::conduct::undo;
 
 /// Runs it.
 ///
 /// # Errors
 /// A drill is still under way, or the cluster cannot be asked.
-pub(super) fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure> {
+pub(super) fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, CommandError> {
     let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Unverified(format!("cannot start the runtime: {error}")))?;
+        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = Box::pin(run(args)) => ended,
-            signal = signals.wait() => Err(Failure::Interrupted(format!("{signal}; run --undo again"))),
+            signal = signals.wait() => Err(CommandError::Interrupted(format!("{signal}; run --undo again"))),
         }
     });
     // A credential plugin that hangs is not waited for.
@@ -25,7 +25,7 @@ pub(super) fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, Failure
     ended
 }
 
-async fn run(args: &DrillArgs) -> Result<u8, Failure> {
+async fn run(args: &DrillArgs) -> Result<u8, CommandError> {
     let (api, namespace) = connect(args).await?;
     let progress = Progress::new(args.run.output.quiet || args.run.output.verbose > 1);
     let folder = std::env::current_dir().unwrap_or_default();
@@ -33,7 +33,7 @@ async fn run(args: &DrillArgs) -> Result<u8, Failure> {
     let ended = undo(&api, &namespace, args.hook.as_deref(), &folder, &tell).await;
     progress.done();
     let (done, left) =
-        ended.map_err(|error| Failure::Unverified(format!("drill --undo: {error}")))?;
+        ended.map_err(|error| CommandError::Unverified(format!("drill --undo: {error}")))?;
     let mut text = String::new();
     if done.is_empty() && left.is_empty() {
         text.push_str(&format!(

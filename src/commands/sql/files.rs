@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 
 use crate::cli::SqlArgs;
-use crate::commands::Failure;
+use crate::commands::CommandError;
 use crate::compose::{ComposeFile, MountedFile};
-use crate::sql::script::Source;
+use crate::sql::script::SqlText;
 
 /// Where the images of MySQL and MariaDB run files at their first start.
 const FOLDER: &str = "/docker-entrypoint-initdb.d/";
@@ -17,26 +17,26 @@ const MOST: u64 = 64 * 1024 * 1024;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(in crate::commands) struct Files {
+pub(in crate::commands) struct SqlFiles {
     /// The files, in order.
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Vec<SqlText>,
     /// The application's queries.
-    pub(super) workload: Option<Source>,
+    pub(super) workload: Option<SqlText>,
     /// The tier that mounts them.
     pub(super) tier: Option<String>,
     /// What is there and not run.
     pub(super) notes: Vec<String>,
 }
 
-impl Files {
+impl SqlFiles {
     /// The files that are named, and no others.
     ///
     /// # Errors
-    /// [`Failure::Usage`] for what cannot be read.
+    /// [`CommandError::Usage`] for what cannot be read.
     pub(in crate::commands) fn named(
         paths: &[PathBuf],
         workload: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let read = |path: &Path| source(path, &path.display().to_string());
         Ok(Self {
             sources: paths
@@ -57,15 +57,18 @@ impl Files {
 /// Reads them.
 ///
 /// # Errors
-/// [`Failure::Usage`] for what cannot be read, or if there is nothing to run.
-pub(super) fn read(args: &SqlArgs, compose: Option<&ComposeFile>) -> Result<Files, Failure> {
-    let mut files = Files::named(&args.files, args.workload.as_deref())?;
+/// [`CommandError::Usage`] for what cannot be read, or if there is nothing to run.
+pub(super) fn read(
+    args: &SqlArgs,
+    compose: Option<&ComposeFile>,
+) -> Result<SqlFiles, CommandError> {
+    let mut files = SqlFiles::named(&args.files, args.workload.as_deref())?;
     if !args.files.is_empty() {
         return Ok(files);
     }
     mounted(args, compose, &mut files)?;
     if files.is_empty() {
-        return Err(Failure::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "no SQL to run: name a FILE, or mount one at {FOLDER} of the database in the compose file{}",
             if compose.is_none() {
                 " (there is none here)"
@@ -81,8 +84,8 @@ pub(super) fn read(args: &SqlArgs, compose: Option<&ComposeFile>) -> Result<File
 fn mounted(
     args: &SqlArgs,
     compose: Option<&ComposeFile>,
-    files: &mut Files,
-) -> Result<(), Failure> {
+    files: &mut SqlFiles,
+) -> Result<(), CommandError> {
     let services = compose.into_iter().flat_map(|file| file.services.values());
     let with_mounts: Vec<_> = services
         .filter(|service| {
@@ -96,7 +99,7 @@ fn mounted(
         [service] => service,
         several => {
             let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
-            return Err(Failure::Usage(format!(
+            return Err(CommandError::Usage(format!(
                 "{} mount files at {FOLDER}: name the one that is meant with --tier, or the files",
                 names.join(" and ")
             )));
@@ -119,7 +122,7 @@ fn mounted(
             files.sources.push(if path.is_file() {
                 source(path, name)?
             } else {
-                Source {
+                SqlText {
                     name: name.to_owned(),
                     text: mount.text.clone().into_bytes(),
                 }
@@ -133,9 +136,9 @@ fn mounted(
     Ok(())
 }
 
-fn source(path: &Path, name: &str) -> Result<Source, Failure> {
+fn source(path: &Path, name: &str) -> Result<SqlText, CommandError> {
     let failed = |error: std::io::Error| {
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "{name}: cannot read it: {error}; name a readable file of SQL"
         ))
     };
@@ -148,12 +151,12 @@ fn source(path: &Path, name: &str) -> Result<Source, Failure> {
     };
     read.map_err(failed)?;
     if text.len() as u64 > MOST {
-        return Err(Failure::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "{name}: it holds more than {} MiB; leave out the rows (mysqldump --no-data)",
             MOST / 1024 / 1024
         )));
     }
-    Ok(Source {
+    Ok(SqlText {
         name: name.to_owned(),
         text,
     })

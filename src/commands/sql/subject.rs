@@ -1,7 +1,7 @@
 //! Where SQL is run: a candidate as a drill finds it → the Pod that logs in there, and the members to look at. Pure.
 
 use crate::address::LoginReference;
-use crate::config::{Candidate, SecretLogin, Word};
+use crate::config::{CandidateRule, SecretLogin, Word};
 use crate::drill::model::Engine;
 use crate::drill::plan::{self as place, runners};
 use crate::graph::TierGraph;
@@ -46,7 +46,7 @@ impl Subject {
 /// In words, what is missing and how to say it.
 pub(super) fn find(
     name: &str,
-    candidate: &Candidate,
+    candidate: &CandidateRule,
     graph: &TierGraph,
     snapshot: &Snapshot,
     options: &PlanOptions,

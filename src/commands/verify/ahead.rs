@@ -11,7 +11,7 @@ use crate::diagnose::walk;
 use crate::finding::EdgeId;
 use crate::graph::TierGraph;
 use crate::jobs;
-use crate::observe::{Api, ObserveError, Snapshot};
+use crate::observe::{Api, Cancel, ObserveError, Snapshot};
 use crate::plan::{self, Outcomes, PlanOptions, ProbePlan};
 use crate::probe::wire::StepStatus;
 use crate::report::Report;
@@ -121,10 +121,10 @@ impl Run<'_> {
         api: &Api,
         plan: &ProbePlan,
         run: &str,
-        cancel: jobs::Cancel,
+        cancel: Cancel,
     ) -> (Outcomes, Vec<String>) {
         let options = options::jobs(self.args, run, &self.patch);
-        let session = jobs::Session::new(api, &options, cancel);
+        let session = jobs::JobSession::new(api, &options, cancel);
         self.open(plan);
         let outcomes = session.run(plan, &|_| {}).await;
         (outcomes, self.clean_up(session).await)

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::cli::VerifyArgs;
-use crate::commands::Failure;
+use crate::commands::CommandError;
 use crate::compose::{DiskFiles, Files};
 use crate::observe::kinds::NameRef;
 use crate::plan::{self, JobOptions, PlanOptions};
@@ -97,12 +97,13 @@ pub(crate) fn jobs(args: &VerifyArgs, run: &str, patch: &Value) -> JobOptions {
 /// The user's patch of the probe Pods, read and checked; nothing where there is none.
 ///
 /// # Errors
-/// [`Failure::Usage`] with the file, and the line where it is no YAML.
-pub(crate) fn patch(args: &VerifyArgs) -> Result<Value, Failure> {
+/// [`CommandError::Usage`] with the file, and the line where it is no YAML.
+pub(crate) fn patch(args: &VerifyArgs) -> Result<Value, CommandError> {
     let Some(file) = &args.probe.probe_patch else {
         return Ok(Value::Null);
     };
-    let wrong = |what: String| Failure::Usage(format!("--probe-patch {}{what}", file.display()));
+    let wrong =
+        |what: String| CommandError::Usage(format!("--probe-patch {}{what}", file.display()));
     let text = DiskFiles.read(file).map_err(|error| {
         let why = reason::unreadable(&error);
         wrong(format!(": cannot read it: {why}; name a readable file"))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cli::{Color, Format, OutputArgs};
 use crate::commands::output::{OutputFile, guarded, print, tell};
 use crate::commands::start::Start;
-use crate::commands::{EXIT_UNKNOWN, Failure};
+use crate::commands::{CommandError, EXIT_UNKNOWN};
 use crate::report::unfinished::{self, Begun};
 use crate::report::words::{INTERRUPTED, UNFINISHED};
 use crate::report::{
@@ -142,9 +142,9 @@ enum Printed {
 
 impl<D: Document> Outputs<D> {
     /// Puts a report that says that the run has not finished in the place of each.
-    pub(crate) fn open(args: &OutputArgs, namespace: &str) -> Result<Self, Failure> {
+    pub(crate) fn open(args: &OutputArgs, namespace: &str) -> Result<Self, CommandError> {
         if !D::has(args.format) {
-            return Err(Failure::Usage(
+            return Err(CommandError::Usage(
                 "--format github: a drill has no such report; expected console, json, junit, markdown or html".to_owned(),
             ));
         }
@@ -173,7 +173,7 @@ impl<D: Document> Outputs<D> {
     }
 
     /// Writes the files; one that fails does not keep the others from being written. Pipes and devices wait for the last report.
-    pub(crate) fn write_files(&self, report: &D) -> Result<(), Failure> {
+    pub(crate) fn write_files(&self, report: &D) -> Result<(), CommandError> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         self.files(&mut written, report, false)
     }
@@ -196,12 +196,12 @@ impl<D: Document> Outputs<D> {
     }
 
     /// Writes everything, standard output last.
-    pub(crate) fn write(&self, report: &D) -> Result<(), Failure> {
+    pub(crate) fn write(&self, report: &D) -> Result<(), CommandError> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         self.all(&mut written, report)
     }
 
-    fn all(&self, written: &mut Written<D>, report: &D) -> Result<(), Failure> {
+    fn all(&self, written: &mut Written<D>, report: &D) -> Result<(), CommandError> {
         let files = self.files(written, report, true);
         let mut told = match &files {
             Ok(()) => report.clone(),
@@ -224,7 +224,7 @@ impl<D: Document> Outputs<D> {
     }
 
     /// What can be written names what cannot, and the code with which the run ends by that. What was written to a pipe stays.
-    fn tell(&self, written: &mut Written<D>, report: &D, failure: &Failure) -> D {
+    fn tell(&self, written: &mut Written<D>, report: &D, failure: &CommandError) -> D {
         let mut report = report.clone();
         let (verdict, code, notes) = report.end();
         *code = failure.exit_code();
@@ -238,7 +238,7 @@ impl<D: Document> Outputs<D> {
         report
     }
 
-    fn files(&self, written: &mut Written<D>, report: &D, last: bool) -> Result<(), Failure> {
+    fn files(&self, written: &mut Written<D>, report: &D, last: bool) -> Result<(), CommandError> {
         let is_new = written.newest.as_ref() != Some(report);
         let mut first = Ok(());
         for (format, file) in &self.files {
@@ -297,8 +297,8 @@ impl<D: Document> Outputs<D> {
 /// The files that are asked for, each checked; nothing is changed yet.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a path that cannot be written, or that two reports share.
-fn files(args: &OutputArgs) -> Result<Vec<(Format, OutputFile)>, Failure> {
+/// [`CommandError::Usage`] for a path that cannot be written, or that two reports share.
+fn files(args: &OutputArgs) -> Result<Vec<(Format, OutputFile)>, CommandError> {
     let asked = [
         (Format::Json, &args.json, "--json"),
         (Format::Junit, &args.junit, "--junit"),
@@ -310,7 +310,7 @@ fn files(args: &OutputArgs) -> Result<Vec<(Format, OutputFile)>, Failure> {
         let Some(path) = path else { continue };
         let file = OutputFile::open(path, option)?;
         if files.iter().any(|(_, other)| other.path() == file.path()) {
-            return Err(Failure::Usage(format!(
+            return Err(CommandError::Usage(format!(
                 "{option} {}: another report goes to this file; name one file for each",
                 path.display()
             )));
@@ -325,11 +325,11 @@ pub(crate) fn bytes<D: Document>(
     report: &D,
     format: Format,
     args: &OutputArgs,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, CommandError> {
     report
         .bytes(format, asked(args))
         .map(|bytes| guarded(format, bytes))
-        .map_err(|error| Failure::Output(format!("cannot render the report: {error}")))
+        .map_err(|error| CommandError::Output(format!("cannot render the report: {error}")))
 }
 
 /// How the console looks as the options of outputs say.

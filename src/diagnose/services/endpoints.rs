@@ -13,7 +13,7 @@ pub(super) use local::local_traffic_policy;
 use super::ports::{dialled, dialled_target, subjects_behind};
 use super::selectors::denied;
 use super::{Look, Use, ids, service_name, weight};
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::troubles::{ProbeKind, port_number, probe_of};
 use crate::diagnose::walk::Walk;
 use crate::diagnose::words::{joined, quote};
@@ -148,7 +148,7 @@ fn state(pod: &Pod) -> String {
     )
 }
 
-fn causes(behind: &[&Subject<'_>], by_rollout: bool) -> Vec<(Code, ObjectRef)> {
+fn causes(behind: &[&WorkloadFacts<'_>], by_rollout: bool) -> Vec<(Code, ObjectRef)> {
     let mut found: Vec<(Code, ObjectRef)> = behind
         .iter()
         .flat_map(|subject| workloads::causes(subject))
@@ -273,7 +273,7 @@ fn to_open_port(
 /// Ports of those Pods that are known to answer, with what shows it: the kubelet's readiness probe, or another edge.
 fn answering_ports(
     context: &Context<'_>,
-    behind: &[&Subject<'_>],
+    behind: &[&WorkloadFacts<'_>],
     looks: &[&Look<'_, '_>],
     closed: u16,
 ) -> BTreeMap<u16, String> {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::ports::subjects_behind;
 use super::{Look, Use, ids, service_name, weight};
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::{joined, quote};
 use crate::diagnose::{Context, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
@@ -19,7 +19,7 @@ use crate::observe::{is_live, is_ready};
 const DUMMY_PORT: i32 = 55555;
 
 /// Whether the Pods do not listen on a port, as far as is known.
-fn misleads(port: &ServicePort, listens: &BTreeSet<u16>, behind: &[&Subject<'_>]) -> bool {
+fn misleads(port: &ServicePort, listens: &BTreeSet<u16>, behind: &[&WorkloadFacts<'_>]) -> bool {
     let number = u16::try_from(port.port).unwrap_or_default();
     port.port == DUMMY_PORT
         || (!listens.is_empty() && !listens.contains(&number))
@@ -27,7 +27,7 @@ fn misleads(port: &ServicePort, listens: &BTreeSet<u16>, behind: &[&Subject<'_>]
 }
 
 /// Whether a port stands for another one that the Pods declare, and they do not declare it itself: only a `ClusterIP` translates.
-fn translates(port: &ServicePort, behind: &[&Subject<'_>]) -> bool {
+fn translates(port: &ServicePort, behind: &[&WorkloadFacts<'_>]) -> bool {
     let templates = behind.iter().filter_map(|subject| subject.template);
     templates.into_iter().any(|template| {
         let declared = fixes::declared_ports(template.spec);

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self};
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Code, Finding, Fix, ObjectRef};
 use crate::graph::Tier;
 use crate::observe::kinds::Service;
@@ -27,9 +27,9 @@ use crate::shell::Command;
 /// Why the name of an edge means nothing, sorted by what fixes it.
 enum Answer<'c, 'a> {
     /// No Service selects the target.
-    NoService(&'c Subject<'a>),
+    NoService(&'c WorkloadFacts<'a>),
     /// A Service selects it under another name.
-    OtherName(ServiceKey, &'a Service, &'c Subject<'a>),
+    OtherName(ServiceKey, &'a Service, &'c WorkloadFacts<'a>),
     /// The name is that of a Service elsewhere.
     OtherNamespace(ServiceKey),
     /// Nothing runs the tier.
@@ -42,9 +42,10 @@ pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let looks = looks(context);
-    let mut missing: BTreeMap<ObjectRef, (&Subject<'_>, Vec<&Look<'_, '_>>)> = BTreeMap::new();
+    let mut missing: BTreeMap<ObjectRef, (&WorkloadFacts<'_>, Vec<&Look<'_, '_>>)> =
+        BTreeMap::new();
     let mut findings = Vec::new();
-    let mut renamed: BTreeMap<ServiceKey, (&Service, &Subject<'_>, Vec<&Look<'_, '_>>)> =
+    let mut renamed: BTreeMap<ServiceKey, (&Service, &WorkloadFacts<'_>, Vec<&Look<'_, '_>>)> =
         BTreeMap::new();
     let mut elsewhere: BTreeMap<ServiceKey, Vec<&Look<'_, '_>>> = BTreeMap::new();
     let mut absent: BTreeMap<&str, (&Tier, Vec<&Look<'_, '_>>)> = BTreeMap::new();
@@ -115,7 +116,7 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
         HostMeaning::Outside if !subjects.is_empty() && not_found(look) => Vec::new(),
         _ => return None,
     };
-    let mut candidates: Vec<(ServiceKey, &Service, &Subject<'_>)> = subjects
+    let mut candidates: Vec<(ServiceKey, &Service, &WorkloadFacts<'_>)> = subjects
         .iter()
         .flat_map(|subject| {
             selecting(context, subject)
@@ -196,7 +197,7 @@ fn name_mismatch(
     context: &Context<'_>,
     key: &ServiceKey,
     service: &Service,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     looks: &[&Look<'_, '_>],
 ) -> Finding {
     let edges: Vec<_> = looks.iter().map(|look| look.edge).collect();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Look, Use, ids, looks, service_name, services_known, weight};
 use crate::diagnose::Context;
 use crate::diagnose::fixes;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::joined;
 use crate::finding::{Code, Finding, Fix};
 use crate::observe::ServiceKey;
@@ -195,7 +195,7 @@ pub(super) fn subjects_behind<'c, 'a>(
     context: &'c Context<'a>,
     key: &ServiceKey,
     service: &Service,
-) -> Vec<&'c Subject<'a>> {
+) -> Vec<&'c WorkloadFacts<'a>> {
     context
         .snapshot
         .workloads_selected(&key.namespace, &service.spec.selector)
@@ -322,7 +322,7 @@ pub(super) fn target_port_unknown(context: &Context<'_>, usage: &Use<'_, '_>) ->
 }
 
 /// What runs behind a Service: its Pods, else what its workloads will start.
-fn specs<'a>(behind: &[&Subject<'a>]) -> Vec<&'a PodSpec> {
+fn specs<'a>(behind: &[&WorkloadFacts<'a>]) -> Vec<&'a PodSpec> {
     behind
         .iter()
         .flat_map(|subject| {
@@ -340,7 +340,7 @@ fn specs<'a>(behind: &[&Subject<'a>]) -> Vec<&'a PodSpec> {
 /// The fix that puts numbers in the place of names that nothing declares.
 fn by_number(
     usage: &Use<'_, '_>,
-    behind: &[&Subject<'_>],
+    behind: &[&WorkloadFacts<'_>],
     unknown: &[(usize, &ServicePort)],
     name: &str,
 ) -> Fix {

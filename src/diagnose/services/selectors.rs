@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::ports::subjects_behind;
 use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses, weight};
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::walk::EndpointWalk;
 use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes, target};
@@ -52,7 +52,7 @@ pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fin
 }
 
 /// The workloads, in the Service's namespace, of the tiers that it stands for.
-fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c Subject<'a>> {
+fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c WorkloadFacts<'a>> {
     usage
         .tiers
         .iter()
@@ -109,10 +109,10 @@ fn difference(selector: &Labels, labels: &Labels) -> (usize, String) {
 fn nearest<'c, 'a>(
     context: &'c Context<'a>,
     usage: &Use<'_, 'a>,
-    wanted: &[&'c Subject<'a>],
-) -> Option<&'c Subject<'a>> {
+    wanted: &[&'c WorkloadFacts<'a>],
+) -> Option<&'c WorkloadFacts<'a>> {
     let selector = &usage.service.spec.selector;
-    let agreement = |subject: &&Subject<'_>| {
+    let agreement = |subject: &&WorkloadFacts<'_>| {
         subject.template.map_or(0, |template| {
             let keys = selector
                 .keys()
@@ -135,7 +135,7 @@ fn nearest<'c, 'a>(
 }
 
 /// The command that makes the Service select those Pods.
-fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &Subject<'_>) -> Fix {
+fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &WorkloadFacts<'_>) -> Fix {
     let selector = fixes::selector(context, subject);
     Fix::text(format!(
         "make the selector of service/{} that of {}{}",
@@ -158,7 +158,7 @@ fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &Subject<'_>) -> 
 fn no_pod<'c, 'a>(
     context: &'c Context<'a>,
     usage: &Use<'_, 'a>,
-    wanted: &[&'c Subject<'a>],
+    wanted: &[&'c WorkloadFacts<'a>],
 ) -> Finding {
     let selector = &usage.service.spec.selector;
     let name = service_name(context, &usage.key);
@@ -198,7 +198,7 @@ fn no_pod<'c, 'a>(
     finding
 }
 
-fn served_otherwise(context: &Context<'_>, wanted: &[&Subject<'_>]) -> bool {
+fn served_otherwise(context: &Context<'_>, wanted: &[&WorkloadFacts<'_>]) -> bool {
     wanted
         .iter()
         .any(|subject| !super::selecting(context, subject).is_empty())
@@ -207,10 +207,10 @@ fn served_otherwise(context: &Context<'_>, wanted: &[&Subject<'_>]) -> bool {
 fn wrong_pods(
     context: &Context<'_>,
     usage: &Use<'_, '_>,
-    behind: &[&Subject<'_>],
-    wanted: &[&Subject<'_>],
+    behind: &[&WorkloadFacts<'_>],
+    wanted: &[&WorkloadFacts<'_>],
 ) -> Finding {
-    let names = |subjects: &[&Subject<'_>]| joined(subjects.iter().map(|one| &one.key));
+    let names = |subjects: &[&WorkloadFacts<'_>]| joined(subjects.iter().map(|one| &one.key));
     let mut finding = Finding::new(
         Code::ServiceSelectorMismatch,
         weight(usage.in_scope),

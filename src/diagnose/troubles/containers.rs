@@ -8,7 +8,7 @@ use super::volume;
 use super::{Trouble, ago, container_of, event_line, events_about, newest};
 use crate::address;
 use crate::diagnose::Context;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::quote;
 use crate::finding::Code;
 use crate::observe::kinds::{Pod, StateTerminated, StateWaiting};
@@ -18,7 +18,7 @@ use crate::probe::wire::StepStatus;
 /// What ails the containers of a Pod that has a node, the one that explains the others first.
 pub(super) fn of<'a>(
     context: &Context<'a>,
-    subject: &Subject<'a>,
+    subject: &WorkloadFacts<'a>,
     pod: &'a Pod,
 ) -> Option<Trouble> {
     let init = &pod.status.init_container_statuses;

@@ -3,13 +3,13 @@
 
 use super::{Trouble, event_line};
 use crate::diagnose::Context;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::quote;
 use crate::finding::Code;
 use crate::observe::kinds::{Condition, Pod, Workload};
 
 /// Why Pods of the subject are missing, if the cluster refused to make them.
-pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
+pub(super) fn of(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Trouble> {
     let Some(workload) = subject.workload else {
         return Vec::new();
     };
@@ -48,7 +48,7 @@ pub(super) fn of(context: &Context<'_>, subject: &Subject<'_>) -> Vec<Trouble> {
 }
 
 /// How many Pods a ReplicaSet lacks, while those of an older one stand in for them.
-fn missing_of_revision(context: &Context<'_>, subject: &Subject<'_>) -> usize {
+fn missing_of_revision(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> usize {
     let makers = makers(context, subject).filter(|maker| maker.kind == "ReplicaSet");
     makers
         .map(|maker| {
@@ -65,7 +65,10 @@ fn missing_of_revision(context: &Context<'_>, subject: &Subject<'_>) -> usize {
 }
 
 /// The ReplicaSets or Jobs that want Pods on its behalf.
-fn makers<'a>(context: &Context<'a>, subject: &Subject<'_>) -> impl Iterator<Item = &'a Workload> {
+fn makers<'a>(
+    context: &Context<'a>,
+    subject: &WorkloadFacts<'_>,
+) -> impl Iterator<Item = &'a Workload> {
     let key = subject.key.clone();
     let state = context.snapshot.namespaces.get(&key.namespace);
     let workloads = state.into_iter().flat_map(|state| &state.workloads);
@@ -86,7 +89,11 @@ fn ended(workload: &Workload) -> bool {
 }
 
 /// What the workload and the ReplicaSets (or Jobs) that want Pods on its behalf were answered, the newest first.
-fn refusals(context: &Context<'_>, subject: &Subject<'_>, workload: &Workload) -> Vec<String> {
+fn refusals(
+    context: &Context<'_>,
+    subject: &WorkloadFacts<'_>,
+    workload: &Workload,
+) -> Vec<String> {
     let snapshot = context.snapshot;
     let mut lines = Vec::new();
     for maker in makers(context, subject).chain([workload]) {

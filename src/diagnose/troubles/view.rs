@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Trouble, ago};
 use crate::diagnose::Context;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::last_lines;
 use crate::finding::Code;
 use crate::observe::kinds::{Container, ContainerStatus, Event, Pod};
@@ -15,7 +15,7 @@ const LOG_LINES: usize = 4;
 /// What the rules of one container see.
 pub(super) struct View<'c, 'a> {
     pub(super) context: &'c Context<'a>,
-    pub(super) subject: &'c Subject<'a>,
+    pub(super) subject: &'c WorkloadFacts<'a>,
     pub(super) pod: &'a Pod,
     pub(super) status: &'a ContainerStatus,
     pub(super) container: Option<&'a Container>,

@@ -5,7 +5,7 @@ use super::*;
 
 const EDGE: &str = "AP->DB:3306/mysql";
 
-fn only<T>(probes: Vec<ProbeOutcome>, check: impl FnOnce(&Evidence<'_>) -> T) -> T {
+fn only<T>(probes: Vec<ProbeOutcome>, check: impl FnOnce(&EdgeEvidence<'_>) -> T) -> T {
     let graph = graph(&[EDGE]);
     let snapshot = snapshot(
         "

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::Context;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::observe::is_ready;
 use crate::observe::kinds::VolumeClaim;
@@ -11,7 +11,7 @@ use crate::observe::kinds::VolumeClaim;
 /// Who wants a claim.
 #[derive(Default)]
 struct Users<'a> {
-    workloads: Vec<&'a Subject<'a>>,
+    workloads: Vec<&'a WorkloadFacts<'a>>,
     wanted: i32,
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::diagnose::Context;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::quote;
 use crate::finding::{Code, EdgeId, Finding, Fix, Severity};
 use crate::graph::{Edge, Tier};
@@ -35,12 +35,12 @@ pub(super) fn service_env_collision(context: &Context<'_>) -> Vec<Finding> {
 }
 
 /// Whether a collision is why the subject's containers crash.
-pub(super) fn explains_crash(context: &Context<'_>, subject: &Subject<'_>) -> bool {
+pub(super) fn explains_crash(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> bool {
     find(context, subject).is_some_and(|collision| is_fatal(subject, &collision))
 }
 
 /// The program dies, by itself, and its log shows the value or nothing shows another reason.
-fn is_fatal(subject: &Subject<'_>, collision: &Collision<'_>) -> bool {
+fn is_fatal(subject: &WorkloadFacts<'_>, collision: &Collision<'_>) -> bool {
     let crashes = subject
         .troubles
         .iter()
@@ -54,7 +54,7 @@ fn is_fatal(subject: &Subject<'_>, collision: &Collision<'_>) -> bool {
     })
 }
 
-fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
+fn finding(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
     let collision = find(context, subject)?;
     let Collision {
         variable,
@@ -103,7 +103,7 @@ fn finding(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a>> {
+fn find<'a>(context: &Context<'a>, subject: &WorkloadFacts<'a>) -> Option<Collision<'a>> {
     let template = subject.template?;
     if template.spec.enable_service_links == Some(false) {
         return None;
@@ -172,7 +172,7 @@ fn find<'a>(context: &Context<'a>, subject: &Subject<'a>) -> Option<Collision<'a
 }
 
 /// The last words of the subject's containers that crashed.
-pub(super) fn logs<'a>(context: &Context<'a>, subject: &Subject<'_>) -> Vec<&'a String> {
+pub(super) fn logs<'a>(context: &Context<'a>, subject: &WorkloadFacts<'_>) -> Vec<&'a String> {
     let state = context.snapshot.namespaces.get(&subject.key.namespace);
     let is_own = |key: &str| {
         let mut pods = subject.pods.iter();
@@ -204,7 +204,7 @@ pub(super) fn said(log: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The edges of a tier that lead to what stands behind a Service.
-fn dialled(context: &Context<'_>, subject: &Subject<'_>, service: &str) -> BTreeSet<EdgeId> {
+fn dialled(context: &Context<'_>, subject: &WorkloadFacts<'_>, service: &str) -> BTreeSet<EdgeId> {
     let is_own = |edge: &&Edge| subject.tiers.iter().any(|tier| tier.name == edge.from);
     let leads_there = |edge: &&Edge| {
         let target = context.graph.tiers.get(&edge.to);
@@ -231,7 +231,7 @@ fn stands_as_port(container: &Container, variable: &str) -> bool {
 }
 
 /// Whether anything in which a variable is read holds the end of such a name: without it, no Service of the namespace needs to be asked.
-fn names_a_port(context: &Context<'_>, subject: &Subject<'_>, spec: &PodSpec) -> bool {
+fn names_a_port(context: &Context<'_>, subject: &WorkloadFacts<'_>, spec: &PodSpec) -> bool {
     const END: &str = "_PORT";
     let in_container = |container: &Container| {
         let values = container
@@ -256,7 +256,7 @@ fn names_a_port(context: &Context<'_>, subject: &Subject<'_>, spec: &PodSpec) ->
 }
 
 /// The line in which a server refuses the variable that its own Service makes: it names the variable's prefix, or only the port.
-fn complaint(subject: &Subject<'_>, service: &Service, logs: &[&String]) -> Option<String> {
+fn complaint(subject: &WorkloadFacts<'_>, service: &Service, logs: &[&String]) -> Option<String> {
     let labels = subject.template?.labels;
     let is_own = crate::observe::kinds::service_selects(&service.spec.selector, labels);
     logs.iter()
@@ -282,7 +282,7 @@ fn is_complaint(line: &str) -> bool {
 /// Whether the Pod sets the variable; a whole Secret may do so unseen.
 pub(super) fn sets(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     container: &Container,
     variable: &str,
 ) -> bool {
@@ -310,7 +310,7 @@ pub(super) fn sets(
 /// Where the variable is read, as far as the manifests and compose show.
 fn reads(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     container: &Container,
     variable: &str,
 ) -> Option<String> {

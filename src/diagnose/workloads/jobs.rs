@@ -2,7 +2,7 @@
 
 use super::kubectl;
 use crate::diagnose::Context;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::{last_lines, quote};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::kinds::{Condition, Pod, Workload};
@@ -29,7 +29,7 @@ fn failure(job: &Workload) -> Option<&Condition> {
     Condition::with(&job.status.conditions, "Failed", "True")
 }
 
-fn of_job(context: &Context<'_>, subject: &Subject<'_>, job: &Workload) -> Option<Finding> {
+fn of_job(context: &Context<'_>, subject: &WorkloadFacts<'_>, job: &Workload) -> Option<Finding> {
     let name = subject.name(&context.snapshot.namespace);
     let failed = job.status.failed;
     let (severity, message, line) = match failure(job) {
@@ -65,7 +65,7 @@ fn of_job(context: &Context<'_>, subject: &Subject<'_>, job: &Workload) -> Optio
 }
 
 /// The newest Job of a `CronJob`: a warning, the next run may do better.
-fn of_cron_job(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
+fn of_cron_job(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
     let state = context.snapshot.namespaces.get(&subject.key.namespace)?;
     let newest = state
         .workloads
@@ -100,7 +100,7 @@ fn of_cron_job(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> 
 }
 
 /// A bare Pod that failed and is all that its tier has. A leftover beside a workload that runs is history.
-fn of_pod(context: &Context<'_>, subject: &Subject<'_>) -> Option<Finding> {
+fn of_pod(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
     let pod = subject
         .ended
         .iter()

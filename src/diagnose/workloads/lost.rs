@@ -3,11 +3,11 @@
 
 use super::collision::{mentions, said, sets};
 use crate::diagnose::Context;
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Finding, Fix};
 
 /// Says it in the finding of the crash.
-pub(super) fn explain(context: &Context<'_>, subject: &Subject<'_>, finding: &mut Finding) {
+pub(super) fn explain(context: &Context<'_>, subject: &WorkloadFacts<'_>, finding: &mut Finding) {
     let Some((tier, variable)) = variable(context, subject) else {
         return;
     };
@@ -23,7 +23,10 @@ pub(super) fn explain(context: &Context<'_>, subject: &Subject<'_>, finding: &mu
     )));
 }
 
-fn variable<'c>(context: &'c Context<'_>, subject: &Subject<'_>) -> Option<(&'c str, &'c str)> {
+fn variable<'c>(
+    context: &'c Context<'_>,
+    subject: &WorkloadFacts<'_>,
+) -> Option<(&'c str, &'c str)> {
     let containers = &subject.template?.spec.containers;
     let logs = super::collision::logs(context, subject);
     let mut lines = logs.iter().flat_map(|log| said(log));

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::drill::model::{
-    Batch, Expectation, ExpectedTable, Lane, LaneKind, MemberState, Outcome, Role,
+    AttemptOutcome, Batch, Expectation, ExpectedTable, Lane, LaneKind, MemberRole, MemberState,
 };
 
 /// So many acknowledged writes in a row …
@@ -81,7 +81,7 @@ impl Live {
                 continue;
             };
             lane.last = lane.last.max(Some(ended));
-            if attempt.outcome == Outcome::Acked {
+            if attempt.outcome == AttemptOutcome::Acked {
                 lane.streak += 1;
                 lane.since.get_or_insert(started);
             } else {
@@ -131,7 +131,7 @@ impl Live {
     }
 
     /// The members' last words.
-    pub(super) fn roles(&self) -> BTreeMap<String, Option<Role>> {
+    pub(super) fn roles(&self) -> BTreeMap<String, Option<MemberRole>> {
         self.members
             .iter()
             .map(|(name, member)| (name.clone(), member.state.role))
@@ -287,9 +287,9 @@ mod tests {
             sent_ms: Some(at),
             ended_ms: at + 10,
             outcome: if acked {
-                Outcome::Acked
+                AttemptOutcome::Acked
             } else {
-                Outcome::Unknown
+                AttemptOutcome::Unknown
             },
             step: (!acked).then_some(AttemptStep::Statement),
             code: (!acked).then(|| "timeout".to_owned()),

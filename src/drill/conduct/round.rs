@@ -10,7 +10,7 @@ use super::books::{Books, Entry};
 use super::stage::{SeenPod, Stage, TICK};
 use super::{ConductError, Conductor, faults};
 use crate::drill::model::{
-    Audit, Candidate, EventKind, Expectation, Fault, NotBegun, PodIdentity, Role,
+    Audit, Candidate, EventKind, Expectation, Fault, MemberRole, NotBegun, PodIdentity,
     Round as Recorded, RoundEnd, Spoilt, Victim,
 };
 use crate::drill::orders::Act;
@@ -58,7 +58,7 @@ struct Way {
     baseline: Option<i64>,
     fault: Option<i64>,
     victims: Vec<Victim>,
-    roles: BTreeMap<String, Option<Role>>,
+    roles: BTreeMap<String, Option<MemberRole>>,
     before: Vec<Expectation>,
     /// When the fault's own acts were done; [`NOT_MADE`] before.
     made: AtomicI64,
@@ -285,13 +285,13 @@ impl Round<'_> {
         }
         let roles = self.stage.live(super::live::Live::roles);
         let role = |pod: &SeenPod| roles.get(&pod.member).copied().flatten();
-        let of = |wanted: &[Role]| -> Vec<&SeenPod> {
+        let of = |wanted: &[MemberRole]| -> Vec<&SeenPod> {
             pods.iter()
                 .filter(|pod| role(pod).is_some_and(|role| wanted.contains(&role)))
                 .collect()
         };
         let all: Vec<&SeenPod> = pods.iter().collect();
-        let (primaries, replicas) = (of(&[Role::Primary]), of(&[Role::Replica]));
+        let (primaries, replicas) = (of(&[MemberRole::Primary]), of(&[MemberRole::Replica]));
         let among = match &self.conductor.wish.victim {
             VictimRule::Pod(name) => all
                 .iter()

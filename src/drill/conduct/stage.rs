@@ -9,18 +9,18 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::ConductError;
 use super::live::Live;
 use super::runners::{CALL, start, tell};
-use super::{Cancel, ConductError};
 use crate::drill::model::{
-    AuditAnswer, Batch, Candidate, Clock, End, Event, EventKind, Lane, Record, RunnerLog,
+    AuditAnswer, Batch, Candidate, ClockMap, End, Event, EventKind, Lane, RunnerLog, RunnerRecord,
 };
 use crate::drill::orders::{Act, Orders};
 use crate::drill::plan::Subject;
 use crate::drill::plan::runners::{Runner, Runners};
 use crate::observe::kinds::{EndpointSlice, Pod};
 use crate::observe::resources::{ENDPOINT_SLICES, PODS};
-use crate::observe::{Api, Change, Snapshot, WorkloadKey, encode, follow};
+use crate::observe::{Api, Cancel, Change, Snapshot, WorkloadKey, encode, follow};
 use crate::shell::Command;
 use seen::Inner;
 pub(super) use seen::SeenPod;
@@ -337,7 +337,7 @@ impl<'a> Stage<'a> {
                         .as_ref()
                         .map(|pod| pod.1.clone())
                         .unwrap_or_default(),
-                    clock: Clock {
+                    clock: ClockMap {
                         offset_ms: offset - from,
                         error_ms: CLOCK_ERROR_MS,
                     },
@@ -400,7 +400,7 @@ impl<'a> Stage<'a> {
     }
 
     /// One line of a runner's log.
-    fn record(&self, runner: &str, record: Record, now: Instant) {
+    fn record(&self, runner: &str, record: RunnerRecord, now: Instant) {
         let now = self.at(now);
         let mut inner = self.inner();
         let Inner { runners, live, .. } = &mut *inner;
@@ -408,11 +408,11 @@ impl<'a> Stage<'a> {
             return;
         };
         match record {
-            Record::Hello { .. } => heard.greeted = true,
-            Record::Error { message } => {
+            RunnerRecord::Hello { .. } => heard.greeted = true,
+            RunnerRecord::Error { message } => {
                 heard.lost.get_or_insert(message);
             }
-            Record::Batch(batch) => {
+            RunnerRecord::Batch(batch) => {
                 // Read again from the beginning: what is known is passed over.
                 if heard
                     .batches
@@ -428,12 +428,12 @@ impl<'a> Stage<'a> {
                 live.batch(&batch, offset);
                 heard.batches.push(batch);
             }
-            Record::Audit { answers } => {
+            RunnerRecord::Audit { answers } => {
                 if heard.audits.last() != Some(&answers) {
                     heard.audits.push(answers);
                 }
             }
-            Record::End(end) => heard.end = Some(end),
+            RunnerRecord::End(end) => heard.end = Some(end),
         }
     }
 
@@ -453,7 +453,7 @@ impl<'a> Stage<'a> {
                 Ok(mut lines) => {
                     while let Ok(Some(line)) = lines.next().await {
                         let now = Instant::now();
-                        if let Ok(record) = serde_json::from_str::<Record>(line.trim()) {
+                        if let Ok(record) = serde_json::from_str::<RunnerRecord>(line.trim()) {
                             self.record(&runner.name, record, now);
                         }
                     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::books::{Books, HELD, Journal, held, lease_path, release};
 use super::{ConductError, faults, runners};
-use crate::drill::model::Record;
+use crate::drill::model::RunnerRecord;
 use crate::drill::orders::{Act, Orders};
 use crate::drill::plan::runners::Runner;
 use crate::observe::kinds::Pod;
@@ -216,8 +216,8 @@ async fn never_began(api: &Api, namespace: &str, pod: &str) -> bool {
 fn is_only_an_error(log: &str) -> bool {
     let first = log.lines().next().unwrap_or_default();
     matches!(
-        serde_json::from_str::<Record>(first),
-        Ok(Record::Error { .. })
+        serde_json::from_str::<RunnerRecord>(first),
+        Ok(RunnerRecord::Error { .. })
     )
 }
 
@@ -296,9 +296,9 @@ async fn says_end(api: &Api, namespace: &str, pod: &str, limit: Duration) -> Res
     let mut why = "its runner did not say that it had ended".to_owned();
     loop {
         match api.text(&path).await {
-            Ok(text) => match serde_json::from_str::<Record>(text.trim()) {
-                Ok(Record::End(_)) => return Ok(()),
-                Ok(Record::Error { message }) => return Err(message),
+            Ok(text) => match serde_json::from_str::<RunnerRecord>(text.trim()) {
+                Ok(RunnerRecord::End(_)) => return Ok(()),
+                Ok(RunnerRecord::Error { message }) => return Err(message),
                 _ => {}
             },
             Err(error) => why = error.to_string(),
@@ -316,11 +316,11 @@ mod tests {
 
     #[test]
     fn a_runner_whose_first_word_is_an_error_has_made_nothing() {
-        let line = |record: &Record| serde_json::to_string(record).unwrap();
-        let error = line(&Record::Error {
+        let line = |record: &RunnerRecord| serde_json::to_string(record).unwrap();
+        let error = line(&RunnerRecord::Error {
             message: "there is no login".to_owned(),
         });
-        let hello = line(&Record::Hello {
+        let hello = line(&RunnerRecord::Hello {
             version: 1,
             tool: String::new(),
             runner: "a".to_owned(),

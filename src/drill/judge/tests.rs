@@ -6,9 +6,9 @@ use super::*;
 use crate::drill::model::*;
 use crate::drill::recording::{Recording, failover, single, state, story};
 use crate::finding::{Code, Section};
-use crate::report::drill::{DrillFinding, Mark};
+use crate::report::drill::{DrillFinding, Grade};
 
-fn mark(report: &DrillReport, candidate: &str, row: &str) -> Mark {
+fn mark(report: &DrillReport, candidate: &str, row: &str) -> Grade {
     let candidate = report
         .candidates
         .iter()
@@ -62,11 +62,11 @@ fn of(rounds: Vec<Round>, limits: &[&str]) -> DrillReport {
 fn the_storys_table() {
     let report = story::report();
     let overall = |name| mark(&report, name, "overall");
-    assert_eq!(overall("mysql-alone"), Mark::Good);
-    assert_eq!(overall("mysql-operator"), Mark::Bad);
-    assert_eq!(overall("galera"), Mark::Good);
-    assert_eq!(overall("vitess"), Mark::Bad);
-    assert_eq!(overall("rds"), Mark::Good);
+    assert_eq!(overall("mysql-alone"), Grade::Good);
+    assert_eq!(overall("mysql-operator"), Grade::Bad);
+    assert_eq!(overall("galera"), Grade::Good);
+    assert_eq!(overall("vitess"), Grade::Bad);
+    assert_eq!(overall("rds"), Grade::Good);
     // The operator's finding names the missing table as the cause, and what follows hangs on it.
     let table = find(&report, Code::DrillExpectedTableMissing);
     assert!(table.message.contains("sys_operator.heartbeat") && table.caused_by.is_none());
@@ -193,7 +193,7 @@ fn a_round_that_could_not_begin_is_not_passed() {
         let report = of(rounds, &[]);
         assert_eq!(report.exit_code, 3, "{code}");
         assert_eq!(codes(&report, "mysql-alone"), [code.name()]);
-        assert_eq!(mark(&report, "mysql-alone", "overall"), Mark::Unknown);
+        assert_eq!(mark(&report, "mysql-alone", "overall"), Grade::Unknown);
     }
     // Interrupted, or never begun: the same, without a finding.
     let mut rounds = story::alone();
@@ -230,9 +230,10 @@ fn lost_all() -> Round {
             state.tip = None;
         }
     }
-    it.audit(&[Place::Write, Place::Member("db".into())], |_, _, seq| {
-        seq < 60
-    });
+    it.audit(
+        &[ReadPlace::Write, ReadPlace::Member("db".into())],
+        |_, _, seq| seq < 60,
+    );
     let mut round = it.round();
     round.candidate = "mysql-alone".into();
     round
@@ -249,8 +250,8 @@ fn lost_writes_come_from_data_that_goes_with_the_pod() {
         lost.evidence[0].contains("write address: a/w-held/0 1-59, a/w-new 1-53"),
         "{lost:?}"
     );
-    assert_eq!(mark(&report, "mysql-alone", "persistent"), Mark::Bad);
-    assert_eq!(mark(&report, "mysql-alone", "acked lost"), Mark::Bad);
+    assert_eq!(mark(&report, "mysql-alone", "persistent"), Grade::Bad);
+    assert_eq!(mark(&report, "mysql-alone", "acked lost"), Grade::Bad);
     assert_eq!(report.candidates[0].faults[0].not_excluded, None);
     assert_eq!(of(vec![lost_all()], &["lost=any"]).exit_code, 0);
 }
@@ -297,9 +298,9 @@ fn troubled() -> Round {
     while at < 30_000 {
         let pinned = (5500..17_500).contains(&at);
         let outcome = if pinned {
-            Outcome::Refused
+            AttemptOutcome::Refused
         } else {
-            Outcome::Acked
+            AttemptOutcome::Acked
         };
         let attempt = it.attempt("a/w-held/0", at, 5, outcome);
         attempt.sent_ms = Some(attempt.started_ms);
@@ -307,8 +308,8 @@ fn troubled() -> Round {
         at += 100;
     }
     it.states.retain(|s| s.member != "db-0");
-    let old = state("s0", Role::Primary, true, true, (1, 50));
-    let mut back = state("s0b", Role::Replica, false, false, (1, 50));
+    let old = state("s0", MemberRole::Primary, true, true, (1, 50));
+    let mut back = state("s0b", MemberRole::Replica, false, false, (1, 50));
     back.says = "Yes/No 1236".into();
     it.says("db-0", -10_000, 6000, &old)
         .says("db-0", 12_000, 30_000, &back);
@@ -316,11 +317,12 @@ fn troubled() -> Round {
         .pod(4000, "db-0", "new", PodChange::Running)
         .pod(5000, "db-0", "new", PodChange::Ready);
     it.round.ended = RoundEnd::PatienceOver("db-0 has not joined".into());
-    let places = ["db-0", "db-1", "db-2"].map(|name| Place::Member(name.into()));
+    let places = ["db-0", "db-1", "db-2"].map(|name| ReadPlace::Member(name.into()));
     let db0 = places[0].clone();
-    it.audit(&[&[Place::Write], &places[..]].concat(), |place, _, seq| {
-        *place == db0 && seq > 50
-    });
+    it.audit(
+        &[&[ReadPlace::Write], &places[..]].concat(),
+        |place, _, seq| *place == db0 && seq > 50,
+    );
     let mut round = it.round();
     round.candidate = "mysql-alone".into();
     round

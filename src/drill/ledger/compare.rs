@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::drill::model::{Audit, Outcome, Place};
+use crate::drill::model::{AttemptOutcome, Audit, ReadPlace};
 use crate::drill::seqs::SeqSet;
 
 /// Lane → seqs.
@@ -21,11 +21,11 @@ pub struct Written {
 
 impl Written {
     /// Adds one attempt.
-    pub fn add(&mut self, lane: &str, seq: u64, outcome: Outcome) {
+    pub fn add(&mut self, lane: &str, seq: u64, outcome: AttemptOutcome) {
         let lanes = match outcome {
-            Outcome::Acked => &mut self.acked,
-            Outcome::Refused => &mut self.refused,
-            Outcome::Unknown => &mut self.unknown,
+            AttemptOutcome::Acked => &mut self.acked,
+            AttemptOutcome::Refused => &mut self.refused,
+            AttemptOutcome::Unknown => &mut self.unknown,
         };
         lanes.entry(lane.to_owned()).or_default().insert(seq);
     }
@@ -35,9 +35,9 @@ impl Written {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Comparison {
     /// Place → what was acknowledged and is absent there; a place that did not answer is missing.
-    pub lost: BTreeMap<Place, Lanes>,
+    pub lost: BTreeMap<ReadPlace, Lanes>,
     /// Places that did not answer, with the reason.
-    pub silent: BTreeMap<Place, String>,
+    pub silent: BTreeMap<ReadPlace, String>,
     /// Acknowledged and on no member (where none was asked: in no place); an upper bound where a place did not answer.
     pub lost_everywhere: Lanes,
     /// Unknown and present somewhere.
@@ -90,7 +90,7 @@ fn add(to: &mut Lanes, lane: &str, seqs: &SeqSet) {
 
 /// Compares the clients' word with the rows. Two runners may have asked one place: a row that either saw is there.
 pub fn compare(written: &Written, audit: &Audit) -> Comparison {
-    let mut places: BTreeMap<Place, Lanes> = BTreeMap::new();
+    let mut places: BTreeMap<ReadPlace, Lanes> = BTreeMap::new();
     let mut found = Comparison::default();
     for answer in &audit.answers {
         if let Some(error) = &answer.error {
@@ -112,8 +112,8 @@ pub fn compare(written: &Written, audit: &Audit) -> Comparison {
     let members: Vec<(&String, &Lanes)> = places
         .iter()
         .filter_map(|(place, there)| match place {
-            Place::Member(name) => Some((name, there)),
-            Place::Write | Place::Read => None,
+            ReadPlace::Member(name) => Some((name, there)),
+            ReadPlace::Write | ReadPlace::Read => None,
         })
         .collect();
     found.members = members.len();
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::drill::model::{AuditAnswer, LaneRows};
 
-    fn answer(place: Place, whole: &[(u64, u64)], half: &[(u64, u64)]) -> AuditAnswer {
+    fn answer(place: ReadPlace, whole: &[(u64, u64)], half: &[(u64, u64)]) -> AuditAnswer {
         let rows = LaneRows {
             whole: whole.iter().copied().collect(),
             half: half.iter().copied().collect(),
@@ -169,11 +169,11 @@ mod tests {
     fn written() -> Written {
         let mut written = Written::default();
         for seq in 1..=10 {
-            written.add("w", seq, Outcome::Acked);
+            written.add("w", seq, AttemptOutcome::Acked);
         }
-        written.add("w", 11, Outcome::Unknown);
-        written.add("w", 12, Outcome::Unknown);
-        written.add("w", 13, Outcome::Refused);
+        written.add("w", 11, AttemptOutcome::Unknown);
+        written.add("w", 12, AttemptOutcome::Unknown);
+        written.add("w", 13, AttemptOutcome::Refused);
         written
     }
 
@@ -182,15 +182,15 @@ mod tests {
         let audit = Audit {
             at_ms: 0,
             answers: vec![
-                answer(Place::Write, &[(1, 7), (11, 11)], &[]),
-                answer(Place::Member("db-1".into()), &[(1, 7), (11, 11)], &[]),
-                answer(Place::Member("db-2".into()), &[(1, 9)], &[(12, 12)]),
+                answer(ReadPlace::Write, &[(1, 7), (11, 11)], &[]),
+                answer(ReadPlace::Member("db-1".into()), &[(1, 7), (11, 11)], &[]),
+                answer(ReadPlace::Member("db-2".into()), &[(1, 9)], &[(12, 12)]),
             ],
         };
         let found = compare(&written(), &audit);
-        assert_eq!(found.lost[&Place::Write]["w"].to_string(), "8-10");
+        assert_eq!(found.lost[&ReadPlace::Write]["w"].to_string(), "8-10");
         assert_eq!(
-            found.lost[&Place::Member("db-2".into())]["w"].to_string(),
+            found.lost[&ReadPlace::Member("db-2".into())]["w"].to_string(),
             "10"
         );
         assert_eq!(found.lost_everywhere["w"].to_string(), "10");
@@ -203,17 +203,17 @@ mod tests {
 
     #[test]
     fn a_place_that_did_not_answer_has_lost_nothing_that_is_known() {
-        let mut silent = answer(Place::Member("db-0".into()), &[], &[]);
+        let mut silent = answer(ReadPlace::Member("db-0".into()), &[], &[]);
         silent.error = Some("refused".into());
         silent.rows.clear();
         let audit = Audit {
             at_ms: 0,
-            answers: vec![answer(Place::Write, &[(1, 10), (13, 13)], &[]), silent],
+            answers: vec![answer(ReadPlace::Write, &[(1, 10), (13, 13)], &[]), silent],
         };
         let found = compare(&written(), &audit);
-        assert!(found.lost[&Place::Write].is_empty());
+        assert!(found.lost[&ReadPlace::Write].is_empty());
         assert_eq!(found.lost.len(), 1);
-        assert_eq!(found.silent[&Place::Member("db-0".into())], "refused");
+        assert_eq!(found.silent[&ReadPlace::Member("db-0".into())], "refused");
         assert_eq!(found.unexpected["w"].to_string(), "13");
         assert!(found.diverged.is_empty());
     }

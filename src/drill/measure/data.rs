@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::silent;
 use super::timeline::{State, Timed, Timeline};
 use crate::drill::ledger::{Comparison, Lanes, count};
-use crate::drill::model::{LaneKind, Metric, Outcome, Place, Role, Value};
+use crate::drill::model::{AttemptOutcome, LaneKind, MemberRole, Metric, ReadPlace, Value};
 
 /// Two servers that call themselves primary for longer than this are two.
 const SPLIT_MS: i64 = 1000;
@@ -50,10 +50,10 @@ fn counted(number: u64, hidden: Option<String>) -> Value {
 
 fn audited(timeline: &Timeline, found: &Comparison, numbers: &mut BTreeMap<Metric, Value>) {
     let hole = timeline.any_hole();
-    let write_silent = silent(found, &Place::Write);
+    let write_silent = silent(found, &ReadPlace::Write);
     let no_acks = (timeline.written().acked.is_empty())
         .then(|| "no write was acknowledged in this round".to_owned());
-    let lost = match found.lost.get(&Place::Write) {
+    let lost = match found.lost.get(&ReadPlace::Write) {
         Some(lanes) => counted(count(lanes), hole.clone().or(no_acks)),
         None => unknown(
             &write_silent.unwrap_or("the audit did not ask through the write address".to_owned()),
@@ -63,7 +63,7 @@ fn audited(timeline: &Timeline, found: &Comparison, numbers: &mut BTreeMap<Metri
     let members = &timeline.round.members;
     let not_asked = members
         .keys()
-        .map(|name| Place::Member(name.clone()))
+        .map(|name| ReadPlace::Member(name.clone()))
         .find(|place| !found.lost.contains_key(place));
     let why_not = not_asked.map(|place| {
         silent(found, &place).unwrap_or_else(|| format!("{place} was not asked in the audit"))
@@ -135,8 +135,8 @@ fn claims<'a>(states: &[State<'a>]) -> Vec<(Option<&'a str>, i64, i64)> {
     let mut open = false;
     for state in states {
         let group = match state.of.role {
-            Some(Role::Primary) if state.of.writable == Some(true) => Some(None),
-            Some(Role::Peer)
+            Some(MemberRole::Primary) if state.of.writable == Some(true) => Some(None),
+            Some(MemberRole::Peer)
                 if state.of.writable == Some(true) && state.of.joined == Some(true) =>
             {
                 // A peer that does not tell its group proves nothing.
@@ -157,7 +157,8 @@ fn claims<'a>(states: &[State<'a>]) -> Vec<(Option<&'a str>, i64, i64)> {
 /// How long one server went on acknowledging writes that began after another one had acknowledged: A, B, and A again. Peers may; a server that was
 /// restarted in between is another one.
 fn in_turn(timeline: &Timeline) -> i64 {
-    let is_peer = |member: &str| timeline.round.members.get(member) == Some(&Some(Role::Peer));
+    let is_peer =
+        |member: &str| timeline.round.members.get(member) == Some(&Some(MemberRole::Peer));
     let mut longest = 0;
     for log in timeline
         .lanes
@@ -168,7 +169,7 @@ fn in_turn(timeline: &Timeline) -> i64 {
             .attempts
             .iter()
             .filter(|attempt| {
-                attempt.of.outcome == Outcome::Acked && attempt.started > timeline.fault
+                attempt.of.outcome == AttemptOutcome::Acked && attempt.started > timeline.fault
             })
             .filter_map(|attempt| {
                 let server = attempt.of.server.as_deref()?;
@@ -203,7 +204,7 @@ fn stale(timeline: &Timeline, comparison: Option<&Comparison>) -> Option<Value> 
         .map(|log| &log.lane.address)?;
     let none = Lanes::new();
     let lost = comparison
-        .and_then(|found| found.lost.get(&Place::Write))
+        .and_then(|found| found.lost.get(&ReadPlace::Write))
         .unwrap_or(&none);
     let error = timeline
         .runners
@@ -217,7 +218,7 @@ fn stale(timeline: &Timeline, comparison: Option<&Comparison>) -> Option<Value> 
         for attempt in log
             .attempts
             .iter()
-            .filter(|a| a.of.outcome == Outcome::Acked)
+            .filter(|a| a.of.outcome == AttemptOutcome::Acked)
         {
             let is_lost = lost
                 .get(&log.lane.name)
@@ -232,7 +233,7 @@ fn stale(timeline: &Timeline, comparison: Option<&Comparison>) -> Option<Value> 
         .iter()
         .filter(|log| log.lane.kind == LaneKind::ReadNew && log.lane.address == *write)
         .flat_map(|log| log.attempts.iter().map(|attempt| (attempt, log.runner)))
-        .filter(|(attempt, _)| attempt.of.outcome == Outcome::Acked)
+        .filter(|(attempt, _)| attempt.of.outcome == AttemptOutcome::Acked)
         .collect();
     if reads.is_empty() {
         return None;

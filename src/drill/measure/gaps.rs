@@ -1,7 +1,7 @@
 //! Outages of a lane: the gaps between two of its acknowledged attempts. Pure.
 
 use super::timeline::{LaneLog, Timeline, covered, merged, seconds};
-use crate::drill::model::{LaneKind, Outcome, Value};
+use crate::drill::model::{AttemptOutcome, LaneKind, Value};
 
 /// A shorter gap is no outage: a machine that is busy makes such ones.
 const LEAST_MS: i64 = 1000;
@@ -27,7 +27,7 @@ impl<'a, 'b> Gaps<'a, 'b> {
         let acks: Vec<i64> = log
             .attempts
             .iter()
-            .filter(|attempt| attempt.of.outcome == Outcome::Acked)
+            .filter(|attempt| attempt.of.outcome == AttemptOutcome::Acked)
             // What was acknowledged after the end, before the lanes stopped, still ends a gap.
             .filter(|attempt| attempt.ended >= timeline.begin)
             .map(|attempt| attempt.ended)
@@ -149,7 +149,7 @@ pub(super) fn pinned(timeline: &Timeline, held: &LaneLog) -> Value {
     let mut open = 0;
     let mut since: Option<(i64, i64)> = None;
     for attempt in held.attempts.iter().filter(|a| a.ended > timeline.fault) {
-        if attempt.of.outcome == Outcome::Refused && attempt.of.sent_ms.is_some() {
+        if attempt.of.outcome == AttemptOutcome::Refused && attempt.of.sent_ms.is_some() {
             let first = since.map_or(attempt.started, |(first, _)| first);
             since = Some((first, attempt.ended));
             continue;
@@ -179,6 +179,8 @@ fn served(timeline: &Timeline, runner: usize, first: i64, last: i64) -> i64 {
         .iter()
         .filter(|log| log.runner == runner && log.lane.kind == LaneKind::WriteNew)
         .flat_map(|log| &log.attempts)
-        .any(|new| new.of.outcome == Outcome::Acked && new.started > first && new.ended < last);
+        .any(|new| {
+            new.of.outcome == AttemptOutcome::Acked && new.started > first && new.ended < last
+        });
     if any { last - first } else { 0 }
 }

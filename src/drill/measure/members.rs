@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::timeline::{State, Timeline, signed};
 use super::{WATCH_MS, silent};
 use crate::drill::ledger::Comparison;
-use crate::drill::model::{EventKind, Metric, Outcome, Place, PodChange, Role, Value, Victim};
+use crate::drill::model::{
+    AttemptOutcome, EventKind, MemberRole, Metric, PodChange, ReadPlace, Value, Victim,
+};
 use crate::drill::seqs::SeqSet;
 
 /// A member's coming back, of which each number is the latest over the victims.
@@ -48,7 +50,7 @@ fn acks<'a>(timeline: &Timeline<'a>) -> impl Iterator<Item = (&'a str, u64, i64)
         .iter()
         .filter(|log| log.writes())
         .flat_map(|log| log.attempts.iter().map(|attempt| (log.lane, attempt)))
-        .filter(|(_, attempt)| attempt.of.outcome == Outcome::Acked)
+        .filter(|(_, attempt)| attempt.of.outcome == AttemptOutcome::Acked)
         .map(|(lane, attempt)| (lane.name.as_str(), attempt.of.seq, attempt.ended))
 }
 
@@ -67,7 +69,7 @@ fn after<'a>(
     timeline: &Timeline<'a>,
     comparison: Option<&Comparison>,
 ) -> BTreeMap<&'a str, (u64, i64)> {
-    let lost = comparison.and_then(|found| found.lost.get(&Place::Write));
+    let lost = comparison.and_then(|found| found.lost.get(&ReadPlace::Write));
     let is_lost = |lane: &str, seq: u64| {
         lost.and_then(|lanes| lanes.get(lane))
             .is_some_and(|seqs| seqs.contains(seq))
@@ -90,8 +92,8 @@ fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> Result<bool
     let Some(found) = comparison else {
         return Err("the ledger was not read after the round".to_owned());
     };
-    let Some(lost) = found.lost.get(&Place::Write) else {
-        return Err(silent(found, &Place::Write)
+    let Some(lost) = found.lost.get(&ReadPlace::Write) else {
+        return Err(silent(found, &ReadPlace::Write)
             .unwrap_or_else(|| "the audit did not ask through the write address".to_owned()));
     };
     let none = SeqSet::new();
@@ -101,7 +103,7 @@ fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> Result<bool
             .attempts
             .iter()
             .filter(|attempt| {
-                attempt.of.outcome == Outcome::Acked && attempt.ended <= timeline.fault
+                attempt.of.outcome == AttemptOutcome::Acked && attempt.ended <= timeline.fault
             })
             .map(|attempt| attempt.of.seq)
             .collect();
@@ -254,7 +256,7 @@ impl<'a> Return<'a, '_> {
         };
         state.of.joined != Some(false)
             && state.of.size.is_none_or(|size| size == round.size)
-            && (state.of.role != Some(Role::Peer) || self.same_group(state))
+            && (state.of.role != Some(MemberRole::Peer) || self.same_group(state))
             && (self.survived == Ok(false) || self.old_data(state))
             && has_new
     }
@@ -326,11 +328,11 @@ fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
     let primary_hit = round
         .victims
         .iter()
-        .any(|victim| victim.role == Some(Role::Primary));
+        .any(|victim| victim.role == Some(MemberRole::Primary));
     let others: Vec<&str> = round
         .members
         .iter()
-        .filter(|(member, role)| !hit(member) && **role == Some(Role::Replica))
+        .filter(|(member, role)| !hit(member) && **role == Some(MemberRole::Replica))
         .map(|(member, _)| member.as_str())
         .collect();
     // A hook hits no one by name: what it brings about shows whether it was a fail-over.
@@ -343,7 +345,7 @@ fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
             let states = timeline.states.get(member)?;
             let state = states.iter().find(|state| {
                 state.at > timeline.fault
-                    && state.of.role == Some(Role::Primary)
+                    && state.of.role == Some(MemberRole::Primary)
                     && state.of.writable == Some(true)
             })?;
             Some((state.at, state.resolution, *member))

@@ -2,7 +2,7 @@
 
 use super::timeline::{LaneLog, State, Timeline};
 use crate::drill::model::{
-    EventKind, Outcome, Picture, PictureLane, PictureMark, PodChange, Role, Round,
+    AttemptOutcome, EventKind, MemberRole, Picture, PictureLane, PictureMark, PodChange, Round,
 };
 
 /// The picture of a round; none where there was no fault.
@@ -30,9 +30,9 @@ pub fn picture(round: &Round) -> Option<Picture> {
                     .filter(|state| state.at >= begin)
                     .map(|state| {
                         let outcome = match (&state.of.error, state.of.joined) {
-                            (Some(_), _) => Outcome::Unknown,
-                            (None, Some(false)) => Outcome::Refused,
-                            (None, _) => Outcome::Acked,
+                            (Some(_), _) => AttemptOutcome::Unknown,
+                            (None, Some(false)) => AttemptOutcome::Refused,
+                            (None, _) => AttemptOutcome::Acked,
                         };
                         (state.at - fault, state.at - fault, outcome)
                     }),
@@ -51,8 +51,8 @@ pub fn picture(round: &Round) -> Option<Picture> {
     })
 }
 
-fn attempts(log: &LaneLog, begin: i64, fault: i64) -> Vec<(i64, i64, Outcome)> {
-    let mut sorted: Vec<(i64, i64, Outcome)> = log
+fn attempts(log: &LaneLog, begin: i64, fault: i64) -> Vec<(i64, i64, AttemptOutcome)> {
+    let mut sorted: Vec<(i64, i64, AttemptOutcome)> = log
         .attempts
         .iter()
         .filter(|attempt| attempt.ended >= begin)
@@ -69,8 +69,10 @@ fn attempts(log: &LaneLog, begin: i64, fault: i64) -> Vec<(i64, i64, Outcome)> {
 }
 
 /// Neighbours that ended alike are one span; a span reaches to the next one's beginning.
-fn joined(attempts: impl Iterator<Item = (i64, i64, Outcome)>) -> Vec<(i64, i64, Outcome)> {
-    let mut spans: Vec<(i64, i64, Outcome)> = Vec::new();
+fn joined(
+    attempts: impl Iterator<Item = (i64, i64, AttemptOutcome)>,
+) -> Vec<(i64, i64, AttemptOutcome)> {
+    let mut spans: Vec<(i64, i64, AttemptOutcome)> = Vec::new();
     for (from, to, outcome) in attempts {
         match spans.last_mut() {
             Some(last) if last.2 == outcome => last.1 = last.1.max(to),
@@ -156,14 +158,14 @@ fn words(state: &State) -> String {
         return format!("does not answer: {error}");
     }
     let role = match state.of.role {
-        Some(Role::Primary) => "primary",
-        Some(Role::Replica) => "replica",
-        Some(Role::Peer) => "peer",
-        Some(Role::Alone) => "follows no one and takes no writes",
+        Some(MemberRole::Primary) => "primary",
+        Some(MemberRole::Replica) => "replica",
+        Some(MemberRole::Peer) => "peer",
+        Some(MemberRole::Alone) => "follows no one and takes no writes",
         None => "tells no role",
     };
     let mut text = role.to_owned();
-    if state.of.writable == Some(false) && state.of.role == Some(Role::Primary) {
+    if state.of.writable == Some(false) && state.of.role == Some(MemberRole::Primary) {
         text += ", takes no writes";
     }
     if state.of.joined == Some(false) {

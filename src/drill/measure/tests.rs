@@ -23,8 +23,8 @@ fn is_unknown(result: &RoundResult, metric: Metric) -> bool {
 #[test]
 fn a_single_server_that_keeps_its_data() {
     let mut it = single();
-    let member = Place::Member("db".to_owned());
-    it.audit(&[Place::Write, member], |_, _, _| false);
+    let member = ReadPlace::Member("db".to_owned());
+    it.audit(&[ReadPlace::Write, member], |_, _, _| false);
     let result = it.measure();
     assert_eq!(known(&result, Metric::WriteDown), 4200);
     assert_eq!(known(&result, Metric::HeldDown), 4300);
@@ -63,7 +63,7 @@ fn a_single_server_that_keeps_its_data() {
 #[test]
 fn reads_with_an_address_of_their_own_are_away_only_there() {
     let mut it = single();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     let through_write = known(&it.measure(), Metric::ReadDown);
     assert!(through_write > 4000);
     let mut lane = it.round.runners[0].lanes[2].clone();
@@ -77,7 +77,7 @@ fn reads_with_an_address_of_their_own_are_away_only_there() {
 #[test]
 fn it_has_joined_only_with_what_came_before_and_after() {
     let mut it = single();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     // The first write after the fault is seq 51 (at 0 s), then 76 (at 4.6 s): what it shows at 4.0 s ends at 51, acked before the server went away.
     assert_eq!(known(&it.measure(), Metric::Joined), 4000);
     for state in &mut it.states {
@@ -91,12 +91,12 @@ fn it_has_joined_only_with_what_came_before_and_after() {
 #[test]
 fn a_server_that_may_not_be_asked_has_joined_by_what_it_holds() {
     let mut it = single();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     it.states.iter_mut().for_each(|state| state.joined = None);
     assert_eq!(known(&it.measure(), Metric::Joined), 4000);
     // Of several, one that holds nothing new is not known to follow.
     let mut it = failover();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     for state in &mut it.states {
         state.joined = None;
     }
@@ -114,7 +114,7 @@ fn a_server_that_may_not_be_asked_has_joined_by_what_it_holds() {
 #[test]
 fn an_old_server_that_answers_once_more_after_an_error_has_not_come_back() {
     let mut it = single();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     // Name and id lie on the volume: the new server is called as the old one.
     for state in &mut it.states {
         if state.server.is_some() {
@@ -134,7 +134,7 @@ fn an_old_server_that_answers_once_more_after_an_error_has_not_come_back() {
 fn the_first_answer_at_a_new_address_is_as_coarse_as_the_time_until_it_was_asked() {
     let resolution = |host: &str| {
         let mut it = single();
-        it.audit(&[Place::Write], |_, _, _| false);
+        it.audit(&[ReadPlace::Write], |_, _, _| false);
         for state in &mut it.states {
             let is_new = state.server.as_deref() == Some("s1");
             state.host = if is_new { host } else { "10.0.0.1" }.to_owned();
@@ -146,7 +146,7 @@ fn the_first_answer_at_a_new_address_is_as_coarse_as_the_time_until_it_was_asked
     };
     // Ready at 3 s and first asked at 4 s, where it may have served since 1.5 s: no lie is proven.
     let mut late = single();
-    late.audit(&[Place::Write], |_, _, _| false);
+    late.audit(&[ReadPlace::Write], |_, _, _| false);
     for state in &mut late.states {
         let is_new = state.server.as_deref() == Some("s1");
         state.host = if is_new { "10.0.0.2" } else { "10.0.0.1" }.to_owned();
@@ -164,8 +164,9 @@ fn lanes_that_stopped_for_an_audit_without_an_answer_were_not_away() {
     it.round.end_ms = 80_000;
     it.attempts.clear();
     it.lane("a/w-new", 200, &[(500, 4500), (20_000, 80_000)]);
-    it.attempts
-        .retain(|attempt| attempt.ended_ms < 20_000 + OFFSET || attempt.outcome == Outcome::Acked);
+    it.attempts.retain(|attempt| {
+        attempt.ended_ms < 20_000 + OFFSET || attempt.outcome == AttemptOutcome::Acked
+    });
     it.lane_from("a/w-new", 80_000, 82_000, 200);
     it.round.end_ms = 20_000;
     let result = it.measure();
@@ -176,9 +177,9 @@ fn lanes_that_stopped_for_an_audit_without_an_answer_were_not_away() {
 #[test]
 fn an_outage_is_longer_than_the_pauses_of_a_slow_client() {
     let slow = |away: &[(i64, i64)]| {
-        let mut it = Recording::new(30_000, &[("db", Role::Primary)]);
+        let mut it = Recording::new(30_000, &[("db", MemberRole::Primary)]);
         it.lane("a/w-new", 900, away)
-            .audit(&[Place::Write], |_, _, _| false);
+            .audit(&[ReadPlace::Write], |_, _, _| false);
         it.measure().numbers[&Metric::WriteDown].clone()
     };
     let Value::Known { number, resolution } = slow(&[(500, 8000)]) else {
@@ -212,7 +213,7 @@ fn back_empty() -> Recording {
 fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
     let mut it = back_empty();
     it.audit(
-        &[Place::Write, Place::Member("db".to_owned())],
+        &[ReadPlace::Write, ReadPlace::Member("db".to_owned())],
         |_, lane, seq| seq <= if lane == "a/w-new" { 53 } else { 105 },
     );
     let result = it.measure();
@@ -230,7 +231,7 @@ fn a_server_that_comes_back_empty_has_lost_what_was_acked() {
 #[test]
 fn without_an_audit_a_member_that_shows_no_old_data_is_neither_apart_nor_late() {
     let mut it = back_empty();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     let whole = it.round();
     let mut silent = whole.clone();
     silent.audit.as_mut().unwrap().answers[0].error = Some("closed: it ended".to_owned());
@@ -255,7 +256,7 @@ fn without_an_audit_a_member_that_shows_no_old_data_is_neither_apart_nor_late() 
 #[test]
 fn a_missing_batch_makes_the_outage_unknown_and_never_short() {
     let mut it = single();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     let whole = it.round();
     for dropped in [11, 12, 18, 25] {
         let mut round = whole.clone();
@@ -279,7 +280,7 @@ fn a_missing_batch_makes_the_outage_unknown_and_never_short() {
 #[test]
 fn sums_that_do_not_fit_make_it_unknown() {
     let mut it = single();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     let mut round = it.round();
     let batches = round.runners[0].batches.len() as u64;
     let sums = |acked| LaneSums {
@@ -302,7 +303,7 @@ fn sums_that_do_not_fit_make_it_unknown() {
 
 #[test]
 fn a_runner_without_the_processor_proves_no_outage() {
-    let mut it = Recording::new(20_000, &[("db", Role::Primary)]);
+    let mut it = Recording::new(20_000, &[("db", MemberRole::Primary)]);
     it.lane("a/w-new", 200, &[]);
     it.attempts
         .retain(|a| !(3000 + OFFSET..6000 + OFFSET).contains(&a.started_ms));
@@ -331,7 +332,7 @@ fn a_runner_without_the_processor_proves_no_outage() {
 
 #[test]
 fn what_never_comes_back_is_over_patience() {
-    let mut it = Recording::new(60_000, &[("db", Role::Primary)]);
+    let mut it = Recording::new(60_000, &[("db", MemberRole::Primary)]);
     it.round.ended = RoundEnd::PatienceOver("db does not answer".to_owned());
     it.lane("a/w-new", 200, &[(500, 99_000)])
         .lane("a/w-held/0", 100, &[(500, 99_000)])
@@ -339,7 +340,7 @@ fn what_never_comes_back_is_over_patience() {
             "db",
             -10_000,
             500,
-            &state("s0", Role::Primary, true, true, (1, 10)),
+            &state("s0", MemberRole::Primary, true, true, (1, 10)),
         )
         .says("db", 500, 60_000, &no_answer());
     let result = it.measure();
@@ -359,7 +360,7 @@ fn what_never_comes_back_is_over_patience() {
 
 #[test]
 fn a_quiet_round_shows_nothing() {
-    let mut it = Recording::new(20_000, &[("db", Role::Primary)]);
+    let mut it = Recording::new(20_000, &[("db", MemberRole::Primary)]);
     it.round.fault = Fault::None;
     it.round.victims.clear();
     it.lane("a/w-new", 200, &[])
@@ -367,7 +368,7 @@ fn a_quiet_round_shows_nothing() {
         .lane("a/r-new", 400, &[]);
     it.event(-9000, EventKind::Endpoints(vec!["db".to_owned()]));
     it.audit(
-        &[Place::Write, Place::Member("db".to_owned())],
+        &[ReadPlace::Write, ReadPlace::Member("db".to_owned())],
         |_, _, _| false,
     );
     let result = it.measure();
@@ -394,10 +395,10 @@ fn a_round_that_could_not_begin_has_no_number() {
 #[test]
 fn a_promotion_and_the_service_that_follows() {
     let mut it = failover();
-    let places = ["db-0", "db-1", "db-2"].map(|name| Place::Member(name.to_owned()));
-    let all = [&[Place::Write], &places[..]].concat();
+    let places = ["db-0", "db-1", "db-2"].map(|name| ReadPlace::Member(name.to_owned()));
+    let all = [&[ReadPlace::Write], &places[..]].concat();
     // The promoted one lacks the last two, and the other replica still holds one of them.
-    let db2 = Place::Member("db-2".to_owned());
+    let db2 = ReadPlace::Member("db-2".to_owned());
     it.audit(&all, |place, _, seq| {
         seq == 50 || (seq == 49 && *place != db2)
     });
@@ -438,7 +439,7 @@ fn two_primaries_at_once_are_a_split() {
         "db-0",
         0,
         6000,
-        &state("s0", Role::Primary, true, true, (1, 50)),
+        &state("s0", MemberRole::Primary, true, true, (1, 50)),
     )
     .says("db-0", 6000, 30_000, &no_answer());
     let split = known(&it.measure(), Metric::SplitBrain);
@@ -459,10 +460,10 @@ fn writes_that_two_servers_take_in_turn_are_a_split() {
     assert!(known(&it.measure(), Metric::SplitBrain) > 20_000);
     // Peers of one group may.
     for role in it.round.members.values_mut() {
-        *role = Some(Role::Peer);
+        *role = Some(MemberRole::Peer);
     }
     for state in &mut it.states {
-        state.role = Some(Role::Peer);
+        state.role = Some(MemberRole::Peer);
         state.group = Some("g".to_owned());
     }
     assert_eq!(known(&it.measure(), Metric::SplitBrain), 0);
@@ -481,9 +482,9 @@ fn a_pool_that_stays_on_the_old_primary_is_pinned() {
     while at < 30_000 {
         let refused = (5500..17_500).contains(&at);
         let outcome = if refused {
-            Outcome::Refused
+            AttemptOutcome::Refused
         } else {
-            Outcome::Acked
+            AttemptOutcome::Acked
         };
         let attempt = it.attempt("a/w-held/0", at, 5, outcome);
         // Refused by the server that it is connected to.
@@ -508,7 +509,7 @@ fn a_pool_that_stays_on_the_old_primary_is_pinned() {
 #[test]
 fn a_read_that_misses_an_ack_is_stale_unless_the_write_is_lost() {
     let mut it = single();
-    it.audit(&[Place::Write], |_, _, _| false);
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
     assert_eq!(known(&it.measure(), Metric::Stale), 0);
     let mut reads = it.attempts.iter_mut().filter(|a| a.lane == "a/r-new");
     let read = reads.nth(20).unwrap();
@@ -516,7 +517,7 @@ fn a_read_that_misses_an_ack_is_stale_unless_the_write_is_lost() {
     // New writes 1 to 40 were acked before it began.
     read.saw.insert("a/w-new".to_owned(), 39);
     assert_eq!(known(&it.measure(), Metric::Stale), 1);
-    it.audit(&[Place::Write], |_, lane, seq| {
+    it.audit(&[ReadPlace::Write], |_, lane, seq| {
         lane == "a/w-new" && seq == 40
     });
     assert_eq!(known(&it.measure(), Metric::Stale), 0);
@@ -525,8 +526,10 @@ fn a_read_that_misses_an_ack_is_stale_unless_the_write_is_lost() {
 #[test]
 fn an_audit_that_was_not_answered_excludes_nothing() {
     let mut it = failover();
-    let places = ["db-0", "db-1", "db-2"].map(|name| Place::Member(name.to_owned()));
-    it.audit(&[&[Place::Write], &places[..]].concat(), |_, _, _| false);
+    let places = ["db-0", "db-1", "db-2"].map(|name| ReadPlace::Member(name.to_owned()));
+    it.audit(&[&[ReadPlace::Write], &places[..]].concat(), |_, _, _| {
+        false
+    });
     for answer in &mut it.round.audit.as_mut().unwrap().answers {
         if answer.place != places[0] {
             answer.error = Some("timeout".to_owned());
@@ -550,7 +553,7 @@ fn an_audit_that_was_not_answered_excludes_nothing() {
 fn half_a_transaction_is_torn() {
     let mut it = single();
     it.audit(
-        &[Place::Write, Place::Member("db".to_owned())],
+        &[ReadPlace::Write, ReadPlace::Member("db".to_owned())],
         |_, _, _| false,
     );
     for answer in &mut it.round.audit.as_mut().unwrap().answers {

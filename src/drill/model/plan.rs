@@ -44,7 +44,7 @@ pub struct Candidate {
     /// How many members it has when whole.
     pub size: u32,
     /// Where the login comes from; the tool does not read it.
-    pub login: LoginReference,
+    pub login: CandidateLogin,
     /// Whether it holds nothing that anybody misses.
     pub fresh: bool,
     /// Where the data lies: `PVC data-db-0`, `emptyDir`, `none`.
@@ -83,7 +83,7 @@ pub struct PodIdentity {
 
 /// Secret and keys of a login; a value that is no secret may stand in the text.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LoginReference {
+pub struct CandidateLogin {
     /// The user.
     pub user: Option<ValueReference>,
     /// The password; never [`ValueReference::Text`].

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
-use super::Outcome;
+use super::AttemptOutcome;
 use crate::drill::seqs::SeqSet;
 
 /// A number of the table in three values. A number that does not apply (no Pod, one member alone) is not in the table at all.
@@ -186,7 +186,7 @@ pub struct PictureLane {
     /// The lane's name.
     pub name: String,
     /// From, to, outcome of attempts in a row that ended alike; a member's answers are `acked`, its silence is `unknown`.
-    pub spans: Vec<(i64, i64, Outcome)>,
+    pub spans: Vec<(i64, i64, AttemptOutcome)>,
 }
 
 /// Something that happened.

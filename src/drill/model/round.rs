@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditAnswer, Batch, End, Fault, Lane, Role};
+use super::{AuditAnswer, Batch, End, Fault, Lane, MemberRole};
 
 /// Everything that was recorded of one round. What is measured comes from here alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Round {
     /// Whom it hit; empty for `hook` and `none`.
     pub victims: Vec<Victim>,
     /// The members' names and roles before the fault.
-    pub members: BTreeMap<String, Option<Role>>,
+    pub members: BTreeMap<String, Option<MemberRole>>,
     /// How many members are a whole candidate.
     pub size: u32,
     /// How long the round waits for recovery.
@@ -53,7 +53,7 @@ pub struct Victim {
     /// The member.
     pub member: String,
     /// Its role before.
-    pub role: Option<Role>,
+    pub role: Option<MemberRole>,
     /// The UID of the Pod that was taken away.
     pub uid: Option<String>,
 }
@@ -104,7 +104,7 @@ pub struct RunnerLog {
     /// Its node.
     pub node: String,
     /// From its clock to the conductor's.
-    pub clock: Clock,
+    pub clock: ClockMap,
     /// Its lanes.
     pub lanes: Vec<Lane>,
     /// Its batches, as they came. A batch of another round may be among them; time tells.
@@ -115,7 +115,7 @@ pub struct RunnerLog {
 
 /// From a runner's clock to the conductor's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Clock {
+pub struct ClockMap {
     /// The conductor's time = the runner's + this.
     pub offset_ms: i64,
     /// How wrong that may be, either way.

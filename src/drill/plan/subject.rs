@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use super::service_of;
-use crate::config::{self, Candidate, Expectations, HostPort, SecretLogin, WorkloadName};
+use crate::config::{self, CandidateRule, Expectations, HostPort, SecretLogin, WorkloadName};
 use crate::drill::model::{Address, Engine};
 use crate::finding::EdgeId;
 use crate::graph::{Edge, TierGraph};
@@ -72,7 +72,7 @@ pub const fn protocol(engine: Engine) -> Protocol {
 /// In words, what is missing and how to say it.
 pub fn subject(
     name: &str,
-    candidate: &Candidate,
+    candidate: &CandidateRule,
     graph: &TierGraph,
     snapshot: &Snapshot,
 ) -> Result<Subject, String> {
@@ -126,7 +126,7 @@ pub fn subject(
 /// The edge into a tier that says most: one that takes writes and logs in.
 fn edge_into<'g>(
     tier: &str,
-    candidate: &Candidate,
+    candidate: &CandidateRule,
     graph: &'g TierGraph,
 ) -> Result<&'g Edge, String> {
     let wanted = candidate.engine.map(spoken);
@@ -165,7 +165,7 @@ fn edge_into<'g>(
 }
 
 /// An edge that dials the candidate's own address: its client is who the runners stand for.
-fn same_address<'g>(candidate: &Candidate, graph: &'g TierGraph) -> Option<&'g Edge> {
+fn same_address<'g>(candidate: &CandidateRule, graph: &'g TierGraph) -> Option<&'g Edge> {
     let write = candidate.write.as_ref()?;
     let wanted = candidate.engine.map(spoken);
     graph.edges.iter().find(|edge| {
@@ -181,7 +181,7 @@ fn same_address<'g>(candidate: &Candidate, graph: &'g TierGraph) -> Option<&'g E
 
 /// The workloads that the user names, those of the tier, or those behind the write address.
 fn workloads(
-    candidate: &Candidate,
+    candidate: &CandidateRule,
     edge: Option<&Edge>,
     graph: &TierGraph,
     snapshot: &Snapshot,
@@ -219,14 +219,14 @@ fn key(name: &WorkloadName, snapshot: &Snapshot) -> WorkloadKey {
     )
 }
 
-const fn spoken(engine: config::Engine) -> Engine {
+const fn spoken(engine: config::EngineName) -> Engine {
     match engine {
-        config::Engine::Mysql
-        | config::Engine::Mariadb
-        | config::Engine::Galera
-        | config::Engine::Vitess => Engine::Mysql,
-        config::Engine::Postgres => Engine::Postgres,
-        config::Engine::Redis => Engine::Redis,
+        config::EngineName::Mysql
+        | config::EngineName::Mariadb
+        | config::EngineName::Galera
+        | config::EngineName::Vitess => Engine::Mysql,
+        config::EngineName::Postgres => Engine::Postgres,
+        config::EngineName::Redis => Engine::Redis,
     }
 }
 

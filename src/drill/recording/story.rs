@@ -6,7 +6,7 @@ use super::{Recording, failover, no_answer, single, state};
 use crate::drill::judge::{About, Recorded, judge};
 use crate::drill::limit::LimitSet;
 use crate::drill::model::*;
-use crate::report::drill::{DrillReport, SqlSummary};
+use crate::report::drill::{CandidateSql, DrillReport};
 
 fn candidate(name: &str, members: &[&str], volumes: &[&str], fault: Fault) -> Candidate {
     let address = |host: &str| Address {
@@ -30,7 +30,7 @@ fn candidate(name: &str, members: &[&str], volumes: &[&str], fault: Fault) -> Ca
             .collect(),
         workloads: vec!["statefulset/db".to_owned()],
         size: u32::try_from(members.len()).unwrap(),
-        login: LoginReference::default(),
+        login: CandidateLogin::default(),
         fresh: false,
         volumes: volumes.iter().map(|volume| (*volume).to_owned()).collect(),
         expect: Vec::new(),
@@ -49,9 +49,11 @@ fn named(candidate: &str, number: u32, mut round: Round) -> Round {
     round
 }
 
-fn places(members: &[&str]) -> Vec<Place> {
-    let members = members.iter().map(|name| Place::Member((*name).to_owned()));
-    [Place::Write].into_iter().chain(members).collect()
+fn places(members: &[&str]) -> Vec<ReadPlace> {
+    let members = members
+        .iter()
+        .map(|name| ReadPlace::Member((*name).to_owned()));
+    [ReadPlace::Write].into_iter().chain(members).collect()
 }
 
 /// Away for 4 s, with its data.
@@ -93,7 +95,7 @@ pub(crate) fn operator() -> Vec<Round> {
 /// A member of three that joins after its copy, while the others go on.
 pub(crate) fn galera() -> Vec<Round> {
     let names = ["db-0", "db-1", "db-2"];
-    let members = names.map(|name| (name, Role::Peer));
+    let members = names.map(|name| (name, MemberRole::Peer));
     (1..=3)
         .map(|number| {
             let mut it = Recording::new(30_000, &members);
@@ -105,7 +107,7 @@ pub(crate) fn galera() -> Vec<Round> {
                 attempt.server = Some("s1".to_owned());
             }
             let peer = |server: &str, last| {
-                let mut said = state(server, Role::Peer, true, true, (1, last));
+                let mut said = state(server, MemberRole::Peer, true, true, (1, last));
                 said.group = Some("7f3a".to_owned());
                 said.size = Some(3);
                 said.says = "Primary Synced".to_owned();
@@ -145,11 +147,11 @@ pub(crate) fn galera() -> Vec<Round> {
 
 /// Outside of the cluster: the user's hook reboots it.
 pub(crate) fn managed() -> Vec<Round> {
-    let mut it = Recording::new(45_000, &[("shop.rds.example", Role::Primary)]);
+    let mut it = Recording::new(45_000, &[("shop.rds.example", MemberRole::Primary)]);
     it.round.fault = Fault::Hook;
     it.round.victims.clear();
     it.round.write_service = None;
-    let up = |server: &str| state(server, Role::Primary, true, true, (1, 60));
+    let up = |server: &str| state(server, MemberRole::Primary, true, true, (1, 60));
     it.lane("a/w-new", 200, &[(800, 29_000)])
         .lane("a/w-held/0", 100, &[(800, 29_100)])
         .lane("a/r-new", 400, &[(800, 29_000)])
@@ -170,8 +172,8 @@ pub(crate) fn relay() -> Vec<Round> {
     vec![named("vitess", 1, it.round())]
 }
 
-fn sql(statements: u64, required: u64, real: u64, cosmetic: u64) -> SqlSummary {
-    SqlSummary {
+fn sql(statements: u64, required: u64, real: u64, cosmetic: u64) -> CandidateSql {
+    CandidateSql {
         statements,
         required,
         real,
@@ -203,7 +205,7 @@ pub(crate) fn recorded() -> (Plan, Recorded) {
             candidate("rds", &["shop.rds.example"], &[], Fault::Hook),
         ],
     };
-    let name = |name: &str, of: SqlSummary| (name.to_owned(), of);
+    let name = |name: &str, of: CandidateSql| (name.to_owned(), of);
     let mut vitess = sql(50, 4, 19, 2);
     vitess.detail = vec!["31: 1105 locking read outside a transaction (required)".to_owned()];
     let recorded = Recorded {

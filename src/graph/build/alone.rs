@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address;
 use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::graph::deployed::{self, Source};
+use crate::graph::deployed::{self, VariableSource};
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
 use crate::observe::{Snapshot, WorkloadKey, is_live};
 
@@ -191,7 +191,7 @@ fn secret_hosts(tiers: &BTreeMap<String, Tier>, snapshot: &Snapshot, notes: &mut
         for container in containers {
             for (name, variable) in &container.environment.variables {
                 if variable.value.is_none()
-                    && matches!(variable.source, Source::Secret { .. })
+                    && matches!(variable.source, VariableSource::Secret { .. })
                     && address::role(name) == address::Role::Host
                 {
                     notes.push(Note {

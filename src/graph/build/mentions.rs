@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use crate::address::{self, Family, Flaw, FlawKind, LoginReference, Shape, TlsMode};
 use crate::catalog::Catalog;
-use crate::graph::deployed::{self, DeployedContainer, Environment, Source, unmarked};
+use crate::graph::deployed::{self, DeployedContainer, Environment, VariableSource, unmarked};
 use crate::graph::infer::{self, NameTable, Place, RawEdge};
 use crate::graph::{Confidence, EdgeFlaw, OwnResolver};
 use crate::observe::{Snapshot, WorkloadKey};
@@ -203,7 +203,7 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
 fn without_command(login: &LoginReference, environment: &Environment) -> Option<LoginReference> {
     login.within(|name| {
         let variable = environment.variables.get(name);
-        variable.is_none_or(|variable| variable.source != Source::Command)
+        variable.is_none_or(|variable| variable.source != VariableSource::Command)
     })
 }
 
@@ -211,8 +211,8 @@ fn without_command(login: &LoginReference, environment: &Environment) -> Option<
 fn origin(name: &str, environment: &Environment, key: &WorkloadKey) -> String {
     let source = environment.variables.get(name);
     let place = match source.map(|variable| &variable.source) {
-        Some(Source::Command) => return format!("{name} in the command of {key}"),
-        Some(Source::ConfigMap { name, .. }) => format!(", configmap/{name}"),
+        Some(VariableSource::Command) => return format!("{name} in the command of {key}"),
+        Some(VariableSource::ConfigMap { name, .. }) => format!(", configmap/{name}"),
         _ => String::new(),
     };
     format!("env {name} of {key}{place}")

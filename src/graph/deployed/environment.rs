@@ -10,7 +10,7 @@ use crate::observe::{mounted_key, service_link};
 
 /// Where a variable's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::graph) enum Source {
+pub(in crate::graph) enum VariableSource {
     /// It stands in the Pod's own specification.
     Literal,
     /// A ConfigMap's key.
@@ -35,7 +35,7 @@ pub(in crate::graph) struct Variable {
     /// The value, `$(VAR)` expanded where known; `None`: it is not to be known.
     pub(in crate::graph) value: Option<String>,
     /// Where it comes from.
-    pub(in crate::graph) source: Source,
+    pub(in crate::graph) source: VariableSource,
     /// The references `$(NAME)` that stay in the value as they stand.
     pub(in crate::graph) unresolved: Vec<String>,
 }
@@ -86,7 +86,7 @@ impl Environment {
                 match ambient.maps.get(reference.name.as_str()) {
                     Some(data) => {
                         for (key, value) in data {
-                            let source = Source::ConfigMap {
+                            let source = VariableSource::ConfigMap {
                                 name: reference.name.clone(),
                             };
                             environment.set(
@@ -129,11 +129,11 @@ impl Environment {
             }
             if let Some(file) = files.iter().find(|file| file.target == path) {
                 let value = Some(file.text.trim_end().to_owned());
-                self.set(name.to_owned(), value, Source::Unknown);
+                self.set(name.to_owned(), value, VariableSource::Unknown);
             } else if let Some(key) = mounted_key(volumes, &container.volume_mounts, &path)
                 && let Some(reference) = key.secret_key_ref
             {
-                let source = Source::Secret {
+                let source = VariableSource::Secret {
                     name: reference.name,
                 };
                 self.set(name.to_owned(), None, source);
@@ -146,7 +146,7 @@ impl Environment {
     }
 
     /// Sets a variable whose value the kubelet takes as it is.
-    fn set(&mut self, name: String, value: Option<String>, source: Source) {
+    fn set(&mut self, name: String, value: Option<String>, source: VariableSource) {
         let unresolved = value.as_deref().map(literal_references).unwrap_or_default();
         self.insert(name, value, source, unresolved);
     }
@@ -154,7 +154,7 @@ impl Environment {
     /// What the start command gives a variable: a text, or what cannot be read.
     pub(super) fn assign(&mut self, name: &str, value: Option<String>) {
         if value.is_some() {
-            self.insert(name.to_owned(), value, Source::Command, Vec::new());
+            self.insert(name.to_owned(), value, VariableSource::Command, Vec::new());
         } else {
             self.variables.remove(name);
             let reason = "is set by the start command to what cannot be read from outside";
@@ -166,7 +166,7 @@ impl Environment {
         &mut self,
         name: String,
         value: Option<String>,
-        source: Source,
+        source: VariableSource,
         unresolved: Vec<String>,
     ) {
         self.lost.remove(&name);
@@ -194,9 +194,9 @@ impl Environment {
             unresolved.extend(taken.flat_map(|variable| variable.unresolved.iter().cloned()));
             let value = self.expand(written, ambient);
             let (value, source) = if self.hides_address(&value) {
-                (None, Source::Unknown)
+                (None, VariableSource::Unknown)
             } else {
-                (Some(value), Source::Literal)
+                (Some(value), VariableSource::Literal)
             };
             return self.insert(name, value, source, unresolved);
         };
@@ -214,20 +214,20 @@ impl Environment {
                 self.lost.insert(name, reason);
                 return;
             }
-            let source = Source::ConfigMap {
+            let source = VariableSource::ConfigMap {
                 name: reference.name.clone(),
             };
             return self.set(name, value, source);
         }
         if let Some(reference) = &from.secret_key_ref {
-            let source = Source::Secret {
+            let source = VariableSource::Secret {
                 name: reference.name.clone(),
             };
             return self.set(name, None, source);
         }
         let field = from.field_ref.as_ref();
         let value = field.and_then(|reference| ambient.field(reference));
-        self.set(name, value, Source::Unknown);
+        self.set(name, value, VariableSource::Unknown);
     }
 
     /// A text with `$(VAR)` expanded as the kubelet does; what is unknown stays as written.

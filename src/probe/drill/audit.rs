@@ -6,8 +6,8 @@ use futures::future::join_all;
 use tokio::time::sleep;
 
 use super::Runner;
-use super::engine::{Broken, Engine, Limit, Session};
-use crate::drill::model::{Address, AttemptStep, AuditAnswer, LaneKind, Place};
+use super::engine::{Broken, EngineClient, Limit, Session};
+use crate::drill::model::{Address, AttemptStep, AuditAnswer, LaneKind, ReadPlace};
 
 /// How often everything is read at most.
 const READINGS: usize = 15;
@@ -16,19 +16,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long all rows of one place may take.
 const ROWS: Duration = Duration::from_secs(20);
 
-impl<E: Engine> Runner<'_, E> {
+impl<E: EngineClient> Runner<'_, E> {
     /// The answers of the last reading.
     pub(super) async fn read_all(&self) -> Vec<AuditAnswer> {
-        let mut places = vec![(Place::Write, self.spec.write.clone())];
+        let mut places = vec![(ReadPlace::Write, self.spec.write.clone())];
         places.extend(
             self.spec
                 .read
                 .iter()
-                .map(|read| (Place::Read, read.clone())),
+                .map(|read| (ReadPlace::Read, read.clone())),
         );
         for lane in &self.spec.lanes {
             if let LaneKind::Member(member) = &lane.kind {
-                places.push((Place::Member(member.clone()), self.place(member, lane)));
+                places.push((ReadPlace::Member(member.clone()), self.place(member, lane)));
             }
         }
         let mut before = Vec::new();
@@ -48,7 +48,7 @@ impl<E: Engine> Runner<'_, E> {
         before
     }
 
-    async fn read_place(&self, place: &Place, address: &Address) -> AuditAnswer {
+    async fn read_place(&self, place: &ReadPlace, address: &Address) -> AuditAnswer {
         let mut answer = AuditAnswer {
             place: place.clone(),
             server: None,

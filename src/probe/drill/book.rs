@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::drill::model::{
-    Attempt, Batch, End, LaneSums, MemberState, Outcome, Record, RunnerSpec, Server, VERSION,
+    Attempt, AttemptOutcome, Batch, End, LaneSums, MemberState, RunnerRecord, RunnerSpec, Server,
+    VERSION,
 };
 
 /// The book; one thread writes in it.
@@ -35,8 +36,8 @@ impl Book {
     }
 
     /// The first record.
-    pub(super) fn hello(&self) -> Record {
-        Record::Hello {
+    pub(super) fn hello(&self) -> RunnerRecord {
+        RunnerRecord::Hello {
             version: VERSION,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             runner: self.runner.clone(),
@@ -60,9 +61,9 @@ impl Book {
         let mut pages = self.pages.borrow_mut();
         let sums = pages.sums.entry(attempt.lane.clone()).or_default();
         match attempt.outcome {
-            Outcome::Acked => sums.acked += 1,
-            Outcome::Refused => sums.refused += 1,
-            Outcome::Unknown => sums.unknown += 1,
+            AttemptOutcome::Acked => sums.acked += 1,
+            AttemptOutcome::Refused => sums.refused += 1,
+            AttemptOutcome::Unknown => sums.unknown += 1,
         }
         sums.last_seq = sums.last_seq.max(attempt.seq);
         pages.batch.attempts.push(attempt);
@@ -102,7 +103,7 @@ impl Book {
     }
 
     /// What was seen since the last batch; none where no time has passed.
-    pub(super) fn batch(&self) -> Option<Record> {
+    pub(super) fn batch(&self) -> Option<RunnerRecord> {
         let now = self.now();
         let mut pages = self.pages.borrow_mut();
         if now <= pages.batch.from_ms {
@@ -115,7 +116,7 @@ impl Book {
             ..Batch::default()
         };
         let batch = std::mem::replace(&mut pages.batch, next);
-        Some(Record::Batch(Batch {
+        Some(RunnerRecord::Batch(Batch {
             number,
             to_ms: now,
             ..batch
@@ -123,9 +124,9 @@ impl Book {
     }
 
     /// The last record.
-    pub(super) fn end(&self, cut_short: bool) -> Record {
+    pub(super) fn end(&self, cut_short: bool) -> RunnerRecord {
         let pages = self.pages.borrow();
-        Record::End(End {
+        RunnerRecord::End(End {
             batches: pages.batches,
             lanes: pages.sums.clone(),
             cut_short,

@@ -86,7 +86,7 @@ impl Holds {
 }
 
 /// How an engine's servers are talked to.
-pub(crate) trait Engine {
+pub(crate) trait EngineClient {
     /// An open session.
     type Session: Session;
 

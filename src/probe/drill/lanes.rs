@@ -7,9 +7,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use super::engine::{Broken, Engine, Session};
+use super::engine::{Broken, EngineClient, Session};
 use super::{MAKE_AGAIN, Runner};
-use crate::drill::model::{Attempt, AttemptStep, Lane, LaneKind, Outcome};
+use crate::drill::model::{Attempt, AttemptOutcome, AttemptStep, Lane, LaneKind};
 
 /// How often a held lane looks for a server that no other one holds.
 const SPREAD: u32 = 12;
@@ -39,7 +39,7 @@ struct Kept<S> {
     server: String,
 }
 
-impl<E: Engine> Runner<'_, E> {
+impl<E: EngineClient> Runner<'_, E> {
     /// A lane of new connections: a turn begins by the clock, whether or not the one before has ended.
     pub(super) async fn new_lane(&self, lane: &Lane) {
         let mut clock = Beat::new(lane.every_ms);
@@ -176,12 +176,15 @@ impl<E: Engine> Runner<'_, E> {
 
     /// Writes a turn into the book; a server that came back empty gets its ledger again.
     fn finish(&self, turn: &Turn<'_>, came: Came) {
-        let outcome = came.broken.as_ref().map_or(Outcome::Acked, |broken| {
-            match (came.sent, self.outcome(broken)) {
-                (None, _) => Outcome::Refused,
-                (Some(_), outcome) => outcome,
-            }
-        });
+        let outcome = came
+            .broken
+            .as_ref()
+            .map_or(AttemptOutcome::Acked, |broken| {
+                match (came.sent, self.outcome(broken)) {
+                    (None, _) => AttemptOutcome::Refused,
+                    (Some(_), outcome) => outcome,
+                }
+            });
         let (step, code) = match came.broken {
             Some(broken) => (Some(broken.step), Some(broken.code)),
             None => (None, None),
@@ -207,7 +210,7 @@ impl<E: Engine> Runner<'_, E> {
         }
     }
 
-    fn outcome(&self, broken: &Broken) -> Outcome {
+    fn outcome(&self, broken: &Broken) -> AttemptOutcome {
         self.refused
             .outcome(self.spec.engine, broken.step, &broken.code)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::Runner;
-use super::engine::{Broken, Engine, Holds, Session};
+use super::engine::{Broken, EngineClient, Holds, Session};
 use super::lanes::Beat;
 use crate::drill::model::{Address, AttemptStep, Lane, MemberState, Server};
 
@@ -26,7 +26,7 @@ struct Wire<S> {
     address: Address,
 }
 
-impl<E: Engine> Runner<'_, E> {
+impl<E: EngineClient> Runner<'_, E> {
     /// Where a member answers now.
     pub(super) fn place(&self, member: &str, lane: &Lane) -> Address {
         self.members

@@ -10,10 +10,10 @@ use tokio::time::timeout;
 use super::engine::Broken;
 use super::open::{Protocol, Servers};
 use super::table::{self, Sql, value};
-use crate::drill::model::{AttemptStep, Engine, MemberState, Role, RunnerSpec, Server};
+use crate::drill::model::{AttemptStep, Engine, MemberRole, MemberState, RunnerSpec, Server};
 use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::mysql as protocol;
 use crate::probe::mysql::replication::{Following, columns, text};
 
@@ -28,7 +28,7 @@ pub(super) struct MySql;
 /// A session.
 pub(super) struct Talk<'a> {
     servers: &'a Servers<'a>,
-    session: protocol::Session,
+    session: protocol::MysqlSession,
     mariadb: bool,
     /// Whether it is a member of a Galera cluster; none: not asked yet.
     galera: Option<bool>,
@@ -41,7 +41,7 @@ impl Protocol for MySql {
 
     async fn log_in<'a>(
         servers: &'a Servers<'a>,
-        stream: Link,
+        stream: PeerLink,
         ask: &Ask<'_>,
     ) -> Result<Talk<'a>, Failure> {
         let session = protocol::open_on(stream, ask, true).await?;
@@ -184,17 +184,17 @@ impl Sql for Talk<'_> {
             // The login may not ask: only what it can do tells.
             None => {
                 state.role = Some(if read_only {
-                    Role::Replica
+                    MemberRole::Replica
                 } else {
-                    Role::Primary
+                    MemberRole::Primary
                 });
                 "replication not reported".clone_into(&mut state.says);
             }
             Some(words) if words.is_empty() => {
                 state.role = Some(if read_only {
-                    Role::Alone
+                    MemberRole::Alone
                 } else {
-                    Role::Primary
+                    MemberRole::Primary
                 });
                 state.joined = Some(!read_only);
             }
@@ -213,7 +213,7 @@ impl Sql for Talk<'_> {
 fn galera(words: &BTreeMap<String, String>, read_only: bool, state: &mut MemberState) {
     let word = |name: &str| words.get(name).map_or("", String::as_str);
     let ready = word("wsrep_ready") == "ON" && word("wsrep_cluster_status") == "Primary";
-    state.role = Some(Role::Peer);
+    state.role = Some(MemberRole::Peer);
     state.writable = Some(ready && !read_only);
     // 2 is a donor, which serves as well; 4 is synced.
     state.joined = Some(ready && matches!(word("wsrep_local_state"), "2" | "4"));
@@ -229,7 +229,7 @@ fn galera(words: &BTreeMap<String, String>, read_only: bool, state: &mut MemberS
 /// A replica by its own word: both of its threads run.
 fn replica(words: &BTreeMap<String, String>, state: &mut MemberState) {
     let following = Following::of(words);
-    state.role = Some(Role::Replica);
+    state.role = Some(MemberRole::Replica);
     state.joined = Some(following.runs());
     state.group = words
         .get("source_host")

@@ -11,28 +11,28 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::Runner;
-use super::engine::{Broken, Engine, Limit, Session};
+use super::engine::{Broken, EngineClient, Limit, Session};
 use crate::drill::model::{Address, AttemptStep, Limits, RunnerSpec, Server};
 use crate::probe::ask::Ask;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::found::Failure;
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
-use crate::probe::network::Network;
+use crate::probe::network::AgentNetwork;
 use crate::probe::record::Scrubber;
-use crate::probe::target::Target;
-use crate::probe::turns::{Place, Turn, Turns};
+use crate::probe::target::DialTarget;
+use crate::probe::turns::{Turn, TurnPlace, Turns};
 use crate::probe::wire::{EdgeTask, ProbeSpec, StepError};
 use crate::probe::{file, scrubber, targets};
 
 /// What every connection of the runner needs.
 pub(super) struct Dialler<'a> {
     clock: Clock,
-    network: Network,
+    network: AgentNetwork,
     resolver: Resolver,
     task: &'a EdgeTask,
-    target: Target,
+    target: DialTarget,
     /// The one edge is always on its way.
     turn: Turn,
     scrubber: Scrubber,
@@ -54,7 +54,7 @@ impl<'a> Dialler<'a> {
             .get(index)
             .ok_or("the spec names no edge whose login is used")?;
         let targets = targets(spec, environment);
-        let network = Network::new(&spec.network);
+        let network = AgentNetwork::new(&spec.network);
         let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
         let scrubber = scrubber(spec, &targets, environment, resolver.config());
         let target = targets
@@ -73,7 +73,7 @@ impl<'a> Dialler<'a> {
             resolver,
             task,
             turn: Turns::new(None, "")
-                .take(Place::host(&target.host, target.port))
+                .take(TurnPlace::host(&target.host, target.port))
                 .await,
             target,
             scrubber,
@@ -92,7 +92,7 @@ impl<'a> Dialler<'a> {
     }
 
     /// Opens a connection.
-    async fn dial(&self, address: SocketAddr) -> Result<Link, Broken> {
+    async fn dial(&self, address: SocketAddr) -> Result<PeerLink, Broken> {
         self.network
             .connect_kept(address, &self.clock)
             .await
@@ -147,7 +147,7 @@ pub(super) trait Protocol {
     /// Logs in on a connection that is open.
     async fn log_in<'a>(
         servers: &'a Servers<'a>,
-        stream: Link,
+        stream: PeerLink,
         ask: &Ask<'_>,
     ) -> Result<Self::Session<'a>, Failure>;
 }
@@ -167,7 +167,7 @@ impl<'a, P> Spoken<'a, P> {
     }
 }
 
-impl<'a, P: Protocol> Engine for Spoken<'a, P> {
+impl<'a, P: Protocol> EngineClient for Spoken<'a, P> {
     type Session = P::Session<'a>;
 
     async fn connect(
@@ -206,7 +206,7 @@ fn word(error: StepError) -> &'static str {
     }
 }
 
-impl<E: Engine> Runner<'_, E> {
+impl<E: EngineClient> Runner<'_, E> {
     /// The limit of a statement.
     pub(super) const fn statement(&self) -> Limit {
         Limit(Duration::from_millis(self.spec.limits.statement_ms))
@@ -246,7 +246,7 @@ pub(super) struct Door<E> {
     logins: Cell<(u32, Instant)>,
 }
 
-impl<E: Engine> Door<E> {
+impl<E: EngineClient> Door<E> {
     pub(super) fn new(engine: E) -> Self {
         Self {
             engine,

@@ -5,10 +5,10 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use super::engine::Broken;
 use super::open::{Protocol, Servers};
 use super::table::{Row, Sql, value};
-use crate::drill::model::{AttemptStep, Engine, MemberState, Role, RunnerSpec, Server};
+use crate::drill::model::{AttemptStep, Engine, MemberRole, MemberState, RunnerSpec, Server};
 use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::postgres as protocol;
 
 /// `PostgreSQL`.
@@ -25,7 +25,7 @@ impl Protocol for Postgres {
 
     async fn log_in<'a>(
         servers: &'a Servers<'a>,
-        stream: Link,
+        stream: PeerLink,
         ask: &Ask<'_>,
     ) -> Result<Talk<'a>, Failure> {
         let client = protocol::session(stream, ask).await?;
@@ -101,9 +101,9 @@ impl Sql for Talk<'_> {
         let standby = self.first("SELECT pg_is_in_recovery()").await?;
         let standby = standby.is_some_and(|value| value == "t");
         state.role = Some(if standby {
-            Role::Replica
+            MemberRole::Replica
         } else {
-            Role::Primary
+            MemberRole::Primary
         });
         state.writable = Some(!standby);
         if !standby {

@@ -9,12 +9,12 @@ use super::engine::{Broken, Holds, Session};
 use super::open::{Protocol, Servers};
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
-    AttemptStep, ExpectedTable, LaneKind, LaneRows, MemberState, Role, Server, Span,
+    AttemptStep, ExpectedTable, LaneKind, LaneRows, MemberRole, MemberState, Server, Span,
 };
 use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
-use crate::probe::link::Link;
-use crate::probe::peer::Peer;
+use crate::probe::link::PeerLink;
+use crate::probe::peer::PeerStream;
 use crate::probe::redis as protocol;
 
 /// The other runner's lanes are called like this one's, but for the first letter.
@@ -26,7 +26,7 @@ pub(super) struct Redis;
 /// A session.
 pub(super) struct Talk<'a> {
     servers: &'a Servers<'a>,
-    peer: Peer,
+    peer: PeerStream,
     address: SocketAddr,
     host: String,
 }
@@ -36,7 +36,7 @@ impl Protocol for Redis {
 
     async fn log_in<'a>(
         servers: &'a Servers<'a>,
-        stream: Link,
+        stream: PeerLink,
         ask: &Ask<'_>,
     ) -> Result<Talk<'a>, Failure> {
         Ok(Talk {
@@ -183,13 +183,13 @@ impl Session for Talk<'_> {
         let info = self.info("replication").await?;
         let word = |name: &str| info.get(name).map_or("", String::as_str);
         if word("role") == "master" {
-            state.role = Some(Role::Primary);
+            state.role = Some(MemberRole::Primary);
             state.writable = Some(true);
             state.joined = Some(true);
             return Ok(());
         }
         let link = word("master_link_status");
-        state.role = Some(Role::Replica);
+        state.role = Some(MemberRole::Replica);
         state.writable = Some(false);
         state.joined = Some(link == "up");
         state.group = Some(word("master_host").to_owned()).filter(|host| !host.is_empty());

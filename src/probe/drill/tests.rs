@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::engine::{Broken, Engine, Holds, Limit, Session};
+use super::engine::{Broken, EngineClient, Holds, Limit, Session};
 use super::work;
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
-    Address, AttemptStep, Batch, Engine as Kind, ExpectedTable, Lane, LaneKind, LaneRows, Ledger,
-    Limits, MemberState, Outcome, Place, Record, RunnerSpec, Server, Span, VERSION,
+    Address, AttemptOutcome, AttemptStep, Batch, Engine as Kind, ExpectedTable, Lane, LaneKind,
+    LaneRows, Ledger, Limits, MemberState, ReadPlace, RunnerRecord, RunnerSpec, Server, Span,
+    VERSION,
 };
 use crate::drill::orders::{Act, Orders};
 
@@ -75,7 +76,7 @@ impl Play {
     }
 }
 
-impl Engine for Play {
+impl EngineClient for Play {
     type Session = Self;
 
     async fn connect(&self, at: SocketAddr, _: &str, _: Limit) -> Result<Self, Broken> {
@@ -226,7 +227,7 @@ fn spec() -> RunnerSpec {
 
 /// What a runner wrote.
 struct Ran {
-    records: Vec<Record>,
+    records: Vec<RunnerRecord>,
 }
 
 impl Ran {
@@ -234,14 +235,14 @@ impl Ran {
         self.records
             .iter()
             .filter_map(|record| match record {
-                Record::Batch(batch) => Some(batch),
+                RunnerRecord::Batch(batch) => Some(batch),
                 _ => None,
             })
             .collect()
     }
 
     /// Start, outcome and code of each turn of a lane.
-    fn turns(&self, lane: &str) -> Vec<(i64, Outcome, Option<String>)> {
+    fn turns(&self, lane: &str) -> Vec<(i64, AttemptOutcome, Option<String>)> {
         let mut turns: Vec<_> = self
             .batches()
             .iter()
@@ -299,10 +300,13 @@ async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
         order(&path, 2, Act::Remove);
     };
     let ran = ran(&play, story, &path).await;
-    assert!(matches!(ran.records.first(), Some(Record::Hello { .. })));
+    assert!(matches!(
+        ran.records.first(),
+        Some(RunnerRecord::Hello { .. })
+    ));
     let turns = ran.turns("a/w-new");
     assert!((49..=52).contains(&turns.len()), "{}", turns.len());
-    assert!(turns.iter().all(|turn| turn.1 == Outcome::Acked));
+    assert!(turns.iter().all(|turn| turn.1 == AttemptOutcome::Acked));
     assert!((95..=102).contains(&ran.turns("a/w-held/0").len()));
     // Numbered without a hole, and each begins where the one before ended.
     let batches = ran.batches();
@@ -314,20 +318,23 @@ async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
         .records
         .iter()
         .filter_map(|record| match record {
-            Record::Audit { answers } => Some(answers),
+            RunnerRecord::Audit { answers } => Some(answers),
             _ => None,
         })
         .collect();
     let [answers] = audits[..] else { panic!() };
-    let places: Vec<&Place> = answers.iter().map(|answer| &answer.place).collect();
-    assert_eq!(places, [&Place::Write, &Place::Member("db".to_owned())]);
+    let places: Vec<&ReadPlace> = answers.iter().map(|answer| &answer.place).collect();
+    assert_eq!(
+        places,
+        [&ReadPlace::Write, &ReadPlace::Member("db".to_owned())]
+    );
     let whole = answers[1].whole("a/w-new").unwrap();
     assert_eq!(whole.len(), turns.len() as u64);
     // Members are asked while all else is quiet.
     let last = batches.iter().flat_map(|batch| &batch.members).next_back();
     assert!(last.unwrap().asked_ms > 13_000);
     assert!(play.0.borrow().removed);
-    let Some(Record::End(end)) = ran.records.last() else {
+    let Some(RunnerRecord::End(end)) = ran.records.last() else {
         panic!()
     };
     assert_eq!(end.lanes["a/w-new"].acked, turns.len() as u64);
@@ -350,14 +357,14 @@ async fn turns_that_hang_hide_no_recovery_and_are_unknown() {
     let turns = ran.turns("a/w-new");
     let unknown: Vec<i64> = turns
         .iter()
-        .filter(|turn| turn.1 == Outcome::Unknown)
+        .filter(|turn| turn.1 == AttemptOutcome::Unknown)
         .map(|turn| turn.0)
         .collect();
     assert!((4..=6).contains(&unknown.len()), "{unknown:?}");
     // The first write after the second in which everything hung is acknowledged at once, although others still hang.
     let back = turns
         .iter()
-        .find(|turn| turn.1 == Outcome::Acked && turn.0 > unknown[0]);
+        .find(|turn| turn.1 == AttemptOutcome::Acked && turn.0 > unknown[0]);
     assert!((6000..6250).contains(&back.unwrap().0), "{back:?}");
 }
 
@@ -381,9 +388,11 @@ async fn a_pool_keeps_what_was_only_refused_and_an_empty_server_gets_its_ledger_
     let codes: BTreeSet<&str> = turns.iter().filter_map(|turn| turn.2.as_deref()).collect();
     assert_eq!(codes, BTreeSet::from(["1146", "1290", "closed", "refused"]));
     // A lost connection leaves one write unknown; what was refused had no effect.
-    let unknown = turns.iter().filter(|turn| turn.1 == Outcome::Unknown);
+    let unknown = turns
+        .iter()
+        .filter(|turn| turn.1 == AttemptOutcome::Unknown);
     assert_eq!(unknown.count(), 1);
-    assert_eq!(turns.last().unwrap().1, Outcome::Acked);
+    assert_eq!(turns.last().unwrap().1, AttemptOutcome::Acked);
 }
 
 #[tokio::test(start_paused = true)]
@@ -432,6 +441,6 @@ async fn a_ledger_that_the_write_address_does_not_reach_is_removed_at_the_member
         let ran = ran(&play, story, &path).await;
         assert_eq!(play.0.borrow().removed, is_gone);
         let said = ran.records.last().unwrap();
-        assert_eq!(matches!(said, Record::End(_)), is_gone, "{said:?}");
+        assert_eq!(matches!(said, RunnerRecord::End(_)), is_gone, "{said:?}");
     }
 }

@@ -11,7 +11,7 @@ use crate::probe::clock::Late;
 use crate::probe::found::Failure;
 use crate::probe::http::{HTTP, authority, without_query};
 use crate::probe::link::Flood;
-use crate::probe::peer::{Peer, Stream};
+use crate::probe::peer::{PeerStream, Stream};
 use crate::probe::relay::{self, Door, Joined};
 use crate::probe::wire::StepError;
 
@@ -200,7 +200,7 @@ impl<'a> Asker<'a> {
         let (Ok(url), Ok(stream)) = (url(path, 80), self.open().await) else {
             return Vec::new();
         };
-        let mut peer = Peer::new(stream, "HTTP", ask.clock);
+        let mut peer = PeerStream::new(stream, "HTTP", ask.clock);
         let request = format!(
             "GET {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
             line(&url),

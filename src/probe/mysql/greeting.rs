@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::probe::found::Failure;
 use crate::probe::mysql::server_error;
-use crate::probe::peer::Peer;
+use crate::probe::peer::PeerStream;
 
 /// The capability bit of TLS.
 const CLIENT_SSL: u32 = 0x0800;
@@ -25,7 +25,7 @@ pub(super) struct Greeting {
 }
 
 /// Reads the greeting or the error that stands in its place.
-pub(super) async fn read(peer: &mut Peer, end: Instant) -> Result<Greeting, Failure> {
+pub(super) async fn read(peer: &mut PeerStream, end: Instant) -> Result<Greeting, Failure> {
     let header = peer.exact(4, end).await?;
     let length =
         usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;

@@ -9,15 +9,15 @@ use super::{
 };
 use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
-use crate::probe::link::Link;
+use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
-use crate::probe::peer::Peer;
+use crate::probe::peer::PeerStream;
 
 /// TLS or not, and AUTH where the client has a password.
 ///
 /// # Errors
 /// What stands against it, also where the login is withheld.
-pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Peer, Failure> {
+pub(crate) async fn session(stream: PeerLink, ask: &Ask<'_>) -> Result<PeerStream, Failure> {
     let opened = ask.peer(stream, "a Redis server").await;
     let (mut peer, _) = opened.map_err(Failure::of)?;
     let account = match ask.login() {
@@ -39,7 +39,7 @@ pub(crate) async fn session(stream: Link, ask: &Ask<'_>) -> Result<Peer, Failure
 /// # Errors
 /// The server's error with its code, or a connection that broke.
 pub(crate) async fn ask_for(
-    peer: &mut Peer,
+    peer: &mut PeerStream,
     ask: &Ask<'_>,
     words: &[String],
 ) -> Result<Value, Failure> {
@@ -55,7 +55,7 @@ pub(crate) async fn ask_for(
 /// # Errors
 /// As [`ask_for`].
 pub(crate) async fn info(
-    peer: &mut Peer,
+    peer: &mut PeerStream,
     ask: &Ask<'_>,
     section: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {

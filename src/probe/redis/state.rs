@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::login::Login;
-use crate::probe::peer::Peer;
+use crate::probe::peer::PeerStream;
 use crate::probe::redis::{Reply, code, command, fields, refused};
 use crate::probe::wire::{StepError, StepName};
 
@@ -16,7 +16,7 @@ use crate::probe::wire::{StepError, StepName};
 const NODES: usize = 16;
 
 /// Judges the reply to PING, then INFO and, in a cluster, its nodes.
-pub(super) async fn query(peer: &mut Peer, ask: &Ask<'_>, ping: &Reply) -> Found {
+pub(super) async fn query(peer: &mut PeerStream, ask: &Ask<'_>, ping: &Reply) -> Found {
     let begun = Instant::now();
     let step = match ping {
         Reply::Error(text) if code(text) != "NOPERM" => Found::fail(StepName::Query, refused(text)),
@@ -29,7 +29,7 @@ pub(super) async fn query(peer: &mut Peer, ask: &Ask<'_>, ping: &Reply) -> Found
 }
 
 /// Asks for the database that the client selects, where it is another than the first. A user who may not ask proves nothing.
-pub(super) async fn refused_database(peer: &mut Peer, ask: &Ask<'_>) -> Option<Found> {
+pub(super) async fn refused_database(peer: &mut PeerStream, ask: &Ask<'_>) -> Option<Found> {
     let Login::With(account) = ask.login() else {
         return None;
     };
@@ -60,7 +60,7 @@ fn is_no_database(text: &str) -> bool {
 }
 
 /// The fields of INFO; none if the user may not ask.
-async fn info(peer: &mut Peer, ask: &Ask<'_>) -> Result<BTreeMap<String, String>, Failure> {
+async fn info(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<BTreeMap<String, String>, Failure> {
     match command(peer, ask, &["INFO"]).await? {
         Reply::Text(text) => Ok(fields(&text)),
         _ => Ok(BTreeMap::new()),
@@ -68,7 +68,11 @@ async fn info(peer: &mut Peer, ask: &Ask<'_>) -> Result<BTreeMap<String, String>
 }
 
 /// What CLUSTER says, if there is one: an error, or nothing to object to.
-async fn nodes(peer: &mut Peer, ask: &Ask<'_>, info: &BTreeMap<String, String>) -> Option<Failure> {
+async fn nodes(
+    peer: &mut PeerStream,
+    ask: &Ask<'_>,
+    info: &BTreeMap<String, String>,
+) -> Option<Failure> {
     if info.get("cluster_enabled").is_none_or(|on| on != "1") {
         return None;
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::session::Connection;
 use super::{Runner, quoted};
-use crate::probe::wire::sql::{Outcome, SqlRecord, TableState};
+use crate::probe::wire::sql::{SqlRecord, StatementOutcome, TableState};
 
 /// How long members may take to have what the first one has.
 const CONVERGENCE: Duration = Duration::from_secs(10);
@@ -188,7 +188,7 @@ async fn views(
         for name in connection.rows(&sql).await.into_iter().flatten() {
             let sql = format!("SELECT 1 FROM {}.{} LIMIT 0", quoted(schema), quoted(&name));
             let answer = connection.send(sql.as_bytes()).await;
-            if answer.outcome == Outcome::Refused {
+            if answer.outcome == StatementOutcome::Refused {
                 let object = format!("view {}.{name}", runner.shown(schema));
                 runner
                     .recorder

@@ -12,22 +12,22 @@ use crate::probe::ask::Ask;
 use crate::probe::clock::{Clock, Late};
 use crate::probe::dns::Resolver;
 use crate::probe::found::Failure;
-use crate::probe::mysql::{self, Session};
-use crate::probe::network::Network;
-use crate::probe::target::Target;
+use crate::probe::mysql::{self, MysqlSession};
+use crate::probe::network::AgentNetwork;
+use crate::probe::target::DialTarget;
 use crate::probe::turns::Turn;
 use crate::probe::wire::EdgeTask;
-use crate::probe::wire::sql::{Answer, Outcome};
+use crate::probe::wire::sql::{Answer, StatementOutcome};
 use crate::sql::show;
 
 /// Everything that it takes to log in.
 pub(super) struct Door<'a> {
     pub(super) clock: Clock,
-    pub(super) network: &'a Network,
+    pub(super) network: &'a AgentNetwork,
     pub(super) resolver: &'a Resolver,
     pub(super) turn: &'a Turn,
     pub(super) task: &'a EdgeTask,
-    pub(super) target: &'a Target,
+    pub(super) target: &'a DialTarget,
     pub(super) require_trust: bool,
     /// Whether the login's own database is opened.
     pub(super) database: bool,
@@ -64,7 +64,7 @@ impl Door<'_> {
 
 /// A login that stands.
 pub(super) struct Connection {
-    session: Session,
+    session: MysqlSession,
     clock: Clock,
     limit: Duration,
     /// It broke, or an answer is still due: of no more use.
@@ -96,7 +96,7 @@ impl Connection {
                 ..Answer::default()
             },
             Ok(Err(mysql_async::Error::Server(error))) => Answer {
-                outcome: Outcome::Refused,
+                outcome: StatementOutcome::Refused,
                 code: error.code,
                 state: error.state,
                 message: show::message(sql, &error.message),
@@ -140,7 +140,7 @@ impl Connection {
 
     /// Says good-bye.
     pub(super) async fn close(self) {
-        let Session { connection, .. } = self.session;
+        let MysqlSession { connection, .. } = self.session;
         // A server that does not read it loses nothing.
         let _ = self
             .clock
@@ -151,14 +151,14 @@ impl Connection {
 
 fn unknown(message: String) -> Answer {
     Answer {
-        outcome: Outcome::Unknown,
+        outcome: StatementOutcome::Unknown,
         message,
         ..Answer::default()
     }
 }
 
 /// Every result set of a statement: rows that came back, if any could, and the last count of warnings.
-async fn run(session: &mut Session, sql: &[u8]) -> mysql_async::Result<(Option<u64>, u16)> {
+async fn run(session: &mut MysqlSession, sql: &[u8]) -> mysql_async::Result<(Option<u64>, u16)> {
     let mut result = session.connection.query_iter(sql).await?;
     let mut rows = None;
     let mut warnings = 0;

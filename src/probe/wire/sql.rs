@@ -159,7 +159,7 @@ pub enum SqlRecord {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: StatementOutcome,
     /// The code of a refusal.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub code: u16,
@@ -190,7 +190,7 @@ const fn is_zero(number: &u16) -> bool {
 /// How a statement ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum StatementOutcome {
     /// Accepted.
     #[default]
     Accepted,

@@ -188,10 +188,10 @@ impl Page<'_> {
         let text = pad(&cut(&words::cell(cell), width), width);
         let Some(cell) = cell else { return text };
         let paint = match cell.mark {
-            super::Mark::Best | super::Mark::Good => Paint::Green,
-            super::Mark::Fair | super::Mark::Unknown => Paint::Yellow,
-            super::Mark::Bad => Paint::Red,
-            super::Mark::None => return text,
+            super::Grade::Best | super::Grade::Good => Paint::Green,
+            super::Grade::Fair | super::Grade::Unknown => Paint::Yellow,
+            super::Grade::Bad => Paint::Red,
+            super::Grade::None => return text,
         };
         // The sign alone is coloured: what was measured stays readable.
         let sign = cell.mark.sign();

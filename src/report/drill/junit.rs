@@ -3,7 +3,7 @@
 use super::words;
 use super::{CandidateReport, DrillReport, FaultReport};
 use crate::report::VerdictValue;
-use crate::report::junit::{Case, JunitError, Outcome, Suite, write};
+use crate::report::junit::{Case, CaseOutcome, JunitError, Suite, write};
 use crate::sanitise::line;
 
 /// The report as Jenkins and GitLab read it.
@@ -40,9 +40,9 @@ fn case(
     text: &str,
 ) -> Case {
     let outcome = match status {
-        VerdictValue::Pass => Outcome::Pass,
-        VerdictValue::Fail => Outcome::fail(kind, message),
-        VerdictValue::Unknown => Outcome::error(kind, message),
+        VerdictValue::Pass => CaseOutcome::Pass,
+        VerdictValue::Fail => CaseOutcome::fail(kind, message),
+        VerdictValue::Unknown => CaseOutcome::error(kind, message),
     };
     Case::new(class, name, outcome, &format!("{message}\n{text}"))
 }

@@ -1,7 +1,7 @@
 //! A drill's report as Markdown for job summaries and merge requests. Pure.
 
 use super::words;
-use super::{DrillReport, Mark};
+use super::{DrillReport, Grade};
 use crate::report::markdown::{escape, sign};
 use crate::sanitise::line;
 
@@ -86,7 +86,7 @@ fn table(report: &DrillReport) -> String {
         for cell in cells {
             let shown = plain(&words::cell(cell));
             match cell.map(|cell| cell.mark) {
-                Some(Mark::Bad) => text += &format!(" **{shown}** |"),
+                Some(Grade::Bad) => text += &format!(" **{shown}** |"),
                 _ => text += &format!(" {shown} |"),
             }
         }

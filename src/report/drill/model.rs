@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::drill::model::{Engine, Fault, Metric, Picture, Role, RoundResult};
+use crate::drill::model::{Engine, Fault, MemberRole, Metric, Picture, RoundResult};
 use crate::finding::{Code, FindingId, Fix, Severity};
 use crate::report::VerdictValue;
 
@@ -64,10 +64,10 @@ pub struct CandidateReport {
     pub faults: Vec<FaultReport>,
     /// The application's own SQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init_sql: Option<SqlSummary>,
+    pub init_sql: Option<CandidateSql>,
     /// The application's queries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<SqlSummary>,
+    pub workload: Option<CandidateSql>,
     /// Claims and volumes that stay when it goes away.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_behind: Vec<String>,
@@ -80,7 +80,7 @@ pub struct CandidateReport {
 
 /// What became of a file of SQL.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SqlSummary {
+pub struct CandidateSql {
     /// How many statements were run.
     pub statements: u64,
     /// Refused, and the application needs them.
@@ -105,7 +105,7 @@ pub struct Cell {
     /// The row's name.
     pub row: String,
     /// The mark.
-    pub mark: Mark,
+    pub mark: Grade,
     /// What was measured.
     pub text: String,
     /// The rule that gave the mark.
@@ -128,7 +128,7 @@ pub struct Cell {
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
-pub enum Mark {
+pub enum Grade {
     /// `◎`.
     Best,
     /// `○`.
@@ -143,7 +143,7 @@ pub enum Mark {
     None,
 }
 
-impl Mark {
+impl Grade {
     /// As in the table.
     #[must_use]
     pub const fn sign(self) -> &'static str {
@@ -171,7 +171,7 @@ pub struct FaultReport {
     pub fault: Fault,
     /// The role of the one member that was hit, where the candidate has several and they have roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
+    pub role: Option<MemberRole>,
     /// The rounds, in order.
     pub rounds: Vec<RoundReport>,
     /// Over the rounds.
@@ -188,8 +188,8 @@ impl FaultReport {
     #[must_use]
     pub fn title(&self) -> String {
         match self.role {
-            Some(Role::Primary) => format!("{} primary", self.fault),
-            Some(Role::Replica) => format!("{} replica", self.fault),
+            Some(MemberRole::Primary) => format!("{} primary", self.fault),
+            Some(MemberRole::Replica) => format!("{} replica", self.fault),
             _ => self.fault.to_string(),
         }
     }

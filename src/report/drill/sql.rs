@@ -1,34 +1,34 @@
 //! The report of `sql` → what the drill's table says of it. Pure.
 
-use super::SqlSummary;
+use super::CandidateSql;
 use crate::report::sql::{QueryReport, Said, SqlReport, SqlStatus, StatementReport};
 use crate::sql::classify::Weight;
 
 /// The init SQL and the workload, each where there was one.
 #[must_use]
-pub fn summaries(report: &SqlReport) -> (Option<SqlSummary>, Option<SqlSummary>) {
-    let mut init = SqlSummary::default();
+pub fn summaries(report: &SqlReport) -> (Option<CandidateSql>, Option<CandidateSql>) {
+    let mut init = CandidateSql::default();
     for file in &report.files {
         for statement in &file.statements {
             add_statement(&mut init, &file.name, statement);
         }
     }
-    let mut workload = SqlSummary::default();
+    let mut workload = CandidateSql::default();
     for query in &report.workload {
         add_query(&mut workload, query);
     }
-    let asked = |summary: SqlSummary| (summary.statements > 0).then_some(summary);
+    let asked = |summary: CandidateSql| (summary.statements > 0).then_some(summary);
     (asked(init), asked(workload))
 }
 
-fn add_statement(summary: &mut SqlSummary, file: &str, statement: &StatementReport) {
+fn add_statement(summary: &mut CandidateSql, file: &str, statement: &StatementReport) {
     let weight = statement.said.weight.unwrap_or(Weight::Real);
     let place = format!("{file}:{}", statement.line);
     add(summary, statement.status, weight, &place, &statement.said);
 }
 
 /// Refused is what is refused the way in which the application runs it.
-fn add_query(summary: &mut SqlSummary, query: &QueryReport) {
+fn add_query(summary: &mut CandidateSql, query: &QueryReport) {
     let weight = if query.required {
         Weight::Required
     } else {
@@ -42,7 +42,7 @@ fn add_query(summary: &mut SqlSummary, query: &QueryReport) {
     add(summary, query.status, weight, &query.name, &way.said);
 }
 
-fn add(summary: &mut SqlSummary, status: SqlStatus, weight: Weight, place: &str, said: &Said) {
+fn add(summary: &mut CandidateSql, status: SqlStatus, weight: Weight, place: &str, said: &Said) {
     summary.statements += 1;
     match status {
         SqlStatus::Accepted => return,
@@ -80,7 +80,7 @@ mod tests {
                 ..Said::default()
             },
         };
-        let mut summary = SqlSummary::default();
+        let mut summary = CandidateSql::default();
         for one in [
             statement(1, SqlStatus::Accepted, None),
             statement(2, SqlStatus::Refused, Some(Weight::Real)),
@@ -91,7 +91,7 @@ mod tests {
         ] {
             add_statement(&mut summary, "init.sql", &one);
         }
-        let SqlSummary {
+        let CandidateSql {
             statements,
             required,
             real,

@@ -102,7 +102,7 @@ pub(super) fn rows(report: &DrillReport) -> Vec<(String, Vec<Option<&Cell>>)> {
             cells
                 .iter()
                 .flatten()
-                .any(|cell| cell.mark != super::Mark::None || !cell.text.is_empty())
+                .any(|cell| cell.mark != super::Grade::None || !cell.text.is_empty())
         })
         .collect()
 }
@@ -110,9 +110,9 @@ pub(super) fn rows(report: &DrillReport) -> Vec<(String, Vec<Option<&Cell>>)> {
 /// `○ 4.2 s`.
 pub(super) fn cell(cell: Option<&Cell>) -> String {
     match cell {
-        None => super::Mark::None.sign().to_owned(),
+        None => super::Grade::None.sign().to_owned(),
         Some(cell) if cell.text.is_empty() => cell.mark.sign().to_owned(),
-        Some(cell) if cell.mark == super::Mark::None => line(&cell.text),
+        Some(cell) if cell.mark == super::Grade::None => line(&cell.text),
         Some(cell) => format!("{} {}", cell.mark.sign(), line(&cell.text)),
     }
 }

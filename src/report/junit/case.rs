@@ -7,7 +7,7 @@ use crate::sanitise::{self, line};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::report) enum Outcome {
+pub(in crate::report) enum CaseOutcome {
     /// Well.
     Pass,
     /// Type and sentence: it counts, if the run as a whole is unhealthy.
@@ -18,7 +18,7 @@ pub(in crate::report) enum Outcome {
     Skip(String, String),
 }
 
-impl Outcome {
+impl CaseOutcome {
     pub(in crate::report) fn fail(kind: &str, message: &str) -> Self {
         Self::Fail(line(kind), line(message))
     }
@@ -49,12 +49,17 @@ pub(in crate::report) struct Case {
     class: String,
     name: String,
     time: Duration,
-    outcome: Outcome,
+    outcome: CaseOutcome,
     text: String,
 }
 
 impl Case {
-    pub(in crate::report) fn new(class: &str, name: &str, outcome: Outcome, text: &str) -> Self {
+    pub(in crate::report) fn new(
+        class: &str,
+        name: &str,
+        outcome: CaseOutcome,
+        text: &str,
+    ) -> Self {
         Self {
             class: line(class),
             name: line(name),
@@ -75,15 +80,15 @@ impl Case {
 
     /// Whether it is no success and no skip.
     pub(in crate::report) fn is_bad(&self) -> bool {
-        matches!(self.outcome, Outcome::Fail(..) | Outcome::Error(..))
+        matches!(self.outcome, CaseOutcome::Fail(..) | CaseOutcome::Error(..))
     }
 
     /// Whether it says what the verdict says: a failure of an unhealthy run, an error of one that could not be verified.
     pub(super) fn is_red(&self, verdict: VerdictValue) -> bool {
         match self.outcome {
-            Outcome::Fail(..) => verdict == VerdictValue::Fail,
-            Outcome::Error(..) => verdict == VerdictValue::Unknown,
-            Outcome::Pass | Outcome::Skip(..) => false,
+            CaseOutcome::Fail(..) => verdict == VerdictValue::Fail,
+            CaseOutcome::Error(..) => verdict == VerdictValue::Unknown,
+            CaseOutcome::Pass | CaseOutcome::Skip(..) => false,
         }
     }
 
@@ -104,20 +109,22 @@ impl Case {
             text,
         } = self;
         let mut builder = match &outcome {
-            Outcome::Pass => TestCaseBuilder::success(&name, time),
-            Outcome::Fail(kind, message) => TestCaseBuilder::failure(&name, time, kind, message),
-            Outcome::Error(kind, message) => TestCaseBuilder::error(&name, time, kind, message),
-            Outcome::Skip(kind, message) => {
+            CaseOutcome::Pass => TestCaseBuilder::success(&name, time),
+            CaseOutcome::Fail(kind, message) => {
+                TestCaseBuilder::failure(&name, time, kind, message)
+            }
+            CaseOutcome::Error(kind, message) => TestCaseBuilder::error(&name, time, kind, message),
+            CaseOutcome::Skip(kind, message) => {
                 TestCaseBuilder::skipped_with_cause(&name, kind, message)
             }
         };
         builder.set_classname(&class);
         match outcome {
             _ if text.is_empty() => {}
-            Outcome::Fail(..) | Outcome::Error(..) => {
+            CaseOutcome::Fail(..) | CaseOutcome::Error(..) => {
                 builder.set_trace(&text);
             }
-            Outcome::Pass | Outcome::Skip(..) => {
+            CaseOutcome::Pass | CaseOutcome::Skip(..) => {
                 builder.set_system_out(&text);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::case::Outcome;
+use super::case::CaseOutcome;
 use crate::finding::{EdgeId, FindingId, Section};
 use crate::probe::wire::StepStatus;
 use crate::report::{EdgeReport, FindingReport, Report, words};
@@ -121,9 +121,9 @@ impl<'a> Cause<'a> {
     }
 
     /// The failure of the case that speaks for it.
-    pub(super) fn fails(&self) -> Outcome {
+    pub(super) fn fails(&self) -> CaseOutcome {
         match (self.finding, self.edges.first()) {
-            (Some(finding), _) => Outcome::fail(finding.code.name(), &finding.message),
+            (Some(finding), _) => CaseOutcome::fail(finding.code.name(), &finding.message),
             (None, Some(edge)) => {
                 let because = words::because(edge);
                 let message = if because.is_empty() {
@@ -131,14 +131,14 @@ impl<'a> Cause<'a> {
                 } else {
                     because
                 };
-                Outcome::fail("failed", &message)
+                CaseOutcome::fail("failed", &message)
             }
-            (None, None) => Outcome::fail("failed", "failed"),
+            (None, None) => CaseOutcome::fail("failed", "failed"),
         }
     }
 
     /// What another case says of it.
-    pub(super) fn elsewhere(&self) -> Outcome {
+    pub(super) fn elsewhere(&self) -> CaseOutcome {
         let at = match self.place {
             Place::Name(tier, name) => format!("{} {name}", name_class(tier)),
             Place::Edge(edge) => format!("{} {}", edge_class(edge), edge.id),
@@ -146,11 +146,11 @@ impl<'a> Cause<'a> {
             Place::Object => "its object".to_owned(),
         };
         match self.finding {
-            Some(finding) => Outcome::skip(
+            Some(finding) => CaseOutcome::skip(
                 finding.code.name(),
                 &format!("because of {}, which fails at {at}", finding.id),
             ),
-            None => Outcome::skip("failed", &format!("fails at {at}")),
+            None => CaseOutcome::skip("failed", &format!("fails at {at}")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A case per edge, per DNS name, per way in, and per reason why something could not be verified. Pure.
 
-use super::case::{Case, Outcome, finding_text};
+use super::case::{Case, CaseOutcome, finding_text};
 use super::causes::{Causes, Place, edge_class, entry_class, name_class};
 use crate::finding::Section;
 use crate::probe::wire::StepStatus;
@@ -32,28 +32,28 @@ fn edge_case(report: &Report, causes: &Causes<'_>, edge: &EdgeReport) -> Case {
     let because = words::because(edge);
     let firm = words::is_firm(edge);
     let outcome = match edge.status {
-        StepStatus::Pass => Outcome::Pass,
-        StepStatus::Fail if !firm => Outcome::skip(
+        StepStatus::Pass => CaseOutcome::Pass,
+        StepStatus::Fail if !firm => CaseOutcome::skip(
             "tolerated",
             &format!("fails, and does not count: {because}"),
         ),
         StepStatus::Fail => match causes.of_edge(edge) {
             Some(cause) if cause.place == Place::Edge(edge) => cause.fails(),
             Some(cause) => cause.elsewhere(),
-            None => Outcome::skip(
+            None => CaseOutcome::skip(
                 "ignored",
                 &format!("fails, and is ignored by the user's file: {because}"),
             ),
         },
-        StepStatus::Unknown if !firm => Outcome::skip("unknown", &because),
+        StepStatus::Unknown if !firm => CaseOutcome::skip("unknown", &because),
         StepStatus::Unknown => match causes.unverified(edge) {
-            Some(finding) => Outcome::skip(
+            Some(finding) => CaseOutcome::skip(
                 "unknown",
                 &format!("could not be verified because of {}", finding.id),
             ),
-            None => Outcome::error("unknown", &because),
+            None => CaseOutcome::error("unknown", &because),
         },
-        StepStatus::Skipped => Outcome::skip("skipped", &because),
+        StepStatus::Skipped => CaseOutcome::skip("skipped", &because),
     };
     let took = edge
         .steps
@@ -114,7 +114,7 @@ fn edge_text(report: &Report, edge: &EdgeReport) -> String {
 fn name_case(report: &Report, causes: &Causes<'_>, tier: &str, name: &NameReport) -> Case {
     let mut text = format!("{} {}\n", name.name, name.detail);
     let outcome = match (name.status, causes.at_name(tier, &name.name)) {
-        (StepStatus::Pass, _) => Outcome::Pass,
+        (StepStatus::Pass, _) => CaseOutcome::Pass,
         (_, Some(cause)) => {
             if let Some(finding) = cause.finding {
                 text += &finding_text(report, finding);
@@ -136,11 +136,11 @@ fn name_case(report: &Report, causes: &Causes<'_>, tier: &str, name: &NameReport
                 .find_map(|edge| causes.of_edge(edge));
             match cause {
                 Some(cause) => cause.elsewhere(),
-                None if status == StepStatus::Fail => Outcome::skip(
+                None if status == StepStatus::Fail => CaseOutcome::skip(
                     "unused",
                     &format!("{}; no deployed client is known to use it", name.detail),
                 ),
-                None => Outcome::skip(status_name(status), &name.detail),
+                None => CaseOutcome::skip(status_name(status), &name.detail),
             }
         }
     };
@@ -150,14 +150,14 @@ fn name_case(report: &Report, causes: &Causes<'_>, tier: &str, name: &NameReport
 fn entry_case(report: &Report, causes: &Causes<'_>, entry: &EntryReport) -> Case {
     let mut text = words::entry_reason(entry);
     let outcome = match (entry.status, causes.at_entry(&entry.id)) {
-        (StepStatus::Pass, _) => Outcome::Pass,
+        (StepStatus::Pass, _) => CaseOutcome::Pass,
         (_, Some(cause)) => {
             if let Some(finding) = cause.finding {
                 text = format!("{text}\n{}", finding_text(report, finding));
             }
             cause.fails()
         }
-        (status, None) => Outcome::skip(status_name(status), &text),
+        (status, None) => CaseOutcome::skip(status_name(status), &text),
     };
     Case::new(&entry_class(&entry.to), &entry.id, outcome, &text)
 }
@@ -170,9 +170,9 @@ fn run_cases(report: &Report) -> impl Iterator<Item = Case> {
         .filter(|finding| finding.code.section() == Section::NotVerified && !finding.ignored)
         .map(|finding| {
             let outcome = if words::is_unverified(finding) {
-                Outcome::error(finding.code.name(), &finding.message)
+                CaseOutcome::error(finding.code.name(), &finding.message)
             } else {
-                Outcome::Pass
+                CaseOutcome::Pass
             };
             let text = finding_text(report, finding);
             Case::new("k8sverify.run", &finding.id.0, outcome, &text)

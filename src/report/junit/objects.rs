@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::case::{Case, Outcome, finding_text};
+use super::case::{Case, CaseOutcome, finding_text};
 use super::causes::{Causes, Place};
 use crate::finding::Section;
 use crate::report::{FindingReport, Report};
@@ -108,11 +108,14 @@ fn of_object(
             (None, None) => return None,
         };
         let counts = finding.severity <= report.fail_on;
-        counts.then(|| Outcome::skip(finding.code.name(), &message))
+        counts.then(|| CaseOutcome::skip(finding.code.name(), &message))
     };
     let outcome = match failing.next() {
         Some((_, outcome)) => outcome,
-        None => findings.iter().find_map(follows).unwrap_or(Outcome::Pass),
+        None => findings
+            .iter()
+            .find_map(follows)
+            .unwrap_or(CaseOutcome::Pass),
     };
     let mut made = vec![Case::new(class, name, outcome, &text(findings))];
     made.extend(failing.map(|(finding, outcome)| {

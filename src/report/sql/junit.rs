@@ -2,7 +2,7 @@
 
 use super::{MemberReport, Said, SqlReport, SqlStatus, class, place, sentence, way, words};
 use crate::report::VerdictValue;
-use crate::report::junit::{Case, JunitError, Outcome, Suite, write};
+use crate::report::junit::{Case, CaseOutcome, JunitError, Suite, write};
 use crate::report::words::count;
 
 /// The report as JUnit XML.
@@ -36,14 +36,14 @@ fn notes(report: &SqlReport) -> String {
 /// All of them; at least one is red where the verdict is not good.
 fn cases(report: &SqlReport) -> Vec<Case> {
     let own = format!("k8sverify.sql.{}", report.candidate);
-    let case = |name: &str, outcome: Outcome, text: &str| Case::new(&own, name, outcome, text);
+    let case = |name: &str, outcome: CaseOutcome, text: &str| Case::new(&own, name, outcome, text);
     let mut cases = Vec::new();
     for file in &report.files {
         let accepted =
             |statement: &&super::StatementReport| statement.status == SqlStatus::Accepted;
         let accepted = file.statements.iter().filter(accepted).count();
         let name = format!("{} {} accepted", file.name, count(accepted, "statement"));
-        cases.push(case(&name, Outcome::Pass, ""));
+        cases.push(case(&name, CaseOutcome::Pass, ""));
         for statement in super::noteworthy(file) {
             let name = format!("{}:{} {}", file.name, statement.line, statement.shown);
             let said = &statement.said;
@@ -52,7 +52,7 @@ fn cases(report: &SqlReport) -> Vec<Case> {
         }
         if let Some(rest) = super::not_reached(file) {
             let name = format!("{} {rest}", file.name);
-            cases.push(case(&name, Outcome::error("no answer", &rest), &rest));
+            cases.push(case(&name, CaseOutcome::error("no answer", &rest), &rest));
         }
     }
     for query in &report.workload {
@@ -78,21 +78,21 @@ fn cases(report: &SqlReport) -> Vec<Case> {
     if report.verdict != VerdictValue::Pass && !cases.iter().any(Case::is_bad) {
         let sentence = sentence(report);
         let outcome = match report.verdict {
-            VerdictValue::Fail => Outcome::fail("fail", &sentence),
-            _ => Outcome::error("unknown", &sentence),
+            VerdictValue::Fail => CaseOutcome::fail("fail", &sentence),
+            _ => CaseOutcome::error("unknown", &sentence),
         };
         cases.push(case("verdict", outcome, &notes(report)));
     }
     cases
 }
 
-fn outcome(status: SqlStatus, said: &Said) -> Outcome {
+fn outcome(status: SqlStatus, said: &Said) -> CaseOutcome {
     match status {
-        SqlStatus::Accepted => Outcome::Pass,
-        SqlStatus::Refused => Outcome::fail(&class(said), &words(said)),
-        SqlStatus::Unknown => Outcome::error("no answer", &words(said)),
-        SqlStatus::Cosmetic => Outcome::skip(&class(said), &words(said)),
-        SqlStatus::NotRun => Outcome::skip("not run", &words(said)),
+        SqlStatus::Accepted => CaseOutcome::Pass,
+        SqlStatus::Refused => CaseOutcome::fail(&class(said), &words(said)),
+        SqlStatus::Unknown => CaseOutcome::error("no answer", &words(said)),
+        SqlStatus::Cosmetic => CaseOutcome::skip(&class(said), &words(said)),
+        SqlStatus::NotRun => CaseOutcome::skip("not run", &words(said)),
     }
 }
 
@@ -102,10 +102,10 @@ fn text(said: &Said) -> String {
 }
 
 /// Whether a member has what the others have.
-fn of_member(member: &MemberReport) -> Outcome {
+fn of_member(member: &MemberReport) -> CaseOutcome {
     match (&member.error, member.differences.as_slice()) {
-        (Some(error), _) => Outcome::error("not asked", error),
-        (None, []) => Outcome::Pass,
-        (None, differences) => Outcome::fail("sql-not-replicated", &differences.join("; ")),
+        (Some(error), _) => CaseOutcome::error("not asked", error),
+        (None, []) => CaseOutcome::Pass,
+        (None, differences) => CaseOutcome::fail("sql-not-replicated", &differences.join("; ")),
     }
 }

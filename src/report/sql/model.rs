@@ -36,7 +36,7 @@ pub struct SqlReport {
     /// What the server says of its version.
     pub version: String,
     /// Where it was run.
-    pub place: Place,
+    pub place: SqlPlace,
     /// When it began, RFC 3339, UTC, whole seconds.
     pub started_at: String,
     /// How long it took, in milliseconds.
@@ -59,7 +59,7 @@ pub struct SqlReport {
 /// Where statements are run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum SqlPlace {
     /// In schemas that are made for the run and dropped after it.
     #[default]
     Scratch,

@@ -5,10 +5,10 @@ use crate::finding::Code;
 use crate::probe::wire::sql::TableState;
 use crate::sql::lex::Client;
 use crate::sql::names::Scratch;
-use crate::sql::script::{Source, read};
+use crate::sql::script::{SqlText, read};
 
 fn script(sql: &str, workload: Option<&str>) -> Script {
-    let source = |name: &str, text: &str| Source {
+    let source = |name: &str, text: &str| SqlText {
         name: name.into(),
         text: text.into(),
     };
@@ -36,7 +36,7 @@ fn server() -> SqlRecord {
 
 fn refused(code: u16, message: &str) -> Answer {
     Answer {
-        outcome: Outcome::Refused,
+        outcome: StatementOutcome::Refused,
         code,
         state: "42000".into(),
         message: message.into(),

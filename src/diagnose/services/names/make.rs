@@ -3,13 +3,16 @@
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self, PortToMake};
 use crate::diagnose::services::{Look, askers, dns_words, ids};
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Code, Finding, Fix};
 use crate::shell::Command;
 use std::collections::BTreeSet;
 
 /// The ports that those clients dial, each with what the container listens on.
-pub(super) fn ports_to_make(subject: &Subject<'_>, looks: &[&Look<'_, '_>]) -> Vec<PortToMake> {
+pub(super) fn ports_to_make(
+    subject: &WorkloadFacts<'_>,
+    looks: &[&Look<'_, '_>],
+) -> Vec<PortToMake> {
     let ports: BTreeSet<PortToMake> = looks
         .iter()
         .map(|look| PortToMake {
@@ -24,7 +27,7 @@ pub(super) fn ports_to_make(subject: &Subject<'_>, looks: &[&Look<'_, '_>]) -> V
 /// The Service that gives a subject the names that its clients use; names that cannot be are left to the clients.
 pub(super) fn service_to_make(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     names: &[String],
     ports: &[PortToMake],
     impossible: &[&str],
@@ -85,7 +88,7 @@ pub(super) fn service_to_make(
 
 /// The names to make, and the hosts that no Service can be called by.
 pub(super) fn names_to_make<'l>(
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     looks: &[&'l Look<'_, '_>],
 ) -> (Vec<String>, Vec<&'l str>) {
     let mut names = BTreeSet::new();
@@ -115,7 +118,7 @@ pub(super) fn names_to_make<'l>(
     )
 }
 
-pub(super) fn pods_text(subject: &Subject<'_>) -> String {
+pub(super) fn pods_text(subject: &WorkloadFacts<'_>) -> String {
     match subject.pods.as_slice() {
         [] => format!("{} has no Pods", subject.key),
         [pod] => format!("Pod {} is {}", pod.metadata.name, pod.status.phase),
@@ -130,7 +133,7 @@ pub(super) fn pods_text(subject: &Subject<'_>) -> String {
 
 pub(super) fn service_missing(
     context: &Context<'_>,
-    subject: &Subject<'_>,
+    subject: &WorkloadFacts<'_>,
     looks: &[&Look<'_, '_>],
 ) -> Finding {
     let hosts: BTreeSet<&str> = looks.iter().map(|look| look.edge.host.as_str()).collect();
@@ -165,7 +168,7 @@ pub(super) fn service_missing(
     ))
 }
 
-pub(super) fn no_service_line(context: &Context<'_>, subject: &Subject<'_>) -> String {
+pub(super) fn no_service_line(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> String {
     let labels = subject
         .template
         .map(|template| fixes::labels_text(template.labels))

@@ -6,7 +6,7 @@ use crate::diagnose::fixes::{self, PortToMake};
 use crate::diagnose::services::{
     Look, askers, dns_words, ids, selecting, services_known, tier_subjects,
 };
-use crate::diagnose::subject::Subject;
+use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::{Confidence, Tier};
 use crate::observe::ServiceKey;
@@ -187,7 +187,11 @@ pub(in crate::diagnose::services) fn servers_without_service(
 
 /// Whether a Service that is called like the tier serves it in another way: an `ExternalName`, endpoints made by hand, or a
 /// selector that is merely wrong, which has its own finding.
-pub(super) fn serves_by_name(context: &Context<'_>, tier: &Tier, subject: &Subject<'_>) -> bool {
+pub(super) fn serves_by_name(
+    context: &Context<'_>,
+    tier: &Tier,
+    subject: &WorkloadFacts<'_>,
+) -> bool {
     tier.names.iter().any(|name| {
         let key = ServiceKey {
             namespace: subject.key.namespace.clone(),

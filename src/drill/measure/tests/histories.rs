@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn downtime_is_within_its_resolution(away in spans()) {
         let end = 60_000;
-        let mut it = Recording::new(end, &[("db", Role::Primary)]);
+        let mut it = Recording::new(end, &[("db", MemberRole::Primary)]);
         it.lane("a/w-new", 200, &away);
         let result = it.measure();
         let truth = truly_away(&away, end, 0);
@@ -66,9 +66,9 @@ proptest! {
 
     #[test]
     fn what_is_missing_in_a_log_never_makes_it_better(away in spans(), dropped in prop::collection::btree_set(1u64..70, 1..6)) {
-        let mut it = Recording::new(60_000, &[("db", Role::Primary)]);
+        let mut it = Recording::new(60_000, &[("db", MemberRole::Primary)]);
         it.lane("a/w-new", 200, &away);
-        it.audit(&[Place::Write, Place::Member("db".to_owned())], |_, _, seq| seq % 7 == 3);
+        it.audit(&[ReadPlace::Write, ReadPlace::Member("db".to_owned())], |_, _, seq| seq % 7 == 3);
         let whole = it.round();
         let mut holed = whole.clone();
         holed.runners[0].batches.retain(|batch| !dropped.contains(&batch.number));
@@ -97,33 +97,33 @@ proptest! {
         let (mut acked, mut unknown) = (BTreeSet::new(), BTreeSet::new());
         for (index, outcome) in outcomes.iter().enumerate() {
             let seq = index as u64 + 1;
-            let outcome = [Outcome::Acked, Outcome::Unknown, Outcome::Refused][usize::from(*outcome)];
+            let outcome = [AttemptOutcome::Acked, AttemptOutcome::Unknown, AttemptOutcome::Refused][usize::from(*outcome)];
             written.add("w", seq, outcome);
             match outcome {
-                Outcome::Acked => { acked.insert(seq); }
-                Outcome::Unknown => { unknown.insert(seq); }
-                Outcome::Refused => {}
+                AttemptOutcome::Acked => { acked.insert(seq); }
+                AttemptOutcome::Unknown => { unknown.insert(seq); }
+                AttemptOutcome::Refused => {}
             }
         }
         let rows = |pick: fn(&(bool, bool, bool)) -> bool| -> BTreeSet<u64> {
             (1..=outcomes.len()).filter(|seq| pick(&kept[seq - 1])).map(|seq| seq as u64).collect()
         };
         let (one, two, write) = (rows(|k| k.0), rows(|k| k.1), rows(|k| k.2));
-        let answer = |place: Place, rows: &BTreeSet<u64>| AuditAnswer {
+        let answer = |place: ReadPlace, rows: &BTreeSet<u64>| AuditAnswer {
             place,
             server: None,
             error: None,
             rows: BTreeMap::from([("w".to_owned(), LaneRows { whole: rows.iter().copied().collect(), ..LaneRows::default() })]),
         };
         let audit = Audit { at_ms: 0, answers: vec![
-            answer(Place::Write, &write),
-            answer(Place::Member("m1".to_owned()), &one),
-            answer(Place::Member("m2".to_owned()), &two),
+            answer(ReadPlace::Write, &write),
+            answer(ReadPlace::Member("m1".to_owned()), &one),
+            answer(ReadPlace::Member("m2".to_owned()), &two),
         ] };
         let found = compare(&written, &audit);
         let anywhere: BTreeSet<u64> = one.iter().chain(&two).chain(&write).copied().collect();
-        prop_assert_eq!(count(&found.lost[&Place::Write]), acked.difference(&write).count() as u64);
-        prop_assert_eq!(count(&found.lost[&Place::Member("m2".to_owned())]), acked.difference(&two).count() as u64);
+        prop_assert_eq!(count(&found.lost[&ReadPlace::Write]), acked.difference(&write).count() as u64);
+        prop_assert_eq!(count(&found.lost[&ReadPlace::Member("m2".to_owned())]), acked.difference(&two).count() as u64);
         prop_assert_eq!(count(&found.lost_everywhere), acked.difference(&anywhere).count() as u64);
         prop_assert_eq!(count(&found.recovered), unknown.intersection(&anywhere).count() as u64);
         prop_assert_eq!(found.diverged.len(), usize::from(one != two));

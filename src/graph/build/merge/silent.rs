@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{self, Flaw, LoginReference};
-use crate::graph::deployed::{DeployedContainer, Source};
+use crate::graph::deployed::{DeployedContainer, VariableSource};
 use crate::graph::{Confidence, Edge, EdgeFlaw, Note, NoteKind};
 use crate::observe::ServiceKey;
 use crate::protocol::Protocol;
@@ -322,7 +322,7 @@ fn known_value(name: &str, containers: &[DeployedContainer]) -> Option<KnownValu
     containers.iter().find_map(|container| {
         let variable = container.environment.variables.get(name)?;
         let place = match &variable.source {
-            Source::ConfigMap { name } => format!(", configmap/{name}"),
+            VariableSource::ConfigMap { name } => format!(", configmap/{name}"),
             _ => String::new(),
         };
         Some(KnownValue {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::drill::model::{Outcome, Picture, PictureMark};
+use crate::drill::model::{AttemptOutcome, Picture, PictureMark};
 use crate::sanitise::{cut, line};
 
 const WIDTH: i64 = 1100;
@@ -67,11 +67,11 @@ pub(super) fn timeline(picture: &Picture, blind: &[(i64, i64)]) -> Markup {
     }
 }
 
-const fn outcome_name(outcome: Outcome) -> &'static str {
+const fn outcome_name(outcome: AttemptOutcome) -> &'static str {
     match outcome {
-        Outcome::Acked => "acked",
-        Outcome::Refused => "refused",
-        Outcome::Unknown => "unknown",
+        AttemptOutcome::Acked => "acked",
+        AttemptOutcome::Refused => "refused",
+        AttemptOutcome::Unknown => "unknown",
     }
 }
 
