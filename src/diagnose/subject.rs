@@ -6,7 +6,7 @@ use super::trouble::Trouble;
 use crate::finding::{EdgeId, Severity};
 use crate::graph::Tier;
 use crate::observe::kinds::{Pod, Workload};
-use crate::observe::{Template, WorkloadKey, is_ready};
+use crate::observe::{Template, WorkloadKey, is_ready, wanted};
 
 /// One workload and all that rules need to know of it.
 pub struct WorkloadFacts<'a> {
@@ -45,15 +45,7 @@ impl WorkloadFacts<'_> {
     /// How many Pods are wanted, where that can be determined.
     #[must_use]
     pub fn wanted(&self) -> Option<i32> {
-        if self.key.kind == "pod" {
-            return Some(1);
-        }
-        let workload = self.workload?;
-        match self.key.kind.as_str() {
-            "daemonset" => Some(workload.status.desired_number_scheduled),
-            "job" | "cronjob" => None,
-            _ => Some(workload.spec.replicas.unwrap_or(1)),
-        }
+        wanted(&self.key, self.workload)
     }
 
     /// Live Pods that are ready and that nothing ails.

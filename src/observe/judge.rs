@@ -329,6 +329,20 @@ fn newest_pods<'a>(snapshot: &'a Snapshot, key: &WorkloadKey) -> Vec<&'a Pod> {
     }
 }
 
+/// How many Pods a workload wants, where that can be determined.
+#[must_use]
+pub fn wanted(key: &WorkloadKey, workload: Option<&Workload>) -> Option<i32> {
+    if key.kind == "pod" {
+        return Some(1);
+    }
+    let workload = workload?;
+    match key.kind.as_str() {
+        "daemonset" => Some(workload.status.desired_number_scheduled),
+        "job" | "cronjob" => None,
+        _ => Some(workload.spec.replicas.unwrap_or(1)),
+    }
+}
+
 /// The Pods that are made from the template as it is now; all where nothing tells them apart.
 pub(crate) fn pods_of_newest<'a>(snapshot: &'a Snapshot, key: &WorkloadKey) -> Vec<&'a Pod> {
     let mut pods = snapshot.pods_of(key);

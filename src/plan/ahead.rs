@@ -9,13 +9,22 @@ use super::first::{Wish, lay};
 use super::model::{Identity, Look, PlanOptions, ProbePlan};
 use super::second::changed;
 use crate::graph::{Edge, TierGraph};
-use crate::observe::{Snapshot, WorkloadKey};
+use crate::observe::{Snapshot, WorkloadKey, pods_of_newest, wanted};
 use crate::probe::wire::EdgeTask;
 
-/// The edges both of whose ends have settled well. One that must not work is tried once, at the end.
+/// The edges both of whose ends have settled well. One that must not work is tried once, at the end. While a rollout has Pods to make there are
+/// none: with a quota a Pod of ours could take the place of one of them.
 #[must_use]
 pub fn ahead(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> ProbePlan {
     let settle = &snapshot.settle;
+    let is_made = |key: &WorkloadKey| {
+        let there = pods_of_newest(snapshot, key).len();
+        wanted(key, snapshot.workload(key))
+            .is_none_or(|all| usize::try_from(all).is_ok_and(|all| there >= all))
+    };
+    if !settle.unsettled.keys().all(is_made) {
+        return ProbePlan::default();
+    }
     let is_calm =
         |key: &WorkloadKey| !settle.unsettled.contains_key(key) && !settle.failed.contains_key(key);
     let wish = Wish {

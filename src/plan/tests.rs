@@ -1091,3 +1091,22 @@ metadata: {name: ap-2, annotations: {deployment.kubernetes.io/revision: '2'}, ow
     assert!(host("1").contains("@new"), "{}", host("1"));
     assert!(host("3").contains("@old"), "{}", host("3"));
 }
+
+#[test]
+fn nothing_is_walked_ahead_while_a_rollout_has_pods_to_make() {
+    let graph = graph(&["AP->DB:3306/mysql", "WEB->DB:3306/mysql"]);
+    let ahead = |replicas: &str| {
+        let late = tier("web", APP, &["n1"]).replace(
+            "spec: {selector: {matchLabels: {app: web}}",
+            &format!("spec: {{replicas: {replicas}, selector: {{matchLabels: {{app: web}}}}"),
+        );
+        let mut state = snapshot(&[usual(), late].concat());
+        let web = WorkloadKey::new(&state.namespace, "deployment", "web");
+        state.settle.unsettled.insert(web, "late".to_owned());
+        let plan = ahead(&graph, &state, &options());
+        let tasks = plan.vantages.iter().flat_map(|one| &one.containers);
+        tasks.map(|one| one.spec.edges.len()).sum::<usize>()
+    };
+    assert_eq!(ahead("1"), 1);
+    assert_eq!(ahead("2"), 0);
+}
