@@ -191,13 +191,17 @@ pub(super) fn said(log: &str) -> impl Iterator<Item = &str> {
     let is_marks = |line: &str| {
         !line.trim().is_empty() && line.trim().chars().all(|letter| "^~".contains(letter))
     };
+    let indent = |line: &str| line.len() - line.trim_start().len();
     let before = std::iter::once("").chain(log.lines());
     let after = log.lines().skip(1).chain([""]);
     before
         .zip(log.lines())
         .zip(after)
         .filter(move |((before, line), after)| {
-            let quoted = before.trim_start().starts_with("File \"") && before.contains("\", line ");
+            // A text that was no file (`python -c`) is not quoted: the error itself follows.
+            let quoted = before.trim_start().starts_with("File \"")
+                && before.contains("\", line ")
+                && indent(line) > indent(before);
             !quoted && !is_marks(line) && !is_marks(after)
         })
         .map(|((_, line), _)| line)

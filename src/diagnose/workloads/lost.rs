@@ -105,6 +105,9 @@ status: {phase: Running, containerStatuses: [{name: ap, restartCount: 3, state: 
         assert!(fix.starts_with("set CACHE_HOST in"), "{fix}");
         let (code, _) = first("ValueError: invalid literal for int(): 'tcp://10.96.0.7:6379'");
         assert_eq!(code, Code::ServiceEnvCollision);
+        // Of a program that stands in the arguments there is no source to quote.
+        let inline = "Traceback (most recent call last):\n  File \"<string>\", line 1, in <module>\nValueError: invalid literal for int() with base 10: 'tcp://10.96.0.7:6379'\n";
+        assert_eq!(first(inline).0, Code::ServiceEnvCollision);
         let (_, fix) = first("fatal: PORT is taken");
         assert!(!fix.starts_with("set "), "{fix}");
     }
