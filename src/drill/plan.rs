@@ -19,7 +19,7 @@ use super::model::{
 };
 use crate::config::{On, Word};
 use crate::observe::kinds::Pod;
-use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
+use crate::observe::{self, HostMeaning, ServiceKey, Snapshot, WorkloadKey};
 use crate::sql::show;
 pub use persistence::Persistence;
 pub use subject::{Subject, protocol, subject};
@@ -274,10 +274,10 @@ fn keeps_its_name(pod: &Pod) -> bool {
 /// How many Pods the candidate's workloads are to have.
 fn wanted(subject: &Subject, snapshot: &Snapshot) -> u32 {
     let wanted = |key: &WorkloadKey| match snapshot.workload(key) {
-        Some(workload) if key.kind == "daemonset" => {
-            u32::try_from(workload.status.desired_number_scheduled).unwrap_or(0)
+        Some(workload) => {
+            let number = observe::wanted(key, Some(workload)).unwrap_or(1);
+            u32::try_from(number).unwrap_or(0)
         }
-        Some(workload) => u32::try_from(workload.spec.replicas.unwrap_or(1)).unwrap_or(0),
         None => u32::try_from(snapshot.pods_of(key).len()).unwrap_or(0),
     };
     subject.workloads.iter().map(wanted).sum()

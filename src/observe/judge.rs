@@ -154,11 +154,7 @@ fn controller_state(view: View<'_>, key: &WorkloadKey, workload: &Workload) -> S
     if status.observed_generation < workload.metadata.generation {
         return State::Underway("its controller has not seen the change yet".to_owned());
     }
-    let wanted = if key.kind == "daemonset" {
-        status.desired_number_scheduled
-    } else {
-        workload.spec.replicas.unwrap_or(1)
-    };
+    let wanted = wanted(key, Some(workload)).unwrap_or(1);
     if wanted == 0 || workload.spec.paused {
         return State::Settled;
     }

@@ -10,7 +10,7 @@ use crate::diagnose::entries::standings;
 use crate::diagnose::walk::{EdgeEvidence, Walk};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::{Confidence, Edge, Tier};
-use crate::observe::{Snapshot, WorkloadKey, is_ready};
+use crate::observe::{self, Snapshot, WorkloadKey, is_ready};
 use crate::plan::{Look, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::report::{
@@ -174,15 +174,10 @@ fn pods(snapshot: &Snapshot, tier: &Tier) -> PodCounts {
 
 /// How many Pods a workload wants. Of a kind without that number those that it has are taken as wanted.
 fn wanted(snapshot: &Snapshot, key: &WorkloadKey, live: usize) -> usize {
-    let count = |number: i32| usize::try_from(number).unwrap_or_default();
-    let Some(workload) = snapshot.workload(key) else {
-        return live;
-    };
-    match key.kind.as_str() {
-        "deployment" | "statefulset" | "replicaset" => count(workload.spec.replicas.unwrap_or(1)),
-        "daemonset" => count(workload.status.desired_number_scheduled),
-        _ => live,
-    }
+    let workload = snapshot.workload(key);
+    workload
+        .and_then(|workload| observe::wanted(key, Some(workload)))
+        .map_or(live, |number| usize::try_from(number).unwrap_or_default())
 }
 
 fn name(answer: &NameAnswer<'_>) -> NameReport {
