@@ -6,8 +6,10 @@ mod relay;
 pub(crate) mod replication;
 mod state;
 
+use std::time::Duration;
+
 use mysql_async::{Conn, OptsBuilder};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::address::TlsMode;
 use crate::probe::ask::{ANSWER, Ask, LOGIN};
@@ -22,6 +24,8 @@ use crate::probe::wire::{StepError, StepName, StepStatus};
 
 /// The longest statement of a file.
 const STATEMENT_BYTES: usize = 64 * 1024 * 1024;
+/// How long a goodbye may take; it changes no outcome.
+const GOODBYE: Duration = Duration::from_millis(300);
 
 /// An open connection whose greeting was read.
 struct Greeted {
@@ -69,15 +73,7 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
                 },
                 _ => query,
             });
-            // COM_QUIT; a server that does not read it loses nothing.
-            let _ = ask
-                .clock
-                .within(
-                    std::time::Duration::from_secs(1),
-                    logged_in.connection.disconnect(),
-                )
-                .await;
-            drop(logged_in.opened.joined);
+            logged_in.leave().await;
         }
         Err(Stop::Tls(step)) => steps.push(*step),
         Err(Stop::Withheld(tls, why)) => {
@@ -125,6 +121,14 @@ impl MysqlSession {
     /// What a driver's error means.
     pub(crate) fn failure(&self, error: &mysql_async::Error) -> Failure {
         self.opened.broken().unwrap_or_else(|| failure(error))
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn leave(self) {
+        let Self {
+            connection, opened, ..
+        } = self;
+        LoggedIn { connection, opened }.leave().await;
     }
 }
 
@@ -188,6 +192,18 @@ struct LoggedIn {
     opened: Opened,
 }
 
+impl LoggedIn {
+    /// `COM_QUIT`, and waits until the server has ended: one that does not hear it counts an aborted client, and a proxy may keep its own
+    /// connection to the server behind it.
+    async fn leave(self) {
+        let goodbye = async {
+            let _ = self.connection.disconnect().await;
+            self.opened.joined.ended().await;
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
 /// Logs in; once more with TLS where plain was refused, or in plain where TLS could not be agreed on and the client does not insist.
 async fn log_in(
     greeted: Greeted,
@@ -236,7 +252,7 @@ async fn log_in(
     };
     match (once(greeted, ask, account, !secured, wish).await, stop) {
         (Ok(logged_in), Stop::Failed(failure)) => {
-            drop(logged_in);
+            logged_in.leave().await;
             Err(Failure::new(
                 StepError::TlsRequired,
                 format!(

@@ -70,6 +70,11 @@ impl Joined {
     pub(crate) fn broken(&self) -> Option<&io::Error> {
         self.why.get()
     }
+
+    /// Waits until both sides have ended: the server has then heard what the library said last.
+    pub(crate) async fn ended(mut self) {
+        let _ = (&mut self.task).await;
+    }
 }
 
 impl Drop for Joined {

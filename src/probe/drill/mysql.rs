@@ -1,11 +1,9 @@
 //! MySQL, MariaDB and Galera for a drill. Logs in as the probe does; state by what the login may ask. IO: the connections.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use tokio::time::timeout;
 
 use super::engine::Broken;
 use super::open::{Protocol, Servers};
@@ -17,8 +15,6 @@ use crate::probe::link::PeerLink;
 use crate::probe::mysql as protocol;
 use crate::probe::mysql::replication::{Following, columns, text};
 
-/// How long a goodbye may take; it changes nothing.
-const GOODBYE: Duration = Duration::from_millis(300);
 /// No right to ask.
 const DENIED: [&str; 3] = ["1227", "1142", "1044"];
 
@@ -204,8 +200,7 @@ impl Sql for Talk<'_> {
     }
 
     async fn leave(self) {
-        // COM_QUIT; a server that does not read it loses nothing.
-        let _ = timeout(GOODBYE, self.session.connection.disconnect()).await;
+        self.session.leave().await;
     }
 }
 

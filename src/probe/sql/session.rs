@@ -140,12 +140,7 @@ impl Connection {
 
     /// Says good-bye.
     pub(super) async fn close(self) {
-        let MysqlSession { connection, .. } = self.session;
-        // A server that does not read it loses nothing.
-        let _ = self
-            .clock
-            .within(Duration::from_secs(1), connection.disconnect())
-            .await;
+        self.session.leave().await;
     }
 }
 

@@ -150,9 +150,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                     .await?;
                 number += 2;
             }
-            hear(&mut stream).await?;
-            let error = b"\xff\x10\x04#42000no such thing";
-            stream.write_all(&packet(1, error)).await?;
+            loop {
+                hear(&mut stream).await?;
+                let error = b"\xff\x10\x04#42000no such thing";
+                stream.write_all(&packet(1, error)).await?;
+            }
         }
         Protocol::Postgres => {
             hear(&mut stream).await?;
@@ -220,6 +222,22 @@ async fn dial_as(
     environment: &[(&str, &str)],
     change: impl Fn(&mut EdgeTask),
 ) -> (Outcome, bool) {
+    let (outcome, heard) = converse(protocol, scheme, rest, acceptor, environment, change).await;
+    let has = |text: &[u8]| heard.windows(text.len()).any(|part| part == text);
+    // `app:S3CRETPW` in base64, for HTTP.
+    let leaked = has(PASSWORD.as_bytes()) || has(b"YXBwOlMzQ1JFVFBX");
+    (outcome, leaked)
+}
+
+/// The same; all that the server heard.
+async fn converse(
+    protocol: Protocol,
+    scheme: &str,
+    rest: &str,
+    acceptor: Option<TlsAcceptor>,
+    environment: &[(&str, &str)],
+    change: impl Fn(&mut EdgeTask),
+) -> (Outcome, Vec<u8>) {
     let (port, heard) = serve(protocol, acceptor).await;
     let url = format!("{scheme}://app:{PASSWORD}@localhost:{port}/{rest}");
     let mut task = edge("e", port, protocol);
@@ -233,10 +251,7 @@ async fn dial_as(
         .collect();
     let outcome = edges(vec![task], &environment).await;
     let heard = heard.lock().unwrap().clone();
-    let has = |text: &[u8]| heard.windows(text.len()).any(|part| part == text);
-    // `app:S3CRETPW` in base64, for HTTP.
-    let leaked = has(PASSWORD.as_bytes()) || has(b"YXBwOlMzQ1JFVFBX");
-    (outcome, leaked)
+    (outcome, heard)
 }
 
 /// Every protocol with the words that make its client verify.
@@ -294,6 +309,27 @@ async fn a_server_of_the_named_ca_gets_the_login() {
             assert_eq!(login.status, StepStatus::Pass, "{}", outcome.text);
         }
     }
+}
+
+/// One that does not hear it counts an aborted client, and a proxy keeps its own connection to the server behind it.
+#[tokio::test]
+async fn a_mysql_server_hears_the_goodbye() {
+    let issued = issue(&["localhost"]);
+    let environment = [("APP_SSL_CA", issued.ca.as_str())];
+    let rest = "db?ssl-mode=VERIFY_IDENTITY";
+    let acceptor = Some(issued.acceptor);
+    let (outcome, heard) = converse(
+        Protocol::Mysql,
+        "mysql",
+        rest,
+        acceptor,
+        &environment,
+        |_| {},
+    )
+    .await;
+    let login = outcome.step("e", StepName::Login);
+    assert_eq!(login.status, StepStatus::Pass, "{}", outcome.text);
+    assert!(heard.ends_with(b"\x01\0\0\0\x01"), "{heard:?}");
 }
 
 #[tokio::test]
