@@ -29,6 +29,7 @@ pub struct DrillArgs {
         long,
         value_name = "LIST",
         value_delimiter = ',',
+        value_parser = fault,
         default_value = "delete",
         help_heading = "Faults"
     )]
@@ -100,4 +101,12 @@ pub struct RunArgs {
     /// What is written where.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// A fault to make.
+fn fault(text: &str) -> Result<Fault, String> {
+    match text.parse()? {
+        Fault::Watch => Err("nothing is made while a person acts: --watch DURATION".to_owned()),
+        fault => Ok(fault),
+    }
 }

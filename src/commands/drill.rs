@@ -181,7 +181,7 @@ async fn see(
 fn wish(args: &DrillArgs) -> Wish {
     Wish {
         faults: match args.watch {
-            Some(_) => vec![Fault::None],
+            Some(_) => vec![Fault::Watch],
             None => args.fault.clone(),
         },
         victim: VictimRule::from_word(&args.victim),

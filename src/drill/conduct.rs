@@ -13,7 +13,7 @@ mod undo;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::model::{Candidate, Fault, Round};
+use super::model::{Candidate, Round};
 use super::plan::runners::{Runners, runners};
 use super::plan::{Subject, Wish, candidate};
 use crate::graph::TierGraph;
@@ -155,7 +155,7 @@ impl Conductor<'_> {
                     if ends || *self.cancel.borrow() {
                         return Ok(());
                     }
-                    if planned_fault.fault == Fault::None {
+                    if planned_fault.fault.is_quiet() {
                         break;
                     }
                     snapshot = Box::pin(observe(self.api, self.observe)).await?;

@@ -1,10 +1,11 @@
 //! Everything that was recorded of a drill → its report: numbers over the rounds, limits, findings, the table. The only place of a drill that decides. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::limit::{LimitSet, meets};
 use super::marks::MarkRules;
-use super::measure::{measure, picture};
+use super::measure::{measure, picture, watched};
 use super::model::{
     Candidate, Fault, MemberRole, Metric, NotBegun, Plan, Round, RoundEnd, RoundResult, Spoilt,
     Value,
@@ -56,10 +57,10 @@ pub struct About {
 /// The report of a drill.
 #[must_use]
 pub fn judge(plan: &Plan, recorded: &Recorded, about: &About, limits: &LimitSet) -> DrillReport {
-    let measured: Vec<(&Round, RoundResult)> = recorded
-        .rounds
+    let rounds: Vec<Cow<Round>> = recorded.rounds.iter().map(watched).collect();
+    let measured: Vec<(&Round, RoundResult)> = rounds
         .iter()
-        .map(|round| (round, measure(round)))
+        .map(|round| (round.as_ref(), measure(round)))
         .collect();
     let mut candidates: Vec<CandidateReport> = plan
         .candidates

@@ -165,13 +165,16 @@ impl MarkRule {
     }
 }
 
-/// The rounds in which something was done; quiet ones say nothing of a fault.
+/// The rounds in which something happened; quiet ones say nothing of a fault.
 fn struck(candidate: &CandidateReport) -> impl Iterator<Item = (&FaultReport, &RoundReport)> {
     candidate
         .faults
         .iter()
-        .filter(|fault| fault.fault != Fault::None)
         .flat_map(|fault| fault.rounds.iter().map(move |round| (fault, round)))
+        .filter(|(fault, round)| {
+            let seen = !round.victims.is_empty() || !round.result.outages.is_empty();
+            !fault.fault.is_quiet() || fault.fault == Fault::Watch && seen
+        })
 }
 
 /// `6.2–7.2 s`, `0–over 90.0 s`, `6.2 s, 1 unknown`.

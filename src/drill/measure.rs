@@ -16,8 +16,10 @@ mod gaps;
 mod members;
 mod picture;
 mod timeline;
+mod watched;
 
 pub use picture::picture;
+pub use watched::watched;
 
 use gaps::Gaps;
 use timeline::Timeline;

@@ -98,7 +98,7 @@ pub const fn takes_all(fault: Fault) -> bool {
 /// Whether the tool itself takes Pods away.
 #[must_use]
 pub const fn takes_pods(fault: Fault) -> bool {
-    !matches!(fault, Fault::Hook | Fault::None)
+    !(fault.is_quiet() || matches!(fault, Fault::Hook))
 }
 
 /// The Service whose endpoints take the writes: the one that the address names, or to which its alias leads. An alias of a name
@@ -292,7 +292,7 @@ fn victims(
     snapshot: &Snapshot,
 ) -> Vec<String> {
     match fault {
-        Fault::None => Vec::new(),
+        Fault::None | Fault::Watch => Vec::new(),
         Fault::Hook => {
             let command = wish.hook_of(subject).unwrap_or("(no command)");
             vec![format!("whom `{command} begin {}` hits", subject.name)]

@@ -327,7 +327,7 @@ impl Round<'_> {
         let Conductor { api, wish, .. } = self.conductor;
         let no_effect = |why: String| Ok(Some(RoundEnd::Spoilt(Spoilt::NoEffect(why))));
         match self.fault {
-            Fault::None => Ok(None),
+            Fault::None | Fault::Watch => Ok(None),
             Fault::Hook => {
                 let command = wish.hook_of(self.subject).unwrap_or_default().to_owned();
                 self.books
@@ -428,9 +428,7 @@ impl Round<'_> {
     /// Until everything is whole and stays so, or patience is over.
     async fn recovery(&self, way: &Way) -> RoundEnd {
         let begun = Instant::now();
-        let watched = (self.fault == Fault::None)
-            .then_some(self.conductor.watch)
-            .flatten();
+        let watched = self.conductor.watch;
         let patience = watched.unwrap_or(self.conductor.wish.patience);
         let settle = i64::try_from(SETTLE.as_millis()).unwrap_or(i64::MAX);
         let mut pods_since: Option<i64> = None;

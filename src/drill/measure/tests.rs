@@ -61,6 +61,44 @@ fn a_single_server_that_keeps_its_data() {
 }
 
 #[test]
+fn a_person_acts_when_the_first_member_goes_and_not_when_the_watch_begins() {
+    let mut it = single();
+    it.audit(&[ReadPlace::Write], |_, _, _| false);
+    let made = it.measure();
+    it.round.fault = Fault::Watch;
+    it.round.fault_ms = Some(-5000);
+    it.round.victims.clear();
+    let round = it.round();
+    let seen = super::watched(&round);
+    assert_eq!(seen.victims[0].member, "db");
+    let result = measure(&seen);
+    assert_eq!(known(&result, Metric::WriteDown), 4200);
+    for metric in [Metric::PodRunning, Metric::PodReady, Metric::Serves] {
+        let (by_hand, by_tool) = (known(&result, metric), known(&made, metric));
+        assert!(
+            by_hand.abs_diff(by_tool) < 500,
+            "{metric:?}: {by_hand} {by_tool}"
+        );
+    }
+}
+
+#[test]
+fn a_watch_in_which_nothing_happens_has_no_victim() {
+    let mut it = single();
+    it.attempts.clear();
+    it.round.events.clear();
+    for (name, every) in [("a/w-new", 200), ("a/w-held/0", 100)] {
+        it.lane(name, every, &[]);
+    }
+    it.round.fault = Fault::Watch;
+    it.round.victims.clear();
+    let round = it.round();
+    let seen = super::watched(&round);
+    assert_eq!(*seen, round);
+    assert!(measure(&seen).outages.is_empty());
+}
+
+#[test]
 fn reads_with_an_address_of_their_own_are_away_only_there() {
     let mut it = single();
     it.audit(&[ReadPlace::Write], |_, _, _| false);

@@ -177,13 +177,20 @@ pub enum Fault {
     ScaleZero,
     /// The user's command.
     Hook,
-    /// Nothing, or a person acts (`--watch`).
+    /// Nothing.
     None,
+    /// Nothing by the tool: a person acts (`--watch`).
+    Watch,
 }
 
 impl Fault {
     /// All of them.
     pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// Whether the tool itself does nothing.
+    pub const fn is_quiet(self) -> bool {
+        matches!(self, Self::None | Self::Watch)
+    }
 
     /// As on the command line.
     pub fn name(self) -> &'static str {

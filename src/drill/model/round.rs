@@ -15,7 +15,7 @@ pub struct Round {
     pub fault: Fault,
     /// 1, 2, 3 … among the rounds of this fault.
     pub number: u32,
-    /// Whom it hit; empty for `hook` and `none`.
+    /// Whom it hit; empty for `hook`, `none` and `watch`.
     pub victims: Vec<Victim>,
     /// The members' names and roles before the fault.
     pub members: BTreeMap<String, Option<MemberRole>>,
