@@ -114,6 +114,11 @@ pub(crate) trait Session {
     async fn remove(&mut self) -> Result<(), Broken>;
     /// One row.
     async fn write(&mut self, lane: &str, seq: u64) -> Result<(), Broken>;
+    /// Prepares for being kept: the server ends it where nothing is said for half a minute, so that a transaction whose client is gone, and
+    /// whose end no one told the server, holds no lock on the ledger.
+    async fn keep(&mut self) -> Result<(), Broken> {
+        Ok(())
+    }
     /// A transaction of two rows.
     async fn write_both(&mut self, lane: &str, seq: u64) -> Result<(), Broken>;
     /// What the ledger holds, lane by lane.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::engine::{Broken, EngineClient, Session};
 use super::{MAKE_AGAIN, Runner};
-use crate::drill::model::{Attempt, AttemptOutcome, AttemptStep, Lane, LaneKind};
+use crate::drill::model::{Attempt, AttemptOutcome, AttemptStep, Lane, LaneKind, Server};
 
 /// How often a held lane looks for a server that no other one holds.
 const SPREAD: u32 = 12;
@@ -134,10 +134,7 @@ impl<E: EngineClient> Runner<'_, E> {
         let mut held = match kept.take() {
             Some(held) => held,
             None => match self.meet(&turn.lane.address, turn.seq).await {
-                Ok((session, server)) => Kept {
-                    session,
-                    server: server.key,
-                },
+                Ok((session, server)) => self.keep(session, server).await,
                 Err(broken) => {
                     came.broken = Some(broken);
                     return came;
@@ -164,14 +161,23 @@ impl<E: EngineClient> Runner<'_, E> {
         for attempt in 1..=SPREAD {
             let (session, server) = self.meet(&lane.address, u64::from(attempt)).await.ok()?;
             if self.held.borrow_mut().insert(server.key.clone()) || attempt == SPREAD {
-                return Some(Kept {
-                    session,
-                    server: server.key,
-                });
+                return Some(self.keep(session, server).await);
             }
             session.close().await;
         }
         None
+    }
+
+    async fn keep(&self, mut session: E::Session, server: Server) -> Kept<E::Session> {
+        // A proxy that does not take it keeps its connection as it would have.
+        let _ = self
+            .statement()
+            .of(session.keep(), AttemptStep::Statement)
+            .await;
+        Kept {
+            session,
+            server: server.key,
+        }
     }
 
     /// Writes a turn into the book; a server that came back empty gets its ledger again.

@@ -111,6 +111,7 @@ impl Talk<'_> {
 impl Sql for Talk<'_> {
     const ENGINE: Engine = Engine::Mysql;
     const MARK: char = '`';
+    const KEPT: &'static str = "SET SESSION wait_timeout = 30";
     const READ_ONLY: &'static str = "START TRANSACTION READ ONLY";
     const MISSING: &'static [&'static str] = &["1146", "1049"];
     const DENIED: &'static [&'static str] = &DENIED;

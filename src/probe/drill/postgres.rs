@@ -36,6 +36,7 @@ impl Protocol for Postgres {
 impl Sql for Talk<'_> {
     const ENGINE: Engine = Engine::Postgres;
     const MARK: char = '"';
+    const KEPT: &'static str = "SET idle_in_transaction_session_timeout = '30s'";
     const READ_ONLY: &'static str = "BEGIN READ ONLY";
     const MISSING: &'static [&'static str] = &["42P01", "3F000"];
     const DENIED: &'static [&'static str] = &["42501"];

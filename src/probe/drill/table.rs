@@ -18,6 +18,8 @@ pub(super) trait Sql {
     const ENGINE: Engine;
     /// What stands around a name.
     const MARK: char;
+    /// Lets the server end a session, or its open transaction, where its client is silent.
+    const KEPT: &'static str;
     /// Begins a transaction that may change nothing.
     const READ_ONLY: &'static str;
     /// Codes of a table that is not there.
@@ -115,6 +117,10 @@ impl<S: Sql> Session for S {
 
     async fn write(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {
         self.insert(lane, seq, 0).await
+    }
+
+    async fn keep(&mut self) -> Result<(), Broken> {
+        self.run(Self::KEPT, AttemptStep::Statement).await
     }
 
     async fn write_both(&mut self, lane: &str, seq: u64) -> Result<(), Broken> {

@@ -42,6 +42,8 @@ struct World {
     mood: Mood,
     rows: BTreeSet<(String, u64, u8)>,
     connects: usize,
+    /// Sessions that the server ends by itself.
+    kept: usize,
     removed: bool,
 }
 
@@ -54,6 +56,7 @@ impl Play {
             mood: Mood::Up,
             rows: BTreeSet::new(),
             connects: 0,
+            kept: 0,
             removed: false,
         })))
     }
@@ -132,6 +135,11 @@ impl Session for Play {
         self.ask(true).await?;
         let fresh = self.0.borrow_mut().rows.insert((lane.to_owned(), seq, 0));
         assert!(fresh, "a seq was used again: {lane} {seq}");
+        Ok(())
+    }
+
+    async fn keep(&mut self) -> Result<(), Broken> {
+        self.0.borrow_mut().kept += 1;
         Ok(())
     }
 
@@ -308,6 +316,7 @@ async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
     assert!((49..=52).contains(&turns.len()), "{}", turns.len());
     assert!(turns.iter().all(|turn| turn.1 == AttemptOutcome::Acked));
     assert!((95..=102).contains(&ran.turns("a/w-held/0").len()));
+    assert_eq!(play.0.borrow().kept, 1, "only what is kept");
     // Numbered without a hole, and each begins where the one before ended.
     let batches = ran.batches();
     for pair in batches.windows(2) {
