@@ -107,14 +107,9 @@ impl Included {
         let (files, directory, env_files) = match &item.node.value {
             Value::Text(text) => (vec![paths::join(base, text)], None, None),
             Value::Map(_) => {
-                let path = item
-                    .get("path")
-                    .ok_or_else(|| item.error("no `path`", "the file to include"))?;
-                let directory = item
-                    .get("project_directory")
-                    .map(|d| d.text())
-                    .transpose()?;
-                let env_files = item.get("env_file").map(|e| e.texts()).transpose()?;
+                let path = item.required("path", "the file to include")?;
+                let directory = item.read("project_directory", Field::text)?;
+                let env_files = item.read("env_file", Field::texts)?;
                 (join(path.texts()?), directory, env_files.map(join))
             }
             _ => return Err(item.wrong("a path, or a mapping with `path`")),

@@ -289,11 +289,9 @@ impl<'a> Loader<'a> {
         match &extends.value {
             Value::Text(service) => Ok((service.clone(), None)),
             Value::Map(_) => {
-                let service = field
-                    .get("service")
-                    .ok_or_else(|| field.error("no `service`", "the service that it extends"))?
-                    .text()?;
-                let file = field.get("file").map(|file| file.text()).transpose()?;
+                let service = field.required("service", "the service that it extends")?;
+                let service = service.text()?;
+                let file = field.read("file", Field::text)?;
                 let file = file.map(|file| paths::join(self.working_directory, &file));
                 Ok((service, file))
             }

@@ -74,7 +74,7 @@ pub(super) fn read(
                 Some(source) => source.text()?,
                 None => item.text()?,
             };
-            let target = item.get("target").map(|field| field.text()).transpose()?;
+            let target = item.read("target", Field::text)?;
             let entry = declared(&item, "secret", &name, reader.secrets)?;
             secret(reader, entry, (&name, target), out)?;
         }
@@ -112,7 +112,7 @@ fn named(item: &Field<'_>) -> Result<Option<String>, ComposeError> {
                 .filter(|source| !windows && !paths::is_host_path(source))
         }
         Value::Map(_) => {
-            let text = |key: &str| item.get(key).map(|field| field.text()).transpose();
+            let text = |key: &str| item.read(key, Field::text);
             text("source")?.filter(|_| matches!(text("type"), Ok(Some(kind)) if kind == "volume"))
         }
         _ => None,
@@ -133,7 +133,7 @@ fn bind(item: &Field<'_>) -> Result<Option<Mount>, ComposeError> {
             }))
         }
         Value::Map(_) => {
-            let text = |key: &str| item.get(key).map(|field| field.text()).transpose();
+            let text = |key: &str| item.read(key, Field::text);
             let kind = text("type")?;
             let (source, target) = (text("source")?, text("target")?);
             match (kind.as_deref(), source, target) {
@@ -268,7 +268,7 @@ fn secret(
     out: &mut Service,
 ) -> Result<(), ComposeError> {
     let declared = Field::new(entry, format!("secrets.{name}"));
-    let of = |key: &str| declared.get(key).map(|field| field.text()).transpose();
+    let of = |key: &str| declared.read(key, Field::text);
     let value = of("environment")?.and_then(|variable| reader.environment.get(&variable).cloned());
     let file = of("file")?.map(|source| paths::join(reader.working_directory, &source));
     let text = value.or_else(|| text(reader.files, &file?));
@@ -295,39 +295,27 @@ fn config(
         (name.clone(), None)
     } else {
         item.map("a config's name, or a mapping with `source`")?;
-        let source = item
-            .get("source")
-            .ok_or_else(|| item.error("no `source`", "a config's name"))?;
-        let target = item.get("target").map(|field| field.text()).transpose()?;
-        (source.text()?, target)
+        let source = item.required("source", "a config's name")?;
+        (source.text()?, item.read("target", Field::text)?)
     };
     let target = target.unwrap_or_else(|| format!("/{name}"));
     let entry = declared(item, "config", &name, reader.configs)?;
     let declared = Field::new(entry, format!("configs.{name}"));
-    let text = |key: &str| declared.get(key).map(|field| field.text()).transpose();
-    if let Some(content) = text("content")? {
-        if content.len() <= MAX_BYTES {
-            out.mounts.push(MountedFile {
-                target,
-                source: format!("configs.{name}"),
-                direct: true,
-                text: content,
-            });
-        }
+    let said = |key: &str| declared.read(key, Field::text);
+    let content = said("content")?;
+    let variable = said("environment")?;
+    if content.is_some() || variable.is_some() {
+        let content = content.filter(|text| text.len() <= MAX_BYTES);
+        let text = content.or_else(|| reader.environment.get(&variable?).cloned());
+        out.mounts.extend(text.map(|text| MountedFile {
+            target,
+            source: format!("configs.{name}"),
+            direct: true,
+            text,
+        }));
         return Ok(());
     }
-    if let Some(variable) = text("environment")? {
-        if let Some(value) = reader.environment.get(&variable) {
-            out.mounts.push(MountedFile {
-                target,
-                source: format!("configs.{name}"),
-                direct: true,
-                text: value.clone(),
-            });
-        }
-        return Ok(());
-    }
-    let Some(source) = text("file")? else {
+    let Some(source) = said("file")? else {
         return Ok(());
     };
     let path = paths::join(reader.working_directory, &source);

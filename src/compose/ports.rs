@@ -65,11 +65,9 @@ fn identity(port: &Port) -> Identity {
 }
 
 fn long(item: &Field<'_>) -> Result<Port, ComposeError> {
-    let target = item
-        .get("target")
-        .ok_or_else(|| item.error("no `target`", "the port of the container"))?;
+    let target = item.required("target", "the port of the container")?;
     let number = target.count()?;
-    let text = |key: &str| item.get(key).map(|field| field.scalar()).transpose();
+    let text = |key: &str| item.read(key, Field::scalar);
     Ok(Port {
         target: u16::try_from(number)
             .ok()

@@ -3,43 +3,47 @@
 use serde_json::{Map, Value, json};
 
 use super::duration::duration;
-use super::model::{ComposeFile, NetworkMode, Service};
+use super::model::{ComposeFile, Healthcheck, NetworkMode, Service};
 
-/// The resolved model as compose itself prints it.
+/// The model as that command shows it.
 #[must_use]
 pub fn resolved(model: &ComposeFile) -> Value {
-    let services: Map<String, Value> = model
-        .services
-        .iter()
+    let services = model.services.iter();
+    let services: Map<String, Value> = services
         .map(|(name, service)| (name.clone(), shown(service)))
         .collect();
-    let networks: Map<String, Value> = model
-        .networks
-        .iter()
-        .map(|(key, network)| {
-            let mut entry = Map::new();
-            entry.insert("name".to_owned(), json!(network.name));
-            entry.insert("ipam".to_owned(), json!({}));
-            for (flag, set) in [
-                ("internal", network.internal),
-                ("external", network.external),
-            ] {
-                if set {
-                    entry.insert(flag.to_owned(), json!(true));
-                }
-            }
-            (key.clone(), Value::Object(entry))
-        })
-        .collect();
-    let mut out = Map::new();
-    out.insert("name".to_owned(), json!(model.project));
-    if !networks.is_empty() {
-        out.insert("networks".to_owned(), Value::Object(networks));
-    }
+    let networks = model.networks.iter().map(|(key, network)| {
+        let mut entry = said([
+            ("name", json!(network.name)),
+            ("internal", json!(network.internal)),
+            ("external", json!(network.external)),
+        ]);
+        entry.insert("ipam".to_owned(), json!({}));
+        (key.clone(), Value::Object(entry))
+    });
+    let mut out = said([
+        ("name", json!(model.project)),
+        ("networks", Value::Object(networks.collect())),
+    ]);
     out.insert("services".to_owned(), Value::Object(services));
     let mut out = Value::Object(out);
     double_dollars(&mut out);
     out
+}
+
+/// The entries that say something: no null, no `false`, no empty list or mapping.
+fn said<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
+    let is_said = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => true,
+    };
+    entries
+        .into_iter()
+        .filter(|(_, value)| is_said(value))
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// What is printed can be read again: a literal `$` stands twice.
@@ -59,83 +63,50 @@ fn double_dollars(value: &mut Value) {
 }
 
 fn shown(service: &Service) -> Value {
-    let mut out = Map::new();
-    let mut put = |key: &str, value: Value| {
-        out.insert(key.to_owned(), value);
-    };
-    put("command", json!(service.command));
-    put("entrypoint", json!(service.entrypoint));
-    if !service.depends_on.is_empty() {
-        put("depends_on", depends_on(service));
-    }
-    if !service.environment.is_empty() || !service.unset_environment.is_empty() {
-        let set = service
-            .environment
-            .iter()
-            .map(|(name, value)| (name.clone(), json!(value.value)));
-        let unset = service
-            .unset_environment
-            .iter()
-            .map(|name| (name.clone(), Value::Null));
-        put("environment", Value::Object(set.chain(unset).collect()));
-    }
-    let texts = [
-        ("image", &service.image),
-        ("container_name", &service.container_name),
-        ("hostname", &service.hostname),
-        ("restart", &service.restart),
-    ];
-    for (key, text) in texts {
-        if let Some(text) = text {
-            put(key, json!(text));
-        }
-    }
-    if !service.expose.is_empty() {
-        put("expose", expose(service));
-    }
-    let links: Vec<String> = service
-        .links
-        .iter()
-        .map(|link| pair(&link.service, &link.alias))
-        .collect();
-    let external_links: Vec<String> = service
-        .external_links
-        .iter()
+    let set = service.environment.iter();
+    let set = set.map(|(name, value)| (name.clone(), json!(value.value)));
+    let unset = service.unset_environment.iter();
+    let unset = unset.map(|name| (name.clone(), Value::Null));
+    let links = service.links.iter();
+    let links: Value = links.map(|link| pair(&link.service, &link.alias)).collect();
+    let external_links = service.external_links.iter();
+    let external_links: Value = external_links
         .map(|(name, alias)| pair(name, alias))
         .collect();
-    let of_host = |(host, addresses): (&String, &Vec<String>)| {
-        let pairs = addresses.iter().map(|address| format!("{host}={address}"));
-        pairs.collect::<Vec<_>>()
-    };
-    let extra_hosts: Vec<String> = service.extra_hosts.iter().flat_map(of_host).collect();
-    let lists = [
-        ("links", &links),
-        ("external_links", &external_links),
-        ("extra_hosts", &extra_hosts),
-        ("profiles", &service.profiles),
-    ];
-    for (key, list) in lists {
-        if !list.is_empty() {
-            put(key, json!(list));
-        }
-    }
-    if !service.labels.is_empty() {
-        put("labels", json!(service.labels));
-    }
-    if !service.networks.is_empty() {
-        put("networks", networks(service));
-    }
-    if let Some(mode) = &service.network_mode {
-        put("network_mode", json!(network_mode(mode)));
-    }
-    if !service.ports.is_empty() {
-        put("ports", ports(service));
-    }
-    if service.healthcheck.is_some() {
-        put("healthcheck", healthcheck(service));
-    }
-    if let Some(replicas) = service.replicas {
-        put("deploy", json!({"replicas": replicas}));
+    let extra_hosts: Value = service
+        .extra_hosts
+        .iter()
+        .flat_map(|(host, addresses)| addresses.iter().map(move |one| format!("{host}={one}")))
+        .collect();
+    let replicas = service.replicas;
+    let mut out = said([
+        ("depends_on", depends_on(service)),
+        ("environment", Value::Object(set.chain(unset).collect())),
+        ("image", json!(service.image)),
+        ("container_name", json!(service.container_name)),
+        ("hostname", json!(service.hostname)),
+        ("restart", json!(service.restart)),
+        ("expose", expose(service)),
+        ("links", links),
+        ("external_links", external_links),
+        ("extra_hosts", extra_hosts),
+        ("profiles", json!(service.profiles)),
+        ("labels", json!(service.labels)),
+        ("networks", networks(service)),
+        (
+            "network_mode",
+            json!(service.network_mode.as_ref().map(network_mode)),
+        ),
+        ("ports", ports(service)),
+        (
+            "deploy",
+            json!(replicas.map(|replicas| json!({"replicas": replicas}))),
+        ),
+    ]);
+    out.insert("command".to_owned(), json!(service.command));
+    out.insert("entrypoint".to_owned(), json!(service.entrypoint));
+    if let Some(check) = &service.healthcheck {
+        out.insert("healthcheck".to_owned(), healthcheck(check));
     }
     Value::Object(out)
 }
@@ -186,18 +157,11 @@ fn expose(service: &Service) -> Value {
 
 fn networks(service: &Service) -> Value {
     let entries = service.networks.iter().map(|(name, network)| {
-        let mut entry = Map::new();
-        if !network.aliases.is_empty() {
-            entry.insert("aliases".to_owned(), json!(network.aliases));
-        }
-        for (key, address) in [
-            ("ipv4_address", &network.ipv4_address),
-            ("ipv6_address", &network.ipv6_address),
-        ] {
-            if let Some(address) = address {
-                entry.insert(key.to_owned(), json!(address));
-            }
-        }
+        let entry = said([
+            ("aliases", json!(network.aliases)),
+            ("ipv4_address", json!(network.ipv4_address)),
+            ("ipv6_address", json!(network.ipv6_address)),
+        ]);
         let entry = if entry.is_empty() {
             Value::Null
         } else {
@@ -213,50 +177,33 @@ fn ports(service: &Service) -> Value {
         .ports
         .iter()
         .map(|port| {
-            let mut entry =
-                json!({"mode": port.mode, "target": port.target, "protocol": port.transport});
-            let texts = [
-                ("published", &port.published),
-                ("host_ip", &port.host_ip),
-                ("app_protocol", &port.app_protocol),
-                ("name", &port.name),
-            ];
-            for (key, text) in texts {
-                if let Some(text) = text {
-                    entry[key] = json!(text);
-                }
-            }
-            entry
+            said([
+                ("mode", json!(port.mode)),
+                ("target", json!(port.target)),
+                ("protocol", json!(port.transport)),
+                ("published", json!(port.published)),
+                ("host_ip", json!(port.host_ip)),
+                ("app_protocol", json!(port.app_protocol)),
+                ("name", json!(port.name)),
+            ])
         })
         .collect()
 }
 
-fn healthcheck(service: &Service) -> Value {
-    let mut entry = Map::new();
-    if let Some(check) = &service.healthcheck {
-        if !check.test.is_empty() {
-            entry.insert("test".to_owned(), json!(check.test));
-        }
-        if check.disable {
-            entry.insert("disable".to_owned(), json!(true));
-        }
-        if let Some(retries) = check.retries {
-            entry.insert("retries".to_owned(), json!(retries));
-        }
-        let times = [
-            ("interval", &check.interval),
-            ("timeout", &check.timeout),
-            ("start_period", &check.start_period),
-            ("start_interval", &check.start_interval),
-        ];
-        for (key, text) in times {
-            if let Some(text) = text {
-                let normal = duration(text).unwrap_or_else(|| text.clone());
-                entry.insert(key.to_owned(), json!(normal));
-            }
-        }
-    }
-    Value::Object(entry)
+fn healthcheck(check: &Healthcheck) -> Value {
+    let time = |text: &Option<String>| {
+        let text = text.as_deref();
+        json!(text.map(|text| duration(text).unwrap_or_else(|| text.to_owned())))
+    };
+    Value::Object(said([
+        ("test", json!(check.test)),
+        ("disable", json!(check.disable)),
+        ("retries", json!(check.retries)),
+        ("interval", time(&check.interval)),
+        ("timeout", time(&check.timeout)),
+        ("start_period", time(&check.start_period)),
+        ("start_interval", time(&check.start_interval)),
+    ]))
 }
 
 #[cfg(test)]

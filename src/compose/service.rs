@@ -29,20 +29,20 @@ impl Reader<'_> {
     ) -> Result<Service, ComposeError> {
         let field = Field::new(node, format!("services.{name}"));
         field.map("a mapping with `image` or `build`")?;
-        let text = |key: &str| field.get(key).map(|field| field.text()).transpose();
-        let list = |key: &str| field.get(key).map(|field| field.distinct()).transpose();
+        let text = |key: &str| field.read(key, Field::text);
+        let list = |key: &str| field.read(key, Field::distinct);
         let links = |key: &str| -> Result<_, ComposeError> {
             let texts = list(key)?.unwrap_or_default();
             Ok(texts.into_iter().map(|text| link(&text)))
         };
-        let words = |key: &str| field.get(key).map(|field| command(&field)).transpose();
+
         let (environment, unset_environment) = self.environment(&field, active)?;
         let mut service = Service {
             name: name.to_owned(),
             location: node.place().location(),
             image: text("image")?.filter(|image| !image.is_empty()),
-            command: words("command")?,
-            entrypoint: words("entrypoint")?,
+            command: field.read("command", command)?,
+            entrypoint: field.read("entrypoint", command)?,
             environment,
             unset_environment,
             container_name: text("container_name")?,
@@ -53,30 +53,18 @@ impl Reader<'_> {
                 .collect(),
             depends_on: depends_on(&field)?,
             ports: field
-                .get("ports")
-                .map(|field| ports::ports(&field, &mut self.room))
-                .transpose()?
+                .read("ports", |field| ports::ports(field, &mut self.room))?
                 .unwrap_or_default(),
             networks: networks(&field)?,
             network_mode: text("network_mode")?.map(|mode| network_mode(&mode)),
             extra_hosts: extra_hosts(&field)?,
-            healthcheck: field
-                .get("healthcheck")
-                .map(|field| healthcheck(&field))
-                .transpose()?,
+            healthcheck: field.read("healthcheck", healthcheck)?,
             profiles: list("profiles")?.unwrap_or_default(),
             replicas: replicas(&field)?,
-            restart: field
-                .get("restart")
-                .map(|field| restart(&field))
-                .transpose()?,
+            restart: field.read("restart", restart)?,
             labels: labels(&field)?,
             provider: field.get("provider").is_some(),
-            dns_search: field
-                .get("dns_search")
-                .map(|field| field.texts())
-                .transpose()?
-                .unwrap_or_default(),
+            dns_search: field.read("dns_search", Field::texts)?.unwrap_or_default(),
             ..Service::default()
         };
         service.expose = self.expose(&field)?;
@@ -87,10 +75,7 @@ impl Reader<'_> {
             return Err(field.error("both `network_mode` and `networks`", "one of them"));
         }
         imply(&mut service, &field)?;
-        service.build = field
-            .get("build")
-            .map(|build| self.build(&build))
-            .transpose()?;
+        service.build = field.read("build", |build| self.build(build))?;
         let runnable = service.image.is_some() || service.build.is_some() || service.provider;
         if active && !runnable {
             return Err(node.place().error(
@@ -142,44 +127,33 @@ impl Reader<'_> {
                 (Some(context.clone()), None, None, None, BTreeMap::new())
             } else {
                 field.map("a path, or a mapping")?;
-                let text = |key: &str| field.get(key).map(|field| field.text()).transpose();
-                let arguments = match field.get("args") {
-                    Some(field) => self.arguments(&field)?,
-                    None => BTreeMap::new(),
-                };
-                let file = text("dockerfile")?;
+                let text = |key: &str| field.read(key, Field::text);
+                let arguments = field.read("args", |field| self.arguments(field))?;
                 (
                     text("context")?,
-                    file,
+                    text("dockerfile")?,
                     text("dockerfile_inline")?,
                     text("target")?,
-                    arguments,
+                    arguments.unwrap_or_default(),
                 )
             };
         let folder = context.clone().unwrap_or_else(|| ".".to_owned());
         let local = !folder.contains("://");
-        let beside = paths::folder(&paths::join(
-            &paths::join(self.working_directory, &folder),
-            file.as_deref().unwrap_or("Dockerfile"),
-        ));
+        let root = paths::join(self.working_directory, &folder);
+        let path = paths::join(&root, file.as_deref().unwrap_or("Dockerfile"));
         let files = if local {
-            super::context::read(self.files, &beside, self.working_directory)
+            super::context::read(self.files, &paths::folder(&path), self.working_directory)
         } else {
             Vec::new()
         };
         let dockerfile = inline.or_else(|| {
             // A Dockerfile that is not here only means that nothing is known of the image.
-            let path = paths::join(
-                &paths::join(self.working_directory, &folder),
-                file.as_deref().unwrap_or("Dockerfile"),
-            );
             local.then(|| self.files.read(&path).ok()).flatten()
         });
         let read = dockerfile
             .map(|text| super::dockerfile::read(&text, target.as_deref(), &arguments))
             .unwrap_or_default();
         let mut all = if local {
-            let root = paths::join(self.working_directory, &folder);
             let mut all =
                 super::context::copied(self.files, &read.copies, &root, self.working_directory);
             let copies: Vec<_> = read.built_from.iter().chain(&read.copies).collect();
@@ -225,11 +199,10 @@ impl Reader<'_> {
 /// What `deploy` says of names and restarts.
 fn deployed(deploy: &Field<'_>, service: &mut Service) -> Result<(), ComposeError> {
     deploy.map("a mapping")?;
-    let inner = |key: &str| deploy.get(key).map(|field| field.scalar()).transpose();
-    service.endpoint_mode = inner("endpoint_mode")?;
-    let policy = deploy
-        .get("restart_policy")
-        .and_then(|policy| policy.get("condition"));
-    service.restart_condition = policy.map(|condition| condition.scalar()).transpose()?;
+    service.endpoint_mode = deploy.read("endpoint_mode", Field::scalar)?;
+    let policy = deploy.read("restart_policy", |policy| {
+        policy.read("condition", Field::scalar)
+    })?;
+    service.restart_condition = policy.flatten();
     Ok(())
 }

@@ -28,6 +28,21 @@ impl<'n> Field<'n> {
         Some(Field::new(node, format!("{}.{key}", self.path)))
     }
 
+    /// What an entry of a mapping says, none where it is missing or null.
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        how: impl FnOnce(&Field<'n>) -> Result<T, ComposeError>,
+    ) -> Result<Option<T>, ComposeError> {
+        self.get(key).map(|field| how(&field)).transpose()
+    }
+
+    /// An entry that must be there.
+    pub(super) fn required(&self, key: &str, expected: &str) -> Result<Field<'n>, ComposeError> {
+        let missing = || self.error(&format!("no `{key}`"), expected);
+        self.get(key).ok_or_else(missing)
+    }
+
     /// The error that something else was expected here.
     pub(super) fn wrong(&self, expected: &str) -> ComposeError {
         let shown = match &self.node.value {

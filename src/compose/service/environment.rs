@@ -168,11 +168,8 @@ fn env_files(field: &Field<'_>) -> Result<Vec<EnvFile>, ComposeError> {
             }
         } else {
             item.map("a path, or a mapping with `path`")?;
-            let path = item
-                .get("path")
-                .ok_or_else(|| item.error("no `path`", "the env file"))?
-                .text()?;
-            let format = item.get("format").map(|format| format.text()).transpose()?;
+            let path = item.required("path", "the env file")?.text()?;
+            let format = item.read("format", Field::text)?;
             if format
                 .as_deref()
                 .is_some_and(|format| format != "raw" && !format.is_empty())
@@ -181,9 +178,7 @@ fn env_files(field: &Field<'_>) -> Result<Vec<EnvFile>, ComposeError> {
             }
             EnvFile {
                 path,
-                required: item
-                    .get("required")
-                    .map_or(Ok(true), |field| field.boolean())?,
+                required: item.read("required", Field::boolean)?.unwrap_or(true),
                 raw: format.is_some_and(|format| format == "raw"),
                 location: item.node.at.location(),
             }

@@ -42,19 +42,17 @@ pub(super) fn depends_on(service: &Field<'_>) -> Result<BTreeMap<String, Depends
     let field = Field::new(&node, field.path);
     for (name, entry) in field.entries("a list of services, or a mapping")? {
         entry.map("a mapping with `condition`")?;
-        let condition = entry
-            .get("condition")
-            .ok_or_else(|| entry.error("no `condition`", &CONDITIONS.join(", ")))?;
+        let condition = entry.required("condition", &CONDITIONS.join(", "))?;
         let text = condition.text()?;
         if !CONDITIONS.contains(&text.as_str()) {
             let problem = format!("`{text}`");
             return Err(condition.error(&problem, &format!("one of {}", CONDITIONS.join(", "))));
         }
-        let flag = |key: &str, default| entry.get(key).map_or(Ok(default), |field| field.boolean());
+        let flag = |key: &str| entry.read(key, Field::boolean);
         let value = DependsOn {
             condition: text,
-            required: flag("required", true)?,
-            restart: flag("restart", false)?,
+            required: flag("required")?.unwrap_or(true),
+            restart: flag("restart")?.unwrap_or(false),
             implied_by: None,
         };
         out.insert(name.clone(), value);
@@ -70,7 +68,7 @@ pub(super) fn imply(service: &mut Service, field: &Field<'_>) -> Result<(), Comp
         .map(|link| (link.service.clone(), "links", true))
         .collect();
     for key in ["network_mode", "ipc", "pid", "uts", "cgroup"] {
-        let mode = field.get(key).map(|field| field.text()).transpose()?;
+        let mode = field.read(key, Field::text)?;
         if let Some(other) = mode
             .as_deref()
             .and_then(|mode| mode.strip_prefix("service:"))
@@ -115,15 +113,10 @@ pub(super) fn networks(
             continue;
         }
         entry.map("a mapping, or nothing")?;
-        let text = |key: &str| entry.get(key).map(|field| field.text()).transpose();
         let network = ServiceNetwork {
-            aliases: entry
-                .get("aliases")
-                .map(|field| field.distinct())
-                .transpose()?
-                .unwrap_or_default(),
-            ipv4_address: text("ipv4_address")?,
-            ipv6_address: text("ipv6_address")?,
+            aliases: entry.read("aliases", Field::distinct)?.unwrap_or_default(),
+            ipv4_address: entry.read("ipv4_address", Field::text)?,
+            ipv6_address: entry.read("ipv6_address", Field::text)?,
         };
         out.insert(name.clone(), network);
     }
@@ -193,44 +186,31 @@ pub(super) fn healthcheck(field: &Field<'_>) -> Result<Healthcheck, ComposeError
             }
         }
     };
-    let time = |key: &str| {
-        field
-            .get(key)
-            .map(|field| {
-                let period = field.text()?;
-                match duration(&period) {
-                    Some(_) => Ok(period),
-                    None => Err(field.wrong("a duration like `30s` or `1m30s`")),
-                }
-            })
-            .transpose()
+    let period = |field: &Field<'_>| {
+        let period = field.text()?;
+        match duration(&period) {
+            Some(_) => Ok(period),
+            None => Err(field.wrong("a duration like `30s` or `1m30s`")),
+        }
     };
     Ok(Healthcheck {
         test,
-        disable: field
-            .get("disable")
-            .map_or(Ok(false), |field| field.boolean())?,
-        interval: time("interval")?,
-        timeout: time("timeout")?,
-        retries: field
-            .get("retries")
-            .map(|field| field.count())
-            .transpose()?,
-        start_period: time("start_period")?,
-        start_interval: time("start_interval")?,
+        disable: field.read("disable", Field::boolean)?.unwrap_or(false),
+        interval: field.read("interval", period)?,
+        timeout: field.read("timeout", period)?,
+        retries: field.read("retries", Field::count)?,
+        start_period: field.read("start_period", period)?,
+        start_interval: field.read("start_interval", period)?,
     })
 }
 
 pub(super) fn replicas(service: &Field<'_>) -> Result<Option<u32>, ComposeError> {
-    let number = |field: Field<'_>| -> Result<u32, ComposeError> {
+    let number = |field: &Field<'_>| {
         u32::try_from(field.count()?).map_err(|_| field.wrong("a number of containers"))
     };
-    let scale = service.get("scale").map(number).transpose()?;
-    let deployed = service
-        .get("deploy")
-        .and_then(|deploy| deploy.get("replicas"));
-    let deployed = deployed.map(number).transpose()?;
-    match (scale, deployed) {
+    let scale = service.read("scale", number)?;
+    let deployed = service.read("deploy", |deploy| deploy.read("replicas", number))?;
+    match (scale, deployed.flatten()) {
         (Some(scale), Some(deployed)) if scale != deployed => Err(service.error(
             "different numbers in `scale` and `deploy.replicas`",
             "the same number, or one of the two keys",
