@@ -15,38 +15,34 @@ const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 const CONNECTION: u16 = 10;
 
 /// Header and Start, then the login.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
-    let (mut peer, mut steps) = match ask.peer(stream, "an AMQP broker").await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
+    let mut peer = ask.peer(stream, "an AMQP broker", steps).await?;
     let begun = Instant::now();
-    match start(&mut peer, ask).await {
-        Ok(true) => steps.push(Found::pass(StepName::Protocol, "AMQP 0-9-1").since(begun)),
-        Ok(false) => {
-            steps.push(Found::pass(StepName::Protocol, "another version of AMQP").since(begun));
-            steps.push(Found::skipped(
-                StepName::Login,
-                "the broker speaks another version of AMQP, whose login is not tried",
-            ));
-            return steps;
-        }
-        Err(failure) => {
-            steps.push(Found::fail(StepName::Protocol, failure).since(begun));
-            return steps;
-        }
+    let started = start(&mut peer, ask).await;
+    let is_ours = started.map_err(|failure| failure.ends(StepName::Protocol, "", begun))?;
+    if !is_ours {
+        steps.push(Found::pass(StepName::Protocol, "another version of AMQP").since(begun));
+        steps.push(Found::skipped(
+            StepName::Login,
+            "the broker speaks another version of AMQP, whose login is not tried",
+        ));
+        return Ok(());
     }
+    steps.push(Found::pass(StepName::Protocol, "AMQP 0-9-1").since(begun));
     let Some(account) = ask.login().account() else {
         steps.extend(ask.no_login());
-        return steps;
+        return Ok(());
     };
     let begun = Instant::now();
-    let step = match log_in(&mut peer, ask, &account.credentials).await {
-        Ok(()) => Found::pass(StepName::Login, ""),
-        Err(failure) => Found::fail(StepName::Login, failure),
-    };
-    steps.push(step.asked(format!("as {}", account.source)).since(begun));
-    steps
+    let asked = format!("as {}", account.source);
+    let logged_in = log_in(&mut peer, ask, &account.credentials).await;
+    logged_in.map_err(|failure| failure.ends(StepName::Login, &asked, begun))?;
+    steps.push(Found::pass(StepName::Login, "").asked(asked).since(begun));
+    Ok(())
 }
 
 /// Whether the broker starts a conversation of version 0-9-1; it answers with its own header if it does not know that one.

@@ -123,21 +123,16 @@ impl Ask<'_> {
         &self,
         stream: PeerLink,
         expected: &'static str,
-    ) -> Result<(PeerStream, Vec<Found>), Vec<Found>> {
-        if !self.wants_tls() {
-            return Ok((
-                PeerStream::new(Box::new(stream), expected, self.clock),
-                Vec::new(),
-            ));
+        steps: &mut Vec<Found>,
+    ) -> Result<PeerStream, Box<Found>> {
+        let mut stream: Stream = Box::new(stream);
+        if self.wants_tls() {
+            // A handshake takes more memory than all the rest of a connection, most of which have none.
+            let (secured, step) = Box::pin(self.secure(stream, &[])).await?;
+            steps.push(step);
+            stream = Box::new(secured.stream);
         }
-        // A handshake takes more memory than all the rest of a connection, most of which have none.
-        match Box::pin(self.secure(Box::new(stream), &[])).await {
-            Ok((secured, step)) => Ok((
-                PeerStream::new(Box::new(secured.stream), expected, self.clock),
-                vec![step],
-            )),
-            Err(step) => Err(vec![*step]),
-        }
+        Ok(PeerStream::new(stream, expected, self.clock))
     }
 
     /// Whether a host and port that the server sends its clients to can be reached from here.

@@ -46,34 +46,33 @@ const LDAP: Hello = Hello {
 };
 
 /// Asks, and looks at the shape of the answer.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
     let hello = match ask.task.protocol {
         Protocol::Cassandra => CASSANDRA,
         Protocol::Mssql => MSSQL,
         _ => LDAP,
     };
-    let (mut peer, mut steps) = match ask.peer(stream, hello.expected).await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+    let mut peer = ask.peer(stream, hello.expected, steps).await?;
     let begun = Instant::now();
     let end = ask.clock.phase(ANSWER);
     let answer = match peer.send(hello.question, end).await {
         Ok(()) => peer.exact(hello.length, end).await,
         Err(failure) => Err(failure),
     };
-    let step = match answer {
-        Ok(head) if (hello.answers)(&head) => Found::pass(StepName::Protocol, ""),
-        Ok(_) => Found::fail(StepName::Protocol, peer.mismatch()),
-        Err(failure) => Found::fail(StepName::Protocol, failure),
-    };
-    let passed = step.passed();
+    let said = answer.and_then(|head| {
+        let answers = (hello.answers)(&head);
+        answers.then_some(()).ok_or_else(|| peer.mismatch())
+    });
+    said.map_err(|failure| failure.ends(StepName::Protocol, hello.asked, begun))?;
+    let step = Found::pass(StepName::Protocol, "");
     steps.push(step.asked(hello.asked).since(begun));
-    if passed {
-        steps.push(Found::skipped(
-            StepName::Login,
-            "this protocol's login is not tried",
-        ));
-    }
-    steps
+    steps.push(Found::skipped(
+        StepName::Login,
+        "this protocol's login is not tried",
+    ));
+    Ok(())
 }

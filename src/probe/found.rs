@@ -48,6 +48,11 @@ impl Failure {
         }
     }
 
+    /// The step that it ends: no further one is tried.
+    pub(crate) fn ends(self, name: StepName, asked: &str, begun: tokio::time::Instant) -> Found {
+        Found::fail(name, self).asked(asked).since(begun)
+    }
+
     /// A wait that was given up: `error` if it was the step's own limit.
     pub(crate) fn late(late: Late, error: StepError, detail: impl Into<String>) -> Self {
         match late {

@@ -23,16 +23,15 @@ enum Health {
 }
 
 /// The preface by hand, then the health check on a connection of its own.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
-    let (mut peer, mut steps) = match ask.peer(stream, "a gRPC server").await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
+    let mut peer = ask.peer(stream, "a gRPC server", steps).await?;
     let begun = Instant::now();
-    if let Err(failure) = preface(&mut peer, ask).await {
-        steps.push(Found::fail(StepName::Protocol, failure).since(begun));
-        return steps;
-    }
+    let said = preface(&mut peer, ask).await;
+    said.map_err(|failure| failure.ends(StepName::Protocol, "", begun))?;
     steps.push(Found::pass(StepName::Protocol, "HTTP/2").since(begun));
     drop(peer);
     let begun = Instant::now();
@@ -47,7 +46,7 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         Health::Unknown(reason) => Found::skipped(StepName::Query, reason),
     };
     steps.push(step.asked(HEALTH).since(begun));
-    steps
+    Ok(())
 }
 
 async fn preface(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<(), Failure> {

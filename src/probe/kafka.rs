@@ -14,28 +14,18 @@ const METADATA: i16 = 3;
 const BROKERS: usize = 16;
 
 /// `ApiVersions`, then the brokers' advertised addresses.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
-    let (mut peer, mut steps) = match ask.peer(stream, "a Kafka broker").await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
+    let mut peer = ask.peer(stream, "a Kafka broker", steps).await?;
     let begun = Instant::now();
-    let version = match versions(&mut peer, ask).await {
-        Ok(version) => version,
-        Err(failure) => {
-            steps.push(
-                Found::fail(StepName::Protocol, failure)
-                    .asked("ApiVersions")
-                    .since(begun),
-            );
-            return steps;
-        }
-    };
-    steps.push(
-        Found::pass(StepName::Protocol, "")
-            .asked("ApiVersions")
-            .since(begun),
-    );
+    let version = versions(&mut peer, ask).await;
+    let version =
+        version.map_err(|failure| failure.ends(StepName::Protocol, "ApiVersions", begun))?;
+    let step = Found::pass(StepName::Protocol, "");
+    steps.push(step.asked("ApiVersions").since(begun));
     steps.push(Found::skipped(
         StepName::Login,
         "Kafka's own login (SASL) is not tried",
@@ -50,7 +40,7 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         ),
     };
     steps.push(step.asked("Metadata").since(begun));
-    steps
+    Ok(())
 }
 
 async fn reach(ask: &Ask<'_>, brokers: &[(String, u16)]) -> Found {

@@ -14,17 +14,18 @@ use crate::protocol::Protocol;
 type Said = Result<Vec<Found>, Failure>;
 
 /// The greeting or the answer to a harmless command.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
     let expected = match ask.task.protocol {
         Protocol::Memcached => "memcached",
         Protocol::Smtp => "an SMTP server",
         Protocol::Nats => "a NATS server",
         _ => "a ZooKeeper server",
     };
-    let (mut peer, mut steps) = match ask.peer(stream, expected).await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+    let mut peer = ask.peer(stream, expected, steps).await?;
     let begun = Instant::now();
     let said = match ask.task.protocol {
         Protocol::Memcached => memcached(&mut peer, ask).await,
@@ -32,10 +33,8 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         Protocol::Nats => nats(&mut peer, ask).await,
         _ => zookeeper(&mut peer, ask).await,
     };
-    match said {
-        Ok(found) => steps.extend(found.into_iter().map(|step| step.since(begun))),
-        Err(failure) => steps.push(Found::fail(StepName::Protocol, failure).since(begun)),
-    }
+    let found = said.map_err(|failure| failure.ends(StepName::Protocol, "", begun))?;
+    steps.extend(found.into_iter().map(|step| step.since(begun)));
     if !steps.iter().any(|step| step.name == StepName::Login) && steps.iter().all(Found::passed) {
         let reason = match ask.login() {
             Login::Without(reason) => reason.clone(),
@@ -43,7 +42,7 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         };
         steps.push(Found::skipped(StepName::Login, reason));
     }
-    steps
+    Ok(())
 }
 
 async fn line(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<String, Failure> {

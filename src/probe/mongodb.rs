@@ -17,53 +17,39 @@ use crate::probe::wire::{StepError, StepName};
 const OP_MSG: i32 = 2013;
 
 /// `hello`, the login, and where the primary is.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
-    let (mut peer, mut steps) = match ask.peer(stream, "a MongoDB server").await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
+    let mut peer = ask.peer(stream, "a MongoDB server", steps).await?;
     let begun = Instant::now();
     let hello = Document::default().with("hello", Value::Number(1));
-    let hello = match command(&mut peer, ask, hello, "admin").await {
-        Ok(hello) => hello,
-        Err(failure) => {
-            steps.push(
-                Found::fail(StepName::Protocol, failure)
-                    .asked("hello")
-                    .since(begun),
-            );
-            return steps;
-        }
-    };
-    steps.push(
-        Found::pass(StepName::Protocol, "")
-            .asked("hello")
-            .since(begun),
-    );
+    let hello = command(&mut peer, ask, hello, "admin").await;
+    let hello = hello.map_err(|failure| failure.ends(StepName::Protocol, "hello", begun))?;
+    let step = Found::pass(StepName::Protocol, "");
+    steps.push(step.asked("hello").since(begun));
     if let Some(account) = ask
         .login()
         .account()
         .filter(|account| account.credentials.user.is_some())
     {
         let begun = Instant::now();
+        let asked = format!("as {}", account.source);
         let step = match log_in(&mut peer, ask, account).await {
             Ok(()) => Found::pass(StepName::Login, ""),
             Err(failure) if failure.error == StepError::Unavailable => {
                 Found::skipped(StepName::Login, failure.detail)
             }
-            Err(failure) => Found::fail(StepName::Login, failure),
+            Err(failure) => return Err(failure.ends(StepName::Login, &asked, begun).into()),
         };
-        let failed = step.error.is_some();
-        steps.push(step.asked(format!("as {}", account.source)).since(begun));
-        if failed {
-            return steps;
-        }
+        steps.push(step.asked(asked).since(begun));
     } else {
         steps.extend(ask.no_login());
     }
     let begun = Instant::now();
     steps.push(state(ask, &hello).await.asked("hello").since(begun));
-    steps
+    Ok(())
 }
 
 /// Whether writes can reach the primary.

@@ -10,11 +10,12 @@ use crate::probe::login::Login;
 use crate::probe::wire::{NO_CREDENTIALS, StepError, StepName};
 
 /// Connects and leaves.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
-    let (mut peer, mut steps) = match ask.peer(stream, "an MQTT broker").await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
+    let mut peer = ask.peer(stream, "an MQTT broker", steps).await?;
     let begun = Instant::now();
     let end = ask.clock.phase(ANSWER);
     let account = ask.login().account();
@@ -23,35 +24,21 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         Ok(()) => peer.exact(4, end).await,
         Err(failure) => Err(failure),
     };
-    let code = match answer.as_deref() {
-        Ok([0x20, 2, 0 | 1, code]) => *code,
-        Ok(_) => {
-            steps.push(Found::fail(StepName::Protocol, peer.mismatch()).since(begun));
-            return steps;
-        }
-        Err(failure) => {
-            steps.push(Found::fail(StepName::Protocol, failure.clone()).since(begun));
-            return steps;
-        }
-    };
+    let code = answer.and_then(|answer| match answer.as_slice() {
+        [0x20, 2, 0 | 1, code] => Ok(*code),
+        _ => Err(peer.mismatch()),
+    });
+    let code = code.map_err(|failure| failure.ends(StepName::Protocol, "", begun))?;
     // DISCONNECT; the broker drops the session either way.
     let _ = peer.send(b"\xe0\x00", end).await;
     if code == 3 {
         let failure = Failure::new(StepError::Unavailable, "CONNACK 3: server unavailable");
-        steps.push(
-            Found::fail(StepName::Protocol, failure)
-                .asked("CONNECT")
-                .since(begun),
-        );
-        return steps;
+        return Err(failure.ends(StepName::Protocol, "CONNECT", begun).into());
     }
-    steps.push(
-        Found::pass(StepName::Protocol, "")
-            .asked("CONNECT")
-            .since(begun),
-    );
+    let step = Found::pass(StepName::Protocol, "");
+    steps.push(step.asked("CONNECT").since(begun));
     steps.push(login_step(ask, code));
-    steps
+    Ok(())
 }
 
 fn login_step(ask: &Ask<'_>, code: u8) -> Found {

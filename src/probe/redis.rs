@@ -37,25 +37,22 @@ enum Reply {
 }
 
 /// First line, AUTH, PING, and the server's state.
-pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
-    let (mut peer, mut steps) = match ask.peer(stream, "a Redis server").await {
-        Ok(ready) => ready,
-        Err(steps) => return without_tls(ask, steps).await,
+pub(crate) async fn talk(
+    stream: PeerLink,
+    ask: &Ask<'_>,
+    steps: &mut Vec<Found>,
+) -> Result<(), Box<Found>> {
+    let mut peer = match ask.peer(stream, "a Redis server", steps).await {
+        Ok(peer) => peer,
+        Err(step) => return Err(without_tls(ask, step).await),
     };
     let begun = Instant::now();
-    let first = match command(&mut peer, ask, &["PING"]).await {
-        Ok(reply) => reply,
-        Err(failure) => {
-            steps.push(Found::fail(StepName::Protocol, failure).since(begun));
-            return steps;
-        }
-    };
-    if let Reply::Error(text) = &first
-        && let Some(failure) = turned_away(text)
-    {
-        steps.push(Found::fail(StepName::Protocol, failure).since(begun));
-        return steps;
-    }
+    let first = command(&mut peer, ask, &["PING"]).await;
+    let first = first.and_then(|reply| match &reply {
+        Reply::Error(text) => turned_away(text).map_or(Ok(reply), Err),
+        _ => Ok(reply),
+    });
+    let first = first.map_err(|failure| failure.ends(StepName::Protocol, "", begun))?;
     let said = match &first {
         Reply::Text(text) => text.clone(),
         Reply::Error(text) => code(text).to_owned(),
@@ -76,42 +73,36 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
             None => state::query(&mut peer, ask, &reply).await,
         });
     }
-    steps
+    Ok(())
 }
 
 /// A server without TLS takes a handshake for a command that goes on, and stays silent: whether it answers without tells. Nothing but PING
 /// is sent.
-async fn without_tls(ask: &Ask<'_>, mut steps: Vec<Found>) -> Vec<Found> {
-    let is_unanswered = |step: &Found| {
-        step.name == StepName::Tls
-            && matches!(
-                step.error,
-                Some(
-                    StepError::Silent | StepError::Closed | StepError::Reset | StepError::TlsFailed
-                )
-            )
-    };
-    if !steps.last().is_some_and(is_unanswered) {
-        return steps;
+async fn without_tls(ask: &Ask<'_>, step: Box<Found>) -> Box<Found> {
+    let is_unanswered = matches!(
+        step.error,
+        Some(StepError::Silent | StepError::Closed | StepError::Reset | StepError::TlsFailed)
+    );
+    if !is_unanswered {
+        return step;
     }
     let begun = Instant::now();
     let Ok(stream) = ask.network.connect(ask.address, &ask.clock).await else {
-        return steps;
+        return step;
     };
     let mut peer = PeerStream::new(Box::new(stream), "a Redis server", ask.clock);
     let answer = command(&mut peer, ask, &["PING"]).await;
-    if matches!(answer, Ok(Reply::Text(_) | Reply::Error(_))) {
-        let failure = Failure::new(
-            StepError::TlsFailed,
-            "no TLS handshake is answered, and PING is answered without TLS",
-        );
-        let failure = failure
-            .fact("tls_offered", "no")
-            .fact("seen_protocol", "redis");
-        steps.pop();
-        steps.push(Found::fail(StepName::Tls, failure).since(begun));
+    if !matches!(answer, Ok(Reply::Text(_) | Reply::Error(_))) {
+        return step;
     }
-    steps
+    Failure::new(
+        StepError::TlsFailed,
+        "no TLS handshake is answered, and PING is answered without TLS",
+    )
+    .fact("tls_offered", "no")
+    .fact("seen_protocol", "redis")
+    .ends(StepName::Tls, "", begun)
+    .into()
 }
 
 /// Sends AUTH where the client has a password, and says what the server thinks of it; with it the reply to the last PING.

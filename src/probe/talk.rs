@@ -13,33 +13,34 @@ use crate::protocol::Protocol;
 
 /// Speaks the edge's protocol; every step that was reached, in order.
 pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
+    let mut said = Vec::new();
+    let steps = &mut said;
     // Each on the heap: a connection needs no more memory than its own protocol takes.
-    match ask.task.protocol {
-        Protocol::Mysql => Box::pin(mysql::talk(stream, ask)).await,
-        Protocol::Redis => Box::pin(redis::talk(stream, ask)).await,
-        Protocol::Http | Protocol::Https => Box::pin(http::talk(stream, ask)).await,
-        Protocol::Grpc => Box::pin(grpc::talk(stream, ask)).await,
-        Protocol::Postgres => Box::pin(postgres::talk(stream, ask)).await,
-        Protocol::Mongodb => Box::pin(mongodb::talk(stream, ask)).await,
-        Protocol::Amqp => Box::pin(amqp::talk(stream, ask)).await,
-        Protocol::Kafka => Box::pin(kafka::talk(stream, ask)).await,
-        Protocol::Mqtt => Box::pin(mqtt::talk(stream, ask)).await,
+    let ended = match ask.task.protocol {
+        Protocol::Mysql => return Box::pin(mysql::talk(stream, ask)).await,
+        Protocol::Http | Protocol::Https => return Box::pin(http::talk(stream, ask)).await,
+        Protocol::Postgres => return Box::pin(postgres::talk(stream, ask)).await,
+        Protocol::Redis => Box::pin(redis::talk(stream, ask, steps)).await,
+        Protocol::Grpc => Box::pin(grpc::talk(stream, ask, steps)).await,
+        Protocol::Mongodb => Box::pin(mongodb::talk(stream, ask, steps)).await,
+        Protocol::Amqp => Box::pin(amqp::talk(stream, ask, steps)).await,
+        Protocol::Kafka => Box::pin(kafka::talk(stream, ask, steps)).await,
+        Protocol::Mqtt => Box::pin(mqtt::talk(stream, ask, steps)).await,
         Protocol::Memcached | Protocol::Smtp | Protocol::Nats | Protocol::Zookeeper => {
-            Box::pin(lines::talk(stream, ask)).await
+            Box::pin(lines::talk(stream, ask, steps)).await
         }
         Protocol::Cassandra | Protocol::Mssql | Protocol::Ldap => {
-            Box::pin(cassandra::talk(stream, ask)).await
+            Box::pin(cassandra::talk(stream, ask, steps)).await
         }
-        Protocol::Tcp | Protocol::Udp | Protocol::Fastcgi => quiet(stream, ask).await,
-    }
+        Protocol::Tcp | Protocol::Udp | Protocol::Fastcgi => quiet(stream, ask, steps).await,
+    };
+    said.extend(ended.err().map(|step| *step));
+    said
 }
 
 /// A connection about whose content nothing is known: it may say something, and that is shown.
-async fn quiet(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
-    let (mut peer, mut steps) = match ask.peer(stream, "an answer").await {
-        Ok(ready) => ready,
-        Err(steps) => return steps,
-    };
+async fn quiet(stream: PeerLink, ask: &Ask<'_>, steps: &mut Vec<Found>) -> Result<(), Box<Found>> {
+    let mut peer = ask.peer(stream, "an answer", steps).await?;
     // Most of these never say a word: no other edge waits for that.
     let _rest = ask.turn.rest();
     let end = ask.clock.phase(Duration::from_millis(300));
@@ -54,7 +55,7 @@ async fn quiet(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         ),
     };
     steps.push(step);
-    steps
+    Ok(())
 }
 
 /// Whether a peer took the connection only to drop it.

@@ -18,8 +18,8 @@ use crate::probe::peer::PeerStream;
 /// # Errors
 /// What stands against it, also where the login is withheld.
 pub(crate) async fn session(stream: PeerLink, ask: &Ask<'_>) -> Result<PeerStream, Failure> {
-    let opened = ask.peer(stream, "a Redis server").await;
-    let (mut peer, _) = opened.map_err(Failure::of)?;
+    let opened = ask.peer(stream, "a Redis server", &mut Vec::new()).await;
+    let mut peer = opened.map_err(|step| Failure::of(vec![*step]))?;
     let account = match ask.login() {
         Login::With(account) if account.credentials.password.is_some() => account,
         _ => return Ok(peer),
