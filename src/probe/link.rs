@@ -1,7 +1,6 @@
 //! A connection whose peer may send anything: what it sends between two messages of the probe is bounded, here and so for every driver,
 //! TLS and HTTP on top of it. IO: the connection.
 
-use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -45,17 +44,9 @@ impl Pool {
 }
 
 /// The peer sent more than any answer of its kind holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the peer sent more than 1 MiB in one answer, and the answer had no end")]
 pub(crate) struct Flood;
-
-impl fmt::Display for Flood {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .write_str("the peer sent more than 1 MiB in one answer, and the answer had no end")
-    }
-}
-
-impl std::error::Error for Flood {}
 
 impl Flood {
     /// Whether this is why reading ended, however deep it stands in the error.

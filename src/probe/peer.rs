@@ -1,9 +1,8 @@
 //! A connection to a peer that may say anything: every read has an end in time and in size. IO.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io::Cursor;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::probe::clock::Clock;
@@ -189,55 +188,7 @@ impl PeerStream {
 }
 
 /// A connection whose first bytes are given back before those that follow.
-pub(crate) struct Rewound<S> {
-    bytes: Vec<u8>,
-    at: usize,
-    io: S,
-}
-
-impl<S> Rewound<S> {
-    /// `bytes` first, then `io`.
-    pub(crate) const fn new(bytes: Vec<u8>, io: S) -> Self {
-        Self { bytes, at: 0, io }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if self.at < self.bytes.len() {
-            let length = (self.bytes.len() - self.at).min(buffer.remaining());
-            buffer.put_slice(&self.bytes[self.at..self.at + length]);
-            self.at += length;
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.io).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
+pub(crate) fn rewound(bytes: Vec<u8>, io: impl Io + 'static) -> impl Io + 'static {
+    let (reader, writer) = tokio::io::split(io);
+    tokio::io::join(Cursor::new(bytes).chain(reader), writer)
 }

@@ -14,7 +14,7 @@ use crate::probe::ask::{ANSWER, Ask, LOGIN};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::PeerLink;
 use crate::probe::login::Login;
-use crate::probe::peer::{PeerStream, Rewound, Stream};
+use crate::probe::peer::{PeerStream, Stream, rewound};
 use crate::probe::wire::{StepError, StepName};
 
 /// The question "do you speak TLS?".
@@ -147,7 +147,7 @@ async fn open(stream: PeerLink, ask: &Ask<'_>, mode: Option<TlsMode>) -> Result<
         return Err(steps);
     }
     Ok(Ready {
-        stream: Box::new(Rewound::new(rest, stream)),
+        stream: Box::new(rewound(rest, stream)),
         secured: false,
         steps,
     })

@@ -1,46 +1,32 @@
 //! What a driver cannot bear of a MySQL server's packets, found before the driver reads them. The bytes are passed on as they are. IO: the
 //! connection.
 
-use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::probe::link::ANSWER;
+use crate::probe::peer::Io;
 
 /// Why a packet is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unbearable {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Unbearable {
     /// Longer than any answer to what is asked here.
+    #[error("the server announces a packet of {0} bytes, more than any answer to what is asked")]
     Long(usize),
     /// Without a byte in it.
+    #[error("the server sends a packet with nothing in it")]
     Empty,
     /// An answer of more columns than a table can have; a driver reserves memory for all of them.
+    #[error("the server announces more columns than a table can have")]
     Columns,
 }
 
-impl fmt::Display for Unbearable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Long(length) => write!(
-                formatter,
-                "the server announces a packet of {length} bytes, more than any answer to what is asked"
-            ),
-            Self::Empty => formatter.write_str("the server sends a packet with nothing in it"),
-            Self::Columns => {
-                formatter.write_str("the server announces more columns than a table can have")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Unbearable {}
-
 /// Where in the stream of packets the last byte stood.
 #[derive(Debug, Default)]
-pub(super) struct Packets {
+struct Packets {
     header: [u8; 4],
     at: usize,
     left: usize,
@@ -49,7 +35,7 @@ pub(super) struct Packets {
 
 impl Packets {
     /// Goes on by these bytes.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Unbearable> {
+    fn read(&mut self, mut bytes: &[u8]) -> Result<(), Unbearable> {
         while let Some((first, rest)) = bytes.split_first() {
             if self.left > 0 {
                 if std::mem::take(&mut self.fresh) && self.counts_columns(*first) {
@@ -91,23 +77,20 @@ impl Packets {
     }
 }
 
-/// A connection whose server is watched.
-pub(super) struct Watched<S> {
-    io: S,
+/// Watches what a server sends, from the beginning of a packet on.
+pub(super) fn watched(server: impl Io + 'static) -> impl Io + 'static {
+    let (io, writer) = tokio::io::split(server);
+    let packets = Packets::default();
+    tokio::io::join(Watched { io, packets }, writer)
+}
+
+/// What is read of a server that is watched.
+struct Watched<R> {
+    io: R,
     packets: Packets,
 }
 
-impl<S> Watched<S> {
-    /// Watches what `io` sends, from the beginning of a packet on.
-    pub(super) fn new(io: S) -> Self {
-        Self {
-            io,
-            packets: Packets::default(),
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -117,24 +100,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
         let read = self.packets.read(&buffer.filled()[before..]);
         Poll::Ready(read.map_err(io::Error::other))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
     }
 }
 

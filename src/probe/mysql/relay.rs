@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::login::Account;
-use crate::probe::mysql::packets::Watched;
-use crate::probe::peer::{Rewound, Stream};
+use crate::probe::mysql::packets::watched;
+use crate::probe::peer::{Stream, rewound};
 use crate::probe::relay::{self, Door, Joined};
 use crate::probe::wire::StepError;
 
@@ -209,9 +209,9 @@ impl Phase<'_> {
     }
 
     fn go_on(self) -> Joined {
-        let driver = Rewound::new(self.from_driver.to_vec(), self.driver);
-        let server = Rewound::new(self.from_server.to_vec(), self.server);
-        relay::join(driver, Watched::new(server))
+        let driver = rewound(self.from_driver.to_vec(), self.driver);
+        let server = rewound(self.from_server.to_vec(), self.server);
+        relay::join(driver, watched(server))
     }
 }
 
