@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::finding::Code;
 use crate::observe::kinds::{Event, Pod};
-use crate::observe::resources::EVENTS;
-use crate::observe::{Api, Cancel, encode};
+use crate::observe::resources::{EVENTS, with_field};
+use crate::observe::{Api, Cancel};
 use crate::plan::{ProbeFailure, ProbeOutcome, Vantage};
 
 use super::JobSession;
@@ -374,11 +374,8 @@ impl<'a> Job<'a> {
     }
 
     async fn events(&self, object: &str) -> Vec<Event> {
-        let path = EVENTS.path(Some(&encode(&self.name.namespace)));
-        let query = format!(
-            "fieldSelector={}",
-            encode(&format!("involvedObject.name={object}"))
-        );
+        let path = EVENTS.path(Some(&self.name.namespace));
+        let query = with_field(&format!("involvedObject.name={object}"));
         match self.api.list::<Event>(&path, &query).await {
             Ok(listed) => listed.items,
             Err(error) => {

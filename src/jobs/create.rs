@@ -5,21 +5,13 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::observe::resources::{JOBS, PODS, Resource};
-use crate::observe::{Api, CallError, encode, retrying};
+use crate::observe::resources::{JOBS, PODS, SECRETS, with_field};
+use crate::observe::{Api, CallError};
 use crate::plan::{Vantage, job};
 
 use super::JobSession;
 use super::remove::{JobName, delete_job};
 
-/// Created and never read.
-const SECRETS: Resource = Resource {
-    group: "",
-    version: "v1",
-    plural: "secrets",
-    kind: "Secret",
-    required: false,
-};
 /// Time for one creation.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -31,16 +23,16 @@ pub(super) async fn create(
 ) -> Result<(), CallError> {
     let JobSession { api, options, .. } = *session;
     let manifest = job::manifest(vantage, options);
-    let jobs = JOBS.path(Some(&encode(&name.namespace)));
+    let jobs = JOBS.path(Some(&name.namespace));
     if !vantage.bare || !session.may_create_pods(&name.namespace).await {
-        let made = post(api, &jobs, &manifest).await?;
+        let made = api.create(&jobs, &manifest).await?;
         return whole(session, name, bring(session, name, vantage, made).await).await;
     }
-    let holder = post(api, &jobs, &job::holder(&manifest)).await?;
+    let holder = api.create(&jobs, &job::holder(&manifest)).await?;
     let made = match uid(api, name, holder.clone()).await {
         Ok(uid) => {
-            let path = PODS.path(Some(&encode(&name.namespace)));
-            let pod = post(api, &path, &job::pod(&manifest, &uid)).await;
+            let path = PODS.path(Some(&name.namespace));
+            let pod = api.create(&path, &job::pod(&manifest, &uid)).await;
             match pod {
                 Ok(_) => bring(session, name, vantage, holder).await,
                 Err(error) => Err(error),
@@ -82,22 +74,8 @@ async fn bring(
     let api = session.api;
     let uid = uid(api, name, made).await?;
     let manifest = job::secret(vantage, payload, &session.options.run, &uid);
-    let path = SECRETS.path(Some(&encode(&name.namespace)));
-    post(api, &path, &manifest).await.map(|_| ())
-}
-
-/// The created object; nothing where an earlier try had come through after all: names are unique to the run.
-async fn post(api: &Api, path: &str, manifest: &Value) -> Result<Option<Value>, CallError> {
-    let mut tries = 0;
-    let result = retrying(|| {
-        tries += 1;
-        api.call::<Value>(Method::POST, path, Some(manifest), CREATE_TIMEOUT)
-    })
-    .await;
-    match result {
-        Err(error) if error.status() == Some(409) && tries > 1 => Ok(None),
-        result => result.map(Some),
-    }
+    let path = SECRETS.path(Some(&name.namespace));
+    api.create(&path, &manifest).await.map(|_| ())
 }
 
 /// The identity of the Job that was created.
@@ -109,11 +87,9 @@ async fn uid(api: &Api, name: &JobName, made: Option<Value>) -> Result<String, C
     let job = if made.is_some() {
         made
     } else {
-        let path = JOBS.path(Some(&encode(&name.namespace)));
-        let selector = encode(&format!("metadata.name={}", name.name));
-        let listed = api
-            .list::<Value>(&path, &format!("fieldSelector={selector}"))
-            .await?;
+        let path = JOBS.path(Some(&name.namespace));
+        let query = with_field(&format!("metadata.name={}", name.name));
+        let listed = api.list::<Value>(&path, &query).await?;
         listed.items.into_iter().next()
     };
     job.as_ref()

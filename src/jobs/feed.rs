@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::observe::kinds::Pod;
 use crate::observe::resources::PODS;
-use crate::observe::{Api, Change, encode};
+use crate::observe::{Api, Change};
 
 /// A watch that says nothing for this long is begun again from a list: a proxy may hold it back.
 const QUIET: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ impl Feeds {
     /// Follows all of them; ends only where no namespace can be followed.
     pub(super) async fn follow(&self, api: &Api, job_prefix: &str) {
         join_all(self.0.iter().map(|(namespace, sender)| async move {
-            let path = PODS.path(Some(&encode(namespace)));
+            let path = PODS.path(Some(namespace));
             let mut on = |change: Change<Pod>| apply(sender, job_prefix, change);
             let error =
                 crate::observe::follow(api, &path, "labelSelector=job-name", QUIET, &mut on).await;

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::finding::{Code, ObjectRef};
 use crate::observe::kinds::Pod;
-use crate::observe::resources::PODS;
-use crate::observe::{Api, CallError, Denied, encode};
+use crate::observe::resources::{PODS, encode};
+use crate::observe::{Api, CallError, Denied};
 use crate::plan::ProbeFailure;
 
 use super::classify::{self, ContainerSays, PodSays};
@@ -141,9 +141,8 @@ impl Reader<'_> {
 
     fn path(&self, pod: &Pod, follow: bool) -> String {
         format!(
-            "{}/{}/log?container={}&follow={follow}",
-            PODS.path(Some(&encode(&self.job.namespace))),
-            encode(&pod.metadata.name),
+            "{}/log?container={}&follow={follow}",
+            PODS.object(&self.job.namespace, &pod.metadata.name),
             encode(self.container)
         )
     }

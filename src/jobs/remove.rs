@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::observe::kinds::{Metadata, Pod};
-use crate::observe::resources::{JOBS, PODS};
+use crate::observe::resources::{JOBS, PODS, labelled};
 use crate::observe::{
-    Api, CallError, Change, MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL, encode, follow,
+    Api, CallError, Change, MANAGED_BY, MANAGED_BY_LABEL, OWN_PREFIX, RUN_LABEL, follow,
 };
 use crate::shell::Command;
 
@@ -68,11 +68,7 @@ pub(super) fn unanswered(job: &JobName, limit: Duration) -> String {
 pub(super) async fn delete_job(api: &Api, job: &JobName) -> Result<(), CallError> {
     // The API's default for Jobs orphans their Pods.
     let options = json!({"propagationPolicy": "Background"});
-    let path = format!(
-        "{}/{}",
-        JOBS.path(Some(&encode(&job.namespace))),
-        encode(&job.name)
-    );
+    let path = JOBS.object(&job.namespace, &job.name);
     delete(api, &path, &options).await
 }
 
@@ -83,7 +79,7 @@ pub(super) async fn delete_pod(api: &Api, namespace: &str, pod: &str) -> bool {
 }
 
 async fn delete_within(api: &Api, namespace: &str, pod: &str, seconds: u8) -> bool {
-    let path = format!("{}/{}", PODS.path(Some(&encode(namespace))), encode(pod));
+    let path = PODS.object(namespace, pod);
     let options = json!({"gracePeriodSeconds": seconds, "propagationPolicy": "Background"});
     let result = api
         .call::<Value>(Method::DELETE, &path, Some(&options), DELETE_TIMEOUT)
@@ -180,7 +176,7 @@ async fn wait_gone(
     jobs: &BTreeSet<JobName>,
     limit: Duration,
 ) -> BTreeSet<String> {
-    let path = PODS.path(Some(&encode(namespace)));
+    let path = PODS.path(Some(namespace));
     let (sender, mut left) = watch::channel(None::<BTreeSet<String>>);
     let ours = |pod: &Pod| is_of(&pod.metadata, namespace, jobs);
     let mut on = |change: Change<Pod>| {
@@ -220,12 +216,9 @@ fn is_of(metadata: &Metadata, namespace: &str, jobs: &BTreeSet<JobName>) -> bool
 /// Deletes Jobs that a run which was killed left behind: those well past their own deadline. Returns their names; what may not
 /// be read or deleted is left to its time to live.
 pub async fn sweep(api: &Api, namespace: &str) -> Vec<String> {
-    let selector = encode(&format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUN_LABEL}"));
-    let path = JOBS.path(Some(&encode(namespace)));
-    let listed = match api
-        .list::<Value>(&path, &format!("labelSelector={selector}"))
-        .await
-    {
+    let query = labelled(&format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUN_LABEL}"));
+    let path = JOBS.path(Some(namespace));
+    let listed = match api.list::<Value>(&path, &query).await {
         Ok(listed) => listed.items,
         Err(error) => {
             tracing::debug!("failed to look for left-over probe Jobs: {error}");

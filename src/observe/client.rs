@@ -18,7 +18,6 @@ use futures::TryStreamExt;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,6 +26,7 @@ pub use self::lines::Lines;
 use self::refusal::{page, refusal};
 use super::credentials::credential_error;
 use super::error::CallError;
+use super::resources::encode;
 use crate::redact::Redactor;
 
 /// Items of one page of a list.
@@ -193,6 +193,23 @@ impl Api {
     /// The last try's error.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
         retrying(|| self.call(Method::GET, path, None, CALL_TIMEOUT)).await
+    }
+
+    /// Creates an object, with further tries. `None` where an earlier try had come through after all: names are unique to a run.
+    ///
+    /// # Errors
+    /// The last try's error.
+    pub async fn create(&self, path: &str, manifest: &Value) -> Result<Option<Value>, CallError> {
+        let mut tries = 0;
+        let made = retrying(|| {
+            tries += 1;
+            self.call::<Value>(Method::POST, path, Some(manifest), CREATE)
+        })
+        .await;
+        match made {
+            Err(error) if error.status() == Some(409) && tries > 1 => Ok(None),
+            made => made.map(Some),
+        }
     }
 
     /// Reads a whole list in pages. `query` is added to each request (`labelSelector=…`), already encoded.
@@ -395,18 +412,8 @@ where
     }
 }
 
-/// What stands for itself in a URL.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// Percent-encodes a part of a path or a value of a query.
-#[must_use]
-pub fn encode(value: &str) -> String {
-    utf8_percent_encode(value, RESERVED).to_string()
-}
+/// Time for one creation.
+const CREATE: Duration = Duration::from_secs(10);
 
 /// Lets the API leave everything but the metadata out.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";

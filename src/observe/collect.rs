@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use dns::cluster_dns;
 
-use super::client::{Api, encode};
+use super::client::Api;
 use super::crash_logs::crash_logs;
 use super::error::{CallError, Denied, ObserveError};
 use super::kinds::{Container, Event, Known, Metadata, Namespace, Node, Pod, Service, Workload};
@@ -20,7 +20,7 @@ use super::redacted::redact;
 use super::references::referenced;
 use super::resources::{
     CONFIG_MAPS, DISRUPTION_BUDGETS, ENDPOINT_SLICES, EVENTS, INGRESSES, LIMIT_RANGES, NAMESPACES,
-    NETWORK_POLICIES, NODES, PODS, Resource, SECRETS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
+    NETWORK_POLICIES, NODES, PODS, Resource, SECRETS, SERVICES, VOLUME_CLAIMS, WORKLOADS, encode,
 };
 use super::trim::{Replicas, Trim, is_own, is_own_event};
 use crate::spelling;
@@ -433,7 +433,7 @@ async fn list<T: DeserializeOwned + Trim>(
     namespace: Option<&str>,
     query: &str,
 ) -> Result<Vec<T>, CallError> {
-    let path = resource.path(namespace.map(encode).as_deref());
+    let path = resource.path(namespace);
     let mut replicas = Replicas::default();
     let tidy = |item: &mut T| item.tidy(&mut replicas);
     Ok(api.list_each(&path, query, tidy).await?.items)

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::OtherPolicy;
-use super::client::{Api, encode};
+use super::client::Api;
 use super::resources::collection;
 
 /// Group, plural, kind, whether it stands in namespaces.
@@ -170,7 +170,7 @@ async fn of_group(api: &Api, group: &Group, namespace: &str) -> Vec<OtherPolicy>
                 .is_none_or(|served| served.resources.iter().any(|one| one.name == *plural))
     });
     join_all(kinds.map(|(_, plural, kind, namespaced)| async move {
-        let mut spaces: Vec<Option<String>> = vec![namespaced.then(|| encode(namespace))];
+        let mut spaces: Vec<Option<String>> = vec![namespaced.then(|| namespace.to_owned())];
         if group.name == "security.istio.io" && namespace != MESH_ROOT {
             spaces.push(Some(MESH_ROOT.to_owned()));
         }

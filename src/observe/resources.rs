@@ -1,5 +1,7 @@
 //! Which resources are read, and where the API serves them. Pure data.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// A resource of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resource {
@@ -44,6 +46,7 @@ resources! {
     LIMIT_RANGES = "" "v1" "limitranges" "LimitRange" false;
     NODES = "" "v1" "nodes" "Node" false;
     NAMESPACES = "" "v1" "namespaces" "Namespace" false;
+    LEASES = "coordination.k8s.io" "v1" "leases" "Lease" false;
 }
 
 /// The controllers of Pods.
@@ -62,6 +65,12 @@ impl Resource {
     pub fn path(&self, namespace: Option<&str>) -> String {
         collection(self.group, self.version, self.plural, namespace)
     }
+
+    /// The path of one object of a namespace.
+    #[must_use]
+    pub fn object(&self, namespace: &str, name: &str) -> String {
+        format!("{}/{}", self.path(Some(namespace)), encode(name))
+    }
 }
 
 /// The path of a collection.
@@ -73,9 +82,34 @@ pub fn collection(group: &str, version: &str, plural: &str, namespace: Option<&s
         format!("/apis/{group}/{version}")
     };
     match namespace {
-        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        Some(namespace) => format!("{root}/namespaces/{}/{plural}", encode(namespace)),
         None => format!("{root}/{plural}"),
     }
+}
+
+/// What stands for itself in a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Percent-encodes a part of a path or a value of a query.
+#[must_use]
+pub fn encode(value: &str) -> String {
+    utf8_percent_encode(value, RESERVED).to_string()
+}
+
+/// The query for objects with such labels.
+#[must_use]
+pub fn labelled(selector: &str) -> String {
+    format!("labelSelector={}", encode(selector))
+}
+
+/// The query for objects with such fields.
+#[must_use]
+pub fn with_field(selector: &str) -> String {
+    format!("fieldSelector={}", encode(selector))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use futures::future::{Either, join_all, select};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::client::{Api, encode};
+use super::client::Api;
 use super::collect::{ObserveOptions, drop_own, observe};
 use super::error::ObserveError;
 use super::follow::{Change, follow};
@@ -193,7 +193,7 @@ async fn one<T: DeserializeOwned + Trim + Send>(
     sender: &mpsc::Sender<Update>,
     wrap: impl Fn(Change<T>) -> What + Send,
 ) {
-    let path = resource.path(Some(&encode(namespace)));
+    let path = resource.path(Some(namespace));
     let sender = sender.clone();
     let mut on = move |change: Change<T>| {
         let change = match change {

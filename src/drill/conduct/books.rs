@@ -13,8 +13,8 @@ use super::ConductError;
 use crate::drill::model::Candidate;
 use crate::drill::plan::runners::Runners;
 use crate::drill::plan::{JOURNAL, Scale};
-use crate::observe::resources::{CONFIG_MAPS, collection};
-use crate::observe::{Api, CallError, Snapshot, encode, retrying};
+use crate::observe::resources::{CONFIG_MAPS, LEASES, collection, encode};
+use crate::observe::{Api, CallError, Snapshot, retrying};
 use crate::plan::job::run_labels;
 use crate::shell::Command;
 
@@ -74,7 +74,7 @@ impl Entry {
         let plural = format!("{}s", self.kind);
         format!(
             "{}/{}/scale",
-            collection("apps", "v1", &plural, Some(&encode(namespace))),
+            collection("apps", "v1", &plural, Some(namespace)),
             encode(&self.name)
         )
     }
@@ -85,23 +85,6 @@ pub(super) struct Books<'a> {
     pub(super) api: &'a Api,
     pub(super) namespace: String,
     pub(super) journal: Mutex<Journal>,
-}
-
-pub(super) fn leases(namespace: &str) -> String {
-    collection(
-        "coordination.k8s.io",
-        "v1",
-        "leases",
-        Some(&encode(namespace)),
-    )
-}
-
-pub(super) fn lease_path(namespace: &str) -> String {
-    format!("{}/{LEASE}", leases(namespace))
-}
-
-pub(super) fn journal_path(namespace: &str) -> String {
-    format!("{}/{JOURNAL}", CONFIG_MAPS.path(Some(&encode(namespace))))
 }
 
 /// A time as Leases have it.
@@ -156,7 +139,7 @@ impl<'a> Books<'a> {
             "metadata": {"name": JOURNAL, "labels": run_labels(run)},
             "data": {KEY: text(&journal)},
         });
-        let path = CONFIG_MAPS.path(Some(&encode(&namespace)));
+        let path = CONFIG_MAPS.path(Some(&namespace));
         let made = api
             .call::<Value>(Method::POST, &path, Some(&body), CALL)
             .await;
@@ -180,7 +163,8 @@ impl<'a> Books<'a> {
 
     /// What an earlier run has left.
     pub(super) async fn found(api: &'a Api, namespace: &str) -> Result<Option<Self>, ConductError> {
-        let found: Result<Value, CallError> = api.get(&journal_path(namespace)).await;
+        let found: Result<Value, CallError> =
+            api.get(&CONFIG_MAPS.object(namespace, JOURNAL)).await;
         let map = match found {
             Ok(map) => map,
             Err(error) if error.is_not_found() => return Ok(None),
@@ -218,7 +202,7 @@ impl<'a> Books<'a> {
         let mut page = self.read();
         change(&mut page);
         let body = json!({"data": {KEY: text(&page)}});
-        let path = journal_path(&self.namespace);
+        let path = CONFIG_MAPS.object(&self.namespace, JOURNAL);
         retrying(|| {
             self.api
                 .call::<Value>(Method::PATCH, &path, Some(&body), CALL)
@@ -237,7 +221,10 @@ impl<'a> Books<'a> {
         let mut failures: u32 = 0;
         loop {
             sleep(RENEW).await;
-            let lease = self.api.get::<Value>(&lease_path(&self.namespace)).await;
+            let lease = self
+                .api
+                .get::<Value>(&LEASES.object(&self.namespace, LEASE))
+                .await;
             let holder = lease
                 .as_ref()
                 .ok()
@@ -246,7 +233,7 @@ impl<'a> Books<'a> {
                 return format!("{other} has taken the Lease {LEASE}");
             }
             let body = json!({"spec": {"renewTime": micro(self.api.now())}});
-            let path = lease_path(&self.namespace);
+            let path = LEASES.object(&self.namespace, LEASE);
             let renewed = self
                 .api
                 .call::<Value>(Method::PATCH, &path, Some(&body), CALL)
@@ -266,7 +253,7 @@ impl<'a> Books<'a> {
 
     /// The journal goes, and with it the Lease.
     pub(super) async fn close(self) -> Vec<String> {
-        let path = journal_path(&self.namespace);
+        let path = CONFIG_MAPS.object(&self.namespace, JOURNAL);
         let gone = retrying(|| self.api.call::<Value>(Method::DELETE, &path, None, CALL)).await;
         release(self.api, &self.namespace).await;
         match gone {
@@ -293,7 +280,7 @@ pub(super) async fn take_lease(api: &Api, namespace: &str, run: &str) -> Result<
         "renewTime": micro(api.now()),
     });
     let failed = || ConductError::call(format!("take the Lease {LEASE}"));
-    match api.get::<Value>(&lease_path(namespace)).await {
+    match api.get::<Value>(&LEASES.object(namespace, LEASE)).await {
         Ok(lease) => {
             if let Some((left, holder)) = held(&lease, api.now()) {
                 return Err(ConductError::Busy(format!(
@@ -304,7 +291,7 @@ pub(super) async fn take_lease(api: &Api, namespace: &str, run: &str) -> Result<
             // With its version: of two that take it over, one does.
             let version = lease.pointer("/metadata/resourceVersion");
             let body = json!({"metadata": {"resourceVersion": version}, "spec": spec});
-            let path = lease_path(namespace);
+            let path = LEASES.object(namespace, LEASE);
             api.call::<Value>(Method::PATCH, &path, Some(&body), CALL)
                 .await
                 .map(|_| ())
@@ -317,17 +304,22 @@ pub(super) async fn take_lease(api: &Api, namespace: &str, run: &str) -> Result<
                 "metadata": {"name": LEASE, "labels": run_labels(run)},
                 "spec": spec,
             });
-            api.call::<Value>(Method::POST, &leases(namespace), Some(&body), CALL)
-                .await
-                .map(|_| ())
-                .map_err(failed())
+            api.call::<Value>(
+                Method::POST,
+                &LEASES.path(Some(namespace)),
+                Some(&body),
+                CALL,
+            )
+            .await
+            .map(|_| ())
+            .map_err(failed())
         }
         Err(error) => Err(failed()(error)),
     }
 }
 
 pub(super) async fn release(api: &Api, namespace: &str) {
-    let path = lease_path(namespace);
+    let path = LEASES.object(namespace, LEASE);
     let gone = api.call::<Value>(Method::DELETE, &path, None, CALL).await;
     if let Err(error) = gone
         && !error.is_not_found()

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::books::{CALL, Entry};
 use crate::drill::model::{Fault, PodIdentity};
 use crate::observe::resources::PODS;
-use crate::observe::{Api, CallError, encode, retrying};
+use crate::observe::{Api, CallError, retrying};
 
 /// Takes a Pod away. A refusal is the API's answer; where none came, the Pod may be gone.
 pub(super) async fn take(
@@ -19,11 +19,7 @@ pub(super) async fn take(
     pod: &PodIdentity,
     fault: Fault,
 ) -> Result<(), CallError> {
-    let path = format!(
-        "{}/{}",
-        PODS.path(Some(&encode(namespace))),
-        encode(&pod.name)
-    );
+    let path = PODS.object(namespace, &pod.name);
     let only = json!({"uid": pod.uid});
     let (method, path, body) = match fault {
         Fault::Evict => (

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::drill::orders::{ANNOTATION, Orders};
 use crate::drill::plan::runners::Runner;
 use crate::observe::resources::{JOBS, PODS};
-use crate::observe::{Api, CallError, encode, retrying};
+use crate::observe::{Api, CallError, retrying};
 use crate::plan::job;
 
 /// Time for one call.
@@ -20,39 +20,23 @@ pub(super) async fn start(api: &Api, namespace: &str, runner: &Runner) -> Result
         return create(api, namespace, &runner.manifest).await;
     }
     create(api, namespace, &job::holder(&runner.manifest)).await?;
-    let path = format!(
-        "{}/{}",
-        JOBS.path(Some(&encode(namespace))),
-        encode(&runner.job)
-    );
+    let path = JOBS.object(namespace, &runner.job);
     let holder: Value = api.get(&path).await?;
     let uid = holder.pointer("/metadata/uid").and_then(Value::as_str);
     let pod = job::pod(&runner.manifest, uid.unwrap_or_default());
-    post(api, &PODS.path(Some(&encode(namespace))), &pod).await
+    let path = PODS.path(Some(namespace));
+    api.create(&path, &pod).await.map(|_| ())
 }
 
 /// Makes a Job.
 pub(super) async fn create(api: &Api, namespace: &str, manifest: &Value) -> Result<(), CallError> {
-    post(api, &JOBS.path(Some(&encode(namespace))), manifest).await
-}
-
-async fn post(api: &Api, path: &str, manifest: &Value) -> Result<(), CallError> {
-    let mut tries = 0;
-    let made = retrying(|| {
-        tries += 1;
-        api.call::<Value>(Method::POST, path, Some(manifest), CALL)
-    })
-    .await;
-    match made {
-        // An earlier try had come through after all: names are unique to the run.
-        Err(error) if error.status() == Some(409) && tries > 1 => Ok(()),
-        made => made.map(|_| ()),
-    }
+    let path = JOBS.path(Some(namespace));
+    api.create(&path, manifest).await.map(|_| ())
 }
 
 /// Deletes a Job with its Pods; one that is not there is deleted.
 pub(super) async fn delete(api: &Api, namespace: &str, job: &str) -> Result<(), CallError> {
-    let path = format!("{}/{}", JOBS.path(Some(&encode(namespace))), encode(job));
+    let path = JOBS.object(namespace, job);
     let body = json!({"propagationPolicy": "Background"});
     let gone = retrying(|| api.call::<Value>(Method::DELETE, &path, Some(&body), CALL)).await;
     match gone {
@@ -68,7 +52,7 @@ pub(super) async fn tell(
     pod: &str,
     orders: &Orders,
 ) -> Result<(), CallError> {
-    let path = format!("{}/{}", PODS.path(Some(&encode(namespace))), encode(pod));
+    let path = PODS.object(namespace, pod);
     let body = json!({"metadata": {"annotations": {ANNOTATION: orders.text()}}});
     retrying(|| api.call::<Value>(Method::PATCH, &path, Some(&body), CALL))
         .await

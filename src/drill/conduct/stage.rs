@@ -19,8 +19,8 @@ use crate::drill::orders::{Act, Orders};
 use crate::drill::plan::Subject;
 use crate::drill::plan::runners::{Runner, Runners};
 use crate::observe::kinds::{EndpointSlice, Pod};
-use crate::observe::resources::{ENDPOINT_SLICES, PODS};
-use crate::observe::{Api, Cancel, Change, Snapshot, WorkloadKey, encode, follow};
+use crate::observe::resources::{ENDPOINT_SLICES, PODS, labelled};
+use crate::observe::{Api, Cancel, Change, Snapshot, WorkloadKey, follow};
 use crate::shell::Command;
 use seen::Inner;
 pub(super) use seen::SeenPod;
@@ -136,7 +136,7 @@ impl<'a> Stage<'a> {
 
     /// Follows Pods, endpoints and the runners' logs, and brings them their orders; ends only with the reason why something cannot be followed.
     pub(super) async fn follow(&self) -> String {
-        let pods_path = PODS.path(Some(&encode(&self.namespace)));
+        let pods_path = PODS.path(Some(&self.namespace));
         let pods = async {
             let mut on = |change: Change<Pod>| self.pods(change);
             let error = follow(self.api, &pods_path, "", QUIET, &mut on).await;
@@ -149,11 +149,8 @@ impl<'a> Stage<'a> {
             let Some(service) = &self.service else {
                 return std::future::pending::<String>().await;
             };
-            let path = ENDPOINT_SLICES.path(Some(&encode(&self.namespace)));
-            let query = format!(
-                "labelSelector={}",
-                encode(&format!("kubernetes.io/service-name={service}"))
-            );
+            let path = ENDPOINT_SLICES.path(Some(&self.namespace));
+            let query = labelled(&format!("kubernetes.io/service-name={service}"));
             let mut on = |change: Change<EndpointSlice>| self.slices(change);
             let error = follow(self.api, &path, &query, QUIET, &mut on).await;
             format!("failed to follow the endpoints of service/{service}: {error}")
@@ -445,9 +442,8 @@ impl<'a> Stage<'a> {
                 continue;
             };
             let path = format!(
-                "{}/{}/log?follow=true",
-                PODS.path(Some(&encode(&self.namespace))),
-                encode(&pod.name)
+                "{}/log?follow=true",
+                PODS.object(&self.namespace, &pod.name)
             );
             match self.api.stream(&path, CALL).await {
                 Ok(mut lines) => {

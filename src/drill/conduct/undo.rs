@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::books::{Books, HELD, Journal, held, lease_path, release};
+use super::books::{Books, HELD, Journal, LEASE, held, release};
 use super::{ConductError, faults, runners};
 use crate::drill::model::RunnerRecord;
 use crate::drill::orders::{Act, Orders};
 use crate::drill::plan::runners::Runner;
+use crate::observe::Api;
 use crate::observe::kinds::Pod;
-use crate::observe::resources::PODS;
-use crate::observe::{Api, encode};
+use crate::observe::resources::{LEASES, PODS, labelled};
 use crate::shell::Command;
 
 /// How long the Job that removes the ledger may take.
@@ -125,7 +125,7 @@ async fn wait_for_lease(
     let end = Instant::now() + HELD + Duration::from_secs(3);
     let mut renewed: Option<Value> = None;
     loop {
-        let lease = match api.get::<Value>(&lease_path(namespace)).await {
+        let lease = match api.get::<Value>(&LEASES.object(namespace, LEASE)).await {
             Ok(lease) => lease,
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(ConductError::call("read the Lease of the drill")(error)),
@@ -204,11 +204,7 @@ async fn end_runners(api: &Api, namespace: &str, runners: &[Runner]) -> bool {
 
 /// Whether a runner ended before it could make anything: its first word is why.
 async fn never_began(api: &Api, namespace: &str, pod: &str) -> bool {
-    let path = format!(
-        "{}/{}/log?limitBytes=4096",
-        PODS.path(Some(&encode(namespace))),
-        encode(pod)
-    );
+    let path = format!("{}/log?limitBytes=4096", PODS.object(namespace, pod));
     let log = api.text(&path).await.unwrap_or_default();
     is_only_an_error(&log)
 }
@@ -279,19 +275,15 @@ async fn delete_jobs(api: &Api, namespace: &str, names: &[String]) -> Vec<String
 
 /// The Pod of a Job.
 async fn pod_of(api: &Api, namespace: &str, job: &str) -> Option<String> {
-    let path = PODS.path(Some(&encode(namespace)));
-    let query = format!("labelSelector={}", encode(&format!("job-name={job}")));
+    let path = PODS.path(Some(namespace));
+    let query = labelled(&format!("job-name={job}"));
     let listed = api.list::<Pod>(&path, &query).await.ok()?;
     listed.items.into_iter().map(|pod| pod.metadata.name).next()
 }
 
 /// Waits for a runner's last record.
 async fn says_end(api: &Api, namespace: &str, pod: &str, limit: Duration) -> Result<(), String> {
-    let path = format!(
-        "{}/{}/log?tailLines=1",
-        PODS.path(Some(&encode(namespace))),
-        encode(pod)
-    );
+    let path = format!("{}/log?tailLines=1", PODS.object(namespace, pod));
     let end = Instant::now() + limit;
     let mut why = "its runner did not say that it had ended".to_owned();
     loop {

@@ -1,17 +1,19 @@
 //! The Services and endpoints of the cluster's name server. IO: the API.
 
 use super::{Record, SYSTEM, add_services, list, note};
-use crate::observe::client::{Api, encode};
+use crate::observe::client::Api;
 use crate::observe::kinds::{Pod, Service};
 use crate::observe::references::dns_services;
-use crate::observe::resources::{ENDPOINT_SLICES, NETWORK_POLICIES, PODS, SERVICES};
+use crate::observe::resources::{
+    ENDPOINT_SLICES, NETWORK_POLICIES, PODS, SERVICES, labelled, with_field,
+};
 use crate::observe::{ServiceKey, Snapshot};
 
 /// The Services that serve DNS, their endpoints, Pods and policies.
 pub(super) async fn cluster_dns(api: &Api, snapshot: &mut Snapshot) {
     let mut services = dns_services(snapshot);
     if services.is_empty() && !snapshot.knows("services@*") {
-        let query = "fieldSelector=metadata.name%3Dkube-dns";
+        let query = &with_field("metadata.name=kube-dns");
         let found = list::<Service>(api, &SERVICES, Some(SYSTEM), query).await;
         let mut record = Record::default();
         let found = record.take(api, &SERVICES, SYSTEM, false, found);
@@ -35,11 +37,8 @@ pub(super) async fn dns_backends(api: &Api, snapshot: &mut Snapshot, key: &Servi
         .iter()
         .map(|(label, value)| format!("{label}={value}"))
         .collect();
-    let of_service = format!(
-        "labelSelector={}",
-        encode(&format!("kubernetes.io/service-name={}", key.name))
-    );
-    let of_pods = format!("labelSelector={}", encode(&pairs.join(",")));
+    let of_service = labelled(&format!("kubernetes.io/service-name={}", key.name));
+    let of_pods = labelled(&pairs.join(","));
     let space = Some(key.namespace.as_str());
     let (slices, pods, policies) = tokio::join!(
         list(api, &ENDPOINT_SLICES, space, &of_service),
