@@ -175,23 +175,6 @@ pub enum Switch {
     Off,
 }
 
-impl Default for VerifyArgs {
-    fn default() -> Self {
-        Self {
-            cluster: ClusterArgs::default(),
-            compose: ComposeArgs::default(),
-            probe: ProbeArgs::default(),
-            wait: Duration::from_mins(2),
-            timeout: Duration::from_mins(1),
-            deadline: None,
-            output: OutputArgs::default(),
-            check_isolation: false,
-            entries: Switch::On,
-            no_logs: false,
-        }
-    }
-}
-
 /// The options of `graph`.
 #[derive(Debug, Args, Clone)]
 pub struct GraphArgs {

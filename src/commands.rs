@@ -10,6 +10,7 @@ use signals::Signals;
 
 pub mod check;
 mod children;
+mod cluster;
 pub mod compare;
 pub mod demo;
 pub mod drill;

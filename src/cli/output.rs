@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::finding::Severity;
 
 /// What is written where.
-#[derive(Debug, Args, Clone)]
+#[derive(Debug, Args, Clone, Default)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Output format on standard output
@@ -39,26 +39,11 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
-impl Default for OutputArgs {
-    fn default() -> Self {
-        Self {
-            format: Format::Console,
-            json: None,
-            junit: None,
-            html: None,
-            markdown: None,
-            fail_on: None,
-            color: Color::Auto,
-            verbose: 0,
-            quiet: false,
-        }
-    }
-}
-
 /// Output format on standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// Human-readable report
+    #[default]
     Console,
     /// The canonical report
     Json,
@@ -94,9 +79,10 @@ impl From<FailOn> for Severity {
 }
 
 /// When the console is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set
+    #[default]
     Auto,
     /// Always
     Always,

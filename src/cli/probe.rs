@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::DEFAULT_IMAGE;
 use super::names::{host, object};
@@ -27,7 +28,7 @@ pub struct ProbeArgs {
     pub probe_node_selector: Vec<(String, String)>,
     /// Additional toleration of the probe Pods, KEY[=VALUE][:EFFECT]; repeatable
     #[arg(long, value_name = "KEY[=VALUE][:EFFECT]", value_parser = toleration)]
-    pub probe_toleration: Vec<String>,
+    pub probe_toleration: Vec<Value>,
     /// Additional label of the probe Pods, KEY=VALUE; repeatable
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub probe_label: Vec<(String, String)>,

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// Reads `90s`, `2m`, `1m30s`; 0 needs no unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write it as 90s, 2m or 1m30s, from 1s to 24h");
@@ -90,23 +92,31 @@ pub(super) fn annotation(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Reads `KEY[=VALUE][:EFFECT]`, and gives it back.
-pub(super) fn toleration(text: &str) -> Result<String, String> {
+/// Reads `KEY[=VALUE][:EFFECT]`, as `kubectl taint` writes it, into a toleration of a Pod.
+pub(super) fn toleration(text: &str) -> Result<Value, String> {
+    const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
     let (pair, effect) = text
         .rsplit_once(':')
         .map_or((text, None), |(pair, effect)| (pair, Some(effect)));
     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
     if !is_key(key) || !(value.is_empty() || is_word(value, 63)) {
         return Err(format!("`{pair}` is no taint's KEY or KEY=VALUE"));
     }
-    match effect {
-        Some(effect) if !effects.contains(&effect) => Err(format!(
-            "`{effect}` is no effect; there are {}",
-            effects.join(", ")
-        )),
-        _ => Ok(text.to_owned()),
+    let mut toleration = if pair.contains('=') {
+        json!({"key": key, "operator": "Equal", "value": value})
+    } else {
+        json!({"key": key, "operator": "Exists"})
+    };
+    if let Some(effect) = effect {
+        if !EFFECTS.contains(&effect) {
+            return Err(format!(
+                "`{effect}` is no effect; there are {}",
+                EFFECTS.join(", ")
+            ));
+        }
+        toleration["effect"] = effect.into();
     }
+    Ok(toleration)
 }
 
 /// Reads `RESOURCE=QUANTITY`.
@@ -144,5 +154,25 @@ pub(super) fn image(text: &str) -> Result<String, String> {
         Err(format!(
             "`{text}` is no image: [REGISTRY/]PATH[:TAG][@DIGEST]"
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tolerations_are_read_as_taints_are_written() {
+        assert_eq!(
+            toleration("dedicated=shop:NoSchedule"),
+            Ok(
+                json!({"key": "dedicated", "operator": "Equal", "value": "shop", "effect": "NoSchedule"})
+            )
+        );
+        assert_eq!(
+            toleration("gpu"),
+            Ok(json!({"key": "gpu", "operator": "Exists"}))
+        );
+        assert!(toleration("gpu:NoGo").is_err());
     }
 }

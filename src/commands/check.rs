@@ -8,7 +8,6 @@ use crate::catalog::Catalog;
 use crate::cli::CheckArgs;
 use crate::diagnose::{Context, diagnose, offline};
 use crate::finding::Severity;
-use crate::graph;
 use crate::observe;
 use crate::report::Report;
 use crate::verdict::{self, ReportMeta, VerdictOptions};
@@ -34,12 +33,7 @@ fn report(args: &CheckArgs) -> Result<Report, CommandError> {
     )
     .map_err(|error| CommandError::Usage(error.to_string()))?;
     let snapshot = &read.snapshot;
-    let graph = graph::build(
-        input.compose.as_ref(),
-        snapshot,
-        &input.config,
-        &Catalog::embedded(),
-    );
+    let graph = input.graph(snapshot, &Catalog::embedded());
     input::no_errors(&graph)?;
     let context = Context::new(&graph, snapshot, None).with_compose(input.compose.as_ref());
     let options = VerdictOptions {

@@ -6,6 +6,7 @@ mod undo;
 
 use std::io::{BufRead, IsTerminal};
 
+use super::cluster::{self, connect, observing};
 use super::input::{self, Input};
 use super::signals::Signals;
 use super::verify::options;
@@ -15,8 +16,8 @@ use crate::cli::{DrillArgs, Format};
 use crate::config::CandidateRule;
 use crate::drill::model::{Fault, Plan};
 use crate::drill::plan::{self, Subject, VictimRule, Wish};
-use crate::graph::{self, TierGraph};
-use crate::observe::{self, Api, ConnectOptions, ObserveError, ObserveOptions, Snapshot};
+use crate::graph::TierGraph;
+use crate::observe::{self, Api, Snapshot};
 use crate::spelling;
 
 /// Runs `drill`.
@@ -30,12 +31,7 @@ pub fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, CommandError> 
     }
     let input = input::read(&args.run.compose)?;
     let wanted = candidates(args, &input)?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
-    let ended = runtime.block_on(run(args, &input, &wanted, signals));
-    // A credential plugin that hangs is not waited for.
-    runtime.shutdown_background();
-    ended
+    cluster::ask(run(args, &input, &wanted, signals))
 }
 
 /// The candidates that were asked for, each with its name.
@@ -116,54 +112,15 @@ async fn run(
     Box::pin(conducting::run(args, input, &seen, &wish, &made, signals)).await
 }
 
-fn failed(error: &ObserveError) -> CommandError {
-    match error.code() {
-        Some(code) => CommandError::Unverified(format!("{code}: {error}")),
-        None => CommandError::Usage(error.to_string()),
-    }
-}
-
-/// The API and the namespace.
-async fn connect(args: &DrillArgs) -> Result<(Api, String), CommandError> {
-    let api = observe::connect(&ConnectOptions {
-        kubeconfig: args.run.cluster.kubeconfig.clone(),
-        context: args.run.cluster.context.clone(),
-    })
-    .await
-    .map_err(|error| failed(&error))?;
-    let namespace = args
-        .run
-        .cluster
-        .namespace
-        .clone()
-        .unwrap_or_else(|| api.default_namespace().to_owned());
-    Ok((api, namespace))
-}
-
-fn observing(namespace: String, input: &Input) -> ObserveOptions {
-    ObserveOptions {
-        namespace,
-        also: input.config.namespaces.iter().cloned().collect(),
-        no_logs: true,
-    }
-}
-
 async fn see(
     args: &DrillArgs,
     input: &Input,
     wanted: &[(String, CandidateRule)],
 ) -> Result<Seen, CommandError> {
-    let (api, namespace) = connect(args).await?;
-    let options = observing(namespace, input);
-    let snapshot = Box::pin(observe::observe(&api, &options))
-        .await
-        .map_err(|error| failed(&error))?;
-    let graph = graph::build(
-        input.compose.as_ref(),
-        &snapshot,
-        &input.config,
-        &Catalog::embedded(),
-    );
+    let (api, namespace) = connect(&args.run.cluster).await?;
+    let options = observing(namespace, &input.config, true);
+    let snapshot = Box::pin(observe::observe(&api, &options)).await?;
+    let graph = input.graph(&snapshot, &Catalog::embedded());
     let subjects = wanted
         .iter()
         .map(|(name, candidate)| plan::subject(name, candidate, &graph, &snapshot))

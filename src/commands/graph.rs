@@ -1,5 +1,6 @@
 //! `k8sverify graph`: prints the tier graph, from compose, manifests or a cluster. IO.
 
+use super::cluster::{ask, connect, observing};
 use super::input::{self, Input};
 use super::text::NamedFiles;
 use super::verify::outputs::style;
@@ -7,8 +8,8 @@ use super::{CommandError, output};
 use crate::catalog::Catalog;
 use crate::cli::{GraphArgs, GraphFormat};
 use crate::compose;
-use crate::graph::{self, TierGraph, render};
-use crate::observe::{self, ConnectOptions, ObserveOptions, Snapshot};
+use crate::graph::{TierGraph, render};
+use crate::observe::{self, Snapshot};
 
 /// Runs `graph`.
 ///
@@ -26,12 +27,7 @@ pub fn command(args: &GraphArgs) -> Result<(), CommandError> {
     }
     let input = input::read(&args.compose)?;
     let snapshot = snapshot(args, &input)?;
-    let graph = graph::build(
-        input.compose.as_ref(),
-        &snapshot,
-        &input.config,
-        &Catalog::embedded(),
-    );
+    let graph = input.graph(&snapshot, &Catalog::embedded());
     input::no_errors(&graph)?;
     let text = text(&graph, args);
     match args.format {
@@ -58,14 +54,14 @@ fn text(graph: &TierGraph, args: &GraphArgs) -> String {
 /// Manifests if they were named, a cluster if one was named or there is no compose file; else nothing but compose.
 fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, CommandError> {
     let cluster = &args.cluster;
-    let namespace = cluster.namespace.clone();
     if !args.manifests.is_empty() {
         let files = NamedFiles::new(&args.manifests);
         return observe::from_manifests(&files, &args.manifests, None)
             .map(|read| read.snapshot)
             .map_err(|error| CommandError::Usage(error.to_string()));
     }
-    let named = namespace.is_some() || cluster.context.is_some() || cluster.kubeconfig.is_some();
+    let named =
+        cluster.namespace.is_some() || cluster.context.is_some() || cluster.kubeconfig.is_some();
     if !named && input.compose.is_some() {
         return Ok(Snapshot {
             namespace: "default".to_owned(),
@@ -73,31 +69,10 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, CommandError> {
             ..Snapshot::default()
         });
     }
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
-    let snapshot = runtime.block_on(async {
-        let failed = |error: observe::ObserveError| match error.code() {
-            Some(code) => CommandError::Unverified(format!("{code}: {error}")),
-            None => CommandError::Usage(error.to_string()),
-        };
-        let api = observe::connect(&ConnectOptions {
-            kubeconfig: cluster.kubeconfig.clone(),
-            context: cluster.context.clone(),
-        })
-        .await
-        .map_err(failed)?;
-        let namespace = namespace.unwrap_or_else(|| api.default_namespace().to_owned());
-        let options = ObserveOptions {
-            namespace,
-            also: input.config.namespaces.iter().cloned().collect(),
-            // A graph quotes nothing.
-            no_logs: true,
-        };
-        Box::pin(observe::observe(&api, &options))
-            .await
-            .map_err(failed)
-    });
-    // A credential plugin that hangs is not waited for.
-    runtime.shutdown_background();
-    snapshot
+    ask(async {
+        let (api, namespace) = connect(cluster).await?;
+        // A graph quotes nothing of logs.
+        let options = observing(namespace, &input.config, true);
+        Ok(Box::pin(observe::observe(&api, &options)).await?)
+    })
 }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use crate::catalog::Catalog;
 use crate::cli::ComposeArgs;
 use crate::compose::{self, ComposeFile, Files, LoadOptions, ProjectFiles};
 use crate::config::{self, Config};
-use crate::graph::TierGraph;
+use crate::graph::{self, TierGraph};
+use crate::observe::Snapshot;
 use crate::reason;
 
 /// The user's files, read and checked.
@@ -18,6 +20,14 @@ pub struct Input {
     pub config: Config,
     /// What the graph comes from, for the report's header.
     pub names: Vec<String>,
+}
+
+impl Input {
+    /// The tier graph of what they say and of what was observed.
+    #[must_use]
+    pub fn graph(&self, snapshot: &Snapshot, catalog: &Catalog) -> TierGraph {
+        graph::build(self.compose.as_ref(), snapshot, &self.config, catalog)
+    }
 }
 
 /// Reads them. An `env_file` that is not here, as where it is not committed, ends nothing: the deployed Pods show what it would set.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::cluster::{ask, connect, observing};
 use super::input::{self, Input};
 use super::signals::Signals;
 use super::start::Start;
@@ -17,12 +18,11 @@ use super::verify::options;
 use super::verify::outputs::Outputs;
 use super::{CommandError, log};
 use crate::catalog::Catalog;
-use crate::catalog::Products;
-use crate::cli::{SqlArgs, VerifyArgs};
+use crate::cli::SqlArgs;
 use crate::config::CandidateRule;
-use crate::graph::{self, TierGraph};
+use crate::graph::TierGraph;
 use crate::jobs;
-use crate::observe::{self, Api, ConnectOptions, ObserveOptions, Snapshot};
+use crate::observe::{self, Api, Snapshot};
 use crate::plan::{JobOptions, PAYLOAD_FOLDER, Payload, PlanOptions, ProbePlan};
 use crate::probe::wire::sql::{SqlScript, SqlSpec, SqlStatement};
 use crate::protocol::Protocol;
@@ -66,20 +66,12 @@ pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, CommandError> {
 }
 
 fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, CommandError> {
-    let verify = VerifyArgs {
-        cluster: args.run.cluster.clone(),
-        compose: args.run.compose.clone(),
-        probe: args.run.probe.clone(),
-        timeout: args.timeout,
-        ..VerifyArgs::default()
-    };
-    let patch = options::patch(&verify)?;
+    let probe = &args.run.probe;
+    let patch = options::patch(probe)?;
     let input = input::read(&args.run.compose)?;
     let files = files::read(args, input.compose.as_ref())?;
-    let plan = options::of_plan(&verify);
-    let job = options::jobs(&verify, &plan.run, &patch);
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
+    let plan = options::of_plan(probe, args.timeout);
+    let job = options::jobs(probe, args.timeout, &plan.run, &patch);
     let run = Command {
         args,
         input: &input,
@@ -89,15 +81,12 @@ fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, CommandError> {
         signals,
         start: Start::now(),
     };
-    let report = runtime.block_on(async {
+    ask(async {
         tokio::select! {
             report = Box::pin(run.report()) => report,
             cause = told(signals) => Err(CommandError::Interrupted(format!("{cause}, before anything was run"))),
         }
-    });
-    // A credential plugin that hangs is not waited for.
-    runtime.shutdown_background();
-    report
+    })
 }
 
 /// Ends when the run is to end, after what its clean-up may take.
@@ -120,12 +109,7 @@ struct Command<'a> {
 impl Command<'_> {
     async fn report(&self) -> Result<SqlReport, CommandError> {
         let (api, snapshot) = self.observe().await?;
-        let graph = graph::build(
-            self.input.compose.as_ref(),
-            &snapshot,
-            &self.input.config,
-            &Catalog::embedded(),
-        );
+        let graph = self.input.graph(&snapshot, &Catalog::embedded());
         let (name, candidate) = self.candidate(&graph)?;
         let bench = Bench {
             api: &api,
@@ -142,34 +126,14 @@ impl Command<'_> {
     }
 
     async fn observe(&self) -> Result<(Api, Snapshot), CommandError> {
-        let failed = |error: observe::ObserveError| match error.code() {
-            Some(code) => CommandError::Unverified(format!("{code}: {error}")),
-            None => CommandError::Usage(error.to_string()),
-        };
-        let api = observe::connect(&ConnectOptions {
-            kubeconfig: self.args.run.cluster.kubeconfig.clone(),
-            context: self.args.run.cluster.context.clone(),
-        })
-        .await
-        .map_err(failed)?;
-        let namespace = self
-            .args
-            .run
-            .cluster
-            .namespace
-            .clone()
-            .unwrap_or_else(|| api.default_namespace().to_owned());
-        let options = ObserveOptions {
-            namespace,
-            also: self.input.config.namespaces.iter().cloned().collect(),
-            // Nothing of the application's logs is of interest.
-            no_logs: true,
-        };
+        let (api, namespace) = connect(&self.args.run.cluster).await?;
+        // Nothing of the application's logs is of interest.
+        let options = observing(namespace, &self.input.config, true);
         let (snapshot, _) = tokio::join!(
             Box::pin(observe::observe(&api, &options)),
             jobs::sweep(&api, &options.namespace)
         );
-        Ok((api, snapshot.map_err(failed)?))
+        Ok((api, snapshot?))
     }
 
     /// What is asked for; else the one candidate of the file, the tier whose files these are, or the one MySQL database.
@@ -303,7 +267,7 @@ impl Bench<'_> {
             .as_ref()
             .and_then(|tier| self.graph.tiers.get(tier)?.image.clone())
             .unwrap_or_default();
-        let client = if Products::shared().has_mariadb_client(&image) {
+        let client = if self.plan.products.has_mariadb_client(&image) {
             Client::MARIADB
         } else {
             Client::MYSQL

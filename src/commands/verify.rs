@@ -15,19 +15,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::CommandError;
 use super::input::{self, Input};
 use super::log;
 use super::signals::Signals;
 use super::start::Start;
+use super::{CommandError, cluster};
 use crate::catalog::Catalog;
 use crate::cli::{Switch, VerifyArgs};
 use crate::diagnose::{Context, diagnose};
 use crate::finding::EdgeId;
 use crate::graph::{self, TierGraph};
 use crate::jobs;
-use crate::observe::{self, Api, ConnectOptions, ObserveError, ObserveOptions, Snapshot};
-use crate::plan::{self, Outcomes, PlanOptions, ProbePlan};
+use crate::observe::{self, Api, ObserveError, ObserveOptions, Snapshot};
+use crate::plan::{self, JobOptions, Outcomes, PlanOptions, ProbePlan};
 use crate::report::Report;
 use crate::report::words::INTERRUPTED;
 use crate::verdict::{self, ReportMeta, VerdictOptions};
@@ -63,14 +63,9 @@ pub fn command(args: &VerifyArgs, signals: &Signals) -> Result<u8, CommandError>
 }
 
 fn verify(args: &VerifyArgs, outputs: &Outputs, signals: &Signals) -> Result<Report, CommandError> {
-    let patch = options::patch(args)?;
+    let patch = options::patch(&args.probe)?;
     let input = input::read(&args.compose)?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
-    let report = runtime.block_on(run(args, &input, patch, outputs, signals));
-    // A credential plugin that hangs is not waited for.
-    runtime.shutdown_background();
-    report
+    cluster::ask(run(args, &input, patch, outputs, signals))
 }
 
 /// What a run carries from stage to stage.
@@ -141,17 +136,7 @@ impl Run<'_> {
     /// The cluster as it is once its rollouts have settled.
     async fn observe(&mut self) -> Result<(Api, Seen), ObserveError> {
         self.progress.stage("connecting");
-        let api = observe::connect(&ConnectOptions {
-            kubeconfig: self.args.cluster.kubeconfig.clone(),
-            context: self.args.cluster.context.clone(),
-        })
-        .await?;
-        let namespace = self
-            .args
-            .cluster
-            .namespace
-            .clone()
-            .unwrap_or_else(|| api.default_namespace().to_owned());
+        let (api, namespace) = cluster::connect(&self.args.cluster).await?;
         let options = self.observe_options(namespace);
         self.progress.stage("observing");
         // Jobs of a run that was killed are swept meanwhile; what cannot be swept has its TTL.
@@ -204,12 +189,7 @@ impl Run<'_> {
     }
 
     fn graph(&self, snapshot: &Snapshot) -> TierGraph {
-        let mut graph = graph::build(
-            self.input.compose.as_ref(),
-            snapshot,
-            &self.input.config,
-            &self.catalog,
-        );
+        let mut graph = self.input.graph(snapshot, &self.catalog);
         if self.args.check_isolation {
             graph::forbid_between_networks(&mut graph);
         }
@@ -268,8 +248,8 @@ impl Run<'_> {
         early: bool,
         ahead: Option<Ahead>,
     ) -> ControlFlow<Report, Ahead> {
-        let plan_options = options::of_plan(self.args);
-        let job_options = options::jobs(self.args, &plan_options.run, &self.patch);
+        let plan_options = options::of_plan(&self.args.probe, self.args.timeout);
+        let job_options = self.job_options(&plan_options.run);
         let mut notes = ahead
             .iter()
             .flat_map(|ahead| ahead.plan.notes.clone())
@@ -408,11 +388,11 @@ impl Run<'_> {
     }
 
     fn observe_options(&self, namespace: String) -> ObserveOptions {
-        ObserveOptions {
-            namespace,
-            also: self.input.config.namespaces.iter().cloned().collect(),
-            no_logs: self.args.no_logs,
-        }
+        cluster::observing(namespace, &self.input.config, self.args.no_logs)
+    }
+
+    fn job_options(&self, run: &str) -> JobOptions {
+        options::jobs(&self.args.probe, self.args.timeout, run, &self.patch)
     }
 
     fn verdict_options(&self) -> VerdictOptions {

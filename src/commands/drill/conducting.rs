@@ -4,8 +4,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Seen, observing};
-use crate::cli::{DrillArgs, VerifyArgs};
+use super::Seen;
+use crate::cli::DrillArgs;
+use crate::commands::cluster::observing;
 use crate::commands::input::Input;
 use crate::commands::signals::Signals;
 use crate::commands::sql::{Bench, SqlFiles};
@@ -27,6 +28,8 @@ use crate::report::unfinished;
 const ROUND: Duration = Duration::from_mins(4);
 /// How long a statement of the application's may take.
 const STATEMENT: Duration = Duration::from_secs(30);
+/// Time for one Job of the SQL.
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// What a run that is asked to end may take to put everything back: scales, the runners' last words, the ledger, Jobs.
 const PUTTING_BACK: Duration = Duration::from_secs(50);
 
@@ -38,7 +41,6 @@ struct Drilling<'a> {
     wish: &'a Wish,
     plan: &'a Plan,
     signals: &'a Signals,
-    verify: VerifyArgs,
     outputs: Arc<Outputs<DrillReport>>,
     progress: Progress,
     start: Start,
@@ -79,10 +81,7 @@ pub(super) async fn run(
         wish,
         plan: laid,
         signals,
-        verify: VerifyArgs {
-            probe: args.run.probe.clone(),
-            ..VerifyArgs::default()
-        },
+
         outputs: Arc::clone(&outputs),
         progress: Progress::new(args.run.output.quiet || args.run.output.verbose > 1),
         start: Start::now(),
@@ -169,14 +168,14 @@ impl Drilling<'_> {
         }
         self.progress
             .stage(&format!("{name}: the application's SQL"));
-        let patch = options::patch(&self.verify)?;
-        let plan = options::of_plan(&self.verify);
+        let patch = options::patch(&self.args.run.probe)?;
+        let plan = options::of_plan(&self.args.run.probe, TIMEOUT);
         let bench = Bench {
             api: &self.seen.api,
             snapshot: &self.seen.snapshot,
             graph: &self.seen.graph,
             files: &self.files,
-            job: &options::jobs(&self.verify, &plan.run, &patch),
+            job: &options::jobs(&self.args.run.probe, TIMEOUT, &plan.run, &patch),
             plan: &plan,
             statement_timeout: STATEMENT,
             signals: self.signals,
@@ -222,7 +221,7 @@ impl Drilling<'_> {
         planned: &Candidate,
         run: &str,
     ) -> Result<Conducted, ConductError> {
-        let patch = options::patch(&self.verify)
+        let patch = options::patch(&self.args.run.probe)
             .map_err(|failure| ConductError::Runners(failure.to_string()))?;
         let rounds = u32::try_from(self.wish.faults.len())
             .unwrap_or(u32::MAX)
@@ -233,17 +232,17 @@ impl Drilling<'_> {
             run: run.to_owned(),
             deadline_ms: u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
             nodes: 1,
-            ..options::of_plan(&self.verify)
+            ..options::of_plan(&self.args.run.probe, TIMEOUT)
         };
-        let mut jobs = options::jobs(&self.verify, run, &patch);
-        jobs.deadline_seconds = length.as_secs().saturating_add(60);
+        let lives = length.saturating_add(Duration::from_mins(1));
+        let jobs = options::jobs(&self.args.run.probe, lives, run, &patch);
         let namespace = &self.seen.snapshot.namespace;
         self.signals.open([namespace.clone()].into_iter());
         let conductor = Conductor {
             api: &self.seen.api,
             graph: &self.seen.graph,
             wish: self.wish,
-            observe: &observing(namespace.clone(), self.input),
+            observe: &observing(namespace.clone(), &self.input.config, true),
             options: &plan_options,
             jobs: &jobs,
             watch: self.args.watch,

@@ -1,7 +1,7 @@
 //! `k8sverify drill --undo`: puts back what a drill that was killed has left. IO.
 
-use super::connect;
 use crate::cli::DrillArgs;
+use crate::commands::cluster::{ask, connect};
 use crate::commands::signals::Signals;
 use crate::commands::verify::progress::Progress;
 use crate::commands::{CommandError, EXIT_PASS, EXIT_UNKNOWN, output};
@@ -12,21 +12,16 @@ use crate::drill::conduct::undo;
 /// # Errors
 /// A drill is still under way, or the cluster cannot be asked.
 pub(super) fn command(args: &DrillArgs, signals: &Signals) -> Result<u8, CommandError> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| CommandError::Unverified(format!("cannot start the runtime: {error}")))?;
-    let ended = runtime.block_on(async {
+    ask(async {
         tokio::select! {
             ended = Box::pin(run(args)) => ended,
             signal = signals.wait() => Err(CommandError::Interrupted(format!("{signal}; run --undo again"))),
         }
-    });
-    // A credential plugin that hangs is not waited for.
-    runtime.shutdown_background();
-    ended
+    })
 }
 
 async fn run(args: &DrillArgs) -> Result<u8, CommandError> {
-    let (api, namespace) = connect(args).await?;
+    let (api, namespace) = connect(&args.run.cluster).await?;
     let progress = Progress::new(args.run.output.quiet || args.run.output.verbose > 1);
     let folder = std::env::current_dir().unwrap_or_default();
     let tell = |what: &str| progress.stage(what);

@@ -67,7 +67,7 @@ impl Run<'_> {
         ahead: &mut Option<Ahead>,
     ) -> ControlFlow<Report, Seen> {
         let patience = self.patience(&seen.snapshot);
-        let options = options::of_plan(self.args);
+        let options = options::of_plan(&self.args.probe, self.args.timeout);
         let plan = match &ahead {
             None if !patience.is_zero() => plan::ahead(&seen.graph, &seen.snapshot, &options),
             _ => ProbePlan::default(),
@@ -123,7 +123,7 @@ impl Run<'_> {
         run: &str,
         cancel: Cancel,
     ) -> (Outcomes, Vec<String>) {
-        let options = options::jobs(self.args, run, &self.patch);
+        let options = self.job_options(run);
         let session = jobs::JobSession::new(api, &options, cancel);
         self.open(plan);
         let outcomes = session.run(plan, &|_| {}).await;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::cli::VerifyArgs;
+use crate::cli::{ProbeArgs, VerifyArgs};
 use crate::commands::CommandError;
 use crate::compose::{DiskFiles, Files};
 use crate::observe::kinds::NameRef;
@@ -12,19 +12,19 @@ use crate::plan::{self, JobOptions, PlanOptions};
 use crate::reason;
 
 /// Options of the plan, with a fresh run label.
-pub(crate) fn of_plan(args: &VerifyArgs) -> PlanOptions {
+pub(crate) fn of_plan(probe: &ProbeArgs, timeout: Duration) -> PlanOptions {
     PlanOptions {
         run: run_label(),
         // The agent ends before its Job's deadline, so that its last words are heard.
-        deadline_ms: u64::try_from(args.timeout.as_millis())
+        deadline_ms: u64::try_from(timeout.as_millis())
             .unwrap_or(u64::MAX)
             .saturating_sub(2000)
             .max(1000),
-        nodes: usize::from(args.probe.max_nodes),
-        require_trust: args.probe.require_trust,
-        login: !args.probe.no_login,
-        allow_login: args.probe.allow_login.iter().cloned().collect(),
-        edges_at_once: args.probe.edges_at_once,
+        nodes: usize::from(probe.max_nodes),
+        require_trust: probe.require_trust,
+        login: !probe.no_login,
+        allow_login: probe.allow_login.iter().cloned().collect(),
+        edges_at_once: probe.edges_at_once,
         ..PlanOptions::default()
     }
 }
@@ -65,24 +65,19 @@ pub(in crate::commands) fn run_label() -> String {
 }
 
 /// Options of every Job.
-pub(crate) fn jobs(args: &VerifyArgs, run: &str, patch: &Value) -> JobOptions {
-    let probe = &args.probe;
+pub(crate) fn jobs(probe: &ProbeArgs, timeout: Duration, run: &str, patch: &Value) -> JobOptions {
     JobOptions {
         run: run.to_owned(),
         image: probe.image.clone(),
         image_pull_policy: probe.image_pull_policy.clone().unwrap_or_default(),
-        deadline_seconds: args.timeout.as_secs().max(1),
+        deadline_seconds: timeout.as_secs().max(1),
         ttl_seconds: 60,
         image_pull_secrets: probe
             .image_pull_secret
             .iter()
             .map(|name| NameRef { name: name.clone() })
             .collect(),
-        tolerations: probe
-            .probe_toleration
-            .iter()
-            .map(|text| toleration(text))
-            .collect(),
+        tolerations: probe.probe_toleration.clone(),
         node_selector: probe.probe_node_selector.iter().cloned().collect(),
         labels: probe.probe_label.iter().cloned().collect(),
         annotations: probe.probe_annotation.iter().cloned().collect(),
@@ -98,8 +93,8 @@ pub(crate) fn jobs(args: &VerifyArgs, run: &str, patch: &Value) -> JobOptions {
 ///
 /// # Errors
 /// [`CommandError::Usage`] with the file, and the line where it is no YAML.
-pub(crate) fn patch(args: &VerifyArgs) -> Result<Value, CommandError> {
-    let Some(file) = &args.probe.probe_patch else {
+pub(crate) fn patch(probe: &ProbeArgs) -> Result<Value, CommandError> {
+    let Some(file) = &probe.probe_patch else {
         return Ok(Value::Null);
     };
     let wrong =
@@ -121,36 +116,9 @@ pub(crate) fn patch(args: &VerifyArgs) -> Result<Value, CommandError> {
     Ok(patch)
 }
 
-/// `KEY[=VALUE][:EFFECT]`, as `kubectl taint` writes it.
-fn toleration(text: &str) -> Value {
-    let (pair, effect) = text
-        .rsplit_once(':')
-        .map_or((text, None), |(pair, effect)| (pair, Some(effect)));
-    let mut toleration = match pair.split_once('=') {
-        Some((key, value)) => json!({"key": key, "operator": "Equal", "value": value}),
-        None => json!({"key": pair, "operator": "Exists"}),
-    };
-    if let Some(effect) = effect {
-        toleration["effect"] = json!(effect);
-    }
-    toleration
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tolerations_are_read_as_taints_are_written() {
-        assert_eq!(
-            toleration("dedicated=shop:NoSchedule"),
-            json!({"key": "dedicated", "operator": "Equal", "value": "shop", "effect": "NoSchedule"})
-        );
-        assert_eq!(
-            toleration("gpu"),
-            json!({"key": "gpu", "operator": "Exists"})
-        );
-    }
 
     #[test]
     fn a_run_label_fits_a_name() {

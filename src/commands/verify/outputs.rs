@@ -26,8 +26,6 @@ pub(crate) trait Document: Clone + PartialEq + Send + 'static {
     fn has(_format: Format) -> bool {
         true
     }
-    /// Its exit code.
-    fn exit_code(&self) -> u8;
     /// Verdict, exit code and notes, to be changed.
     fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>);
     /// Its bytes.
@@ -40,10 +38,6 @@ pub(crate) trait Document: Clone + PartialEq + Send + 'static {
 impl Document for Report {
     fn unfinished(begun: &Begun, note: &str) -> Self {
         unfinished::unfinished(begun, note)
-    }
-
-    fn exit_code(&self) -> u8 {
-        self.exit_code
     }
 
     fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>) {
@@ -65,10 +59,6 @@ impl Document for Report {
 impl Document for sql::SqlReport {
     fn unfinished(begun: &Begun, note: &str) -> Self {
         sql::unfinished(begun, note)
-    }
-
-    fn exit_code(&self) -> u8 {
-        self.exit_code
     }
 
     fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>) {
@@ -94,10 +84,6 @@ impl Document for drill::DrillReport {
 
     fn has(format: Format) -> bool {
         format != Format::Github
-    }
-
-    fn exit_code(&self) -> u8 {
-        self.exit_code
     }
 
     fn end(&mut self) -> (&mut VerdictValue, &mut u8, &mut Vec<String>) {
@@ -276,13 +262,13 @@ impl<D: Document> Outputs<D> {
                 Err(TryLockError::WouldBlock) => return EXIT_UNKNOWN,
             }
         };
-        let report = written.newest.clone().unwrap_or_else(|| {
+        let mut report = written.newest.clone().unwrap_or_else(|| {
             self.unfinished(&format!("{INTERRUPTED}{cause} before the run had a result"))
         });
         if written.printed == Printed::Nothing && self.all(&mut written, &report).is_err() {
             return EXIT_UNKNOWN;
         }
-        report.exit_code()
+        *report.end().1
     }
 
     fn unfinished(&self, note: &str) -> D {
