@@ -23,7 +23,7 @@ mod url;
 pub use expand::expand;
 pub(crate) use expand::{escaped_references, references, rewrite_references};
 pub use flaw::{Flaw, FlawKind, flaw_of_address, flaw_of_port, flaw_of_references};
-pub use host::{host_and_port, is_docker_host, is_host, is_local, is_same_host, port};
+pub use host::{bracketed, host_and_port, is_docker_host, is_host, is_local, is_same_host, port};
 pub(crate) use host::{is_file, is_off};
 pub use key::{Role, role};
 pub use login::credentials;

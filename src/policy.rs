@@ -17,7 +17,7 @@ use std::num::NonZeroU16;
 pub use both::{EdgeDecision, Path, both_ways, paths};
 pub use dns::{DnsDecision, dns};
 pub use fix::fix;
-pub use peer::{NamedPort, Peer, PeerKind, is_revision_label};
+pub use peer::{NamedPort, Peer, PeerKind, identifying, is_revision_label};
 pub use route::{Route, RouteEndpoint, route};
 pub use selectors::Selectors;
 

@@ -1,10 +1,9 @@
 //! The application protocols that the tool can tell apart. Pure; shared by every stage.
 
-use std::fmt;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// The protocol that a client speaks to a server over a connection.
 #[derive(
@@ -18,6 +17,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
     Hash,
     Serialize,
     Deserialize,
+    Display,
     EnumString,
     IntoStaticStr,
     VariantArray,
@@ -166,12 +166,6 @@ impl Protocol {
                 | Self::Cassandra
                 | Self::Mssql
         )
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

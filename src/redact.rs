@@ -154,7 +154,7 @@ impl Redactor {
                 return &rest[end..];
             }
             '\n' => out.text.push('\n'),
-            _ if first.is_control() || is_invisible(first) => out.text.push(' '),
+            _ if is_invisible(first) => out.text.push(' '),
             _ => out.text.push(first),
         }
         if first.is_whitespace() && out.next != Next::Value {
@@ -350,12 +350,13 @@ impl Out {
 }
 
 fn is_delimiter(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || is_invisible(c) || DELIMITERS.contains(c)
+    c.is_whitespace() || is_invisible(c) || DELIMITERS.contains(c)
 }
 
-/// Characters that change how the text around them is read.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}')
+/// Control characters, and those that change how the text around them is read.
+pub(crate) fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}')
 }
 
 /// What a token announces.

@@ -130,6 +130,11 @@ pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
+/// Filled up with blanks to that many columns.
+pub(crate) fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
 /// At most `most` columns, with `…` (or `~`) where something was cut.
 pub(crate) fn fit(text: &str, most: usize, unicode: bool) -> String {
     if text.width() <= most {

@@ -1,5 +1,6 @@
 //! What a host may look like, and which hosts are the container itself. Pure.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
@@ -20,6 +21,16 @@ pub fn is_host(text: &str) -> bool {
             .is_some_and(|byte| byte.is_ascii_alphanumeric())
         && !text.contains("..")
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// A host as it stands before a port: an IPv6 address in brackets.
+#[must_use]
+pub fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') {
+        format!("[{host}]").into()
+    } else {
+        host.into()
+    }
 }
 
 /// Whether two texts are the same host: names know no case, and a dot at the end only says that the name is whole.

@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 
 use super::values::{NonEmpty, Parsed};
 use super::workload::WorkloadName;
-use crate::address::is_host;
+use crate::address::{bracketed, is_host};
 
 /// One database deployment that stands for the application's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -184,8 +184,7 @@ impl FromStr for HostPort {
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
-            Some(port) if self.host.contains(':') => write!(f, "[{}]:{port}", self.host),
-            Some(port) => write!(f, "{}:{port}", self.host),
+            Some(port) => write!(f, "{}:{port}", bracketed(&self.host)),
             None => f.write_str(&self.host),
         }
     }

@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::pattern::wildcard_matches;
 use super::values::{HttpPath, HttpStatus, NonEmpty, Parsed};
-use crate::address::{self, is_host};
+use crate::address::{self, bracketed, is_host};
 
 /// What the user says of the ways in from outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,13 +76,9 @@ impl EntryUrl {
     /// Host and port as a client writes them: without the port that the scheme implies.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        };
+        let host = bracketed(&self.host);
         if self.port.get() == usual_port(self.tls) {
-            host
+            host.into_owned()
         } else {
             format!("{host}:{}", self.port)
         }

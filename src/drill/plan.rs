@@ -165,9 +165,7 @@ pub fn candidate(subject: &Subject, wish: &Wish, snapshot: &Snapshot) -> Candida
 #[must_use]
 pub fn left_before(snapshot: &Snapshot) -> Option<Refusal> {
     let namespace = &snapshot.namespace;
-    let maps = &snapshot.own()?.config_maps;
-    let is_there = maps.iter().any(|map| map.metadata.name == JOURNAL);
-    is_there.then(|| Refusal {
+    snapshot.own()?.config_map(JOURNAL).map(|_| Refusal {
         message: format!(
             "a drill is under way in namespace {namespace}, or one that was interrupted has left its journal configmap/{JOURNAL}; take that back first: k8sverify drill -n {namespace} --undo"
         ),
@@ -258,12 +256,7 @@ pub fn member_name(workload: &WorkloadKey, pod: &Pod, is_taken: &dyn Fn(&str) ->
 
 /// Pods that an operator makes itself have names of its choice, which it uses again.
 fn keeps_its_name(pod: &Pod) -> bool {
-    let owner = pod
-        .metadata
-        .owner_references
-        .iter()
-        .find(|owner| owner.controller);
-    owner.is_some_and(|owner| {
+    pod.metadata.controller().is_some_and(|owner| {
         !matches!(
             owner.kind.as_str(),
             "ReplicaSet" | "DaemonSet" | "Job" | "ReplicationController"

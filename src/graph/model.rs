@@ -59,6 +59,12 @@ impl TierGraph {
             .get(tier)
             .map_or(&[], |tier| tier.workloads.as_slice())
     }
+
+    /// Whether a tier is of the application that the run is about, and is meant to run here.
+    #[must_use]
+    pub fn counts(&self, tier: &Tier) -> bool {
+        tier.expected && (tier.in_compose || !self.from_compose)
+    }
 }
 
 /// One tier.

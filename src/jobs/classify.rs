@@ -154,22 +154,18 @@ pub(super) fn pod(job: &JobName, pod: &Pod) -> PodSays {
         })
 }
 
+/// The image that a container runs.
+fn image_of<'a>(pod: &'a Pod, name: &str) -> &'a str {
+    let container = pod.spec.container(name);
+    container.map_or("", |container| container.image.as_str())
+}
+
 /// What one container's status says.
 pub(super) fn container(job: &JobName, pod: &Pod, name: &str) -> ContainerSays {
-    let status = pod
-        .status
-        .container_statuses
-        .iter()
-        .find(|status| status.name == name);
-    let Some(status) = status else {
+    let Some(status) = pod.status.container(name) else {
         return ContainerSays::Waiting("it has no status yet".to_owned());
     };
-    let image = pod
-        .spec
-        .containers
-        .iter()
-        .find(|container| container.name == name)
-        .map_or("", |container| container.image.as_str());
+    let image = image_of(pod, name);
     if let Some(waiting) = &status.state.waiting {
         return self::waiting(job, image, waiting);
     }
@@ -295,20 +291,8 @@ fn seen(pod: Option<&Pod>, status: Option<&ContainerStatus>, log: &Log) -> Vec<S
 
 /// A container has ended (or its Pod is gone) and its log has no end record.
 pub(super) fn cut_off(job: &JobName, pod: Option<&Pod>, name: &str, log: &Log) -> ProbeFailure {
-    let status = pod.and_then(|pod| {
-        pod.status
-            .container_statuses
-            .iter()
-            .find(|status| status.name == name)
-    });
-    let image = pod
-        .and_then(|pod| {
-            pod.spec
-                .containers
-                .iter()
-                .find(|container| container.name == name)
-        })
-        .map_or("", |container| container.image.as_str());
+    let status = pod.and_then(|pod| pod.status.container(name));
+    let image = pod.map_or("", |pod| image_of(pod, name));
     let evidence = seen(pod, status, log);
     if log
         .other

@@ -154,10 +154,8 @@ fn not_started(job: &JobName, pod: &Pod, late: &Late<'_>) -> ProbeFailure {
 /// An init container that has not ended well: all of them are put in by the cluster.
 fn init_container(pod: &Pod) -> Option<&ContainerStatus> {
     let restarts = |name: &str| {
-        pod.spec
-            .init_containers
-            .iter()
-            .any(|container| container.name == name && container.restart_policy == "Always")
+        let container = pod.spec.container(name);
+        container.is_some_and(|container| container.restart_policy == "Always")
     };
     pod.status.init_container_statuses.iter().find(|status| {
         let ended = status.state.terminated.as_ref();

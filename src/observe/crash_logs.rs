@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 
 use super::Snapshot;
-use super::client::{Api, encode};
+use super::client::Api;
 use super::kinds::{ContainerStatus, Pod};
+use super::resources::{PODS, encode};
 
 /// Lines of a log that are asked for.
 const LINES: usize = 20;
@@ -24,9 +25,7 @@ pub(super) async fn crash_logs(
         .flat_map(|(namespace, state)| {
             state.pods.iter().flat_map(move |pod| {
                 pod.status
-                    .init_container_statuses
-                    .iter()
-                    .chain(&pod.status.container_statuses)
+                    .every()
                     .filter(|status| has_crashed(status))
                     .map(move |status| (namespace.as_str(), pod, status))
             })
@@ -66,9 +65,8 @@ async fn last_words(
     // A container that runs again has its last words in the log before.
     let previous = status.state.terminated.is_none();
     let path = format!(
-        "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={LINES}&previous={previous}",
-        encode(namespace),
-        encode(&pod.metadata.name),
+        "{}/log?container={}&tailLines={LINES}&previous={previous}",
+        PODS.object(namespace, &pod.metadata.name),
         encode(&status.name)
     );
     match api.text(&path).await {

@@ -160,19 +160,19 @@ impl Snapshot {
         if let Some(workload) = self.workload(key) {
             return Some(workload_template(workload));
         }
-        let newest = keys
-            .workloads_owned_by(&key.kind, &key.name)
-            .iter()
-            .filter_map(|position| state.workloads.get(*position))
-            .max_by(|left, right| {
-                let age = |workload: &Workload| {
-                    (
-                        workload.spec.replicas.unwrap_or(1) > 0,
-                        workload.metadata.creation_timestamp,
-                    )
-                };
-                age(left).cmp(&age(right))
-            });
+        let newest = at(
+            &state.workloads,
+            keys.workloads_owned_by(&key.kind, &key.name),
+        )
+        .max_by(|left, right| {
+            let age = |workload: &Workload| {
+                (
+                    workload.spec.replicas.unwrap_or(1) > 0,
+                    workload.metadata.creation_timestamp,
+                )
+            };
+            age(left).cmp(&age(right))
+        });
         if let Some(workload) = newest {
             return Some(workload_template(workload));
         }
@@ -180,6 +180,19 @@ impl Snapshot {
             .into_iter()
             .next_back()
             .map(|pod| Template::new(&pod.metadata, &pod.spec))
+    }
+
+    /// What the workload's controller made to make Pods: ReplicaSets, Jobs.
+    #[must_use]
+    pub fn made_by(&self, key: &WorkloadKey) -> Vec<&Workload> {
+        let known = self.keys(&key.namespace).into_iter();
+        let made = known.flat_map(|(state, keys)| {
+            at(
+                &state.workloads,
+                keys.workloads_owned_by(&key.kind, &key.name),
+            )
+        });
+        made.collect()
     }
 
     /// The workload's live Pods: neither ended nor being deleted; sorted by name.

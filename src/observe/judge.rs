@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::kinds::{Condition, Pod, Workload};
-use super::pod_state::{self, PodState};
+use super::pod_state::{self, State};
 use super::{Settle, Snapshot, WorkloadKey, is_ready};
 
 /// A container without a readiness probe counts as up after this time: until then no one has asked it anything.
@@ -45,19 +45,6 @@ struct View<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     patience_seconds: i64,
-}
-
-/// How one workload stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// As wanted.
-    Settled,
-    /// Under way, with the reason in words.
-    Underway(String),
-    /// Not up for a reason that may lie in what it needs (it crashes, or is not ready).
-    Suffers(String),
-    /// It will not come up, with the reason.
-    Failed(String),
 }
 
 /// Judges every workload in scope. Nothing is unsettled: waiting is over.
@@ -292,17 +279,15 @@ fn pods_state(view: View<'_>, key: &WorkloadKey, wanted: i32) -> Option<State> {
     let mut worst: Option<State> = None;
     for pod in pods {
         let state = match pod_state::pod_state(snapshot, pod, now, patience_seconds) {
-            PodState::Ready if young(pod, now) => {
+            State::Settled if young(pod, now) => {
                 State::Underway(format!("pod/{} has just started", pod.metadata.name))
             }
-            PodState::Ready if lacks_endpoint(snapshot, pod, now) => State::Underway(format!(
+            State::Settled if lacks_endpoint(snapshot, pod, now) => State::Underway(format!(
                 "pod/{} is ready, and the endpoints of its Service do not show it yet",
                 pod.metadata.name
             )),
-            PodState::Ready => continue,
-            PodState::Underway(reason) => State::Underway(reason),
-            PodState::Suffers(reason) => State::Suffers(reason),
-            PodState::Failed(reason) => State::Failed(reason),
+            State::Settled => continue,
+            state => state,
         };
         if worst
             .as_ref()
@@ -368,18 +353,10 @@ fn is_owned_by(pod: &Pod, owner: &str) -> bool {
 
 /// By the revision that the Deployment's controller counts; none where it is not written.
 fn newest_replica_set<'a>(snapshot: &'a Snapshot, key: &WorkloadKey) -> Option<&'a str> {
-    let state = snapshot.namespaces.get(&key.namespace)?;
-    state
-        .workloads
-        .iter()
-        .filter(|workload| {
-            workload.kind == "ReplicaSet"
-                && workload
-                    .metadata
-                    .owner_references
-                    .iter()
-                    .any(|owner| owner.kind == "Deployment" && owner.name == key.name)
-        })
+    snapshot
+        .made_by(key)
+        .into_iter()
+        .filter(|workload| workload.kind == "ReplicaSet")
         .filter_map(|workload| {
             let revision = workload
                 .metadata
@@ -405,18 +382,7 @@ fn weight(state: &State) -> u8 {
 
 /// Whether a container that no one probes runs since a moment only.
 fn young(pod: &Pod, now: Timestamp) -> bool {
-    pod.spec
-        .containers
-        .iter()
-        .filter(|container| container.readiness_probe.is_none())
-        .filter_map(|container| {
-            let status = pod
-                .status
-                .container_statuses
-                .iter()
-                .find(|status| status.name == container.name)?;
-            status.state.running.as_ref()?.started_at
-        })
+    pod.unprobed_since()
         .any(|started| pod_state::age(now, Some(started)) < UNPROBED_SECONDS)
 }
 

@@ -5,6 +5,7 @@
 //! meaning (`ready: null` is ready), a method says so.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -55,6 +56,17 @@ pub fn transport(text: &str) -> &str {
     if text.is_empty() { "TCP" } else { text }
 }
 
+/// The addresses among these texts, each once: `None`, and the empty text of what has none yet, are no addresses.
+fn addresses<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for address in texts.filter_map(|text| text.parse().ok()) {
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    }
+    found
+}
+
 /// Labels or annotations.
 pub type Labels = BTreeMap<String, String>;
 
@@ -83,6 +95,15 @@ slim!(
         managed_fields: Vec<FieldWrite>,
     }
 );
+impl Metadata {
+    /// The object that manages it.
+    #[must_use]
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        let mut owners = self.owner_references.iter();
+        owners.find(|owner| owner.controller)
+    }
+}
+
 slim!(
     /// An object of which only the metadata was read.
     Known {

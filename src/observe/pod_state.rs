@@ -26,17 +26,28 @@ const LOOP: i32 = 2;
 /// A pull that failed for this long has been tried more than once.
 const PULLED_TWICE_SECONDS: i64 = 25;
 
-/// How a Pod stands.
+/// How one workload stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PodState {
-    /// Ready, or a bare Pod that has ended.
-    Ready,
-    /// On its way.
+pub(super) enum State {
+    /// As wanted.
+    Settled,
+    /// Under way, with the reason in words.
     Underway(String),
-    /// It crashes or is not ready, maybe for want of what it needs.
+    /// Not up for a reason that may lie in what it needs (it crashes, or is not ready).
     Suffers(String),
-    /// It will not come up.
+    /// It will not come up, with the reason.
     Failed(String),
+}
+
+impl State {
+    /// That it will never come up where that is certain, else that it is on its way.
+    fn failed_if(certain: bool, words: String) -> Self {
+        if certain {
+            Self::Failed(words)
+        } else {
+            Self::Underway(words)
+        }
+    }
 }
 
 /// Seconds since; 0 where it is not known or lies ahead.
@@ -50,35 +61,30 @@ pub(super) fn pod_state(
     pod: &Pod,
     now: Timestamp,
     patience_seconds: i64,
-) -> PodState {
+) -> State {
     let name = &pod.metadata.name;
     if is_ready(pod) {
-        return PodState::Ready;
+        return State::Settled;
     }
     if pod.spec.node_name.is_empty() {
         return unscheduled(snapshot, pod, now);
     }
     if let Some(reason) = node_is_away(snapshot, pod, now) {
-        return PodState::Failed(format!("pod/{name}: {reason}"));
+        return State::Failed(format!("pod/{name}: {reason}"));
     }
     if age(now, pod.status.start_time) >= MISSING_SECONDS
         && let Some(reason) = volumes::mount_fails(pod, &events_of(snapshot, pod))
     {
-        return PodState::Failed(format!("pod/{name}: {reason}"));
+        return State::Failed(format!("pod/{name}: {reason}"));
     }
     if let Some(state) = gate_state(pod, now) {
         return state;
     }
-    let statuses = pod
-        .status
-        .init_container_statuses
-        .iter()
-        .chain(&pod.status.container_statuses);
-    let mut worst = PodState::Underway(format!("pod/{name} starts"));
-    for status in statuses.filter(|status| !status.ready) {
+    let mut worst = State::Underway(format!("pod/{name} starts"));
+    for status in pod.status.every().filter(|status| !status.ready) {
         let mut state = container_state(snapshot, pod, status, now);
         let runs = status.state.running.as_ref();
-        if let Some(PodState::Suffers(reason)) = &state
+        if let Some(State::Suffers(reason)) = &state
             && runs.is_some_and(|running| {
                 let limit = match patience_seconds {
                     i64::MAX => i64::MAX,
@@ -87,17 +93,17 @@ pub(super) fn pod_state(
                 age(now, running.started_at) >= limit
             })
         {
-            state = Some(PodState::Failed(reason.clone()));
+            state = Some(State::Failed(reason.clone()));
         }
         match state {
-            Some(PodState::Failed(reason)) => {
-                return PodState::Failed(format!("pod/{name}: {reason}"));
+            Some(State::Failed(reason)) => {
+                return State::Failed(format!("pod/{name}: {reason}"));
             }
-            Some(PodState::Suffers(reason)) => {
-                worst = PodState::Suffers(format!("pod/{name}: {reason}"));
+            Some(State::Suffers(reason)) => {
+                worst = State::Suffers(format!("pod/{name}: {reason}"));
             }
-            Some(PodState::Underway(reason)) if !matches!(worst, PodState::Suffers(_)) => {
-                worst = PodState::Underway(format!("pod/{name}: {reason}"));
+            Some(State::Underway(reason)) if !matches!(worst, State::Suffers(_)) => {
+                worst = State::Underway(format!("pod/{name}: {reason}"));
             }
             _ => {}
         }
@@ -106,11 +112,8 @@ pub(super) fn pod_state(
 }
 
 /// A Pod whose containers are all ready, and that waits for a readiness gate: its controller has a while to set it.
-fn gate_state(pod: &Pod, now: Timestamp) -> Option<PodState> {
-    let condition = |kind: &str| {
-        let mut all = pod.status.conditions.iter();
-        all.find(|condition| condition.kind == kind && condition.status == "True")
-    };
+fn gate_state(pod: &Pod, now: Timestamp) -> Option<State> {
+    let condition = |kind: &str| Condition::with(&pod.status.conditions, kind, "True");
     let ready = condition("ContainersReady")?;
     let gate = pod
         .spec
@@ -121,11 +124,8 @@ fn gate_state(pod: &Pod, now: Timestamp) -> Option<PodState> {
         "pod/{}: readiness gate {} is not met",
         pod.metadata.name, gate.condition_type
     );
-    Some(if age(now, ready.last_transition_time) >= GATE_SECONDS {
-        PodState::Failed(words)
-    } else {
-        PodState::Underway(words)
-    })
+    let for_long = age(now, ready.last_transition_time) >= GATE_SECONDS;
+    Some(State::failed_if(for_long, words))
 }
 
 /// How long a container may take until it is ready, by its own probes: its author also says with a liveness probe when it is to serve at
@@ -138,9 +138,7 @@ fn budget_seconds(pod: &Pod, name: &str) -> i64 {
                 + or(probe.failure_threshold, 3) * or(probe.period_seconds, 10)
         })
     };
-    let mut containers = pod.spec.every();
-    let own = containers.find(|container| container.name == name);
-    let own = own.map_or(0, |container| {
+    let own = pod.spec.container(name).map_or(0, |container| {
         let serves = of(&container.readiness_probe).max(of(&container.liveness_probe));
         of(&container.startup_probe) + serves
     });
@@ -160,14 +158,14 @@ fn node_is_away(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> Option<String
     })
 }
 
-fn unscheduled(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> PodState {
+fn unscheduled(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> State {
     let name = &pod.metadata.name;
     let Some(condition) =
         pod.status.conditions.iter().find(|condition| {
             condition.kind == "PodScheduled" && condition.reason == "Unschedulable"
         })
     else {
-        return PodState::Underway(format!("pod/{name} waits for a node"));
+        return State::Underway(format!("pod/{name} waits for a node"));
     };
     let events = events_of(snapshot, pod);
     let said = |reasons: &[&str]| {
@@ -184,18 +182,14 @@ fn unscheduled(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> PodState {
     });
     let words = format!("pod/{name}: {}", condition.message);
     if said(&["TriggeredScaleUp", "Nominated"]) || leaving {
-        return PodState::Underway(words);
+        return State::Underway(words);
     }
     let patience = if said(&["NotTriggerScaleUp"]) {
         MISSING_SECONDS
     } else {
         UNSCHEDULABLE_SECONDS
     };
-    if age(now, condition.last_transition_time) >= patience {
-        PodState::Failed(words)
-    } else {
-        PodState::Underway(words)
-    }
+    State::failed_if(age(now, condition.last_transition_time) >= patience, words)
 }
 
 fn container_state(
@@ -203,7 +197,7 @@ fn container_state(
     pod: &Pod,
     status: &ContainerStatus,
     now: Timestamp,
-) -> Option<PodState> {
+) -> Option<State> {
     let last = status
         .state
         .terminated
@@ -223,12 +217,12 @@ fn container_state(
             status.name, status.restart_count, ended.exit_code, ended.reason
         );
         // No target in the world gives it more memory.
-        return Some(if ended.reason == "OOMKilled" {
-            PodState::Failed(words)
-        } else if has_targets_to_wait_for(snapshot, pod, ended.started_at) {
-            PodState::Suffers(words)
+        let waits =
+            ended.reason != "OOMKilled" && has_targets_to_wait_for(snapshot, pod, ended.started_at);
+        return Some(if waits {
+            State::Suffers(words)
         } else {
-            PodState::Failed(words)
+            State::Failed(words)
         });
     }
     if let Some(running) = &status.state.running {
@@ -271,7 +265,7 @@ fn waiting_state(
     status: &ContainerStatus,
     waiting: &StateWaiting,
     now: Timestamp,
-) -> Option<PodState> {
+) -> Option<State> {
     let StateWaiting { reason, message } = waiting;
     let words = format!("container {}: {reason}: {message}", status.name);
     let for_long = age(now, pod.status.start_time) >= MISSING_SECONDS;
@@ -282,11 +276,7 @@ fn waiting_state(
         // Judged by how the container ended.
         Held::CrashLoop => return None,
     };
-    Some(if certain {
-        PodState::Failed(words)
-    } else {
-        PodState::Underway(words)
-    })
+    Some(State::failed_if(certain, words))
 }
 
 /// Not found or denied, seen twice. A registry that is busy or out of reach may come back.
@@ -337,11 +327,8 @@ fn pull_fails(snapshot: &Snapshot, pod: &Pod, message: &str, now: Timestamp) -> 
 }
 
 /// It runs, and its readiness or startup probe does not pass.
-fn not_ready(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, runs: i64) -> PodState {
-    let container = pod
-        .spec
-        .every()
-        .find(|container| container.name == status.name);
+fn not_ready(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, runs: i64) -> State {
+    let container = pod.spec.container(&status.name);
     let events = events_of(snapshot, pod);
     let last = events
         .iter()
@@ -382,12 +369,12 @@ fn not_ready(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, runs: i64
         || asks_elsewhere
         || container.is_some_and(asks_unknown_port)
     {
-        return PodState::Failed(words);
+        return State::Failed(words);
     }
     if runs < STARTING_SECONDS {
-        return PodState::Underway(words);
+        return State::Underway(words);
     }
-    PodState::Suffers(words)
+    State::Suffers(words)
 }
 
 /// A probe that says `host: 127.0.0.1` asks the node, since it is the kubelet that dials.
@@ -445,16 +432,10 @@ pub(super) fn create_refused(
     if !snapshot.pods_of(key).is_empty() {
         return None;
     }
-    let state = snapshot.namespaces.get(&key.namespace)?;
-    let owners = state.workloads.iter().filter(|workload| {
-        workload
-            .metadata
-            .owner_references
-            .iter()
-            .any(|owner| owner.name == key.name && owner.kind.eq_ignore_ascii_case(&key.kind))
-    });
-    let mut events: Vec<&Event> = owners
-        .flat_map(|owner| snapshot.events_of(&owner.kind, &key.namespace, &owner.metadata.name))
+    let mut events: Vec<&Event> = snapshot
+        .made_by(key)
+        .into_iter()
+        .flat_map(|maker| snapshot.events_of(&maker.kind, &key.namespace, &maker.metadata.name))
         .chain(snapshot.events_of(&key.kind, &key.namespace, &key.name))
         .filter(|event| matches!(event.reason.as_str(), "FailedCreate" | "SuccessfulCreate"))
         .collect();

@@ -133,46 +133,19 @@ fn last_lines(text: &str) -> String {
 }
 
 fn state_names(state: &NamespaceState, names: &mut BTreeSet<String>) {
-    let mut add = |metadata: &Metadata| {
-        names.insert(metadata.name.clone());
-    };
-    state.pods.iter().for_each(|pod| add(&pod.metadata));
-    state
-        .workloads
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .services
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .endpoint_slices
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .network_policies
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .ingresses
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .volume_claims
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .config_maps
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .disruption_budgets
-        .iter()
-        .for_each(|object| add(&object.metadata));
-    state
-        .limit_ranges
-        .iter()
-        .for_each(|object| add(&object.metadata));
+    fn add<T>(names: &mut BTreeSet<String>, objects: &[T], metadata: fn(&T) -> &Metadata) {
+        names.extend(objects.iter().map(|object| metadata(object).name.clone()));
+    }
+    add(names, &state.pods, |object| &object.metadata);
+    add(names, &state.workloads, |object| &object.metadata);
+    add(names, &state.services, |object| &object.metadata);
+    add(names, &state.endpoint_slices, |object| &object.metadata);
+    add(names, &state.network_policies, |object| &object.metadata);
+    add(names, &state.ingresses, |object| &object.metadata);
+    add(names, &state.volume_claims, |object| &object.metadata);
+    add(names, &state.config_maps, |object| &object.metadata);
+    add(names, &state.disruption_budgets, |object| &object.metadata);
+    add(names, &state.limit_ranges, |object| &object.metadata);
     for pod in &state.pods {
         pod_names(&pod.spec, names);
         names.extend(
@@ -193,19 +166,13 @@ fn pod_names(spec: &PodSpec, names: &mut BTreeSet<String>) {
     names.insert(spec.service_account_name.clone());
     for volume in &spec.volumes {
         names.insert(volume.name.clone());
-        names.extend(
-            volume
-                .secret
-                .iter()
-                .map(|secret| secret.secret_name.clone()),
-        );
-        names.extend(volume.config_map.iter().map(|map| map.name.clone()));
-        names.extend(
-            volume
-                .persistent_volume_claim
-                .iter()
-                .map(|claim| claim.claim_name.clone()),
-        );
+        let secret = volume.secret.iter().map(|secret| &secret.secret_name);
+        let map = volume.config_map.iter().map(|map| &map.name);
+        let claim = volume
+            .persistent_volume_claim
+            .iter()
+            .map(|claim| &claim.claim_name);
+        names.extend(secret.chain(map).chain(claim).cloned());
     }
     for container in spec.every() {
         names.insert(container.name.clone());
@@ -254,16 +221,16 @@ fn host(name: &str, value: &str) -> Option<String> {
 
 /// The literal values of the container's variables, those of ConfigMaps included: any of them may be a secret.
 fn secrets_of<'a>(state: &'a NamespaceState, container: &'a Container) -> Vec<&'a str> {
-    let map = |name: &str| {
-        state
-            .config_maps
-            .iter()
-            .find(|map| map.metadata.name == name)
-    };
     let literal = container.env.iter().filter_map(|env| {
         let from_map = || {
             let reference = env.value_from.as_ref()?.config_map_key_ref.as_ref()?;
-            Some(map(&reference.name)?.data.get(&reference.key)?.as_str())
+            Some(
+                state
+                    .config_map(&reference.name)?
+                    .data
+                    .get(&reference.key)?
+                    .as_str(),
+            )
         };
         let value = env.value.as_deref().or_else(from_map)?;
         Some((env.name.as_str(), value))
@@ -272,7 +239,7 @@ fn secrets_of<'a>(state: &'a NamespaceState, container: &'a Container) -> Vec<&'
         .env_from
         .iter()
         .filter_map(|from| from.config_map_ref.as_ref())
-        .filter_map(|reference| map(&reference.name))
+        .filter_map(|reference| state.config_map(&reference.name))
         .flat_map(|map| {
             map.data
                 .iter()

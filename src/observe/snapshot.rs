@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::index::Index;
-use super::kinds::Node;
+use super::kinds::{Node, VolumeClaim};
 use super::state::{NamespaceState, WorkloadKey};
 
 /// Whether a resource could be read.
@@ -87,6 +87,22 @@ pub struct Settle {
 }
 
 impl Snapshot {
+    /// A claim for a volume.
+    #[must_use]
+    pub fn volume_claim(&self, namespace: &str, name: &str) -> Option<&VolumeClaim> {
+        let mut claims = self.namespaces.get(namespace)?.volume_claims.iter();
+        claims.find(|claim| claim.metadata.name == name)
+    }
+
+    /// Whether there are policies beyond NetworkPolicy, or may be.
+    #[must_use]
+    pub fn may_have_other_policies(&self) -> bool {
+        self.other_policies.iter().any(|kind| {
+            let objects = kind.objects.as_ref();
+            objects.is_none_or(|objects| !objects.is_empty())
+        })
+    }
+
     /// The run's own namespace, if anything of it was read.
     #[must_use]
     pub fn own(&self) -> Option<&NamespaceState> {

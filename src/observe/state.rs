@@ -44,6 +44,15 @@ pub struct NamespaceState {
     pub crash_logs: BTreeMap<String, String>,
 }
 
+impl NamespaceState {
+    /// A `ConfigMap`.
+    #[must_use]
+    pub fn config_map(&self, name: &str) -> Option<&ConfigMap> {
+        let mut maps = self.config_maps.iter();
+        maps.find(|map| map.metadata.name == name)
+    }
+}
+
 /// The identity of a workload: the topmost owner of Pods, or a bare Pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkloadKey {
@@ -73,6 +82,15 @@ impl WorkloadKey {
     #[must_use]
     pub fn object(&self) -> crate::finding::ObjectRef {
         crate::finding::ObjectRef::new(self.kind.clone(), self.name.clone(), self.namespace.clone())
+    }
+
+    /// Whether its controller rolls a changed Pod template out by itself.
+    #[must_use]
+    pub fn is_rolled_out(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "deployment" | "statefulset" | "daemonset"
+        )
     }
 }
 

@@ -24,9 +24,7 @@ const TWICE: i32 = 2;
 pub(super) fn mount_fails(pod: &Pod, events: &[&Event]) -> Option<String> {
     let running = pod
         .status
-        .container_statuses
-        .iter()
-        .chain(&pod.status.init_container_statuses)
+        .every()
         .any(|status| status.state.running.is_some() || status.state.terminated.is_some());
     if running {
         return None;

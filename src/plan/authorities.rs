@@ -57,21 +57,17 @@ fn candidates(
     container: &Container,
 ) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
-    let maps = state.map_or(&[][..], |state| &state.config_maps);
-    let whole = container.env_from.iter().filter_map(|from| {
-        let reference = from.config_map_ref.as_ref()?;
-        maps.iter().find(|map| map.metadata.name == reference.name)
-    });
+    let map = |name: &str| state?.config_map(name);
+    let whole = container
+        .env_from
+        .iter()
+        .filter_map(|from| map(&from.config_map_ref.as_ref()?.name));
     let from_maps = whole.flat_map(|map| &map.data);
     let own = container.env.iter().filter_map(|variable| {
         let reference = variable.value_from.as_ref();
         let key = reference.and_then(|from| from.config_map_key_ref.as_ref());
         let value = match key {
-            Some(key) => maps
-                .iter()
-                .find(|map| map.metadata.name == key.name)?
-                .data
-                .get(&key.key)?,
+            Some(key) => map(&key.name)?.data.get(&key.key)?,
             None => variable.value.as_ref()?,
         };
         Some((&variable.name, value))
@@ -153,11 +149,9 @@ fn files(
     let Some(source) = &volume.config_map else {
         return Vec::new();
     };
-    let map = state
-        .config_maps
-        .iter()
-        .find(|map| map.metadata.name == source.name);
-    let Some(map) = map else { return Vec::new() };
+    let Some(map) = state.config_map(&source.name) else {
+        return Vec::new();
+    };
     map.data
         .iter()
         .filter(|(_, text)| text.contains("-----BEGIN CERTIFICATE-----") && text.len() < LARGEST)

@@ -141,24 +141,10 @@ pub(super) fn young_ms(snapshot: &Snapshot, route: &Route) -> u64 {
         return 0;
     };
     let left = |pod: &Pod| {
-        let unprobed = |name: &str| {
-            pod.spec
-                .containers
-                .iter()
-                .any(|container| container.name == name && container.readiness_probe.is_none())
-        };
-        let started = pod
-            .status
-            .container_statuses
-            .iter()
-            .filter(|status| unprobed(&status.name))
-            .filter_map(|status| status.state.running.as_ref()?.started_at)
-            .max()?;
+        let started = pod.unprobed_since().max()?;
         u64::try_from(STARTING_MS - (now.as_millisecond() - started.as_millisecond())).ok()
     };
-    let pods = route.endpoints.iter().filter_map(|endpoint| {
-        snapshot.pod(&endpoint.view.pod_namespace, endpoint.view.pod.as_deref()?)
-    });
+    let pods = pods_of(snapshot, route).into_iter();
     pods.filter_map(left)
         .max()
         .map_or(0, |left| left.min(STARTING_MS.unsigned_abs()))
@@ -233,11 +219,6 @@ fn elsewhere(snapshot: &Snapshot, edge: &Edge, endpoint: &RouteEndpoint) -> Vec<
 
 /// Whether policies concern either end, or may.
 fn is_guarded(snapshot: &Snapshot, client: &Client<'_>, paths: &[Path]) -> bool {
-    let others = snapshot.other_policies.iter().any(|kind| {
-        kind.objects
-            .as_ref()
-            .is_none_or(|objects| !objects.is_empty())
-    });
     let concerned = |peer: &Peer| match peer.kind {
         policy::PeerKind::Pod => {
             !policy::policies_read(snapshot, &peer.namespace)
@@ -246,7 +227,7 @@ fn is_guarded(snapshot: &Snapshot, client: &Client<'_>, paths: &[Path]) -> bool 
         policy::PeerKind::Unseen => true,
         policy::PeerKind::Outside => false,
     };
-    others
+    snapshot.may_have_other_policies()
         || !policy::policies_read(snapshot, &client.workload.namespace)
         || Peer::of_workload(snapshot, &client.workload).is_some_and(|peer| concerned(&peer))
         || paths
@@ -321,13 +302,9 @@ fn remaining_ms(snapshot: &Snapshot, born: Option<Timestamp>) -> u64 {
 /// Whether the host is the client's own Pod: a probe would dial itself.
 fn leads_home(edge: &Edge, spec: &PodSpec) -> bool {
     address::is_local(&edge.host)
-        || spec.host_aliases.iter().any(|alias| {
-            alias.ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-                && alias
-                    .hostnames
-                    .iter()
-                    .any(|name| address::is_same_host(name, &edge.host))
-        })
+        || spec
+            .aliases(&edge.host)
+            .any(|alias| alias.ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 /// Why it is pointless to probe an edge at all.

@@ -97,15 +97,8 @@ impl<'a> Environment<'a> {
             .iter()
             .filter_map(|source| {
                 let name = &source.config_map_ref.as_ref()?.name;
-                let map = state
-                    .config_maps
-                    .iter()
-                    .find(|map| map.metadata.name == *name)?;
-                let names = map
-                    .data
-                    .keys()
-                    .map(move |key| format!("{}{key}", source.prefix));
-                Some(names.collect::<Vec<_>>())
+                let keys = state.config_map(name)?.data.keys();
+                Some(keys.map(move |key| format!("{}{key}", source.prefix)))
             })
             .flatten()
             .collect()
@@ -340,13 +333,8 @@ impl<'a> Environment<'a> {
         if !self.snapshot.knows_in("configmaps", namespace) {
             return None;
         }
-        let state = self.state()?;
-        Some(
-            state
-                .config_maps
-                .iter()
-                .any(|map| map.metadata.name == reference.name && map.data.contains_key(key)),
-        )
+        let map = self.state()?.config_map(&reference.name);
+        Some(map.is_some_and(|map| map.data.contains_key(key)))
     }
 
     fn service_link(&self, name: &str) -> Option<String> {

@@ -83,10 +83,7 @@ fn may_be_bare(state: &NamespaceState, vantage: &Vantage) -> bool {
         labels
             .iter()
             .all(|(key, value)| own.labels.get(key) == Some(value))
-            && own
-                .owner_references
-                .iter()
-                .any(|owner| owner.controller && !is_known(&owner.kind))
+            && own.controller().is_some_and(|owner| !is_known(&owner.kind))
     });
     !strange && !state.workloads.iter().any(adopts)
 }

@@ -20,7 +20,7 @@ const AMBIENT: (&str, &str) = ("ambient.istio.io/redirection", "enabled");
 const POD_LABELS: [&str; 2] = ["istio.io/rev", "istio.io/dataplane-mode"];
 
 fn has_proxy(spec: &PodSpec, proxy: &str) -> bool {
-    spec.every().any(|container| container.name == proxy)
+    spec.container(proxy).is_some()
 }
 
 /// Whether connections of this Pod pass a proxy.

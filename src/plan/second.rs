@@ -14,7 +14,7 @@ use super::reach::{pods_of, route_of};
 use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::Labels;
 use crate::observe::{Snapshot, is_ready};
-use crate::policy::{self, Decision, Route, Selectors};
+use crate::policy::{self, Decision, Route};
 use crate::probe::wire::{EdgeTask, Step, StepError, StepName, StepStatus};
 
 /// The second look: one more vantage for each failed edge, where it can tell something.
@@ -184,7 +184,7 @@ impl Case<'_> {
         let (labels, departs) = unpublished(
             self.snapshot,
             &identity.namespace,
-            Selectors::all(self.client.labels),
+            policy::identifying(self.client.labels),
         );
         if !unread || labels == identity.labels {
             return None;

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use super::matching::Dial;
 use super::peer::Peer;
 use super::route::Route;
-use super::{Decision, connection, evaluate};
+use super::{Decision, Denial, connection, evaluate};
 use crate::observe::{Snapshot, WorkloadKey};
 use std::net::IpAddr;
 
@@ -33,10 +33,25 @@ impl EdgeDecision {
         }
     }
 
+    /// What is said of each way.
+    pub fn ways(&self) -> impl Iterator<Item = &Decision> {
+        [&self.pod].into_iter().chain(&self.service)
+    }
+
+    /// Why the first way that is denied is so.
+    #[must_use]
+    pub fn denials(&self) -> &[Denial] {
+        let denied = self.ways().find_map(|decision| match decision {
+            Decision::Denied(denials) => Some(denials.as_slice()),
+            Decision::Allowed | Decision::Unknown(_) => None,
+        });
+        denied.unwrap_or_default()
+    }
+
     /// Whether either way denies it.
     #[must_use]
     pub fn is_denied_somehow(&self) -> bool {
-        self.pod.is_denied() || self.service.as_ref().is_some_and(Decision::is_denied)
+        self.ways().any(Decision::is_denied)
     }
 
     /// Whether both ways deny it.

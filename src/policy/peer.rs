@@ -66,6 +66,14 @@ pub fn is_revision_label(key: &str) -> bool {
     ) || is_job_label(key)
 }
 
+/// Those labels that tell a tier's Pods from others.
+#[must_use]
+pub fn identifying(labels: &Labels) -> Labels {
+    let mut labels = labels.clone();
+    labels.retain(|key, _| !is_revision_label(key));
+    labels
+}
+
 /// Labels that the Job controller sets itself.
 pub(crate) fn is_job_label(key: &str) -> bool {
     matches!(key, "job-name" | "controller-uid") || key.starts_with("batch.kubernetes.io/")
@@ -76,18 +84,8 @@ impl Peer {
     #[must_use]
     pub fn of_pod(snapshot: &Snapshot, pod: &Pod) -> Self {
         let key = snapshot.workload_of(pod);
-        let mut addresses: Vec<IpAddr> = Vec::new();
-        let texts = pod.status.pod_ips.iter().map(|entry| &entry.ip);
-        for text in [&pod.status.pod_ip].into_iter().chain(texts) {
-            // What is no address (empty before the Pod has one) cannot match a range either.
-            if let Ok(address) = text.parse()
-                && !addresses.contains(&address)
-            {
-                addresses.push(address);
-            }
-        }
         Self {
-            addresses,
+            addresses: pod.status.addresses(),
             node: pod.spec.node_name.clone(),
             ..Self::of_template(
                 snapshot,
@@ -96,6 +94,18 @@ impl Peer {
                 &pod.metadata.labels,
                 &pod.spec,
             )
+        }
+    }
+
+    /// The workload's running Pods; where there are none, what they will be.
+    #[must_use]
+    pub fn all_of(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Self> {
+        match snapshot.pods_of(key) {
+            pods if pods.is_empty() => Self::of_workload(snapshot, key).into_iter().collect(),
+            pods => pods
+                .into_iter()
+                .map(|pod| Self::of_pod(snapshot, pod))
+                .collect(),
         }
     }
 
@@ -178,11 +188,7 @@ impl Peer {
         if !self.selector.is_empty() {
             return self.selector.clone();
         }
-        self.labels
-            .iter()
-            .filter(|(key, _)| !is_revision_label(key))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
+        identifying(&self.labels)
     }
 
     /// For people: `Pods with app=db`, `10.0.0.7`.

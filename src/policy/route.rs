@@ -70,7 +70,7 @@ fn fill(
 ) {
     route.headless = service.spec.is_headless();
     if !route.headless {
-        route.addresses = cluster_addresses(service);
+        route.addresses = service.spec.addresses();
     }
     let endpoints = if route.headless {
         headless_endpoints(snapshot, key, service)
@@ -111,25 +111,6 @@ fn headless_endpoints(
         .flat_map(|port| snapshot.endpoints(key, port))
         .filter(|view| seen.insert(view.address))
         .collect()
-}
-
-/// The addresses of a Service that has any.
-pub(crate) fn cluster_addresses(service: &Service) -> Vec<IpAddr> {
-    let mut addresses = Vec::new();
-    for text in service
-        .spec
-        .cluster_ips
-        .iter()
-        .chain([&service.spec.cluster_ip])
-    {
-        // `None` and the empty text of a Service that has no address are none.
-        if let Ok(address) = text.parse()
-            && !addresses.contains(&address)
-        {
-            addresses.push(address);
-        }
-    }
-    addresses
 }
 
 impl Route {

@@ -109,16 +109,6 @@ impl Selectors {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     }
-
-    /// All labels that tell the tier's Pods from others.
-    #[must_use]
-    pub fn all(labels: &Labels) -> Labels {
-        labels
-            .iter()
-            .filter(|(key, _)| !is_revision_label(key))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
-    }
 }
 
 /// Cilium writes where a label comes from in front of it: `k8s:app`, `any:app`.

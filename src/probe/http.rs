@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::address::{HttpQuestion, NOWHERE};
+use crate::address::{HttpQuestion, NOWHERE, bracketed};
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::http::exchange::{Asker, Head, basic};
@@ -142,13 +142,9 @@ fn authority(ask: &Ask<'_>, secure: bool) -> String {
     if let Some(name) = &ask.task.authority {
         return name.clone();
     }
-    let host = if ask.host.contains(':') {
-        format!("[{}]", ask.host)
-    } else {
-        ask.host.trim_end_matches('.').to_owned()
-    };
+    let host = bracketed(ask.host.trim_end_matches('.'));
     if ask.port == if secure { 443 } else { 80 } {
-        host
+        host.into_owned()
     } else {
         format!("{host}:{}", ask.port)
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::probe::found::ADVERTISED;
 use crate::probe::wire::sql::{Answer, SqlRecord};
 use crate::probe::wire::{Record, Step};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, is_invisible};
 
 /// How long a text of a peer may be.
 const TEXT: usize = 600;
@@ -55,13 +55,7 @@ impl Scrubber {
     pub(crate) fn clean(&self, text: &str, limit: usize) -> String {
         let mut clean: String = text
             .chars()
-            .map(|c| {
-                if c.is_control() || is_invisible(c) {
-                    ' '
-                } else {
-                    c
-                }
-            })
+            .map(|c| if is_invisible(c) { ' ' } else { c })
             .collect();
         for (secret, instead) in &self.secrets {
             clean = if secret.len() >= 4 {
@@ -117,11 +111,6 @@ impl Scrubber {
             .collect::<BTreeMap<_, _>>();
         step
     }
-}
-
-/// Characters that change how the text around them is read.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}')
 }
 
 /// Replaces a text where it stands as a word of its own, not within letters, digits or `inner` characters.

@@ -351,6 +351,15 @@ pub struct StepReport {
     pub vantage: Option<VantageReport>,
 }
 
+impl StepReport {
+    /// The endpoint, where it is not the target itself.
+    #[must_use]
+    pub fn at(&self) -> Option<&str> {
+        let endpoint = self.endpoint.as_deref();
+        endpoint.filter(|endpoint| *endpoint != self.target)
+    }
+}
+
 /// From where a step was walked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VantageReport {

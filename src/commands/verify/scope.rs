@@ -49,8 +49,8 @@ fn lacks_port(snapshot: &Snapshot, meaning: &HostMeaning, port: NonZeroU16) -> b
     snapshot.service(key).is_some_and(|service| {
         let spec = &service.spec;
         let own_address = spec.kind != "ExternalName" && spec.cluster_ip != "None";
-        let offers = |wanted: i32| spec.ports.iter().any(|one| one.port == wanted);
-        own_address && !spec.ports.is_empty() && !offers(i32::from(port.get()))
+        let offered = spec.ports.iter().any(|one| one.is(port));
+        own_address && !spec.ports.is_empty() && !offered
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::drill::model::{Metric, Unit, Value};
+use crate::drill::model::{Metric, Unit, Value, seconds};
 use crate::report::drill::{RoundReport, Spread};
 
 /// The numbers of all rounds.
@@ -88,10 +88,7 @@ pub fn chance_not_excluded(rounds: u32) -> u32 {
 pub fn amount(metric: Metric, number: u64) -> String {
     match metric.unit() {
         Unit::Count => number.to_string(),
-        Unit::Time => {
-            let tenths = number.saturating_add(50) / 100;
-            format!("{}.{} s", tenths / 10, tenths % 10)
-        }
+        Unit::Time => seconds(i64::try_from(number).unwrap_or(i64::MAX)),
     }
 }
 

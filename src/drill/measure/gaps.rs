@@ -1,7 +1,7 @@
 //! Outages of a lane: the gaps between two of its acknowledged attempts. Pure.
 
-use super::timeline::{LaneLog, Timeline, covered, merged, seconds};
-use crate::drill::model::{AttemptOutcome, LaneKind, Value};
+use super::timeline::{LaneLog, Timeline, covered, merged};
+use crate::drill::model::{AttemptOutcome, LaneKind, Value, seconds};
 
 /// A shorter gap is no outage: a machine that is busy makes such ones.
 const LEAST_MS: i64 = 1000;

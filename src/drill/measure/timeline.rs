@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::drill::model::{Attempt, Batch, Lane, LaneKind, MemberState, Round, RunnerLog};
+use crate::drill::model::{Attempt, Batch, Lane, LaneKind, MemberState, Round, RunnerLog, seconds};
 
 /// A turn that begins later than this after its time makes a blind interval.
 const LATE_MS: u64 = 250;
@@ -187,13 +187,6 @@ impl<'a> Timeline<'a> {
             .collect();
         merged(all)
     }
-}
-
-/// `1.2 s`.
-pub(super) fn seconds(ms: i64) -> String {
-    let sign = if ms < 0 { "-" } else { "" };
-    let tenths = (ms.unsigned_abs() + 50) / 100;
-    format!("{sign}{}.{} s", tenths / 10, tenths % 10)
 }
 
 pub(super) fn signed(ms: u64) -> i64 {

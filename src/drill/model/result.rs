@@ -93,6 +93,14 @@ pub enum Metric {
     Torn,
 }
 
+/// Milliseconds in words: `1.2 s`.
+#[must_use]
+pub fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    let tenths = (ms.unsigned_abs() + 50) / 100;
+    format!("{sign}{}.{} s", tenths / 10, tenths % 10)
+}
+
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {

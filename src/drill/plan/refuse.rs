@@ -125,12 +125,7 @@ fn no_victim(candidate: &Candidate, subject: &Subject, wish: &Wish) -> String {
 /// Why nothing would bring a Pod back.
 fn not_brought_back(pod: &Pod) -> Option<String> {
     let name = &pod.metadata.name;
-    let owner = pod
-        .metadata
-        .owner_references
-        .iter()
-        .find(|owner| owner.controller);
-    match owner.map(|owner| owner.kind.as_str()) {
+    match pod.metadata.controller().map(|owner| owner.kind.as_str()) {
         None => Some(format!(
             "no controller brings pod/{name} back: put it under a StatefulSet or a Deployment"
         )),
@@ -172,12 +167,7 @@ fn not_scaled(key: &WorkloadKey, snapshot: &Snapshot) -> Option<String> {
     if scale(key, snapshot).is_none() {
         return Some(format!("{key} has no scale that could be set to zero"));
     }
-    let owner = snapshot
-        .workload(key)?
-        .metadata
-        .owner_references
-        .iter()
-        .find(|owner| owner.controller)?;
+    let owner = snapshot.workload(key)?.metadata.controller()?;
     Some(format!(
         "{key} belongs to {} {}, which would scale it again by itself",
         owner.kind, owner.name

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::graph::{Confidence, Edge, NoteKind, Tier, TierGraph};
 use crate::sanitise;
-use crate::terminal::{Paint, Style, wrap};
+use crate::terminal::{Paint, Style, pad, wrap};
 
 /// The graph as text: each tier with its workloads, below it what it must reach, how, and how that is known; in lines of the style's width.
 #[must_use]
@@ -203,8 +203,8 @@ impl About {
             };
             let head = format!(
                 "{branch} {}  {}  ",
-                padded(&target(edge), self.widths.target),
-                padded(edge.protocol.name(), self.widths.protocol),
+                pad(&target(edge), self.widths.target),
+                pad(edge.protocol.name(), self.widths.protocol),
             );
             let standing = standing(edge);
             let paint = if edge.confidence == Confidence::Weak {
@@ -281,9 +281,4 @@ fn standing(edge: &Edge) -> String {
         }
     }
     words.join(", ")
-}
-
-fn padded(text: &str, width: usize) -> String {
-    let blanks = width.saturating_sub(text.width());
-    format!("{text}{}", " ".repeat(blanks))
 }

@@ -348,31 +348,24 @@ impl Built {
         let mut dns = None;
         for (namespace, state) in namespaces {
             for (position, service) in state.services.iter().enumerate() {
-                let spec = &service.spec;
                 let labels = &service.metadata.labels;
                 let is_dns = labels
                     .get(DNS_LABEL.0)
                     .is_some_and(|value| value == DNS_LABEL.1);
-                for text in spec.cluster_ips.iter().chain([&spec.cluster_ip]) {
-                    // `None` and the empty text are no addresses.
-                    if let Ok(address) = text.parse() {
-                        let place = (namespace.clone(), position);
-                        if is_dns {
-                            dns.get_or_insert_with(|| place.clone());
-                        }
-                        services.entry(address).or_insert(place);
+                for address in service.spec.addresses() {
+                    let place = (namespace.clone(), position);
+                    if is_dns {
+                        dns.get_or_insert_with(|| place.clone());
                     }
+                    services.entry(address).or_insert(place);
                 }
             }
             // A hostNetwork Pod has its node's address, which it shares with others.
             let own = |pod: &&Pod| !pod.spec.host_network && is_live(pod);
             for (position, pod) in state.pods.iter().enumerate().filter(|(_, pod)| own(pod)) {
-                let texts = pod.status.pod_ips.iter().map(|entry| &entry.ip);
-                for text in texts.chain([&pod.status.pod_ip]) {
-                    if let Ok(address) = text.parse() {
-                        pods.entry(address)
-                            .or_insert_with(|| (namespace.clone(), position));
-                    }
+                for address in pod.status.addresses() {
+                    pods.entry(address)
+                        .or_insert_with(|| (namespace.clone(), position));
                 }
             }
         }
@@ -427,10 +420,7 @@ fn shape(namespaces: &BTreeMap<String, NamespaceState>, nodes: &[Node]) -> Vec<(
 
 /// The controller, but for static Pods, which their node "owns".
 pub(super) fn owner(metadata: &Metadata) -> Option<&OwnerReference> {
-    metadata
-        .owner_references
-        .iter()
-        .find(|owner| owner.controller && owner.kind != "Node")
+    metadata.controller().filter(|owner| owner.kind != "Node")
 }
 
 /// A ReplicaSet or Job leads to its owner of any kind. What a person writes (a Deployment, say) is the workload even when an

@@ -1,11 +1,14 @@
 //! Services, EndpointSlices, NetworkPolicies and Ingresses. Pure data.
 
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LabelSelector, Labels, Metadata, PodSpec, is_default, null_is_default, transport};
+use super::{
+    LabelSelector, Labels, Metadata, PodSpec, addresses, is_default, null_is_default, transport,
+};
 
 slim!(
     /// A Service.
@@ -62,12 +65,18 @@ impl ServiceSpec {
         self.cluster_ip == "None"
     }
 
+    /// Its own addresses; none if it is headless or an alias.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        addresses(self.cluster_ips.iter().chain([&self.cluster_ip]))
+    }
+
     /// Its port of that number and transport.
     #[must_use]
     pub fn port(&self, number: NonZeroU16, transport: &str) -> Option<&ServicePort> {
         self.ports
             .iter()
-            .find(|port| port.port == i32::from(number.get()) && port.transport() == transport)
+            .find(|port| port.is(number) && port.transport() == transport)
     }
 }
 
@@ -87,6 +96,12 @@ slim!(
     }
 );
 impl ServicePort {
+    /// Whether that is its number.
+    #[must_use]
+    pub fn is(&self, number: NonZeroU16) -> bool {
+        self.port == i32::from(number.get())
+    }
+
     /// `TCP`, `UDP` or `SCTP`.
     #[must_use]
     pub fn transport(&self) -> &str {

@@ -1,13 +1,17 @@
 //! Pods, their containers, volumes and states. Pure data.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, Labels, Metadata, Shared, is_default, null_is_default, transport};
+use super::{
+    Condition, Labels, Metadata, Shared, addresses, is_default, null_is_default, transport,
+};
+use crate::address::is_same_host;
 
 slim!(
     /// A Pod.
@@ -64,6 +68,20 @@ impl PodSpec {
                 .iter()
                 .filter(|container| container.restart_policy == "Always"),
         )
+    }
+
+    /// Its container of that name; init containers have names of their own.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.every().find(|container| container.name == name)
+    }
+
+    /// Its `hostAliases` of a host, which answer there instead of DNS.
+    pub fn aliases(&self, host: &str) -> impl Iterator<Item = &HostAlias> {
+        self.host_aliases.iter().filter(move |alias| {
+            let mut names = alias.hostnames.iter();
+            names.any(|name| is_same_host(name, host))
+        })
     }
 }
 
@@ -377,6 +395,39 @@ slim!(
         start_time: Option<Timestamp>,
     }
 );
+impl Pod {
+    /// Since when each running container runs that has no readiness probe: it counts as ready at once.
+    pub fn unprobed_since(&self) -> impl Iterator<Item = Timestamp> {
+        let containers = self.spec.containers.iter();
+        let unprobed = containers.filter(|container| container.readiness_probe.is_none());
+        unprobed.filter_map(|container| {
+            let status = self.status.container(&container.name)?;
+            status.state.running.as_ref()?.started_at
+        })
+    }
+}
+
+impl PodStatus {
+    /// The statuses of all its containers, the init containers first.
+    pub fn every(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.init_container_statuses
+            .iter()
+            .chain(&self.container_statuses)
+    }
+
+    /// The status of the container of that name.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Option<&ContainerStatus> {
+        self.every().find(|status| status.name == name)
+    }
+    /// Its addresses, the first one first.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let all = self.pod_ips.iter().map(|entry| &entry.ip);
+        addresses([&self.pod_ip].into_iter().chain(all))
+    }
+}
+
 slim!(
     /// An address of a Pod.
     PodIp {

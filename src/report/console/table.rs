@@ -222,9 +222,7 @@ fn step(step: &StepReport, style: Style) -> String {
         format!(" from {}{}", line(&from.node), line(&look))
     });
     let on = step
-        .endpoint
-        .as_ref()
-        .filter(|endpoint| **endpoint != step.target)
+        .at()
         .map_or(String::new(), |endpoint| format!(" on {}", line(endpoint)));
     let detail = line(&step.detail);
     let detail = if detail.is_empty() {

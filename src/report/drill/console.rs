@@ -8,7 +8,7 @@ use crate::finding::{Section, Severity};
 use crate::report::VerdictValue;
 use crate::report::console::ascii;
 use crate::sanitise::{clean, cut, line};
-use crate::terminal::{Mark, Paint, Style, wrap};
+use crate::terminal::{Mark, Paint, Style, pad, wrap};
 
 /// Further lines stand at most so far to the right.
 const DEEPEST: usize = 34;
@@ -208,8 +208,4 @@ impl Page<'_> {
         let wrapped = wrap(&line(text), self.style.width, &indent);
         format!("{head}{}\n", &wrapped[indent.len()..])
     }
-}
-
-fn pad(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }

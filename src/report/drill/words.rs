@@ -6,16 +6,8 @@ use crate::report::VerdictValue;
 use crate::report::drill::{
     CandidateReport, Cell, DrillFinding, DrillReport, FaultReport, LimitReport, Spread,
 };
+use crate::report::words::count;
 use crate::sanitise::line;
-
-/// `3 rounds`, `1 round`.
-pub(super) fn count(number: usize, word: &str) -> String {
-    if number == 1 {
-        format!("1 {word}")
-    } else {
-        format!("{number} {word}s")
-    }
-}
 
 /// The word of a verdict.
 pub(super) const fn verdict_word(verdict: VerdictValue) -> &'static str {

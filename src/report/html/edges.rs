@@ -192,14 +192,10 @@ fn step_row(step: &StepReport, slowest: u64, several: bool) -> Markup {
             .map_or(String::new(), |look| format!(" ({look})"));
         format!("{}{look}", vantage.node)
     });
-    let asked = step
-        .endpoint
-        .as_ref()
-        .filter(|endpoint| **endpoint != step.target)
-        .map_or_else(
-            || step.target.clone(),
-            |endpoint| format!("{} on {endpoint}", step.target),
-        );
+    let asked = step.at().map_or_else(
+        || step.target.clone(),
+        |endpoint| format!("{} on {endpoint}", step.target),
+    );
     let status = status_name(step.status);
     html! {
         tr class=(status) {

@@ -90,9 +90,7 @@ fn edge_text(report: &Report, edge: &EdgeReport) -> String {
     }
     for step in &edge.steps {
         let on = step
-            .endpoint
-            .as_ref()
-            .filter(|endpoint| **endpoint != step.target)
+            .at()
             .map_or(String::new(), |endpoint| format!(" on {endpoint}"));
         let from = step
             .vantage

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::drill::model::{AttemptOutcome, Picture, PictureMark};
+use crate::drill::model::{AttemptOutcome, Picture, PictureMark, seconds};
 use crate::sanitise::{cut, line};
 
 const WIDTH: i64 = 1100;
@@ -73,12 +73,6 @@ const fn outcome_name(outcome: AttemptOutcome) -> &'static str {
         AttemptOutcome::Refused => "refused",
         AttemptOutcome::Unknown => "unknown",
     }
-}
-
-fn seconds(ms: i64) -> String {
-    let sign = if ms < 0 { "-" } else { "" };
-    let tenths = (ms.unsigned_abs() + 50) / 100;
-    format!("{sign}{}.{} s", tenths / 10, tenths % 10)
 }
 
 /// Milliseconds after the fault → the picture's units.
