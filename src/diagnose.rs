@@ -2,7 +2,6 @@
 
 pub mod answers;
 pub(crate) mod connection;
-mod destination;
 mod dns;
 pub mod entries;
 mod fixes;
@@ -35,7 +34,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::compose::ComposeFile;
-use crate::finding::{EdgeId, Finding, Fix, Severity};
+use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::plan::Outcomes;
@@ -92,8 +91,37 @@ impl<'a> Context<'a> {
     }
 }
 
-/// One rule.
-pub type Rule = fn(&Context<'_>) -> Vec<Finding>;
+/// One rule, by what it is asked about: once for everything, or for one after the other.
+#[derive(Clone, Copy)]
+pub enum Rule {
+    /// Everything at once.
+    Whole(fn(&Context<'_>) -> Vec<Finding>),
+    /// An edge that is to work, with what the probes saw of it.
+    Edge(fn(&Context<'_>, &EdgeEvidence<'_>) -> Option<Finding>),
+    /// The same, where one edge may show several faults.
+    EdgeMany(fn(&Context<'_>, &EdgeEvidence<'_>) -> Vec<Finding>),
+    /// A workload.
+    Workload(fn(&Context<'_>, &WorkloadFacts<'_>) -> Option<Finding>),
+    /// The same, where one workload may show several faults.
+    WorkloadMany(fn(&Context<'_>, &WorkloadFacts<'_>) -> Vec<Finding>),
+}
+
+impl Rule {
+    /// All that it finds.
+    #[must_use]
+    pub fn raise(self, context: &Context<'_>) -> Vec<Finding> {
+        let edges = context.evidence.values();
+        let edges = edges.filter(|evidence| !evidence.edge.forbidden);
+        let workloads = context.subjects.iter();
+        match self {
+            Self::Whole(rule) => rule(context),
+            Self::Edge(rule) => edges.filter_map(|edge| rule(context, edge)).collect(),
+            Self::EdgeMany(rule) => edges.flat_map(|edge| rule(context, edge)).collect(),
+            Self::Workload(rule) => workloads.filter_map(|one| rule(context, one)).collect(),
+            Self::WorkloadMany(rule) => workloads.flat_map(|one| rule(context, one)).collect(),
+        }
+    }
+}
 
 /// Every rule, by section of the catalogue; each file owns its slice.
 const RULES: &[&[Rule]] = &[
@@ -126,30 +154,31 @@ pub fn diagnose(context: &Context<'_>) -> Vec<Finding> {
     let raised = RULES
         .iter()
         .flat_map(|section| section.iter())
-        .flat_map(|rule| rule(context));
+        .flat_map(|rule| rule.raise(context));
     let mut found = BTreeMap::new();
     for finding in raised {
-        match found.entry((finding.code, finding.object.clone())) {
-            Entry::Vacant(place) => {
-                place.insert(finding);
-            }
-            Entry::Occupied(mut place) => join(place.get_mut(), finding),
-        }
+        add(&mut found, finding);
     }
     found.into_values().collect()
 }
 
+/// Adds a finding to those of a run, by code and object; what is known of its own is put together with it.
+pub(crate) fn add(found: &mut BTreeMap<(Code, ObjectRef), Finding>, finding: Finding) {
+    match found.entry((finding.code, finding.object.clone())) {
+        Entry::Vacant(place) => {
+            place.insert(finding);
+        }
+        Entry::Occupied(mut place) => join(place.get_mut(), finding),
+    }
+}
+
 /// Puts what `other` saw into `finding`, which is of the same code and object; the greater weight speaks.
-pub(crate) fn join(finding: &mut Finding, other: Finding) {
-    if weight(other.severity) > weight(finding.severity) {
+fn join(finding: &mut Finding, other: Finding) {
+    if other.severity < finding.severity {
         finding.severity = other.severity;
         finding.message = other.message;
     }
-    for line in other.evidence {
-        if !finding.evidence.contains(&line) {
-            finding.evidence.push(line);
-        }
-    }
+    other.evidence.iter().for_each(|line| finding.note(line));
     for cause in other.caused_by {
         if !finding.caused_by.contains(&cause) {
             finding.caused_by.push(cause);
@@ -183,18 +212,10 @@ fn add_manifest(fix: &mut Fix, other: Fix) {
     }
 }
 
-const fn weight(severity: Severity) -> u8 {
-    match severity {
-        Severity::Error => 2,
-        Severity::Warning => 1,
-        Severity::Info => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Code, ObjectRef};
+    use crate::finding::Severity;
 
     #[test]
     fn a_policy_that_keeps_several_edges_out_is_answered_by_a_policy_for_each() {

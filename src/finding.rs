@@ -37,6 +37,14 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    /// An error where that is so, else a warning.
+    #[must_use]
+    pub const fn error_if(so: bool) -> Self {
+        if so { Self::Error } else { Self::Warning }
+    }
+}
+
 /// The sections of the catalogue, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
@@ -413,6 +421,13 @@ impl Finding {
         self
     }
 
+    /// One more line of what was seen, unless it is known.
+    pub fn note(&mut self, line: &str) {
+        if !self.evidence.iter().any(|known| known == line) {
+            self.evidence.push(line.to_owned());
+        }
+    }
+
     /// The same with edges whose failure it explains.
     #[must_use]
     pub fn on(mut self, edges: impl IntoIterator<Item = impl Borrow<EdgeId>>) -> Self {
@@ -426,6 +441,14 @@ impl Finding {
     pub fn overruling(mut self, edges: impl IntoIterator<Item = impl Borrow<EdgeId>>) -> Self {
         let edges = edges.into_iter().map(|edge| edge.borrow().clone());
         self.overrules.extend(edges);
+        self
+    }
+
+    /// The same with edges whose cause is its own cause, too.
+    #[must_use]
+    pub fn following(mut self, edges: impl IntoIterator<Item = impl Borrow<EdgeId>>) -> Self {
+        let edges = edges.into_iter().map(|edge| edge.borrow().clone());
+        self.follows.extend(edges);
         self
     }
 

@@ -6,6 +6,8 @@ mod connect;
 mod crash_logs;
 mod credentials;
 mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod follow;
 mod held;
 mod index;

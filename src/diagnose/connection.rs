@@ -6,14 +6,17 @@ use std::net::IpAddr;
 use super::target::{self, line};
 use super::walk::{EdgeEvidence, Stage};
 use super::{Context, Rule, protocol};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::observe::kinds::{Container, PodSpec};
 use crate::observe::{HostMeaning, WorkloadKey, is_ready};
 use crate::probe::wire::{LISTENS_FACT, Step, StepError, StepStatus};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[listens_on_loopback, address_stale];
+pub(super) const RULES: &[Rule] = &[
+    Rule::EdgeMany(listens_on_loopback),
+    Rule::Edge(address_stale),
+];
 
 /// What the first broken step itself says, as the finding of an edge that nothing more specific explains. `None` only for an edge
 /// that did not fail.
@@ -47,10 +50,7 @@ fn elsewhere(evidence: &EdgeEvidence<'_>, step: &Step) -> Vec<String> {
 }
 
 fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
-    if matches!(
-        step.error,
-        Some(StepError::DnsTimeout | StepError::Servfail)
-    ) {
+    if super::dns::is_unanswered(step) {
         return super::dns::unavailable(context, &format!("`{}`", edge.host));
     }
     if let Some(place) = step.facts.get(HOST_FROM_SECRET) {
@@ -62,22 +62,21 @@ fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
         HostMeaning::Service(_) => "although the API shows a Service of that name",
         _ => "and the API shows no Service of that name",
     };
-    let mut finding = Finding::of(
+    let place = edge
+        .variable
+        .as_deref()
+        .map_or_else(|| edge.origin.join(", "), str::to_owned);
+    Finding::of(
         Code::DnsNameNotFound,
         ObjectRef::new("name", edge.host.clone(), ""),
         format!(
             "`{}`, which {} uses for {}, does not resolve: {hint}",
             edge.host, edge.from, edge.to
         ),
-    );
-    let place = edge
-        .variable
-        .as_deref()
-        .map_or_else(|| edge.origin.join(", "), str::to_owned);
-    finding.fix = Some(Fix::text(format!(
+    )
+    .fix(format!(
         "correct the host in {place}, or create a Service of that name in the namespace where it is looked for"
-    )));
-    finding
+    ))
 }
 
 /// The fact that says that the host was read in the Pod, from a Secret: a name that the API shows, else the place in words.
@@ -156,80 +155,61 @@ fn connect_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
 
 /// Every ready Pod refuses on its own address, and yet its own exec probe says that it serves, or its command says that it binds to
 /// loopback.
-fn listens_on_loopback(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        if edge.forbidden
-            || !evidence.breaks_at(Stage::Connect)
-            || !evidence.every_endpoint_unconnected()
-            || super::network_policy::may_deny(context, edge)
-        {
-            continue;
-        }
-        let refusals: Vec<(String, &str, &Step)> = evidence
-            .failed()
-            .flat_map(|walk| {
-                walk.endpoints_unconnected()
-                    .into_iter()
-                    .map(|(endpoint, step)| (walk.place(), endpoint, step))
-            })
-            .collect();
-        if refusals.iter().any(|(_, _, step)| {
-            // Where another port of the Pod answers, the port is wrong, not the address.
-            step.error != Some(StepError::Refused) || step.facts.contains_key(LISTENS_FACT)
-        }) {
-            continue;
-        }
-        for (place, endpoint, step) in refusals {
-            if let Some(mut finding) = on_loopback(context, edge, endpoint) {
-                finding.edges.insert(edge.id.clone());
-                finding.evidence.push(line(&place, step));
-                found.push(finding);
-            }
-        }
+fn listens_on_loopback(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
+    let edge = evidence.edge;
+    if !evidence.breaks_at(Stage::Connect)
+        || !evidence.every_endpoint_unconnected()
+        || super::network_policy::may_deny(context, edge)
+    {
+        return Vec::new();
     }
-    found
+    let refusals: Vec<(String, &str, &Step)> = evidence
+        .failed()
+        .flat_map(|walk| {
+            walk.endpoints_unconnected()
+                .into_iter()
+                .map(|(endpoint, step)| (walk.place(), endpoint, step))
+        })
+        .collect();
+    if refusals.iter().any(|(_, _, step)| {
+        // Where another port of the Pod answers, the port is wrong, not the address.
+        step.error != Some(StepError::Refused) || step.facts.contains_key(LISTENS_FACT)
+    }) {
+        return Vec::new();
+    }
+    let found = refusals.into_iter().filter_map(|(place, endpoint, step)| {
+        let finding = on_loopback(context, edge, endpoint)?;
+        Some(finding.on([&edge.id]).because([line(&place, step)]))
+    });
+    found.collect()
 }
 
 /// Literal addresses of the cluster that nothing has any more.
-fn address_stale(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        let namespace = target::client_namespace(context, edge);
-        let HostMeaning::Address(address) = context.snapshot.meaning(&edge.host, namespace) else {
-            continue;
-        };
-        let Some(client) = target::clients(context, edge).first() else {
-            continue;
-        };
-        let Some(kind) = range_of(context, address)
-            .filter(|_| !edge.forbidden && evidence.breaks_at(Stage::Connect))
-        else {
-            continue;
-        };
-        let place = edge.variable.as_deref().unwrap_or("its configuration");
-        let services = context.graph.tiers.get(&edge.to).map(|tier| &tier.services);
-        let name = services.and_then(|services| services.first()).map_or_else(
-            || "a Service".to_owned(),
-            |key| format!("service/{}", key.name),
-        );
-        let mut finding = Finding::of(
+fn address_stale(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
+    let edge = evidence.edge;
+    let namespace = target::client_namespace(context, edge);
+    let HostMeaning::Address(address) = context.snapshot.meaning(&edge.host, namespace) else {
+        return None;
+    };
+    let client = target::clients(context, edge).first()?;
+    let kind = range_of(context, address).filter(|_| evidence.breaks_at(Stage::Connect))?;
+    let place = edge.variable.as_deref().unwrap_or("its configuration");
+    let services = context.graph.tiers.get(&edge.to).map(|tier| &tier.services);
+    let name = services.and_then(|services| services.first()).map_or_else(
+        || "a Service".to_owned(),
+        |key| format!("service/{}", key.name),
+    );
+    let finding = Finding::of(
             Code::AddressStale,
             client.object(),
             format!("{place} of {client} holds {address}, an address of the cluster's {kind} that none of them has (any more)"),
         )
-        .on([&edge.id]);
-        if let Some((walk, step)) = evidence.first_broken() {
-            finding.evidence.push(line(&walk.place(), step));
-        }
-        finding.fix = Some(Fix::text(format!(
+        .on([&edge.id])
+        .because(evidence.first_broken().map(|(walk, step)| line(&walk.place(), step)))
+        .fix(format!(
             "write the name of {name} in place of {address} into {place} of {client}"
-        )));
-        found.push(finding);
-    }
-    found
+        ));
+    Some(finding)
 }
 
 /// Whose range an address that no one has lies in: that of the Services or of the Pods that the API shows. None is the API's to tell, so
@@ -450,7 +430,7 @@ metadata: {{name: kvs}}
             at(ENDPOINT, fail(EDGE, StepName::Endpoint, error)),
         ];
         let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
-        listens_on_loopback(&Context::new(&graph, &snapshot, Some(&outcomes)))
+        Rule::EdgeMany(listens_on_loopback).raise(&Context::new(&graph, &snapshot, Some(&outcomes)))
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::target::{self, line};
-use super::walk::{EdgeEvidence, Stage};
+use super::walk::{EdgeEvidence, Stage, Walk};
 use super::words::joined;
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, Fix, ObjectRef};
@@ -20,10 +20,10 @@ use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
-    nobody_is_answered,
-    policy_not_cluster,
-    record_wrong,
-    client_resolver_wrong,
+    Rule::Whole(nobody_is_answered),
+    Rule::EdgeMany(policy_not_cluster),
+    Rule::EdgeMany(record_wrong),
+    Rule::Edge(client_resolver_wrong),
 ];
 
 /// The DNS Service that resolv.conf names, as an object: by its address, else the usual one.
@@ -76,22 +76,23 @@ fn may_ask(context: &Context<'_>, probe: &ProbeOutcome) -> bool {
         .filter_map(|text| text.parse().ok())
         .collect();
     let denied = |workload: &WorkloadKey| {
-        let snapshot = context.snapshot;
-        let peers: Vec<Peer> = match snapshot.pods_of(workload) {
-            pods if pods.is_empty() => Peer::of_workload(snapshot, workload).into_iter().collect(),
-            pods => pods
-                .into_iter()
-                .map(|pod| Peer::of_pod(snapshot, pod))
-                .collect(),
-        };
+        let peers = Peer::all_of(context.snapshot, workload);
         peers.iter().any(|peer| {
-            policy::dns(snapshot, peer, &nameservers)
+            policy::dns(context.snapshot, peer, &nameservers)
                 .decision
                 .is_denied_somehow()
         })
     };
     let tier = context.graph.tiers.get(&probe.tier);
     !own_settings && !tier.is_some_and(|tier| tier.workloads.iter().any(denied))
+}
+
+/// Whether no name server answered at all.
+pub(super) fn is_unanswered(step: &Step) -> bool {
+    matches!(
+        step.error,
+        Some(StepError::DnsTimeout | StepError::Servfail)
+    )
 }
 
 /// No name resolves for anybody who may ask: cluster DNS itself is down, or serves nothing.
@@ -117,17 +118,11 @@ fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
                     .is_none_or(|source| source != "/etc/hosts" && !source.starts_with("resolver"))
             })
     };
-    let unanswered = |step: &Step| {
-        matches!(
-            step.error,
-            Some(StepError::DnsTimeout | StepError::Servfail)
-        )
-    };
     if asked().any(|(_, step)| step.status == StepStatus::Pass) {
         return Vec::new();
     }
     // An answer that a name does not exist is an answer, unless the API shows the Services that no one can resolve.
-    let silent = asked().next().is_some() && asked().all(|(_, step)| unanswered(step));
+    let silent = asked().next().is_some() && asked().all(|(_, step)| is_unanswered(step));
     let denied_services = services_without_record(context);
     if !silent && denied_services.len() < 2 {
         return Vec::new();
@@ -138,7 +133,7 @@ fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
         let concerned = evidence.failed().any(|walk| {
             may_ask(context, walk.probe)
                 && walk.broken_stage() == Some(Stage::Dns)
-                && walk.dns.is_some_and(|step| unanswered(step) || !silent)
+                && walk.dns.is_some_and(|step| is_unanswered(step) || !silent)
         });
         if concerned && !edge.forbidden {
             finding.edges.insert(edge.id.clone());
@@ -175,7 +170,7 @@ fn services_without_record(context: &Context<'_>) -> BTreeSet<String> {
         }
         let service = target::service(context, evidence.edge)
             .and_then(|key| context.snapshot.service(&key))
-            .filter(|service| service.spec.cluster_ip.parse::<IpAddr>().is_ok());
+            .filter(|service| !service.spec.addresses().is_empty());
         if let Some(service) = service {
             found.insert(service.metadata.name.clone());
         }
@@ -184,23 +179,17 @@ fn services_without_record(context: &Context<'_>) -> BTreeSet<String> {
 }
 
 /// The client's own settings keep it from cluster DNS, and the name that it asks for is that of a Service.
-fn policy_not_cluster(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        let fails = context.outcomes.is_none() || evidence.breaks_at(Stage::Dns);
-        if edge.forbidden || !fails || !is_cluster_name(context, edge) {
-            continue;
-        }
-        for client in target::clients(context, edge) {
-            let Some(template) = context.snapshot.template(client) else {
-                continue;
-            };
-            let Some(why) = kept_from_cluster_dns(template.spec, &edge.host) else {
-                continue;
-            };
-            let object = client.object();
-            let finding = Finding::of(
+fn policy_not_cluster(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
+    let edge = evidence.edge;
+    let fails = context.outcomes.is_none() || evidence.breaks_at(Stage::Dns);
+    if !fails || !is_cluster_name(context, edge) {
+        return Vec::new();
+    }
+    let of_client = |client: &WorkloadKey| {
+        let template = context.snapshot.template(client)?;
+        let why = kept_from_cluster_dns(template.spec, &edge.host)?;
+        let object = client.object();
+        let finding = Finding::of(
                 Code::DnsPolicyNotCluster,
                 object.clone(),
                 format!(
@@ -211,56 +200,52 @@ fn policy_not_cluster(context: &Context<'_>) -> Vec<Finding> {
             .on([&edge.id])
             .because(seen(evidence))
             .fix(settings_fix(client, template.spec));
-            found.push(finding);
-        }
-    }
-    found
+        Some(finding)
+    };
+    target::clients(context, edge)
+        .iter()
+        .filter_map(of_client)
+        .collect()
 }
 
 /// The client asks name servers of its own configuration, which do not know the name, or do not answer at all.
-fn client_resolver_wrong(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        let Some(own) = &edge.resolver else {
-            continue;
-        };
-        let is_short = !edge.host.trim_end_matches('.').contains('.');
-        let is_docker = own
-            .servers
-            .iter()
-            .any(|server| server.starts_with("127.0.0.11"));
-        let fails = if context.outcomes.is_none() {
-            own.servers.is_empty() || is_docker || is_short
-        } else {
-            evidence.breaks_at(Stage::Dns)
-        };
-        let Some(client) = target::clients(context, edge).first().filter(|_| fails) else {
-            continue;
-        };
-        let servers = own.servers.join(" ");
-        let why = if own.servers.is_empty() {
-            "its configuration names no resolver".to_owned()
-        } else if is_docker {
-            format!("it asks {servers}, Docker's own DNS, which no Pod has")
-        } else if is_short {
-            format!(
-                "it asks {servers} for `{}` as it stands: its resolver knows no search list",
-                edge.host
-            )
-        } else {
-            format!("it asks {servers}, which does not know the name")
-        };
-        let whole = if is_short {
-            format!(
-                "{}.{}.svc.cluster.local",
-                edge.host.to_lowercase(),
-                client.namespace
-            )
-        } else {
-            edge.host.clone()
-        };
-        let finding = Finding::of(
+fn client_resolver_wrong(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
+    let edge = evidence.edge;
+    let own = edge.resolver.as_ref()?;
+    let is_short = !edge.host.trim_end_matches('.').contains('.');
+    let is_docker = own
+        .servers
+        .iter()
+        .any(|server| server.starts_with("127.0.0.11"));
+    let fails = if context.outcomes.is_none() {
+        own.servers.is_empty() || is_docker || is_short
+    } else {
+        evidence.breaks_at(Stage::Dns)
+    };
+    let client = target::clients(context, edge).first().filter(|_| fails)?;
+    let servers = own.servers.join(" ");
+    let why = if own.servers.is_empty() {
+        "its configuration names no resolver".to_owned()
+    } else if is_docker {
+        format!("it asks {servers}, Docker's own DNS, which no Pod has")
+    } else if is_short {
+        format!(
+            "it asks {servers} for `{}` as it stands: its resolver knows no search list",
+            edge.host
+        )
+    } else {
+        format!("it asks {servers}, which does not know the name")
+    };
+    let whole = if is_short {
+        format!(
+            "{}.{}.svc.cluster.local",
+            edge.host.to_lowercase(),
+            client.namespace
+        )
+    } else {
+        edge.host.clone()
+    };
+    let finding = Finding::of(
             Code::ClientResolverWrong,
             client.object(),
             format!(
@@ -274,9 +259,7 @@ fn client_resolver_wrong(context: &Context<'_>) -> Vec<Finding> {
         .fix(format!(
             "say `resolver kube-dns.kube-system.svc.cluster.local;` (or the address of the cluster's DNS Service) and the whole name {whole}, or write the address without a variable; then reload or restart {client}"
         ));
-        found.push(finding);
-    }
-    found
+    Some(finding)
 }
 
 fn is_cluster_name(context: &Context<'_>, edge: &Edge) -> bool {
@@ -318,19 +301,14 @@ fn settings_fix(client: &WorkloadKey, spec: &PodSpec) -> Fix {
     } else {
         "ClusterFirst"
     };
-    let command = (client.kind != "pod").then(|| {
+    let command = client.is_rolled_out().then(|| {
         let patch = json!({"spec": {"template": {"spec": {"dnsPolicy": policy}}}});
         Command::patch(&client.namespace, &client.to_string(), "merge", &patch)
     });
     Fix::text(format!(
         "set `dnsPolicy: {policy}` in the Pod template of {client}"
     ))
-    .run(command.filter(|_| {
-        matches!(
-            client.kind.as_str(),
-            "deployment" | "statefulset" | "daemonset"
-        )
-    }))
+    .run(command)
 }
 
 /// What the failed walks saw of the name.
@@ -347,61 +325,58 @@ fn seen(evidence: &EdgeEvidence<'_>) -> Vec<String> {
 }
 
 /// The name resolves, to other addresses than the Service of that name has, and nothing answers there.
-fn record_wrong(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        let after_name = evidence
-            .broken_stage()
-            .is_some_and(|stage| stage != Stage::Dns);
-        if edge.forbidden || !after_name || edge.host.parse::<IpAddr>().is_ok() {
-            continue;
-        }
-        let Some(key) = target::service(context, edge) else {
-            continue;
-        };
-        let own = addresses_of(context, &key);
-        if own.is_empty() {
-            continue;
-        }
-        for walk in evidence.failed() {
-            let Some(step) = walk.dns else { continue };
-            let answered = answered(step);
-            if answered.is_empty() || answered.iter().any(|address| own.contains(address)) {
-                continue;
-            }
-            let object = key.object();
-            let alias = aliases(context, edge);
-            let why = alias.as_ref().map_or_else(
-                || "DNS rewrites it, or the record is stale".to_owned(),
-                |client| format!("hostAliases of {client} say so"),
-            );
-            let finding = Finding::of(
-                Code::DnsRecordWrong,
-                object.clone(),
-                format!(
-                    "`{}` leads {} to {}, but {object} has {}: {why}",
-                    edge.host,
-                    edge.from,
-                    joined(&answered),
-                    joined(&own)
-                ),
-            )
-            .on([&edge.id])
-            .because([line(&walk.place(), step)])
-            .fix(alias.map_or_else(
-                || {
-                    format!(
-                        "correct the record or rewrite of `{}` in cluster DNS",
-                        edge.host
-                    )
-                },
-                |client| format!("remove `{}` from hostAliases of {client}", edge.host),
-            ));
-            found.push(finding);
-        }
+fn record_wrong(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
+    let edge = evidence.edge;
+    let after_name = evidence
+        .broken_stage()
+        .is_some_and(|stage| stage != Stage::Dns);
+    if !after_name || edge.host.parse::<IpAddr>().is_ok() {
+        return Vec::new();
     }
-    found
+    let Some(key) = target::service(context, edge) else {
+        return Vec::new();
+    };
+    let own = addresses_of(context, &key);
+    if own.is_empty() {
+        return Vec::new();
+    }
+    let of_walk = |walk: &Walk<'_>| {
+        let step = walk.dns?;
+        let answered = answered(step);
+        if answered.is_empty() || answered.iter().any(|address| own.contains(address)) {
+            return None;
+        }
+        let object = key.object();
+        let alias = aliases(context, edge);
+        let why = alias.as_ref().map_or_else(
+            || "DNS rewrites it, or the record is stale".to_owned(),
+            |client| format!("hostAliases of {client} say so"),
+        );
+        let finding = Finding::of(
+            Code::DnsRecordWrong,
+            object.clone(),
+            format!(
+                "`{}` leads {} to {}, but {object} has {}: {why}",
+                edge.host,
+                edge.from,
+                joined(&answered),
+                joined(&own)
+            ),
+        )
+        .on([&edge.id])
+        .because([line(&walk.place(), step)])
+        .fix(alias.map_or_else(
+            || {
+                format!(
+                    "correct the record or rewrite of `{}` in cluster DNS",
+                    edge.host
+                )
+            },
+            |client| format!("remove `{}` from hostAliases of {client}", edge.host),
+        ));
+        Some(finding)
+    };
+    evidence.failed().filter_map(of_walk).collect()
 }
 
 /// The addresses under which a Service should be found: its own, or those of its endpoints if it is headless.
@@ -410,9 +385,6 @@ fn addresses_of(context: &Context<'_>, key: &crate::observe::ServiceKey) -> BTre
     let Some(service) = snapshot.service(key) else {
         return BTreeSet::new();
     };
-    if service.spec.is_external_name() {
-        return BTreeSet::new();
-    }
     if service.spec.is_headless() {
         return snapshot
             .slices_of(key)
@@ -422,8 +394,7 @@ fn addresses_of(context: &Context<'_>, key: &crate::observe::ServiceKey) -> BTre
             .filter_map(|address| address.parse().ok())
             .collect();
     }
-    let text = std::iter::once(&service.spec.cluster_ip).chain(&service.spec.cluster_ips);
-    text.filter_map(|address| address.parse().ok()).collect()
+    service.spec.addresses().into_iter().collect()
 }
 
 /// The addresses that a DNS step got.
@@ -441,14 +412,8 @@ fn aliases(context: &Context<'_>, edge: &Edge) -> Option<WorkloadKey> {
     target::clients(context, edge)
         .iter()
         .find(|client| {
-            context.snapshot.template(client).is_some_and(|template| {
-                template.spec.host_aliases.iter().any(|alias| {
-                    alias
-                        .hostnames
-                        .iter()
-                        .any(|name| name.eq_ignore_ascii_case(&edge.host))
-                })
-            })
+            let template = context.snapshot.template(client);
+            template.is_some_and(|template| template.spec.aliases(&edge.host).next().is_some())
         })
         .cloned()
 }

@@ -20,7 +20,7 @@ use crate::probe::wire::{Step, StepStatus};
 use crate::shell::Command;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[unreachable, missing];
+pub(super) const RULES: &[Rule] = &[Rule::Whole(unreachable), Rule::Whole(missing)];
 
 /// What is known of an entry.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ fn is_at_rest(context: &Context<'_>, entry: &Entry) -> bool {
     let mut wanted = context
         .subjects
         .iter()
-        .filter(|subject| subject.tiers.iter().any(|tier| tier.name == entry.to))
+        .filter(|subject| subject.runs(&entry.to))
         .map(super::subject::WorkloadFacts::wanted)
         .peekable();
     wanted.peek().is_some() && wanted.all(|wanted| wanted == Some(0))
@@ -178,13 +178,7 @@ fn is_unsettled(context: &Context<'_>, entry: &Entry) -> bool {
 /// Whether a compose tier stands behind it, or any where there is no compose file.
 fn severity(context: &Context<'_>, entry: &Entry) -> Severity {
     let tier = context.graph.tiers.get(&entry.to);
-    let counts =
-        tier.is_some_and(|tier| tier.expected && (tier.in_compose || !context.graph.from_compose));
-    if counts {
-        Severity::Error
-    } else {
-        Severity::Warning
-    }
+    Severity::error_if(tier.is_some_and(|tier| context.graph.counts(tier)))
 }
 
 /// Entries that surely do not lead to their tier, a finding for each object.
@@ -241,7 +235,7 @@ fn behind(context: &Context<'_>, entry: &Entry) -> Vec<(Code, ObjectRef)> {
         .map(|code| (code, object.clone()))
         .collect();
     for subject in &context.subjects {
-        if subject.tiers.iter().any(|tier| tier.name == entry.to) {
+        if subject.runs(&entry.to) {
             found.extend(causes(subject));
         }
     }

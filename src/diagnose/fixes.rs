@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::subject::WorkloadFacts;
+use crate::finding::ObjectRef;
 use crate::observe::kinds::{Labels, PodSpec, service_selects};
-use crate::policy::is_revision_label;
+use crate::policy::{identifying, is_revision_label};
 use crate::shell::Command;
 
 /// A port of a Service to be made.
@@ -63,13 +64,7 @@ pub(super) fn nearest_name(name: &str) -> Option<String> {
 /// Labels that select the subject's Pods and no one else's: those by which its workload selects them, else all that its
 /// template has. `None` where no labels tell them apart.
 pub(super) fn selector(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Labels> {
-    let template: Labels = subject
-        .template?
-        .labels
-        .iter()
-        .filter(|(key, _)| !is_revision_label(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let template = identifying(subject.template?.labels);
     let own = subject
         .workload
         .and_then(|workload| workload.spec.selector.as_ref())
@@ -86,10 +81,7 @@ pub(super) fn selector(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Op
 
 /// Whether the labels take Pods of another workload that is no part of the same tier.
 fn takes(subject: &WorkloadFacts<'_>, other: &WorkloadFacts<'_>, labels: &Labels) -> bool {
-    let same_tier = other
-        .tiers
-        .iter()
-        .any(|tier| subject.tiers.iter().any(|own| own.name == tier.name));
+    let same_tier = other.tiers.iter().any(|tier| subject.runs(&tier.name));
     other.key != subject.key
         && other.key.namespace == subject.key.namespace
         && !same_tier
@@ -131,13 +123,9 @@ pub(super) fn service(
 }
 
 /// `kubectl patch` with a JSON patch.
-pub(super) fn patch(namespace: &str, object: &str, operations: &[Value]) -> Command {
-    Command::patch(
-        namespace,
-        object,
-        "json",
-        &Value::Array(operations.to_vec()),
-    )
+pub(super) fn patch(object: &ObjectRef, operations: &[Value]) -> Command {
+    let operations = Value::Array(operations.to_vec());
+    Command::patch(&object.namespace, &object.to_string(), "json", &operations)
 }
 
 /// A patch, read back from its command.

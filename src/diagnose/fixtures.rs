@@ -8,7 +8,7 @@ use crate::compose::memory::MemoryFiles;
 use crate::compose::{ComposeFile, LoadOptions};
 use crate::finding::EdgeId;
 use crate::graph::{Edge, Tier, TierGraph};
-use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
+use crate::observe::{self, Observed, ServiceKey, Snapshot, WorkloadKey};
 use crate::plan::{Identity, Look, Outcomes, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
@@ -70,11 +70,8 @@ pub(crate) fn graph(ids: &[&str]) -> TierGraph {
 
 /// A snapshot from YAML objects separated by `---`, all in `default` unless they say otherwise; every resource was read.
 pub(crate) fn snapshot(objects: &str) -> Snapshot {
-    let mut snapshot = Snapshot {
-        namespace: "default".to_owned(),
-        ..Snapshot::default()
-    };
-    for resource in [
+    let mut snapshot = observe::fixture::snapshot("default", objects);
+    let read = [
         "pods",
         "services",
         "endpointslices",
@@ -86,53 +83,40 @@ pub(crate) fn snapshot(objects: &str) -> Snapshot {
         "ingresses",
         "persistentvolumeclaims",
         "configmaps",
-    ] {
-        snapshot
-            .observed
-            .insert(resource.to_owned(), crate::observe::Observed::Ok);
-    }
-    snapshot.namespaces.entry("default".to_owned()).or_default();
-    for text in objects
-        .split("\n---")
-        .filter(|text| !text.trim().is_empty())
-    {
-        let value: serde_json::Value = serde_saphyr::from_str(text).unwrap();
-        let namespace = value["metadata"]["namespace"].as_str().unwrap_or("default");
-        let state = snapshot.namespaces.entry(namespace.to_owned()).or_default();
-        let kind = value["kind"].as_str().unwrap().to_owned();
-        let mut value = value.clone();
-        value["metadata"]["namespace"] = namespace.into();
-        match kind.as_str() {
-            "Pod" => state.pods.push(serde_json::from_value(value).unwrap()),
-            "Service" => state.services.push(serde_json::from_value(value).unwrap()),
-            "EndpointSlice" => state
-                .endpoint_slices
-                .push(serde_json::from_value(value).unwrap()),
-            "NetworkPolicy" => state
-                .network_policies
-                .push(serde_json::from_value(value).unwrap()),
-            "Ingress" => state.ingresses.push(serde_json::from_value(value).unwrap()),
-            "Event" => {
-                value["involvedObject"]["namespace"] = namespace.into();
-                state.events.push(serde_json::from_value(value).unwrap());
-            }
-            "PersistentVolumeClaim" => state
-                .volume_claims
-                .push(serde_json::from_value(value).unwrap()),
-            "ConfigMap" => state
-                .config_maps
-                .push(serde_json::from_value(value).unwrap()),
-            "Namespace" => {
-                let name = value["metadata"]["name"].as_str().unwrap().to_owned();
-                snapshot.namespaces.entry(name).or_default().object =
-                    Some(serde_json::from_value(value).unwrap());
-            }
-            "Node" => snapshot.nodes.push(serde_json::from_value(value).unwrap()),
-            _ => state.workloads.push(serde_json::from_value(value).unwrap()),
-        }
+    ];
+    let read = read.map(|resource| (resource.to_owned(), Observed::Ok));
+    snapshot.observed.extend(read);
+    snapshot
+}
+
+/// A snapshot of those objects and of `deployment/ap` with one Pod: its spec, the status of its one container, and what that wrote before it
+/// crashed.
+pub(crate) fn deployed(objects: &str, spec: &str, container: &str, log: &str) -> Snapshot {
+    let mut snapshot = snapshot(&format!(
+        "{objects}---
+kind: Deployment
+metadata: {{name: ap}}
+spec: {{replicas: 1, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{{spec}}}}}}}
+---
+kind: ReplicaSet
+metadata: {{name: ap-1, ownerReferences: [{{kind: Deployment, name: ap, controller: true}}]}}
+spec: {{replicas: 1}}
+---
+kind: Pod
+metadata: {{name: ap-1-x, ownerReferences: [{{kind: ReplicaSet, name: ap-1, controller: true}}]}}
+spec: {{{spec}}}
+status: {{phase: Running, containerStatuses: [{{name: ap, {container}}}]}}
+"
+    ));
+    let own = snapshot.namespaces.get_mut("default").unwrap();
+    if !log.is_empty() {
+        own.crash_logs.insert("ap-1-x/ap".into(), log.into());
     }
     snapshot
 }
+
+/// The status of a container that crashes again and again.
+pub(crate) const CRASHES: &str = "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}";
 
 /// A step of a task.
 pub(crate) fn step(task: &str, name: StepName, status: StepStatus) -> Step {

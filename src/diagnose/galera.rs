@@ -9,7 +9,7 @@ use crate::finding::{Code, Finding};
 use crate::probe::wire::{Step, StepName};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[apart];
+pub(super) const RULES: &[Rule] = &[Rule::Edge(apart)];
 
 /// A cluster as one of its members sees it: identity, and how many it has.
 type Cluster<'a> = (&'a str, usize);
@@ -17,14 +17,7 @@ type Cluster<'a> = (&'a str, usize);
 type Clusters<'a> = BTreeMap<Cluster<'a>, BTreeMap<&'a str, (String, &'a Step)>>;
 
 /// Members of several clusters behind one address.
-fn apart(context: &Context<'_>) -> Vec<Finding> {
-    let all = context.evidence.values();
-    all.filter(|evidence| !evidence.edge.forbidden)
-        .filter_map(|evidence| finding(context, evidence))
-        .collect()
-}
-
-fn finding(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
+fn apart(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
     let mut clusters = whole(&clusters(evidence));
     if clusters.len() < 2 {
         return None;
@@ -150,7 +143,7 @@ mod tests {
         });
         let outcomes = outcomes(vec![probe("AP", "n1", steps.collect())]);
         let (graph, snapshot) = (graph(&[EDGE]), snapshot(""));
-        apart(&Context::new(&graph, &snapshot, Some(&outcomes)))
+        Rule::Edge(apart).raise(&Context::new(&graph, &snapshot, Some(&outcomes)))
     }
 
     #[test]

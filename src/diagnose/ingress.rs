@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::{Context, Rule, fixes};
-use crate::finding::{Code, Finding, Fix};
+use crate::finding::{Code, Finding, Fix, ObjectRef};
 use crate::observe::kinds::{Ingress, IngressService, Service};
 use crate::observe::{backends, offers};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[backend_missing];
+pub(super) const RULES: &[Rule] = &[Rule::Whole(backend_missing)];
 
 fn port_text(backend: &IngressService) -> String {
     if backend.port.name.is_empty() {
@@ -71,15 +71,15 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
     }
     let first = evidence.first()?.clone();
     let name = &ingress.metadata.name;
+    let object = ObjectRef::new("ingress", name, namespace);
+    // Only a patch that covers every broken backend fixes the Ingress as printed.
+    let command = (patches.len() == broken).then(|| fixes::patch(&object, &patches));
     let mut finding = Finding::of(
         Code::IngressBackendMissing,
-        crate::finding::ObjectRef::new("ingress", name, namespace),
+        object,
         format!("Ingress {name}: {first}; users outside get an error there"),
     )
     .because(evidence);
-    // Only a patch that covers every broken backend fixes the Ingress as printed.
-    let command = (patches.len() == broken)
-        .then(|| fixes::patch(namespace, &format!("ingress/{name}"), &patches));
     let offered: Vec<_> = services
         .iter()
         .flat_map(|service| {

@@ -11,6 +11,7 @@ use super::troubles::{
     ProbeKind, cannot_run as command_cannot_run, command_is_one_string, named_port,
     port_is_declared, port_number, probe_of,
 };
+use super::words::joined;
 use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::{Condition, Container, Pod};
@@ -18,16 +19,19 @@ use crate::redact::Redactor;
 use crate::shell::Command;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[missing, cannot_run, target_differs, too_impatient];
+pub(super) const RULES: &[Rule] = &[
+    Rule::WorkloadMany(missing),
+    Rule::WorkloadMany(cannot_run),
+    Rule::Workload(target_differs),
+    Rule::Workload(too_impatient),
+];
 
 /// The subjects whose probes matter: long-running workloads of tiers.
-fn concerned<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c WorkloadFacts<'a>> {
-    context.subjects.iter().filter(|subject| {
-        subject.in_scope
-            && !subject.tiers.is_empty()
-            && !subject.is_one_shot()
-            && subject.wanted() != Some(0)
-    })
+fn is_concerned(subject: &WorkloadFacts<'_>) -> bool {
+    subject.in_scope
+        && !subject.tiers.is_empty()
+        && !subject.is_one_shot()
+        && subject.wanted() != Some(0)
 }
 
 /// The ports to which Services send traffic for that workload.
@@ -53,13 +57,8 @@ fn serving<'a>(
     let containers = &subject.template?.spec.containers;
     let declares = |container: &Container| {
         container.ports.iter().any(|port| {
-            u16::try_from(port.container_port).is_ok_and(|number| {
-                traffic.contains(&number)
-                    || subject
-                        .tiers
-                        .iter()
-                        .any(|tier| tier.ports.iter().any(|known| known.get() == number))
-            })
+            u16::try_from(port.container_port)
+                .is_ok_and(|number| traffic.contains(&number) || subject.is_known_to_listen(number))
         })
     };
     containers
@@ -70,17 +69,17 @@ fn serving<'a>(
 }
 
 /// Tiers without readiness probe that others call, and long-running tiers without liveness probe.
-fn missing(context: &Context<'_>) -> Vec<Finding> {
+fn missing(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding> {
+    let traffic = traffic_ports(context, subject);
+    let served = serving(subject, &traffic).filter(|_| is_concerned(subject));
+    let Some((index, container)) = served else {
+        return Vec::new();
+    };
     let mut findings = Vec::new();
-    for subject in concerned(context) {
-        let traffic = traffic_ports(context, subject);
-        let Some((index, container)) = serving(subject, &traffic) else {
-            continue;
-        };
-        let name = subject.name(&context.snapshot.namespace);
-        let port = port_to_ask(subject, container, &traffic);
-        if container.readiness_probe.is_none() && (subject.called || !traffic.is_empty()) {
-            let finding = Finding::of(
+    let name = subject.name(&context.snapshot.namespace);
+    let port = port_to_ask(subject, container, &traffic);
+    if container.readiness_probe.is_none() && (subject.called || !traffic.is_empty()) {
+        let finding = Finding::of(
                 Code::ReadinessProbeMissing,
                 subject.key.object(),
                 format!("{name} has no readiness probe: clients are sent to it before it can answer, and while it cannot"),
@@ -90,21 +89,20 @@ fn missing(context: &Context<'_>) -> Vec<Finding> {
                 container.name
             )])
             .fix(add_probe(subject, index, port, ProbeKind::Readiness));
-            findings.push(finding);
-        }
-        if container.liveness_probe.is_none() {
-            let finding = Finding::of(
-                Code::LivenessProbeMissing,
-                subject.key.object(),
-                format!("{name} has no liveness probe: if it hangs, no one restarts it"),
-            )
-            .because([format!(
-                "container {} declares no livenessProbe",
-                container.name
-            )])
-            .fix(add_probe(subject, index, port, ProbeKind::Liveness));
-            findings.push(finding);
-        }
+        findings.push(finding);
+    }
+    if container.liveness_probe.is_none() {
+        let finding = Finding::of(
+            Code::LivenessProbeMissing,
+            subject.key.object(),
+            format!("{name} has no liveness probe: if it hangs, no one restarts it"),
+        )
+        .because([format!(
+            "container {} declares no livenessProbe",
+            container.name
+        )])
+        .fix(add_probe(subject, index, port, ProbeKind::Liveness));
+        findings.push(finding);
     }
     findings
 }
@@ -115,16 +113,10 @@ fn port_to_ask(
     container: &Container,
     traffic: &BTreeSet<u16>,
 ) -> Option<u16> {
-    let known = |port: &u16| {
-        subject
-            .tiers
-            .iter()
-            .any(|tier| tier.ports.iter().any(|known| known.get() == *port))
-    };
     traffic
         .iter()
         .copied()
-        .find(known)
+        .find(|port| subject.is_known_to_listen(*port))
         .or_else(|| traffic.first().copied())
         .or_else(|| {
             container
@@ -144,20 +136,16 @@ fn port_to_ask(
 /// Where the Pod template's containers stand in the workload's object; none for kinds whose layout is not known or that
 /// cannot be changed in place.
 fn containers_path(subject: &WorkloadFacts<'_>) -> Option<&'static str> {
-    matches!(
-        subject.key.kind.as_str(),
-        "deployment" | "statefulset" | "daemonset"
-    )
-    .then_some("/spec/template/spec/containers")
+    let is_rolled_out = subject.key.is_rolled_out();
+    is_rolled_out.then_some("/spec/template/spec/containers")
 }
 
 fn add_probe(subject: &WorkloadFacts<'_>, index: usize, port: Option<u16>, kind: ProbeKind) -> Fix {
     let field = kind.field();
     let Some(port) = port else {
-        return Fix {
-            text: format!("add a {field} to its container that asks what the program serves"),
-            ..Fix::default()
-        };
+        return Fix::text(format!(
+            "add a {field} to its container that asks what the program serves"
+        ));
     };
     // A path of the program's own would be better; that the port answers is what can be known from here.
     let (probe, more) = match kind {
@@ -172,8 +160,7 @@ fn add_probe(subject: &WorkloadFacts<'_>, index: usize, port: Option<u16>, kind:
     };
     let command = containers_path(subject).map(|path| {
         fixes::patch(
-            &subject.key.namespace,
-            &subject.key.to_string(),
+            &subject.key.object(),
             &[json!({"op": "add", "path": format!("{path}/{index}/{field}"), "value": probe})],
         )
     });
@@ -182,25 +169,27 @@ fn add_probe(subject: &WorkloadFacts<'_>, index: usize, port: Option<u16>, kind:
 
 /// Probes that can never be run: an unknown port name, or a command that is one string. As liveness the kubelet drops the
 /// error and never restarts anything; as readiness the Pod is never ready, which online its status tells.
-fn cannot_run(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for subject in &context.subjects {
-        let Some(template) = subject.template.filter(|_| !subject.tiers.is_empty()) else {
-            continue;
-        };
-        for (index, container) in template.spec.containers.iter().enumerate() {
-            for kind in [
-                ProbeKind::Liveness,
-                ProbeKind::Readiness,
-                ProbeKind::Startup,
-            ] {
-                if kind == ProbeKind::Liveness || context.snapshot.offline {
-                    findings.extend(of_probe(context, subject, index, container, kind));
-                }
-            }
-        }
-    }
-    findings
+fn cannot_run(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding> {
+    let Some(template) = subject.template.filter(|_| !subject.tiers.is_empty()) else {
+        return Vec::new();
+    };
+    let kinds: &[ProbeKind] = if context.snapshot.offline {
+        &[
+            ProbeKind::Liveness,
+            ProbeKind::Readiness,
+            ProbeKind::Startup,
+        ]
+    } else {
+        &[ProbeKind::Liveness]
+    };
+    let containers = template.spec.containers.iter().enumerate();
+    containers
+        .flat_map(|(index, container)| {
+            kinds
+                .iter()
+                .filter_map(move |kind| of_probe(context, subject, index, container, *kind))
+        })
+        .collect()
 }
 
 fn of_probe(
@@ -325,9 +314,7 @@ fn port_by_number(
     let path = containers_path(subject)?;
     (!port_is_declared(container, name) && probe.grpc.is_none()).then(|| {
         let field = kind.field();
-        fixes::patch(
-            &subject.key.namespace,
-            &subject.key.to_string(),
+        fixes::patch(&subject.key.object(),
             &[json!({"op": "replace", "path": format!("{path}/{index}/{field}/{asks}/port"), "value": only.container_port})],
         )
     })
@@ -349,9 +336,7 @@ fn shell_fix(
         .filter(|line| Redactor::default().passes(line));
     let command = line.zip(containers_path(subject)).map(|(line, path)| {
         let words: Vec<Value> = ["sh", "-c", line].iter().map(|word| json!(word)).collect();
-        fixes::patch(
-            &subject.key.namespace,
-            &subject.key.to_string(),
+        fixes::patch(&subject.key.object(),
             &[json!({"op": "replace", "path": format!("{path}/{index}/{field}/exec/command"), "value": words})],
         )
     });
@@ -362,31 +347,22 @@ fn shell_fix(
 }
 
 /// Readiness that asks another port than those to which Services send traffic.
-fn target_differs(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for subject in concerned(context) {
-        let mut traffic = traffic_ports(context, subject);
-        // kompose's headless dummy is no one's port.
-        traffic.remove(&55555);
-        let Some((_, container)) = serving(subject, &traffic) else {
-            continue;
-        };
-        let Some(asked) = probe_of(container, ProbeKind::Readiness)
-            .and_then(|probe| port_number(container, probe))
-        else {
-            continue;
-        };
-        if traffic.is_empty() || traffic.contains(&asked) {
-            continue;
-        }
-        let listed: Vec<String> = traffic.iter().map(u16::to_string).collect();
-        let finding = Finding::of(
+fn target_differs(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
+    let mut traffic = traffic_ports(context, subject);
+    // kompose's headless dummy is no one's port.
+    traffic.remove(&55555);
+    let (_, container) = serving(subject, &traffic)?;
+    let asked = port_number(container, probe_of(container, ProbeKind::Readiness)?)?;
+    if !is_concerned(subject) || traffic.is_empty() || traffic.contains(&asked) {
+        return None;
+    }
+    let finding = Finding::of(
             Code::ProbeTargetDiffers,
             subject.key.object(),
             format!(
                 "readiness of {} asks port {asked}, its Service sends traffic to {}: that it is ready says nothing about the port that clients use",
                 subject.name(&context.snapshot.namespace),
-                listed.join(", ")
+                joined(&traffic)
             ),
         )
         .because([format!(
@@ -398,9 +374,7 @@ fn target_differs(context: &Context<'_>) -> Vec<Finding> {
             "let the readiness probe of container {} ask the port that the Service sends traffic to",
             container.name
         ));
-        findings.push(finding);
-    }
-    findings
+    Some(finding)
 }
 
 /// Whether a Pod has never been ready since it was started.
@@ -416,25 +390,20 @@ fn never_ready(pod: &Pod) -> bool {
 }
 
 /// Liveness that kills a container before it has ever been ready.
-fn too_impatient(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for subject in &context.subjects {
-        let killed = subject.troubles.iter().find(|trouble| {
-            trouble.code == Code::LivenessProbeFailing
-                && subject.pods.iter().any(|pod| {
-                    pod.metadata.name == trouble.pod
-                        && never_ready(pod)
-                        && pod.spec.containers.iter().any(|container| {
-                            container.readiness_probe.is_some()
-                                && container.liveness_probe.is_some()
-                                && container.startup_probe.is_none()
-                        })
-                })
-        });
-        let Some(trouble) = killed else {
-            continue;
-        };
-        let finding = Finding::of(
+fn too_impatient(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
+    let trouble = subject.troubles.iter().find(|trouble| {
+        trouble.code == Code::LivenessProbeFailing
+            && subject.pods.iter().any(|pod| {
+                pod.metadata.name == trouble.pod
+                    && never_ready(pod)
+                    && pod.spec.containers.iter().any(|container| {
+                        container.readiness_probe.is_some()
+                            && container.liveness_probe.is_some()
+                            && container.startup_probe.is_none()
+                    })
+            })
+    })?;
+    let finding = Finding::of(
             Code::ProbeTooImpatient,
             subject.key.object(),
             format!(
@@ -445,9 +414,7 @@ fn too_impatient(context: &Context<'_>) -> Vec<Finding> {
         .because([format!("Pod {} was never ready", trouble.pod)])
         .because(trouble.evidence.iter().cloned())
         .fix(startup_fix(subject));
-        findings.push(finding);
-    }
-    findings
+    Some(finding)
 }
 
 /// A startup probe that asks what liveness asks, for five minutes.
@@ -468,8 +435,7 @@ fn startup_fix(subject: &WorkloadFacts<'_>) -> Fix {
         value["periodSeconds"] = json!(5);
         value["failureThreshold"] = json!(60);
         Some(fixes::patch(
-            &subject.key.namespace,
-            &subject.key.to_string(),
+            &subject.key.object(),
             &[json!({"op": "add", "path": format!("{path}/{index}/startupProbe"), "value": value})],
         ))
     });

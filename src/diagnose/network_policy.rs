@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::dns::is_unanswered;
 use super::target::{self, line};
 use super::walk::{EdgeEvidence, Stage, Walk};
 use super::{Context, Rule};
@@ -13,11 +14,11 @@ use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
-    denied,
-    dns_denied,
-    server_asks_in_vain,
-    not_enforced,
-    forbidden_open,
+    Rule::EdgeMany(denied),
+    Rule::EdgeMany(dns_denied),
+    Rule::EdgeMany(server_asks_in_vain),
+    Rule::Whole(not_enforced),
+    Rule::Whole(forbidden_open),
 ];
 
 /// Every way of an edge from its client's Pods to its target's, as the policies judge it.
@@ -49,38 +50,30 @@ pub(super) fn may_deny(context: &Context<'_>, edge: &Edge) -> bool {
         .any(|policy| policy.objects.is_none());
     unread_kind
         || paths(context, edge).iter().any(|path| {
-            let ways = [Some(&path.decision.pod), path.decision.service.as_ref()];
-            ways.into_iter()
-                .flatten()
-                .any(|decision| *decision != Decision::Allowed)
+            let mut ways = path.decision.ways();
+            ways.any(|decision| *decision != Decision::Allowed)
         })
 }
 
 /// A policy that admits no such connection, where the probe could not connect either.
-fn denied(context: &Context<'_>) -> Vec<Finding> {
+fn denied(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
+    let edge = evidence.edge;
     let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        if edge.forbidden {
-            continue;
+    for mut path in paths(context, edge) {
+        if context.outcomes.is_some() {
+            judge_by_node(context, edge, &mut path);
         }
-        for mut path in paths(context, edge) {
-            if context.outcomes.is_some() {
-                judge_by_node(context, edge, &mut path);
-            }
-            let confirmation = match context.outcomes {
-                // Offline the rules are all there is, so both ways of reading them must agree.
-                None if path.decision.is_denied() => Vec::new(),
+        let confirmation = match context.outcomes {
+            // Offline the rules are all there is, so both ways of reading them must agree.
+            None if path.decision.is_denied() => Vec::new(),
+            None => continue,
+            Some(_) => match blocked(evidence, &path) {
+                Some(lines) => lines,
                 None => continue,
-                Some(_) => match blocked(evidence, &path) {
-                    Some(lines) => lines,
-                    None => continue,
-                },
-            };
-            for denial in denials(&path) {
-                found.push(denial_finding(context, edge, &path, denial, &confirmation));
-            }
-        }
+            },
+        };
+        let denials = path.decision.denials().iter();
+        found.extend(denials.map(|one| denial_finding(context, edge, &path, one, &confirmation)));
     }
     found
 }
@@ -98,18 +91,6 @@ fn judge_by_node(context: &Context<'_>, edge: &Edge, path: &mut Path) {
             policy::evaluate(context.snapshot, &node, &path.target, path.port, transport);
         path.decision.service = None;
     }
-}
-
-/// The denials of a path: those of the Pod's own address first, else those that only the Service's address meets.
-fn denials(path: &Path) -> &[Denial] {
-    let ways = [Some(&path.decision.pod), path.decision.service.as_ref()];
-    ways.into_iter()
-        .flatten()
-        .find_map(|decision| match decision {
-            Decision::Denied(denials) => Some(denials.as_slice()),
-            Decision::Allowed | Decision::Unknown(_) => None,
-        })
-        .unwrap_or_default()
 }
 
 /// What the probes say of a path that the policies deny: `None` if it was not seen to be blocked.
@@ -162,20 +143,26 @@ fn denial_finding(
     denial: &Denial,
     confirmation: &[String],
 ) -> Finding {
-    let (code, end) = match denial.direction {
-        Direction::Egress => (Code::NetworkPolicyEgressDenied, &edge.from),
-        Direction::Ingress => (Code::NetworkPolicyIngressDenied, &edge.to),
-    };
     let object = policy_object(context, denial, path, edge);
-    let way = match denial.direction {
-        Direction::Egress => "lets it reach no",
-        Direction::Ingress => "lets in no",
+    let (code, end, way, what) = match denial.direction {
+        Direction::Egress => (
+            Code::NetworkPolicyEgressDenied,
+            &edge.from,
+            "lets it reach no",
+            path.target.words(),
+        ),
+        Direction::Ingress => (
+            Code::NetworkPolicyIngressDenied,
+            &edge.to,
+            "lets in no",
+            path.source.words(),
+        ),
     };
-    let what = match denial.direction {
-        Direction::Egress => path.target.words(),
-        Direction::Ingress => path.source.words(),
-    };
-    let mut finding = Finding::new(
+    let undecided = path.decision.agreed().is_none().then(|| format!(
+            "whether it sees {}:{} or the address of a Pod and port {} depends on the network plugin: the probe decided",
+            edge.host, edge.port, path.port
+        ));
+    Finding::new(
         code,
         Severity::Error,
         object.clone(),
@@ -184,23 +171,17 @@ fn denial_finding(
             path.port, edge.from, edge.to
         ),
     )
-    .because([denial.reason.clone()]);
-    if path.decision.agreed().is_none() {
-        finding.evidence.push(format!(
-            "whether it sees {}:{} or the address of a Pod and port {} depends on the network plugin: the probe decided",
-            edge.host, edge.port, path.port
-        ));
-    }
-    finding.evidence.extend(confirmation.iter().cloned());
-    finding.edges.insert(edge.id.clone());
-    finding.fix = Some(policy::fix(
+    .because([denial.reason.clone()])
+    .because(undecided)
+    .because(confirmation)
+    .on([&edge.id])
+    .fix(policy::fix(
         denial,
         &path.source,
         &path.target,
         path.port,
         &[edge.protocol.transport()],
-    ));
-    finding
+    ))
 }
 
 /// The policy that comes nearest to admitting the connection: of several, the one that converters made of a compose network which both tiers share.
@@ -233,47 +214,32 @@ fn policy_object(context: &Context<'_>, denial: &Denial, path: &Path, edge: &Edg
 }
 
 /// A client whose policies let it reach no cluster DNS, and whose questions stay without an answer.
-fn dns_denied(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        if edge.forbidden || (context.outcomes.is_some() && !evidence.breaks_at(Stage::Dns)) {
-            continue;
-        }
-        if context.outcomes.is_none() && edge.host.parse::<IpAddr>().is_ok() {
-            continue;
-        }
-        let mut lines = Vec::new();
-        let mut nameservers: Vec<IpAddr> = Vec::new();
-        for walk in evidence.failed() {
-            let unanswered = walk.dns.filter(|step| {
-                matches!(
-                    step.error,
-                    Some(StepError::DnsTimeout | StepError::Servfail)
-                )
-            });
-            if let Some(step) = unanswered {
-                lines.push(line(&walk.place(), step));
-                nameservers.extend(addresses(&walk.probe.nameservers));
-            }
-        }
-        if context.outcomes.is_some() && lines.is_empty() {
-            continue;
-        }
-        let consequence = format!("no name resolves for it, {} is one of them", edge.host);
-        for client in target::clients(context, edge) {
-            for source in sources(context, client) {
-                let who = (edge.from.as_str(), &source);
-                if let Some(mut finding) =
-                    dns_finding(context, edge, who, &nameservers, &consequence)
-                {
-                    finding.evidence.extend(lines.iter().cloned());
-                    found.push(finding);
-                }
-            }
+fn dns_denied(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
+    let edge = evidence.edge;
+    let may_be = match context.outcomes {
+        Some(_) => evidence.breaks_at(Stage::Dns),
+        None => edge.host.parse::<IpAddr>().is_err(),
+    };
+    let mut lines = Vec::new();
+    let mut nameservers: Vec<IpAddr> = Vec::new();
+    for walk in evidence.failed() {
+        if let Some(step) = walk.dns.filter(|step| is_unanswered(step)) {
+            lines.push(line(&walk.place(), step));
+            nameservers.extend(addresses(&walk.probe.nameservers));
         }
     }
-    found
+    if !may_be || context.outcomes.is_some() && lines.is_empty() {
+        return Vec::new();
+    }
+    let consequence = format!("no name resolves for it, {} is one of them", edge.host);
+    let sources = target::clients(context, edge)
+        .iter()
+        .flat_map(|key| Peer::all_of(context.snapshot, key));
+    let found = sources.filter_map(|source| {
+        let who = (edge.from.as_str(), &source);
+        dns_finding(context, edge, who, &nameservers, &consequence)
+    });
+    found.map(|finding| finding.because(&lines)).collect()
 }
 
 /// The name servers of a resolv.conf; what is no address there is asked by no one.
@@ -281,61 +247,39 @@ fn addresses(nameservers: &[String]) -> impl Iterator<Item = IpAddr> + '_ {
     nameservers.iter().filter_map(|text| text.parse().ok())
 }
 
-fn sources(context: &Context<'_>, client: &crate::observe::WorkloadKey) -> Vec<Peer> {
-    let snapshot = context.snapshot;
-    let pods = snapshot.pods_of(client);
-    if pods.is_empty() {
-        Peer::of_workload(snapshot, client).into_iter().collect()
-    } else {
-        pods.into_iter()
-            .map(|pod| Peer::of_pod(snapshot, pod))
-            .collect()
-    }
-}
-
 /// A server that asks for the name of each client before its first word, and whose policies let it reach no cluster DNS: it takes the
 /// connection and is silent.
-fn server_asks_in_vain(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        if edge.forbidden || !edge.protocol.resolves_its_clients() {
-            continue;
-        }
-        let mut lines = Vec::new();
-        let mut nameservers: Vec<IpAddr> = Vec::new();
-        for walk in evidence.failed() {
-            let silent = walk.counted();
-            let silent = silent.filter(|step| step.error == Some(StepError::Silent));
-            lines.extend(silent.map(|step| line(&walk.place(), step)));
-            nameservers.extend(addresses(&walk.probe.nameservers));
-        }
-        if lines.is_empty() {
-            continue;
-        }
-        let servers = context.graph.workloads(&edge.to);
-        let servers = servers.iter().flat_map(|key| sources(context, key));
-        let consequence = format!(
-            "it asks for the name of each client before its first word, so that {} waits in vain",
-            edge.from
-        );
-        for server in servers {
-            let finding = dns_finding(
-                context,
-                edge,
-                (&edge.to, &server),
-                &nameservers,
-                &consequence,
-            );
-            let Some(mut finding) = finding else {
-                continue;
-            };
-            finding.overrules.insert(edge.id.clone());
-            finding.evidence.extend(lines.iter().cloned());
-            found.push(finding);
-        }
+fn server_asks_in_vain(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
+    let edge = evidence.edge;
+    if !edge.protocol.resolves_its_clients() {
+        return Vec::new();
     }
+    let mut lines = Vec::new();
+    let mut nameservers: Vec<IpAddr> = Vec::new();
+    for walk in evidence.failed() {
+        let silent = walk.counted();
+        let silent = silent.filter(|step| step.error == Some(StepError::Silent));
+        lines.extend(silent.map(|step| line(&walk.place(), step)));
+        nameservers.extend(addresses(&walk.probe.nameservers));
+    }
+    if lines.is_empty() {
+        return Vec::new();
+    }
+    let servers = context.graph.workloads(&edge.to);
+    let servers = servers
+        .iter()
+        .flat_map(|key| Peer::all_of(context.snapshot, key));
+    let consequence = format!(
+        "it asks for the name of each client before its first word, so that {} waits in vain",
+        edge.from
+    );
+    let found = servers.filter_map(|server| {
+        let who = (edge.to.as_str(), &server);
+        dns_finding(context, edge, who, &nameservers, &consequence)
+    });
     found
+        .map(|finding| finding.overruling([&edge.id]).because(&lines))
+        .collect()
 }
 
 /// The policy that keeps a peer, named first, from the cluster's DNS.
@@ -354,14 +298,7 @@ fn dns_finding(
     if !denied {
         return None;
     }
-    let ways = [Some(&judged.decision.pod), judged.decision.service.as_ref()];
-    let denial = ways
-        .into_iter()
-        .flatten()
-        .find_map(|decision| match decision {
-            Decision::Denied(denials) => denials.first(),
-            Decision::Allowed | Decision::Unknown(_) => None,
-        })?;
+    let denial = judged.decision.denials().first()?;
     let object = denial.policies.first()?.clone();
     let (name, namespace) = judged.service.map_or_else(
         || ("the cluster's DNS".to_owned(), "kube-system".to_owned()),
@@ -385,16 +322,14 @@ fn dns_finding(
 /// The rules deny, and the traffic passes all the same.
 fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for evidence in context.evidence.values() {
+    let all = context.evidence.values();
+    for evidence in all.filter(|evidence| evidence.status() == StepStatus::Pass) {
         let edge = evidence.edge;
-        if evidence.status() != StepStatus::Pass {
-            continue;
-        }
         for path in paths(context, edge) {
             if !path.decision.is_denied() || !was_reached(evidence, &path.target) {
                 continue;
             }
-            let Some(denial) = denials(&path).first() else {
+            let Some(denial) = path.decision.denials().first() else {
                 continue;
             };
             let object = policy_object(context, denial, &path, edge);
@@ -430,14 +365,15 @@ fn was_reached(evidence: &EdgeEvidence<'_>, peer: &Peer) -> bool {
 /// that share no compose network.
 fn forbidden_open(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for evidence in context.evidence.values() {
+    let all = context.evidence.values();
+    for evidence in all.filter(|evidence| evidence.edge.forbidden) {
         let edge = evidence.edge;
         let open: Vec<String> = evidence
             .firm()
             .filter(|walk| walk.status == StepStatus::Pass)
             .map(|walk| format!("as {}: {}:{} answers", walk.place(), edge.host, edge.port))
             .collect();
-        if !edge.forbidden || open.is_empty() {
+        if open.is_empty() {
             continue;
         }
         let (code, severity, why) = if edge.optional {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::dns::is_unanswered;
 use super::target::{self, line};
 use super::walk::{EdgeEvidence, Stage, Walk};
 use super::{Context, Rule, network_policy};
@@ -12,7 +13,7 @@ use crate::probe::wire::{Step, StepError, StepName, StepStatus};
 use crate::shell::Command;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[broken];
+pub(super) const RULES: &[Rule] = &[Rule::Whole(broken)];
 
 /// What was dialled: the name server, a Service address, or one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,22 +75,16 @@ fn broken(context: &Context<'_>) -> Vec<Finding> {
             let node = blamed(dial, &dials);
             let finding = found.entry(node).or_insert_with(|| finding(node, dial));
             finding.edges.insert(evidence.edge.id.clone());
-            note(finding, &dial.line);
+            finding.note(&dial.line);
             let counterpart = dials
                 .iter()
                 .find(|other| other.passed && is_same_from_elsewhere(other, dial));
             if let Some(other) = counterpart {
-                note(finding, &other.line);
+                finding.note(&other.line);
             }
         }
     }
     found.into_values().collect()
-}
-
-fn note(finding: &mut Finding, line: &str) {
-    if !finding.evidence.iter().any(|known| known == line) {
-        finding.evidence.push(line.to_owned());
-    }
 }
 
 /// The dials of one walk.
@@ -144,10 +139,7 @@ fn dials<'e>(
 /// Whether a step failed as one does that the network swallows or turns away.
 fn is_of_the_network(step: &Step) -> bool {
     match step.name {
-        StepName::Dns => matches!(
-            step.error,
-            Some(StepError::DnsTimeout | StepError::Servfail)
-        ),
+        StepName::Dns => is_unanswered(step),
         _ => matches!(
             step.error,
             Some(StepError::Timeout | StepError::Unreachable | StepError::Refused)
@@ -234,11 +226,8 @@ fn stays_on_the_node(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> bool
         // No Service of the cluster: nothing of the node's stands between.
         return true;
     };
-    let offered = service
-        .spec
-        .ports
-        .iter()
-        .any(|port| port.port == i32::from(evidence.edge.port.get()));
+    let mut ports = service.spec.ports.iter();
+    let offered = ports.any(|port| port.is(evidence.edge.port));
     service.spec.internal_traffic_policy == "Local"
         || service.spec.is_external_name()
         || service.spec.is_headless()

@@ -123,11 +123,14 @@ mod tests {
             json!({"op": "add", "path": "/spec/ports/0/targetPort", "value": 3306}),
             json!({"op": "add", "path": "/spec/ports/-", "value": {"port": 2}}),
         ];
-        let command = |object: &str| Fix {
-            command: Some(fixes::patch("default", object, &operations)),
+        let command = |kind: &str| Fix {
+            command: Some(fixes::patch(
+                &ObjectRef::new(kind, "db", "default"),
+                &operations,
+            )),
             ..Fix::default()
         };
-        let fix = fixed(command("service/db"), Some("default"));
+        let fix = fixed(command("service"), Some("default"));
         let value: Value = serde_saphyr::from_str(&fix.manifest.unwrap()).unwrap();
         assert_eq!(value["spec"]["selector"]["app"], "it's");
         assert_eq!(
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(value["metadata"]["annotations"]["a"], "b");
         assert_eq!(fix.command, None);
         // An object that was not kept is changed by hand.
-        assert_eq!(fixed(command("deployment/db"), None), Fix::default());
+        assert_eq!(fixed(command("deployment"), None), Fix::default());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::target::line;
-use super::walk::{Stage, Walk};
+use super::walk::{EdgeEvidence, Stage, Walk};
 use super::{Context, Rule, network_policy};
 use crate::finding::{Code, Finding, ObjectRef};
 use crate::observe::kinds::{LabelSelector, Labels, selector_matches};
@@ -13,47 +13,40 @@ use crate::policy::{Direction, Path};
 use crate::probe::wire::{Step, StepError};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[other_denied];
+pub(super) const RULES: &[Rule] = &[Rule::Edge(other_denied)];
 
-fn other_denied(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        if edge.forbidden || context.snapshot.other_policies.is_empty() {
-            continue;
-        }
-        let blocked: Vec<(&Walk<'_>, &Step)> = evidence
-            .failed()
-            .filter_map(|walk| Some((walk, walk.broken.filter(|step| may_be_blocked(step))?)))
-            .collect();
-        let paths = network_policy::paths(context, edge);
-        if blocked.is_empty() || paths.iter().any(|path| path.decision.is_denied_somehow()) {
-            continue;
-        }
-        let denial = paths
-            .iter()
-            .find_map(|path| Some((path, denying(context, path)?)));
-        let Some((path, (object, direction, words))) = denial else {
-            continue;
-        };
-        let (end, other) = match direction {
-            Direction::Ingress => (&edge.to, path.source.words()),
-            Direction::Egress => (&edge.from, path.target.words()),
-        };
-        let finding = Finding::of(
-            Code::PolicyOtherDenied,
-            object.clone(),
-            format!(
-                "{words} {object} selects {end} and admits no {other} on port {}: {} → {} is denied",
-                path.port, edge.from, edge.to
-            ),
-        )
-        .on([&edge.id])
-        .because(blocked.iter().map(|(walk, step)| line(&walk.place(), step)))
-        .fix(format!("admit {other} on port {} in {object}", path.port));
-        found.push(finding);
+fn other_denied(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
+    let edge = evidence.edge;
+    if context.snapshot.other_policies.is_empty() {
+        return None;
     }
-    found
+    let blocked: Vec<(&Walk<'_>, &Step)> = evidence
+        .failed()
+        .filter_map(|walk| Some((walk, walk.broken.filter(|step| may_be_blocked(step))?)))
+        .collect();
+    let paths = network_policy::paths(context, edge);
+    if blocked.is_empty() || paths.iter().any(|path| path.decision.is_denied_somehow()) {
+        return None;
+    }
+    let mut paths = paths.iter();
+    let (path, (object, direction, words)) =
+        paths.find_map(|path| Some((path, denying(context, path)?)))?;
+    let (end, other) = match direction {
+        Direction::Ingress => (&edge.to, path.source.words()),
+        Direction::Egress => (&edge.from, path.target.words()),
+    };
+    let finding = Finding::of(
+        Code::PolicyOtherDenied,
+        object.clone(),
+        format!(
+            "{words} {object} selects {end} and admits no {other} on port {}: {} → {} is denied",
+            path.port, edge.from, edge.to
+        ),
+    )
+    .on([&edge.id])
+    .because(blocked.iter().map(|(walk, step)| line(&walk.place(), step)))
+    .fix(format!("admit {other} on port {} in {object}", path.port));
+    Some(finding)
 }
 
 /// Dropped, rejected, or (by a proxy) closed or answered with 403.
@@ -341,7 +334,8 @@ spec: {selector: {matchLabels: {app: ap}}, template: {metadata: {labels: {app: a
             fail(EDGE, StepName::Service, StepError::Timeout),
         ];
         let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
-        other_denied(&Context::new(&graph, &snapshot, Some(&outcomes)))
+        Rule::Edge(other_denied)
+            .raise(&Context::new(&graph, &snapshot, Some(&outcomes)))
             .iter()
             .map(|finding| finding.object.to_string())
             .collect()

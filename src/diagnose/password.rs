@@ -11,17 +11,14 @@ use crate::graph;
 use crate::probe::wire::{StepName, StepStatus};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[unneeded];
+pub(super) const RULES: &[Rule] = &[Rule::Edge(unneeded)];
 
-fn unneeded(context: &Context<'_>) -> Vec<Finding> {
-    let all = context.evidence.values();
-    all.filter(|evidence| !evidence.edge.forbidden && evidence.status() == StepStatus::Pass)
-        .filter_map(|evidence| finding(context, evidence))
-        .collect()
-}
-
-fn finding(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
+/// A server without a password that is sent one.
+fn unneeded(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
     let edge = evidence.edge;
+    if evidence.status() != StepStatus::Pass {
+        return None;
+    }
     let is_unneeded = |step: &&crate::probe::wire::Step| {
         step.name == StepName::Login
             && step
@@ -43,29 +40,21 @@ fn finding(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding
     };
     let fails = library.is_some() || context.subjects.iter().any(suffers);
     let object = target::object(context, edge, Some(step));
-    let severity = if fails {
-        Severity::Error
-    } else {
-        Severity::Warning
-    };
     let who = &edge.from;
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Code::RedisLoginDenied,
-        severity,
+        Severity::error_if(fails),
         object.clone(),
         format!("{object} has no password set, and {who} sends one: it answers with an error"),
     )
     .on([&edge.id])
     .fix(format!(
         "give {object} the password that {who} has (`--requirepass`: were its arguments lost on the way?), or take it from {who}"
-    ));
-    if fails {
-        finding.overrules.insert(edge.id.clone());
-    }
-    finding.evidence.push(line(&place, step));
-    finding.evidence.push(match library {
+    ))
+    .overruling(fails.then_some(&edge.id))
+    .because([line(&place, step), match library {
         Some(library) => format!("{who} uses {library}, which takes that for a refused login"),
         None => "most client libraries take that for a refused login; those that log in by HELLO are let in".to_owned(),
-    });
+    }]);
     Some(finding)
 }

@@ -1,7 +1,7 @@
 //! Section 6, above the connection: TLS, protocol, login, query. The steps' own errors in, findings out. Pure.
 
 use super::target::{self, line};
-use super::walk::{Stage, breaks, stage};
+use super::walk::{EdgeEvidence, Stage, breaks, stage};
 use super::{Context, Rule};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
@@ -10,41 +10,31 @@ use crate::protocol::Protocol;
 use crate::shell::Command;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[peer_answers_wrongly];
+pub(super) const RULES: &[Rule] = &[Rule::EdgeMany(peer_answers_wrongly)];
 
 /// Every step above the connection that failed says itself what is wrong.
-fn peer_answers_wrongly(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context
-        .evidence
-        .values()
-        .filter(|found| !found.edge.forbidden)
-    {
-        let edge = evidence.edge;
-        for walk in evidence.firm() {
-            for step in walk.counted() {
-                // A pass may carry a warning as its error.
-                let worth_saying = stage(step.name) == Stage::Protocol
-                    && (breaks(step, edge)
-                        || matches!(
-                            step.error,
-                            Some(
-                                StepError::HttpNotFound
-                                    | StepError::ReadOnly
-                                    | StepError::ReplicationStopped
-                            )
-                        ));
-                if !worth_saying {
-                    continue;
-                }
-                let mut finding = finding(context, edge, step);
-                finding.edges.insert(edge.id.clone());
-                finding.evidence.push(line(&walk.place(), step));
-                found.push(finding);
-            }
-        }
-    }
-    found
+fn peer_answers_wrongly(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
+    let edge = evidence.edge;
+    // A pass may carry a warning as its error.
+    let is_warning = |error| {
+        matches!(
+            error,
+            StepError::HttpNotFound | StepError::ReadOnly | StepError::ReplicationStopped
+        )
+    };
+    let is_worth_saying = |step: &&Step| {
+        stage(step.name) == Stage::Protocol
+            && (breaks(step, edge) || step.error.is_some_and(is_warning))
+    };
+    let said = evidence.firm().flat_map(|walk| {
+        let steps = walk.counted().filter(is_worth_saying);
+        steps.map(move |step| {
+            finding(context, edge, step)
+                .on([&edge.id])
+                .because([line(&walk.place(), step)])
+        })
+    });
+    said.collect()
 }
 
 /// The finding that a failed step above the connection stands for, without edges and evidence.
@@ -381,7 +371,11 @@ mod tests {
             "n1",
             vec![pass(id, StepName::Service), step],
         )]);
-        peer_answers_wrongly(&Context::new(&graph, &snapshot, Some(&outcomes)))
+        Rule::EdgeMany(peer_answers_wrongly).raise(&Context::new(
+            &graph,
+            &snapshot,
+            Some(&outcomes),
+        ))
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use super::subject::WorkloadFacts;
 use super::{Context, Rule, variables};
 use crate::address;
-use crate::finding::{Code, Finding, Fix, Severity};
+use crate::finding::{Code, Finding, Severity};
 use crate::graph::{self, Edge};
 use crate::observe::HostMeaning;
 use crate::protocol::Protocol;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[no_proxy_missing];
+pub(super) const RULES: &[Rule] = &[Rule::Whole(no_proxy_missing)];
 
 fn no_proxy_missing(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -156,34 +156,27 @@ fn finding(
         Some(_) => "NO_PROXY does not cover it",
         None => "there is no NO_PROXY",
     };
-    let mut finding = Finding::new(
+    Finding::new(
         Code::NoProxyMissing,
-        if fails {
-            subject.scoped(Severity::Error)
-        } else {
-            Severity::Warning
-        },
+        subject.scoped(Severity::error_if(fails)),
         subject.key.object(),
         format!(
             "{name} has {variable}, and {listed}: its requests to {} go to the proxy {host}",
             edge.host
         ),
     )
-    .on([&edge.id]);
-    if fails {
-        finding.overrules.insert(edge.id.clone());
-    }
-    finding.evidence.push(match library {
+    .on([&edge.id])
+    .overruling(fails.then_some(&edge.id))
+    .because([match library {
         Some(library) => {
             format!("{variable} is set, and the client uses {library}, which obeys it")
         }
         None => format!("{variable} is set; whether the client obeys it depends on its runtime"),
-    });
-    finding.fix = Some(Fix::text(format!(
+    }])
+    .fix(format!(
         "add {} (or the suffixes .svc,.cluster.local with whole names) to NO_PROXY and no_proxy of {name}",
         edge.host
-    )));
-    finding
+    ))
 }
 
 #[cfg(test)]

@@ -13,13 +13,12 @@ mod selectors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::destination::{self, Destination};
 use super::subject::WorkloadFacts;
-use super::target;
+use super::target::{self, Destination};
 use super::walk::EdgeEvidence;
 use super::{Context, Rule};
 use crate::address;
-use crate::finding::{EdgeId, Finding, Severity};
+use crate::finding::{EdgeId, Finding};
 use crate::graph::{Edge, Tier};
 use crate::observe::kinds::Service;
 use crate::observe::{ServiceKey, WorkloadKey};
@@ -27,14 +26,14 @@ use crate::probe::wire::StepStatus;
 
 /// The rules of this file and of those below it.
 pub(super) const RULES: &[Rule] = &[
-    names::mapped_to_nothing,
-    names::unresolved,
-    names::servers_without_service,
-    names::tiers_without_workload,
-    ports::not_offered,
-    of_services,
-    selectors::mixed,
-    external::external_name,
+    Rule::Whole(names::mapped_to_nothing),
+    Rule::Whole(names::unresolved),
+    Rule::Whole(names::servers_without_service),
+    Rule::Whole(names::tiers_without_workload),
+    Rule::Whole(ports::not_offered),
+    Rule::Whole(of_services),
+    Rule::Whole(selectors::mixed),
+    Rule::Whole(external::external_name),
 ];
 
 /// A rule about one Service that something stands behind.
@@ -99,12 +98,8 @@ fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Look<'c, 'a>> {
             (evidence.status() != StepStatus::Pass).then(|| Look {
                 edge,
                 evidence,
-                destination: destination::of_edge(context.graph, context.snapshot, edge),
-                client_namespace: destination::client_namespace(
-                    context.graph,
-                    context.snapshot,
-                    edge,
-                ),
+                destination: target::destination(context, edge),
+                client_namespace: target::client_namespace(context, edge),
             })
         })
         .collect()
@@ -122,6 +117,14 @@ struct Use<'l, 'a> {
     tiers: Vec<&'a Tier>,
     /// Whether an edge or a tier that counts stands behind it.
     in_scope: bool,
+}
+
+impl<'l, 'a> Use<'l, 'a> {
+    /// Those of its looks of which that is so.
+    fn looks_where(&self, is_so: impl Fn(&Look<'l, 'a>) -> bool) -> Vec<&'l Look<'l, 'a>> {
+        let looks = self.looks.iter().copied();
+        looks.filter(|look| is_so(look)).collect()
+    }
 }
 
 /// The Services that edges lead to or that stand for a tier, sorted.
@@ -148,7 +151,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
         }
     }
     for edge in graph.edges.iter().filter(|edge| !edge.forbidden) {
-        let destination = destination::of_edge(graph, context.snapshot, edge);
+        let destination = target::destination(context, edge);
         let Some((key, service)) = destination.way.last() else {
             continue;
         };
@@ -170,7 +173,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
                 .entry(key.clone())
                 .or_insert_with(|| entry(key, service));
             usage.tiers.push(tier);
-            usage.in_scope |= tier.expected && (tier.in_compose || !graph.from_compose);
+            usage.in_scope |= graph.counts(tier);
         }
     }
     // Of another namespace perhaps nothing but the Services was read: what is not seen there is not missing.
@@ -272,13 +275,4 @@ fn dns_words(looks: &[&Look<'_, '_>]) -> Vec<String> {
 /// The edges of those looks.
 fn ids(looks: &[&Look<'_, '_>]) -> BTreeSet<EdgeId> {
     looks.iter().map(|look| look.edge.id.clone()).collect()
-}
-
-/// An error if anything that counts stands behind it.
-fn weight(in_scope: bool) -> Severity {
-    if in_scope {
-        Severity::Error
-    } else {
-        Severity::Warning
-    }
 }

@@ -14,7 +14,7 @@ use crate::observe::{NamespaceState, config_map_file, is_live, service_link};
 use crate::shell::Command;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[configuration_stale];
+pub(super) const RULES: &[Rule] = &[Rule::WorkloadMany(configuration_stale)];
 
 /// A value that a container has from before its last change.
 struct Stale {
@@ -40,27 +40,20 @@ enum How {
     Name,
 }
 
-fn configuration_stale(context: &Context<'_>) -> Vec<Finding> {
-    if context.snapshot.offline {
+fn configuration_stale(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding> {
+    let namespaces = &context.snapshot.namespaces;
+    let state = namespaces.get(&subject.key.namespace);
+    let Some(state) = state.filter(|_| !context.snapshot.offline) else {
         return Vec::new();
-    }
-    let mut found = Vec::new();
-    for subject in &context.subjects {
-        let Some(state) = context.snapshot.namespaces.get(&subject.key.namespace) else {
-            continue;
-        };
-        for edge in context.graph.edges.iter().filter(|edge| !edge.forbidden) {
-            let is_client = subject.tiers.iter().any(|tier| tier.name == edge.from);
-            if !is_client {
-                continue;
-            }
-            let old = of_edge(subject, state, edge).or_else(|| of_name(context, subject, edge));
-            if let Some(old) = old {
-                found.push(finding(context, subject, edge, &old));
-            }
-        }
-    }
-    found
+    };
+    let edges = context.graph.edges.iter();
+    edges
+        .filter(|edge| !edge.forbidden && subject.runs(&edge.from))
+        .filter_map(|edge| {
+            let old = of_edge(subject, state, edge).or_else(|| of_name(context, subject, edge))?;
+            Some(finding(context, subject, edge, &old))
+        })
+        .collect()
 }
 
 fn finding(
@@ -79,13 +72,13 @@ fn finding(
     } = stale;
     let name = subject.name(&context.snapshot.namespace);
     let fails = *certain || variables::suffers(context, subject);
-    let mut finding = Finding::new(
+    let restart = subject.key.is_rolled_out().then(|| {
+        let object = subject.key.to_string();
+        Command::kubectl(&subject.key.namespace, &["rollout", "restart", &object])
+    });
+    Finding::new(
         Code::ConfigurationStale,
-        if fails {
-            subject.scoped(Severity::Error)
-        } else {
-            Severity::Warning
-        },
+        subject.scoped(Severity::error_if(fails)),
         subject.key.object(),
         match how {
             How::Variable | How::File => format!(
@@ -96,21 +89,12 @@ fn finding(
             ),
         },
     )
-    .on([&edge.id]);
-    if fails {
-        finding.overrules.insert(edge.id.clone());
-    }
-    finding.evidence.push(format!(
+    .on([&edge.id])
+    .overruling(fails.then_some(&edge.id))
+    .because([format!(
         "{variable}: container started {started}, {object} changed {changed}"
-    ));
-    let restart = match subject.key.kind.as_str() {
-        "deployment" | "statefulset" | "daemonset" => Some(Command::kubectl(
-            &subject.key.namespace,
-            &["rollout", "restart", &subject.key.to_string()],
-        )),
-        _ => None,
-    };
-    finding.fix = Some(
+    )])
+    .fix(
         Fix::text(match how {
             How::File => format!("restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started"),
             How::Variable => {
@@ -119,8 +103,7 @@ fn finding(
             How::Name => format!("restart the Pods of {name}. So that it does not happen again, give {variable} a Service with a ClusterIP that stays, or let the proxy resolve the name while it runs (`resolver` and a variable in the address, or `resolvers`)"),
         })
         .run(restart),
-    );
-    finding
+    )
 }
 
 /// The first variable of an edge whose source changed after the client's container started.
@@ -179,14 +162,11 @@ fn of_files(
         if !edge.origin.iter().any(|origin| origin.ends_with(&spelling)) {
             continue;
         }
-        let mut maps = state.config_maps.iter();
-        let source = maps
-            .find(|one| one.metadata.name == map.name)
-            .map(|found| Source {
-                kind: "configmap",
-                metadata: &found.metadata,
-                key: key.to_owned(),
-            });
+        let source = state.config_map(&map.name).map(|found| Source {
+            kind: "configmap",
+            metadata: &found.metadata,
+            key: key.to_owned(),
+        });
         let changed = source.and_then(|source| source.changed());
         if let Some(changed) = changed.filter(|changed| *changed > started) {
             return Some(Stale {
@@ -290,13 +270,9 @@ fn sources<'a>(
     depth: u8,
 ) -> Vec<Source<'a>> {
     let map = |wanted: &str, key: &str| {
-        let found = state
-            .config_maps
-            .iter()
-            .find(|map| map.metadata.name == wanted)?;
         Some(Source {
             kind: "configmap",
-            metadata: &found.metadata,
+            metadata: &state.config_map(wanted)?.metadata,
             key: key.to_owned(),
         })
     };
@@ -333,11 +309,8 @@ fn sources<'a>(
             continue;
         };
         if let Some(reference) = &from.config_map_ref {
-            let holds = state
-                .config_maps
-                .iter()
-                .any(|map| map.metadata.name == reference.name && map.data.contains_key(key));
-            if holds {
+            let found = state.config_map(&reference.name);
+            if found.is_some_and(|map| map.data.contains_key(key)) {
                 return map(&reference.name, key).into_iter().collect();
             }
         }
@@ -407,7 +380,7 @@ data: {{HOST: kvs}}
         let mut graph = graph(&[EDGE]);
         graph.edges[0].variable = Some("URL".to_owned());
         let snapshot = cluster(env, map);
-        configuration_stale(&Context::new(&graph, &snapshot, None)).pop()
+        RULES[0].raise(&Context::new(&graph, &snapshot, None)).pop()
     }
 
     const BY_KEY: &str = "{name: HOST, valueFrom: {configMapKeyRef: {name: c, key: HOST}}}, {name: URL, value: 'redis://$(HOST):6379'}";
@@ -446,7 +419,9 @@ data: {{x.conf: 'host kvs'}}
             let mut graph = graph(&[EDGE]);
             graph.edges[0].origin =
                 vec!["/etc/x.conf of deployment/ap, configmap/c x.conf".to_owned()];
-            configuration_stale(&Context::new(&graph, &snapshot(&objects), None)).pop()
+            RULES[0]
+                .raise(&Context::new(&graph, &snapshot(&objects), None))
+                .pop()
         };
         let stale = mounted("x.conf").unwrap();
         assert_eq!(stale.severity, Severity::Warning);
@@ -478,7 +453,9 @@ status: {{phase: Running}}
             graph.edges[0].at_start = at_start;
             graph.edges[0].origin =
                 vec!["/etc/x/proxy.conf of deployment/ap, configmap/c proxy.conf".to_owned()];
-            configuration_stale(&Context::new(&graph, &snapshot(&objects), None)).pop()
+            RULES[0]
+                .raise(&Context::new(&graph, &snapshot(&objects), None))
+                .pop()
         };
         let stale = proxy("11", "10.96.0.7", "09", true).unwrap();
         assert_eq!(stale.severity, Severity::Warning);

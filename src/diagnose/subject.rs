@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::trouble::Trouble;
-use crate::finding::{EdgeId, Severity};
+use crate::finding::{Code, EdgeId, ObjectRef, Severity};
 use crate::graph::Tier;
 use crate::observe::kinds::{Pod, Workload};
 use crate::observe::{Template, WorkloadKey, is_ready, wanted};
@@ -35,6 +35,33 @@ pub struct WorkloadFacts<'a> {
 }
 
 impl WorkloadFacts<'_> {
+    /// Whether one of its troubles is that Pod's.
+    #[must_use]
+    pub fn ails(&self, pod: &Pod) -> bool {
+        let mut troubles = self.troubles.iter();
+        troubles.any(|trouble| trouble.pod == pod.metadata.name)
+    }
+
+    /// The code of a trouble, and the object that it is said of: its own, else the workload.
+    #[must_use]
+    pub fn blames(&self, trouble: &Trouble) -> (Code, ObjectRef) {
+        let object = trouble.object.clone();
+        (trouble.code, object.unwrap_or_else(|| self.key.object()))
+    }
+
+    /// Whether it runs a tier of that name.
+    #[must_use]
+    pub fn runs(&self, tier: &str) -> bool {
+        self.tiers.iter().any(|own| own.name == tier)
+    }
+
+    /// Whether a tier that it runs is known to listen on that port.
+    #[must_use]
+    pub fn is_known_to_listen(&self, port: u16) -> bool {
+        let mut ports = self.tiers.iter().flat_map(|tier| &tier.ports);
+        ports.any(|known| known.get() == port)
+    }
+
     /// Whether it ends on its own: a Job, a `CronJob`, or the tier of a compose service that does.
     #[must_use]
     pub fn is_one_shot(&self) -> bool {
@@ -53,13 +80,7 @@ impl WorkloadFacts<'_> {
     pub fn serving(&self) -> usize {
         self.pods
             .iter()
-            .filter(|pod| {
-                is_ready(pod)
-                    && !self
-                        .troubles
-                        .iter()
-                        .any(|trouble| trouble.pod == pod.metadata.name)
-            })
+            .filter(|pod| is_ready(pod) && !self.ails(pod))
             .count()
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::subject::WorkloadFacts;
 use super::troubles;
-use super::{Context, destination};
+use super::{Context, target};
 use crate::finding::EdgeId;
 use crate::graph::Tier;
 use crate::observe::kinds::Pod;
@@ -60,14 +60,8 @@ fn subject<'a>(
 ) -> WorkloadFacts<'a> {
     let (mut pods, ended): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| is_live(pod));
     pods.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
-    let wanted_here = |tier: &&Tier| tier.expected;
-    let in_scope = needs.called
-        || needs.ingress
-        || needs
-            .tiers
-            .iter()
-            .filter(|tier| wanted_here(tier))
-            .any(|tier| tier.in_compose || !context.graph.from_compose);
+    let mut tiers = needs.tiers.iter();
+    let in_scope = needs.called || needs.ingress || tiers.any(|tier| context.graph.counts(tier));
     let mut subject = WorkloadFacts {
         workload: context.snapshot.workload(&key),
         template: context.snapshot.template(&key),
@@ -118,7 +112,7 @@ fn targets(context: &Context<'_>, edge: &crate::graph::Edge) -> BTreeSet<Workloa
     {
         return tier.workloads.iter().cloned().collect();
     }
-    let destination = destination::of_edge(context.graph, context.snapshot, edge);
+    let destination = target::destination(context, edge);
     let Some((service, object)) = destination.way.last() else {
         return BTreeSet::new();
     };

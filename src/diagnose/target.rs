@@ -8,12 +8,12 @@ use super::{Context, words};
 use crate::finding::ObjectRef;
 use crate::graph::Edge;
 use crate::observe::kinds::{Pod, Service};
-use crate::observe::{HostMeaning, ServiceKey, WorkloadKey, is_live};
+use crate::observe::{HostMeaning, ServiceKey, Way, WorkloadKey, is_live};
 use crate::probe::wire::Step;
 
 /// The namespace from which an edge's client resolves names: that of its workload, else the run's.
 #[must_use]
-pub(super) fn client_namespace<'a>(context: &'a Context<'_>, edge: &Edge) -> &'a str {
+pub(super) fn client_namespace<'a>(context: &Context<'a>, edge: &Edge) -> &'a str {
     clients(context, edge)
         .first()
         .map_or(context.snapshot.namespace.as_str(), |workload| {
@@ -23,8 +23,31 @@ pub(super) fn client_namespace<'a>(context: &'a Context<'_>, edge: &Edge) -> &'a
 
 /// The workloads that run the client tier.
 #[must_use]
-pub(super) fn clients<'a>(context: &'a Context<'_>, edge: &Edge) -> &'a [WorkloadKey] {
+pub(super) fn clients<'a>(context: &Context<'a>, edge: &Edge) -> &'a [WorkloadKey] {
     context.graph.workloads(&edge.from)
+}
+
+/// Where an edge's host leads.
+#[derive(Debug, Clone)]
+pub(super) struct Destination<'a> {
+    /// The way that its host leads.
+    pub(super) way: Way<'a>,
+    /// Whether the client's own `hostAliases` answer instead of the cluster's DNS.
+    pub(super) aliased: bool,
+}
+
+/// Where an edge's host leads.
+pub(super) fn destination<'a>(context: &Context<'a>, edge: &Edge) -> Destination<'a> {
+    let template = clients(context, edge)
+        .first()
+        .and_then(|workload| context.snapshot.template(workload));
+    let alias = template.and_then(|template| template.spec.aliases(&edge.host).next());
+    let host = alias.map_or(&edge.host, |alias| &alias.ip);
+    let namespace = client_namespace(context, edge);
+    Destination {
+        way: context.snapshot.way(host, namespace),
+        aliased: alias.is_some(),
+    }
 }
 
 /// The Service that the client's host names, if the API shows it.
@@ -91,12 +114,7 @@ pub(super) fn pod_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'a
         .flat_map(|state| &state.pods);
     // One that has ended meanwhile. Pods in their node's network share its address: it says nothing about which of them was asked.
     pods.find(|pod| {
-        !pod.spec.host_network && !is_live(pod) && {
-            let ips = pod.status.pod_ips.iter().map(|entry| entry.ip.as_str());
-            std::iter::once(pod.status.pod_ip.as_str())
-                .chain(ips)
-                .any(|ip| ip.parse() == Ok(address))
-        }
+        !pod.spec.host_network && !is_live(pod) && pod.status.addresses().contains(&address)
     })
 }
 

@@ -21,7 +21,7 @@ use super::Context;
 use super::subject::WorkloadFacts;
 use super::trouble::Trouble;
 use super::words::quote;
-use crate::observe::kinds::{Container, ContainerStatus, Event, Pod};
+use crate::observe::kinds::{Event, Pod};
 
 /// Everything that ails a subject. Nothing is known of a workload's Pods offline.
 pub(super) fn of(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Trouble> {
@@ -71,16 +71,6 @@ fn newest<'a>(events: &[&'a Event], wanted: impl Fn(&Event) -> bool) -> Option<&
 fn ago(context: &Context<'_>, then: Option<Timestamp>) -> Option<Duration> {
     let now = context.snapshot.taken_at?;
     Duration::try_from(now.duration_since(then?)).ok()
-}
-
-/// The container of a status.
-fn container_of<'a>(
-    containers: &'a [Container],
-    status: &ContainerStatus,
-) -> Option<&'a Container> {
-    containers
-        .iter()
-        .find(|container| container.name == status.name)
 }
 
 #[cfg(test)]

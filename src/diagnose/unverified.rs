@@ -8,7 +8,7 @@ use crate::graph::{Absent, Confidence, NoteKind};
 use crate::plan::Look;
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[probes_lost, graph_incomplete];
+pub(super) const RULES: &[Rule] = &[Rule::Whole(probes_lost), Rule::Whole(graph_incomplete)];
 
 /// One finding per way in which probes failed, whatever the number of Jobs. A second look that could not be had changes no edge.
 fn probes_lost(context: &Context<'_>) -> Vec<Finding> {
@@ -31,11 +31,7 @@ fn probes_lost(context: &Context<'_>) -> Vec<Finding> {
                 failure.message.clone(),
             )
         });
-        for line in &failure.evidence {
-            if !finding.evidence.contains(line) {
-                finding.evidence.push(line.clone());
-            }
-        }
+        failure.evidence.iter().for_each(|line| finding.note(line));
         for task in &probe.tasks {
             let id = EdgeId(task.clone());
             if let Some(evidence) = context.evidence(&id) {

@@ -2,6 +2,7 @@
 
 use super::subject::WorkloadFacts;
 use super::target;
+use super::walk::{EdgeEvidence, Walk};
 use super::{Context, Rule};
 use crate::address::{self, FlawKind};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
@@ -10,7 +11,12 @@ use crate::observe::kinds::Container;
 use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepStatus};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[of_edges, of_secrets, defined_below, not_at_home];
+pub(super) const RULES: &[Rule] = &[
+    Rule::Whole(of_edges),
+    Rule::Edge(of_secrets),
+    Rule::WorkloadMany(defined_below),
+    Rule::Edge(not_at_home),
+];
 
 /// Addresses that stand in a Pod's specification or in a ConfigMap.
 fn of_edges(context: &Context<'_>) -> Vec<Finding> {
@@ -35,27 +41,20 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     } else {
         "which some runtimes clean by themselves and others do not".to_owned()
     };
-    let mut finding = Finding::new(
+    Finding::new(
         code(flaw.kind),
-        if flaw.certain {
-            Severity::Error
-        } else {
-            Severity::Warning
-        },
+        Severity::error_if(flaw.certain),
         object.clone(),
         format!("{variable} of {object} {}, {consequence}", flaw.words),
     )
-    .on([&edge.id]);
-    if flaw.certain {
-        finding.overrules.insert(edge.id.clone());
-    }
-    finding.evidence.push(if flaw.kind == FlawKind::Absent {
+    .on([&edge.id])
+    .overruling(flaw.certain.then_some(&edge.id))
+    .because([if flaw.kind == FlawKind::Absent {
         format!("{origin} leads to {}:{}", edge.host, edge.port)
     } else {
         format!("{origin} {}", flaw.words)
-    });
-    finding.fix = Some(fix(flaw.kind, variable, &named(edge)));
-    finding
+    }])
+    .fix(fix(flaw.kind, variable, &named(edge)))
 }
 
 /// What follows where the client lacks the variable.
@@ -99,72 +98,60 @@ fn client(context: &Context<'_>, edge: &Edge) -> ObjectRef {
 }
 
 /// What the agent saw in the Pod, where no one else may look.
-fn of_secrets(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for evidence in context.evidence.values() {
-        let edge = evidence.edge;
-        let said = |step: &&Step| step.facts.contains_key(FLAW_KIND);
-        let steps = evidence.firm().flat_map(super::walk::Walk::counted);
-        let Some(step) = steps
-            .filter(said)
-            .max_by_key(|step| step.status == StepStatus::Fail)
-        else {
-            continue;
-        };
-        let kind = match step.facts.get(FLAW_KIND).map(String::as_str) {
-            Some("unresolved") => FlawKind::Unresolved,
-            Some("absent") => FlawKind::Absent,
-            _ => FlawKind::Malformed,
-        };
-        let place = step.facts.get(FLAW_PLACE).map_or("", String::as_str);
-        let variable = place.split(' ').next().unwrap_or_default();
-        let object = client(context, edge);
-        let fails = step.status == StepStatus::Fail;
-        let (severity, consequence) = if fails {
-            let consequence = format!("so its connection to {} fails", edge.to);
-            (Severity::Error, consequence)
-        } else if kind == FlawKind::Absent {
-            (Severity::Warning, absent(&edge.to))
-        } else {
-            let consequence = "which some runtimes clean by themselves and others do not";
-            (Severity::Warning, consequence.to_owned())
-        };
-        let finding = Finding::new(
-            code(kind),
-            severity,
-            object.clone(),
-            format!("in {object}, {place}, {consequence}"),
-        )
-        .on([&edge.id])
-        .because([format!("seen in the probe's Pod: {place}")])
-        .fix(fix(kind, variable, &named(edge)));
-        found.push(finding);
-    }
-    found
+fn of_secrets(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
+    let edge = evidence.edge;
+    let said = |step: &&Step| step.facts.contains_key(FLAW_KIND);
+    let steps = evidence.firm().flat_map(Walk::counted);
+    let step = steps
+        .filter(said)
+        .max_by_key(|step| step.status == StepStatus::Fail)?;
+    let kind = match step.facts.get(FLAW_KIND).map(String::as_str) {
+        Some("unresolved") => FlawKind::Unresolved,
+        Some("absent") => FlawKind::Absent,
+        _ => FlawKind::Malformed,
+    };
+    let place = step.facts.get(FLAW_PLACE).map_or("", String::as_str);
+    let variable = place.split(' ').next().unwrap_or_default();
+    let object = client(context, edge);
+    let fails = step.status == StepStatus::Fail;
+    let (severity, consequence) = if fails {
+        let consequence = format!("so its connection to {} fails", edge.to);
+        (Severity::Error, consequence)
+    } else if kind == FlawKind::Absent {
+        (Severity::Warning, absent(&edge.to))
+    } else {
+        let consequence = "which some runtimes clean by themselves and others do not";
+        (Severity::Warning, consequence.to_owned())
+    };
+    let finding = Finding::new(
+        code(kind),
+        severity,
+        object.clone(),
+        format!("in {object}, {place}, {consequence}"),
+    )
+    .on([&edge.id])
+    .because([format!("seen in the probe's Pod: {place}")])
+    .fix(fix(kind, variable, &named(edge)));
+    Some(finding)
 }
 
 /// Clients that ask their own Pod for what runs in another.
-fn not_at_home(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for edge in context.graph.edges.iter().filter(|edge| !edge.forbidden) {
-        let (clients, targets) = (
-            target::clients(context, edge),
-            context.graph.workloads(&edge.to),
-        );
-        let is_inside = clients.iter().any(|client| targets.contains(client));
-        let (Some(client), Some(other)) = (clients.first(), targets.first()) else {
-            continue;
-        };
-        let uses_node = |key: &crate::observe::WorkloadKey| {
-            let template = context.snapshot.template(key);
-            template.is_none_or(|template| template.spec.host_network)
-        };
-        if !address::is_local(&edge.host) || is_inside || uses_node(client) {
-            continue;
-        }
-        let shared = shares_network(context, edge);
-        let place = edge.variable.as_deref().unwrap_or("its configuration");
-        let finding = Finding::new(
+fn not_at_home(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
+    let edge = evidence.edge;
+    let (clients, targets) = (
+        target::clients(context, edge),
+        context.graph.workloads(&edge.to),
+    );
+    let is_inside = clients.iter().any(|client| targets.contains(client));
+    let (client, other) = (clients.first()?, targets.first()?);
+    let template = context.snapshot.template(client);
+    let uses_node = template.is_none_or(|template| template.spec.host_network);
+    if !address::is_local(&edge.host) || is_inside || uses_node {
+        return None;
+    }
+    let shared = shares_network(context, edge);
+    let place = edge.variable.as_deref().unwrap_or("its configuration");
+    let finding = Finding::new(
             if shared {
                 Code::SharedNetworkSplit
             } else {
@@ -192,9 +179,7 @@ fn not_at_home(context: &Context<'_>) -> Vec<Finding> {
             "make {place} of {client} name a Service of {other} in place of {}, or put both containers into one Pod",
             edge.host
         ));
-        found.push(finding);
-    }
-    found
+    Some(finding)
 }
 
 /// Whether compose puts the two into one network.
@@ -214,27 +199,19 @@ pub(super) fn suffers(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> boo
     let mut own = context
         .evidence
         .values()
-        .filter(|evidence| {
-            subject
-                .tiers
-                .iter()
-                .any(|tier| tier.name == evidence.edge.from)
-        })
+        .filter(|evidence| subject.runs(&evidence.edge.from))
         .peekable();
     fails && own.peek().is_some() && own.all(|evidence| evidence.status() == StepStatus::Pass)
 }
 
 /// A reference to what stands below it in the same container: plainly meant otherwise, whatever depends on it.
-fn defined_below(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for subject in context.subjects.iter().filter(|subject| subject.in_scope) {
-        let Some(template) = subject.template else {
-            continue;
-        };
-        for container in &template.spec.containers {
-            for (user, name) in too_early(container) {
-                let object = subject.key.object();
-                let finding = Finding::new(
+fn defined_below(_: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding> {
+    let object = &subject.key.object();
+    let templates = subject.template.iter().filter(|_| subject.in_scope);
+    let containers = templates.flat_map(|template| &template.spec.containers);
+    let found = containers.flat_map(|container| {
+            too_early(container).into_iter().map(move |(user, name)| {
+                Finding::new(
                     Code::VariableUnresolved,
                     Severity::Warning,
                     object.clone(),
@@ -244,12 +221,10 @@ fn defined_below(context: &Context<'_>) -> Vec<Finding> {
                     "container {}: {name} stands below {user} in `env`",
                     container.name
                 )])
-                .fix(fix(FlawKind::Unresolved, user, ""));
-                found.push(finding);
-            }
-        }
-    }
-    found
+                .fix(fix(FlawKind::Unresolved, user, ""))
+            })
+    });
+    found.collect()
 }
 
 /// The variables of a container that refer to one that stands below them and nowhere else.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::address::bracketed;
 use crate::finding::EdgeId;
 use crate::graph::{Edge, TierGraph};
 use crate::observe::Snapshot;
@@ -124,11 +125,7 @@ fn unready_endpoints(snapshot: &Snapshot) -> BTreeSet<String> {
             let serves = endpoint.conditions.ready.unwrap_or(true);
             for address in &endpoint.addresses {
                 for port in slice.ports.iter().filter_map(|port| port.port) {
-                    let written = if address.contains(':') {
-                        format!("[{address}]:{port}")
-                    } else {
-                        format!("{address}:{port}")
-                    };
+                    let written = format!("{}:{port}", bracketed(address));
                     if serves {
                         ready.insert(written);
                     } else {

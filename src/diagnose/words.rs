@@ -2,6 +2,9 @@
 
 use std::fmt::Display;
 
+use crate::observe::Snapshot;
+use crate::observe::kinds::Pod;
+
 /// Longer texts are cut: the first words of an event say what happened.
 const LIMIT: usize = 320;
 
@@ -51,9 +54,24 @@ pub(super) fn joined<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     words.join(", ")
 }
 
+/// The last `count` lines that a container wrote before it crashed, each named as such.
+pub(super) fn log_lines(
+    snapshot: &Snapshot,
+    pod: &Pod,
+    container: &str,
+    count: usize,
+) -> impl Iterator<Item = String> {
+    let state = snapshot.namespaces.get(&pod.metadata.namespace);
+    let key = format!("{}/{container}", pod.metadata.name);
+    let log = state.and_then(|state| state.crash_logs.get(&key));
+    let lines = log.map(|log| last_lines(log, count));
+    let lines = lines.into_iter().flatten();
+    lines.map(|line| format!("log: {line}"))
+}
+
 /// The last `count` lines of a log, each quoted.
 #[must_use]
-pub(super) fn last_lines(log: &str, count: usize) -> Vec<String> {
+fn last_lines(log: &str, count: usize) -> Vec<String> {
     let mut lines: Vec<String> = log
         .lines()
         .rev()

@@ -19,14 +19,14 @@ use crate::shell::Command;
 
 /// The rules of this file and of those below it.
 pub(super) const RULES: &[Rule] = &[
-    pods_in_trouble,
-    nodes_not_ready,
-    rollout_stalled,
-    degraded,
-    scaled_to_zero,
-    jobs::failed,
-    collision::service_env_collision,
-    claims::shared,
+    Rule::WorkloadMany(pods_in_trouble),
+    Rule::Whole(nodes_not_ready),
+    Rule::Workload(rollout_stalled),
+    Rule::Workload(degraded),
+    Rule::Workload(scaled_to_zero),
+    Rule::Workload(jobs::failed),
+    Rule::Workload(collision::service_env_collision),
+    Rule::Whole(claims::shared),
 ];
 
 /// How a subject stands as a whole.
@@ -60,18 +60,12 @@ fn revision(pod: &Pod) -> Option<&str> {
 
 /// Whether the Pods in trouble are all of a newer revision than those that serve.
 fn is_stalled(subject: &WorkloadFacts<'_>) -> bool {
-    let ails = |pod: &Pod| {
-        subject
-            .troubles
-            .iter()
-            .any(|trouble| trouble.pod == pod.metadata.name)
-    };
     let (ailing, well): (Vec<&Pod>, Vec<&Pod>) = subject
         .pods
         .iter()
         .copied()
-        .filter(|pod| ails(pod) || is_ready(pod))
-        .partition(|pod| ails(pod));
+        .filter(|pod| subject.ails(pod) || is_ready(pod))
+        .partition(|pod| subject.ails(pod));
     let newest_well = well.iter().map(|pod| pod.metadata.creation_timestamp).max();
     let refused = subject
         .troubles
@@ -99,35 +93,27 @@ fn kubectl(subject: &WorkloadFacts<'_>, words: &[&str]) -> Command {
 }
 
 /// Codes of section 2 and 3 that are read from single Pods; one finding per code and object.
-fn pods_in_trouble(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for subject in &context.subjects {
-        let mut groups: BTreeMap<(Code, ObjectRef), Vec<&Trouble>> = BTreeMap::new();
-        for trouble in &subject.troubles {
-            if trouble.code == Code::NodeNotReady {
-                continue;
-            }
-            let object = trouble
-                .object
-                .clone()
-                .unwrap_or_else(|| subject.key.object());
+fn pods_in_trouble(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<(Code, ObjectRef), Vec<&Trouble>> = BTreeMap::new();
+    for trouble in &subject.troubles {
+        if trouble.code != Code::NodeNotReady {
             groups
-                .entry((trouble.code, object))
+                .entry(subject.blames(trouble))
                 .or_default()
                 .push(trouble);
         }
-        for ((code, object), troubles) in groups {
-            let mut finding = of_troubles(subject, code, object, &troubles);
-            if code == Code::ContainerCrashLooping && collision::explains_crash(context, subject) {
-                let cause = (Code::ServiceEnvCollision, subject.key.object());
-                finding.caused_by.push(cause);
-            } else if code == Code::ContainerCrashLooping {
-                lost::explain(context, subject, &mut finding);
-            }
-            findings.push(finding);
-        }
     }
-    findings
+    let findings = groups.into_iter().map(|((code, object), troubles)| {
+        let mut finding = of_troubles(subject, code, object, &troubles);
+        if code == Code::ContainerCrashLooping && collision::explains_crash(context, subject) {
+            let cause = (Code::ServiceEnvCollision, subject.key.object());
+            finding.caused_by.push(cause);
+        } else if code == Code::ContainerCrashLooping {
+            lost::explain(context, subject, &mut finding);
+        }
+        finding
+    });
+    findings.collect()
 }
 
 fn of_troubles(
@@ -165,15 +151,12 @@ fn of_troubles(
             }
         }
     }
-    if standing == Standing::Down {
-        finding.edges.clone_from(&subject.into);
-        if troubles.iter().any(|trouble| trouble.dependent) {
-            finding.follows.clone_from(&subject.from);
-        }
-    }
-    finding.fix =
-        Some(Fix::text(first.remedy.clone()).run(kubelet_probes::command_for(subject, code)));
+    let down = standing == Standing::Down;
+    let follows = down && troubles.iter().any(|trouble| trouble.dependent);
     finding
+        .on(subject.into.iter().filter(|_| down))
+        .following(subject.from.iter().filter(|_| follows))
+        .fix(Fix::text(first.remedy.clone()).run(kubelet_probes::command_for(subject, code)))
 }
 
 /// Nodes that are gone, where an edge suffers by it.
@@ -203,11 +186,8 @@ fn nodes_not_ready(context: &Context<'_>) -> Vec<Finding> {
                     .fix(trouble.remedy.clone())
             });
             finding.edges.extend(suffering.iter().cloned());
-            for line in trouble.evidence.iter().chain([&trouble.message]) {
-                if !finding.evidence.contains(line) {
-                    finding.evidence.push(line.clone());
-                }
-            }
+            let lines = trouble.evidence.iter().chain([&trouble.message]);
+            lines.for_each(|line| finding.note(line));
         }
     }
     found.into_values().collect()
@@ -217,13 +197,7 @@ fn nodes_not_ready(context: &Context<'_>) -> Vec<Finding> {
 pub(super) fn causes(subject: &WorkloadFacts<'_>) -> Vec<(Code, ObjectRef)> {
     let mut found = Vec::new();
     for trouble in &subject.troubles {
-        let cause = (
-            trouble.code,
-            trouble
-                .object
-                .clone()
-                .unwrap_or_else(|| subject.key.object()),
-        );
+        let cause = subject.blames(trouble);
         if !found.contains(&cause) {
             found.push(cause);
         }
@@ -283,13 +257,8 @@ fn stall(
                 .evidence(edge)
                 .is_some_and(|evidence| evidence.status() == StepStatus::Fail)
         };
-        let severity = if ready == 0 && subject.into.iter().any(fails) {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
         Some((
-            severity,
+            Severity::error_if(ready == 0 && subject.into.iter().any(fails)),
             format!("{name} had not settled when waiting ended: {reason}"),
         ))
     } else {
@@ -299,58 +268,47 @@ fn stall(
 
 /// A new revision that does not come up while the old one serves; a deadline that is over; or, as a warning, a rollout that
 /// had not ended when waiting did.
-fn rollout_stalled(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for subject in context
-        .subjects
-        .iter()
-        .filter(|subject| !subject.is_one_shot())
-    {
-        let late = subject.workload.and_then(|workload| {
-            workload.status.conditions.iter().find(|condition| {
-                condition.kind == "Progressing"
-                    && condition.status == "False"
-                    && condition.reason == "ProgressDeadlineExceeded"
-            })
-        });
-        let ready = subject.pods.iter().filter(|pod| is_ready(pod)).count();
-        let unsettled = context.snapshot.settle.unsettled.get(&subject.key);
-        let stalled = standing(subject) == Standing::Stalled;
-        let Some((severity, message)) = stall(context, subject, late, ready) else {
-            continue;
-        };
-        let mut finding = Finding::new(
-            Code::RolloutStalled,
-            subject.scoped(severity),
-            subject.key.object(),
-            message,
-        )
-        .because(late.map(|condition| {
-            format!(
-                "Progressing=False {}: {}",
-                condition.reason, condition.message
-            )
-        }))
-        .because(unsettled.cloned())
-        .caused_by(causes(subject));
-        if subject.pods.iter().any(|pod| !unmet_gates(pod).is_empty()) {
-            finding
-                .caused_by
-                .extend(not_ready_services(context, subject));
-        }
-        if ready == 0 {
-            finding.edges.clone_from(&subject.into);
-        }
-        let key = subject.key.to_string();
-        finding.fix = Some(if is_held(subject) {
-            Fix::text("resume it").run(Some(kubectl(subject, &["rollout", "resume", &key])))
-        } else {
-            Fix::text("fix the new revision, or go back to the old one")
-                .run(stalled.then(|| kubectl(subject, &["rollout", "undo", &key])))
-        });
-        findings.push(finding);
+fn rollout_stalled(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
+    if subject.is_one_shot() {
+        return None;
     }
-    findings
+    let late = subject.workload.and_then(|workload| {
+        workload.status.conditions.iter().find(|condition| {
+            condition.kind == "Progressing"
+                && condition.status == "False"
+                && condition.reason == "ProgressDeadlineExceeded"
+        })
+    });
+    let ready = subject.pods.iter().filter(|pod| is_ready(pod)).count();
+    let unsettled = context.snapshot.settle.unsettled.get(&subject.key);
+    let stalled = standing(subject) == Standing::Stalled;
+    let (severity, message) = stall(context, subject, late, ready)?;
+    let gated = subject.pods.iter().any(|pod| !unmet_gates(pod).is_empty());
+    let services = gated.then(|| not_ready_services(context, subject));
+    let key = subject.key.to_string();
+    let finding = Finding::new(
+        Code::RolloutStalled,
+        subject.scoped(severity),
+        subject.key.object(),
+        message,
+    )
+    .because(late.map(|condition| {
+        format!(
+            "Progressing=False {}: {}",
+            condition.reason, condition.message
+        )
+    }))
+    .because(unsettled.cloned())
+    .caused_by(causes(subject))
+    .caused_by(services.into_iter().flatten())
+    .on(subject.into.iter().filter(|_| ready == 0))
+    .fix(if is_held(subject) {
+        Fix::text("resume it").run(kubectl(subject, &["rollout", "resume", &key]))
+    } else {
+        Fix::text("fix the new revision, or go back to the old one")
+            .run(stalled.then(|| kubectl(subject, &["rollout", "undo", &key])))
+    });
+    Some(finding)
 }
 
 /// The readiness gates that keep a Pod from being ready although its containers are.
@@ -388,102 +346,76 @@ fn not_ready_services(
 }
 
 /// Fewer ready Pods than wanted while at least one serves.
-fn degraded(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for subject in context
-        .subjects
-        .iter()
-        .filter(|subject| !subject.is_one_shot())
+fn degraded(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
+    let (wanted, serving) = (subject.wanted()?, subject.serving());
+    let short = usize::try_from(wanted).is_ok_and(|wanted| serving < wanted);
+    if context.snapshot.offline
+        || subject.is_one_shot()
+        || serving == 0
+        || !short
+        || standing(subject) == Standing::Stalled
     {
-        let (Some(wanted), serving) = (subject.wanted(), subject.serving()) else {
-            continue;
-        };
-        let short = usize::try_from(wanted).is_ok_and(|wanted| serving < wanted);
-        if context.snapshot.offline
-            || serving == 0
-            || !short
-            || standing(subject) == Standing::Stalled
-        {
-            continue;
-        }
-        let name = subject.name(&context.snapshot.namespace);
-        let finding = Finding::of(
-            Code::WorkloadDegraded,
-            subject.key.object(),
-            format!("{serving} of {wanted} Pods of {name} serve"),
-        )
-        .because(
-            subject
-                .troubles
-                .iter()
-                .map(|trouble| trouble.message.clone()),
-        )
-        .because(context.snapshot.settle.unsettled.get(&subject.key).cloned())
-        .caused_by(causes(subject))
-        .fix(subject.troubles.first().map_or_else(
-            || "see why the other Pods are not ready (kubectl describe pods)".to_owned(),
-            |trouble| trouble.remedy.clone(),
-        ));
-        findings.push(finding);
+        return None;
     }
-    findings
+    let name = subject.name(&context.snapshot.namespace);
+    let finding = Finding::of(
+        Code::WorkloadDegraded,
+        subject.key.object(),
+        format!("{serving} of {wanted} Pods of {name} serve"),
+    )
+    .because(
+        subject
+            .troubles
+            .iter()
+            .map(|trouble| trouble.message.clone()),
+    )
+    .because(context.snapshot.settle.unsettled.get(&subject.key).cloned())
+    .caused_by(causes(subject))
+    .fix(subject.troubles.first().map_or_else(
+        || "see why the other Pods are not ready (kubectl describe pods)".to_owned(),
+        |trouble| trouble.remedy.clone(),
+    ));
+    Some(finding)
 }
 
 /// Workloads that are switched off although an edge needs them.
-fn scaled_to_zero(context: &Context<'_>) -> Vec<Finding> {
-    context
-        .subjects
-        .iter()
-        .filter(|subject| {
-            subject.called
-                && subject.wanted() == Some(0)
-                && !(context.snapshot.offline && subject.key.kind == "daemonset")
-                && subject.tiers.iter().all(|tier| tier.expected)
-        })
-        .map(|subject| {
-            let name = subject.name(&context.snapshot.namespace);
-            let daemon = subject.key.kind == "daemonset";
-            let message = if daemon {
-                format!("{name} runs on no node: none matches its nodeSelector and tolerations")
-            } else {
-                format!("{name} is scaled to 0 replicas, and other tiers need it")
-            };
-            let needed = subject.into.iter().any(|id| {
-                context.evidence(id).is_some_and(|evidence| {
-                    evidence.edge.confidence != crate::graph::Confidence::Weak
-                })
-            });
-            let mut finding = Finding::new(
-                if daemon {
-                    Code::PodUnschedulable
-                } else {
-                    Code::WorkloadScaledToZero
-                },
-                if needed {
-                    Severity::Error
-                } else {
-                    Severity::Warning
-                },
-                subject.key.object(),
-                message,
-            )
-            .because([format!("spec.replicas of {}: 0", subject.key)]);
-            if daemon {
-                finding.evidence = vec!["status.desiredNumberScheduled: 0".to_owned()];
-            }
-            finding.edges.clone_from(&subject.into);
-            finding.fix = Some(if daemon {
-                Fix::text("change its nodeSelector or tolerations, or label a node")
-            } else {
-                let command = kubectl(
-                    subject,
-                    &["scale", &subject.key.to_string(), "--replicas=1"],
-                );
-                Fix::text("scale it up again").run(command)
-            });
-            finding
-        })
-        .collect()
+fn scaled_to_zero(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
+    let daemon = subject.key.kind == "daemonset";
+    let is_off = subject.called
+        && subject.wanted() == Some(0)
+        && !(context.snapshot.offline && daemon)
+        && subject.tiers.iter().all(|tier| tier.expected);
+    if !is_off {
+        return None;
+    }
+    let name = subject.name(&context.snapshot.namespace);
+    let needed = subject.into.iter().any(|id| {
+        context
+            .evidence(id)
+            .is_some_and(|evidence| evidence.edge.confidence != crate::graph::Confidence::Weak)
+    });
+    let (code, message, line, fix) = if daemon {
+        (
+            Code::PodUnschedulable,
+            format!("{name} runs on no node: none matches its nodeSelector and tolerations"),
+            "status.desiredNumberScheduled: 0".to_owned(),
+            Fix::text("change its nodeSelector or tolerations, or label a node"),
+        )
+    } else {
+        let key = subject.key.to_string();
+        (
+            Code::WorkloadScaledToZero,
+            format!("{name} is scaled to 0 replicas, and other tiers need it"),
+            format!("spec.replicas of {key}: 0"),
+            Fix::text("scale it up again").run(kubectl(subject, &["scale", &key, "--replicas=1"])),
+        )
+    };
+    let severity = Severity::error_if(needed);
+    let finding = Finding::new(code, severity, subject.key.object(), message)
+        .because([line])
+        .on(&subject.into)
+        .fix(fix);
+    Some(finding)
 }
 
 #[cfg(test)]

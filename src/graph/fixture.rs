@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::catalog::Catalog;
@@ -11,7 +10,7 @@ use crate::compose::memory::MemoryFiles;
 use crate::compose::{self, ComposeFile, LoadOptions};
 use crate::config::{self, Config};
 use crate::graph::{Edge, TierGraph, build};
-use crate::observe::Snapshot;
+use crate::observe::{self, Snapshot};
 
 /// The run's namespace of every test.
 pub(super) const NAMESPACE: &str = "shop";
@@ -114,32 +113,7 @@ impl App {
 
 /// Manifests as a snapshot.
 pub(super) fn snapshot(manifests: &str) -> Snapshot {
-    let mut snapshot = Snapshot {
-        namespace: NAMESPACE.to_owned(),
-        ..Snapshot::default()
-    };
-    for text in manifests.split("\n---\n") {
-        let mut value: Value = serde_saphyr::from_str(text).unwrap();
-        let kind = value["kind"].as_str().unwrap().to_owned();
-        let namespace = value["metadata"]["namespace"]
-            .as_str()
-            .unwrap_or(NAMESPACE)
-            .to_owned();
-        value["metadata"]["namespace"] = Value::String(namespace.clone());
-        let state = snapshot.namespaces.entry(namespace).or_default();
-        match kind.as_str() {
-            "Pod" => state.pods.push(read(value)),
-            "Service" => state.services.push(read(value)),
-            "EndpointSlice" => state.endpoint_slices.push(read(value)),
-            "ConfigMap" => state.config_maps.push(read(value)),
-            _ => state.workloads.push(read(value)),
-        }
-    }
-    snapshot
-}
-
-fn read<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
+    observe::fixture::snapshot(NAMESPACE, manifests)
 }
 
 /// Edges as `ID host`.

@@ -1,13 +1,12 @@
 //! Which finding is the cause of a failed edge, which finding follows from which, and which ones say nothing new. Pure.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::EdgeVerdict;
 use super::rank::{concerns_the_edge, has_network_evidence, is_symptom, rank};
 use crate::diagnose::connection::symptom;
 use crate::diagnose::walk::Stage;
-use crate::diagnose::{Context, join};
+use crate::diagnose::{Context, add};
 use crate::finding::{Code, EdgeId, Finding, ObjectRef, Section, Severity};
 use crate::observe::ServiceKey;
 use crate::probe::wire::StepStatus;
@@ -26,12 +25,7 @@ pub(super) type Found = BTreeMap<Key, Finding>;
 pub(super) fn merge(findings: Vec<Finding>) -> Found {
     let mut found = Found::new();
     for finding in findings {
-        match found.entry((finding.code, finding.object.clone())) {
-            Entry::Vacant(place) => {
-                place.insert(finding);
-            }
-            Entry::Occupied(mut place) => join(place.get_mut(), finding),
-        }
+        add(&mut found, finding);
     }
     found
 }
@@ -63,12 +57,7 @@ pub(super) fn assign(
             ));
         } else if let Some(finding) = symptom(context, evidence) {
             let key = (finding.code, finding.object.clone());
-            match findings.entry(key.clone()) {
-                Entry::Vacant(place) => {
-                    place.insert(finding);
-                }
-                Entry::Occupied(mut place) => join(place.get_mut(), finding),
-            }
+            add(findings, finding);
             causes.insert(id.clone(), key);
         }
     }

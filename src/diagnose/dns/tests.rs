@@ -36,7 +36,7 @@ fn raised(rule: Rule, client: &str, ap: Step, web: Step) -> Vec<Finding> {
         probe("AP", "n1", vec![ap]),
         probe("WEB", "n1", vec![web]),
     ]);
-    rule(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    rule.raise(&Context::new(&graph, &snapshot, Some(&outcomes)))
 }
 
 fn dns(edge: &str, error: Option<StepError>) -> Step {
@@ -49,7 +49,7 @@ fn dns(edge: &str, error: Option<StepError>) -> Step {
 #[test]
 fn dns_that_answers_nobody_is_one_cause_for_all() {
     let silent = Some(StepError::DnsTimeout);
-    let rule = nobody_is_answered;
+    let rule = Rule::Whole(nobody_is_answered);
     let found = raised(rule, "", dns(AP_DB, silent), dns(WEB_AP, silent));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].object.to_string(), "service/dns-default");
@@ -67,7 +67,7 @@ fn dns_that_answers_nobody_is_one_cause_for_all() {
 #[test]
 fn a_client_whose_settings_keep_it_from_cluster_dns() {
     let unknown = || dns(AP_DB, Some(StepError::Nxdomain));
-    let rule = policy_not_cluster;
+    let rule = Rule::EdgeMany(policy_not_cluster);
     let broken = [
         "dnsPolicy: Default",
         "hostNetwork: true",
@@ -105,7 +105,7 @@ fn a_record_that_leads_elsewhere() {
             fail(AP_DB, StepName::Service, StepError::Timeout)
         };
         let outcomes = outcomes(vec![probe("AP", "n1", vec![name, connect])]);
-        record_wrong(&Context::new(&graph, &snapshot, Some(&outcomes)))
+        Rule::EdgeMany(record_wrong).raise(&Context::new(&graph, &snapshot, Some(&outcomes)))
     };
     let found = record("10.9.9.9", false);
     assert_eq!(found[0].object.to_string(), "service/db");

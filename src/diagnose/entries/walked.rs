@@ -195,17 +195,15 @@ fn backend(entry: &Entry, dialled: &[Dialled<'_>], guarded: bool) -> Option<Deci
 /// Whether a policy may catch the Pod that dials: what it is refused says nothing of others then.
 pub(super) fn is_guarded(context: &Context<'_>, entry: &Entry) -> bool {
     let snapshot = context.snapshot;
-    let others = snapshot.other_policies.iter().any(|kind| {
-        kind.objects
-            .as_ref()
-            .is_none_or(|objects| !objects.is_empty())
-    });
+
     let isolated = |namespace: &str| {
         let state = snapshot.namespaces.get(namespace);
         !policies_read(snapshot, namespace)
             || state.is_none_or(|state| !state.network_policies.is_empty())
     };
-    others || isolated(&snapshot.namespace) || isolated(&entry.service.namespace)
+    snapshot.may_have_other_policies()
+        || isolated(&snapshot.namespace)
+        || isolated(&entry.service.namespace)
 }
 
 pub(super) fn list(words: impl Iterator<Item = String>) -> String {

@@ -26,7 +26,7 @@ fn codes(probes: &str, offline: bool, one_shot: bool) -> Vec<(Code, Severity)> {
     let context = Context::new(&graph, &snapshot, None);
     RULES
         .iter()
-        .flat_map(|rule| rule(&context))
+        .flat_map(|rule| rule.raise(&context))
         .filter(|finding| finding.object.name == "db")
         .map(|finding| (finding.code, finding.severity))
         .collect()
@@ -136,9 +136,13 @@ message: Container db failed liveness probe, will be restarted
     };
     let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
     let early = fixtures::snapshot(&objects("2026-11-23T10:00:01Z"));
-    let found = too_impatient(&Context::new(&graph, &early, None));
+    let found = Rule::Workload(too_impatient).raise(&Context::new(&graph, &early, None));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].severity, Severity::Warning);
     let later = fixtures::snapshot(&objects("2026-11-23T10:05:00Z"));
-    assert!(too_impatient(&Context::new(&graph, &later, None)).is_empty());
+    assert!(
+        Rule::Workload(too_impatient)
+            .raise(&Context::new(&graph, &later, None))
+            .is_empty()
+    );
 }

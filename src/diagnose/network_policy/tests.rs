@@ -69,7 +69,7 @@ fn raised(rule: Rule, policy: &str, steps: Vec<Step>) -> Vec<Finding> {
     let graph = graph(&[EDGE]);
     let snapshot = cluster(policy);
     let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
-    rule(&Context::new(&graph, &snapshot, Some(&outcomes)))
+    rule.raise(&Context::new(&graph, &snapshot, Some(&outcomes)))
 }
 
 fn names(findings: &[Finding]) -> Vec<String> {
@@ -81,7 +81,7 @@ fn names(findings: &[Finding]) -> Vec<String> {
 
 #[test]
 fn a_policy_that_admits_others_only_is_named_and_mended() {
-    let found = raised(denied, OTHERS_ONLY, blocked_steps());
+    let found = raised(Rule::EdgeMany(denied), OTHERS_ONLY, blocked_steps());
     assert_eq!(
         names(&found),
         ["network-policy-ingress-denied networkpolicy/db-clients"]
@@ -92,37 +92,37 @@ fn a_policy_that_admits_others_only_is_named_and_mended() {
 
 #[test]
 fn a_denial_counts_only_where_the_probe_was_blocked() {
-    assert!(raised(denied, OTHERS_ONLY, open_steps()).is_empty());
+    assert!(raised(Rule::EdgeMany(denied), OTHERS_ONLY, open_steps()).is_empty());
     // The Service is broken, the way to the Pod is open: the policy is not why.
     let mut steps = open_steps();
     steps[1] = fail(EDGE, StepName::Service, StepError::Timeout);
-    assert!(raised(denied, OTHERS_ONLY, steps).is_empty());
+    assert!(raised(Rule::EdgeMany(denied), OTHERS_ONLY, steps).is_empty());
     let admits = OTHERS_ONLY.replace("batch", "ap");
-    assert!(raised(denied, &admits, blocked_steps()).is_empty());
+    assert!(raised(Rule::EdgeMany(denied), &admits, blocked_steps()).is_empty());
 }
 
 #[test]
 fn rules_that_deny_what_passes_are_not_enforced() {
-    let found = raised(not_enforced, OTHERS_ONLY, open_steps());
+    let found = raised(Rule::Whole(not_enforced), OTHERS_ONLY, open_steps());
     assert_eq!(
         names(&found),
         ["network-policy-not-enforced networkpolicy/db-clients"]
     );
     assert_eq!(found[0].severity, Severity::Warning);
-    assert!(raised(not_enforced, OTHERS_ONLY, blocked_steps()).is_empty());
+    assert!(raised(Rule::Whole(not_enforced), OTHERS_ONLY, blocked_steps()).is_empty());
 }
 
 #[test]
 fn a_client_that_may_not_ask_cluster_dns() {
     let silent = || vec![fail(EDGE, StepName::Dns, StepError::DnsTimeout)];
     assert_eq!(
-        names(&raised(dns_denied, NO_EGRESS, silent())),
+        names(&raised(Rule::EdgeMany(dns_denied), NO_EGRESS, silent())),
         ["network-policy-dns-denied networkpolicy/ap-egress"]
     );
     // A name server that answers was asked.
     let answered = vec![fail(EDGE, StepName::Dns, StepError::Nxdomain)];
-    assert!(raised(dns_denied, NO_EGRESS, answered).is_empty());
-    assert!(raised(dns_denied, OTHERS_ONLY, silent()).is_empty());
+    assert!(raised(Rule::EdgeMany(dns_denied), NO_EGRESS, answered).is_empty());
+    assert!(raised(Rule::EdgeMany(dns_denied), OTHERS_ONLY, silent()).is_empty());
 }
 
 #[test]
@@ -140,7 +140,7 @@ spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {m
         let snapshot = snapshot(&objects);
         let graph = graph(&[EDGE]);
         let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
-        denied(&Context::new(&graph, &snapshot, Some(&outcomes)))
+        Rule::EdgeMany(denied).raise(&Context::new(&graph, &snapshot, Some(&outcomes)))
     };
     assert_eq!(
         names(&of(blocked_steps())),
@@ -164,7 +164,11 @@ spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress, Egress], in
             at(ENDPOINT, fail(EDGE, StepName::Protocol, error)),
         ]
     };
-    let found = raised(server_asks_in_vain, SERVER, ask(StepError::Silent));
+    let found = raised(
+        Rule::EdgeMany(server_asks_in_vain),
+        SERVER,
+        ask(StepError::Silent),
+    );
     assert_eq!(
         names(&found),
         ["network-policy-dns-denied networkpolicy/db"]
@@ -174,8 +178,22 @@ spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress, Egress], in
         "{}",
         found[0].message
     );
-    assert!(raised(server_asks_in_vain, SERVER, ask(StepError::Closed)).is_empty());
-    assert!(raised(server_asks_in_vain, NO_EGRESS, ask(StepError::Silent)).is_empty());
+    assert!(
+        raised(
+            Rule::EdgeMany(server_asks_in_vain),
+            SERVER,
+            ask(StepError::Closed)
+        )
+        .is_empty()
+    );
+    assert!(
+        raised(
+            Rule::EdgeMany(server_asks_in_vain),
+            NO_EGRESS,
+            ask(StepError::Silent)
+        )
+        .is_empty()
+    );
 }
 
 #[test]
@@ -197,7 +215,7 @@ fn a_forbidden_edge_that_works_is_an_error_and_broken_isolation_a_warning() {
 fn offline_the_rules_alone_speak() {
     let graph = graph(&[EDGE]);
     let snapshot = cluster(OTHERS_ONLY);
-    let found = denied(&Context::new(&graph, &snapshot, None));
+    let found = Rule::EdgeMany(denied).raise(&Context::new(&graph, &snapshot, None));
     assert_eq!(
         names(&found),
         ["network-policy-ingress-denied networkpolicy/db-clients"]

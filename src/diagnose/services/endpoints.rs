@@ -12,13 +12,13 @@ pub(super) use local::local_traffic_policy;
 
 use super::ports::{dialled, dialled_target, subjects_behind};
 use super::selectors::denied;
-use super::{Look, Use, ids, service_name, weight};
+use super::{Look, Use, ids, service_name};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::troubles::{ProbeKind, port_number, probe_of};
 use crate::diagnose::walk::Walk;
 use crate::diagnose::words::{joined, quote};
 use crate::diagnose::{Context, fixes, target, workloads};
-use crate::finding::{Code, Finding, Fix, ObjectRef};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::kinds::{Condition, Pod, ServicePort};
 use crate::observe::{is_live, is_ready};
 use crate::probe::wire::{LISTENS_FACT, StepError, StepStatus};
@@ -52,44 +52,39 @@ pub(super) fn not_ready(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
         .flat_map(|pod| workloads::unmet_gates(pod))
         .collect();
     let gates: Vec<&str> = gates.into_iter().collect();
-    let mut finding = Finding::new(
+    let (unmet, usual) = if gates.is_empty() {
+        (
+            String::new(),
+            "see why its Pods are not ready (kubectl describe pods)".to_owned(),
+        )
+    } else {
+        let gates = gates.join(", ");
+        (
+            format!("; their containers are ready, and readiness gate {gates} is not met"),
+            format!(
+                "see to the controller that sets {gates} on its Pods, or drop the readinessGates from the Pod template"
+            ),
+        )
+    };
+    let mut remedies = behind
+        .iter()
+        .flat_map(|subject| &subject.troubles)
+        .map(|trouble| trouble.remedy.clone());
+    let finding = Finding::new(
         Code::ServiceEndpointsNotReady,
-        weight(usage.in_scope && !usage.tiers.iter().all(|tier| tier.one_shot)),
+        Severity::error_if(usage.in_scope && !usage.tiers.iter().all(|tier| tier.one_shot)),
         usage.key.object(),
         format!(
-            "{} selects {} Pod{}, and none is ready: it has nowhere to send traffic",
+            "{} selects {} Pod{}, and none is ready: it has nowhere to send traffic{unmet}",
             service_name(context, &usage.key),
             pods.len(),
             if pods.len() == 1 { "" } else { "s" }
         ),
     )
     .because(states.into_iter().take(4))
-    .caused_by(causes(&behind, gates.is_empty()));
-    if !gates.is_empty() {
-        finding.message = format!(
-            "{}; their containers are ready, and readiness gate {} is not met",
-            finding.message,
-            gates.join(", ")
-        );
-    }
-    finding.edges = ids(&usage.looks);
-    finding.fix = Some(Fix::text(
-        behind
-            .iter()
-            .flat_map(|subject| &subject.troubles)
-            .map(|trouble| trouble.remedy.clone())
-            .find(|remedy| !remedy.is_empty())
-            .unwrap_or_else(|| {
-                if gates.is_empty() {
-                    "see why its Pods are not ready (kubectl describe pods)".to_owned()
-                } else {
-                    format!(
-                        "see to the controller that sets {} on its Pods, or drop the readinessGates from the Pod template",
-                        gates.join(", ")
-                    )
-                }
-            }),
-    ));
+    .caused_by(causes(&behind, gates.is_empty()))
+    .on(ids(&usage.looks))
+    .fix(remedies.find(|remedy| !remedy.is_empty()).unwrap_or(usual));
     Some(finding)
 }
 
@@ -107,9 +102,9 @@ fn ended(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         return None;
     }
     let names = joined(pods.iter().map(|pod| format!("pod/{}", pod.metadata.name)));
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Code::ServiceEndpointsNotReady,
-        weight(usage.in_scope),
+        Severity::error_if(usage.in_scope),
         usage.key.object(),
         format!(
             "{} has nowhere to send traffic: {names} has ended, and no controller starts it again",
@@ -117,10 +112,10 @@ fn ended(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         ),
     )
     .because(pods.iter().take(4).map(|pod| state(pod)))
+    .on(ids(&usage.looks))
     .fix(format!(
         "run {names} as a Deployment (compose's restart: \"no\" and \"on-failure\" make a bare Pod of a server)"
     ));
-    finding.edges = ids(&usage.looks);
     Some(finding)
 }
 
@@ -181,12 +176,7 @@ pub(super) fn target_port_closed(context: &Context<'_>, usage: &Use<'_, '_>) -> 
     if usage.service.spec.selector.is_empty() {
         return None;
     }
-    let looks: Vec<&Look<'_, '_>> = usage
-        .looks
-        .iter()
-        .copied()
-        .filter(|look| refuses(context, usage, look))
-        .collect();
+    let looks = usage.looks_where(|look| refuses(context, usage, look));
     let first = looks.first()?;
     let behind = subjects_behind(context, &usage.key, usage.service);
     // A container that crashes refuses as well, and says why itself.
@@ -208,7 +198,15 @@ pub(super) fn target_port_closed(context: &Context<'_>, usage: &Use<'_, '_>) -> 
     } else {
         format!("; {} answers", joined(answering.keys()))
     };
-    let mut finding = Finding::of(
+    let lines: BTreeSet<String> = looks
+        .iter()
+        .flat_map(|look| look.evidence.firm())
+        .flat_map(|walk| {
+            let steps = walk.endpoints_unconnected().into_iter();
+            steps.map(move |(_, step)| target::line(&walk.place(), step))
+        })
+        .collect();
+    let finding = Finding::of(
         Code::ServiceTargetPortClosed,
         usage.key.object(),
         format!(
@@ -217,21 +215,11 @@ pub(super) fn target_port_closed(context: &Context<'_>, usage: &Use<'_, '_>) -> 
             port.port,
             joined(behind.iter().map(|subject| &subject.key))
         ),
-    );
-    let lines: BTreeSet<String> = looks
-        .iter()
-        .flat_map(|look| look.evidence.firm())
-        .flat_map(|walk| {
-            walk.endpoints_unconnected()
-                .into_iter()
-                .map(|(_, step)| target::line(&walk.place(), step))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    finding.evidence = lines.into_iter().take(4).collect();
-    finding.evidence.extend(answering.values().cloned());
-    finding.edges = ids(&looks);
-    finding.fix = Some(to_open_port(usage, port, target, &answering));
+    )
+    .because(lines.into_iter().take(4))
+    .because(answering.values())
+    .on(ids(&looks))
+    .fix(to_open_port(usage, port, target, &answering));
     Some(finding)
 }
 
@@ -250,8 +238,7 @@ fn to_open_port(
         .position(|candidate| candidate == port);
     let command = match (answering.len(), answering.keys().next(), index) {
         (1, Some(open), Some(index)) => Some(fixes::patch(
-            &usage.key.namespace,
-            &format!("service/{}", usage.key.name),
+            &usage.key.object(),
             &[
                 json!({"op": "add", "path": format!("/spec/ports/{index}/targetPort"), "value": open}),
             ],

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Look, dns_words, ids, looks, service_name, services_known, weight};
+use super::{Look, dns_words, ids, looks, service_name, services_known};
 use crate::diagnose::dns::kept_from_cluster_dns;
 use crate::diagnose::{Context, target};
-use crate::finding::{Code, Finding, Fix};
+use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::Service;
 use crate::observe::{HostMeaning, ServiceKey};
 use crate::probe::wire::StepStatus;
@@ -130,7 +130,7 @@ fn judge(
     let address = name.trim_end_matches('.').parse::<IpAddr>().ok();
     let finding = Finding::new(
         code,
-        weight(!looks.is_empty()),
+        Severity::error_if(!looks.is_empty()),
         key.object(),
         format!(
             "{} is an ExternalName for {name:?}: {reason}",

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use serde_json::json;
 
 use super::ports::subjects_behind;
-use super::{Look, Use, ids, service_name, weight};
+use super::{Look, Use, ids, service_name};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::{joined, quote};
 use crate::diagnose::{Context, fixes};
@@ -64,17 +64,10 @@ pub(super) fn headless_port(context: &Context<'_>, usage: &Use<'_, '_>) -> Optio
         .collect();
     let first = wrong.first()?;
     // A client that dials that port of a headless name reaches the Pod itself, where nothing translates it.
-    let dials: Vec<&Look<'_, '_>> = usage
-        .looks
-        .iter()
-        .copied()
-        .filter(|look| {
-            wrong
-                .iter()
-                .any(|port| port.port == i32::from(look.edge.port.get()))
-                && (context.outcomes.is_none() || look.evidence.failed().next().is_some())
-        })
-        .collect();
+    let dials = usage.looks_where(|look| {
+        wrong.iter().any(|port| port.is(look.edge.port))
+            && (context.outcomes.is_none() || look.evidence.failed().next().is_some())
+    });
     let target = behind
         .first()
         .and_then(|subject| subject.template)
@@ -83,11 +76,7 @@ pub(super) fn headless_port(context: &Context<'_>, usage: &Use<'_, '_>) -> Optio
     let listening = joined(&listens);
     let finding = Finding::new(
         Code::ServiceHeadlessPort,
-        if dials.is_empty() {
-            Severity::Warning
-        } else {
-            Severity::Error
-        },
+        Severity::error_if(!dials.is_empty()),
         usage.key.object(),
         format!(
             "port {} of headless {} is none that its Pods listen on{}: a headless name leads to the Pods themselves, so clients dial the Pods' port",
@@ -134,9 +123,7 @@ fn pods_port(
                 ""
             }
         )).run(only.zip(index).filter(|_| !dialled).map(|(port, index)| {
-            fixes::patch(
-                &usage.key.namespace,
-                &format!("service/{}", usage.key.name),
+            fixes::patch(&usage.key.object(),
                 &[
                     json!({"op": "replace", "path": format!("/spec/ports/{index}/port"), "value": port}),
                     json!({"op": "add", "path": format!("/spec/ports/{index}/targetPort"), "value": port}),
@@ -189,14 +176,7 @@ pub(super) fn ip_family(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
         .collect();
     let of_pods: BTreeSet<&str> = pods
         .iter()
-        .flat_map(|pod| {
-            pod.status
-                .pod_ips
-                .iter()
-                .map(|entry| &entry.ip)
-                .chain([&pod.status.pod_ip])
-        })
-        .filter_map(|text| text.parse::<IpAddr>().ok())
+        .flat_map(|pod| pod.status.addresses())
         .map(|address| family(&address))
         .collect();
     let absent = !pods.is_empty()
@@ -205,12 +185,7 @@ pub(super) fn ip_family(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
             .iter()
             .all(|wanted| !of_pods.contains(wanted.as_str()));
     // On a cluster of both families: the Pods refuse one of them on the port that they accept on the other.
-    let one_sided: Vec<&Look<'_, '_>> = usage
-        .looks
-        .iter()
-        .copied()
-        .filter(|look| refuses_one_family(look))
-        .collect();
+    let one_sided = usage.looks_where(refuses_one_family);
     if !absent && one_sided.is_empty() {
         return None;
     }
@@ -221,7 +196,7 @@ pub(super) fn ip_family(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
     };
     let finding = Finding::new(
         Code::ServiceIpFamilyMismatch,
-        weight(usage.in_scope),
+        Severity::error_if(usage.in_scope),
         usage.key.object(),
         if absent {
             format!(

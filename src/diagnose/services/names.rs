@@ -36,59 +36,46 @@ enum Answer<'c, 'a> {
     NoWorkload(&'a Tier),
 }
 
+impl Answer<'_, '_> {
+    /// What is said of which object.
+    fn blames(&self) -> (Code, ObjectRef) {
+        match self {
+            Self::NoService(subject) => (Code::ServiceMissing, subject.key.object()),
+            Self::OtherName(key, ..) => (Code::ServiceNameMismatch, key.object()),
+            Self::OtherNamespace(key) => (Code::ServiceInOtherNamespace, key.object()),
+            Self::NoWorkload(tier) => (
+                Code::WorkloadMissing,
+                ObjectRef::new("tier", &tier.name, ""),
+            ),
+        }
+    }
+}
+
 /// Edges whose host is no name of the cluster.
 pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
     if !services_known(context) {
         return Vec::new();
     }
     let looks = looks(context);
-    let mut missing: BTreeMap<ObjectRef, (&WorkloadFacts<'_>, Vec<&Look<'_, '_>>)> =
+    let mut found: BTreeMap<(Code, ObjectRef), (Answer<'_, '_>, Vec<&Look<'_, '_>>)> =
         BTreeMap::new();
-    let mut findings = Vec::new();
-    let mut renamed: BTreeMap<ServiceKey, (&Service, &WorkloadFacts<'_>, Vec<&Look<'_, '_>>)> =
-        BTreeMap::new();
-    let mut elsewhere: BTreeMap<ServiceKey, Vec<&Look<'_, '_>>> = BTreeMap::new();
-    let mut absent: BTreeMap<&str, (&Tier, Vec<&Look<'_, '_>>)> = BTreeMap::new();
     for look in &looks {
-        match answer(context, look) {
-            Some(Answer::NoService(subject)) => missing
-                .entry(subject.key.object())
-                .or_insert_with(|| (subject, Vec::new()))
-                .1
-                .push(look),
-            Some(Answer::OtherName(key, service, subject)) => renamed
-                .entry(key)
-                .or_insert_with(|| (service, subject, Vec::new()))
-                .2
-                .push(look),
-            Some(Answer::OtherNamespace(key)) => elsewhere.entry(key).or_default().push(look),
-            Some(Answer::NoWorkload(tier)) => absent
-                .entry(&tier.name)
-                .or_insert_with(|| (tier, Vec::new()))
-                .1
-                .push(look),
-            None => {}
+        if let Some(answer) = answer(context, look) {
+            let (_, looks) = found
+                .entry(answer.blames())
+                .or_insert_with(|| (answer, Vec::new()));
+            looks.push(look);
         }
     }
-    findings.extend(
-        missing
-            .into_values()
-            .map(|(subject, looks)| service_missing(context, subject, &looks)),
-    );
-    findings.extend(renamed.into_iter().map(|(key, (service, subject, looks))| {
-        name_mismatch(context, &key, service, subject, &looks)
-    }));
-    findings.extend(
-        elsewhere
-            .into_iter()
-            .map(|(key, looks)| in_other_namespace(context, &key, &looks)),
-    );
-    findings.extend(
-        absent
-            .into_values()
-            .map(|(tier, looks)| workload_missing(context, tier, &looks)),
-    );
-    findings
+    let findings = found.into_values().map(|(answer, looks)| match answer {
+        Answer::NoService(subject) => service_missing(context, subject, &looks),
+        Answer::OtherName(key, service, subject) => {
+            name_mismatch(context, &key, service, subject, &looks)
+        }
+        Answer::OtherNamespace(key) => in_other_namespace(context, &key, &looks),
+        Answer::NoWorkload(tier) => workload_missing(context, tier, &looks),
+    });
+    findings.collect()
 }
 
 fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answer<'c, 'a>> {
@@ -129,12 +116,8 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
     }
     // Best the Service that offers the port, then the first by name.
     candidates.sort_by_key(|(key, service, _)| {
-        let offers = service
-            .spec
-            .ports
-            .iter()
-            .any(|port| port.port == i32::from(look.edge.port.get()));
-        (!offers, key.clone())
+        let mut ports = service.spec.ports.iter();
+        (!ports.any(|port| port.is(look.edge.port)), key.clone())
     });
     if let Some((key, service, subject)) = candidates.into_iter().next() {
         return Some(Answer::OtherName(key, service, subject));

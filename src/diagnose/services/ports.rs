@@ -5,12 +5,12 @@ use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
-use super::{Look, Use, ids, looks, service_name, services_known, weight};
+use super::{Look, Use, ids, looks, service_name, services_known};
 use crate::diagnose::Context;
 use crate::diagnose::fixes;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::joined;
-use crate::finding::{Code, Finding, Fix};
+use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::ServiceKey;
 use crate::observe::kinds::{PodSpec, Service, ServicePort};
 
@@ -56,36 +56,26 @@ pub(super) fn not_offered(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let looks = looks(context);
-    let mut missing: BTreeMap<ServiceKey, (&Service, Vec<&Look<'_, '_>>)> = BTreeMap::new();
+    // Whether the Service offers the port to another protocol.
+    let mut missing: BTreeMap<(ServiceKey, bool), (&Service, Vec<&Look<'_, '_>>)> = BTreeMap::new();
     for look in &looks {
         let Some((key, service)) = look.destination.way.last() else {
             continue;
         };
         if !service.spec.is_headless() && dialled(look, service).is_none() {
-            missing
-                .entry(key.clone())
-                .or_insert_with(|| (service, Vec::new()))
-                .1
-                .push(look);
+            let mut ports = service.spec.ports.iter();
+            let other = ports.any(|port| port.is(look.edge.port));
+            let (_, looks) = missing
+                .entry((key.clone(), other))
+                .or_insert_with(|| (service, Vec::new()));
+            looks.push(look);
         }
     }
-    let mut findings = Vec::new();
-    for (key, (service, looks)) in missing {
-        let (other, absent): (Vec<_>, Vec<_>) = looks.into_iter().partition(|look| {
-            service
-                .spec
-                .ports
-                .iter()
-                .any(|port| port.port == i32::from(look.edge.port.get()))
-        });
-        if !absent.is_empty() {
-            findings.push(port_missing(context, &key, service, &absent));
-        }
-        if !other.is_empty() {
-            findings.push(port_protocol(context, &key, service, &other));
-        }
-    }
-    findings
+    let found = missing.into_iter().map(|((key, other), (service, looks))| {
+        let says = if other { port_protocol } else { port_missing };
+        says(context, &key, service, &looks)
+    });
+    found.collect()
 }
 
 fn dialled_ports(looks: &[&Look<'_, '_>]) -> BTreeSet<u16> {
@@ -104,7 +94,7 @@ fn port_missing(
     looks: &[&Look<'_, '_>],
 ) -> Finding {
     let ports = dialled_ports(looks);
-    let mut finding = Finding::of(
+    let finding = Finding::of(
         Code::ServicePortMissing,
         key.object(),
         format!(
@@ -144,19 +134,14 @@ fn port_missing(
             "targetPort": target_to_add(context, key, service, number),
         }}));
     }
-    finding.fix = Some(
+    finding.fix(
         Fix::text(format!(
             "let service/{} offer port {} too (peers of a compose service use the container's port, not the published one), or make the clients dial one that it offers",
             key.name,
             joined(&ports)
         ))
-        .run(fixes::patch(
-            &key.namespace,
-            &format!("service/{}", key.name),
-            &operations,
-        )),
-    );
-    finding
+        .run(fixes::patch(&key.object(), &operations)),
+    )
 }
 
 /// Where a port that is to be added leads: to the Pods' port of that number if anything says that there is one, else where the
@@ -211,7 +196,11 @@ fn port_protocol(
     looks: &[&Look<'_, '_>],
 ) -> Finding {
     let ports = dialled_ports(looks);
-    let mut finding = Finding::of(
+    // No packet could tell; the API does.
+    let unheard = looks
+        .iter()
+        .filter(|look| look.edge.protocol.transport() == "UDP");
+    let finding = Finding::of(
         Code::ServicePortProtocol,
         key.object(),
         format!(
@@ -226,12 +215,8 @@ fn port_protocol(
         ),
     )
     .because([format!("ports of service/{}: {}", key.name, offer(service))])
-    .on(ids(looks));
-    // No packet could tell; the API does.
-    let unheard = looks
-        .iter()
-        .filter(|look| look.edge.protocol.transport() == "UDP");
-    finding.overrules = unheard.map(|look| look.edge.id.clone()).collect();
+    .on(ids(looks))
+    .overruling(unheard.map(|look| &look.edge.id));
     let operations: Vec<Value> = service
         .spec
         .ports
@@ -240,23 +225,18 @@ fn port_protocol(
         .filter_map(|(index, port)| {
             let look = looks
                 .iter()
-                .find(|look| i32::from(look.edge.port.get()) == port.port)?;
+                .find(|look| port.is(look.edge.port))?;
             Some(json!({"op": "add", "path": format!("/spec/ports/{index}/protocol"), "value": look.edge.protocol.transport()}))
         })
         .collect();
-    finding.fix = Some(
+    finding.fix(
         Fix::text(format!(
             "give port {} of service/{} the protocol that its clients speak",
             joined(&ports),
             key.name
         ))
-        .run(fixes::patch(
-            &key.namespace,
-            &format!("service/{}", key.name),
-            &operations,
-        )),
-    );
-    finding
+        .run(fixes::patch(&key.object(), &operations)),
+    )
 }
 
 /// Named target ports that no container of the selected Pods declares.
@@ -278,19 +258,14 @@ pub(super) fn target_port_unknown(context: &Context<'_>, usage: &Use<'_, '_>) ->
         .collect();
     let (_, first) = *unknown.first()?;
     let name = first.target_name().unwrap_or_default();
-    let looks: Vec<&Look<'_, '_>> = usage
-        .looks
-        .iter()
-        .copied()
-        .filter(|look| {
-            unknown
-                .iter()
-                .any(|(_, port)| port.port == i32::from(look.edge.port.get()))
-        })
-        .collect();
+    let looks = usage.looks_where(|look| {
+        let mut ports = unknown.iter();
+        ports.any(|(_, port)| port.is(look.edge.port))
+    });
     // A port beside others that no one dials is worth a warning.
     let all = unknown.len() == service.spec.ports.len();
-    let severity = weight(usage.in_scope && (!looks.is_empty() || (all && !usage.proven)));
+    let severity =
+        Severity::error_if(usage.in_scope && (!looks.is_empty() || (all && !usage.proven)));
     let declared: BTreeSet<String> = specs
         .iter()
         .flat_map(|spec| spec.long_running())
@@ -358,11 +333,7 @@ fn by_number(
         "use the number of the port in service/{}, or name the container's port {name:?}",
         usage.key.name
     ))
-    .run(fixes::patch(
-        &usage.key.namespace,
-        &format!("service/{}", usage.key.name),
-        &operations,
-    ))
+    .run(fixes::patch(&usage.key.object(), &operations))
 }
 
 #[cfg(test)]

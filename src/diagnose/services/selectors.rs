@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use serde_json::json;
 
 use super::ports::subjects_behind;
-use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses, weight};
+use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::walk::EndpointWalk;
 use crate::diagnose::words::joined;
@@ -70,8 +70,8 @@ fn workloadless(usage: &Use<'_, '_>) -> Option<Finding> {
     if usage.looks.is_empty() {
         return None;
     }
-    let looks: Vec<&Look<'_, '_>> = usage.looks.clone();
-    let mut finding = super::names::missing_tier(
+
+    let finding = super::names::missing_tier(
         tier,
         Severity::Error,
         format!(
@@ -79,9 +79,11 @@ fn workloadless(usage: &Use<'_, '_>) -> Option<Finding> {
             tier.name, usage.key.name
         ),
     );
-    finding.evidence.push(selector_line(usage));
-    finding.edges = ids(&looks);
-    Some(finding)
+    Some(
+        finding
+            .because([selector_line(usage)])
+            .on(ids(&usage.looks)),
+    )
 }
 
 fn selector_line(usage: &Use<'_, '_>) -> String {
@@ -148,8 +150,7 @@ fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &WorkloadFacts<'_
     ))
     .run(selector.map(|labels| {
         fixes::patch(
-            &usage.key.namespace,
-            &format!("service/{}", usage.key.name),
+            &usage.key.object(),
             &[json!({"op": "replace", "path": "/spec/selector", "value": labels})],
         )
     }))
@@ -162,40 +163,43 @@ fn no_pod<'c, 'a>(
 ) -> Finding {
     let selector = &usage.service.spec.selector;
     let name = service_name(context, &usage.key);
-    let nearest = nearest(context, usage, wanted);
-    let mut finding = Finding::new(
+    let nearest =
+        nearest(context, usage, wanted).and_then(|subject| Some((subject, subject.template?)));
+    let (near, labels, fix) = match nearest {
+        Some((subject, template)) => {
+            let (_, words) = difference(selector, template.labels);
+            let labels = fixes::labels_text(template.labels);
+            (
+                format!("; nearest is {}, which has {words}", subject.key),
+                Some(format!("labels of {}: {labels}", subject.key)),
+                select(context, usage, subject),
+            )
+        }
+        None => (
+            String::new(),
+            None,
+            Fix::text(format!(
+                "give service/{} a selector that matches the Pods that it is for",
+                usage.key.name
+            )),
+        ),
+    };
+    Finding::new(
         Code::ServiceSelectorMismatch,
         // A second Service of a tier that another one serves is no one's way.
-        weight(usage.in_scope && (!usage.looks.is_empty() || !served_otherwise(context, wanted))),
+        Severity::error_if(
+            usage.in_scope && (!usage.looks.is_empty() || !served_otherwise(context, wanted)),
+        ),
         usage.key.object(),
         format!(
-            "the selector {} of {name} matches no Pod",
+            "the selector {} of {name} matches no Pod{near}",
             fixes::labels_text(selector)
         ),
     )
-    .because([selector_line(usage)]);
-    if let Some((subject, template)) =
-        nearest.and_then(|subject| Some((subject, subject.template?)))
-    {
-        let (_, words) = difference(selector, template.labels);
-        finding.message = format!(
-            "{}; nearest is {}, which has {words}",
-            finding.message, subject.key
-        );
-        finding.evidence.push(format!(
-            "labels of {}: {}",
-            subject.key,
-            fixes::labels_text(template.labels)
-        ));
-        finding.fix = Some(select(context, usage, subject));
-    } else {
-        finding.fix = Some(Fix::text(format!(
-            "give service/{} a selector that matches the Pods that it is for",
-            usage.key.name
-        )));
-    }
-    finding.edges = ids(&usage.looks);
-    finding
+    .because([selector_line(usage)])
+    .because(labels)
+    .on(ids(&usage.looks))
+    .fix(fix)
 }
 
 fn served_otherwise(context: &Context<'_>, wanted: &[&WorkloadFacts<'_>]) -> bool {
@@ -211,9 +215,9 @@ fn wrong_pods(
     wanted: &[&WorkloadFacts<'_>],
 ) -> Finding {
     let names = |subjects: &[&WorkloadFacts<'_>]| joined(subjects.iter().map(|one| &one.key));
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Code::ServiceSelectorMismatch,
-        weight(usage.in_scope),
+        Severity::error_if(usage.in_scope),
         usage.key.object(),
         format!(
             "the selector {} of {} matches the Pods of {} and none of {}",
@@ -225,10 +229,10 @@ fn wrong_pods(
     )
     .because([selector_line(usage)])
     .on(ids(&usage.looks));
-    if let [own, ..] = wanted {
-        finding.fix = Some(select(context, usage, own));
+    match wanted {
+        [own, ..] => finding.fix(select(context, usage, own)),
+        [] => finding,
     }
-    finding
 }
 
 /// One endpoint as the clients of a Service saw it.
@@ -312,20 +316,14 @@ pub(super) fn denied(context: &Context<'_>, look: &Look<'_, '_>, endpoint: &str)
 /// Services behind which some endpoints work and others do not.
 pub(super) fn mixed(context: &Context<'_>) -> Vec<Finding> {
     let looks = looks(context);
-    let mut findings: Vec<Finding> = uses(context, &looks)
-        .into_iter()
-        .flat_map(|usage| {
-            let looks = usage.looks.clone();
-            looks
-                .into_iter()
-                .filter_map(|look| split(context, &usage, look))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    if context.outcomes.is_none() {
-        findings.extend(declared_mix(context, &looks));
-    }
-    findings
+    let uses = uses(context, &looks);
+    let findings = uses.iter().flat_map(|usage| {
+        let looks = usage.looks.iter();
+        looks.filter_map(move |look| split(context, usage, look))
+    });
+    let declared = uses.iter().filter(|_| context.outcomes.is_none());
+    let declared = declared.filter_map(|usage| declared_mix(context, usage));
+    findings.chain(declared).collect()
 }
 
 fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Option<Finding> {
@@ -416,56 +414,47 @@ fn troubles_of(context: &Context<'_>, keys: &BTreeSet<&WorkloadKey>) -> Vec<(Cod
 }
 
 /// Without a cluster: a selector that takes Pods of two tiers, of which one declares other ports only, is worth a warning.
-fn declared_mix(context: &Context<'_>, looks: &[Look<'_, '_>]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for usage in uses(context, looks) {
-        let behind = subjects_behind(context, &usage.key, usage.service);
-        let own = wanted(context, &usage);
-        if !behind
-            .iter()
-            .any(|subject| own.iter().any(|own| own.key == subject.key))
-        {
-            continue;
-        }
-        let strangers: Vec<String> = behind
-            .iter()
-            .filter(|subject| own.iter().all(|own| own.key != subject.key))
-            .filter(|subject| !subject.tiers.is_empty())
-            .filter(|subject| {
-                let Some(template) = subject.template else {
-                    return false;
-                };
-                let declared = fixes::declared_ports(template.spec);
-                !declared.is_empty()
-                    && usage.service.spec.ports.iter().all(|port| {
-                        port.target(template.spec)
-                            .map(NonZeroU16::get)
-                            .is_none_or(|target| !declared.contains(&target))
-                    })
-            })
-            .map(|subject| subject.key.to_string())
-            .collect();
-        if strangers.is_empty() {
-            continue;
-        }
-        let mut finding = Finding::new(
-            Code::ServiceSelectorTooBroad,
-            Severity::Warning,
-            usage.key.object(),
-            format!(
-                "the selector {} of {} also takes Pods of {}, which declare other ports only",
-                fixes::labels_text(&usage.service.spec.selector),
-                service_name(context, &usage.key),
-                strangers.join(", ")
-            ),
-        )
-        .because([selector_line(&usage)]);
-        if let Some(subject) = own.first() {
-            finding.fix = Some(select(context, &usage, subject));
-        }
-        findings.push(finding);
+fn declared_mix(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+    let behind = subjects_behind(context, &usage.key, usage.service);
+    let own = wanted(context, usage);
+    let is_own = |subject: &WorkloadFacts<'_>| own.iter().any(|own| own.key == subject.key);
+    if !behind.iter().any(|subject| is_own(subject)) {
+        return None;
     }
-    findings
+    let strangers: Vec<String> = behind
+        .iter()
+        .filter(|subject| !is_own(subject) && !subject.tiers.is_empty())
+        .filter(|subject| {
+            let Some(template) = subject.template else {
+                return false;
+            };
+            let declared = fixes::declared_ports(template.spec);
+            !declared.is_empty()
+                && usage.service.spec.ports.iter().all(|port| {
+                    port.target(template.spec)
+                        .map(NonZeroU16::get)
+                        .is_none_or(|target| !declared.contains(&target))
+                })
+        })
+        .map(|subject| subject.key.to_string())
+        .collect();
+    if strangers.is_empty() {
+        return None;
+    }
+    let finding = Finding::new(
+        Code::ServiceSelectorTooBroad,
+        Severity::Warning,
+        usage.key.object(),
+        format!(
+            "the selector {} of {} also takes Pods of {}, which declare other ports only",
+            fixes::labels_text(&usage.service.spec.selector),
+            service_name(context, &usage.key),
+            strangers.join(", ")
+        ),
+    )
+    .because([selector_line(usage)])
+    .fix(select(context, usage, own.first()?));
+    Some(finding)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::kubelet::{self, ProbeKind};
 use super::view::View;
 use super::volume;
-use super::{Trouble, ago, container_of, event_line, events_about, newest};
+use super::{Trouble, ago, event_line, events_about, newest};
 use crate::address;
 use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
@@ -21,18 +21,11 @@ pub(super) fn of<'a>(
     subject: &WorkloadFacts<'a>,
     pod: &'a Pod,
 ) -> Option<Trouble> {
-    let init = &pod.status.init_container_statuses;
-    let mut views = init
-        .iter()
-        .map(|status| (status, container_of(&pod.spec.init_containers, status)))
-        .chain(
-            pod.status
-                .container_statuses
-                .iter()
-                .map(|status| (status, container_of(&pod.spec.containers, status))),
-        )
-        .enumerate()
-        .map(|(index, (status, container))| View {
+    let init = pod.status.init_container_statuses.len();
+    let statuses = pod.status.every().enumerate();
+    let mut views = statuses.map(|(index, status)| {
+        let container = pod.spec.container(&status.name);
+        View {
             context,
             subject,
             pod,
@@ -40,9 +33,10 @@ pub(super) fn of<'a>(
             container,
             events: events_about(context, pod, &status.name),
             // A native sidecar stands among the init containers and runs for ever on purpose.
-            init: index < init.len()
+            init: index < init
                 && container.is_none_or(|container| container.restart_policy != "Always"),
-        });
+        }
+    });
     views
         .find_map(|view| judge(&view))
         .or_else(|| never_created(context, pod))
@@ -401,9 +395,7 @@ fn never_created(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
     let waits = pod.status.phase == "Pending"
         && pod
             .status
-            .init_container_statuses
-            .iter()
-            .chain(&pod.status.container_statuses)
+            .every()
             .filter_map(|status| status.state.waiting.as_ref())
             .any(|waiting| {
                 matches!(

@@ -69,17 +69,8 @@ fn makers<'a>(
     context: &Context<'a>,
     subject: &WorkloadFacts<'_>,
 ) -> impl Iterator<Item = &'a Workload> {
-    let key = subject.key.clone();
-    let state = context.snapshot.namespaces.get(&key.namespace);
-    let workloads = state.into_iter().flat_map(|state| &state.workloads);
-    workloads.filter(move |child| {
-        child.spec.replicas != Some(0)
-            && child.metadata.owner_references.iter().any(|owner| {
-                owner.controller
-                    && owner.name == key.name
-                    && owner.kind.eq_ignore_ascii_case(&key.kind)
-            })
-    })
+    let made = context.snapshot.made_by(&subject.key).into_iter();
+    made.filter(|child| child.spec.replicas != Some(0))
 }
 
 fn ended(workload: &Workload) -> bool {

@@ -120,13 +120,7 @@ pub(super) fn claims(context: &Context<'_>, pod: &Pod) -> Vec<Trouble> {
         else {
             continue;
         };
-        let state = context.snapshot.namespaces.get(namespace);
-        let claim = state.and_then(|state| {
-            state
-                .volume_claims
-                .iter()
-                .find(|claim| claim.metadata.name == *name)
-        });
+        let claim = context.snapshot.volume_claim(namespace, name);
         let events = context
             .snapshot
             .events_of("PersistentVolumeClaim", namespace, name);

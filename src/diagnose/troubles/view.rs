@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Trouble, ago};
 use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
-use crate::diagnose::words::last_lines;
+use crate::diagnose::words::log_lines;
 use crate::finding::Code;
 use crate::observe::kinds::{Container, ContainerStatus, Event, Pod};
 
@@ -49,16 +49,12 @@ impl View<'_, '_> {
 
     /// The end of its last run's log.
     pub(super) fn log(&self) -> Vec<String> {
-        let key = format!("{}/{}", self.pod.metadata.name, self.status.name);
-        self.context
-            .snapshot
-            .namespaces
-            .get(&self.pod.metadata.namespace)
-            .and_then(|state| state.crash_logs.get(&key))
-            .map(|log| last_lines(log, LOG_LINES))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|line| format!("log: {line}"))
-            .collect()
+        log_lines(
+            self.context.snapshot,
+            self.pod,
+            &self.status.name,
+            LOG_LINES,
+        )
+        .collect()
     }
 }

@@ -70,7 +70,6 @@ fn again(claim: &str) -> String {
 
 /// The claim that the words are about: by the name of the volume in the Pod or in the cluster, else the only one of the Pod.
 fn claim(context: &Context<'_>, pod: &Pod, line: &str) -> Option<String> {
-    let state = context.snapshot.namespaces.get(&pod.metadata.namespace);
     let claims: Vec<(&str, &str)> = pod
         .spec
         .volumes
@@ -82,10 +81,10 @@ fn claim(context: &Context<'_>, pod: &Pod, line: &str) -> Option<String> {
         .collect();
     let is_named = |name: &str| !name.is_empty() && line.contains(name);
     let by_disk = claims.iter().find(|(_, claim)| {
-        let claims = state.iter().flat_map(|state| &state.volume_claims);
-        claims
-            .filter(|one| one.metadata.name == *claim)
-            .any(|one| is_named(&one.spec.volume_name))
+        let claim = context
+            .snapshot
+            .volume_claim(&pod.metadata.namespace, claim);
+        claim.is_some_and(|claim| is_named(&claim.spec.volume_name))
     });
     let by_volume = || {
         claims.iter().find(|(volume, claim)| {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
+use crate::diagnose::words::joined;
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::observe::is_ready;
 use crate::observe::kinds::VolumeClaim;
@@ -32,9 +33,7 @@ pub(super) fn shared(context: &Context<'_>) -> Vec<Finding> {
         .into_iter()
         .filter(|(_, users)| users.wanted > 1)
         .filter_map(|((namespace, name), users)| {
-            let state = context.snapshot.namespaces.get(namespace)?;
-            let mut claims = state.volume_claims.iter();
-            let claim = claims.find(|claim| claim.metadata.name == name)?;
+            let claim = context.snapshot.volume_claim(namespace, name)?;
             of_claim(context, namespace, claim, &users)
         })
         .collect()
@@ -74,11 +73,7 @@ fn of_claim(
     } else {
         ("ReadWriteOnce", "from one node only")
     };
-    let names: Vec<String> = users
-        .workloads
-        .iter()
-        .map(|subject| subject.key.to_string())
-        .collect();
+
     let finding = Finding::new(
         Code::VolumeMountFailed,
         Severity::Warning,
@@ -86,7 +81,7 @@ fn of_claim(
         format!(
             "{object} is {mode}, which can be used {limit}, and {} Pods of {} share it: those elsewhere cannot start",
             users.wanted,
-            names.join(", ")
+            joined(users.workloads.iter().map(|subject| &subject.key))
         ),
     )
     .because([format!("accessModes of {object}: {mode}")])

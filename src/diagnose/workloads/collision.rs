@@ -24,16 +24,6 @@ struct Collision<'a> {
     as_port: bool,
 }
 
-/// Variables that a tier reads, that its Pods do not set, and that `enableServiceLinks` sets to a URL.
-pub(super) fn service_env_collision(context: &Context<'_>) -> Vec<Finding> {
-    context
-        .subjects
-        .iter()
-        .filter(|subject| !subject.tiers.is_empty())
-        .filter_map(|subject| finding(context, subject))
-        .collect()
-}
-
 /// Whether a collision is why the subject's containers crash.
 pub(super) fn explains_crash(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> bool {
     find(context, subject).is_some_and(|collision| is_fatal(subject, &collision))
@@ -54,7 +44,14 @@ fn is_fatal(subject: &WorkloadFacts<'_>, collision: &Collision<'_>) -> bool {
     })
 }
 
-fn finding(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
+/// Variables that a tier reads, that its Pods do not set, and that `enableServiceLinks` sets to a URL.
+pub(super) fn service_env_collision(
+    context: &Context<'_>,
+    subject: &WorkloadFacts<'_>,
+) -> Option<Finding> {
+    if subject.tiers.is_empty() {
+        return None;
+    }
     let collision = find(context, subject)?;
     let Collision {
         variable,
@@ -66,25 +63,6 @@ fn finding(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding
     let service = &service.metadata.name;
     let name = subject.name(&context.snapshot.namespace);
     let fatal = is_fatal(subject, &collision) || collision.as_port;
-    let severity = if fatal {
-        subject.scoped(Severity::Error)
-    } else {
-        Severity::Warning
-    };
-    let mut finding = Finding::new(
-        Code::ServiceEnvCollision,
-        severity,
-        subject.key.object(),
-        format!("{name} reads {variable} and does not set it; Kubernetes sets it to tcp://… for service/{service} (enableServiceLinks)"),
-    )
-    .because([reader.clone()])
-    .because(log.iter().map(|line| format!("log: {line}")));
-    if *as_port {
-        finding.overrules = dialled(context, subject, service);
-        finding.edges.clone_from(&finding.overrules);
-    } else if fatal {
-        finding.edges.clone_from(&subject.into);
-    }
     let template = match subject.key.kind.as_str() {
         "pod" | "cronjob" => None,
         _ => Some(Command::patch(
@@ -94,7 +72,20 @@ fn finding(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding
             &json!({"spec": {"template": {"spec": {"enableServiceLinks": false}}}}),
         )),
     };
-    finding.fix = Some(
+    let overruled = as_port.then(|| dialled(context, subject, service));
+    let overruled = overruled.unwrap_or_default();
+    let finding = Finding::new(
+        Code::ServiceEnvCollision,
+        subject.scoped(Severity::error_if(fatal)),
+        subject.key.object(),
+        format!("{name} reads {variable} and does not set it; Kubernetes sets it to tcp://… for service/{service} (enableServiceLinks)"),
+    )
+    .because([reader.clone()])
+    .because(log.iter().map(|line| format!("log: {line}")))
+    .overruling(&overruled)
+    .on(&overruled)
+    .on(subject.into.iter().filter(|_| fatal && !as_port))
+    .fix(
         Fix::text(format!(
             "set enableServiceLinks: false in the Pod template of {name}, or set {variable} there"
         ))
@@ -209,7 +200,7 @@ pub(super) fn said(log: &str) -> impl Iterator<Item = &str> {
 
 /// The edges of a tier that lead to what stands behind a Service.
 fn dialled(context: &Context<'_>, subject: &WorkloadFacts<'_>, service: &str) -> BTreeSet<EdgeId> {
-    let is_own = |edge: &&Edge| subject.tiers.iter().any(|tier| tier.name == edge.from);
+    let is_own = |edge: &&Edge| subject.runs(&edge.from);
     let leads_there = |edge: &&Edge| {
         let target = context.graph.tiers.get(&edge.to);
         target.is_some_and(|tier| {
@@ -290,11 +281,7 @@ pub(super) fn sets(
     container: &Container,
     variable: &str,
 ) -> bool {
-    let maps = context
-        .snapshot
-        .namespaces
-        .get(&subject.key.namespace)
-        .map(|state| &state.config_maps);
+    let namespace = &subject.key.namespace;
     container.env.iter().any(|entry| entry.name == variable)
         || container.env_from.iter().any(|source| {
             let Some(key) = variable.strip_prefix(source.prefix.as_str()) else {
@@ -302,11 +289,10 @@ pub(super) fn sets(
             };
             match &source.config_map_ref {
                 None => source.secret_ref.is_some(),
-                Some(reference) => maps.is_none_or(|maps| {
-                    maps.iter()
-                        .find(|map| map.metadata.name == reference.name)
-                        .is_none_or(|map| map.data.contains_key(key))
-                }),
+                Some(reference) => {
+                    let map = context.snapshot.config_map(namespace, &reference.name);
+                    map.is_none_or(|map| map.data.contains_key(key))
+                }
             }
         })
 }
@@ -371,39 +357,22 @@ pub(super) fn mentions(text: &str, variable: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::fixtures;
+    use crate::diagnose::fixtures::{self, CRASHES};
 
-    const OBJECTS: &str = "
+    const SERVICE: &str = "
 kind: Service
 metadata: {name: kvs}
 spec: {clusterIP: 10.96.0.7, selector: {app: kvs}, ports: [{port: 6379}]}
----
-kind: Deployment
-metadata: {name: ap}
-spec: {replicas: 1, template: {metadata: {labels: {app: ap}}, spec: {SPEC}}}
----
-kind: ReplicaSet
-metadata: {name: ap-1, ownerReferences: [{kind: Deployment, name: ap, controller: true}]}
-spec: {replicas: 1}
----
-kind: Pod
-metadata: {name: ap-1-x, ownerReferences: [{kind: ReplicaSet, name: ap-1, controller: true}]}
-spec: {SPEC}
-status: {phase: Running, containerStatuses: [{name: ap, STATE}]}
 ";
     const READS: &str = "containers: [{name: ap, args: [python3, -c, \"int(os.environ.get('KVS_PORT', '6379'))\"]}]";
     const RUNS: &str = "ready: true, state: {running: {}}";
-    const CRASHES: &str = "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}";
 
     fn found(spec: &str, state: &str, log: &str) -> Option<Finding> {
-        let mut snapshot =
-            fixtures::snapshot(&OBJECTS.replace("SPEC", spec).replace("STATE", state));
-        if !log.is_empty() {
-            let own = snapshot.namespaces.get_mut("default").unwrap();
-            own.crash_logs.insert("ap-1-x/ap".into(), log.into());
-        }
+        let snapshot = fixtures::deployed(SERVICE, spec, state, log);
         let graph = fixtures::graph(&["WEB->AP:2000/http"]);
-        service_env_collision(&Context::new(&graph, &snapshot, None)).pop()
+        crate::diagnose::Rule::Workload(service_env_collision)
+            .raise(&Context::new(&graph, &snapshot, None))
+            .pop()
     }
 
     #[test]

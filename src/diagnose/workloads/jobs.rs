@@ -3,26 +3,18 @@
 use super::kubectl;
 use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
-use crate::diagnose::words::{last_lines, quote};
-use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::diagnose::words::{log_lines, quote};
+use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::observe::kinds::{Condition, Pod, Workload};
 
 /// Jobs that failed for good, and long-running tiers whose only Pod has ended and is not started again.
-pub(super) fn failed(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for subject in &context.subjects {
-        match subject.key.kind.as_str() {
-            "job" => findings.extend(
-                subject
-                    .workload
-                    .and_then(|job| of_job(context, subject, job)),
-            ),
-            "cronjob" => findings.extend(of_cron_job(context, subject)),
-            "pod" => findings.extend(of_pod(context, subject)),
-            _ => {}
-        }
+pub(super) fn failed(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
+    match subject.key.kind.as_str() {
+        "job" => of_job(context, subject, subject.workload?),
+        "cronjob" => of_cron_job(context, subject),
+        "pod" => of_pod(context, subject),
+        _ => None,
     }
-    findings
 }
 
 fn failure(job: &Workload) -> Option<&Condition> {
@@ -50,38 +42,25 @@ fn of_job(context: &Context<'_>, subject: &WorkloadFacts<'_>, job: &Workload) ->
         ),
         None => return None,
     };
-    let mut finding = Finding::new(Code::JobFailed, severity, subject.key.object(), message)
+    let finding = Finding::new(Code::JobFailed, severity, subject.key.object(), message)
         .because([line])
-        .because(last_words(context, &subject.ended));
-    if dependent(&subject.ended) {
-        finding.follows.clone_from(&subject.from);
-    }
-    finding.edges.clone_from(&subject.into);
-    finding.fix = Some(Fix::text(format!(
-        "see its log ({}), fix it, delete it and apply it again: a Job that failed is not started a second time",
-        kubectl(subject, &["logs", &subject.key.to_string()])
-    )));
+        .because(last_words(context, &subject.ended))
+        .following(subject.from.iter().filter(|_| dependent(&subject.ended)))
+        .on(&subject.into)
+        .fix(format!(
+            "see its log ({}), fix it, delete it and apply it again: a Job that failed is not started a second time",
+            kubectl(subject, &["logs", &subject.key.to_string()])
+        ));
     Some(finding)
 }
 
 /// The newest Job of a `CronJob`: a warning, the next run may do better.
 fn of_cron_job(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
-    let state = context.snapshot.namespaces.get(&subject.key.namespace)?;
-    let newest = state
-        .workloads
-        .iter()
-        .filter(|job| {
-            job.kind == "Job"
-                && job
-                    .metadata
-                    .owner_references
-                    .iter()
-                    .any(|owner| owner.kind == "CronJob" && owner.name == subject.key.name)
-        })
-        .max_by_key(|job| job.metadata.creation_timestamp)?;
+    let jobs = context.snapshot.made_by(&subject.key).into_iter();
+    let newest = jobs.max_by_key(|job| job.metadata.creation_timestamp)?;
     let condition = failure(newest)?;
     let name = &newest.metadata.name;
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Code::JobFailed,
         Severity::Warning,
         ObjectRef::new("job", name, &subject.key.namespace),
@@ -90,12 +69,12 @@ fn of_cron_job(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Fin
             subject.key,
             quote(&condition.message)
         ),
-    );
-    finding.follows.clone_from(&subject.from);
-    finding.fix = Some(Fix::text(format!(
+    )
+    .following(&subject.from)
+    .fix(format!(
         "see its log: {}",
         kubectl(subject, &["logs", &format!("job/{name}")])
-    )));
+    ));
     Some(finding)
 }
 
@@ -113,33 +92,30 @@ fn of_pod(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding>
     if !alone || !subject.pods.is_empty() {
         return None;
     }
-    let one_shot = subject.is_one_shot();
+    let (code, kind) = if subject.is_one_shot() {
+        (Code::JobFailed, "Job")
+    } else {
+        (Code::ContainerCrashLooping, "Deployment")
+    };
     let reason = if pod.status.reason.is_empty() {
         "its program failed".to_owned()
     } else {
         format!("{}: {}", pod.status.reason, quote(&pod.status.message))
     };
     let name = subject.name(&context.snapshot.namespace);
-    let mut finding = Finding::new(
-        if one_shot {
-            Code::JobFailed
-        } else {
-            Code::ContainerCrashLooping
-        },
+    let finding = Finding::new(
+        code,
         subject.scoped(Severity::Error),
         subject.key.object(),
         format!("{name} has ended in failure ({reason}) and nothing starts it again"),
     )
-    .because(last_words(context, &subject.ended));
-    if dependent(&subject.ended) {
-        finding.follows.clone_from(&subject.from);
-    }
-    finding.edges.clone_from(&subject.into);
-    finding.fix = Some(Fix::text(format!(
-        "see its log ({}), fix it, and apply it as a {} so that it is started again",
-        kubectl(subject, &["logs", &subject.key.to_string()]),
-        if one_shot { "Job" } else { "Deployment" }
-    )));
+    .because(last_words(context, &subject.ended))
+    .following(subject.from.iter().filter(|_| dependent(&subject.ended)))
+    .on(&subject.into)
+    .fix(format!(
+        "see its log ({}), fix it, and apply it as a {kind} so that it is started again",
+        kubectl(subject, &["logs", &subject.key.to_string()])
+    ));
     Some(finding)
 }
 
@@ -159,11 +135,6 @@ fn last_words(context: &Context<'_>, ended: &[&Pod]) -> Vec<String> {
     else {
         return Vec::new();
     };
-    let logs = context
-        .snapshot
-        .namespaces
-        .get(&pod.metadata.namespace)
-        .map(|state| &state.crash_logs);
     let mut lines = Vec::new();
     for status in &pod.status.container_statuses {
         if let Some(end) = &status.state.terminated {
@@ -172,12 +143,7 @@ fn last_words(context: &Context<'_>, ended: &[&Pod]) -> Vec<String> {
                 pod.metadata.name, status.name, end.reason, end.exit_code
             ));
         }
-        let log = logs.and_then(|logs| logs.get(&format!("{}/{}", pod.metadata.name, status.name)));
-        lines.extend(
-            log.into_iter()
-                .flat_map(|log| last_lines(log, 3))
-                .map(|line| format!("log: {line}")),
-        );
+        lines.extend(log_lines(context.snapshot, pod, &status.name, 3));
     }
     lines
 }
@@ -194,7 +160,7 @@ fn dependent(ended: &[&Pod]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::fixtures;
+    use crate::diagnose::{Rule, fixtures};
 
     fn found(objects: &str, workload: &str, one_shot: bool) -> Vec<Finding> {
         let snapshot = fixtures::snapshot(objects);
@@ -203,7 +169,7 @@ mod tests {
         let (kind, name) = workload.split_once('/').unwrap();
         tier.workloads = vec![crate::observe::WorkloadKey::new("default", kind, name)];
         tier.one_shot = one_shot;
-        failed(&Context::new(&graph, &snapshot, None))
+        Rule::Workload(failed).raise(&Context::new(&graph, &snapshot, None))
     }
 
     const JOB: &str = "

@@ -60,25 +60,11 @@ data: {cache-host: kvs, PORT: '2000'}
 kind: Service
 metadata: {name: cache}
 spec: {clusterIP: 10.96.0.7, selector: {app: kvs}, ports: [{port: 6379}]}
----
-kind: Deployment
-metadata: {name: ap}
-spec: {replicas: 1, template: {metadata: {labels: {app: ap}}, spec: {containers: [{name: ap, envFrom: [{configMapRef: {name: ap}}]}]}}}
----
-kind: ReplicaSet
-metadata: {name: ap-1, ownerReferences: [{kind: Deployment, name: ap, controller: true}]}
-spec: {replicas: 1}
----
-kind: Pod
-metadata: {name: ap-1-x, ownerReferences: [{kind: ReplicaSet, name: ap-1, controller: true}]}
-spec: {containers: [{name: ap, envFrom: [{configMapRef: {name: ap}}]}]}
-status: {phase: Running, containerStatuses: [{name: ap, restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]}
 ";
+    const SPEC: &str = "containers: [{name: ap, envFrom: [{configMapRef: {name: ap}}]}]";
 
     fn first(log: &str) -> (Code, String) {
-        let mut snapshot = fixtures::snapshot(OBJECTS);
-        let own = snapshot.namespaces.get_mut("default").unwrap();
-        own.crash_logs.insert("ap-1-x/ap".into(), log.into());
+        let snapshot = fixtures::deployed(OBJECTS, SPEC, fixtures::CRASHES, log);
         let graph = fixtures::graph(&["WEB->AP:2000/http"]);
         let compose: ComposeFile = fixtures::compose(
             "services: {AP: {image: a, environment: {CACHE_HOST: KVS, CACHE_PORT: '6379', PORT: '2000'}}}",

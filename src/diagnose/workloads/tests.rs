@@ -41,7 +41,7 @@ fn raised(snapshot: &Snapshot) -> Vec<(Code, Severity)> {
     let context = Context::new(&graph, snapshot, None);
     RULES
         .iter()
-        .flat_map(|rule| rule(&context))
+        .flat_map(|rule| rule.raise(&context))
         .map(|finding| (finding.code, finding.severity))
         .collect()
 }
@@ -115,7 +115,11 @@ fn a_broken_target_explains_the_edges_that_lead_to_it_and_only_those_that_fail()
         ],
     )]);
     let context = Context::new(&graph, &snapshot, Some(&passes));
-    assert!(pods_in_trouble(&context)[0].edges.is_empty());
+    assert!(
+        Rule::WorkloadMany(pods_in_trouble).raise(&context)[0]
+            .edges
+            .is_empty()
+    );
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Endpoints that no selector keeps: Services whose addresses are written by hand. Pure.
 
 use crate::diagnose::services::selectors::denied;
-use crate::diagnose::services::{Look, Use, ids, service_name, tier_subjects, weight};
+use crate::diagnose::services::{Use, ids, service_name, tier_subjects};
 use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes};
-use crate::finding::{Code, Finding, Fix};
+use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::{EndpointView, is_live};
 use serde_json::json;
 
@@ -15,11 +15,7 @@ pub(super) fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointV
         .ports
         .iter()
         .filter(|port| {
-            usage.looks.is_empty()
-                || usage
-                    .looks
-                    .iter()
-                    .any(|look| i32::from(look.edge.port.get()) == port.port)
+            usage.looks.is_empty() || usage.looks.iter().any(|look| port.is(look.edge.port))
         })
         .flat_map(|port| context.snapshot.endpoints(&usage.key, port))
         .collect()
@@ -43,14 +39,16 @@ pub(in crate::diagnose::services) fn by_hand(
             return None;
         }
         let what = if slices.is_empty() {
-            "no EndpointSlice".to_owned()
+            "no EndpointSlice"
         } else {
-            "no EndpointSlice with that port".to_owned()
+            "no EndpointSlice with that port"
         };
         let finding = Finding::new(
             Code::ServiceNoEndpoints,
             // A controller may make them once it is applied; and without an edge no one is known to need them.
-            weight(usage.in_scope && !context.snapshot.offline && !usage.looks.is_empty()),
+            Severity::error_if(
+                usage.in_scope && !context.snapshot.offline && !usage.looks.is_empty(),
+            ),
             usage.key.object(),
             format!("{name} has no selector and {what}: it leads nowhere"),
         )
@@ -66,47 +64,42 @@ pub(in crate::diagnose::services) fn by_hand(
     if !usage.proven && views.iter().all(|view| !view.ready) {
         return Some(unready(usage, &name, &views));
     }
-    let looks: Vec<&Look<'_, '_>> = usage
-        .looks
-        .iter()
-        .copied()
-        .filter(|look| {
-            look.evidence.every_endpoint_unconnected()
-                && look.evidence.firm().all(|walk| {
-                    walk.endpoints_unconnected()
-                        .iter()
-                        .all(|(endpoint, _)| !denied(context, look, endpoint))
-                })
-        })
-        .collect();
+    let looks = usage.looks_where(|look| {
+        look.evidence.every_endpoint_unconnected()
+            && look.evidence.firm().all(|walk| {
+                walk.endpoints_unconnected()
+                    .iter()
+                    .all(|(endpoint, _)| !denied(context, look, endpoint))
+            })
+    });
     if looks.is_empty() {
         return None;
     }
-    let mut finding = Finding::of(
+    let owners = views.iter().map(|view| {
+        let mut pods = context
+            .snapshot
+            .namespaces
+            .values()
+            .flat_map(|state| &state.pods);
+        match pods.find(|pod| is_live(pod) && pod.status.pod_ip.parse() == Ok(view.address)) {
+            Some(pod) => format!("{} is Pod {}", view.address, pod.metadata.name),
+            None => format!("no Pod that could be read has the address {}", view.address),
+        }
+    });
+    let finding = Finding::of(
         Code::ServiceEndpointsStale,
         usage.key.object(),
         format!(
             "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
             joined(views.iter().map(|view| view.address))
         ),
-    );
-    for view in &views {
-        let owner = context.snapshot.namespaces.values().find_map(|state| {
-            state
-                .pods
-                .iter()
-                .find(|pod| is_live(pod) && pod.status.pod_ip.parse() == Ok(view.address))
-        });
-        finding.evidence.push(match owner {
-            Some(pod) => format!("{} is Pod {}", view.address, pod.metadata.name),
-            None => format!("no Pod that could be read has the address {}", view.address),
-        });
-    }
-    finding.edges = ids(&looks);
-    finding.fix = Some(Fix::text(format!(
+    )
+    .because(owners)
+    .on(ids(&looks))
+    .fix(format!(
         "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
         usage.key.name
-    )));
+    ));
     Some(finding)
 }
 
@@ -115,7 +108,7 @@ fn unready(usage: &Use<'_, '_>, name: &str, views: &[EndpointView]) -> Finding {
     let addresses = joined(views.iter().map(|view| view.address));
     Finding::new(
         Code::ServiceEndpointsNotReady,
-        weight(usage.in_scope && !usage.looks.is_empty()),
+        Severity::error_if(usage.in_scope && !usage.looks.is_empty()),
         usage.key.object(),
         format!(
             "the EndpointSlice of {name}, made by hand, says of {addresses} that it is not ready: the Service sends nothing there"
@@ -146,8 +139,7 @@ pub(super) fn no_endpoints_fix(context: &Context<'_>, usage: &Use<'_, '_>) -> Fi
             fixes::labels_text(&labels)
         ))
         .run(fixes::patch(
-            &usage.key.namespace,
-            &format!("service/{}", usage.key.name),
+            &usage.key.object(),
             &[json!({"op": "add", "path": "/spec/selector", "value": labels})],
         )),
         None => Fix::text(format!(

@@ -59,7 +59,14 @@ pub(in crate::diagnose::services) fn local_traffic_policy(
     if affected.is_empty() {
         return None;
     }
-    let mut finding = Finding::of(
+    let lines = without.iter().map(|(node, clients)| {
+        format!(
+            "{} on {node}: no endpoint of service/{} there",
+            joined(clients),
+            usage.key.name
+        )
+    });
+    let finding = Finding::of(
         Code::ServiceTrafficPolicyLocal,
         usage.key.object(),
         format!(
@@ -68,23 +75,15 @@ pub(in crate::diagnose::services) fn local_traffic_policy(
             joined(&nodes),
             joined(without.keys())
         ),
-    );
-    for (node, clients) in &without {
-        finding.evidence.push(format!(
-            "{} on {node}: no endpoint of service/{} there",
-            joined(clients),
-            usage.key.name
-        ));
-    }
-    finding.edges = ids(&affected);
-    finding.fix = Some(
+    )
+    .because(lines)
+    .on(ids(&affected))
+    .fix(
         Fix::text(format!(
             "let service/{} send traffic to every node, or run its Pods on every node that has clients",
             usage.key.name
         ))
-        .run(fixes::patch(
-            &usage.key.namespace,
-            &format!("service/{}", usage.key.name),
+        .run(fixes::patch(&usage.key.object(),
             &[json!({"op": "replace", "path": "/spec/internalTrafficPolicy", "value": "Cluster"})],
         )),
     );

@@ -49,10 +49,7 @@ pub(super) fn service_to_make(
         text.push_str(
             "; first give its Pods a label of their own, such as `app`, to select them by",
         );
-        return Fix {
-            text,
-            ..Fix::default()
-        };
+        return Fix::text(text);
     };
     let manifests: Option<Vec<String>> = names
         .iter()

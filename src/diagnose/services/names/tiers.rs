@@ -58,10 +58,9 @@ pub(super) fn workload_missing(
             ),
         ),
     };
-    let mut finding = missing_tier(tier, severity, message);
-    finding.evidence.extend(dns_words(looks));
-    finding.edges = ids(looks);
-    finding
+    missing_tier(tier, severity, message)
+        .because(dns_words(looks))
+        .on(ids(looks))
 }
 
 /// Tiers that the user's file maps to a workload that is not there.
@@ -152,11 +151,7 @@ pub(in crate::diagnose::services) fn servers_without_service(
             .find(|name| fixes::is_service_name(name))
             .or_else(|| fixes::nearest_name(&tier.name))
             .or_else(|| fixes::nearest_name(&main.key.name));
-        let severity = if server.by_container_alone {
-            Severity::Warning
-        } else {
-            Severity::Error
-        };
+
         let port = PortToMake {
             port: server.port.get(),
             target: fixes::target_port(main, server.port.get()),
@@ -165,7 +160,7 @@ pub(in crate::diagnose::services) fn servers_without_service(
         let wanted: Vec<String> = name.into_iter().collect();
         let finding = Finding::new(
             Code::ServiceMissing,
-            severity,
+            Severity::error_if(!server.by_container_alone),
             main.key.object(),
             format!(
                 "{}, and no Service selects it: compose gives it the name {}, the cluster does not",
