@@ -4,7 +4,7 @@ use super::Seen;
 use crate::drill::judge::{amount, ended, value_text};
 use crate::drill::limit::{LimitSet, meets};
 use crate::drill::model::{
-    Candidate, Metric, NotBegun, Round, RoundEnd, RoundResult, Spoilt, Value,
+    Candidate, Fault, Metric, NotBegun, Round, RoundEnd, RoundResult, Spoilt, Value,
 };
 use crate::finding::{Code, ObjectRef, Severity};
 use crate::report::VerdictValue;
@@ -64,6 +64,15 @@ impl Case<'_> {
         &self.candidate.name
     }
 
+    /// What was done, as a noun.
+    fn fault(&self) -> String {
+        match self.round.fault {
+            Fault::Watch if self.round.victims.is_empty() => "what happened".to_owned(),
+            Fault::Watch => "the loss".to_owned(),
+            fault => fault.to_string(),
+        }
+    }
+
     fn victims(&self) -> String {
         let names: Vec<&str> = self
             .round
@@ -72,9 +81,9 @@ impl Case<'_> {
             .map(|victim| victim.member.as_str())
             .collect();
         if names.is_empty() {
-            self.round.fault.to_string()
+            self.fault()
         } else {
-            format!("{} of {}", self.round.fault, names.join(", "))
+            format!("{} of {}", self.fault(), names.join(", "))
         }
     }
 
@@ -258,7 +267,7 @@ impl Case<'_> {
             format!(
                 "{} does not recover from {}: {missing}",
                 self.name(),
-                self.round.fault
+                self.fault()
             ),
             format!(
                 "after {}, {} later: {missing}",
