@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::{Observed, ServiceKey, Snapshot};
+use super::super::{Observed, ServiceKey, Snapshot, WorkloadKey};
 use super::key;
 
 /// What a host means to a client of some namespace, as far as the API shows.
@@ -160,12 +160,23 @@ impl Snapshot {
                 .find(|pod| pod.spec.subdomain == service)
                 .map(|pod| pod.metadata.name.clone())
         });
+        let pod = pod.or_else(|| self.pod_to_be(hostname, service, namespace));
         match pod {
             Some(pod) if self.is_headless(service, namespace) => {
                 HostMeaning::HeadlessPod { service: key, pod }
             }
             _ => HostMeaning::Missing,
         }
+    }
+
+    /// The Pod of that name that a StatefulSet will have, where nothing but manifests is known.
+    fn pod_to_be(&self, hostname: &str, service: &str, namespace: &str) -> Option<String> {
+        let (name, ordinal) = hostname.rsplit_once('-').filter(|_| self.offline)?;
+        let ordinal: i32 = ordinal.parse().ok()?;
+        let set = WorkloadKey::new(namespace, "statefulset", name);
+        let spec = &self.workload(&set)?.spec;
+        (spec.service_name == service && ordinal < spec.replicas.unwrap_or(1))
+            .then(|| hostname.to_owned())
     }
 
     /// `10-244-1-7.NAMESPACE.pod…`

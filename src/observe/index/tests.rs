@@ -300,3 +300,31 @@ fn an_external_name_is_followed_to_its_end_and_a_loop_ends() {
     assert_eq!((way.last(), &way.end), (None, &HostMeaning::Outside));
     assert!(snapshot.way("absent", "shop").services.is_empty());
 }
+
+#[test]
+fn manifests_alone_tell_which_pods_a_stateful_set_will_have() {
+    let own = state(json!({
+        "workloads": [{"kind": "StatefulSet", "metadata": {"name": "kvs"}, "spec": {"serviceName": "kvs", "replicas": 2}}],
+        "services": [{"metadata": {"name": "kvs", "namespace": "shop"}, "spec": {"clusterIP": "None"}}],
+    }));
+    let mut snapshot = Snapshot {
+        namespace: "shop".to_owned(),
+        namespaces: [("shop".to_owned(), own)].into(),
+        offline: true,
+        ..Snapshot::default()
+    };
+    let pod = |pod: &str| HostMeaning::HeadlessPod {
+        service: ServiceKey {
+            namespace: "shop".to_owned(),
+            name: "kvs".to_owned(),
+        },
+        pod: pod.to_owned(),
+    };
+    assert_eq!(snapshot.meaning("kvs-1.kvs", "shop"), pod("kvs-1"));
+    let workloads = snapshot.way("kvs-0.kvs", "shop").workloads(&snapshot);
+    assert!(workloads.is_empty(), "the Service has no selector");
+    assert_eq!(snapshot.meaning("kvs-2.kvs", "shop"), HostMeaning::Missing);
+    assert_eq!(snapshot.meaning("kvs-x.kvs", "shop"), HostMeaning::Missing);
+    snapshot.offline = false;
+    assert_eq!(snapshot.meaning("kvs-1.kvs", "shop"), HostMeaning::Missing);
+}

@@ -97,7 +97,10 @@ impl<'s> Way<'s> {
                 return of_pod(namespace, pod).into_iter().collect();
             }
             HostMeaning::HeadlessPod { service, pod } => {
-                return of_pod(&service.namespace, pod).into_iter().collect();
+                // Manifests show the Pod's workload only.
+                if let Some(workload) = of_pod(&service.namespace, pod) {
+                    return vec![workload];
+                }
             }
             _ => {}
         }
