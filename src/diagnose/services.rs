@@ -95,7 +95,9 @@ fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Look<'c, 'a>> {
         .filter(|edge| !address::is_local(&edge.host))
         .filter_map(|edge| {
             let evidence = context.evidence(&edge.id)?;
-            (evidence.status() != StepStatus::Pass).then(|| Look {
+            // Nothing is held against a host of compose that no one is known to ask for.
+            let is_asked = !edge.is_unread() || evidence.firm().next().is_some();
+            (is_asked && evidence.status() != StepStatus::Pass).then(|| Look {
                 edge,
                 evidence,
                 destination: target::destination(context, edge),

@@ -206,6 +206,14 @@ impl Edge {
         self.confidence != Confidence::Weak && !self.optional
     }
 
+    /// Whether what the client dials cannot be read from outside: its variable stands in a Secret, or is not there at all. The host is then
+    /// compose's word alone.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let is_hidden = self.unseen && self.variable.is_some();
+        is_hidden || self.flaw.as_ref().is_some_and(EdgeFlaw::is_absent)
+    }
+
     /// A declared edge of which nothing more is known. Its identity is empty until all edges of the graph are there.
     #[must_use]
     pub fn new(
