@@ -1,11 +1,13 @@
 //! Names that mean nothing: no Service at all, another name, another namespace, no workload. Pure.
 
 mod make;
+mod pod_name;
 mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use make::{names_to_make, ports_to_make, service_missing, service_to_make};
+use pod_name::no_such_pod;
 use tiers::workload_missing;
 pub(super) use tiers::{
     mapped_to_nothing, missing_tier, servers_without_service, tiers_without_workload,
@@ -187,14 +189,25 @@ fn name_mismatch(
     let (names, impossible) = names_to_make(subject, looks);
     let rename = rename_clients(context, key, looks);
     let whole = impossible.is_empty();
+    let of_pod = looks
+        .iter()
+        .find_map(|look| no_such_pod(context, &look.edge.host, look.client_namespace));
+    let why = of_pod.as_ref().map_or_else(
+        || {
+            format!(
+                "; the Service of {} is called {}",
+                subject.name(&context.snapshot.namespace),
+                service_name(context, key).trim_start_matches("service/")
+            )
+        },
+        |name| format!(": {}", name.why),
+    );
     Finding::of(
         Code::ServiceNameMismatch,
         key.object(),
         format!(
-            "{}, a name that does not exist; the Service of {} is called {}",
-            askers(edges.iter().copied()),
-            subject.name(&context.snapshot.namespace),
-            service_name(context, key).trim_start_matches("service/")
+            "{}, a name that does not exist{why}",
+            askers(edges.iter().copied())
         ),
     )
     .because([format!(
@@ -206,7 +219,9 @@ fn name_mismatch(
     .because(dns_words(looks))
     .because(edges.iter().flat_map(|edge| edge.origin.iter().cloned()))
     .on(ids(looks))
-    .fix(if whole && !names.is_empty() {
+    .fix(if let Some(name) = of_pod {
+        Fix::text(name.fix)
+    } else if whole && !names.is_empty() {
         let ports = ports_to_make(subject, looks);
         let mut fix = service_to_make(context, subject, &names, &ports, &[]);
         fix.text = format!("make the clients ask for {}, or {}", key.name, fix.text);

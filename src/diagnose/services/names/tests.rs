@@ -207,3 +207,60 @@ fn a_variable_that_a_shell_or_kubectl_would_act_on_gets_no_command() {
         assert_eq!(command, (name == "DB_HOST").then_some(expected), "{name}");
     }
 }
+
+#[test]
+fn a_host_that_stands_in_a_secret_is_not_judged_by_the_name_of_compose() {
+    let snapshot = fixtures::snapshot(&(DB.to_owned() + &service("my-db", "default")));
+    let mut graph = graph("db");
+    let raised =
+        |graph: &TierGraph, outcomes| unresolved(&Context::new(graph, &snapshot, outcomes)).len();
+    assert_eq!(raised(&graph, None), 1);
+    graph.edges[0].unseen = true;
+    assert_eq!(raised(&graph, None), 0);
+    let step = fixtures::fail(ID, StepName::Dns, StepError::Nxdomain);
+    let outcomes = fixtures::outcomes(vec![fixtures::probe("AP", "node-1", vec![step])]);
+    assert_eq!(raised(&graph, Some(&outcomes)), 1);
+}
+
+#[test]
+fn the_name_of_a_pod_that_a_stateful_set_does_not_give_is_explained() {
+    let step = fixtures::fail(ID, StepName::Dns, StepError::Nxdomain);
+    let outcomes = fixtures::outcomes(vec![fixtures::probe("AP", "node-1", vec![step])]);
+    let told = |host: &str, governing: &str| {
+        let objects = format!(
+            "
+kind: StatefulSet
+metadata: {{name: db}}
+spec: {{serviceName: {governing}, replicas: 1, selector: {{matchLabels: {{app: db}}}}, template: {{metadata: {{labels: {{app: db}}}}}}}}
+---
+kind: Service
+metadata: {{name: db}}
+spec: {{clusterIP: None, selector: {{app: db}}, ports: [{{port: 3306}}]}}
+"
+        );
+        let snapshot = fixtures::snapshot(&objects);
+        let mut graph = graph(host);
+        let tier = graph.tiers.get_mut("DB").unwrap();
+        tier.workloads = vec![crate::observe::WorkloadKey::new(
+            "default",
+            "statefulset",
+            "db",
+        )];
+        let found = unresolved(&Context::new(&graph, &snapshot, Some(&outcomes)));
+        assert_eq!(found[0].id("default").0, "service-name-mismatch service/db");
+        let fix = found[0].fix.clone().unwrap();
+        assert_eq!(fix.command, None);
+        (found[0].message.clone(), fix.text)
+    };
+    let (message, fix) = told("db-2.db", "db");
+    assert!(
+        message.contains("statefulset/db has 1 replica"),
+        "{message}"
+    );
+    assert!(fix.contains("scale statefulset/db to 3"), "{fix}");
+    let (message, fix) = told("db-0.db.default.svc.cluster.local", "other");
+    assert!(message.contains("serviceName, which is other"), "{message}");
+    assert!(fix.contains("serviceName: db"), "{fix}");
+    let (message, _) = told("mysql", "db");
+    assert!(message.contains("is called db"), "{message}");
+}
