@@ -77,6 +77,7 @@ mod tests {
         assert_eq!(protocol("REDISS"), Some(Protocol::Redis));
         assert_eq!(protocol("ecto"), None);
         assert!(scheme("unix").is_none());
+        assert_eq!(protocol("ws"), Some(Protocol::Tcp));
         assert_eq!(
             scheme("rediss").and_then(|found| found.tls),
             Some(TlsMode::Secured)
