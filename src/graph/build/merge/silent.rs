@@ -1,6 +1,7 @@
 //! Edges of compose about which the Pods' known configuration is silent: what stays of them. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use crate::address::{self, Flaw, LoginReference};
 use crate::graph::deployed::{DeployedContainer, VariableSource};
@@ -40,18 +41,52 @@ impl Client<'_> {
         }
     }
 
+    /// Settles an edge that the Pods lead to themselves; gives it back where they do not.
+    fn lead_home(&mut self, mut draft: Draft) -> Option<Draft> {
+        let edge = &mut draft.edge;
+        let home = match &edge.variable {
+            Some(name) => self.home(name, &edge.to).map(|is_at_home| {
+                let origin = format!("env {name} of the Pod leads to the Pod itself");
+                (origin, is_at_home)
+            }),
+            None => self.place_in_pod(edge).map(|place| (place, true)),
+        };
+        let Some((origin, is_at_home)) = home else {
+            return Some(draft);
+        };
+        if is_at_home {
+            "localhost".clone_into(&mut edge.host);
+            edge.origin.push(origin);
+            edge.login = None;
+            draft.deployed = true;
+            self.drafts.push(draft);
+        } else {
+            self.notes.push(Note {
+                kind: NoteKind::Differs,
+                message: format!(
+                    "{} of {} leads to no other Pod, where compose says {}:{}: no edge",
+                    edge.variable.as_deref().unwrap_or_default(),
+                    edge.from,
+                    edge.host,
+                    edge.port
+                ),
+            });
+        }
+        None
+    }
+
     /// Whether the Pods' own value of a variable leads to no other Pod; and then whether that tier may stand in this one.
-    fn home<'n>(&self, name: &'n String, to: &str) -> Option<(&'n String, bool)> {
+    fn home(&self, name: &str, to: &str) -> Option<bool> {
         let of = |one: &DeployedContainer| one.environment.variables.get(name)?.value.clone();
         let texts: Vec<String> = self.deployed.containers.iter().filter_map(of).collect();
         if texts.iter().any(|text| names_itself(text)) {
-            return Some((name, self.is_at_home(to)));
+            return Some(self.is_at_home(to));
         }
         // A file or a word that switches it off is no host: only a server in the same Pod can stand behind it.
         let is_none = texts
             .iter()
             .any(|text| address::is_file(text) || address::is_off(text));
-        is_none.then(|| (name, self.shares_pod(to)))
+        is_none.then(|| self.shares_pod(to))
     }
 
     /// Edges of compose that no known configuration of the Pods names.
@@ -65,30 +100,13 @@ impl Client<'_> {
             .map(|draft| (draft.edge.to.as_str(), draft.edge.protocol))
             .collect();
         self.wished = wished.into_values().collect();
-        let containers = &self.deployed.containers;
-        for mut draft in silent {
+        for draft in silent {
+            let Some(mut draft) = self.lead_home(draft) else {
+                continue;
+            };
+            let containers = &self.deployed.containers;
             let edge = &mut draft.edge;
             let variable = edge.variable.clone();
-            let home = variable.as_ref().and_then(|name| self.home(name, &edge.to));
-            if let Some((name, is_at_home)) = home {
-                if is_at_home {
-                    "localhost".clone_into(&mut edge.host);
-                    edge.origin
-                        .push(format!("env {name} of the Pod leads to the Pod itself"));
-                    edge.login = None;
-                    draft.deployed = true;
-                    self.drafts.push(draft);
-                } else {
-                    self.notes.push(Note {
-                        kind: NoteKind::Differs,
-                        message: format!(
-                            "{name} of {} leads to no other Pod, where compose says {}:{}: no edge",
-                            edge.from, edge.host, edge.port
-                        ),
-                    });
-                }
-                continue;
-            }
             let may_have = |name: &String| {
                 containers
                     .iter()
@@ -158,6 +176,19 @@ impl Client<'_> {
             (Some(own), Some(theirs)) => own.iter().any(|key| theirs.contains(key)),
             _ => false,
         }
+    }
+
+    /// The mounted file that names the port of a tier in the same Pod as one of its own.
+    fn place_in_pod(&self, edge: &Edge) -> Option<String> {
+        let mut containers = self.deployed.containers.iter();
+        let place = |container: &DeployedContainer| {
+            let mut files = container.files.iter();
+            let file = files.find(|file| names_own_port(&file.text, edge.port))?;
+            Some(format!("{} of container {}", file.target, container.name))
+        };
+        self.shares_pod(&edge.to)
+            .then(|| containers.find_map(place))
+            .flatten()
     }
 
     /// Whether compose gives the variable a URL, so that the Pod's value of it is one too.
@@ -394,6 +425,15 @@ fn names_itself(value: &str) -> bool {
         .unwrap_or(value);
     let host = host.split(['/', '?']).next().unwrap_or(host);
     address::host_and_port(host).is_some_and(|(host, _)| address::is_local(&host))
+}
+
+/// Whether a text names that port of the container's own address.
+fn names_own_port(text: &str, port: NonZeroU16) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| {
+        let address = format!("{host}:{port}");
+        let mut after = text.split(&address).skip(1);
+        after.any(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+    })
 }
 
 /// A login of compose as the Pod has it: by the same names, if one container has them or may have them from a Secret. A Pod that

@@ -320,3 +320,36 @@ spec: {clusterIP: 10.96.0.7, selector: {app: pool}, ports: [{port: PORT}]}";
     assert_eq!(confidence("6432"), Confidence::Likely);
     assert_eq!(confidence("5432"), Confidence::Weak);
 }
+
+#[test]
+fn a_mounted_file_that_names_the_pods_own_port_leads_to_the_tier_beside() {
+    let compose = "
+services:
+  web: {image: \"nginx:1.27\", configs: [{source: conf, target: /etc/nginx/conf.d/default.conf}]}
+  ap: {image: \"python:3.12\", expose: [\"2000\"]}
+configs:
+  conf: {content: \"server { location / { proxy_pass http://ap:2000; } }\"}
+";
+    let manifests = "kind: ConfigMap
+metadata: {name: conf}
+data: {default.conf: \"server { location / { proxy_pass http://ADDRESS; } }\"}
+---
+kind: Deployment
+metadata: {name: app}
+spec:
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec:
+      containers:
+      - {name: web, image: \"nginx:1.27\", volumeMounts: [{name: conf, mountPath: /etc/nginx/conf.d}]}
+      - {name: ap, image: \"python:3.12\"}
+      volumes: [{name: conf, configMap: {name: conf}}]";
+    let host = |address: &str| {
+        let graph = App::of(compose, &manifests.replace("ADDRESS", address)).graph();
+        edge(&graph, "web->ap:2000/http").host.clone()
+    };
+    assert_eq!(host("127.0.0.1:2000"), "localhost");
+    assert_eq!(host("localhost:20001"), "ap");
+    assert_eq!(host("ap:2000"), "ap");
+}
