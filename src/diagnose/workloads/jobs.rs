@@ -22,6 +22,9 @@ fn failure(job: &Workload) -> Option<&Condition> {
 }
 
 fn of_job(context: &Context<'_>, subject: &WorkloadFacts<'_>, job: &Workload) -> Option<Finding> {
+    if is_made_up_for(context, subject, job) {
+        return None;
+    }
     let name = subject.name(&context.snapshot.namespace);
     let failed = job.status.failed;
     let (severity, message, line) = match failure(job) {
@@ -52,6 +55,21 @@ fn of_job(context: &Context<'_>, subject: &WorkloadFacts<'_>, job: &Workload) ->
             kubectl(subject, &["logs", &subject.key.to_string()])
         ));
     Some(finding)
+}
+
+/// Whether a later Job of the same tier has ended well: the one that failed is that of an earlier release.
+fn is_made_up_for(context: &Context<'_>, subject: &WorkloadFacts<'_>, job: &Workload) -> bool {
+    let is_own = |name: &str| subject.tiers.iter().any(|tier| tier.name == name);
+    context.subjects.iter().any(|other| {
+        let later = other.workload.filter(|later| {
+            later.status.succeeded > 0
+                && later.metadata.creation_timestamp > job.metadata.creation_timestamp
+        });
+        other.key.kind == "job"
+            && other.key.namespace == subject.key.namespace
+            && later.is_some()
+            && other.tiers.iter().any(|tier| is_own(&tier.name))
+    })
 }
 
 /// The newest Job of a `CronJob`: a warning, the next run may do better.
@@ -192,6 +210,32 @@ status: STATUS
             job("{succeeded: 1, failed: 2, conditions: [{type: Complete, status: 'True'}]}")
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_job_of_an_earlier_release_is_no_fault_once_a_later_one_has_ended_well() {
+        let of = |name: &str, at: &str, status: &str| {
+            JOB.replace(
+                "{name: migrate}\n",
+                &format!("{{name: {name}, creationTimestamp: '2026-11-23T{at}:00Z'}}\n"),
+            )
+            .replace("STATUS", status)
+        };
+        let failed_job = "{failed: 1, conditions: [{type: Failed, status: 'True'}]}";
+        let raised = |first: &str, second: &str| {
+            let objects =
+                of("migrate-1", "09:00", first) + "---" + &of("migrate-2", "10:00", second);
+            let snapshot = fixtures::snapshot(&objects);
+            let mut graph = fixtures::graph(&["MIGRATE->DB:3306/mysql"]);
+            let tier = graph.tiers.get_mut("MIGRATE").unwrap();
+            let key = |name| crate::observe::WorkloadKey::new("default", "job", name);
+            tier.workloads = vec![key("migrate-1"), key("migrate-2")];
+            tier.one_shot = true;
+            failed(&Context::new(&graph, &snapshot, None)).len()
+        };
+        assert_eq!(raised(failed_job, "{succeeded: 1}"), 0);
+        assert_eq!(raised("{succeeded: 1}", failed_job), 1);
+        assert_eq!(raised(failed_job, failed_job), 2);
     }
 
     const POD: &str = "
