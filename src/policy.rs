@@ -352,6 +352,9 @@ impl End<'_> {
         };
         if rules.is_empty() {
             return match self.direction {
+                Direction::Ingress if !policy.spec.egress.is_empty() => format!(
+                    "{name} has rules for egress alone, and its policyTypes hold Ingress too, as they do by default: it admits no one"
+                ),
                 Direction::Ingress => format!("{name} admits no one"),
                 Direction::Egress => format!("{name} lets it reach no one"),
             };
@@ -359,7 +362,7 @@ impl End<'_> {
         let right_peer: Vec<String> = rules
             .iter()
             .filter(|rule| self.rule_peers(snapshot, rule) == Match::Yes)
-            .map(|rule| matching::describe_ports(&rule.ports))
+            .map(|rule| matching::describe_ports(&rule.ports, self.target))
             .collect();
         if !right_peer.is_empty() {
             return format!(

@@ -245,8 +245,8 @@ fn network(text: &str) -> Option<IpNet> {
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// A rule's ports in words.
-pub(super) fn describe_ports(ports: &[PolicyPort]) -> String {
+/// A rule's ports in words, for a connection to that target: a name that none of its containers gives to a port admits nothing.
+pub(super) fn describe_ports(ports: &[PolicyPort], target: &Peer) -> String {
     if ports.is_empty() {
         return "every port".to_owned();
     }
@@ -261,12 +261,24 @@ pub(super) fn describe_ports(ports: &[PolicyPort]) -> String {
             });
             match (first, port.end_port) {
                 (None, _) => format!("every {transport} port"),
+                (Some(name), None) if is_unknown(&name, target) => {
+                    format!(
+                        "{transport} {name} (no container of {} calls a port so)",
+                        target.name
+                    )
+                }
                 (Some(first), None) => format!("{transport} {first}"),
                 (Some(first), Some(last)) => format!("{transport} {first}-{last}"),
             }
         })
         .collect();
     ports.join(" or ")
+}
+
+fn is_unknown(name: &str, target: &Peer) -> bool {
+    name.parse::<u16>().is_err()
+        && target.kind == PeerKind::Pod
+        && !target.named_ports.iter().any(|port| port.name == name)
 }
 
 /// A rule's peers in words.

@@ -378,6 +378,28 @@ fn a_denial_names_the_nearest_policy_first_and_the_rule_that_is_missing() {
         denials[0].reason,
         "networkpolicy/p admits Pods with app=ap,tier=back on TCP 3307 only, not on TCP 3306"
     );
+
+    let unknown = other_port.replace("3307", "mysql");
+    let Decision::Denied(denials) = asked(&world(&unknown), "ap", "db", 3306) else {
+        panic!("must be denied")
+    };
+    assert!(
+        denials[0]
+            .reason
+            .contains("TCP mysql (no container of db calls a port so)"),
+        "{}",
+        denials[0].reason
+    );
+    let egress =
+        "{metadata: {name: p}, spec: {podSelector: {matchLabels: {app: db}}, egress: [{}]}}";
+    let Decision::Denied(denials) = asked(&world(egress), "ap", "db", 3306) else {
+        panic!("must be denied")
+    };
+    assert!(
+        denials[0].reason.contains("rules for egress alone"),
+        "{}",
+        denials[0].reason
+    );
 }
 
 #[test]
