@@ -80,6 +80,17 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
     finding
 }
 
+/// Whether the server speaks HTTP as it should, and says 400.
+fn refuses_the_request(step: &Step) -> bool {
+    step.facts
+        .get("http_status")
+        .is_some_and(|status| status == "400")
+        && step
+            .facts
+            .get("seen_protocol")
+            .is_some_and(|seen| seen == "http")
+}
+
 /// Whether the server speaks the client's protocol, and only TLS is what it does not have. A web server on a port of its own is another
 /// server.
 fn lacks_tls(protocol: Protocol, error: StepError, step: &Step) -> bool {
@@ -210,6 +221,9 @@ fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> St
             format!("{object} talks over TLS only, and {who} is configured without{said}")
         }
         StepError::TlsFailed => format!("TLS with {at} fails{said}"),
+        StepError::Mismatch if refuses_the_request(step) => {
+            format!("{object} answers {who} in HTTP, and refuses the request as such{said}")
+        }
         StepError::Mismatch => {
             format!("{at} should speak {protocol} with {who}, but speaks {seen}{said}")
         }
@@ -235,12 +249,20 @@ fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> St
 }
 
 /// What to do about answers whose own words tell more than their code; `{}` stands for the server.
-const BY_WORDS: [(&str, &str); 11] = [
+const BY_WORDS: [(&str, &str); 13] = [
     (
         "pg_hba.conf",
         "let pg_hba.conf of {} admit this user and database from the clients' addresses, and reload it",
     ),
     ("is locked", "unlock that account in {}"),
+    (
+        "not currently accepting connections",
+        "let the database of {} take connections again (ALTER DATABASE … ALLOW_CONNECTIONS true)",
+    ),
+    (
+        "NOREPLICAS",
+        "bring the replicas of {} back, or set its min-replicas-to-write to 0",
+    ),
     (
         "password has expired",
         "give that account of {} a new password (and its clients too), or let its password not expire",
@@ -341,6 +363,10 @@ fn fix(context: &Context<'_>, edge: &Edge, step: &Step, object: &ObjectRef) -> S
             "renew the certificate of {object} for the name {}, signed by a CA that {client} trusts",
             edge.host
         ),
+        StepError::Mismatch if refuses_the_request(step) => format!(
+            "see the log of {object} for what is wrong with the request; often it takes only hosts that it knows: add `{}` to them (ALLOWED_HOSTS, AllowedHosts, server_name)",
+            edge.host
+        ),
         StepError::TlsRequired | StepError::TlsFailed | StepError::Mismatch => format!(
             "correct protocol, host or port in {host_variable} of {client}, or what listens on that port of {object}"
         ),
@@ -389,6 +415,23 @@ mod tests {
         assert_eq!(follows("redis", StepError::Closed), 1);
         assert_eq!(follows("mysql", StepError::Reset), 0);
         assert_eq!(follows("redis", StepError::LoginDenied), 0);
+    }
+
+    #[test]
+    fn a_server_that_says_400_speaks_http() {
+        let id = "AP->DB:1/http";
+        let mut step = fail(id, StepName::Protocol, StepError::Mismatch);
+        let facts = [("http_status", "400"), ("seen_protocol", "http")];
+        step.facts
+            .extend(facts.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let found = raised(id, step);
+        assert!(
+            found[0].message.contains("refuses the request"),
+            "{}",
+            found[0].message
+        );
+        let fix = found[0].fix.as_ref().unwrap();
+        assert!(fix.text.contains("add `DB` to them"), "{}", fix.text);
     }
 
     #[test]

@@ -236,6 +236,10 @@ fn remedy(words: &str, kind: ProbeKind, probe: Option<&Probe>) -> String {
         format!(
             "set httpGet.scheme of {field} to HTTPS, or ask another port: what answers is not plain HTTP"
         )
+    } else if words.contains("statuscode: 400") {
+        format!(
+            "see why the server refuses the request itself; often it takes only hosts that it knows (ALLOWED_HOSTS, server_name), and the kubelet asks by the Pod's address: let it accept that, or set a Host that it knows in httpGet.httpHeaders of {field}"
+        )
     } else if words.contains("statuscode: 4") {
         format!("correct path (or login) of {field}: the server answers, and refuses that request")
     } else if words.contains("statuscode: 5") {
@@ -423,6 +427,9 @@ mod tests {
             "{}",
             scheme.remedy
         );
+        let refused = "Readiness probe failed: HTTP probe failed with statuscode: 400";
+        let host = found("{httpGet: {port: 2000}}", refused);
+        assert!(host.remedy.contains("httpHeaders"), "{}", host.remedy);
     }
 
     #[test]
