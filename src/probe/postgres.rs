@@ -272,14 +272,24 @@ pub(crate) fn failure(error: &tokio_postgres::Error) -> Failure {
             .and_then(|source| source.downcast_ref::<std::io::Error>())
             .map_or_else(|| Failure::new(StepError::Broken, text), Failure::broken);
     };
+    let (code, message) = (server.code(), server.message());
+    Failure::new(
+        kind(code, message),
+        format!("{} {}: {message}", server.severity(), code.code()),
+    )
+    .fact("code", code.code())
+}
+
+/// What a server's refusal means.
+fn kind(code: &SqlState, message: &str) -> StepError {
     let refused = [
         "password authentication failed",
         "SASL authentication failed",
         "no such user",
+        // ALTER DATABASE … ALLOW_CONNECTIONS false.
+        "not currently accepting connections",
     ];
-    let message = server.message();
-    let code = server.code();
-    let kind = match *code {
+    match *code {
         SqlState::INVALID_PASSWORD
         | SqlState::INVALID_AUTHORIZATION_SPECIFICATION
         | SqlState::INSUFFICIENT_PRIVILEGE => StepError::LoginDenied,
@@ -290,12 +300,7 @@ pub(crate) fn failure(error: &tokio_postgres::Error) -> Failure {
         _ if refused.iter().any(|text| message.contains(text)) => StepError::LoginDenied,
         _ if message.contains("no such database") => StepError::DatabaseMissing,
         _ => StepError::Broken,
-    };
-    Failure::new(
-        kind,
-        format!("{} {}: {message}", server.severity(), code.code()),
-    )
-    .fact("code", code.code())
+    }
 }
 
 /// `SELECT 1`, and whether the server takes writes.
@@ -382,6 +387,19 @@ async fn value(session: &LoggedIn, ask: &Ask<'_>, query: &str) -> Result<Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_told_by_its_code_or_its_words() {
+        let closed = "database \"shop\" is not currently accepting connections";
+        let state = SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
+        assert_eq!(kind(&state, closed), StepError::LoginDenied);
+        assert_eq!(kind(&state, "other"), StepError::Broken);
+        let full = "sorry, too many clients already";
+        assert_eq!(
+            kind(&SqlState::TOO_MANY_CONNECTIONS, full),
+            StepError::ConnectionsExhausted
+        );
+    }
 
     #[test]
     fn a_standby_fails_unless_reads_are_all() {

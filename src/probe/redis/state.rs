@@ -125,8 +125,8 @@ fn judge(
     let number = |key: &str| info.get(key).and_then(|value| value.parse::<u64>().ok());
     let replica = says("role", "slave");
     let limit = number("maxmemory").filter(|limit| *limit > 0);
-    let full = says("maxmemory_policy", "noeviction")
-        && limit.is_some_and(|limit| number("used_memory").is_some_and(|used| used >= limit));
+    let full = limit.is_some_and(|limit| number("used_memory").is_some_and(|used| used >= limit))
+        && evicts_nothing(info);
     let mut step = if says("loading", "1") {
         Found::failed(
             StepName::Query,
@@ -153,6 +153,13 @@ fn judge(
             "OOM: used_memory is above maxmemory and nothing is evicted, every write is refused",
         )
         .fact("code", "OOM")
+    } else if says("min_slaves_good_slaves", "0") {
+        Found::failed(
+            StepName::Query,
+            StepError::Unavailable,
+            "NOREPLICAS: the server wants replicas before it takes writes (min-replicas-to-write), and none is in step",
+        )
+        .fact("code", "NOREPLICAS")
     } else {
         Found::pass(StepName::Query, "")
     };
@@ -170,6 +177,29 @@ fn judge(
         }
     }
     step
+}
+
+/// Whether a full server has nothing to evict: by its policy, or since it holds no key of the kind that its policy evicts.
+fn evicts_nothing(info: &BTreeMap<String, String>) -> bool {
+    // `db0:keys=3,expires=0,avg_ttl=0`: one field for each database that holds keys.
+    let holds = |what: &str| {
+        let databases = info.iter().filter(|(name, _)| {
+            name.strip_prefix("db")
+                .is_some_and(|number| number.parse::<u32>().is_ok())
+        });
+        let mut counts = databases.flat_map(|(_, counts)| counts.split(','));
+        counts.any(|count| {
+            count
+                .split_once('=')
+                .is_some_and(|(name, number)| name == what && number != "0")
+        })
+    };
+    match info.get("maxmemory_policy").map(String::as_str) {
+        Some("noeviction") => true,
+        Some(policy) if policy.starts_with("volatile-") => !holds("expires"),
+        Some(_) => !holds("keys"),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -202,6 +232,22 @@ mod tests {
             ("maxmemory_policy", "noeviction"),
         ];
         assert_eq!(error(&full, false), Some(StepError::Unavailable));
+        let evicting = |policy, keys| {
+            let pairs = [
+                ("maxmemory", "100"),
+                ("used_memory", "101"),
+                ("maxmemory_policy", policy),
+                ("db0", keys),
+            ];
+            error(&pairs, false)
+        };
+        let full = Some(StepError::Unavailable);
+        assert_eq!(evicting("volatile-lru", "keys=9,expires=0,avg_ttl=0"), full);
+        assert_eq!(evicting("volatile-lru", "keys=9,expires=2,avg_ttl=7"), None);
+        assert_eq!(evicting("allkeys-lru", "keys=9,expires=0,avg_ttl=0"), None);
+        assert_eq!(evicting("allkeys-lru", ""), full);
+        assert_eq!(error(&[("min_slaves_good_slaves", "0")], false), full);
+        assert_eq!(error(&[("min_slaves_good_slaves", "1")], false), None);
     }
 
     #[test]
