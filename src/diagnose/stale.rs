@@ -1,5 +1,7 @@
 //! Section 2: values that changed after the client's containers started. What a probe is given is made now; what the client has was made then. Pure.
 
+mod pods;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -36,6 +38,8 @@ enum How {
     Variable,
     /// As a file, by subPath.
     File,
+    /// As a file that follows its source, and that the program reads when it starts or reloads.
+    Read,
     /// As the address of a name that the client resolved.
     Name,
 }
@@ -50,8 +54,11 @@ fn configuration_stale(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Ve
     edges
         .filter(|edge| !edge.forbidden && subject.runs(&edge.from))
         .filter_map(|edge| {
-            let old = of_edge(subject, state, edge).or_else(|| of_name(context, subject, edge))?;
-            Some(finding(context, subject, edge, &old))
+            pods::older_than_template(context, subject, edge).or_else(|| {
+                let old =
+                    of_edge(subject, state, edge).or_else(|| of_name(context, subject, edge))?;
+                Some(finding(context, subject, edge, &old))
+            })
         })
         .collect()
 }
@@ -81,7 +88,7 @@ fn finding(
         subject.scoped(Severity::error_if(fails)),
         subject.key.object(),
         match how {
-            How::Variable | How::File => format!(
+            How::Variable | How::File | How::Read => format!(
                 "{name} started before {object} changed, from which it has {variable}: its Pods may have another value than the one that is proven here"
             ),
             How::Name => format!(
@@ -97,6 +104,7 @@ fn finding(
     .fix(
         Fix::text(match how {
             How::File => format!("restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started"),
+            How::Read => format!("restart the Pods of {name}, or let it reload: the file is the new one, and the program reads it when it starts or reloads"),
             How::Variable => {
                 format!("restart the Pods of {name}: variables are read when a container starts")
             }
@@ -138,7 +146,8 @@ fn of_edge(subject: &WorkloadFacts<'_>, state: &NamespaceState, edge: &Edge) -> 
     None
 }
 
-/// A file from which the edge is known, mounted by subPath: other mounts follow their ConfigMap, this one does not.
+/// A file from which the edge is known, and of which the program may have an older text: mounted by subPath it stays as it was; other mounts
+/// follow their ConfigMap, and a proxy reads them when it starts.
 fn of_files(
     container: &Container,
     volumes: &[Volume],
@@ -146,28 +155,40 @@ fn of_files(
     edge: &Edge,
     started: Timestamp,
 ) -> Option<Stale> {
-    for mount in container
-        .volume_mounts
-        .iter()
-        .filter(|mount| !mount.sub_path.is_empty())
-    {
+    for mount in &container.volume_mounts {
+        let how = match mount.sub_path.as_str() {
+            "" if edge.at_start => How::Read,
+            "" => continue,
+            _ => How::File,
+        };
         let volume = volumes.iter().find(|volume| volume.name == mount.name);
         let Some(map) = volume.and_then(|volume| volume.config_map.as_ref()) else {
             continue;
         };
+        let mut maps = state.config_maps.iter();
+        let Some(found) = maps.find(|one| one.metadata.name == map.name) else {
+            continue;
+        };
         let path = mount.sub_path.trim_matches('/');
         let item = map.items.iter().find(|item| item.path == path);
-        let key = item.map_or(path, |item| item.key.as_str());
-        let spelling = config_map_file(&map.name, key);
-        if !edge.origin.iter().any(|origin| origin.ends_with(&spelling)) {
+        let by_path = item.map_or(path, |item| item.key.as_str());
+        let mut keys: Vec<&str> = match how {
+            How::File => vec![by_path],
+            _ => found.data.keys().map(String::as_str).collect(),
+        };
+        keys.retain(|key| {
+            let spelling = config_map_file(&map.name, key);
+            edge.origin.iter().any(|origin| origin.ends_with(&spelling))
+        });
+        let Some(key) = keys.first() else {
             continue;
-        }
-        let source = state.config_map(&map.name).map(|found| Source {
+        };
+        let source = Source {
             kind: "configmap",
             metadata: &found.metadata,
-            key: key.to_owned(),
-        });
-        let changed = source.and_then(|source| source.changed());
+            key: (*key).to_owned(),
+        };
+        let changed = source.changed();
         if let Some(changed) = changed.filter(|changed| *changed > started) {
             return Some(Stale {
                 variable: mount.mount_path.clone(),
@@ -175,7 +196,7 @@ fn of_files(
                 changed,
                 started,
                 certain: false,
-                how: How::File,
+                how,
             });
         }
     }
@@ -404,7 +425,7 @@ data: {{HOST: kvs}}
 
     #[test]
     fn a_file_by_sub_path_stays_as_it_was_and_a_whole_volume_follows() {
-        let mounted = |sub_path: &str| {
+        let mounted = |sub_path: &str, at_start: bool| {
             let objects = format!(
                 "
 kind: Deployment
@@ -419,15 +440,19 @@ data: {{x.conf: 'host kvs'}}
             let mut graph = graph(&[EDGE]);
             graph.edges[0].origin =
                 vec!["/etc/x.conf of deployment/ap, configmap/c x.conf".to_owned()];
+            graph.edges[0].at_start = at_start;
             RULES[0]
                 .raise(&Context::new(&graph, &snapshot(&objects), None))
                 .pop()
         };
-        let stale = mounted("x.conf").unwrap();
+        let stale = mounted("x.conf", false).unwrap();
         assert_eq!(stale.severity, Severity::Warning);
         assert!(stale.message.contains("/etc/x.conf"), "{}", stale.message);
         assert!(stale.fix.unwrap().text.contains("subPath"));
-        assert!(mounted("").is_none() && mounted("y.conf").is_none());
+        assert!(mounted("", false).is_none() && mounted("y.conf", false).is_none());
+        let stale = mounted("", true).unwrap();
+        assert_eq!(stale.severity, Severity::Warning);
+        assert!(stale.fix.unwrap().text.contains("reload"));
     }
 
     #[test]
@@ -474,5 +499,57 @@ status: {{phase: Running}}
         assert_eq!(stale.severity, Severity::Error);
         assert_eq!(stale.overrules, stale.edges);
         assert!(found("{name: URL, value: 'redis://kvs:6379'}", "").is_none());
+    }
+
+    #[test]
+    fn pods_that_no_one_replaces_keep_the_variable_of_their_own_template() {
+        let raised = |kind: &str, paused: bool, old: &str| {
+            let env = |host: &str| format!("[{{name: URL, value: 'redis://{host}:6379'}}]");
+            let objects = format!(
+                "
+kind: {kind}
+metadata: {{name: ap}}
+spec: {{replicas: 1, paused: {paused}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, env: {}}}]}}}}}}
+---
+kind: Pod
+metadata: {{name: ap-0, ownerReferences: [{{kind: {kind}, name: ap, controller: true}}]}}
+spec: {{containers: [{{name: ap, env: {}}}]}}
+status: {{phase: Running}}
+---
+kind: Service
+metadata: {{name: kvs}}
+spec: {{clusterIP: 10.96.0.7, selector: {{app: kvs}}, ports: [{{port: 6379}}]}}
+",
+                env("kvs"),
+                env(old)
+            );
+            let mut graph = graph(&[EDGE]);
+            graph.edges[0].variable = Some("URL".to_owned());
+            let workload = &mut graph.tiers.get_mut("AP").unwrap().workloads[0];
+            workload.kind = kind.to_lowercase();
+            let snapshot = snapshot(&objects);
+            RULES[0]
+                .raise(&Context::new(&graph, &snapshot, None))
+                .pop()
+                .map(|finding| (finding.severity, finding.overrules.len()))
+        };
+        assert_eq!(
+            raised("StatefulSet", false, "cache"),
+            Some((Severity::Error, 1))
+        );
+        assert_eq!(
+            raised("Deployment", true, "cache"),
+            Some((Severity::Error, 1))
+        );
+        assert_eq!(
+            raised("StatefulSet", false, "KVS"),
+            Some((Severity::Warning, 0))
+        );
+        assert_eq!(raised("StatefulSet", false, "kvs"), None);
+        assert_eq!(
+            raised("Deployment", false, "cache"),
+            None,
+            "it is being replaced"
+        );
     }
 }
