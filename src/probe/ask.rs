@@ -50,6 +50,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) require_trust: bool,
     /// Set once a server's certificate is not proven to be trusted: no login is sent from then on.
     pub(crate) withheld: OnceLock<Login>,
+    /// Set once the server asks for a certificate of the client, which no one but the client has.
+    pub(crate) certificate_asked: OnceLock<()>,
 }
 
 impl Ask<'_> {
@@ -73,7 +75,16 @@ impl Ask<'_> {
         protocols: &[&[u8]],
     ) -> Result<(tls::Secured, Found), Box<Found>> {
         let begun = tokio::time::Instant::now();
-        match tls::secure(stream, self.host, self.trust, protocols, &self.clock).await {
+        match tls::secure(
+            stream,
+            self.host,
+            self.trust,
+            protocols,
+            &self.clock,
+            &self.certificate_asked,
+        )
+        .await
+        {
             Ok(secured) => {
                 let step = self.certificate_step(&secured).since(begun);
                 if step.passed() {

@@ -44,10 +44,6 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let begun = Instant::now();
     let step = match walk(ask, stream, secure, &path).await {
         Ok(answer) => judge(ask, question, &answer).await,
-        Err(failure) if wants_client_certificate(&failure) => Found::skipped(
-            StepName::Protocol,
-            "the server asks for a client certificate, which only the client itself has",
-        ),
         Err(failure) => Found::fail(StepName::Protocol, failure),
     };
     let status = step.facts.get("http_status").cloned();
@@ -222,8 +218,4 @@ async fn bad_request(ask: &Ask<'_>, words: &str) -> Failure {
         format!("the server refuses the client's own kind of request: {words}"),
     )
     .fact("seen_protocol", "http")
-}
-
-fn wants_client_certificate(failure: &Failure) -> bool {
-    failure.detail.contains("CertificateRequired")
 }

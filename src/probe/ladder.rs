@@ -462,6 +462,7 @@ impl Walk<'_> {
             trust: &self.target.trust,
             require_trust: self.agent.require_trust,
             withheld: OnceLock::new(),
+            certificate_asked: OnceLock::new(),
         };
         // A reader that a hostile peer makes panic costs this connection only.
         let steps = AssertUnwindSafe(talk(stream, &ask))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::probe::ask::Ask;
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::PeerLink;
-use crate::probe::wire::StepName;
+use crate::probe::wire::{StepError, StepName, StepStatus};
 use crate::probe::{
     amqp, cassandra, grpc, http, kafka, lines, mongodb, mqtt, mysql, postgres, redis,
 };
@@ -13,6 +13,36 @@ use crate::protocol::Protocol;
 
 /// Speaks the edge's protocol; every step that was reached, in order.
 pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
+    let mut steps = speak(stream, ask).await;
+    if ask.certificate_asked.get().is_some()
+        && let Some(last) = steps.last_mut()
+        && is_for_want_of_certificate(last)
+    {
+        *last = Found::skipped(
+            last.name,
+            "the server asks for a client certificate, which only the client itself has",
+        )
+        .asked(std::mem::take(&mut last.target));
+    }
+    steps
+}
+
+/// Whether a server that asked for a certificate turned its peer away for having none: it ends the connection, or says so in its own words
+/// (nginx by a status of HTTP).
+fn is_for_want_of_certificate(step: &Found) -> bool {
+    let is_ended = matches!(
+        step.error,
+        Some(StepError::Reset | StepError::Closed | StepError::Broken | StepError::TlsFailed)
+    );
+    let says_so = step.detail.contains("client certificate")
+        || step
+            .facts
+            .get("http_status")
+            .is_some_and(|status| status == "400");
+    step.status == StepStatus::Fail && (is_ended || says_so)
+}
+
+async fn speak(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     let mut said = Vec::new();
     let steps = &mut said;
     // Each on the heap: a connection needs no more memory than its own protocol takes.

@@ -1,12 +1,15 @@
 //! TLS over a connection that is already open. The handshake proves that the peer holds its certificate's key; what the certificate is worth
 //! is judged right after it, before a byte is sent, since only the client knows what it trusts. IO: the connection.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, IpAddr as PkiAddress, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -110,6 +113,21 @@ impl ServerCertVerifier for Holder {
     }
 }
 
+/// Has no certificate of the client's own, and remembers that a server asked for one.
+#[derive(Debug, Default)]
+struct NoCertificate(AtomicBool);
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
 /// A client configuration; with `now` the handshake itself refuses a certificate that this trust does not take for that host.
 ///
 /// # Errors
@@ -149,7 +167,7 @@ pub(crate) struct Secured {
     pub(crate) verdict: TrustVerdict,
 }
 
-/// Makes a TLS connection of an open one.
+/// Makes a TLS connection of an open one; `asked` is set where the server asks for a certificate of the client.
 ///
 /// # Errors
 /// No TLS there, or no version in common.
@@ -159,12 +177,19 @@ pub(crate) async fn secure(
     trust: &Trust,
     protocols: &[&[u8]],
     clock: &Clock,
+    asked: &OnceLock<()>,
 ) -> Result<Secured, Failure> {
-    let connector = TlsConnector::from(Arc::new(config(protocols, None)?));
-    match clock
+    let own = Arc::new(NoCertificate::default());
+    let mut config = config(protocols, None)?;
+    config.client_auth_cert_resolver = Arc::<NoCertificate>::clone(&own);
+    let connector = TlsConnector::from(Arc::new(config));
+    let connected = clock
         .within(HANDSHAKE, connector.connect(server_name(host), stream))
-        .await
-    {
+        .await;
+    if own.0.load(Ordering::Relaxed) {
+        let _ = asked.set(());
+    }
+    match connected {
         Ok(Ok(stream)) => {
             let (_, connection) = stream.get_ref();
             let chain = connection.peer_certificates().unwrap_or_default();

@@ -115,6 +115,7 @@ impl<'a> Dialler<'a> {
             trust: &self.target.trust,
             require_trust: false,
             withheld: OnceLock::new(),
+            certificate_asked: OnceLock::new(),
         }
     }
 

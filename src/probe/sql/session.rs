@@ -51,6 +51,7 @@ impl Door<'_> {
             trust: &self.target.trust,
             require_trust: self.require_trust,
             withheld: OnceLock::new(),
+            certificate_asked: OnceLock::new(),
         };
         let session = mysql::open(&ask, self.database).await?;
         Ok(Connection {

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{edge, edges, login};
 use crate::probe::tests::Outcome;
-use crate::probe::wire::{EdgeTask, StepError, StepName, StepStatus};
+use crate::probe::wire::{EdgeTask, Step, StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
 
 const PASSWORD: &str = "S3CRETPW";
@@ -52,6 +52,31 @@ fn issued(
         ca: ca.pem(),
         acceptor: acceptor(leaf.der().clone(), &key),
     }
+}
+
+/// A server that takes no client without a certificate of its CA.
+fn strict(version: &'static rustls::SupportedProtocolVersion) -> TlsAcceptor {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap().der().clone();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(own.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(
+        Arc::new(roots),
+        Arc::clone(&provider),
+    );
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_client_cert_verifier(clients.build().unwrap())
+        .with_single_cert(
+            vec![own],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 #[derive(Debug)]
@@ -546,4 +571,33 @@ async fn trust_that_is_required_and_not_proven_is_unknown() {
     let step = outcome.step("e", StepName::Tls);
     assert_eq!(step.status, StepStatus::Unknown);
     assert_eq!(step.error, Some(StepError::TrustNotProven));
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_of_its_client_is_no_failure_of_that() {
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        for (protocol, scheme, rest) in [
+            (Protocol::Redis, "rediss", "0"),
+            (Protocol::Https, "https", ""),
+            (Protocol::Amqp, "amqps", "v"),
+            (Protocol::Mysql, "mysql", "db?tls=skip-verify"),
+            (Protocol::Postgres, "postgres", "db?sslmode=require"),
+        ] {
+            let (outcome, _) = dial(protocol, scheme, rest, Some(strict(version)), &[]).await;
+            let told = |step: &Step| {
+                step.status == StepStatus::Skipped && step.detail.contains("client certificate")
+            };
+            assert!(
+                outcome.steps.iter().any(told),
+                "{protocol}: {}",
+                outcome.text
+            );
+            let failed = |step: &Step| step.status == StepStatus::Fail;
+            assert!(
+                !outcome.steps.iter().any(failed),
+                "{protocol}: {}",
+                outcome.text
+            );
+        }
+    }
 }
