@@ -378,13 +378,25 @@ fn degraded(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Findin
     Some(finding)
 }
 
+/// Whether another workload runs each of its tiers: the one that is scaled to nothing is the last release, or the next.
+fn is_replaced(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> bool {
+    subject.tiers.iter().all(|own| {
+        context.subjects.iter().any(|other| {
+            other.key.namespace == subject.key.namespace
+                && other.wanted() != Some(0)
+                && other.tiers.iter().any(|tier| tier.name == own.name)
+        })
+    })
+}
+
 /// Workloads that are switched off although an edge needs them.
 fn scaled_to_zero(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Finding> {
     let daemon = subject.key.kind == "daemonset";
     let is_off = subject.called
         && subject.wanted() == Some(0)
         && !(context.snapshot.offline && daemon)
-        && subject.tiers.iter().all(|tier| tier.expected);
+        && subject.tiers.iter().all(|tier| tier.expected)
+        && !is_replaced(context, subject);
     if !is_off {
         return None;
     }

@@ -1,17 +1,20 @@
 //! Selectors: those that take no Pod or the wrong ones, and those that take too many. Pure.
 
+mod other;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
+use other::{left_behind, wrong_pods};
 use serde_json::json;
 
 use super::ports::subjects_behind;
 use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::walk::EndpointWalk;
-use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
+use crate::graph::Tier;
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::Labels;
 use crate::policy;
@@ -38,6 +41,19 @@ pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fin
         }
         return Some(no_pod(context, usage, &wanted));
     }
+    // How many Pods a DaemonSet wants, manifests do not show.
+    let is_seen = |subject: &WorkloadFacts<'_>| {
+        !(context.snapshot.offline && subject.key.kind == "daemonset")
+    };
+    let is_asleep = |subject: &&WorkloadFacts<'_>| subject.wanted() == Some(0) && is_seen(subject);
+    if !pods_behind && behind.iter().all(|subject| is_asleep(&subject)) {
+        let running: Vec<_> = wanted
+            .iter()
+            .copied()
+            .filter(|subject| !is_asleep(&subject))
+            .collect();
+        return (!running.is_empty()).then(|| left_behind(context, usage, &behind, &running));
+    }
     let misses = !wanted.is_empty()
         && !behind.is_empty()
         && behind
@@ -51,11 +67,14 @@ pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fin
     (misses && failed).then(|| wrong_pods(context, usage, &behind, &wanted))
 }
 
-/// The workloads, in the Service's namespace, of the tiers that it stands for.
+/// The workloads, in the Service's namespace, of the tiers that it stands for: those that its clients mean, where they miss them.
 fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c WorkloadFacts<'a>> {
+    let meant = |tier: &&&Tier| usage.looks.iter().any(|look| look.edge.to == tier.name);
+    let is_missed = usage.tiers.iter().any(|tier| meant(&tier));
     usage
         .tiers
         .iter()
+        .filter(|tier| !is_missed || meant(tier))
         .flat_map(|tier| tier_subjects(context, tier))
         .filter(|subject| subject.key.namespace == usage.key.namespace)
         .collect()
@@ -206,33 +225,6 @@ fn served_otherwise(context: &Context<'_>, wanted: &[&WorkloadFacts<'_>]) -> boo
     wanted
         .iter()
         .any(|subject| !super::selecting(context, subject).is_empty())
-}
-
-fn wrong_pods(
-    context: &Context<'_>,
-    usage: &Use<'_, '_>,
-    behind: &[&WorkloadFacts<'_>],
-    wanted: &[&WorkloadFacts<'_>],
-) -> Finding {
-    let names = |subjects: &[&WorkloadFacts<'_>]| joined(subjects.iter().map(|one| &one.key));
-    let finding = Finding::new(
-        Code::ServiceSelectorMismatch,
-        Severity::error_if(usage.in_scope),
-        usage.key.object(),
-        format!(
-            "the selector {} of {} matches the Pods of {} and none of {}",
-            fixes::labels_text(&usage.service.spec.selector),
-            service_name(context, &usage.key),
-            names(behind),
-            names(wanted)
-        ),
-    )
-    .because([selector_line(usage)])
-    .on(ids(&usage.looks));
-    match wanted {
-        [own, ..] => finding.fix(select(context, usage, own)),
-        [] => finding,
-    }
 }
 
 /// One endpoint as the clients of a Service saw it.
