@@ -1,7 +1,11 @@
 //! Section 5: cluster DNS that answers no one, clients that are kept from it, records that lead elsewhere. Pure.
 
+mod settings;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+pub(super) use settings::kept_from_cluster_dns;
 
 use serde_json::json;
 
@@ -187,7 +191,7 @@ fn policy_not_cluster(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec
     }
     let of_client = |client: &WorkloadKey| {
         let template = context.snapshot.template(client)?;
-        let why = kept_from_cluster_dns(template.spec, &edge.host)?;
+        let why = kept_from_cluster_dns(context, template.spec, edge)?;
         let object = client.object();
         let finding = Finding::of(
                 Code::DnsPolicyNotCluster,
@@ -268,31 +272,6 @@ fn is_cluster_name(context: &Context<'_>, edge: &Edge) -> bool {
         context.snapshot.meaning(&edge.host, namespace),
         HostMeaning::Service(_) | HostMeaning::HeadlessPod { .. }
     )
-}
-
-/// Why a Pod's DNS settings keep it from cluster DNS, or from the search list that the name needs.
-pub(super) fn kept_from_cluster_dns(spec: &PodSpec, host: &str) -> Option<String> {
-    match spec.dns_policy.as_str() {
-        "Default" => Some("its dnsPolicy is Default, the node's resolver".to_owned()),
-        "None" => {
-            let config = spec.dns_config.clone().unwrap_or_default();
-            let servers = config.nameservers.join(", ");
-            let short = !host.trim_end_matches('.').contains(".svc.");
-            let searches = config.searches.iter().any(|domain| domain.contains("svc."));
-            if short && !searches {
-                Some(format!(
-                    "its dnsPolicy is None, and its search list has no domain in which `{host}` would be found"
-                ))
-            } else {
-                Some(format!("its dnsPolicy is None, and it asks {servers}"))
-            }
-        }
-        "" | "ClusterFirst" if spec.host_network => Some(
-            "it runs in the host network, where dnsPolicy ClusterFirst means the node's resolver"
-                .to_owned(),
-        ),
-        _ => None,
-    }
 }
 
 fn settings_fix(client: &WorkloadKey, spec: &PodSpec) -> Fix {

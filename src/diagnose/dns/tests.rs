@@ -72,13 +72,19 @@ fn a_client_whose_settings_keep_it_from_cluster_dns() {
         "dnsPolicy: Default",
         "hostNetwork: true",
         "dnsPolicy: None, dnsConfig: {nameservers: [10.96.0.10], searches: [example.com]}",
+        "dnsPolicy: None, dnsConfig: {nameservers: [10.96.0.10], searches: [production.svc.cluster.local, svc.cluster.local]}",
+        "dnsPolicy: None, dnsConfig: {nameservers: [10.77.0.2], searches: [default.svc.cluster.local]}",
     ];
     for client in broken {
         let found = raised(rule, client, unknown(), dns(WEB_AP, None));
         assert_eq!(found.len(), 1, "{client}");
         assert_eq!(found[0].object.to_string(), "deployment/ap");
     }
-    let fine = ["", "hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet"];
+    let fine = [
+        "",
+        "hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet",
+        "dnsPolicy: None, dnsConfig: {nameservers: [10.96.0.10], searches: [default.svc.cluster.local]}",
+    ];
     for client in fine {
         assert!(raised(rule, client, unknown(), dns(WEB_AP, None)).is_empty());
     }
@@ -113,4 +119,22 @@ fn a_record_that_leads_elsewhere() {
     assert!(record("10.96.0.9", false).is_empty());
     assert!(record("10.9.9.9", true).is_empty());
     assert!(record("", false).is_empty());
+}
+
+#[test]
+fn manifests_do_not_show_which_server_is_cluster_dns() {
+    let raised = |servers: &str, searches: &str| {
+        let graph = graph(&[AP_DB]);
+        let mut snapshot = cluster(&format!(
+            "dnsPolicy: None, dnsConfig: {{nameservers: [{servers}], searches: [{searches}]}}"
+        ));
+        snapshot.offline = true;
+        let context = Context::new(&graph, &snapshot, None);
+        Rule::EdgeMany(policy_not_cluster).raise(&context).len()
+    };
+    let own = "default.svc.cluster.local";
+    assert_eq!(raised("172.20.0.10", own), 0);
+    assert_eq!(raised("169.254.20.10", own), 0);
+    assert_eq!(raised("8.8.8.8", own), 1);
+    assert_eq!(raised("172.20.0.10", "other.svc.cluster.local"), 1);
 }

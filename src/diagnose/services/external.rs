@@ -107,7 +107,7 @@ fn judge(
         let edge = look.evidence.edge;
         let clients = target::clients(context, edge).iter();
         let mut templates = clients.filter_map(|client| context.snapshot.template(client));
-        !templates.any(|template| kept_from_cluster_dns(template.spec, &edge.host).is_some())
+        !templates.any(|template| kept_from_cluster_dns(context, template.spec, edge).is_some())
     };
     let failed = looks.iter().filter(asks).any(|look| {
         look.evidence

@@ -231,7 +231,9 @@ status: STATUS
             let key = |name| crate::observe::WorkloadKey::new("default", "job", name);
             tier.workloads = vec![key("migrate-1"), key("migrate-2")];
             tier.one_shot = true;
-            failed(&Context::new(&graph, &snapshot, None)).len()
+            Rule::Workload(failed)
+                .raise(&Context::new(&graph, &snapshot, None))
+                .len()
         };
         assert_eq!(raised(failed_job, "{succeeded: 1}"), 0);
         assert_eq!(raised("{succeeded: 1}", failed_job), 1);
