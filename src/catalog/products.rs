@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -395,39 +396,49 @@ impl Products {
         let (path, _) = path_and_tag(image);
         let words = words(&path);
         let mut names = self.table.mariadb_client.iter();
-        names.any(|wanted| self.matches(&words, wanted))
+        names.any(|wanted| self.place(&words, wanted).is_some())
     }
 
     fn find(&self, path: &str) -> Option<&Image> {
         let words = words(path);
-        self.table.known.iter().find(|image| {
+        let mut fitting = self.table.known.iter().filter_map(|image| {
             let at_path = image
                 .path
                 .as_deref()
                 .is_none_or(|end| path == end || path.ends_with(&format!("/{end}")));
-            at_path
-                && image
-                    .names
-                    .iter()
-                    .any(|wanted| self.matches(&words, wanted))
-        })
+            let names = image.names.iter().filter(|_| at_path);
+            let places = names.filter_map(|name| self.place(&words, name));
+            Some((image, places.max_by_key(Range::len)?))
+        });
+        let (image, place) = fitting.next()?;
+        // A coordinator comes along with what it coordinates.
+        let store = |image: &Image| {
+            let first = image.serves.first().map(|port| port.protocol);
+            first.filter(|protocol| protocol.is_store() && *protocol != Protocol::Zookeeper)
+        };
+        // What is called after two stores works with both, and is neither.
+        let own = store(image);
+        let another = own.is_some()
+            && fitting.any(|(other, at)| {
+                let apart = at.end <= place.start || place.end <= at.start;
+                apart && store(other).is_some_and(|protocol| Some(protocol) != own)
+            });
+        (!another).then_some(image)
     }
 
-    /// Whether the words of an image's name hold those of `wanted` side by side, and none that makes it something else.
-    fn matches(&self, words: &[&str], wanted: &str) -> bool {
+    /// Where the words of an image's name hold those of `wanted` side by side, and none that makes it something else.
+    fn place(&self, words: &[&str], wanted: &str) -> Option<Range<usize>> {
         let wanted: Vec<&str> = wanted.split(['-', '_', '.']).collect();
-        let Some(at) = words.windows(wanted.len()).position(|window| {
+        let at = words.windows(wanted.len()).position(|window| {
             window
                 .iter()
                 .zip(&wanted)
                 .all(|(word, wanted)| same_word(word, wanted))
-        }) else {
-            return false;
-        };
-        let others = words[..at].iter().chain(&words[at + wanted.len()..]);
-        others
-            .into_iter()
-            .all(|word| !self.table.not_servers.iter().any(|other| other == word))
+        })?;
+        let end = at + wanted.len();
+        let mut others = words[..at].iter().chain(&words[end..]);
+        let server = others.all(|word| !self.table.not_servers.iter().any(|other| other == word));
+        server.then_some(at..end)
     }
 }
 
@@ -504,9 +515,37 @@ mod tests {
             "acme/postgres-backup:2",
             "acme/redis-cli",
             "acme/mysql-operator",
+            "acme/kafka-producer:2",
+            "acme/mqtt-rabbitmq-consumer",
         ] {
             assert_eq!(first(image), None, "{image}");
         }
+    }
+
+    #[test]
+    fn an_image_that_is_called_after_two_stores_is_neither() {
+        let products = Products::shared();
+        let rows = products.table.known.iter().filter(|row| row.path.is_none());
+        let stores: Vec<(&str, Protocol)> = rows
+            .filter_map(|row| {
+                let first = row.serves.first()?.protocol;
+                let coordinates = first == Protocol::Zookeeper;
+                Some((row.names.first()?.as_str(), first))
+                    .filter(|_| first.is_store() && !coordinates)
+            })
+            .collect();
+        for (one, spoken) in &stores {
+            for (other, _) in stores.iter().filter(|(_, other)| other != spoken) {
+                for image in [
+                    format!("shop-{one}-{other}:2"),
+                    format!("registry:5000/x/{other}-{one}-demo"),
+                ] {
+                    assert_eq!(products.product(&image), None, "{image}");
+                    assert_eq!(first(&image), None, "{image}");
+                }
+            }
+        }
+        assert!(first("acme/zookeeper-kafka:3").is_some());
     }
 
     #[test]
