@@ -164,6 +164,13 @@ impl<'a> Settle<'a> {
             return Standing::Own;
         };
         let own = service.name.as_str();
+        // A web server that runs as it is reads no variable that others are handed, whatever it waits for.
+        if matches!(origin.written, Written::Value(_))
+            && project::is_plain_web_server(service)
+            && !handed.named.contains(own)
+        {
+            return Standing::Foreign;
+        }
         if self.waits(service, to) || handed.named.contains(own) || self.reads(service, origin) {
             return Standing::Own;
         }

@@ -482,6 +482,31 @@ fn a_plain_web_server_waits_for_a_store_and_never_calls_it() {
 }
 
 #[test]
+fn a_plain_web_server_reads_no_variable_that_others_are_handed() {
+    for image in ["nginx:1.27", "caddy:2", "registry/x/haproxy"] {
+        for pairs in [
+            [("DB_HOST", "db"), ("DB_PORT", "5432")],
+            [("DATABASE_URL", "postgres://db:5432/x"), ("MODE", "a")],
+        ] {
+            for waits in [&["db"][..], &["db", "api"], &["api"], &[]] {
+                let web = handed(
+                    depending(listening(service("web", image), 80), waits),
+                    &pairs,
+                );
+                let api = handed(depending(service("api", "shop/api"), &["db"]), &pairs);
+                let found = edges(&file(vec![service("db", "postgres:16"), api, web]));
+                let wrong = found.iter().any(|edge| edge.starts_with("web->db"));
+                assert!(!wrong, "{image} {waits:?}: {found:?}");
+                assert!(
+                    found.contains(&"api->db:5432/postgres declared".to_owned()),
+                    "{found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_page_that_is_given_the_published_address_calls_from_the_browser() {
     let api = || listening(service("api", "shop/api"), 8000);
     let page = |url: &str| {
