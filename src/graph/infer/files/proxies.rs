@@ -48,12 +48,12 @@ pub(super) fn caddy(text: &str) -> Vec<Hit> {
     found
 }
 
-/// `server name host:port check`, `server-template name 3 host:port`.
+/// `server name host:port check port 8008`, `server-template name 3 host:port`.
 pub(super) fn haproxy(text: &str) -> Vec<Hit> {
     let mut found = Vec::new();
-    let mut defaults = None;
     let mut section = String::new();
-    let mut mode = None;
+    // What the servers speak, and what asks for their health.
+    let (mut defaults, mut now) = ((None, None), (None, None));
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or(line);
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -64,20 +64,26 @@ pub(super) fn haproxy(text: &str) -> Vec<Hit> {
                 ..,
             ] => {
                 (*name).clone_into(&mut section);
-                mode = defaults;
+                now = defaults;
             }
-            ["mode", value] => {
-                mode = (*value == "http").then_some(Protocol::Http);
-                if section == "defaults" {
-                    defaults = mode;
-                }
-            }
-            ["server", _, address, ..] | ["server-template", _, _, address, ..]
+            ["mode", value] => now.0 = (*value == "http").then_some(Protocol::Http),
+            ["option", "httpchk", ..] => now.1 = Some(Protocol::Http),
+            ["server", _, address, options @ ..]
+            | ["server-template", _, _, address, options @ ..]
                 if section != "peers" && address.contains(':') =>
             {
-                found.extend(address_hit("server", address, mode, None));
+                found.extend(address_hit("server", address, now.0, None));
+                let health = options.windows(2).find(|pair| pair[0] == "port");
+                let health = health.filter(|_| options.contains(&"check"));
+                if let (Some(pair), Some((host, _))) = (health, address.rsplit_once(':')) {
+                    let asked = format!("{host}:{}", pair[1]);
+                    found.extend(address_hit("check port", &asked, now.1, None));
+                }
             }
             _ => {}
+        }
+        if section == "defaults" {
+            defaults = now;
         }
     }
     found
@@ -123,5 +129,22 @@ mod tests {
             pairs(found),
             [("web1".into(), 80), ("db".into(), 3306), ("x".into(), 1)]
         );
+    }
+
+    #[test]
+    fn haproxy_asks_for_health_where_the_line_says() {
+        for (option, protocol) in [
+            ("option httpchk GET /primary", Some(Protocol::Http)),
+            ("option tcp-check", None),
+        ] {
+            let text = format!(
+                "backend a\n mode tcp\n {option}\n server s db:5432 check port 8008 inter 2s\n server t db2:5432 port 8008\n"
+            );
+            let found = haproxy(&text);
+            assert_eq!(found[1].target.protocol, protocol, "{option}");
+            let wanted = [("db", 5432), ("db", 8008), ("db2", 5432)];
+            let wanted = wanted.map(|(host, port)| (host.to_owned(), port));
+            assert_eq!(pairs(found), wanted, "{option}");
+        }
     }
 }
