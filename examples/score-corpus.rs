@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use k8sverify::catalog::Catalog;
 use k8sverify::compose::{self, ComposeFile, DiskFiles, LoadOptions, Service};
-use k8sverify::graph::{Confidence, Inferred, infer};
+use k8sverify::graph::{Confidence, Inferred, Origin, infer};
 
 /// `from>to:port`.
 type Connection = (String, String, u16);
@@ -298,7 +298,7 @@ fn described(edge: &Connection, inferred: &Inferred) -> String {
         .edges
         .iter()
         .find(|one| one.from == edge.0 && one.to == edge.1 && one.port.get() == edge.2)
-        .map(|one| format!("{:?}: {}", one.confidence, one.origin.join(", ")));
+        .map(|one| format!("{:?}: {}", one.confidence, Origin::list(&one.origin)));
     format!(
         "{}>{}:{} {}",
         edge.0,

@@ -7,7 +7,7 @@ use super::target::{self, line};
 use super::walk::{EdgeEvidence, Stage};
 use super::{Context, Rule, protocol};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
-use crate::graph::Edge;
+use crate::graph::{Edge, Origin};
 use crate::observe::kinds::{Container, PodSpec};
 use crate::observe::{HostMeaning, WorkloadKey, is_ready};
 use crate::probe::wire::{LISTENS_FACT, Step, StepError, StepStatus};
@@ -65,7 +65,7 @@ fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
     let place = edge
         .variable
         .as_deref()
-        .map_or_else(|| edge.origin.join(", "), str::to_owned);
+        .map_or_else(|| Origin::list(&edge.origin), str::to_owned);
     Finding::of(
         Code::DnsNameNotFound,
         ObjectRef::new("name", edge.host.clone(), ""),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::compose::memory::MemoryFiles;
 use crate::compose::{ComposeFile, LoadOptions};
 use crate::finding::EdgeId;
-use crate::graph::{Edge, Tier, TierGraph};
+use crate::graph::{Edge, Origin, Tier, TierGraph};
 use crate::observe::{self, Observed, ServiceKey, Snapshot, WorkloadKey};
 use crate::plan::{Identity, Look, Outcomes, ProbeOutcome};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
@@ -33,7 +33,7 @@ pub(crate) fn edge(id: &str) -> Edge {
     let protocol = Protocol::from_name(protocol).unwrap();
     Edge {
         id: EdgeId(id.to_owned()),
-        origin: vec![format!("compose services.{from}.links")],
+        origin: vec![Origin::link(from)],
         ..Edge::new(from, to, to, port, protocol)
     }
 }

@@ -10,7 +10,7 @@ use super::subject::WorkloadFacts;
 use super::{Context, Rule, variables};
 use crate::address;
 use crate::finding::{Code, Finding, Fix, Severity};
-use crate::graph::Edge;
+use crate::graph::{Edge, OriginKind};
 use crate::observe::kinds::{Container, Metadata, Volume};
 use crate::observe::{NamespaceState, config_map_file, is_live, service_link};
 use crate::shell::Command;
@@ -178,7 +178,7 @@ fn of_files(
         };
         keys.retain(|key| {
             let spelling = config_map_file(&map.name, key);
-            edge.origin.iter().any(|origin| origin.ends_with(&spelling))
+            mounted(edge).any(|(_, source)| *source == spelling)
         });
         let Some(key) = keys.first() else {
             continue;
@@ -203,6 +203,14 @@ fn of_files(
     None
 }
 
+/// The mounted files from which an edge is known: path, and the object that holds each.
+fn mounted(edge: &Edge) -> impl Iterator<Item = (&String, &String)> {
+    edge.origin.iter().filter_map(|origin| match &origin.kind {
+        OriginKind::Mounted { path, source } => Some((path, source)),
+        _ => None,
+    })
+}
+
 /// A name that the client resolved when it started, to an address that is younger now: that of a Service made again, or, without a
 /// ClusterIP, those of its Pods.
 fn of_name(context: &Context<'_>, subject: &WorkloadFacts<'_>, edge: &Edge) -> Option<Stale> {
@@ -214,10 +222,8 @@ fn of_name(context: &Context<'_>, subject: &WorkloadFacts<'_>, edge: &Edge) -> O
     let mut containers = subject.template?.spec.containers.iter();
     let started = containers.find_map(|container| {
         let mut mounts = container.volume_mounts.iter();
-        let has_file = mounts.any(|mount| {
-            let mut origins = edge.origin.iter();
-            origins.any(|origin| origin.starts_with(&mount.mount_path))
-        });
+        let has_file =
+            mounts.any(|mount| mounted(edge).any(|(path, _)| path.starts_with(&mount.mount_path)));
         started(subject, &container.name).filter(|_| has_file)
     })?;
     let (object, changed) = if service.spec.is_headless() {
@@ -364,6 +370,7 @@ fn sources<'a>(
 mod tests {
     use super::super::fixtures::{graph, snapshot};
     use super::*;
+    use crate::graph::Origin;
     use crate::observe::Snapshot;
 
     const EDGE: &str = "AP->KVS:6379/redis";
@@ -438,8 +445,11 @@ data: {{x.conf: 'host kvs'}}
 "
             );
             let mut graph = graph(&[EDGE]);
-            graph.edges[0].origin =
-                vec!["/etc/x.conf of deployment/ap, configmap/c x.conf".to_owned()];
+            graph.edges[0].origin = vec![Origin::mounted(
+                "/etc/x.conf",
+                "configmap/c x.conf",
+                &"deployment/ap",
+            )];
             graph.edges[0].at_start = at_start;
             RULES[0]
                 .raise(&Context::new(&graph, &snapshot(&objects), None))
@@ -476,8 +486,11 @@ status: {{phase: Running}}
             let mut graph = graph(&[EDGE]);
             graph.edges[0].host = "kvs".to_owned();
             graph.edges[0].at_start = at_start;
-            graph.edges[0].origin =
-                vec!["/etc/x/proxy.conf of deployment/ap, configmap/c proxy.conf".to_owned()];
+            graph.edges[0].origin = vec![Origin::mounted(
+                "/etc/x/proxy.conf",
+                "configmap/c proxy.conf",
+                &"deployment/ap",
+            )];
             RULES[0]
                 .raise(&Context::new(&graph, &snapshot(&objects), None))
                 .pop()

@@ -4,6 +4,7 @@
 //! configuration, command words, `links`; `depends_on` last, as a weak edge.
 
 mod admit;
+mod claim;
 mod discovery;
 mod evidence;
 mod facts;
@@ -14,7 +15,6 @@ mod hints;
 mod libraries;
 mod merge;
 mod names;
-mod origin;
 mod own;
 mod project;
 mod scan;
@@ -29,7 +29,7 @@ use crate::address;
 use crate::catalog::Catalog;
 use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
 
-use super::{Confidence, Edge, Note, NoteKind, Outside, Tier};
+use super::{Confidence, Edge, Note, NoteKind, Origin, Outside, Tier};
 
 pub use evidence::{DeclaredPort, Evidence, PortOrigin};
 pub use facts::{Dialled, TierFacts};
@@ -208,7 +208,7 @@ struct Work<'a> {
     /// The names that clients of some networks share.
     names: Tables<'a>,
     drafts: Drafts,
-    outside: BTreeSet<(String, String, Option<std::num::NonZeroU16>, String)>,
+    outside: BTreeSet<(String, String, Option<std::num::NonZeroU16>, Origin)>,
     notes: BTreeSet<Note>,
 }
 
@@ -313,7 +313,7 @@ impl Work<'_> {
                         .then_some((peer, dialled))
                 });
                 if let Some((peer, dialled)) = peer {
-                    let origin = format!("compose services.{}.environment.{name}", service.name);
+                    let origin = Origin::variable(&service.name, name);
                     let draft = Draft {
                         variable: Some(name.clone()),
                         by_scheme: target.by_scheme,

@@ -43,7 +43,11 @@ fn edge(from: &Tier, to: &Tier) -> Option<Edge> {
         format!("{}.{}", service.name, service.namespace)
     };
     Some(Edge {
-        origin: vec!["no network in common in compose (--check-isolation)".to_owned()],
+        origin: vec![
+            "no network in common in compose (--check-isolation)"
+                .to_owned()
+                .into(),
+        ],
         optional: true,
         forbidden: true,
         ..Edge::new(&from.name, &to.name, host, server.port, server.protocol)

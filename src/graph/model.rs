@@ -1,6 +1,7 @@
 //! The tier graph as data. Pure.
 
 mod entry;
+mod origin;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -12,6 +13,7 @@ use crate::finding::EdgeId;
 use crate::observe::{ServiceKey, WorkloadKey};
 use crate::protocol::Protocol;
 pub use entry::{Entry, EntryAddress, EntryKind, EntryQuestion, EntryRule, Unreached};
+pub use origin::{Origin, OriginKind};
 
 /// Tiers, and what each must reach.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -157,7 +159,7 @@ pub struct Edge {
     /// The protocol that it speaks.
     pub protocol: Protocol,
     /// Where the edge is known from: `compose services.AP.links`, `env DB_HOST of deployment/ap`.
-    pub origin: Vec<String>,
+    pub origin: Vec<Origin>,
     /// How sure it is.
     pub confidence: Confidence,
     /// Whether the host is none of the application's own: outside the cluster, or a Service behind which no tier stands. `to` is
@@ -289,7 +291,7 @@ pub struct Outside {
     /// The port, if any.
     pub port: Option<NonZeroU16>,
     /// Where it stands.
-    pub origin: String,
+    pub origin: Origin,
 }
 
 /// Something a reader of the graph should know.

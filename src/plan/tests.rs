@@ -825,7 +825,7 @@ fn permitted(
     change: &dyn Fn(&mut TierGraph, &mut PlanOptions),
 ) -> EdgeTask {
     let mut graph = app();
-    graph.edges[0].origin = vec!["compose.yaml:7".to_owned()];
+    graph.edges[0].origin = vec!["compose.yaml:7".to_owned().into()];
     graph.edges[0].login = Some(LoginReference::Parts {
         host: Some("DB_HOST".to_owned()),
         port: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Code, EdgeId, FindingId, Fix, Severity};
-use crate::graph::{Confidence, EntryKind};
+use crate::graph::{Confidence, EntryKind, Origin};
 use crate::observe::Observed;
 use crate::probe::wire::{StepError, StepName, StepStatus};
 use crate::protocol::Protocol;
@@ -233,7 +233,7 @@ pub struct EdgeReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol_guessed_from: Option<String>,
     /// Where it is known from.
-    pub origin: Vec<String>,
+    pub origin: Vec<Origin>,
     /// How sure it is.
     pub confidence: Confidence,
     /// The user says that it may fail.

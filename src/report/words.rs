@@ -2,7 +2,7 @@
 
 use super::{Depth, EdgeReport, EntryReport, FindingReport, Report, StepReport, VerdictValue};
 use crate::finding::{FindingId, Section, Severity};
-use crate::graph::Confidence;
+use crate::graph::{Confidence, OriginKind};
 use crate::observe::Observed;
 use crate::probe::wire::{StepError, StepName, StepStatus};
 use crate::sanitise::{cut, line};
@@ -91,9 +91,8 @@ pub fn is_firm(edge: &EdgeReport) -> bool {
 #[must_use]
 pub fn aside(edge: &EdgeReport) -> Option<&'static str> {
     let order = || {
-        edge.origin
-            .iter()
-            .all(|origin| origin.ends_with(".depends_on"))
+        let mut origins = edge.origin.iter();
+        origins.all(|origin| origin.kind == OriginKind::Order)
     };
     if edge.optional {
         Some("optional")

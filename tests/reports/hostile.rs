@@ -42,7 +42,7 @@ fn named(name: &str) -> Report {
     report.outside = vec![text()];
     for edge in &mut report.edges {
         (edge.from, edge.to, edge.host) = (text(), text(), text());
-        (edge.origin, edge.reason) = (vec![text()], Some(text()));
+        (edge.origin, edge.reason) = (vec![text().into()], Some(text()));
         for step in &mut edge.steps {
             (step.detail, step.target, step.endpoint) = (text(), text(), Some(text()));
         }

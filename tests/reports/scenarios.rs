@@ -36,7 +36,7 @@ pub(crate) fn hostile() -> Report {
     report.tiers[0].workloads.push(HOSTILE.to_owned());
     for edge in &mut report.edges {
         edge.host = HOSTILE.to_owned();
-        edge.origin = vec![HOSTILE.to_owned()];
+        edge.origin = vec![HOSTILE.to_owned().into()];
         for step in &mut edge.steps {
             step.detail = HOSTILE.to_owned();
         }

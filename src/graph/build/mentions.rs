@@ -7,7 +7,7 @@ use crate::address::{self, Family, Flaw, FlawKind, LoginReference, Shape, TlsMod
 use crate::catalog::Catalog;
 use crate::graph::deployed::{self, DeployedContainer, Environment, VariableSource, unmarked};
 use crate::graph::infer::{self, NameTable, Place, RawEdge};
-use crate::graph::{Confidence, EdgeFlaw, OwnResolver};
+use crate::graph::{Confidence, EdgeFlaw, Origin, OwnResolver};
 use crate::observe::{Snapshot, WorkloadKey};
 use crate::protocol::Protocol;
 
@@ -41,7 +41,7 @@ pub(super) struct Mention {
     /// How the client logs in.
     pub(super) login: Option<LoginReference>,
     /// Where it stands: `env DB_HOST of deployment/ap`.
-    pub(super) origin: String,
+    pub(super) origin: Origin,
     /// How sure it is.
     pub(super) confidence: Confidence,
 }
@@ -190,7 +190,7 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         login: login
             .as_ref()
             .and_then(|login| without_command(login, environment)),
-        origin: origin(host_variable, environment, key),
+        origin: origin(host_variable, environment, key).into(),
         confidence: if port_variable.is_some() {
             Confidence::Likely
         } else {
@@ -259,20 +259,16 @@ fn of_scan(raw: RawEdge, container: &DeployedContainer, key: &WorkloadKey) -> Me
     let at_start = resolver.is_none()
         && file.is_some_and(|file| deployed::is_resolved_at_start(&file.text, &raw.host));
     let (origin, variable) = match raw.place {
-        Place::Variable(name) => (format!("env {name} of {key}"), Some(name)),
-        Place::Words => (format!("command of {key}"), None),
+        Place::Variable(name) => (format!("env {name} of {key}").into(), Some(name)),
+        Place::Words => (format!("command of {key}").into(), None),
         Place::File(path) => {
-            let source = container
-                .files
-                .iter()
-                .find(|file| file.target == path)
-                .map_or("", |file| file.source.as_str());
-            (format!("{path} of {key}, {source}"), None)
+            let source = file.map_or("", |file| file.source.as_str());
+            (Origin::mounted(&path, source, key), None)
         }
-        Place::Image => (
-            format!("default of image {} of {key}", container.image),
-            None,
-        ),
+        Place::Image => {
+            let text = format!("default of image {} of {key}", container.image);
+            (text.into(), None)
+        }
     };
     let host = unmarked(&raw.host);
     Mention {

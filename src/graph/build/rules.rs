@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use crate::address::HttpQuestion;
 use crate::catalog::Catalog;
 use crate::config::{AddedEdge, AdjustedEdge, Config, EdgeSettings};
-use crate::graph::{Confidence, Edge, EdgeFlaw, Tier, TierGraph};
+use crate::graph::{Confidence, Edge, EdgeFlaw, Origin, Tier, TierGraph};
 use crate::observe::Snapshot;
 use crate::protocol::Protocol;
 use crate::spelling;
@@ -239,6 +239,7 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
     }
     // An edge that the user speaks of is one that they know of.
     edge.confidence = Confidence::Declared;
+    let origin = Origin::from(origin);
     if !edge.origin.contains(&origin) {
         edge.origin.push(origin);
     }

@@ -7,11 +7,11 @@ use crate::compose::Service;
 use crate::protocol::Protocol;
 
 use super::super::{Confidence, NoteKind};
+use super::claim::{Claim, Written};
 use super::facts::{Dialled, TierFacts};
 use super::found::{Place, RawEdge, RawTarget};
 use super::merge::Draft;
 use super::names::NameTable;
-use super::origin::{Origin, Written};
 use super::{OF_FILE, Work, files_of, names};
 
 impl Work<'_> {
@@ -56,17 +56,17 @@ impl Work<'_> {
 
     /// Takes a raw edge in, if it is one.
     pub(super) fn admit(&mut self, service: &Service, raw: RawEdge) {
-        let origin = origin(service, &raw);
+        let claim = claim(service, &raw);
         let name = match &raw.target {
             RawTarget::Tier(name) => name.clone(),
-            RawTarget::Outside => return self.outside(service, raw, origin),
+            RawTarget::Outside => return self.outside(service, raw, claim),
             RawTarget::Unknown => {
                 // A store that a URL names is an edge, whatever runs it: a name that no one defines is a fault worth finding.
                 if raw.by_scheme && raw.protocol.is_some_and(Protocol::is_store) {
-                    return self.outside(service, raw, origin);
+                    return self.outside(service, raw, claim);
                 }
                 let message = format!(
-                    "{} names {} ({origin}), a host that no file defines",
+                    "{} names {} ({claim}), a host that no file defines",
                     service.name, raw.host
                 );
                 return self.note(NoteKind::Information, message);
@@ -79,11 +79,11 @@ impl Work<'_> {
             // Both switched off: they come together or not at all.
             let both = self.file.inactive.contains_key(&service.name);
             match self.file.inactive.get(&name) {
-                Some(to) if both => self.connect(service, to, &raw, &origin),
+                Some(to) if both => self.connect(service, to, &raw, &claim),
                 _ => self.note(
                     NoteKind::Information,
                     format!(
-                        "{} names {name} ({origin}), which a profile switches off",
+                        "{} names {name} ({claim}), which a profile switches off",
                         service.name
                     ),
                 ),
@@ -93,13 +93,13 @@ impl Work<'_> {
         if names::same_namespace(service, to) {
             return;
         }
-        self.connect(service, to, &raw, &origin);
+        self.connect(service, to, &raw, &claim);
     }
 
-    fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, origin: &Origin) {
+    fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, claim: &Claim) {
         if !names::connected(self.file, service, to) {
             let message = format!(
-                "{} names {} ({origin}), but they share no network in compose",
+                "{} names {} ({claim}), but they share no network in compose",
                 service.name, to.name
             );
             return self.note(NoteKind::Information, message);
@@ -132,7 +132,7 @@ impl Work<'_> {
         };
         let Some(first) = dialled else {
             let message = format!(
-                "{} names {} ({origin}), but nothing tells the port",
+                "{} names {} ({claim}), but nothing tells the port",
                 service.name, to.name
             );
             return self.note(NoteKind::Incomplete, message);
@@ -157,7 +157,7 @@ impl Work<'_> {
                     || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none(),
                 by_scheme: raw.by_scheme,
                 told: raw.protocol == Some(dialled.protocol),
-                origin: vec![origin.clone()],
+                claims: vec![claim.clone()],
                 confidence: if dialled.guessed || index > 0 {
                     Confidence::Likely
                 } else {
@@ -176,7 +176,7 @@ impl Work<'_> {
     }
 
     /// A database, cache or broker outside is an edge like any other; the rest is listed.
-    fn outside(&mut self, service: &Service, raw: RawEdge, origin: Origin) {
+    fn outside(&mut self, service: &Service, raw: RawEdge, claim: Claim) {
         let store = raw.protocol.filter(|protocol| protocol.is_store());
         let port = raw
             .port
@@ -192,7 +192,7 @@ impl Work<'_> {
                 guessed: false,
                 by_scheme: raw.by_scheme,
                 told: true,
-                origin: vec![origin],
+                claims: vec![claim],
                 confidence: raw.confidence,
                 variable: match raw.place {
                     Place::Variable(name) => Some(name),
@@ -205,12 +205,12 @@ impl Work<'_> {
             });
         } else if raw.port.is_some() && !from_file {
             self.outside
-                .insert((service.name.clone(), raw.host, raw.port, origin.text));
+                .insert((service.name.clone(), raw.host, raw.port, claim.origin));
         }
     }
 }
 
-fn origin(service: &Service, raw: &RawEdge) -> Origin {
+fn claim(service: &Service, raw: &RawEdge) -> Claim {
     let name = &service.name;
     // A value that stands in a file is where the variable that names the file says so.
     let set = |variable: &str| {
@@ -229,7 +229,7 @@ fn origin(service: &Service, raw: &RawEdge) -> Origin {
             .map(|file| Written::File(file.source.clone())),
         Place::Words | Place::Image => None,
     };
-    let text = match &raw.place {
+    let origin = match &raw.place {
         Place::Variable(variable) => match set(variable) {
             Some((variable, value)) if value.from_env_file => {
                 format!("compose services.{name}.env_file {variable}")
@@ -247,8 +247,8 @@ fn origin(service: &Service, raw: &RawEdge) -> Origin {
             service.image.as_deref().unwrap_or("?")
         ),
     };
-    Origin {
-        text,
+    Claim {
+        origin: origin.into(),
         key: raw.key.clone(),
         written: written.unwrap_or(Written::Own),
     }

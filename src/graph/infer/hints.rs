@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, ImageDial, Products};
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
+use super::super::Origin;
 use super::project::{Project, is_plain_web_server};
 use super::{files_of, libraries, names, tiers};
 
@@ -41,7 +42,7 @@ pub(super) struct Hint<'a> {
     pub to: &'a Service,
     pub host: &'a str,
     /// Where it was read.
-    pub origin: String,
+    pub origin: Origin,
     /// The library that says so, and what it speaks.
     pub library: Option<(String, Protocol)>,
     /// Whether the client runs without it.
@@ -49,13 +50,18 @@ pub(super) struct Hint<'a> {
 }
 
 impl<'a> Hint<'a> {
-    fn new(strength: Strength, from: &'a Service, to: &'a Service, origin: String) -> Self {
+    fn new(
+        strength: Strength,
+        from: &'a Service,
+        to: &'a Service,
+        origin: impl Into<Origin>,
+    ) -> Self {
         Self {
             strength,
             from,
             to,
             host: &to.name,
-            origin,
+            origin: origin.into(),
             library: None,
             optional: false,
         }
@@ -94,10 +100,9 @@ impl<'a> Project<'a> {
             let apart = to.name != from.name
                 && !names::same_namespace(from, to)
                 && names::connected(self.file, from, to);
-            let origin = format!("compose services.{}.links", from.name);
             apart.then(|| Hint {
                 host: &link.alias,
-                ..Hint::new(Strength::Link, from, to, origin)
+                ..Hint::new(Strength::Link, from, to, Origin::link(&from.name))
             })
         })
     }
@@ -114,10 +119,9 @@ impl<'a> Project<'a> {
                 || elsewhere
                 || to.name == from.name
                 || names::same_namespace(from, to);
-            let origin = format!("compose services.{}.depends_on", from.name);
             (!none).then(|| Hint {
                 optional: !depends.required,
-                ..Hint::new(Strength::Order, from, to, origin)
+                ..Hint::new(Strength::Order, from, to, Origin::order(&from.name))
             })
         })
     }

@@ -1,4 +1,4 @@
-//! Raw edges of all origins → one edge for each connection: deduplicated, firm ones absorbing guesses, with identities. Pure.
+//! Claims of all sources → one edge for each connection: deduplicated, firm ones absorbing guesses, with identities. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -8,10 +8,10 @@ use crate::catalog::words;
 use crate::finding::EdgeId;
 use crate::protocol::Protocol;
 
-use super::super::{Confidence, Edge, HealthPath};
-use super::origin::Origin;
+use super::super::{Confidence, Edge, HealthPath, Origin};
+use super::claim::Claim;
 
-/// An edge while origins still come in.
+/// An edge while claims still come in.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Draft {
     pub from: String,
@@ -24,7 +24,7 @@ pub(super) struct Draft {
     pub by_scheme: bool,
     /// Whether the client's own words tell the protocol, by a scheme or by a product in a key.
     pub told: bool,
-    pub origin: Vec<Origin>,
+    pub claims: Vec<Claim>,
     pub confidence: Confidence,
     pub variable: Option<String>,
     pub login: Option<LoginReference>,
@@ -41,7 +41,7 @@ impl Draft {
         host: &str,
         port: NonZeroU16,
         protocol: Protocol,
-        origin: impl Into<Origin>,
+        claim: impl Into<Claim>,
     ) -> Self {
         Self {
             from: from.to_owned(),
@@ -52,7 +52,7 @@ impl Draft {
             guessed: false,
             by_scheme: false,
             told: false,
-            origin: vec![origin.into()],
+            claims: vec![claim.into()],
             confidence: Confidence::Declared,
             variable: None,
             login: None,
@@ -68,7 +68,7 @@ impl Draft {
 pub(super) struct Drafts(BTreeMap<(String, String, NonZeroU16, String), Draft>);
 
 impl Drafts {
-    /// Adds what one origin says; the strongest says host, variable and login, all are listed.
+    /// Adds what one claim says; the strongest says host, variable and login, all are listed.
     pub(super) fn add(&mut self, draft: Draft) {
         let key = (
             draft.from.clone(),
@@ -83,10 +83,10 @@ impl Drafts {
         let stronger =
             (draft.confidence, draft.login.is_some()) > (known.confidence, known.login.is_some());
         let mut draft = draft;
-        let mut origin = std::mem::take(&mut known.origin);
-        for one in std::mem::take(&mut draft.origin) {
-            if origin.iter().all(|other| other.text != one.text) {
-                origin.push(one);
+        let mut claims = std::mem::take(&mut known.claims);
+        for one in std::mem::take(&mut draft.claims) {
+            if claims.iter().all(|other| other.origin != one.origin) {
+                claims.push(one);
             }
         }
         let (mut first, second) = if stronger {
@@ -101,7 +101,7 @@ impl Drafts {
         }
         first.told |= second.told && first.protocol == second.protocol;
         *known = Draft {
-            origin,
+            claims,
             guessed: first.guessed && second.guessed,
             variable: first.variable.or(second.variable),
             login: first.login.or(second.login),
@@ -139,29 +139,26 @@ impl Drafts {
         self.0.values().filter(move |draft| draft.to == to)
     }
 
-    /// Adds an origin to what is known between two tiers; false if nothing is.
+    /// Adds a claim to what is known between two tiers.
     pub(super) fn confirm(
         &mut self,
         from: &str,
         to: &str,
-        origin: &str,
+        origin: &Origin,
         confidence: Confidence,
-    ) -> bool {
+    ) {
         let known = self
             .0
             .range_mut(first_of(from)..)
             .map(|(_, draft)| draft)
             .take_while(|draft| draft.from == from)
             .filter(|draft| draft.to == to);
-        let mut found = false;
         for draft in known {
-            found = true;
             draft.confidence = draft.confidence.max(confidence);
-            if !draft.origin.iter().any(|one| one.text == origin) {
-                draft.origin.push(origin.to_owned().into());
+            if draft.claims.iter().all(|one| one.origin != *origin) {
+                draft.claims.push(origin.clone().into());
             }
         }
-        found
     }
 
     /// Puts each draft through a rule, which may change how sure it is, or drop it.
@@ -187,8 +184,8 @@ impl Drafts {
             });
         self.0 = kept;
         for guess in gone.into_values() {
-            for origin in &guess.origin {
-                self.confirm(&guess.from, &guess.to, &origin.text, Confidence::Weak);
+            for claim in &guess.claims {
+                self.confirm(&guess.from, &guess.to, &claim.origin, Confidence::Weak);
             }
         }
     }
@@ -221,7 +218,7 @@ fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
     let http = health.filter(|_| web).map(question);
     Edge {
         replica: is_replica(&draft.to) || is_replica(&draft.host),
-        origin: draft.origin.into_iter().map(|one| one.text).collect(),
+        origin: draft.claims.into_iter().map(|one| one.origin).collect(),
         confidence: draft.confidence,
         external: draft.external,
         variable: draft.variable,
@@ -294,7 +291,7 @@ mod tests {
             (edges[0].host.as_str(), edges[0].confidence),
             ("db", Confidence::Declared)
         );
-        assert_eq!(edges[0].origin, ["command", "env DB_HOST"]);
+        assert_eq!(Origin::list(&edges[0].origin), "command, env DB_HOST");
         assert_eq!(edges[0].id.0, "ap->db:3306/mysql");
     }
 

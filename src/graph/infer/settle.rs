@@ -15,8 +15,8 @@ use crate::compose::{MountedFile, Service};
 use crate::protocol::Protocol;
 
 use super::super::Confidence;
+use super::claim::{Claim, Written};
 use super::merge::{Draft, Drafts};
-use super::origin::{Origin, Written};
 use super::project::{self, Project};
 use super::{all, files_of, is_source, own, tiers};
 
@@ -105,10 +105,10 @@ impl<'a> Settle<'a> {
             return None;
         }
         let mut best = Standing::Foreign;
-        draft.origin.retain(|origin| {
-            let standing = self.standing(service, &draft.to, origin);
-            if standing < Standing::Own && matches!(origin.written, Written::Value(_)) {
-                shared.insert((draft.from.clone(), origin.key.clone(), draft.to.clone()));
+        draft.claims.retain(|claim| {
+            let standing = self.standing(service, &draft.to, claim);
+            if standing < Standing::Own && matches!(claim.written, Written::Value(_)) {
+                shared.insert((draft.from.clone(), claim.key.clone(), draft.to.clone()));
             }
             best = best.max(standing);
             standing > Standing::Foreign
@@ -116,11 +116,11 @@ impl<'a> Settle<'a> {
         if best == Standing::Foreign {
             return None;
         }
-        let handed = |origin: &Origin| self.sharers.contains_key(&origin.written);
+        let handed = |claim: &Claim| self.sharers.contains_key(&claim.written);
         // A port that nothing of the target tells is believed of a client that waits for it and says so itself.
         let deaf = !draft.external
             && self.project.is_deaf(&draft.to, draft.port)
-            && (draft.origin.iter().all(handed) || !self.waits(service, &draft.to));
+            && (draft.claims.iter().all(handed) || !self.waits(service, &draft.to));
         if best == Standing::Shared || deaf {
             draft.confidence = Confidence::Weak;
         }
@@ -138,40 +138,40 @@ impl<'a> Settle<'a> {
             && self.project.file.services.values().any(twin)
     }
 
-    /// Who is handed what stands at an origin; `None` where it is one tier's only.
-    fn handed(&self, origin: &Origin) -> Option<Rc<Handed<'a>>> {
-        let tiers = self.sharers.get(&origin.written)?;
-        let key = (origin.written.clone(), origin.key.clone());
+    /// Who is handed what stands at a claim's place; `None` where it is one tier's only.
+    fn handed(&self, claim: &Claim) -> Option<Rc<Handed<'a>>> {
+        let tiers = self.sharers.get(&claim.written)?;
+        let key = (claim.written.clone(), claim.key.clone());
         let mut known = self.handed.borrow_mut();
         let handed = known.entry(key).or_insert_with(|| {
             let services = tiers.iter().filter_map(|name| self.project.service(name));
-            let named = services.clone().filter(|one| is_named(one, &origin.key));
+            let named = services.clone().filter(|one| is_named(one, &claim.key));
             Rc::new(Handed {
                 tiers: tiers.clone(),
                 named: named.map(|one| one.name.as_str()).collect(),
-                readers: services.filter(|one| self.may_read(one, origin)).collect(),
+                readers: services.filter(|one| self.may_read(one, claim)).collect(),
             })
         });
         Some(Rc::clone(handed))
     }
 
-    /// How far what stands at an origin carries for a tier that is handed it.
-    fn standing(&self, service: &Service, to: &str, origin: &Origin) -> Standing {
-        if is_for_a_scraper(service, origin) || self.is_another_program(service, origin) {
+    /// How far what stands at a claim's place carries for a tier that is handed it.
+    fn standing(&self, service: &Service, to: &str, claim: &Claim) -> Standing {
+        if is_for_a_scraper(service, claim) || self.is_another_program(service, claim) {
             return Standing::Foreign;
         }
-        let Some(handed) = self.handed(origin) else {
+        let Some(handed) = self.handed(claim) else {
             return Standing::Own;
         };
         let own = service.name.as_str();
         // A web server that runs as it is reads no variable that others are handed, whatever it waits for.
-        if matches!(origin.written, Written::Value(_))
+        if matches!(claim.written, Written::Value(_))
             && project::is_plain_web_server(service)
             && !handed.named.contains(own)
         {
             return Standing::Foreign;
         }
-        if self.waits(service, to) || handed.named.contains(own) || self.reads(service, origin) {
+        if self.waits(service, to) || handed.named.contains(own) || self.reads(service, claim) {
             return Standing::Own;
         }
         if handed.named.iter().any(|name| *name != own && *name != to) {
@@ -186,7 +186,7 @@ impl<'a> Settle<'a> {
         };
         // Members of a cluster, and copies of one program, share what only they read; what no one else reads is no one else's.
         if clients().all(|other| {
-            alike(&other.name) || is_built_in(service, origin) && is_same_program(service, other)
+            alike(&other.name) || is_built_in(service, claim) && is_same_program(service, other)
         }) && (may_read || handed.tiers.iter().any(|name| *name != own && alike(name)))
         {
             return Standing::Own;
@@ -221,8 +221,8 @@ impl<'a> Settle<'a> {
     }
 
     /// Whether a file is the program that another tier's command names, where this one's names another of the same folder.
-    fn is_another_program(&self, service: &Service, origin: &Origin) -> bool {
-        let Written::File(source) = &origin.written else {
+    fn is_another_program(&self, service: &Service, claim: &Claim) -> bool {
+        let Written::File(source) = &claim.written else {
             return false;
         };
         let Some(file) = files_of(service).find(|file| file.source == *source) else {
@@ -243,7 +243,7 @@ impl<'a> Settle<'a> {
         });
         !runs(service, &file.target)
             && beside.into_iter().any(|other| runs(service, &other.target))
-            && self.sharers.get(&origin.written).is_some_and(|tiers| {
+            && self.sharers.get(&claim.written).is_some_and(|tiers| {
                 let others = tiers.iter().filter_map(|name| self.project.service(name));
                 others.into_iter().any(|other| {
                     files_of(other).any(|one| one.source == *source && runs(other, &one.target))
@@ -252,11 +252,11 @@ impl<'a> Settle<'a> {
     }
 
     /// Whether the program of a tier reads a variable, as its own sources show: those that no other tier is built from.
-    fn reads(&self, service: &Service, origin: &Origin) -> bool {
+    fn reads(&self, service: &Service, claim: &Claim) -> bool {
         let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let names = |text: &str| text.split(|c| !part(c)).any(|word| word == origin.key);
+        let names = |text: &str| text.split(|c| !part(c)).any(|word| word == claim.key);
         let files = service.build.iter().flat_map(|build| &build.files);
-        matches!(origin.written, Written::Value(_))
+        matches!(claim.written, Written::Value(_))
             && files
                 .filter(|file| is_source(file) && names(&file.text))
                 .any(|file| {
@@ -275,9 +275,9 @@ impl<'a> Settle<'a> {
     }
 
     /// Whether the program of a tier may read what stands there: a ready product reads its own variables and files, and no others.
-    fn may_read(&self, service: &Service, origin: &Origin) -> bool {
+    fn may_read(&self, service: &Service, claim: &Claim) -> bool {
         // A web server reads its configuration; the pages and programs that it hands out are other tiers'.
-        if let Written::File(source) = &origin.written {
+        if let Written::File(source) = &claim.written {
             return !project::is_plain_web_server(service)
                 || files_of(service)
                     .any(|file| file.source == *source && file.target.contains("/etc/"));
@@ -300,7 +300,7 @@ impl<'a> Settle<'a> {
         let Some(product) = product.or_else(|| facts.called_like()) else {
             return !facts.is_store();
         };
-        let words = address::words(&origin.key);
+        let words = address::words(&claim.key);
         address::words(product)
             .iter()
             .any(|word| words.contains(word))
@@ -326,9 +326,9 @@ fn awaited<'a>(project: &Project<'a>, service: &'a Service) -> BTreeSet<&'a str>
 }
 
 /// Whether a file lies in the image that a tier's build makes.
-fn is_built_in(service: &Service, origin: &Origin) -> bool {
+fn is_built_in(service: &Service, claim: &Claim) -> bool {
     let files = service.build.iter().flat_map(|build| &build.files);
-    matches!(&origin.written, Written::File(source) if files.into_iter().any(|file| file.source == *source))
+    matches!(&claim.written, Written::File(source) if files.into_iter().any(|file| file.source == *source))
 }
 
 /// Whether two services run one image with one command.
@@ -338,8 +338,8 @@ fn is_same_program(one: &Service, other: &Service) -> bool {
 
 /// Whether a list of what is to be scraped lies in a folder that a tier sees, where its program does not read it: it is not among what
 /// the system configures, and the command does not name it.
-fn is_for_a_scraper(service: &Service, origin: &Origin) -> bool {
-    let Written::File(source) = &origin.written else {
+fn is_for_a_scraper(service: &Service, claim: &Claim) -> bool {
+    let Written::File(source) = &claim.written else {
         return false;
     };
     let read = |file: &MountedFile| {
@@ -349,7 +349,7 @@ fn is_for_a_scraper(service: &Service, origin: &Origin) -> bool {
             || tiers::words(service).iter().any(|word| word.contains(name))
     };
     // The folder that an image is built from may hold a copy of what is mounted: one place where it is read is enough.
-    origin.key.starts_with("scrape_configs.")
+    claim.key.starts_with("scrape_configs.")
         && !files_of(service).any(|file| file.source == *source && read(file))
 }
 

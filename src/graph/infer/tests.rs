@@ -156,11 +156,7 @@ fn the_story() {
         ["DB_HOST", "DB_USER", "DB_PASS", "DB_NAME"]
     );
     assert_eq!(inferred.edges[0].host, "DB");
-    assert!(
-        inferred.edges[0]
-            .origin
-            .contains(&"compose services.AP.links".to_owned())
-    );
+    assert!(inferred.edges[0].origin.contains(&Origin::link("AP")));
     assert_eq!(inferred.notes, []);
 }
 

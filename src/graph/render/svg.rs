@@ -2,7 +2,7 @@
 
 use super::{NodeKind, nodes};
 use crate::graph::svg::{Arrow, Node, draw};
-use crate::graph::{Confidence, Edge, TierGraph};
+use crate::graph::{Confidence, Edge, Origin, TierGraph};
 use crate::protocol::Protocol;
 
 const STYLE: &str = "svg{font:14px system-ui,sans-serif;background:#fff}.tier rect{fill:#f6f7f9;stroke:#59636e;stroke-width:1.5}.tier text{fill:#1c2128;font-weight:600}\
@@ -112,6 +112,6 @@ fn title(edge: &Edge) -> String {
         edge.host,
         edge.port,
         edge.protocol,
-        edge.origin.join(", ")
+        Origin::list(&edge.origin)
     )
 }

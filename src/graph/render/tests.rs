@@ -23,7 +23,7 @@ fn edge(from: &str, to: &str, host: &str, confidence: Confidence) -> Edge {
     let port = NonZeroU16::new(3306).unwrap();
     Edge {
         id: EdgeId(format!("{from}->{to}:3306/mysql")),
-        origin: vec![format!("env DB_HOST of deployment/{}", from.to_lowercase())],
+        origin: vec![format!("env DB_HOST of deployment/{}", from.to_lowercase()).into()],
         confidence,
         variable: Some("DB_HOST".to_owned()),
         ..Edge::new(from, to, host, port, Protocol::Mysql)
@@ -144,7 +144,7 @@ fn nothing_of_a_name_reaches_a_terminal_but_its_letters() {
     graph.tiers.insert(name.to_owned(), tier);
     for from in [name, "stranger\u{1b}[0m"] {
         let mut edge = edge(from, name, "host\u{1b}[31m", Confidence::Declared);
-        edge.origin.push(name.to_owned());
+        edge.origin.push(name.to_owned().into());
         edge.compose_said = Some(name.to_owned());
         graph.edges.push(edge);
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::graph::{Confidence, Edge, NoteKind, Tier, TierGraph};
+use crate::graph::{Confidence, Edge, NoteKind, Origin, Tier, TierGraph};
 use crate::sanitise;
 use crate::terminal::{Paint, Style, pad, wrap};
 
@@ -213,7 +213,7 @@ impl About {
                 Paint::Plain
             };
             let shown = self.style.paint(paint, &standing);
-            let origin = sanitise::line(&edge.origin.join(", "));
+            let origin = sanitise::line(&Origin::list(&edge.origin));
             let gap = self.widths.confidence.saturating_sub(standing.width()) + 2;
             if head.width() + standing.width() + gap + origin.width() <= self.style.width {
                 let origin = self.style.paint(Paint::Dim, &origin);

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{finding_anchor, search_text};
+use crate::graph::Origin;
 use crate::probe::wire::{StepName, StepStatus};
 use crate::report::words::{self, deciding, short_error, status_name, step_name};
 use crate::report::{EdgeReport, Report, StepReport};
@@ -172,7 +173,7 @@ fn steps(report: &Report, edge: &EdgeReport) -> Markup {
         }
         @if let Some(reason) = &edge.reason { p class="because" { (line(reason)) } }
         @if let Some(guess) = words::guess(edge) { p class="because" { (guess) ": no more than the connection counts" } }
-        p class="origin" { "Known from " (line(&edge.origin.join(", "))) ". Proven to depth " b { (edge.depth.name()) } "." }
+        p class="origin" { "Known from " (line(&Origin::list(&edge.origin))) ". Proven to depth " b { (edge.depth.name()) } "." }
         @if !edge.steps.is_empty() {
             div class="scroll" tabindex="0" role="group" aria-label="the steps, scrolls" {
                 table class="steps" {

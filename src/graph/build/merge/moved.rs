@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::address::{self, LoginReference, Role};
 use crate::graph::infer::{self, NameTable, Place, RawEdge};
-use crate::graph::{Confidence, Edge, Note, NoteKind, Tier};
+use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Tier};
 use crate::protocol::Protocol;
 
 use super::silent::{deployed_login, host_in};
@@ -13,7 +13,7 @@ use super::{Client, Draft};
 /// The address that a mounted file or the command holds.
 struct InFile {
     edge: RawEdge,
-    origin: String,
+    origin: Origin,
 }
 
 impl Client<'_> {
@@ -126,13 +126,10 @@ impl Client<'_> {
             }
             login
         };
-        edge.origin.push(format!(
-            "env {variable} of {}, whose value is in a Secret",
-            self.tiers[self.name]
-                .workloads
-                .first()
-                .map_or_else(|| self.name.to_owned(), ToString::to_string)
-        ));
+        let workload = self.tiers[self.name].workloads.first();
+        let owner = workload.map_or_else(|| self.name.to_owned(), ToString::to_string);
+        edge.origin
+            .push(format!("env {variable} of {owner}, whose value is in a Secret").into());
         edge.login = Some(login);
         edge.tls = None;
         edge.variable = Some(variable.clone());
@@ -177,7 +174,7 @@ impl Client<'_> {
                 if !is_known {
                     found.push(Draft {
                         edge: Edge {
-                            origin: vec![format!("env {variable} of the Pod")],
+                            origin: vec![format!("env {variable} of the Pod").into()],
                             variable: Some(variable.clone()),
                             by_scheme: target.by_scheme,
                             ..Edge::new(
@@ -226,10 +223,10 @@ impl Client<'_> {
                     let origin = match &edge.place {
                         Place::File(path) => {
                             let file = container.files.iter().find(|file| file.target == *path);
-                            let place = file.map_or("", |file| file.source.as_str());
-                            format!("{path} of container {}, {place}", container.name)
+                            let source = file.map_or("", |file| file.source.as_str());
+                            Origin::mounted(path, source, &format!("container {}", container.name))
                         }
-                        Place::Words => format!("command of container {}", container.name),
+                        Place::Words => format!("command of container {}", container.name).into(),
                         _ => continue,
                     };
                     let meant = edge.protocol.is_none_or(|said| said == protocol);
@@ -251,7 +248,10 @@ impl Client<'_> {
                 self.name,
                 edge.host,
                 edge.port,
-                edge.origin.last().map_or("", String::as_str),
+                edge.origin
+                    .last()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 edge.compose_said.as_deref().unwrap_or_default()
             ),
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use crate::address;
 use crate::compose::Service;
 use crate::graph::infer::is_replica;
-use crate::graph::{Confidence, Edge, Note, NoteKind, Outside};
+use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Outside};
 use crate::protocol::Protocol;
 
 use super::super::mentions::Mention;
@@ -46,7 +46,7 @@ impl Client<'_> {
         });
         // `links` and `depends_on` have no port of their own: theirs was put there from the target.
         let guessed = to_tier.iter().find(|index| {
-            edge(index).origin.iter().all(|origin| is_order(origin))
+            edge(index).origin.iter().all(Origin::is_without_port)
                 && !self.drafts[**index].deployed
                 && mention
                     .protocol
@@ -181,7 +181,7 @@ impl Client<'_> {
         let fits = |draft: &Draft| {
             let edge = &draft.edge;
             !draft.deployed
-                && edge.origin.iter().all(|origin| is_order(origin))
+                && edge.origin.iter().all(Origin::is_without_port)
                 && !edge.protocol.is_store()
                 && mention.port.is_none_or(|port| port == edge.port)
         };
@@ -368,11 +368,4 @@ impl Client<'_> {
             .or(only_port)?;
         Some((port, protocol))
     }
-}
-
-/// Whether an origin only tells an order of start or a link: its port was put there from the target.
-fn is_order(origin: &str) -> bool {
-    [".links", ".depends_on"]
-        .iter()
-        .any(|key| origin.ends_with(key))
 }

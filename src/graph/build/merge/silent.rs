@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use crate::address::{self, Flaw, LoginReference};
 use crate::graph::deployed::{DeployedContainer, VariableSource};
-use crate::graph::{Confidence, Edge, EdgeFlaw, Note, NoteKind};
+use crate::graph::{Confidence, Edge, EdgeFlaw, Note, NoteKind, Origin};
 use crate::observe::ServiceKey;
 use crate::protocol::Protocol;
 
@@ -56,7 +56,7 @@ impl Client<'_> {
         };
         if is_at_home {
             "localhost".clone_into(&mut edge.host);
-            edge.origin.push(origin);
+            edge.origin.push(origin.into());
             edge.login = None;
             draft.deployed = true;
             self.drafts.push(draft);
@@ -261,7 +261,7 @@ impl Client<'_> {
             flaw: Flaw::absent(format!(
                 "is set in no container of {workload}, which has {other}, and such names are not the same"
             )),
-            origin: format!("compose services.{}.environment.{name}", self.name),
+            origin: Origin::variable(self.name, name).into(),
         };
         Some((other, flaw))
     }
@@ -293,7 +293,7 @@ impl Client<'_> {
         Some(EdgeFlaw {
             variable: name.to_owned(),
             flaw: Flaw::absent(words),
-            origin: format!("compose services.{}.environment.{name}", self.name),
+            origin: Origin::variable(self.name, name).into(),
         })
     }
 
@@ -406,7 +406,7 @@ impl KnownValue {
             }
             return;
         }
-        edge.origin.push(self.origin.clone());
+        edge.origin.push(self.origin.clone().into());
         edge.flaw = flaw.map(|flaw| EdgeFlaw {
             variable: self.variable,
             flaw,

@@ -193,7 +193,7 @@ fn the_start_command_decides() {
     assert!(!login(db).contains(&"DB_HOST"), "{:?}", db.login);
     assert!(
         db.origin
-            .contains(&"DB_HOST in the command of deployment/ap".to_owned())
+            .contains(&"DB_HOST in the command of deployment/ap".to_owned().into())
     );
     let hidden = words("export DB_HOST=$(vault read db); exec ap");
     assert!(absent(&hidden).unwrap().contains("start command"));

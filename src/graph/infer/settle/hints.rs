@@ -1,7 +1,7 @@
 //! Which hints count beside what addresses say: every rule of it, once. Pure.
 //!
 //! Strength by strength: a hint sees what is stronger, and none of its own kind. Between two tiers of which something stronger
-//! speaks, an order or a link is one more origin of that; any other hint is then superfluous.
+//! speaks, an order or a link is one more claim of that; any other hint is then superfluous.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -135,7 +135,7 @@ impl Settle<'_> {
         stores
             .map(|draft| Draft {
                 from: from.name.clone(),
-                origin: vec![hint.origin.clone().into()],
+                claims: vec![hint.origin.clone().into()],
                 confidence: Confidence::Weak,
                 variable: None,
                 login: None,

@@ -1,14 +1,15 @@
-//! Where a claim was written. Pure.
+//! What an edge of compose rests on. Pure.
 
 use std::fmt;
 
 use crate::compose::Location;
+use crate::graph::Origin;
 
-/// Where a claim was written.
+/// One place where an edge is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct Claim {
     /// As a reader is shown it.
-    pub text: String,
+    pub origin: Origin,
     /// The key under which it stands.
     pub key: String,
     /// What else may be handed the same.
@@ -26,16 +27,22 @@ pub(super) enum Written {
     File(String),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Claim {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
+        self.origin.fmt(out)
     }
 }
 
-impl From<String> for Origin {
+impl From<String> for Claim {
     fn from(text: String) -> Self {
+        Origin::from(text).into()
+    }
+}
+
+impl From<Origin> for Claim {
+    fn from(origin: Origin) -> Self {
         Self {
-            text,
+            origin,
             key: String::new(),
             written: Written::Own,
         }
