@@ -320,10 +320,29 @@ impl<'a> Environment<'a> {
 
     /// The key in which the value stands where `NAME_FILE` names its file.
     fn file(&self, container: &Container, name: &str) -> Option<EnvSource> {
-        let file = format!("{name}_FILE");
-        let variable = container.env.iter().rev().find(|one| one.name == file)?;
-        let path = variable.value.as_deref()?;
-        mounted_key(&self.spec.volumes, &container.volume_mounts, path)
+        let path = self.text(container, &format!("{name}_FILE"))?;
+        mounted_key(&self.spec.volumes, &container.volume_mounts, &path)
+    }
+
+    /// The text of a variable that stands in the specification itself or in a ConfigMap.
+    fn text(&self, container: &Container, name: &str) -> Option<String> {
+        let of_map = |map: &str, key: &str| {
+            let mut maps = self.state()?.config_maps.iter();
+            let map = maps.find(|one| one.metadata.name == map)?;
+            map.data.get(key).cloned()
+        };
+        let mut own = container.env.iter().rev();
+        if let Some(variable) = own.find(|one| one.name == name) {
+            let Some(source) = &variable.value_from else {
+                return variable.value.clone();
+            };
+            let reference = source.config_map_key_ref.as_ref()?;
+            return of_map(&reference.name, &reference.key);
+        }
+        container.env_from.iter().rev().find_map(|source| {
+            let key = name.strip_prefix(&source.prefix)?;
+            of_map(&source.config_map_ref.as_ref()?.name, key)
+        })
     }
 
     /// Whether a source of `envFrom` holds a key; `None` where only the kubelet may look.

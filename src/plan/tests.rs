@@ -1041,28 +1041,37 @@ fn a_password_that_a_file_of_a_secret_holds_comes_by_reference() {
         password: Some("DB_PASSWORD".to_owned()),
         database: None,
     });
-    let spec = "containers: [{name: app, env: [{name: DB_HOST, value: db}, {name: DB_USER, value: u}, {name: DB_PASSWORD_FILE, value: /run/secrets/pw}], volumeMounts: [{name: s, mountPath: /run/secrets}]}], volumes: [{name: s, secret: {secretName: db-login, items: [{key: password, path: pw}]}}]";
-    let objects = [tier("ap", spec, &["n1"]), DB_SERVICE.to_owned()].concat();
-    let plan = planned(&graph, &objects);
-    let probe = &plan.vantages[0].containers[0];
-    assert!(probe.spec.edges[0].login.is_some());
-    assert_eq!(probe.spec.from_files, ["DB_PASSWORD"]);
-    let password = probe
-        .env
-        .iter()
-        .find(|one| one.name == "T_DB_PASSWORD")
-        .unwrap();
-    let key = password
-        .value_from
-        .as_ref()
-        .unwrap()
-        .secret_key_ref
-        .as_ref()
-        .unwrap();
-    assert_eq!(
-        (key.name.as_str(), key.key.as_str(), key.optional),
-        ("db-login", "password", true)
+    let by_value = "containers: [{name: app, env: [{name: DB_HOST, value: db}, {name: DB_USER, value: u}, {name: DB_PASSWORD_FILE, value: /run/secrets/pw}], volumeMounts: [{name: s, mountPath: /run/secrets}]}], volumes: [{name: s, secret: {secretName: db-login, items: [{key: password, path: pw}]}}]";
+    // The path may stand in a ConfigMap as well.
+    let by_map = by_value.replace(
+        ", {name: DB_PASSWORD_FILE, value: /run/secrets/pw}]",
+        "], envFrom: [{configMapRef: {name: conf}}]",
     );
+    let map =
+        "kind: ConfigMap\nmetadata: {name: conf}\ndata: {DB_PASSWORD_FILE: /run/secrets/pw}\n";
+    for spec in [by_value, by_map.as_str()] {
+        let objects = [map, &tier("ap", spec, &["n1"]), DB_SERVICE].concat();
+        let plan = planned(&graph, &objects);
+        let probe = &plan.vantages[0].containers[0];
+        assert!(probe.spec.edges[0].login.is_some());
+        assert_eq!(probe.spec.from_files, ["DB_PASSWORD"]);
+        let password = probe
+            .env
+            .iter()
+            .find(|one| one.name == "T_DB_PASSWORD")
+            .unwrap();
+        let key = password
+            .value_from
+            .as_ref()
+            .unwrap()
+            .secret_key_ref
+            .as_ref()
+            .unwrap();
+        assert_eq!(
+            (key.name.as_str(), key.key.as_str(), key.optional),
+            ("db-login", "password", true)
+        );
+    }
 }
 
 #[test]

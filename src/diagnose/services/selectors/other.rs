@@ -9,11 +9,11 @@ use crate::diagnose::words::joined;
 use crate::finding::{Code, Finding, Severity};
 
 /// The Service still selects a workload that was scaled to nothing, and another one runs the tier.
-pub(super) fn left_behind<'c, 'a>(
-    context: &'c Context<'a>,
-    usage: &Use<'_, 'a>,
-    behind: &[&'c WorkloadFacts<'a>],
-    running: &[&'c WorkloadFacts<'a>],
+pub(super) fn left_behind(
+    context: &Context<'_>,
+    usage: &Use<'_, '_>,
+    behind: &[&WorkloadFacts<'_>],
+    running: &[&WorkloadFacts<'_>],
 ) -> Finding {
     let names = |subjects: &[&WorkloadFacts<'_>]| joined(subjects.iter().map(|one| &one.key));
     let mut finding = Finding::new(
@@ -38,6 +38,7 @@ pub(super) fn left_behind<'c, 'a>(
     finding
 }
 
+/// The Service selects workloads of other tiers only.
 pub(super) fn wrong_pods(
     context: &Context<'_>,
     usage: &Use<'_, '_>,
