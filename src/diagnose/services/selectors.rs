@@ -46,11 +46,11 @@ pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fin
         !(context.snapshot.offline && subject.key.kind == "daemonset")
     };
     let is_asleep = |subject: &&WorkloadFacts<'_>| subject.wanted() == Some(0) && is_seen(subject);
-    if !pods_behind && behind.iter().all(|subject| is_asleep(&subject)) {
+    if !pods_behind && behind.iter().all(is_asleep) {
         let running: Vec<_> = wanted
             .iter()
             .copied()
-            .filter(|subject| !is_asleep(&subject))
+            .filter(|subject| !is_asleep(subject))
             .collect();
         return (!running.is_empty()).then(|| left_behind(context, usage, &behind, &running));
     }

@@ -29,7 +29,7 @@ pub(super) fn older_than_template(
         let own = containers.find(|one| one.name == container)?;
         literal(own, variable).map(str::to_owned)
     };
-    let had: Vec<String> = subject.pods.iter().filter_map(|pod| has(pod)).collect();
+    let had: Vec<String> = subject.pods.iter().filter_map(has).collect();
     let old = had.first()?;
     if had.len() < subject.pods.len() || had.iter().any(|text| text == wanted) {
         return None;

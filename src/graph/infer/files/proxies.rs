@@ -75,8 +75,8 @@ pub(super) fn haproxy(text: &str) -> Vec<Hit> {
                 found.extend(address_hit("server", address, now.0, None));
                 let health = options.windows(2).find(|pair| pair[0] == "port");
                 let health = health.filter(|_| options.contains(&"check"));
-                if let (Some(pair), Some((host, _))) = (health, address.rsplit_once(':')) {
-                    let asked = format!("{host}:{}", pair[1]);
+                if let (Some([_, port]), Some((host, _))) = (health, address.rsplit_once(':')) {
+                    let asked = format!("{host}:{port}");
                     found.extend(address_hit("check port", &asked, now.1, None));
                 }
             }
