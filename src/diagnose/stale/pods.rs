@@ -34,7 +34,11 @@ pub(super) fn older_than_template(
     if had.len() < subject.pods.len() || had.iter().any(|text| text == wanted) {
         return None;
     }
-    let host = address::any_target(old).map_or_else(|| old.clone(), |target| target.host);
+    // A text that is no address is not shown.
+    let host = match address::any_target(old) {
+        Some(target) => target.host,
+        None => address::is_host(old).then(|| old.clone())?,
+    };
     let nowhere = context
         .snapshot
         .meaning(&host, &subject.key.namespace)
