@@ -165,8 +165,7 @@ fn of_files(
         let Some(map) = volume.and_then(|volume| volume.config_map.as_ref()) else {
             continue;
         };
-        let mut maps = state.config_maps.iter();
-        let Some(found) = maps.find(|one| one.metadata.name == map.name) else {
+        let Some(found) = state.config_map(&map.name) else {
             continue;
         };
         let path = mount.sub_path.trim_matches('/');
@@ -314,7 +313,7 @@ fn sources<'a>(
             key: key.to_owned(),
         })
     };
-    if let Some(variable) = container.env.iter().rfind(|one| one.name == name) {
+    if let Some(variable) = container.variable(name) {
         if let Some(from) = &variable.value_from {
             let of_map = from.config_map_key_ref.as_ref();
             let of_secret = from.secret_key_ref.as_ref();

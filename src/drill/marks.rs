@@ -171,9 +171,10 @@ fn struck(candidate: &CandidateReport) -> impl Iterator<Item = (&FaultReport, &R
         .faults
         .iter()
         .flat_map(|fault| fault.rounds.iter().map(move |round| (fault, round)))
-        .filter(|(fault, round)| {
-            let seen = !round.victims.is_empty() || !round.result.outages.is_empty();
-            !fault.fault.is_quiet() || fault.fault == Fault::Watch && seen
+        .filter(|(fault, round)| match fault.fault {
+            Fault::None => false,
+            Fault::Watch => !round.victims.is_empty() || !round.result.outages.is_empty(),
+            _ => true,
         })
 }
 

@@ -276,12 +276,7 @@ impl<'a> Environment<'a> {
 
     /// Where the container has a variable from: `env` wins over `envFrom`, a later entry over an earlier one.
     fn source<'c>(&self, container: &'c Container, name: &str) -> Source<'c> {
-        if let Some(variable) = container
-            .env
-            .iter()
-            .rev()
-            .find(|variable| variable.name == name)
-        {
+        if let Some(variable) = container.variable(name) {
             return Source::Variable(variable);
         }
         self.whole_source(container, name)
@@ -326,13 +321,8 @@ impl<'a> Environment<'a> {
 
     /// The text of a variable that stands in the specification itself or in a ConfigMap.
     fn text(&self, container: &Container, name: &str) -> Option<String> {
-        let of_map = |map: &str, key: &str| {
-            let mut maps = self.state()?.config_maps.iter();
-            let map = maps.find(|one| one.metadata.name == map)?;
-            map.data.get(key).cloned()
-        };
-        let mut own = container.env.iter().rev();
-        if let Some(variable) = own.find(|one| one.name == name) {
+        let of_map = |map: &str, key: &str| self.state()?.config_map(map)?.data.get(key).cloned();
+        if let Some(variable) = container.variable(name) {
             let Some(source) = &variable.value_from else {
                 return variable.value.clone();
             };

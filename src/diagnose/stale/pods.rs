@@ -5,7 +5,7 @@ use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Code, Finding, Severity};
 use crate::graph::Edge;
-use crate::observe::kinds::{Container, Pod};
+use crate::observe::kinds::Container;
 
 /// The edge's variable, where all of the client's Pods have another text for it than their template: the edge is walked with that of the
 /// template.
@@ -20,24 +20,21 @@ pub(super) fn older_than_template(
         return None;
     }
     let variable = edge.variable.as_deref()?;
-    let (container, wanted) = subject.template?.spec.containers.iter().find_map(|one| {
-        let text = literal(one, variable)?;
-        Some((one.name.as_str(), text))
-    })?;
-    let has = |pod: &&Pod| {
-        let mut containers = pod.spec.containers.iter();
-        let own = containers.find(|one| one.name == container)?;
-        literal(own, variable).map(str::to_owned)
-    };
-    let had: Vec<String> = subject.pods.iter().filter_map(has).collect();
-    let old = had.first()?;
-    if had.len() < subject.pods.len() || had.iter().any(|text| text == wanted) {
+    let mut containers = subject.template?.spec.containers.iter();
+    let (container, wanted) =
+        containers.find_map(|one| Some((&one.name, literal(one, variable)?)))?;
+    let pods = subject.pods.iter();
+    let had: Vec<&str> = pods
+        .filter_map(|pod| literal(pod.spec.container(container)?, variable))
+        .collect();
+    let old = *had.first()?;
+    if had.len() < subject.pods.len() || had.contains(&wanted) {
         return None;
     }
     // A text that is no address is not shown.
     let host = match address::any_target(old) {
         Some(target) => target.host,
-        None => address::is_host(old).then(|| old.clone())?,
+        None => address::is_host(old).then(|| old.to_owned())?,
     };
     let nowhere = context
         .snapshot
@@ -80,8 +77,7 @@ pub(super) fn older_than_template(
     }))
 }
 
-/// The text of a variable that stands in the specification itself; the last one of a name wins.
+/// The text of a variable that stands in the specification itself.
 fn literal<'a>(container: &'a Container, name: &str) -> Option<&'a str> {
-    let variable = container.env.iter().rfind(|one| one.name == name)?;
-    variable.value.as_deref()
+    container.variable(name)?.value.as_deref()
 }

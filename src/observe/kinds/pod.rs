@@ -149,6 +149,11 @@ slim!(
     }
 );
 impl Container {
+    /// A variable that it is given by name; of several of one name the last one counts.
+    pub fn variable(&self, name: &str) -> Option<&EnvVar> {
+        self.env.iter().rfind(|variable| variable.name == name)
+    }
+
     /// The words of the command and of its arguments.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.command.iter().chain(&self.args).map(String::as_str)

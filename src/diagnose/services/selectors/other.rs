@@ -15,25 +15,12 @@ pub(super) fn left_behind(
     behind: &[&WorkloadFacts<'_>],
     running: &[&WorkloadFacts<'_>],
 ) -> Finding {
-    let names = |subjects: &[&WorkloadFacts<'_>]| joined(subjects.iter().map(|one| &one.key));
-    let mut finding = Finding::new(
-        Code::ServiceSelectorMismatch,
-        Severity::error_if(usage.in_scope && !usage.looks.is_empty()),
-        usage.key.object(),
-        format!(
-            "the selector {} of {} matches {} alone, which is scaled to 0, and none of {}",
-            fixes::labels_text(&usage.service.spec.selector),
-            service_name(context, &usage.key),
-            names(behind),
-            names(running)
-        ),
-    )
-    .because([selector_line(usage)])
-    .on(ids(&usage.looks));
-    if let [other, ..] = running {
-        let mut fix = select(context, usage, other);
-        fix.text = format!("{}, or scale {} up again", fix.text, names(behind));
-        finding.fix = Some(fix);
+    let counts = usage.in_scope && !usage.looks.is_empty();
+    let asleep = names(behind);
+    let what = format!("{asleep} alone, which is scaled to 0,");
+    let mut finding = mismatch(context, usage, Severity::error_if(counts), &what, running);
+    if let Some(fix) = &mut finding.fix {
+        fix.text = format!("{}, or scale {asleep} up again", fix.text);
     }
     finding
 }
@@ -45,23 +32,36 @@ pub(super) fn wrong_pods(
     behind: &[&WorkloadFacts<'_>],
     wanted: &[&WorkloadFacts<'_>],
 ) -> Finding {
-    let names = |subjects: &[&WorkloadFacts<'_>]| joined(subjects.iter().map(|one| &one.key));
+    let severity = Severity::error_if(usage.in_scope);
+    let what = format!("the Pods of {}", names(behind));
+    mismatch(context, usage, severity, &what, wanted)
+}
+
+/// The Service selects `what`, and none of `wanted`; the fix selects the first of these.
+fn mismatch(
+    context: &Context<'_>,
+    usage: &Use<'_, '_>,
+    severity: Severity,
+    what: &str,
+    wanted: &[&WorkloadFacts<'_>],
+) -> Finding {
     let mut finding = Finding::new(
         Code::ServiceSelectorMismatch,
-        Severity::error_if(usage.in_scope),
+        severity,
         usage.key.object(),
         format!(
-            "the selector {} of {} matches the Pods of {} and none of {}",
+            "the selector {} of {} matches {what} and none of {}",
             fixes::labels_text(&usage.service.spec.selector),
             service_name(context, &usage.key),
-            names(behind),
             names(wanted)
         ),
     )
     .because([selector_line(usage)])
     .on(ids(&usage.looks));
-    if let [own, ..] = wanted {
-        finding.fix = Some(select(context, usage, own));
-    }
+    finding.fix = wanted.first().map(|own| select(context, usage, own));
     finding
+}
+
+fn names(subjects: &[&WorkloadFacts<'_>]) -> String {
+    joined(subjects.iter().map(|one| &one.key))
 }
