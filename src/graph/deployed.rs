@@ -14,7 +14,7 @@ use super::infer::{self, NameTable, RawEdge};
 use crate::address::{self, Family};
 use crate::catalog::words;
 use crate::compose::MountedFile;
-use crate::observe::kinds::Container;
+use crate::observe::kinds::{ConfigMap, Container};
 use crate::observe::{Snapshot, WorkloadKey, is_live};
 use crate::protocol::Protocol;
 
@@ -71,10 +71,9 @@ struct Maps<'a> {
 }
 
 impl<'a> Maps<'a> {
-    /// What a ConfigMap holds, where it is there and could be read.
-    fn get(self, name: &str) -> Option<&'a BTreeMap<String, String>> {
-        let map = self.snapshot.config_map(self.namespace, name)?;
-        Some(&map.data)
+    /// A ConfigMap, where it is there and could be read.
+    fn get(self, name: &str) -> Option<&'a ConfigMap> {
+        self.snapshot.config_map(self.namespace, name)
     }
 }
 

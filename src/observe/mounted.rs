@@ -1,8 +1,34 @@
 //! Which key of a Secret or `ConfigMap` a container sees as a file. Pure; no content is read.
 
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::kinds::{EnvSource, KeyRef, KeyToPath, Volume, VolumeMount};
+use super::kinds::{ConfigMap, EnvSource, KeyRef, KeyToPath, Volume, VolumeMount};
+
+impl ConfigMap {
+    /// What a volume shows of it as text, by key: `data`, and what is text in `binaryData`. Variables take `data` alone.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let encoded = self
+            .binary_data
+            .iter()
+            .filter_map(|(key, value)| Some((key.as_str(), Cow::Owned(decoded(value)?))));
+        let plain = self.data.iter();
+        plain
+            .map(|(key, value)| (key.as_str(), Cow::Borrowed(value.as_str())))
+            .chain(encoded)
+    }
+}
+
+/// The text of a value of `binaryData`; `None` for what is not text.
+pub(super) fn decoded(value: &str) -> Option<String> {
+    let bytes = STANDARD.decode(value).ok()?;
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.is_empty())
+}
 
 /// A Secret or a `ConfigMap` whose keys a volume shows.
 struct Shown {

@@ -2,6 +2,7 @@
 //!
 //! Only what is certain to be a namespace counts: a name with `.svc`, or one that the API shows; `example.com` is none.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::kinds::{Container, PodSpec};
@@ -15,7 +16,7 @@ pub fn referenced(snapshot: &Snapshot) -> BTreeSet<String> {
     };
     let mut found = BTreeSet::new();
     for text in texts(own) {
-        hosts_in(text, |labels| {
+        hosts_in(&text, |labels| {
             if let Some(namespace) = namespace_of(snapshot, labels) {
                 found.insert(namespace.to_owned());
             }
@@ -25,7 +26,7 @@ pub fn referenced(snapshot: &Snapshot) -> BTreeSet<String> {
     found
 }
 
-fn texts(state: &NamespaceState) -> impl Iterator<Item = &str> {
+fn texts(state: &NamespaceState) -> impl Iterator<Item = Cow<'_, str>> {
     let services = state
         .services
         .iter()
@@ -33,7 +34,7 @@ fn texts(state: &NamespaceState) -> impl Iterator<Item = &str> {
     let values = state
         .config_maps
         .iter()
-        .flat_map(|map| map.data.values().map(String::as_str));
+        .flat_map(|map| map.texts().map(|(_, text)| text));
     let templates = state
         .workloads
         .iter()
@@ -42,9 +43,8 @@ fn texts(state: &NamespaceState) -> impl Iterator<Item = &str> {
             None => &workload.spec.template.spec,
         });
     let specs = state.pods.iter().map(|pod| &pod.spec).chain(templates);
-    services
-        .chain(values)
-        .chain(specs.flat_map(PodSpec::every).flat_map(container_texts))
+    let words = specs.flat_map(PodSpec::every).flat_map(container_texts);
+    services.chain(words).map(Cow::Borrowed).chain(values)
 }
 
 fn container_texts(container: &Container) -> impl Iterator<Item = &str> {

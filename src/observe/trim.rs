@@ -9,6 +9,7 @@ use super::kinds::{
     ConfigMap, Container, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange,
     Metadata, Namespace, NetworkPolicy, Node, Pod, PodSpec, Service, Volume, VolumeClaim, Workload,
 };
+use super::mounted::decoded;
 use super::shared::Shared;
 
 /// The label that says who made an object.
@@ -109,7 +110,11 @@ impl Trim for ConfigMap {
                 value.clear();
             }
         }
-        self.binary_data.values_mut().for_each(String::clear);
+        for value in self.binary_data.values_mut() {
+            if value.len() > MAX_VALUE || decoded(value).is_none() {
+                value.clear();
+            }
+        }
     }
 }
 
@@ -202,7 +207,7 @@ mod tests {
         let mut map: ConfigMap = serde_json::from_value(json!({
             "metadata": {"name": "c", "annotations": {LAST_APPLIED: "{…}", "a": "b", "long": "x".repeat(3000)}},
             "data": {"small": "1", "large": "x".repeat(MAX_VALUE + 1)},
-            "binaryData": {"logo.png": "AAAA"},
+            "binaryData": {"logo.png": "iVBORw0KGgo=", "site.conf": "eA=="},
         }))
         .unwrap();
         map.trim();
@@ -210,6 +215,7 @@ mod tests {
         assert_eq!(map.data["small"], "1");
         assert_eq!(map.data["large"], "");
         assert_eq!(map.binary_data["logo.png"], "");
+        assert_eq!(map.binary_data["site.conf"], "eA==", "a text is kept");
     }
 
     #[test]

@@ -84,8 +84,8 @@ impl Environment {
         for from in &container.env_from {
             if let Some(reference) = &from.config_map_ref {
                 match ambient.maps.get(reference.name.as_str()) {
-                    Some(data) => {
-                        for (key, value) in data {
+                    Some(map) => {
+                        for (key, value) in &map.data {
                             let source = VariableSource::ConfigMap {
                                 name: reference.name.clone(),
                             };
@@ -204,7 +204,7 @@ impl Environment {
             let value = ambient
                 .maps
                 .get(reference.name.as_str())
-                .and_then(|data| data.get(&reference.key))
+                .and_then(|map| map.data.get(&reference.key))
                 .cloned();
             if value.is_none() && reference.optional {
                 let reason = format!(

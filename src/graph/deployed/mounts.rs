@@ -1,5 +1,8 @@
 //! Text files that a container sees from ConfigMaps. Pure.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::Maps;
@@ -67,13 +70,12 @@ fn sources(volume: &Volume) -> Vec<ConfigMapVolume> {
 }
 
 fn of_source(source: &ConfigMapVolume, mount: &VolumeMount, maps: Maps<'_>) -> Vec<MountedFile> {
-    let Some(data) = maps.get(&source.name) else {
+    let Some(map) = maps.get(&source.name) else {
         return Vec::new();
     };
+    let data: BTreeMap<&str, Cow<'_, str>> = map.texts().collect();
     let paths: Vec<(&str, &str)> = if source.items.is_empty() {
-        data.keys()
-            .map(|key| (key.as_str(), key.as_str()))
-            .collect()
+        data.keys().map(|key| (*key, *key)).collect()
     } else {
         source
             .items
@@ -91,7 +93,7 @@ fn of_source(source: &ConfigMapVolume, mount: &VolumeMount, maps: Maps<'_>) -> V
                 target,
                 source: config_map_file(&source.name, key),
                 direct: true,
-                text: text.clone(),
+                text: text.to_string(),
             })
         })
         .collect()

@@ -13,6 +13,11 @@ kind: ConfigMap
 metadata: {name: files}
 data: {nginx.conf: "proxy_pass http://api:8080;", other.conf: "x"}
 ---
+kind: ConfigMap
+metadata: {name: encoded}
+data: {a.conf: x}
+binaryData: {b.conf: cHJveHlfcGFzcyBodHRwOi8vYXBpOjgwODA7, logo.png: iVBORw0KGgo=}
+---
 kind: Deployment
 metadata: {name: ap}
 spec:
@@ -26,6 +31,7 @@ spec:
         - {prefix: APP_, configMapRef: {name: settings}}
         - {prefix: S_, secretRef: {name: whole}}
         - {configMapRef: {name: optional-one, optional: true}}
+        - {prefix: E_, configMapRef: {name: encoded}}
         env:
         - {name: PORT, valueFrom: {configMapKeyRef: {name: settings, key: PORT}}}
         - {name: URL, value: "mysql://u:$(PASSWORD)@$(APP_HOST):$(PORT)/x"}
@@ -37,12 +43,14 @@ spec:
         - {name: files, mountPath: /etc/nginx/conf.d}
         - {name: files, mountPath: /one.conf, subPath: other.conf}
         - {name: picked, mountPath: /picked}
+        - {name: encoded, mountPath: /encoded}
         - {name: projected, mountPath: /projected}
       - {name: istio-proxy, image: proxy}
       initContainers: [{name: wait, image: busybox, args: [sleep, "1"]}, {name: side, image: s, restartPolicy: Always}]
       volumes:
       - {name: files, configMap: {name: files}}
       - {name: picked, configMap: {name: files, items: [{key: nginx.conf, path: sub/site.conf}]}}
+      - {name: encoded, configMap: {name: encoded}}
       - {name: projected, projected: {sources: [{secret: {name: x}}, {configMap: {name: files, items: [{key: other.conf, path: o}]}}]}}
 "#;
 
@@ -77,6 +85,10 @@ fn variables_are_what_the_kubelet_makes_of_them() {
     assert_eq!(known["APP_HOST_COPY"], "$(HOST)", "envFrom is not expanded");
     assert_eq!(known["APP_PORT"], "1", "env wins over envFrom");
     assert_eq!(known["PORT"], "3306");
+    assert!(
+        known.contains_key("E_a.conf") && !known.contains_key("E_b.conf"),
+        "a variable takes `data` alone"
+    );
     assert_eq!(known["URL"], "mysql://u:$(PASSWORD)@db:3306/x");
     assert!(!known.contains_key("PASSWORD") && !known.contains_key("NODE"));
     assert!(!environment.may_have("ABSENT"));
@@ -109,6 +121,8 @@ fn files_stand_where_they_are_mounted() {
     assert_eq!(
         files,
         [
+            ("/encoded/a.conf".to_owned(), "x".to_owned()),
+            ("/encoded/b.conf".to_owned(), conf.clone()),
             ("/etc/nginx/conf.d/nginx.conf".to_owned(), conf.clone()),
             ("/etc/nginx/conf.d/other.conf".to_owned(), "x".to_owned()),
             ("/one.conf".to_owned(), "x".to_owned()),

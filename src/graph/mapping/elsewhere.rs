@@ -3,6 +3,7 @@
 //! Other namespaces are full of workloads called `db`. One is taken for a tier only if the user names its namespace, or objects
 //! of the run's namespace lead there, or it is the only one of that name and image that is not part of another installation.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config::Config;
@@ -197,9 +198,9 @@ fn referenced(snapshot: &Snapshot) -> BTreeSet<String> {
     let mapped = own
         .config_maps
         .iter()
-        .flat_map(|map| map.data.values().map(String::as_str));
-    for text in texts.chain(mapped) {
-        found.extend(namespaces_in(text, snapshot));
+        .flat_map(|map| map.texts().map(|(_, text)| text));
+    for text in texts.map(Cow::Borrowed).chain(mapped) {
+        found.extend(namespaces_in(&text, snapshot));
     }
     found.remove(&snapshot.namespace);
     found

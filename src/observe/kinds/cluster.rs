@@ -72,7 +72,7 @@ slim!(
         metadata: Metadata,
         /// Text data.
         data: BTreeMap<String, String>,
-        /// Keys of binary data; their values are dropped.
+        /// Binary data in base64; only what is text and not bulky is kept.
         binary_data: BTreeMap<String, String>,
     }
 );
