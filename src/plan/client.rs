@@ -220,7 +220,7 @@ impl<'a> Clients<'a> {
         } else {
             String::new()
         };
-        let (labels, departs) = unpublished(snapshot, namespace, selectors.relevant(labels));
+        let (labels, departs) = unpublished(snapshot, namespace, spec, selectors.relevant(labels));
         Identity {
             namespace: namespace.to_owned(),
             node: None,
@@ -247,11 +247,17 @@ impl<'a> Clients<'a> {
 }
 
 /// A Service that publishes Pods that are not ready would send its clients to the probe: labels that it selects by are left out.
+/// In the network of a node no policy sees labels, and the probe would stand there as a second endpoint with the address of the tier's
+/// own Pod: kube-proxy joins the two, and takes the address away where the last one is not ready.
 pub(super) fn unpublished(
     snapshot: &Snapshot,
     namespace: &str,
+    spec: &PodSpec,
     mut labels: Labels,
 ) -> (Labels, String) {
+    if spec.host_network {
+        return (Labels::new(), String::new());
+    }
     let mut reasons = Vec::new();
     for service in snapshot.services_selecting(namespace, &labels.clone()) {
         if !service.spec.publish_not_ready_addresses {

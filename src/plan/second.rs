@@ -184,6 +184,7 @@ impl Case<'_> {
         let (labels, departs) = unpublished(
             self.snapshot,
             &identity.namespace,
+            self.client.spec,
             policy::identifying(self.client.labels),
         );
         if !unread || labels == identity.labels {

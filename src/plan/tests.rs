@@ -185,6 +185,34 @@ spec: {clusterIP: None, publishNotReadyAddresses: true, selector: {app: ap}, por
 }
 
 #[test]
+fn in_the_network_of_a_node_no_label_is_worn() {
+    let objects = [
+        tier(
+            "ap",
+            "hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet, containers: [{name: app}]",
+            &["n1"],
+        ),
+        DB_SERVICE.to_owned(),
+        "
+---
+kind: NetworkPolicy
+metadata: {name: db}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: ap}}}]}]}
+---
+kind: Service
+metadata: {name: ap}
+spec: {selector: {app: ap}, ports: [{port: 80}]}
+"
+        .to_owned(),
+    ]
+    .concat();
+    let plan = planned(&app(), &objects);
+    let identity = &plan.vantages[0].identity;
+    assert!(identity.host_network && identity.labels.is_empty());
+    assert_eq!(identity.departs, "");
+}
+
+#[test]
 fn several_pods_are_looked_at_from_three_nodes_and_log_in_once() {
     let mut graph = app();
     graph.edges[0].login = Some(LoginReference::Url {
