@@ -6,19 +6,21 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde::de::{self, Deserializer, Visitor};
 
-use super::values::{NonEmpty, Parsed};
-use super::workload::WorkloadName;
+use super::values::{NonEmpty, by, checked, lined};
+use super::workload::{WorkloadName, members};
 use crate::address::{bracketed, is_host};
 
 /// One database deployment that stands for the application's database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct CandidateRule {
     /// The tier whose edges say where it is and how to log in; excludes `members`.
+    #[serde(default, deserialize_with = "by::<_, Option<NonEmpty>>")]
     pub tier: Option<String>,
     /// The workloads that run its members.
+    #[serde(default, deserialize_with = "members")]
     pub members: Vec<WorkloadName>,
     /// Its engine; `None`: asked.
     pub engine: Option<EngineName>,
@@ -33,14 +35,19 @@ pub struct CandidateRule {
     /// A login that may ask members for their replication and read what its operator keeps there; it writes nothing. `None`: `login` asks.
     pub observer: Option<SecretLogin>,
     /// What it must hold beside the application's data.
+    #[serde(default)]
     pub expect: Expectations,
     /// A command that makes the fault, called as `HOOK begin NAME` and `HOOK end NAME`.
+    #[serde(default, deserialize_with = "by::<_, Option<NonEmpty>>")]
     pub hook: Option<String>,
     /// Addresses outside of the cluster at which its members answer.
+    #[serde(default)]
     pub external: Vec<HostPort>,
     /// It holds nothing that matters: statements may run in place, and its only copy may be destroyed.
+    #[serde(default)]
     pub fresh: bool,
     /// The line of the file.
+    #[serde(skip)]
     pub line: u64,
 }
 
@@ -83,13 +90,16 @@ pub struct HostPort {
 }
 
 /// A login that stands in a Secret, which is never read: its keys reach the Pod by reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SecretLogin {
     /// The Secret, in the namespace of the run.
+    #[serde(deserialize_with = "by::<_, NonEmpty>")]
     pub secret: String,
     /// The user.
     pub user: Word,
     /// The key that holds the password.
+    #[serde(deserialize_with = "by::<_, NonEmpty>")]
     pub password: String,
     /// The database to open.
     pub database: Option<Word>,
@@ -105,20 +115,25 @@ pub enum Word {
 }
 
 /// What a candidate must hold beside the application's data.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Expectations {
     /// Tables.
     pub tables: Vec<TableRule>,
     /// Queries that must return at least one row.
+    #[serde(deserialize_with = "by::<_, Vec<NonEmpty>>")]
     pub queries: Vec<String>,
 }
 
 /// A table that must be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TableRule {
     /// `SCHEMA.TABLE`.
+    #[serde(deserialize_with = "by::<_, NonEmpty>")]
     pub name: String,
     /// Where it is asked for.
+    #[serde(default)]
     pub on: On,
     /// How new its newest row must be.
     pub fresh: Option<Freshness>,
@@ -136,11 +151,14 @@ pub enum On {
 }
 
 /// How new the newest row of a table must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Freshness {
     /// The column that holds the time.
+    #[serde(deserialize_with = "by::<_, NonEmpty>")]
     pub column: String,
     /// At most so old.
+    #[serde(deserialize_with = "by::<_, Span>")]
     pub within: Duration,
 }
 
@@ -190,141 +208,33 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// One candidate as the file has it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Shape {
-    tier: Option<NonEmpty>,
-    #[serde(default)]
-    members: OneOrMany<Parsed<WorkloadName>>,
-    engine: Option<EngineName>,
-    write: Option<Parsed<HostPort>>,
-    read: Option<Parsed<HostPort>>,
-    size: Option<NonZeroU32>,
-    login: Option<Login>,
-    observer: Option<Login>,
-    #[serde(default)]
-    expect: Expect,
-    hook: Option<NonEmpty>,
-    #[serde(default)]
-    external: Vec<Parsed<HostPort>>,
-    #[serde(default)]
-    fresh: bool,
-}
+lined!(CandidateRule);
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Login {
-    secret: NonEmpty,
-    user: WordShape,
-    password: NonEmpty,
-    database: Option<WordShape>,
-}
-
-impl Login {
-    fn validated(self) -> SecretLogin {
-        SecretLogin {
-            secret: self.secret.0,
-            user: self.user.0,
-            password: self.password.0,
-            database: self.database.map(|word| word.0),
-        }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Expect {
-    tables: Vec<Table>,
-    queries: Vec<NonEmpty>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    name: NonEmpty,
-    #[serde(default)]
-    on: On,
-    fresh: Option<Fresh>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fresh {
-    column: NonEmpty,
-    within: Span,
-}
-
-/// One candidate, validated; its line comes from where it stands.
-#[derive(Debug)]
-pub(super) struct Validated(CandidateRule);
-
-impl Validated {
-    /// The candidate at its place.
-    pub(super) fn at_line(candidate: Spanned<Self>) -> CandidateRule {
-        let line = candidate.referenced.line();
-        CandidateRule {
-            line,
-            ..candidate.value.0
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Validated {
+impl<'de> Deserialize<'de> for CandidateRule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Shape {
-            tier,
-            members,
-            engine,
-            write,
-            read,
-            size,
-            login,
-            observer,
-            expect,
-            hook,
-            external,
-            fresh,
-        } = Shape::deserialize(deserializer)?;
-        if tier.is_some() && !members.0.is_empty() {
+        let rule = Self::deserialize(deserializer)?;
+        let no_tier = rule.tier.is_none();
+        if !no_tier && !rule.members.is_empty() {
             return Err(de::Error::custom(
                 "`tier` and `members` are both there: expected the tier that the candidate runs, or the workloads of its members",
             ));
         }
-        if tier.is_none() && write.is_none() {
+        if no_tier && rule.write.is_none() {
             return Err(de::Error::custom(
                 "nothing says where the candidate is: expected `tier`, or `write` with the address that takes writes",
             ));
         }
-        if tier.is_none() && login.is_none() && engine != Some(EngineName::Redis) {
+        if no_tier && rule.login.is_none() && rule.engine != Some(EngineName::Redis) {
             return Err(de::Error::custom(
                 "nothing says how to log in: expected `tier`, whose client's login is used, or `login: {secret, user, password}`",
             ));
         }
-        if let Some(query) = expect.queries.iter().find(|query| !only_asks(&query.0)) {
+        if let Some(query) = rule.expect.queries.iter().find(|query| !only_asks(query)) {
             return Err(de::Error::custom(format_args!(
-                "`{}` under expect.queries may change something: expected one question (SELECT, WITH, TABLE, VALUES or SHOW)",
-                query.0
+                "`{query}` under expect.queries may change something: expected one question (SELECT, WITH, TABLE, VALUES or SHOW)"
             )));
         }
-        Ok(Self(CandidateRule {
-            tier: tier.map(|tier| tier.0),
-            members: members.0.into_iter().map(|member| member.0).collect(),
-            engine,
-            write: write.map(|write| write.0),
-            read: read.map(|read| read.0),
-            size,
-            login: login.map(Login::validated),
-            observer: observer.map(Login::validated),
-            expect: Expectations {
-                tables: expect.tables.into_iter().map(table).collect(),
-                queries: expect.queries.into_iter().map(|query| query.0).collect(),
-            },
-            hook: hook.map(|hook| hook.0),
-            external: external.into_iter().map(|address| address.0).collect(),
-            fresh,
-            line: 0,
-        }))
+        Ok(rule)
     }
 }
 
@@ -342,22 +252,7 @@ fn only_asks(query: &str) -> bool {
         )
 }
 
-fn table(table: Table) -> TableRule {
-    TableRule {
-        name: table.name.0,
-        on: table.on,
-        fresh: table.fresh.map(|fresh| Freshness {
-            column: fresh.column.0,
-            within: fresh.within.0,
-        }),
-    }
-}
-
-/// A key of the Secret, or `{value: WORD}`.
-#[derive(Debug)]
-struct WordShape(Word);
-
-impl<'de> Deserialize<'de> for WordShape {
+impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -366,22 +261,22 @@ impl<'de> Deserialize<'de> for WordShape {
         }
         struct KeyOrValue;
         impl<'de> Visitor<'de> for KeyOrValue {
-            type Value = WordShape;
+            type Value = Word;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a key of the Secret, or {value: WORD}")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<WordShape, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Word, E> {
                 if text.trim().is_empty() {
                     return Err(E::custom("an empty value: expected a key of the Secret"));
                 }
-                Ok(WordShape(Word::Key(text.to_owned())))
+                Ok(Word::Key(text.to_owned()))
             }
 
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<WordShape, A::Error> {
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Word, A::Error> {
                 let word = Value::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(WordShape(Word::Value(word.value.0)))
+                Ok(Word::Value(word.value.0))
             }
         }
         deserializer.deserialize_any(KeyOrValue)
@@ -391,6 +286,8 @@ impl<'de> Deserialize<'de> for WordShape {
 /// A duration such as `15s`.
 #[derive(Debug)]
 struct Span(Duration);
+
+checked!(Span => Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -405,52 +302,6 @@ impl<'de> Deserialize<'de> for Span {
                     "`{text}` is no duration: expected one such as 15s or 2m"
                 ))
             })
-    }
-}
-
-/// One thing or a list of them.
-#[derive(Debug)]
-struct OneOrMany<T>(Vec<T>);
-
-impl<T> Default for OneOrMany<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: FromText + Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(std::marker::PhantomData<T>);
-        impl<'de, T: FromText + Deserialize<'de>> Visitor<'de> for Either<T> {
-            type Value = OneOrMany<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("KIND/NAME, or a list of KIND/NAME")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
-                Ok(OneOrMany(vec![T::from_text(text).map_err(E::custom)?]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany<T>, A::Error> {
-                let mut all = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    all.push(item);
-                }
-                Ok(OneOrMany(all))
-            }
-        }
-        deserializer.deserialize_any(Either(std::marker::PhantomData))
-    }
-}
-
-trait FromText: Sized {
-    fn from_text(text: &str) -> Result<Self, String>;
-}
-
-impl FromText for Parsed<WorkloadName> {
-    fn from_text(text: &str) -> Result<Self, String> {
-        text.parse().map(Self)
     }
 }
 

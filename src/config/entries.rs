@@ -5,35 +5,45 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::pattern::wildcard_matches;
-use super::values::{HttpPath, HttpStatus, NonEmpty, Parsed};
+use super::values::{HttpPath, HttpStatus, Lined, NonEmpty, by, checked, lined};
 use crate::address::{self, bracketed, is_host};
 
 /// What the user says of the ways in from outside.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct EntryRules {
     /// Entries that the cluster does not show (a Gateway, a balancer outside).
+    #[serde(deserialize_with = "by::<_, Vec<Spanned<AddedEntry>>>")]
     pub add: Vec<AddedEntry>,
     /// Entries that no one uses.
+    #[serde(deserialize_with = "by::<_, Vec<Spanned<EntryPattern>>>")]
     pub drop: Vec<DroppedEntry>,
     /// What is asked, and what answer is right.
+    #[serde(deserialize_with = "by::<_, Vec<Spanned<AdjustedEntry>>>")]
     pub adjust: Vec<AdjustedEntry>,
 }
 
 /// An entry that the user adds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AddedEntry {
     /// The tier that it leads to.
+    #[serde(deserialize_with = "by::<_, NonEmpty>")]
     pub to: String,
     /// What is asked for.
     pub url: EntryUrl,
     /// The host or address that is dialled instead of the URL's host.
+    #[serde(default, deserialize_with = "by::<_, Option<Address>>")]
     pub address: Option<String>,
     /// The status that is right.
+    #[serde(default, deserialize_with = "by::<_, Option<HttpStatus>>")]
     pub status: Option<u16>,
     /// The line of the file.
+    #[serde(skip)]
     pub line: u64,
 }
 
@@ -47,15 +57,19 @@ pub struct DroppedEntry {
 }
 
 /// Entries that the user corrects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AdjustedEntry {
     /// Which.
     pub entry: EntryPattern,
     /// HTTP: the path to ask.
+    #[serde(default, deserialize_with = "by::<_, Option<HttpPath>>")]
     pub path: Option<String>,
     /// HTTP: the status that is right.
+    #[serde(default, deserialize_with = "by::<_, Option<HttpStatus>>")]
     pub status: Option<u16>,
     /// The line of the file.
+    #[serde(skip)]
     pub line: u64,
 }
 
@@ -161,73 +175,31 @@ impl FromStr for EntryPattern {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Entries {
-    add: Vec<Spanned<Add>>,
-    drop: Vec<Spanned<Parsed<EntryPattern>>>,
-    adjust: Vec<Spanned<Adjust>>,
-}
+lined!(AddedEntry, AdjustedEntry);
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Add {
-    to: NonEmpty,
-    url: Parsed<EntryUrl>,
-    address: Option<Parsed<Address>>,
-    status: Option<HttpStatus>,
-}
+impl Lined for EntryPattern {
+    type Rule = DroppedEntry;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Adjust {
-    entry: Parsed<EntryPattern>,
-    path: Option<HttpPath>,
-    status: Option<HttpStatus>,
+    fn at(self, line: u64) -> DroppedEntry {
+        DroppedEntry { entry: self, line }
+    }
 }
 
 /// A host or an address, without a port.
 #[derive(Debug)]
 struct Address(String);
 
-impl FromStr for Address {
-    type Err = String;
+checked!(Address => String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_address = text.parse::<std::net::IpAddr>().is_ok();
-        if is_address || is_host(text) {
-            return Ok(Self(text.to_owned()));
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.parse::<std::net::IpAddr>().is_ok() || is_host(&text) {
+            return Ok(Self(text));
         }
-        Err(format!(
+        Err(de::Error::custom(format_args!(
             "`{text}` is neither a host nor an address: expected one without a port, as in `10.0.0.7`"
-        ))
-    }
-}
-
-impl Entries {
-    pub(super) fn into_rules(self) -> EntryRules {
-        let add = |rule: Spanned<Add>| AddedEntry {
-            line: rule.referenced.line(),
-            to: rule.value.to.0,
-            url: rule.value.url.0,
-            address: rule.value.address.map(|address| address.0.0),
-            status: rule.value.status.map(|status| status.0),
-        };
-        let drop = |rule: Spanned<Parsed<EntryPattern>>| DroppedEntry {
-            line: rule.referenced.line(),
-            entry: rule.value.0,
-        };
-        let adjust = |rule: Spanned<Adjust>| AdjustedEntry {
-            line: rule.referenced.line(),
-            entry: rule.value.entry.0,
-            path: rule.value.path.map(|path| path.0),
-            status: rule.value.status.map(|status| status.0),
-        };
-        EntryRules {
-            add: self.add.into_iter().map(add).collect(),
-            drop: self.drop.into_iter().map(drop).collect(),
-            adjust: self.adjust.into_iter().map(adjust).collect(),
-        }
+        )))
     }
 }
 

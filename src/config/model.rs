@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::str::FromStr;
 
-use super::workload::WorkloadName;
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::values::{CodeName, NonEmpty, by, lined};
+use super::workload::{WorkloadName, tier};
 use crate::address::{LoginReference, TlsMode};
 use crate::finding::{Code, Severity};
 use crate::protocol::Protocol;
@@ -44,6 +49,13 @@ pub struct TierRule {
     pub workloads: Vec<WorkloadName>,
     /// The line of the file.
     pub line: u64,
+}
+
+impl<'de> Deserialize<'de> for TierRule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let workloads = tier(deserializer)?;
+        Ok(Self { workloads, line: 0 })
+    }
 }
 
 /// An edge that the user adds.
@@ -107,17 +119,24 @@ pub struct EdgeSettings {
 }
 
 /// A finding that the user has decided to live with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ignore {
     /// Its code.
+    #[serde(deserialize_with = "by::<_, CodeName>")]
     pub code: Code,
     /// Its object, `KIND/NAME[@NAMESPACE]`; `*` stands for any run of characters; `None`: every object.
+    #[serde(default, deserialize_with = "by::<_, Option<NonEmpty>>")]
     pub object: Option<String>,
     /// Why.
+    #[serde(deserialize_with = "by::<_, NonEmpty>")]
     pub reason: String,
     /// The line of the file, for "matches nothing".
+    #[serde(skip)]
     pub line: u64,
 }
+
+lined!(Ignore, TierRule);
 
 impl Ignore {
     /// Whether it speaks of the finding `code` on `object` (`KIND/NAME`, or `KIND/NAME@NAMESPACE` where that is not the run's).
@@ -138,4 +157,21 @@ pub enum SeverityOverride {
     Is(Severity),
     /// The finding is not shown at all.
     Off,
+}
+
+impl FromStr for SeverityOverride {
+    type Err = String;
+
+    /// From text, so that a bare `off` is the word and not YAML's false.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "error" => Ok(Self::Is(Severity::Error)),
+            "warning" => Ok(Self::Is(Severity::Warning)),
+            "info" => Ok(Self::Is(Severity::Info)),
+            "off" => Ok(Self::Off),
+            other => Err(format!(
+                "`{other}` is no severity: expected error, warning, info or off"
+            )),
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! Values of `k8sverify.yaml` that are checked while they are read. Pure.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use serde_saphyr::Spanned;
+
+use crate::finding::Code;
 
 /// A string that says something.
 #[derive(Debug)]
@@ -19,21 +22,93 @@ impl<'de> Deserialize<'de> for NonEmpty {
     }
 }
 
-/// A value that is written as text of its own form.
-#[derive(Debug)]
-pub(super) struct Parsed<T>(pub(super) T);
+/// What a value is once it has been checked.
+pub(super) trait Checked {
+    /// The bare value.
+    type Bare;
 
-impl<'de, T> Deserialize<'de> for Parsed<T>
+    fn bare(self) -> Self::Bare;
+}
+
+/// Reads a field as the value that checks it, and keeps the bare one.
+pub(super) fn by<'de, D, C>(deserializer: D) -> Result<C::Bare, D::Error>
 where
-    T: std::str::FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+    C: Checked + Deserialize<'de>,
 {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map(Self)
-            .map_err(de::Error::custom)
+    C::deserialize(deserializer).map(Checked::bare)
+}
+
+macro_rules! checked {
+    ($($kind:ident => $bare:ty),+ $(,)?) => {
+        $(impl $crate::config::values::Checked for $kind {
+            type Bare = $bare;
+
+            fn bare(self) -> $bare {
+                self.0
+            }
+        })+
+    };
+}
+pub(super) use checked;
+
+checked!(NonEmpty => String, CodeName => Code, HttpPath => String, HttpStatus => u16);
+
+impl<C: Checked> Checked for Option<C> {
+    type Bare = Option<C::Bare>;
+
+    fn bare(self) -> Self::Bare {
+        self.map(C::bare)
     }
 }
+
+impl<C: Checked> Checked for Vec<C> {
+    type Bare = Vec<C::Bare>;
+
+    fn bare(self) -> Self::Bare {
+        self.into_iter().map(C::bare).collect()
+    }
+}
+
+impl<C: Checked> Checked for BTreeMap<String, C> {
+    type Bare = BTreeMap<String, C::Bare>;
+
+    fn bare(self) -> Self::Bare {
+        let each = |(name, value): (String, C)| (name, value.bare());
+        self.into_iter().map(each).collect()
+    }
+}
+
+/// What becomes a rule of the file by the line that it stands at.
+pub(super) trait Lined {
+    /// The rule.
+    type Rule;
+
+    fn at(self, line: u64) -> Self::Rule;
+}
+
+impl<L: Lined> Checked for Spanned<L> {
+    type Bare = L::Rule;
+
+    fn bare(self) -> L::Rule {
+        let line = self.referenced.line();
+        self.value.at(line)
+    }
+}
+
+/// Rules that are read as they are, but for their line.
+macro_rules! lined {
+    ($($rule:ident),+ $(,)?) => {
+        $(impl $crate::config::values::Lined for $rule {
+            type Rule = Self;
+
+            fn at(self, line: u64) -> Self {
+                Self { line, ..self }
+            }
+        })+
+    };
+}
+pub(super) use lined;
 
 /// The path of an HTTP question.
 #[derive(Debug)]
@@ -64,5 +139,20 @@ impl<'de> Deserialize<'de> for HttpStatus {
             )));
         }
         Ok(Self(status))
+    }
+}
+
+/// A code of the catalogue.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CodeName(pub(super) Code);
+
+impl<'de> Deserialize<'de> for CodeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Code::from_name(&name).map(Self).ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "`{name}` is no finding code: expected one of those that `k8sverify explain` lists"
+            ))
+        })
     }
 }

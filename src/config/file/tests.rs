@@ -1,6 +1,7 @@
 //! Tests of `file`.
 
 use super::*;
+use crate::finding::Code;
 
 fn fails(text: &str) -> String {
     parse(text, "k8sverify.yaml").unwrap_err().to_string()
