@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use super::ledger::{Comparison, Written, compare, count};
 use super::model::{
-    AttemptOutcome, LaneKind, Metric, NotBegun, ReadPlace, Round, RoundEnd, RoundResult, Spoilt,
-    Value,
+    LaneKind, Metric, NotBegun, ReadPlace, Round, RoundEnd, RoundResult, Spoilt, Value,
 };
 
 mod data;
@@ -79,12 +78,9 @@ fn why_nothing(round: &Round) -> Option<String> {
 }
 
 fn nothing(reason: &str) -> RoundResult {
-    let unknown = || Value::Unknown {
-        reason: reason.to_owned(),
-    };
     RoundResult {
         numbers: [Metric::WriteDown, Metric::Lost]
-            .map(|metric| (metric, unknown()))
+            .map(|metric| (metric, Value::unknown(reason)))
             .into(),
         ..RoundResult::default()
     }
@@ -124,9 +120,7 @@ fn lanes(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) -> Vec<(i64
     }
     numbers
         .entry(Metric::WriteDown)
-        .or_insert_with(|| Value::Unknown {
-            reason: "no lane attempted new writes".to_owned(),
-        });
+        .or_insert_with(|| Value::unknown("no lane attempted new writes"));
     outages
 }
 
@@ -176,7 +170,7 @@ impl Timeline<'_> {
     /// The clients' word on all writes of the round.
     fn written(&self) -> Written {
         let mut written = Written::default();
-        for log in self.lanes.iter().filter(|log| log.writes()) {
+        for log in self.writers() {
             for attempt in &log.attempts {
                 written.add(&log.lane.name, attempt.of.seq, attempt.of.outcome);
             }
@@ -187,11 +181,8 @@ impl Timeline<'_> {
     /// Acknowledged writes a second before the fault, in thousandths.
     fn write_rate_milli(&self) -> u64 {
         let before = self
-            .lanes
-            .iter()
-            .filter(|log| log.writes())
-            .flat_map(|log| &log.attempts)
-            .filter(|attempt| attempt.of.outcome == AttemptOutcome::Acked)
+            .writers()
+            .flat_map(timeline::LaneLog::acked)
             .filter(|attempt| (self.begin..=self.fault).contains(&attempt.ended))
             .count() as u64;
         let length = u64::try_from(self.fault - self.begin).unwrap_or(0).max(1);
@@ -200,8 +191,8 @@ impl Timeline<'_> {
 
     /// Whether a lane goes through the address that takes writes.
     fn is_write_address(&self, log: &timeline::LaneLog) -> bool {
-        let mut writes = self.lanes.iter().filter(|log| log.writes());
-        writes.any(|write| write.lane.address == log.lane.address)
+        self.writers()
+            .any(|write| write.lane.address == log.lane.address)
     }
 
     /// Whether reads have an address of their own.
@@ -212,13 +203,8 @@ impl Timeline<'_> {
 
     /// Whether a held connection led to a member that was not hit.
     fn leads_to_survivor(&self, log: &timeline::LaneLog) -> Result<bool, String> {
-        let hit = |member: &str| {
-            self.round
-                .victims
-                .iter()
-                .any(|victim| victim.member == member)
-        };
-        if self.round.victims.is_empty() || self.round.members.keys().all(|name| hit(name)) {
+        let round = self.round;
+        if round.victims.is_empty() || round.members.keys().all(|name| round.hits(name)) {
             return Ok(false);
         }
         let server = log
@@ -229,7 +215,7 @@ impl Timeline<'_> {
             .find_map(|attempt| attempt.of.server.as_deref());
         let member = server.and_then(|server| self.member_of(server));
         match member {
-            Some(member) => Ok(!hit(member)),
+            Some(member) => Ok(!round.hits(member)),
             None => Err(format!(
                 "it could not be determined to which member the connection of {} led",
                 log.lane.name

@@ -23,6 +23,15 @@ struct Seen {
     evidence: String,
 }
 
+impl Seen {
+    fn weighing(self, severity: Severity) -> Self {
+        Self {
+            severity: Some(severity),
+            ..self
+        }
+    }
+}
+
 pub(super) fn of(
     candidate: &Candidate,
     rounds: &Rounds,

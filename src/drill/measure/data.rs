@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::silent;
 use super::timeline::{State, Timed, Timeline};
 use crate::drill::ledger::{Comparison, Lanes, count};
-use crate::drill::model::{AttemptOutcome, LaneKind, MemberRole, Metric, ReadPlace, Value};
+use crate::drill::model::{LaneKind, MemberRole, Metric, ReadPlace, Value};
 
 /// Two servers that call themselves primary for longer than this are two.
 const SPLIT_MS: i64 = 1000;
@@ -19,7 +19,10 @@ pub(super) fn numbers(
         Some(found) => audited(timeline, found, numbers),
         None => {
             for metric in [Metric::Lost, Metric::LostEverywhere, Metric::Torn] {
-                numbers.insert(metric, unknown("the ledger was not read after the round"));
+                numbers.insert(
+                    metric,
+                    Value::unknown("the ledger was not read after the round"),
+                );
             }
         }
     }
@@ -31,20 +34,11 @@ pub(super) fn numbers(
     }
 }
 
-fn unknown(reason: &str) -> Value {
-    Value::Unknown {
-        reason: reason.to_owned(),
-    }
-}
-
 /// A count that was proven; 0 is known only where nothing could have hidden one.
 fn counted(number: u64, hidden: Option<String>) -> Value {
     match hidden {
         Some(reason) if number == 0 => Value::Unknown { reason },
-        _ => Value::Known {
-            number,
-            resolution: 0,
-        },
+        _ => Value::known(number, 0),
     }
 }
 
@@ -55,8 +49,8 @@ fn audited(timeline: &Timeline, found: &Comparison, numbers: &mut BTreeMap<Metri
         .then(|| "no write was acknowledged in this round".to_owned());
     let lost = match found.lost.get(&ReadPlace::Write) {
         Some(lanes) => counted(count(lanes), hole.clone().or(no_acks)),
-        None => unknown(
-            &write_silent.unwrap_or("the audit did not ask through the write address".to_owned()),
+        None => Value::unknown(
+            write_silent.unwrap_or("the audit did not ask through the write address".to_owned()),
         ),
     };
     numbers.insert(Metric::Lost, lost);
@@ -71,7 +65,7 @@ fn audited(timeline: &Timeline, found: &Comparison, numbers: &mut BTreeMap<Metri
     // A row that is nowhere may still be where no one could ask; none missing is known from any place.
     let everywhere = count(&found.lost_everywhere);
     let value = match &why_not {
-        Some(reason) if everywhere > 0 => unknown(reason),
+        Some(reason) if everywhere > 0 => Value::unknown(reason),
         _ => counted(everywhere, hole.clone()),
     };
     numbers.insert(Metric::LostEverywhere, value);
@@ -121,10 +115,7 @@ fn split_brain(timeline: &Timeline) -> Value {
         .any_hole()
         .or_else(|| (!asked).then(|| "not every member was asked at its own address".to_owned()));
     match counted(longest.unsigned_abs(), hidden) {
-        Value::Known { number, .. } => Value::Known {
-            number,
-            resolution: SPLIT_MS.unsigned_abs(),
-        },
+        Value::Known { number, .. } => Value::known(number, SPLIT_MS.unsigned_abs()),
         other => other,
     }
 }
@@ -160,17 +151,10 @@ fn in_turn(timeline: &Timeline) -> i64 {
     let is_peer =
         |member: &str| timeline.round.members.get(member) == Some(&Some(MemberRole::Peer));
     let mut longest = 0;
-    for log in timeline
-        .lanes
-        .iter()
-        .filter(|log| log.lane.kind == LaneKind::WriteNew)
-    {
+    for log in timeline.of_kind(LaneKind::WriteNew) {
         let acks: Vec<(&Timed, &str)> = log
-            .attempts
-            .iter()
-            .filter(|attempt| {
-                attempt.of.outcome == AttemptOutcome::Acked && attempt.started > timeline.fault
-            })
+            .acked()
+            .filter(|attempt| attempt.started > timeline.fault)
             .filter_map(|attempt| {
                 let server = attempt.of.server.as_deref()?;
                 (!is_peer(timeline.member_of(server)?)).then_some((attempt, server))
@@ -197,29 +181,16 @@ fn in_turn(timeline: &Timeline) -> i64 {
 
 /// Reads through the write address that began after a write had been acknowledged, and did not see it although it is not lost.
 fn stale(timeline: &Timeline, comparison: Option<&Comparison>) -> Option<Value> {
-    let write = timeline
-        .lanes
-        .iter()
-        .find(|log| log.lane.kind == LaneKind::WriteNew)
-        .map(|log| &log.lane.address)?;
+    let write = &timeline.of_kind(LaneKind::WriteNew).next()?.lane.address;
     let none = Lanes::new();
     let lost = comparison
         .and_then(|found| found.lost.get(&ReadPlace::Write))
         .unwrap_or(&none);
-    let error = timeline
-        .runners
-        .iter()
-        .zip(&timeline.round.runners)
-        .map(|(_, log)| log.clock.error_ms)
-        .max()
-        .unwrap_or(0);
+    let runners = timeline.round.runners.iter();
+    let error = runners.map(|log| log.clock.error_ms).max().unwrap_or(0);
     let mut acked: Vec<(i64, usize, &str, u64)> = Vec::new();
-    for log in timeline.lanes.iter().filter(|log| log.writes()) {
-        for attempt in log
-            .attempts
-            .iter()
-            .filter(|a| a.of.outcome == AttemptOutcome::Acked)
-        {
+    for log in timeline.writers() {
+        for attempt in log.acked() {
             let is_lost = lost
                 .get(&log.lane.name)
                 .is_some_and(|seqs| seqs.contains(attempt.of.seq));
@@ -229,17 +200,15 @@ fn stale(timeline: &Timeline, comparison: Option<&Comparison>) -> Option<Value> 
         }
     }
     let reads: Vec<(&Timed, usize)> = timeline
-        .lanes
-        .iter()
-        .filter(|log| log.lane.kind == LaneKind::ReadNew && log.lane.address == *write)
-        .flat_map(|log| log.attempts.iter().map(|attempt| (attempt, log.runner)))
-        .filter(|(attempt, _)| attempt.of.outcome == AttemptOutcome::Acked)
+        .of_kind(LaneKind::ReadNew)
+        .filter(|log| log.lane.address == *write)
+        .flat_map(|log| log.acked().map(|attempt| (attempt, log.runner)))
         .collect();
     if reads.is_empty() {
         return None;
     }
     if comparison.is_none() {
-        return Some(unknown("the ledger was not read after the round"));
+        return Some(Value::unknown("the ledger was not read after the round"));
     }
     let number = (0..timeline.runners.len())
         .map(|runner| {

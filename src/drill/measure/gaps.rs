@@ -25,9 +25,7 @@ pub(super) struct Gaps<'a, 'b> {
 impl<'a, 'b> Gaps<'a, 'b> {
     pub(super) fn of(timeline: &Timeline<'a>, log: &'b LaneLog<'a>) -> Self {
         let acks: Vec<i64> = log
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.of.outcome == AttemptOutcome::Acked)
+            .acked()
             // What was acknowledged after the end, before the lanes stopped, still ends a gap.
             .filter(|attempt| attempt.ended >= timeline.begin)
             .map(|attempt| attempt.ended)
@@ -70,16 +68,15 @@ impl<'a, 'b> Gaps<'a, 'b> {
     /// The longest one, as far as it is known.
     pub(super) fn value(&self, timeline: &Timeline) -> Value {
         let lane = &self.log.lane.name;
-        let unknown = |reason: String| Value::Unknown { reason };
         let fine = match self.fine {
             None => {
-                return unknown(format!(
+                return Value::unknown(format!(
                     "{lane} has fewer than {BASELINE_ACKS} acknowledged attempts before the fault"
                 ));
             }
             // A gap that is longer than three such pauses is an outage all the same; that there was none cannot be determined.
             Some(fine) if fine > COARSE_MS && self.found.is_empty() => {
-                return unknown(format!(
+                return Value::unknown(format!(
                     "{lane} was acknowledged only every {fine} ms before the fault: too coarse to tell an outage"
                 ));
             }
@@ -92,10 +89,7 @@ impl<'a, 'b> Gaps<'a, 'b> {
             length(gap) - covered(&dark, gap.0, gap.1.unwrap_or(timeline.end))
         };
         let Some(longest) = self.found.iter().max_by_key(|gap| length(gap)) else {
-            return Value::Known {
-                number: 0,
-                resolution: self.least.unsigned_abs(),
-            };
+            return Value::known(0, self.least.unsigned_abs());
         };
         let (upper, lower) = (
             length(longest),
@@ -103,15 +97,13 @@ impl<'a, 'b> Gaps<'a, 'b> {
         );
         let open = self.found.iter().find(|gap| gap.1.is_none());
         if let Some(open) = open.filter(|open| sure(open) > self.least.max(OPEN_MS)) {
-            return Value::Over {
-                number: length(open).unsigned_abs(),
-            };
+            return Value::over(length(open).unsigned_abs());
         }
         let to = longest.1.unwrap_or(timeline.end);
         let hole = known.holes.iter().find(|(a, b)| *a < to && *b > longest.0);
         let between = |why: String| {
             let (lower, upper) = (seconds(lower.max(0)), seconds(upper));
-            unknown(format!(
+            Value::unknown(format!(
                 "{why}: the longest gap lasts from {lower} to {upper}"
             ))
         };
@@ -121,10 +113,10 @@ impl<'a, 'b> Gaps<'a, 'b> {
                 "runner {} was not given the processor in time",
                 known.name
             )),
-            None => Value::Known {
-                number: upper.unsigned_abs(),
-                resolution: fine + (upper - lower).max(0).unsigned_abs(),
-            },
+            None => Value::known(
+                upper.unsigned_abs(),
+                fine + (upper - lower).max(0).unsigned_abs(),
+            ),
         }
     }
 }
@@ -162,25 +154,17 @@ pub(super) fn pinned(timeline: &Timeline, held: &LaneLog) -> Value {
         open = served(timeline, held.runner, first, last);
     }
     if open > longest && open > OPEN_MS {
-        return Value::Over {
-            number: open.unsigned_abs(),
-        };
+        return Value::over(open.unsigned_abs());
     }
-    Value::Known {
-        number: longest.max(open).unsigned_abs(),
-        resolution: held.lane.every_ms,
-    }
+    Value::known(longest.max(open).unsigned_abs(), held.lane.every_ms)
 }
 
 /// The length of `first..last` where a new write was acknowledged wholly inside it, else 0.
 fn served(timeline: &Timeline, runner: usize, first: i64, last: i64) -> i64 {
     let any = timeline
-        .lanes
-        .iter()
-        .filter(|log| log.runner == runner && log.lane.kind == LaneKind::WriteNew)
-        .flat_map(|log| &log.attempts)
-        .any(|new| {
-            new.of.outcome == AttemptOutcome::Acked && new.started > first && new.ended < last
-        });
+        .of_kind(LaneKind::WriteNew)
+        .filter(|log| log.runner == runner)
+        .flat_map(LaneLog::acked)
+        .any(|new| new.started > first && new.ended < last);
     if any { last - first } else { 0 }
 }

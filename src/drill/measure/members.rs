@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::timeline::{State, Timeline, signed};
 use super::{WATCH_MS, silent};
 use crate::drill::ledger::Comparison;
-use crate::drill::model::{
-    AttemptOutcome, EventKind, MemberRole, Metric, PodChange, ReadPlace, Value, Victim,
-};
+use crate::drill::model::{EventKind, MemberRole, Metric, PodChange, ReadPlace, Value, Victim};
 use crate::drill::seqs::SeqSet;
 
 /// A member's coming back, of which each number is the latest over the victims.
@@ -46,11 +44,8 @@ pub(super) fn numbers(
 /// Every acknowledged write: lane, seq, when.
 fn acks<'a>(timeline: &Timeline<'a>) -> impl Iterator<Item = (&'a str, u64, i64)> {
     timeline
-        .lanes
-        .iter()
-        .filter(|log| log.writes())
-        .flat_map(|log| log.attempts.iter().map(|attempt| (log.lane, attempt)))
-        .filter(|(_, attempt)| attempt.of.outcome == AttemptOutcome::Acked)
+        .writers()
+        .flat_map(|log| log.acked().map(|attempt| (log.lane, attempt)))
         .map(|(lane, attempt)| (lane.name.as_str(), attempt.of.seq, attempt.ended))
 }
 
@@ -97,14 +92,11 @@ fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> Result<bool
             .unwrap_or_else(|| "the audit did not ask through the write address".to_owned()));
     };
     let none = SeqSet::new();
-    Ok(timeline.lanes.iter().filter(|log| log.writes()).any(|log| {
+    Ok(timeline.writers().any(|log| {
         let lane = &log.lane.name;
         let before: SeqSet = log
-            .attempts
-            .iter()
-            .filter(|attempt| {
-                attempt.of.outcome == AttemptOutcome::Acked && attempt.ended <= timeline.fault
-            })
+            .acked()
+            .filter(|attempt| attempt.ended <= timeline.fault)
             .map(|attempt| attempt.of.seq)
             .collect();
         !before
@@ -154,15 +146,8 @@ impl<'a> Return<'a, '_> {
 
     fn since(&self, at: Option<i64>, resolution: u64) -> Value {
         match at {
-            Some(at) => Value::Known {
-                number: (at - self.timeline.fault).max(0).unsigned_abs(),
-                resolution,
-            },
-            None => Value::Over {
-                number: (self.timeline.end - self.timeline.fault)
-                    .max(0)
-                    .unsigned_abs(),
-            },
+            Some(at) => Value::known(self.timeline.after_fault(at), resolution),
+            None => self.timeline.over(),
         }
     }
 
@@ -170,9 +155,7 @@ impl<'a> Return<'a, '_> {
     fn first(&self, fits: impl Fn(&State<'a>) -> bool) -> Value {
         let member = self.victim.member.as_str();
         let Some(states) = self.timeline.states.get(member) else {
-            return Value::Unknown {
-                reason: format!("no runner asked {member} at its own address"),
-            };
+            return Value::unknown(format!("no runner asked {member} at its own address"));
         };
         let old: BTreeSet<&str> = states
             .iter()
@@ -264,9 +247,9 @@ impl<'a> Return<'a, '_> {
     /// Without an audit a member that answers and never shows the old data may be empty as well as apart.
     fn unless_unread(&self, value: Value) -> Value {
         match (value, &self.survived, self.first(|_| true)) {
-            (Value::Over { .. }, Err(reason), Value::Known { .. }) => Value::Unknown {
-                reason: reason.clone(),
-            },
+            (Value::Over { .. }, Err(reason), Value::Known { .. }) => {
+                Value::unknown(reason.clone())
+            }
             (value, _, _) => value,
         }
     }
@@ -303,20 +286,14 @@ impl<'a> Return<'a, '_> {
             ) => {
                 // No longer than it could be by the clocks alone: none was seen.
                 let (lie, resolution) = (serves.saturating_sub(ready), resolution + WATCH_MS);
-                Value::Known {
-                    number: if lie > resolution { lie } else { 0 },
-                    resolution,
-                }
+                Value::known(if lie > resolution { lie } else { 0 }, resolution)
             }
-            (Value::Over { number }, Value::Known { number: ready, .. }) => Value::Over {
-                number: number.saturating_sub(ready),
-            },
+            (Value::Over { number }, Value::Known { number: ready, .. }) => {
+                Value::over(number.saturating_sub(ready))
+            }
             (reason @ Value::Unknown { .. }, _) => reason,
             // Never Ready: it did not say that it served.
-            _ => Value::Known {
-                number: 0,
-                resolution: WATCH_MS,
-            },
+            _ => Value::known(0, WATCH_MS),
         }
     }
 }
@@ -324,7 +301,6 @@ impl<'a> Return<'a, '_> {
 /// Fault → another member takes writes → the write Service leads to it; only where the primary was hit and there are others.
 fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
     let round = timeline.round;
-    let hit = |member: &str| round.victims.iter().any(|victim| victim.member == member);
     let primary_hit = round
         .victims
         .iter()
@@ -332,7 +308,7 @@ fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
     let others: Vec<&str> = round
         .members
         .iter()
-        .filter(|(member, role)| !hit(member) && **role == Some(MemberRole::Replica))
+        .filter(|(member, role)| !round.hits(member) && **role == Some(MemberRole::Replica))
         .map(|(member, _)| member.as_str())
         .collect();
     // A hook hits no one by name: what it brings about shows whether it was a fail-over.
@@ -352,12 +328,8 @@ fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
         })
         .min();
     let never = |what: &str| match timeline.any_hole() {
-        Some(hole) => Value::Unknown {
-            reason: format!("{what} was not seen, and {hole}"),
-        },
-        None => Value::Over {
-            number: (timeline.end - timeline.fault).max(0).unsigned_abs(),
-        },
+        Some(hole) => Value::unknown(format!("{what} was not seen, and {hole}")),
+        None => timeline.over(),
     };
     let Some((at, resolution, member)) = promoted else {
         if primary_hit {
@@ -368,19 +340,13 @@ fn promotion(timeline: &Timeline, numbers: &mut BTreeMap<Metric, Value>) {
         }
         return;
     };
-    let after = |at: i64| (at - timeline.fault).max(0).unsigned_abs();
     numbers.insert(
         Metric::Promoted,
-        Value::Known {
-            number: after(at),
-            resolution,
-        },
+        Value::known(timeline.after_fault(at), resolution),
     );
     if round.write_service.is_some() {
-        let leads = switched(timeline, member).map(|at| Value::Known {
-            number: after(at),
-            resolution: WATCH_MS,
-        });
+        let leads =
+            switched(timeline, member).map(|at| Value::known(timeline.after_fault(at), WATCH_MS));
         numbers.insert(
             Metric::ServiceSwitched,
             leads.unwrap_or_else(|| never("an endpoint of the new primary")),
@@ -399,16 +365,13 @@ fn switched(timeline: &Timeline, member: &str) -> Option<i64> {
     };
     let holds = |pods: &[String]| pods.iter().any(|pod| is_its(pod));
     let mut before = false;
-    for event in &round.events {
-        let EventKind::Endpoints(pods) = &event.what else {
-            continue;
-        };
-        if event.at_ms <= timeline.fault {
+    for (at, pods) in round.endpoints() {
+        if at <= timeline.fault {
             before = holds(pods);
         } else if before {
             return Some(timeline.fault);
         } else if holds(pods) {
-            return Some(event.at_ms);
+            return Some(at);
         }
     }
     before.then_some(timeline.fault)
@@ -420,12 +383,9 @@ fn service_empty(timeline: &Timeline) -> Option<Value> {
     let mut empty_since: Option<i64> = None;
     let mut seen = false;
     let mut sum = 0;
-    for event in &timeline.round.events {
-        let EventKind::Endpoints(pods) = &event.what else {
-            continue;
-        };
+    for (at, pods) in timeline.round.endpoints() {
         seen = true;
-        let at = event.at_ms.clamp(timeline.fault, timeline.end);
+        let at = at.clamp(timeline.fault, timeline.end);
         if let Some(since) = empty_since.take() {
             sum += at - since;
         }
@@ -435,17 +395,12 @@ fn service_empty(timeline: &Timeline) -> Option<Value> {
     }
     let still = empty_since.map(|since| timeline.end - since);
     if !seen {
-        return Some(Value::Unknown {
-            reason: "the endpoints of the write Service were not watched".to_owned(),
-        });
+        return Some(Value::unknown(
+            "the endpoints of the write Service were not watched",
+        ));
     }
     Some(match still {
-        Some(still) if still > 0 => Value::Over {
-            number: (sum + still).unsigned_abs(),
-        },
-        _ => Value::Known {
-            number: sum.unsigned_abs(),
-            resolution: WATCH_MS,
-        },
+        Some(still) if still > 0 => Value::over((sum + still).unsigned_abs()),
+        _ => Value::known(sum.unsigned_abs(), WATCH_MS),
     })
 }

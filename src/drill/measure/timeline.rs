@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::drill::model::{Attempt, Batch, Lane, LaneKind, MemberState, Round, RunnerLog, seconds};
+use crate::drill::model::{
+    Attempt, AttemptOutcome, Batch, Lane, LaneKind, MemberState, Round, RunnerLog, Value, seconds,
+};
 
 /// A turn that begins later than this after its time makes a blind interval.
 const LATE_MS: u64 = 250;
@@ -34,7 +36,13 @@ pub(super) struct LaneLog<'a> {
     pub(super) attempts: Vec<Timed<'a>>,
 }
 
-impl LaneLog<'_> {
+impl<'a> LaneLog<'a> {
+    /// What was acknowledged.
+    pub(super) fn acked(&self) -> impl Iterator<Item = &Timed<'a>> {
+        let attempts = self.attempts.iter();
+        attempts.filter(|attempt| attempt.of.outcome == AttemptOutcome::Acked)
+    }
+
     pub(super) fn writes(&self) -> bool {
         matches!(self.lane.kind, LaneKind::WriteNew | LaneKind::WriteHeld)
     }
@@ -151,6 +159,26 @@ impl<'a> Timeline<'a> {
             holes: holes(&batches, log, self.begin, self.end),
             blind: merged(blind),
         });
+    }
+
+    /// The lanes that write.
+    pub(super) fn writers(&self) -> impl Iterator<Item = &LaneLog<'a>> {
+        self.lanes.iter().filter(|log| log.writes())
+    }
+
+    /// The lanes of that kind.
+    pub(super) fn of_kind(&self, kind: LaneKind) -> impl Iterator<Item = &LaneLog<'a>> {
+        self.lanes.iter().filter(move |log| log.lane.kind == kind)
+    }
+
+    /// How long after the fault.
+    pub(super) fn after_fault(&self, at: i64) -> u64 {
+        (at - self.fault).max(0).unsigned_abs()
+    }
+
+    /// What had not come to an end when the round did.
+    pub(super) fn over(&self) -> Value {
+        Value::over(self.after_fault(self.end))
     }
 
     /// The member that a server is.

@@ -31,6 +31,22 @@ pub enum Value {
     },
 }
 
+impl Value {
+    pub(crate) const fn known(number: u64, resolution: u64) -> Self {
+        Self::Known { number, resolution }
+    }
+
+    pub(crate) const fn over(number: u64) -> Self {
+        Self::Over { number }
+    }
+
+    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
+        Self::Unknown {
+            reason: reason.into(),
+        }
+    }
+}
+
 /// What is measured.
 #[derive(
     Debug,

@@ -47,6 +47,21 @@ pub struct Round {
     pub expected_after: Vec<Expectation>,
 }
 
+impl Round {
+    /// Whether the fault hit that member.
+    pub(crate) fn hits(&self, member: &str) -> bool {
+        self.victims.iter().any(|victim| victim.member == member)
+    }
+
+    /// The ready endpoints of the write Service, whenever they changed.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (i64, &[String])> {
+        self.events.iter().filter_map(|event| match &event.what {
+            EventKind::Endpoints(pods) => Some((event.at_ms, pods.as_slice())),
+            _ => None,
+        })
+    }
+}
+
 /// A member that was taken away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Victim {

@@ -127,10 +127,7 @@ pub(super) fn spread(metric: Metric, spread: &Spread) -> String {
         .at_least
         .map_or_else(String::new, |least| format!("over {}", bare(metric, least)));
     let text = if spread.over == 0 && spread.min == spread.max {
-        let only = Value::Known {
-            number: spread.min.unwrap_or(0),
-            resolution: spread.resolution,
-        };
+        let only = Value::known(spread.min.unwrap_or(0), spread.resolution);
         value_text(metric, &only)
     } else {
         let unit = match metric.unit() {

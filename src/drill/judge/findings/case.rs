@@ -131,12 +131,7 @@ impl Case<'_> {
 
     /// Whether what a member lacks after the fault only says that it has not joined again: it came back without data.
     fn is_no_member_yet(&self, name: &str) -> bool {
-        matches!(self.value(Metric::Joined), Some(Value::Over { .. }))
-            && self
-                .round
-                .victims
-                .iter()
-                .any(|victim| victim.member == name)
+        matches!(self.value(Metric::Joined), Some(Value::Over { .. })) && self.round.hits(name)
     }
 
     fn expected(&self) -> Vec<Seen> {
@@ -209,10 +204,7 @@ impl Case<'_> {
                 value_text(Metric::ServiceEmpty, value)
             ),
         );
-        Some(self.on_service(Seen {
-            severity: Some(severity),
-            ..seen
-        }))
+        Some(self.on_service(seen).weighing(severity))
     }
 
     fn not_joined(&self) -> Option<Seen> {
@@ -420,10 +412,7 @@ impl Case<'_> {
             ),
             format!("refused while new connections were served: {text}"),
         );
-        Some(Seen {
-            severity: Some(severity),
-            ..seen
-        })
+        Some(seen.weighing(severity))
     }
 
     fn ready_lie(&self) -> Option<Seen> {
@@ -433,9 +422,6 @@ impl Case<'_> {
             format!("a Pod of {} is Ready before it serves", self.name()),
             format!("Ready and not serving after {}: {text}", self.victims()),
         );
-        Some(Seen {
-            severity: Some(severity),
-            ..seen
-        })
+        Some(seen.weighing(severity))
     }
 }
