@@ -38,6 +38,7 @@ use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef};
 use crate::graph::TierGraph;
 use crate::observe::Snapshot;
 use crate::plan::Outcomes;
+use crate::probe::wire::StepStatus;
 use subject::WorkloadFacts;
 use walk::EdgeEvidence;
 
@@ -88,6 +89,13 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn evidence(&self, edge: &EdgeId) -> Option<&EdgeEvidence<'a>> {
         self.evidence.get(edge)
+    }
+
+    /// Whether the edge came out so.
+    #[must_use]
+    pub fn came_out(&self, edge: &EdgeId, status: StepStatus) -> bool {
+        self.evidence(edge)
+            .is_some_and(|evidence| evidence.status() == status)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -126,6 +127,11 @@ pub(super) fn service(
 pub(super) fn patch(object: &ObjectRef, operations: &[Value]) -> Command {
     let operations = Value::Array(operations.to_vec());
     Command::patch(&object.namespace, &object.to_string(), "json", &operations)
+}
+
+/// The command that patches one place of an object.
+pub(super) fn set(object: &ObjectRef, op: &str, path: &str, value: impl Serialize) -> Command {
+    patch(object, &[json!({"op": op, "path": path, "value": value})])
 }
 
 /// A patch, read back from its command.

@@ -159,9 +159,11 @@ fn add_probe(subject: &WorkloadFacts<'_>, index: usize, port: Option<u16>, kind:
         ),
     };
     let command = containers_path(subject).map(|path| {
-        fixes::patch(
+        fixes::set(
             &subject.key.object(),
-            &[json!({"op": "add", "path": format!("{path}/{index}/{field}"), "value": probe})],
+            "add",
+            &format!("{path}/{index}/{field}"),
+            probe,
         )
     });
     Fix::text(format!("add a {field} that asks port {port}; {more}")).run(command)
@@ -314,8 +316,11 @@ fn port_by_number(
     let path = containers_path(subject)?;
     (!port_is_declared(container, name) && probe.grpc.is_none()).then(|| {
         let field = kind.field();
-        fixes::patch(&subject.key.object(),
-            &[json!({"op": "replace", "path": format!("{path}/{index}/{field}/{asks}/port"), "value": only.container_port})],
+        fixes::set(
+            &subject.key.object(),
+            "replace",
+            &format!("{path}/{index}/{field}/{asks}/port"),
+            only.container_port,
         )
     })
 }
@@ -336,8 +341,11 @@ fn shell_fix(
         .filter(|line| Redactor::default().passes(line));
     let command = line.zip(containers_path(subject)).map(|(line, path)| {
         let words: Vec<Value> = ["sh", "-c", line].iter().map(|word| json!(word)).collect();
-        fixes::patch(&subject.key.object(),
-            &[json!({"op": "replace", "path": format!("{path}/{index}/{field}/exec/command"), "value": words})],
+        fixes::set(
+            &subject.key.object(),
+            "replace",
+            &format!("{path}/{index}/{field}/exec/command"),
+            words,
         )
     });
     Fix::text(format!(
@@ -434,9 +442,11 @@ fn startup_fix(subject: &WorkloadFacts<'_>) -> Fix {
         let mut value = serde_json::to_value(probe).ok()?;
         value["periodSeconds"] = json!(5);
         value["failureThreshold"] = json!(60);
-        Some(fixes::patch(
+        Some(fixes::set(
             &subject.key.object(),
-            &[json!({"op": "add", "path": format!("{path}/{index}/startupProbe"), "value": value})],
+            "add",
+            &format!("{path}/{index}/startupProbe"),
+            value,
         ))
     });
     Fix::text(text.to_owned()).run(command)

@@ -161,9 +161,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l,
             .entry(key.clone())
             .or_insert_with(|| entry(key, service));
         usage.in_scope = true;
-        usage.proven |= context
-            .evidence(&edge.id)
-            .is_some_and(|evidence| evidence.status() == StepStatus::Pass);
+        usage.proven |= context.came_out(&edge.id, StepStatus::Pass);
         usage.tiers.extend(graph.tiers.get(&edge.to));
     }
     for tier in graph.tiers.values() {

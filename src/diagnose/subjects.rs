@@ -81,9 +81,7 @@ fn subject<'a>(
 
 fn add_edges<'a>(context: &Context<'a>, needs: &mut BTreeMap<WorkloadKey, Needs<'a>>) {
     for edge in context.graph.edges.iter().filter(|edge| !edge.forbidden) {
-        let unproven = context
-            .evidence(&edge.id)
-            .is_none_or(|evidence| evidence.status() != StepStatus::Pass);
+        let unproven = !context.came_out(&edge.id, StepStatus::Pass);
         if let Some(tier) = context.graph.tiers.get(&edge.from)
             && unproven
         {

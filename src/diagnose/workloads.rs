@@ -252,11 +252,7 @@ fn stall(
         subject.troubles.is_empty() && usize::try_from(wanted).is_ok_and(|wanted| ready < wanted)
     }) {
         // Where nothing serves yet and a client is seen to fail for it, it is the fault.
-        let fails = |edge: &EdgeId| {
-            context
-                .evidence(edge)
-                .is_some_and(|evidence| evidence.status() == StepStatus::Fail)
-        };
+        let fails = |edge: &EdgeId| context.came_out(edge, StepStatus::Fail);
         Some((
             Severity::error_if(ready == 0 && subject.into.iter().any(fails)),
             format!("{name} had not settled when waiting ended: {reason}"),

@@ -5,8 +5,6 @@ mod local;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
-
 pub(super) use by_hand::by_hand;
 pub(super) use local::local_traffic_policy;
 
@@ -237,11 +235,11 @@ fn to_open_port(
         .iter()
         .position(|candidate| candidate == port);
     let command = match (answering.len(), answering.keys().next(), index) {
-        (1, Some(open), Some(index)) => Some(fixes::patch(
+        (1, Some(open), Some(index)) => Some(fixes::set(
             &usage.key.object(),
-            &[
-                json!({"op": "add", "path": format!("/spec/ports/{index}/targetPort"), "value": open}),
-            ],
+            "add",
+            &format!("/spec/ports/{index}/targetPort"),
+            open,
         )),
         _ => None,
     };

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use other::{left_behind, wrong_pods};
-use serde_json::json;
 
 use super::ports::subjects_behind;
 use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses};
@@ -167,12 +166,9 @@ fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &WorkloadFacts<'_
             fixes::labels_text(labels)
         ))
     ))
-    .run(selector.map(|labels| {
-        fixes::patch(
-            &usage.key.object(),
-            &[json!({"op": "replace", "path": "/spec/selector", "value": labels})],
-        )
-    }))
+    .run(
+        selector.map(|labels| fixes::set(&usage.key.object(), "replace", "/spec/selector", labels)),
+    )
 }
 
 fn no_pod<'c, 'a>(

@@ -376,11 +376,11 @@ fn unstable(view: &View<'_, '_>) -> Option<Trouble> {
     if outlived {
         return None;
     }
-    let broken = view.subject.into.iter().any(|edge| {
-        view.context
-            .evidence(edge)
-            .is_some_and(|evidence| evidence.status() == StepStatus::Fail)
-    });
+    let broken = view
+        .subject
+        .into
+        .iter()
+        .any(|edge| view.context.came_out(edge, StepStatus::Fail));
     let ready = view.status.ready && is_ready(view.pod);
     let certain = if ready {
         restarts >= 2 && broken

@@ -6,7 +6,6 @@ use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::{EndpointView, is_live};
-use serde_json::json;
 
 pub(super) fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointView> {
     usage
@@ -138,9 +137,11 @@ pub(super) fn no_endpoints_fix(context: &Context<'_>, usage: &Use<'_, '_>) -> Fi
             usage.key.name,
             fixes::labels_text(&labels)
         ))
-        .run(fixes::patch(
+        .run(fixes::set(
             &usage.key.object(),
-            &[json!({"op": "add", "path": "/spec/selector", "value": labels})],
+            "add",
+            "/spec/selector",
+            labels,
         )),
         None => Fix::text(format!(
             "create an EndpointSlice with label kubernetes.io/service-name={} and the port names of the Service, or give it a selector",

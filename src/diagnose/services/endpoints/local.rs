@@ -4,7 +4,6 @@ use crate::diagnose::services::{Use, ids, service_name};
 use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Services that keep traffic on the client's node, where they have no endpoint.
@@ -83,9 +82,7 @@ pub(in crate::diagnose::services) fn local_traffic_policy(
             "let service/{} send traffic to every node, or run its Pods on every node that has clients",
             usage.key.name
         ))
-        .run(fixes::patch(&usage.key.object(),
-            &[json!({"op": "replace", "path": "/spec/internalTrafficPolicy", "value": "Cluster"})],
-        )),
+        .run(fixes::set(&usage.key.object(), "replace", "/spec/internalTrafficPolicy", "Cluster")),
     );
     Some(finding)
 }

@@ -136,11 +136,7 @@ pub(in crate::diagnose::services) fn servers_without_service(
             .filter(|edge| edge.to == tier.name && !edge.forbidden)
             .peekable();
         let reached = calls.peek().is_some()
-            && calls.all(|edge| {
-                context
-                    .evidence(&edge.id)
-                    .is_some_and(|evidence| evidence.status() == StepStatus::Pass)
-            });
+            && calls.all(|edge| context.came_out(&edge.id, StepStatus::Pass));
         if has_service || reached {
             continue;
         }
