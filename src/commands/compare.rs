@@ -3,9 +3,7 @@
 use super::verify::outputs::Outputs;
 use super::{CommandError, text};
 use crate::cli::CompareArgs;
-use crate::config::words;
 use crate::drill::limit::LimitSet;
-use crate::reason;
 use crate::report::drill::{DrillReport, SCHEMA, compare};
 
 /// Runs `compare`.
@@ -30,22 +28,11 @@ pub fn command(args: &CompareArgs) -> Result<u8, CommandError> {
 }
 
 fn read(path: &std::path::Path) -> Result<DrillReport, CommandError> {
-    let name = path.display();
-    let text = text::named(path).map_err(|error| {
-        let why = reason::unreadable(&error);
-        CommandError::Usage(format!(
-            "compare {name}: cannot read it: {why}; name a report that `k8sverify drill --json PATH` wrote"
-        ))
-    })?;
-    let report: DrillReport = serde_json::from_str(&text).map_err(|error| {
-        let error = words::plain(&error.to_string());
-        CommandError::Usage(format!(
-            "compare {name}: {error}; expected a report that `k8sverify drill --json PATH` wrote"
-        ))
-    })?;
+    let report: DrillReport = text::report(path, "compare", "k8sverify drill")?;
     if report.schema != SCHEMA {
         return Err(CommandError::Usage(format!(
-            "compare {name}: its schema is `{}`; this version reads {SCHEMA}",
+            "compare {}: its schema is `{}`; this version reads {SCHEMA}",
+            path.display(),
             report.schema
         )));
     }

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use super::{CommandError, EXIT_UNKNOWN, output, text};
 use crate::cli::FixArgs;
-use crate::config::words;
 use crate::reason;
 use crate::report::Report;
 use crate::sanitise::{clean, line};
@@ -49,22 +48,10 @@ pub fn command(args: &FixArgs) -> Result<u8, CommandError> {
 /// # Errors
 /// [`CommandError::Usage`] if the report cannot be read or is none.
 fn manifests(args: &FixArgs) -> Result<String, CommandError> {
-    let name = args.report.display().to_string();
-    if name == "-" && std::io::stdin().is_terminal() {
+    if args.report.as_os_str() == "-" && std::io::stdin().is_terminal() {
         say("waiting for a JSON report on standard input");
     }
-    let text = text::named(&args.report).map_err(|error| {
-        let why = reason::unreadable(&error);
-        CommandError::Usage(format!(
-            "fix {name}: cannot read it: {why}; name a report that `k8sverify --json PATH` wrote"
-        ))
-    })?;
-    let report: Report = serde_json::from_str(&text).map_err(|error| {
-        let error = words::plain(&error.to_string());
-        CommandError::Usage(format!(
-            "fix {name}: {error}; expected a report that `k8sverify --json PATH` wrote"
-        ))
-    })?;
+    let report: Report = text::report(&args.report, "fix", "k8sverify")?;
     let (manifests, by_hand) = parts(&report);
     if manifests.is_empty() {
         // Comments alone are no input for kubectl: standard output stays empty, which a script can ask.

@@ -4,7 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
+use super::CommandError;
 use crate::compose::{Files, ProjectFiles};
+use crate::config::words;
 use crate::reason;
 
 /// More is no report and no set of manifests.
@@ -19,6 +23,30 @@ pub(super) fn named(path: &Path) -> io::Result<String> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     bounded(File::open(path)?)
+}
+
+/// A report that `tool --json PATH` wrote, which `command` is to read.
+///
+/// # Errors
+/// [`CommandError::Usage`] if the file cannot be read or is none.
+pub(super) fn report<R: DeserializeOwned>(
+    path: &Path,
+    command: &str,
+    tool: &str,
+) -> Result<R, CommandError> {
+    let name = path.display();
+    let text = named(path).map_err(|error| {
+        let why = reason::unreadable(&error);
+        CommandError::Usage(format!(
+            "{command} {name}: cannot read it: {why}; name a report that `{tool} --json PATH` wrote"
+        ))
+    })?;
+    serde_json::from_str(&text).map_err(|error| {
+        let error = words::plain(&error.to_string());
+        CommandError::Usage(format!(
+            "{command} {name}: {error}; expected a report that `{tool} --json PATH` wrote"
+        ))
+    })
 }
 
 fn bounded(from: impl Read) -> io::Result<String> {

@@ -19,19 +19,6 @@ pub use model::*;
 pub use sql::summaries;
 
 use super::VerdictValue;
-use super::unfinished::Begun;
+use super::unfinished::can_be_unfinished;
 
-/// The report of a drill that did not finish.
-#[must_use]
-pub fn unfinished(begun: &Begun, note: &str) -> DrillReport {
-    DrillReport {
-        schema: SCHEMA.to_owned(),
-        tool_version: begun.tool_version.clone(),
-        exit_code: VerdictValue::Unknown.exit_code(),
-        namespace: begun.namespace.clone(),
-        started_at: begun.started_at.clone(),
-        duration_ms: begun.duration_ms,
-        notes: vec![note.to_owned()],
-        ..DrillReport::default()
-    }
-}
+can_be_unfinished!(DrillReport);

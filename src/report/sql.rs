@@ -16,23 +16,10 @@ pub use markdown::render as markdown;
 pub use model::*;
 
 use super::VerdictValue;
-use super::unfinished::Begun;
+use super::unfinished::can_be_unfinished;
 use super::words::count;
 
-/// The report of a run that did not finish.
-#[must_use]
-pub fn unfinished(begun: &Begun, note: &str) -> SqlReport {
-    SqlReport {
-        schema: SCHEMA.to_owned(),
-        tool_version: begun.tool_version.clone(),
-        exit_code: VerdictValue::Unknown.exit_code(),
-        namespace: begun.namespace.clone(),
-        started_at: begun.started_at.clone(),
-        duration_ms: begun.duration_ms,
-        notes: vec![note.to_owned()],
-        ..SqlReport::default()
-    }
-}
+can_be_unfinished!(SqlReport);
 
 /// `accepted: all of the 50 statements`
 fn sentence(report: &SqlReport) -> String {

@@ -16,20 +16,28 @@ pub struct Begun {
     pub duration_ms: u64,
 }
 
-/// The report of a run that did not finish.
-#[must_use]
-pub fn unfinished(begun: &Begun, note: &str) -> Report {
-    Report {
-        schema: SCHEMA.to_owned(),
-        tool_version: begun.tool_version.clone(),
-        exit_code: VerdictValue::Unknown.exit_code(),
-        namespace: begun.namespace.clone(),
-        started_at: begun.started_at.clone(),
-        duration_ms: begun.duration_ms,
-        notes: vec![note.to_owned()],
-        ..Report::default()
-    }
+/// A kind of report can stand for a run that did not finish.
+macro_rules! can_be_unfinished {
+    ($report:ident) => {
+        /// The report of a run that did not finish.
+        #[must_use]
+        pub fn unfinished(begun: &$crate::report::unfinished::Begun, note: &str) -> $report {
+            $report {
+                schema: SCHEMA.to_owned(),
+                tool_version: begun.tool_version.clone(),
+                exit_code: VerdictValue::Unknown.exit_code(),
+                namespace: begun.namespace.clone(),
+                started_at: begun.started_at.clone(),
+                duration_ms: begun.duration_ms,
+                notes: vec![note.to_owned()],
+                ..$report::default()
+            }
+        }
+    };
 }
+pub(super) use can_be_unfinished;
+
+can_be_unfinished!(Report);
 
 /// The note of [`unfinished`] for a run that is under way, or was killed.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::finding::{Code, Severity};
+use crate::report::unfinished::Begun;
 use crate::report::unfinished::is_report;
 use crate::sql::classify::Weight;
 use crate::terminal::Style;
