@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use junit_report::{OffsetDateTime, ReportBuilder, TestCase, TestSuiteBuilder};
+use jiff::Timestamp;
+use junit_report::{TestCase, TestSuite};
 use thiserror::Error;
 
 use super::words;
@@ -32,21 +33,12 @@ pub enum JunitError {
     /// The crate's writer failed.
     #[error("writing the JUnit report: {0}")]
     Write(#[from] junit_report::Error),
-    /// The crate wrote something that does not parse.
-    #[error("reading the JUnit report back: {0}")]
-    Parse(#[from] quick_xml::Error),
-    /// An attribute of it does not parse.
-    #[error("reading an attribute of the JUnit report back: {0}")]
-    Attribute(#[from] quick_xml::events::attributes::AttrError),
-    /// Writing to memory failed.
-    #[error("writing the JUnit report: {0}")]
-    Io(#[from] std::io::Error),
 }
 
 /// The report as JUnit XML.
 ///
 /// # Errors
-/// If writing to memory or reading it back fails, which no report content causes.
+/// If writing to memory fails, which no report content causes.
 pub fn render(report: &Report) -> Result<Vec<u8>, JunitError> {
     let causes = Causes::of(report);
     let mut connectivity = connectivity::cases(report, &causes);
@@ -89,22 +81,17 @@ pub(in crate::report) fn write(
     suites: impl IntoIterator<Item = Suite>,
     properties: &[(&str, String)],
 ) -> Result<Vec<u8>, JunitError> {
-    let timestamp = timestamp(started_at);
-    let mut whole = ReportBuilder::new();
-    for Suite { name, cases, out } in suites {
-        let mut suite = TestSuiteBuilder::new(&name);
-        let cases = cases.into_iter().map(Case::build).collect();
-        suite.set_timestamp(timestamp).add_testcases(unique(cases));
-        if !out.is_empty() {
-            suite.set_system_out(&clean(&out));
-        }
-        whole.add_testsuite(suite.build());
-    }
-    let mut raw = Vec::new();
-    whole.build().write_xml(&mut raw)?;
-    let whole = complete(&raw, properties)?;
+    let suites: Vec<TestSuite> = suites
+        .into_iter()
+        .map(|Suite { name, cases, out }| {
+            let mut suite = TestSuite::new(&name);
+            suite.add_testcases(unique(cases.into_iter().map(Case::build).collect()));
+            suite.system_out = (!out.is_empty()).then(|| clean(&out));
+            suite
+        })
+        .collect();
     // Attributes too: a reader of the log sees them, and XML forbids some characters.
-    let text: String = String::from_utf8_lossy(&whole)
+    let text: String = complete(&suites, &timestamp(started_at), properties)?
         .chars()
         .map(|letter| match letter {
             '\n' | '\t' => letter,
@@ -151,12 +138,14 @@ fn remarks(report: &Report) -> String {
     text
 }
 
-fn timestamp(started_at: &str) -> OffsetDateTime {
+fn timestamp(started_at: &str) -> String {
     // A report always carries its start; an unreadable one costs the timestamp, not the report.
     let seconds = started_at
-        .parse::<jiff::Timestamp>()
-        .map_or(0, jiff::Timestamp::as_second);
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        .parse::<Timestamp>()
+        .map_or(0, Timestamp::as_second);
+    Timestamp::from_second(seconds)
+        .unwrap_or_default()
+        .to_string()
 }
 
 /// GitLab keeps only the first of two cases with the same class and name.
