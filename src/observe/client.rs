@@ -4,6 +4,7 @@
 //! in a deadline here, and a stream (watch, log) is read with a deadline per line by who reads it.
 
 mod lines;
+mod pages;
 mod refusal;
 mod transport;
 
@@ -23,16 +24,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use self::lines::Lines;
+pub use self::pages::Listed;
 use self::refusal::{page, refusal};
 use super::credentials::credential_error;
 use super::error::CallError;
-use super::resources::encode;
 use crate::redact::Redactor;
 
-/// Items of one page of a list.
-const PAGE: usize = 500;
-/// By how much a page is made smaller where its answer is too long.
-const SMALLER: usize = 10;
 /// The longest answer that is read: a page of 500 Pods has some ten MiB, and one object at most 1.5.
 const ANSWER: usize = 64 * 1024 * 1024;
 /// A call that has no answer by then has none.
@@ -47,9 +44,6 @@ const BACKOFF: [Duration; 3] = [
 pub(super) const THROTTLED: Duration = Duration::from_secs(30);
 /// A difference of clocks below this is none.
 const CLOCK_TOLERANCE_MS: i128 = 3000;
-/// How often a list is begun again when its pages expire on the way (410).
-const RESTARTS: usize = 3;
-
 /// A connection to an API server. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
@@ -59,40 +53,6 @@ pub struct Api {
     default_namespace: String,
     /// Milliseconds that the server's clock is ahead of ours, as its answers say.
     clock_ahead_ms: Arc<AtomicI64>,
-}
-
-/// A whole list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listed<T> {
-    /// All items of all pages.
-    pub items: Vec<T>,
-    /// Where a watch goes on.
-    pub resource_version: String,
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-struct Page<T> {
-    metadata: PageMetadata,
-    // `null` is how Go writes an empty list.
-    items: Option<Vec<T>>,
-}
-
-impl<T> Default for Page<T> {
-    fn default() -> Self {
-        Self {
-            metadata: PageMetadata::default(),
-            items: None,
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PageMetadata {
-    #[serde(rename = "continue")]
-    next: Option<String>,
-    resource_version: Option<String>,
 }
 
 /// One line of a watch.
@@ -180,11 +140,7 @@ impl Api {
         body: Option<&Value>,
         timeout: Duration,
     ) -> Result<T, CallError> {
-        let bytes = self.bytes(request(method, path, body)?, timeout).await?;
-        serde_json::from_slice(&bytes).map_err(|error| match page(&bytes) {
-            Some(page) => CallError::Page(page),
-            None => CallError::Malformed(error.to_string()),
-        })
+        parsed(&self.bytes(method, path, body, timeout).await?)
     }
 
     /// Reads one object, with retries.
@@ -192,7 +148,12 @@ impl Api {
     /// # Errors
     /// The last try's error.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
-        retrying(|| self.call(Method::GET, path, None, CALL_TIMEOUT)).await
+        parsed(&self.read(path).await?)
+    }
+
+    /// What a call to read answers, with retries.
+    async fn read(&self, path: &str) -> Result<Bytes, CallError> {
+        retrying(|| self.bytes(Method::GET, path, None, CALL_TIMEOUT)).await
     }
 
     /// Creates an object, with further tries. `None` where an earlier try had come through after all: names are unique to a run.
@@ -209,85 +170,6 @@ impl Api {
         match made {
             Err(error) if error.status() == Some(409) && tries > 1 => Ok(None),
             made => made.map(Some),
-        }
-    }
-
-    /// Reads a whole list in pages. `query` is added to each request (`labelSelector=…`), already encoded.
-    ///
-    /// # Errors
-    /// The last try's error; a list whose pages expire on the way is begun again a few times.
-    pub async fn list<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &str,
-    ) -> Result<Listed<T>, CallError> {
-        self.list_each(path, query, |_| {}).await
-    }
-
-    /// The same; each item passes through `tidy` before the next page is read, so that no more than a page is held untidied.
-    ///
-    /// # Errors
-    /// As [`Self::list`].
-    pub async fn list_each<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &str,
-        mut tidy: impl FnMut(&mut T),
-    ) -> Result<Listed<T>, CallError> {
-        let mut restarts = 0;
-        loop {
-            match self.list_once(path, query, &mut tidy).await {
-                Err(error) if error.status() == Some(410) && restarts < RESTARTS => restarts += 1,
-                result => return result,
-            }
-        }
-    }
-
-    async fn list_once<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &str,
-        tidy: &mut impl FnMut(&mut T),
-    ) -> Result<Listed<T>, CallError> {
-        let mut items = Vec::new();
-        let mut next: Option<String> = None;
-        let mut limit = PAGE;
-        loop {
-            let mut page_path = format!("{path}?limit={limit}");
-            if !query.is_empty() {
-                page_path.push('&');
-                page_path.push_str(query);
-            }
-            if let Some(next) = &next {
-                page_path.push_str("&continue=");
-                page_path.push_str(&encode(next));
-            }
-            let page: Page<T> = match self.get(&page_path).await {
-                // Few, but large objects: the same part of the list in smaller pages.
-                Err(CallError::TooLong(_)) if limit > 1 => {
-                    limit = (limit / SMALLER).max(1);
-                    continue;
-                }
-                page => page?,
-            };
-            let mut page_items = page.items.unwrap_or_default();
-            page_items.iter_mut().for_each(&mut *tidy);
-            items.append(&mut page_items);
-            match page.metadata.next.filter(|token| !token.is_empty()) {
-                // The same page again and again would never end.
-                Some(token) if next.as_ref() == Some(&token) => {
-                    return Err(CallError::Malformed(format!(
-                        "the list {path} repeats its continue token"
-                    )));
-                }
-                Some(token) => next = Some(token),
-                None => {
-                    return Ok(Listed {
-                        items,
-                        resource_version: page.metadata.resource_version.unwrap_or_default(),
-                    });
-                }
-            }
         }
     }
 
@@ -327,18 +209,19 @@ impl Api {
     /// # Errors
     /// The server's answer, or none in time.
     pub async fn text(&self, path: &str) -> Result<String, CallError> {
-        let bytes = self
-            .bytes(request(Method::GET, path, None)?, CALL_TIMEOUT)
-            .await?;
+        let bytes = self.bytes(Method::GET, path, None, CALL_TIMEOUT).await?;
         // A container may write what it likes.
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     async fn bytes(
         &self,
-        request: Request<Vec<u8>>,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
         timeout: Duration,
     ) -> Result<Bytes, CallError> {
+        let request = request(method, path, body)?;
         let what = format!("{} {}", request.method(), request.uri());
         let started = Instant::now();
         let result = tokio::time::timeout(timeout, async {
@@ -365,6 +248,13 @@ impl Api {
         }
         result
     }
+}
+
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(bytes).map_err(|error| match page(bytes) {
+        Some(page) => CallError::Page(page),
+        None => CallError::Malformed(error.to_string()),
+    })
 }
 
 /// A whole body, if it has an end.

@@ -43,36 +43,41 @@ pub struct ObserveOptions {
     pub no_logs: bool,
 }
 
-/// What became of each resource that was asked for.
-#[derive(Default)]
-pub(super) struct Record {
-    pub(super) observed: BTreeMap<String, Observed>,
+/// What became of each resource that was asked for in a namespace.
+pub(super) struct Record<'a> {
+    api: &'a Api,
+    namespace: &'a str,
+    /// Whether what the run cannot do without is recorded as an error.
+    required: bool,
+    observed: BTreeMap<String, Observed>,
     denied: Vec<Denied>,
     failed: Option<ObserveError>,
 }
 
-impl Record {
+impl<'a> Record<'a> {
+    fn new(api: &'a Api, namespace: &'a str, required: bool) -> Self {
+        Self {
+            api,
+            namespace,
+            required,
+            observed: BTreeMap::new(),
+            denied: Vec::new(),
+            failed: None,
+        }
+    }
+
     /// Takes a list apart: the items, or a note of why there are none.
-    pub(super) fn take<T>(
-        &mut self,
-        api: &Api,
-        resource: &Resource,
-        namespace: &str,
-        required: bool,
-        result: Result<Vec<T>, CallError>,
-    ) -> Vec<T> {
-        self.take_as(api, resource, namespace, required, resource.plural, result)
+    fn take<T>(&mut self, resource: &Resource, result: Result<Vec<T>, CallError>) -> Vec<T> {
+        self.take_as(resource.plural, resource, result)
     }
 
     fn take_as<T>(
         &mut self,
-        api: &Api,
-        resource: &Resource,
-        namespace: &str,
-        required: bool,
         key: &str,
+        resource: &Resource,
         result: Result<Vec<T>, CallError>,
     ) -> Vec<T> {
+        let required = self.required && resource.required;
         let (items, observed) = match result {
             Ok(items) => (items, Observed::Ok),
             Err(error) if error.is_forbidden() => {
@@ -81,7 +86,7 @@ impl Record {
                         verb: "list".to_owned(),
                         group: resource.group.to_owned(),
                         resource: resource.plural.to_owned(),
-                        namespace: namespace.to_owned(),
+                        namespace: self.namespace.to_owned(),
                         message: error.to_string(),
                     });
                 }
@@ -89,6 +94,7 @@ impl Record {
             }
             Err(error) => {
                 if required {
+                    let (api, namespace) = (self.api, self.namespace);
                     self.failed
                         .get_or_insert_with(|| failure(api, resource, namespace, error));
                 } else if !error.is_not_found() {
@@ -217,11 +223,11 @@ impl Cluster {
             list::<Namespace>(api, &NAMESPACES, None, ""),
             list::<Service>(api, &SERVICES, None, ""),
         );
-        let mut record = Record::default();
+        let mut record = Record::new(api, "", false);
         Self {
-            nodes: record.take(api, &NODES, "", false, nodes),
-            namespaces: record.take(api, &NAMESPACES, "", false, namespaces),
-            services: record.take_as(api, &SERVICES, "", false, "services@*", services),
+            nodes: record.take(&NODES, nodes),
+            namespaces: record.take(&NAMESPACES, namespaces),
+            services: record.take_as("services@*", &SERVICES, services),
             observed: record.observed,
         }
     }
@@ -286,13 +292,10 @@ async fn further_namespaces(api: &Api, snapshot: &mut Snapshot, also: &BTreeSet<
             .map(|namespace| namespace_state(api, namespace, false)),
     )
     .await;
-    for (namespace, (mut state, record)) in wanted.into_iter().zip(states) {
-        for (resource, observed) in record.observed {
-            snapshot
-                .observed
-                .insert(format!("{resource}@{namespace}"), observed);
-        }
-        let entry = snapshot.namespaces.entry(namespace).or_default();
+    for (mut state, record) in states {
+        let namespace = record.namespace;
+        note(snapshot, record);
+        let entry = snapshot.namespaces.entry(namespace.to_owned()).or_default();
         state.object = entry.object.take();
         if state.services.is_empty() {
             state.services = std::mem::take(&mut entry.services);
@@ -302,17 +305,19 @@ async fn further_namespaces(api: &Api, snapshot: &mut Snapshot, also: &BTreeSet<
     snapshot.changed();
 }
 
-fn note(snapshot: &mut Snapshot, namespace: &str, record: Record) {
+fn note(snapshot: &mut Snapshot, record: Record<'_>) {
     for (resource, observed) in record.observed {
-        snapshot
-            .observed
-            .insert(format!("{resource}@{namespace}"), observed);
+        let key = format!("{resource}@{}", record.namespace);
+        snapshot.observed.insert(key, observed);
     }
 }
 
 /// Everything of one namespace; `required`: what the run cannot do without is recorded as an error.
-async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (NamespaceState, Record) {
-    let mut record = Record::default();
+async fn namespace_state<'a>(
+    api: &'a Api,
+    namespace: &'a str,
+    required: bool,
+) -> (NamespaceState, Record<'a>) {
     let space = Some(namespace);
     let workloads = join_all(
         WORKLOADS
@@ -348,30 +353,25 @@ async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (Namespa
             )
         },
     );
-    let mut take = Taker {
-        record: &mut record,
-        api,
-        namespace,
-        required,
-    };
+    let mut record = Record::new(api, namespace, required);
     let mut state = NamespaceState {
         object: None,
-        pods: take.items(&PODS, pods),
+        pods: record.take(&PODS, pods),
         workloads: Vec::new(),
-        services: take.items(&SERVICES, services),
-        endpoint_slices: take.items(&ENDPOINT_SLICES, slices),
-        network_policies: take.items(&NETWORK_POLICIES, policies),
-        ingresses: take.items(&INGRESSES, ingresses),
-        events: take.items(&EVENTS, events),
-        volume_claims: take.items(&VOLUME_CLAIMS, claims),
-        config_maps: take.items(&CONFIG_MAPS, config_maps),
+        services: record.take(&SERVICES, services),
+        endpoint_slices: record.take(&ENDPOINT_SLICES, slices),
+        network_policies: record.take(&NETWORK_POLICIES, policies),
+        ingresses: record.take(&INGRESSES, ingresses),
+        events: record.take(&EVENTS, events),
+        volume_claims: record.take(&VOLUME_CLAIMS, claims),
+        config_maps: record.take(&CONFIG_MAPS, config_maps),
         secrets: Vec::new(),
-        disruption_budgets: take.items(&DISRUPTION_BUDGETS, budgets),
-        limit_ranges: take.items(&LIMIT_RANGES, limit_ranges),
+        disruption_budgets: record.take(&DISRUPTION_BUDGETS, budgets),
+        limit_ranges: record.take(&LIMIT_RANGES, limit_ranges),
         crash_logs: BTreeMap::new(),
     };
     for (resource, listed) in WORKLOADS.iter().zip(workloads) {
-        let items = take.items(resource, listed);
+        let items = record.take(resource, listed);
         state.workloads.extend(items.into_iter().map(|mut item| {
             // Items of a list do not say their kind.
             resource.kind.clone_into(&mut item.kind);
@@ -380,21 +380,6 @@ async fn namespace_state(api: &Api, namespace: &str, required: bool) -> (Namespa
     }
     drop_own(&mut state);
     (state, record)
-}
-
-struct Taker<'a> {
-    record: &'a mut Record,
-    api: &'a Api,
-    namespace: &'a str,
-    required: bool,
-}
-
-impl Taker<'_> {
-    fn items<T>(&mut self, resource: &Resource, result: Result<Vec<T>, CallError>) -> Vec<T> {
-        let required = self.required && resource.required;
-        self.record
-            .take(self.api, resource, self.namespace, required, result)
-    }
 }
 
 /// Takes k8sverify's own Jobs, their Pods and events out: it must never see itself.

@@ -15,9 +15,9 @@ pub(super) async fn cluster_dns(api: &Api, snapshot: &mut Snapshot) {
     if services.is_empty() && !snapshot.knows("services@*") {
         let query = &with_field("metadata.name=kube-dns");
         let found = list::<Service>(api, &SERVICES, Some(SYSTEM), query).await;
-        let mut record = Record::default();
-        let found = record.take(api, &SERVICES, SYSTEM, false, found);
-        note(snapshot, SYSTEM, record);
+        let mut record = Record::new(api, SYSTEM, false);
+        let found = record.take(&SERVICES, found);
+        note(snapshot, record);
         add_services(snapshot, found);
         services = dns_services(snapshot);
     }
@@ -45,15 +45,15 @@ pub(super) async fn dns_backends(api: &Api, snapshot: &mut Snapshot, key: &Servi
         list::<Pod>(api, &PODS, space, &of_pods),
         list(api, &NETWORK_POLICIES, space, ""),
     );
-    let mut record = Record::default();
-    let slices = record.take(api, &ENDPOINT_SLICES, &key.namespace, false, slices);
+    let mut record = Record::new(api, &key.namespace, false);
+    let slices = record.take(&ENDPOINT_SLICES, slices);
     let pods = if selector.is_empty() {
         Vec::new()
     } else {
-        record.take(api, &PODS, &key.namespace, false, pods)
+        record.take(&PODS, pods)
     };
-    let policies = record.take(api, &NETWORK_POLICIES, &key.namespace, false, policies);
-    note(snapshot, &key.namespace, record);
+    let policies = record.take(&NETWORK_POLICIES, policies);
+    note(snapshot, record);
     let state = snapshot
         .namespaces
         .entry(key.namespace.clone())
