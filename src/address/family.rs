@@ -8,7 +8,7 @@ use crate::catalog::{self, Products};
 use crate::protocol::Protocol;
 
 use super::parsed::Parsed;
-use super::{Family, LoginReference, Shape, TlsMode, key, scheme, targets_of, url};
+use super::{Family, LoginReference, Shape, TlsMode, key, scheme, targets_of, trust, url};
 
 mod ports;
 
@@ -386,7 +386,13 @@ impl Environment<'_> {
                 let selects = protocol == Some(Protocol::Redis)
                     && database
                         .is_some_and(|text| text.parse().is_ok_and(|number: u32| number > 0));
-                (parsed.user.is_some() || selects).then(|| LoginReference::Url {
+                // What a client of MongoDB does with the addresses that the server names stands there as well.
+                let direct = protocol == Some(Protocol::Mongodb)
+                    && self
+                        .values
+                        .get(name)
+                        .is_some_and(|value| trust::is_direct(&trust::parameters(value)));
+                (parsed.user.is_some() || selects || direct).then(|| LoginReference::Url {
                     variable: name.to_owned(),
                 })
             }

@@ -179,6 +179,16 @@ pub(crate) fn parameters(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Whether a client keeps to the address of its own URL, whatever members the server names.
+pub(crate) fn is_direct(parameters: &BTreeMap<String, String>) -> bool {
+    parameters.iter().any(|(name, value)| {
+        let is = |one: &str, other: &str| {
+            name.eq_ignore_ascii_case(one) && value.eq_ignore_ascii_case(other)
+        };
+        is("directConnection", "true") || is("connect", "direct")
+    })
+}
+
 /// Whether a variable belongs to a server of that protocol by the product's name: `PGSSLROOTCERT`; `None` if it names no product.
 pub(crate) fn is_of_product(name: &str, protocol: Protocol) -> Option<bool> {
     let words = key::words(name);

@@ -5,6 +5,7 @@ mod scram;
 
 use tokio::time::Instant;
 
+use crate::address::trust::is_direct;
 use crate::probe::ask::{ANSWER, Ask};
 use crate::probe::found::{Failure, Found};
 use crate::probe::link::PeerLink;
@@ -58,7 +59,12 @@ async fn state(ask: &Ask<'_>, hello: &Document) -> Found {
         return Found::pass(StepName::Query, "");
     };
     let writable = hello.truth("isWritablePrimary") || hello.truth("ismaster");
+    let direct = ask
+        .login()
+        .account()
+        .is_some_and(|account| is_direct(&account.parameters));
     let step = match hello.text("primary") {
+        Some(_) if direct => Found::pass(StepName::Query, ""),
         Some(primary) => {
             let (host, port) = primary.rsplit_once(':').unwrap_or((primary, "27017"));
             match ask.advertised(host, port.parse().unwrap_or(27017)).await {

@@ -66,12 +66,14 @@ fn a_login_beside_a_host_that_says_connection_is_its_login() {
 }
 
 #[test]
-fn a_client_of_redis_without_a_login_selects_its_database() {
+fn a_url_without_a_login_may_say_what_the_client_does_there() {
     let url = |text: &str| read(&[("CACHE_URL", text)])[0].login.is_some();
     assert!(url("redis://kvs:6379/16"));
     assert!(!url("redis://kvs:6379/0"));
     assert!(!url("redis://kvs:6379"));
     assert!(!url("memcached://kvs:11211/16"));
+    assert!(url("mongodb://mongo:27017/app?directConnection=true"));
+    assert!(!url("mongodb://mongo:27017/app?replicaSet=rs0"));
     let found = read(&[("REDIS_HOST", "kvs"), ("REDIS_DB", "16")]);
     assert_eq!(parts(&found[0]), (None, None, Some("REDIS_DB")));
 }
