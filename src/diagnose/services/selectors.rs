@@ -9,11 +9,12 @@ use other::{left_behind, wrong_pods};
 
 use super::ports::subjects_behind;
 use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses};
+use crate::address::is_same_host;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::walk::EndpointWalk;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
-use crate::graph::Tier;
+use crate::graph::{Confidence, Edge, Tier};
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::Labels;
 use crate::policy;
@@ -23,7 +24,9 @@ use crate::probe::wire::{StepError, StepName};
 pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     let service = usage.service;
     let selector = &service.spec.selector;
-    if selector.is_empty() {
+    // Which Pod gets a label that a controller writes, no manifest says.
+    let written = |key: &String| context.snapshot.offline && policy::is_revision_label(key);
+    if selector.is_empty() || selector.keys().any(written) {
         return None;
     }
     let behind = subjects_behind(context, &usage.key, service);
@@ -59,11 +62,18 @@ pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fin
             .iter()
             .all(|subject| wanted.iter().all(|own| own.key != subject.key));
     // That other workloads stand behind it is a fault only if the clients say so: people may know better than the mapping.
-    let failed = usage
-        .looks
-        .iter()
-        .any(|look| look.evidence.failed().next().is_some());
+    let failed = usage.looks.iter().any(|look| {
+        look.evidence.failed().next().is_some() && !asks_for_nothing(context, look.edge)
+    });
     (misses && failed).then(|| wrong_pods(context, usage, &behind, &wanted))
+}
+
+/// Whether an order of start is all that leads to compose's name: those that are known to call the tier ask for another.
+fn asks_for_nothing(context: &Context<'_>, edge: &Edge) -> bool {
+    let elsewhere = |other: &Edge| {
+        other.is_firm() && other.to == edge.to && !is_same_host(&other.host, &edge.host)
+    };
+    edge.confidence == Confidence::Weak && context.graph.edges.iter().any(elsewhere)
 }
 
 /// The workloads, in the Service's namespace, of the tiers that it stands for: those that its clients mean, where they miss them.

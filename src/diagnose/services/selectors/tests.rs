@@ -68,6 +68,44 @@ fn a_typo_is_told_with_the_label_that_differs_and_the_patch() {
 }
 
 #[test]
+fn a_name_that_only_an_order_of_start_leads_to_may_be_another_ones() {
+    let objects = OBJECTS.replace("SELECTOR", "{app: ap}");
+    let main = "---\nkind: Service\nmetadata: {name: db-main}\nspec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 3306}]}\n";
+    let snapshot = fixtures::snapshot(&format!("{objects}{main}"));
+    let failed = outcomes(vec![probe(
+        "AP",
+        "node-1",
+        vec![
+            pass(ID, StepName::Dns),
+            fail(ID, StepName::Service, StepError::Timeout),
+        ],
+    )]);
+    let mut graph = fixtures::graph(&[ID, "WEB->DB:3306/mysql"]);
+    graph.edges[0].confidence = Confidence::Weak;
+    let raised = |graph: &crate::graph::TierGraph| {
+        of_each(&Context::new(graph, &snapshot, Some(&failed)), &[mismatch]).len()
+    };
+    assert_eq!(raised(&graph), 1, "WEB asks for it as well");
+    graph.edges[1].host = "db-main".to_owned();
+    assert_eq!(raised(&graph), 0);
+    graph.edges[0].confidence = Confidence::Declared;
+    assert_eq!(raised(&graph), 1);
+}
+
+#[test]
+fn manifests_do_not_say_which_pod_a_controller_labels() {
+    let objects = OBJECTS.replace("SELECTOR", "{statefulset.kubernetes.io/pod-name: db-0}");
+    let mut snapshot = fixtures::snapshot(&objects);
+    let graph = fixtures::graph(&[ID]);
+    assert_eq!(
+        of_each(&Context::new(&graph, &snapshot, None), &[mismatch]).len(),
+        1
+    );
+    snapshot.offline = true;
+    assert!(of_each(&Context::new(&graph, &snapshot, None), &[mismatch]).is_empty());
+}
+
+#[test]
 fn a_leftover_service_and_a_tier_without_workload_are_no_mismatch() {
     let snapshot = fixtures::snapshot(
         &OBJECTS
