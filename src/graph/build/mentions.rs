@@ -126,7 +126,10 @@ fn of_container(
         .collect();
     // Variables are read here, not by the scan: a bare host that no tier has may still be the one of a known variable.
     for family in address::families_beside(&source.environment, &source.secret_variables) {
-        if parts.contains(family.host_variable.as_str()) {
+        // A document holds several addresses, each under its own key: the scan reads them, as it does in compose.
+        let value = source.environment.get(&family.host_variable);
+        let is_document = value.is_some_and(|value| address::document(value).is_some());
+        if is_document || parts.contains(family.host_variable.as_str()) {
             continue;
         }
         let first = of_family(&family, environment, key);

@@ -353,3 +353,31 @@ spec:
     assert_eq!(host("localhost:20001"), "ap");
     assert_eq!(host("ap:2000"), "ap");
 }
+
+#[test]
+fn a_variable_with_several_addresses_leads_each_edge_by_its_own() {
+    const COMPOSE: &str = "      DB_HOST: DB\n      DB_USER: notes\n      DB_PASS: not-a-secret\n      DB_NAME: notes\n      KVS_URL: redis://KVS:6379/0\n";
+    const PODS: &str = "        - {name: DB_HOST, value: DB}\n        - {name: DB_USER, value: notes}\n        - {name: DB_PASS, value: not-a-secret}\n        - {name: DB_NAME, value: notes}\n        - {name: KVS_URL, value: \"redis://KVS:6379/0\"}\n";
+    let document = |db: &str, kvs: &str| {
+        format!(
+            r#"'{{"database": {{"host": "{db}", "port": 3306, "user": "notes", "password": "x"}}, "redis": {{"url": "redis://{kvs}:6379/0"}}}}'"#
+        )
+    };
+    let of = |db: &str, kvs: &str| {
+        let compose = format!("      CONFIG: {}\n", document("DB", "KVS"));
+        let pods = format!("        - {{name: CONFIG, value: {}}}\n", document(db, kvs));
+        let app = story().compose("    links: [DB]\n", "");
+        shown(&app.compose(COMPOSE, &compose).deploy(PODS, &pods).graph())
+    };
+    for (db, kvs) in [
+        ("DB", "KVS"),
+        ("db", "kvs"),
+        ("db", "cache"),
+        ("mysql", "kvs"),
+    ] {
+        let found = of(db, kvs);
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert_eq!(found[0], format!("AP->DB:3306/mysql {db}"));
+        assert_eq!(found[1], format!("AP->KVS:6379/redis {kvs}"));
+    }
+}
