@@ -12,12 +12,16 @@ const BRANCHES: [&str; 8] = ["if", "for", "while", "until", "case", "{", "(", "f
 
 /// Lays the assignments of a container's command over its variables.
 pub(super) fn apply(words: &[String], environment: &mut Environment) {
-    let Some(script) = script(words) else {
-        return;
+    let commands = match script(words) {
+        Some(script) => commands(script),
+        // `env A=b app`, without a shell.
+        None if words.first().is_some_and(|word| is_called(word, &["env"])) => vec![words.to_vec()],
+        None => return,
     };
     let mut exported = false;
-    for command in commands(script) {
+    for command in commands {
         let mut words = command.iter().map(String::as_str).peekable();
+        words.next_if_eq(&"exec");
         let Some(first) = words.peek().copied() else {
             continue;
         };
@@ -28,7 +32,7 @@ pub(super) fn apply(words: &[String], environment: &mut Environment) {
             exported = true;
         }
         let exports = first == "export";
-        if matches!(first, "export" | "env") {
+        if exports || is_called(first, &["env"]) {
             words.next();
         }
         let assigned: Vec<(&str, &str)> =
@@ -50,12 +54,14 @@ pub(super) fn apply(words: &[String], environment: &mut Environment) {
     }
 }
 
+/// Whether a word is one of these programs, by its path or without.
+fn is_called(word: &str, programs: &[&str]) -> bool {
+    programs.contains(&word.rsplit('/').next().unwrap_or(word))
+}
+
 /// The script that a shell runs.
 fn script(words: &[String]) -> Option<&str> {
-    let shell = words.iter().position(|word| {
-        let name = word.rsplit('/').next().unwrap_or(word);
-        SHELLS.contains(&name)
-    })?;
+    let shell = words.iter().position(|word| is_called(word, &SHELLS))?;
     let is_option = |word: &&String| word.starts_with('-') && !word.starts_with("--");
     let options = words[shell + 1..].iter().take_while(is_option).count();
     let runs = words[shell + 1..][..options]
@@ -237,6 +243,8 @@ mod tests {
             ("DB_HOST=\"my-$PORT\" exec app", Some("my-3306")),
             ("DB_HOST=other\nexec app", Some("other")),
             ("env DB_HOST='x y' app", Some("x y")),
+            ("exec env DB_HOST=other app", Some("other")),
+            ("exec /usr/bin/env DB_HOST=other app", Some("other")),
             ("export DB_HOST=${DB_HOST:-fallback} && app", Some("db")),
             ("export DB_HOST=${NONE:-fallback} && app", Some("fallback")),
             ("exec app --host=$DB_HOST", Some("db")),
@@ -260,7 +268,11 @@ mod tests {
         let hidden = after("export DB_HOST=$(vault read host); app");
         assert!(hidden.lost["DB_HOST"].contains("start command"));
         assert!(!hidden.may_have("DB_HOST"));
-        // No shell, no script.
+        // No shell, no script; the program that sets variables needs none.
+        let words = ["/usr/bin/env", "DB_HOST=x", "app"].map(str::to_owned);
+        let mut set = Environment::default();
+        apply(&words, &mut set);
+        assert!(set.may_have("DB_HOST"));
         let mut plain = Environment::default();
         apply(&["app".to_owned(), "DB_HOST=x".to_owned()], &mut plain);
         assert_eq!(plain, Environment::default());
