@@ -17,7 +17,7 @@ use super::resources::{
     NETWORK_POLICIES, NODES, PODS, SERVICES, VOLUME_CLAIMS, WORKLOADS,
 };
 use super::trim::Trim;
-use super::{FilePlace, NamespaceState, Observed, Snapshot};
+use super::{FilePlace, NamespaceState, Observed, Snapshot, Unread};
 use crate::compose::Files;
 use crate::config::words;
 use crate::reason::{self, UNQUOTED};
@@ -111,6 +111,7 @@ pub fn from_manifests(
             offline: true,
             namespaces: manifests.states,
             places: manifests.places,
+            unread: manifests.unread,
             observed: read.chain(not_read).collect(),
             ..Snapshot::default()
         },
@@ -184,6 +185,7 @@ struct Manifests<'a> {
     unnamed: bool,
     whole: BTreeMap<(String, String), Value>,
     places: BTreeMap<(String, String), FilePlace>,
+    unread: Vec<Unread>,
     passed_over: PassedOver,
     rendered: Vec<Rendered>,
 }
@@ -353,6 +355,10 @@ impl Manifests<'_> {
                 self.passed_over.add(version, kind, || {
                     format!("{}:{}", shown(&document.file), document.first_line())
                 });
+                if let Ok(value) = value() {
+                    let unread = passed_over::unread(version, kind, &value, self.namespace);
+                    self.unread.extend(unread);
+                }
             }
         }
         Ok(())
@@ -591,10 +597,17 @@ mod tests {
                 ("k/list.json", LIST),
                 ("k/compose.yml", "services: {db: {image: x}}"),
                 ("k/README.md", "no: ["),
+                (
+                    "k/store.yaml",
+                    "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {name: pg}\n",
+                ),
             ],
             "k",
         )
         .unwrap();
+        let is_store =
+            |unread: &Unread| unread.kind == "postgresql.cnpg.io/v1 Cluster" && unread.name == "pg";
+        assert!(snapshot.unread.iter().any(is_store));
         assert!(snapshot.offline && snapshot.knows("services") && !snapshot.knows("events"));
         assert_eq!(
             snapshot.workloads("shop"),

@@ -46,9 +46,23 @@ pub struct Snapshot {
     /// Where objects of manifest files stand, by namespace and `kind/name`.
     #[serde(skip)]
     pub places: BTreeMap<(String, String), FilePlace>,
+    /// Objects of manifest files whose kinds no rule reads: what an operator makes of them is not known.
+    #[serde(skip)]
+    pub unread: Vec<Unread>,
     /// The objects by key; derived.
     #[serde(skip)]
     pub index: Index,
+}
+
+/// An object of a kind that no rule reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// `postgresql.cnpg.io/v1 Cluster`: the group says more than the kind at times.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// Where something is written.

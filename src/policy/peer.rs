@@ -113,13 +113,33 @@ impl Peer {
     #[must_use]
     pub fn of_workload(snapshot: &Snapshot, key: &WorkloadKey) -> Option<Self> {
         let template = snapshot.template(key)?;
-        Some(Self::of_template(
+        let mut peer = Self::of_template(
             snapshot,
             key,
             &key.namespace,
             template.labels,
             template.spec,
-        ))
+        );
+        // What the controller writes on each Pod stands in no template.
+        let first = format!("{}-0", key.name);
+        let written: &[(&str, &str)] = match key.kind.as_str() {
+            "statefulset" => &[
+                ("statefulset.kubernetes.io/pod-name", &first),
+                ("apps.kubernetes.io/pod-index", "0"),
+            ],
+            "job" => &[
+                ("job-name", &key.name),
+                ("batch.kubernetes.io/job-name", &key.name),
+            ],
+            _ => &[],
+        };
+        for (label, value) in written {
+            let labels = &mut peer.labels;
+            labels
+                .entry((*label).to_owned())
+                .or_insert_with(|| (*value).to_owned());
+        }
+        Some(peer)
     }
 
     fn of_template(

@@ -636,3 +636,32 @@ fn only_labels_that_a_policy_can_see_are_relevant() {
         "any label may matter"
     );
 }
+
+#[test]
+fn what_a_controller_writes_on_pods_counts_before_there_are_any() {
+    let mut snapshot = Snapshot {
+        namespace: "shop".to_owned(),
+        ..Snapshot::default()
+    };
+    let state = "
+workloads:
+- {kind: StatefulSet, metadata: {name: kvs, namespace: shop}, spec: {template: {metadata: {labels: {app: kvs}}}}}
+- {kind: Job, metadata: {name: load, namespace: shop}, spec: {template: {metadata: {labels: {app: load}}}}}
+";
+    let state: NamespaceState = serde_saphyr::from_str(state).unwrap();
+    snapshot.namespaces.insert("shop".to_owned(), state);
+    let labels = |kind: &str, name: &str| {
+        let key = WorkloadKey::new("shop", kind, name);
+        Peer::of_workload(&snapshot, &key).unwrap().labels
+    };
+    let kvs = labels("statefulset", "kvs");
+    assert_eq!(kvs["statefulset.kubernetes.io/pod-name"], "kvs-0");
+    assert_eq!(
+        (
+            kvs["apps.kubernetes.io/pod-index"].as_str(),
+            kvs["app"].as_str()
+        ),
+        ("0", "kvs")
+    );
+    assert_eq!(labels("job", "load")["job-name"], "load");
+}

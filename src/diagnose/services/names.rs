@@ -16,6 +16,7 @@ pub(super) use tiers::{
 use super::{
     Look, askers, dns_words, ids, looks, selecting, service_name, services_known, tier_subjects,
 };
+use crate::address;
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self};
 use crate::diagnose::subject::WorkloadFacts;
@@ -135,7 +136,24 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
         return Some(Answer::OtherNamespace(key.clone()));
     }
     tier.filter(|tier| tier.in_compose && tier.expected)
+        .filter(|tier| !may_be_made(context, tier, look))
         .map(Answer::NoWorkload)
+}
+
+/// Whether an operator is asked for such a server in the manifests, under a name that the host has in it: `shop-db` and `shop-db-rw`.
+fn may_be_made(context: &Context<'_>, tier: &Tier, look: &Look<'_, '_>) -> bool {
+    let Some(server) = &tier.server else {
+        return false;
+    };
+    let labels: Vec<&str> = look.edge.host.split('.').collect();
+    let host = format!("-{}-", labels[0]);
+    let namespace = labels.get(1).unwrap_or(&look.client_namespace);
+    context.snapshot.unread.iter().any(|object| {
+        let makes = |word: &String| address::product(word) == Some(server.protocol);
+        object.namespace == *namespace
+            && host.contains(&format!("-{}-", object.name))
+            && address::words(&object.kind).iter().any(makes)
+    })
 }
 
 /// Whether a Service elsewhere belongs to another installation of the application: its namespace has Services that the client's own

@@ -169,14 +169,26 @@ impl Snapshot {
         }
     }
 
-    /// The Pod of that name that a StatefulSet will have, where nothing but manifests is known.
+    /// The Pod of that name that a StatefulSet or a template with a hostname will have, where nothing but manifests is known.
     fn pod_to_be(&self, hostname: &str, service: &str, namespace: &str) -> Option<String> {
-        let (name, ordinal) = hostname.rsplit_once('-').filter(|_| self.offline)?;
-        let ordinal: i32 = ordinal.parse().ok()?;
-        let set = WorkloadKey::new(namespace, "statefulset", name);
-        let spec = &self.workload(&set)?.spec;
-        (spec.service_name == service && ordinal < spec.replicas.unwrap_or(1))
-            .then(|| hostname.to_owned())
+        if !self.offline {
+            return None;
+        }
+        let by_ordinal = || {
+            let (name, ordinal) = hostname.rsplit_once('-')?;
+            let ordinal: i32 = ordinal.parse().ok()?;
+            let set = WorkloadKey::new(namespace, "statefulset", name);
+            let spec = &self.workload(&set)?.spec;
+            Some(spec.service_name == service && ordinal < spec.replicas.unwrap_or(1))
+        };
+        let by_template = || {
+            let keys = self.workloads(namespace);
+            let mut templates = keys.iter().filter_map(|key| self.template(key));
+            templates.any(|template| {
+                template.spec.hostname == hostname && template.spec.subdomain == service
+            })
+        };
+        (by_ordinal() == Some(true) || by_template()).then(|| hostname.to_owned())
     }
 
     /// `10-244-1-7.NAMESPACE.pod…`

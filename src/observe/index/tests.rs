@@ -302,9 +302,9 @@ fn an_external_name_is_followed_to_its_end_and_a_loop_ends() {
 }
 
 #[test]
-fn manifests_alone_tell_which_pods_a_stateful_set_will_have() {
+fn manifests_alone_tell_which_names_pods_will_have() {
     let own = state(json!({
-        "workloads": [{"kind": "StatefulSet", "metadata": {"name": "kvs"}, "spec": {"serviceName": "kvs", "replicas": 2}}],
+        "workloads": [{"kind": "Deployment", "metadata": {"name": "one"}, "spec": {"template": {"spec": {"hostname": "first", "subdomain": "kvs"}}}}, {"kind": "StatefulSet", "metadata": {"name": "kvs"}, "spec": {"serviceName": "kvs", "replicas": 2}}],
         "services": [{"metadata": {"name": "kvs", "namespace": "shop"}, "spec": {"clusterIP": "None"}}],
     }));
     let mut snapshot = Snapshot {
@@ -325,6 +325,8 @@ fn manifests_alone_tell_which_pods_a_stateful_set_will_have() {
     assert!(workloads.is_empty(), "the Service has no selector");
     assert_eq!(snapshot.meaning("kvs-2.kvs", "shop"), HostMeaning::Missing);
     assert_eq!(snapshot.meaning("kvs-x.kvs", "shop"), HostMeaning::Missing);
+    assert_eq!(snapshot.meaning("first.kvs", "shop"), pod("first"));
+    assert_eq!(snapshot.meaning("one.kvs", "shop"), HostMeaning::Missing);
     snapshot.offline = false;
     assert_eq!(snapshot.meaning("kvs-1.kvs", "shop"), HostMeaning::Missing);
 }

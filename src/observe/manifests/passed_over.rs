@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
+use crate::observe::Unread;
 use crate::spelling;
 
 /// Groups of the API server that say nothing about who reaches whom.
@@ -58,6 +61,18 @@ const READ: [(&str, &str); 15] = [
     ("networking.k8s.io", "NetworkPolicy"),
     ("policy", "PodDisruptionBudget"),
 ];
+
+/// What an operator may make a server of: an object of a group that is no API server's own.
+pub(super) fn unread(version: &str, kind: &str, value: &Value, assumed: &str) -> Option<Unread> {
+    let text = |field: &str| value["metadata"][field].as_str();
+    let (group, _) = version.rsplit_once('/')?;
+    group.contains('.').then_some(())?;
+    Some(Unread {
+        kind: format!("{version} {kind}"),
+        namespace: text("namespace").unwrap_or(assumed).to_owned(),
+        name: text("name")?.to_owned(),
+    })
+}
 
 /// What was passed over: how often, and where first.
 #[derive(Debug, Default)]

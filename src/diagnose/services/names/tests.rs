@@ -264,3 +264,53 @@ spec: {{clusterIP: None, selector: {{app: db}}, ports: [{{port: 3306}}]}}
     let (message, _) = told("mysql", "db");
     assert!(message.contains("is called db"), "{message}");
 }
+
+#[test]
+fn a_store_that_an_operator_is_asked_for_is_not_missing() {
+    let raised = |host: &str, kind: &str, protocol: Protocol| {
+        let client = DB.split("---\n").nth(3).unwrap().replace("ASKED", host);
+        let mut snapshot = fixtures::snapshot(&client);
+        snapshot.offline = true;
+        snapshot.unread = vec![crate::observe::Unread {
+            kind: kind.to_owned(),
+            namespace: "default".to_owned(),
+            name: "shop-db".to_owned(),
+        }];
+        let mut graph = graph(host);
+        let tier = graph.tiers.get_mut("DB").unwrap();
+        tier.workloads.clear();
+        tier.server = Some(ServerHint {
+            port: NonZeroU16::new(3306).unwrap(),
+            protocol,
+            evidence: "image".to_owned(),
+            by_container_alone: false,
+        });
+        unresolved(&Context::new(&graph, &snapshot, None)).len()
+    };
+    let cluster = "postgresql.cnpg.io/v1 Cluster";
+    assert_eq!(raised("shop-db-rw", cluster, Protocol::Postgres), 0);
+    assert_eq!(
+        raised("shop-db-rw.default.svc", cluster, Protocol::Postgres),
+        0
+    );
+    let store = "databases.spotahome.com/v1 RedisFailover";
+    assert_eq!(raised("rfr-shop-db", store, Protocol::Redis), 0);
+    assert_eq!(
+        raised("shop-db-rw", cluster, Protocol::Mysql),
+        1,
+        "another product"
+    );
+    assert_eq!(
+        raised("db-rw", cluster, Protocol::Postgres),
+        1,
+        "another name"
+    );
+    assert_eq!(
+        raised(
+            "shop-db",
+            "monitoring.coreos.com/v1 ServiceMonitor",
+            Protocol::Postgres
+        ),
+        1
+    );
+}
