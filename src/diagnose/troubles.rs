@@ -7,6 +7,7 @@ mod kubelet;
 mod scheduling;
 mod view;
 mod volume;
+mod waiting;
 
 pub(super) use kubelet::{
     ProbeKind, cannot_run, command_is_one_string, named_port, port_is_declared, port_number,

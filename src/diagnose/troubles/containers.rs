@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::kubelet::{self, ProbeKind};
 use super::view::View;
 use super::volume;
+use super::waiting::{is_lost, lost_line, lost_words};
 use super::{Trouble, ago, event_line, events_about, newest};
 use crate::address;
 use crate::diagnose::Context;
@@ -332,33 +333,27 @@ fn init_never_ends(view: &View<'_, '_>) -> Option<Trouble> {
                 Code::InitContainerFailing,
                 &format!("it has been running{age} and does not end, so the Pod never starts"),
             )
-            .evidence(lost.iter().map(|(name, host)| format!("{name} of the init container names {host}, and no Service is called so")))
+            .evidence(lost.iter().map(lost_line))
             .evidence(view.log())
             .dependent(true);
         match lost.first() {
-            Some((name, host)) => trouble.remedy(format!("correct {name} in `env` of the init container: no Service is called {host}")),
+            Some((place, host)) => trouble.remedy(format!("correct {place} of the init container: no Service is called {host}")),
             None => trouble.remedy("see its log (kubectl logs POD -c INIT-CONTAINER): it waits for something that does not come"),
         }
     })
 }
 
-/// The container's own variables that name a host which leads nowhere, each with that host.
+/// The variables of the container and the words of its command that name a host which leads nowhere, each with that host.
 fn lost_hosts(view: &View<'_, '_>) -> Vec<(String, String)> {
-    let namespace = &view.pod.metadata.namespace;
-    let snapshot = view.context.snapshot;
-    let entries = view.container.iter().flat_map(|container| &container.env);
-    entries
-        .filter_map(|entry| Some((entry, entry.value.as_deref()?)))
-        .flat_map(|(entry, value)| {
-            let targets = address::targets(&entry.name, value);
-            targets
-                .into_iter()
-                .map(|target| (entry.name.clone(), target.host))
-        })
-        .filter(|(_, host)| {
-            !host.contains('$') && snapshot.meaning(host, namespace).leads_nowhere()
-        })
-        .collect()
+    let variables = view.container.iter().flat_map(|container| &container.env);
+    let named = variables.flat_map(|entry| {
+        let value = entry.value.as_deref().unwrap_or_default();
+        let targets = address::targets(&entry.name, value).into_iter();
+        targets.map(|target| (format!("variable {}", entry.name), target.host))
+    });
+    let mut found: Vec<_> = named.filter(|(_, host)| is_lost(view, host)).collect();
+    found.extend(lost_words(view));
+    found
 }
 
 /// A container that runs at the moment, and has crashed before. One that is ready has recovered, unless those who call it say

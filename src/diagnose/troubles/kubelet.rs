@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::view::View;
+use super::waiting::{lost_line, lost_words};
 use super::{Trouble, event_line, newest};
 use crate::diagnose::words::quote;
 use crate::finding::Code;
@@ -146,8 +147,11 @@ pub(super) fn killed(view: &View<'_, '_>, kind: ProbeKind, kill: &Event) -> Trou
     )
     .evidence([event_line(kill)])
     .evidence(said.map(event_line))
+    .evidence(waits(view, closed).iter().map(lost_line))
     .dependent(is_dependent(&words, kind, view))
-    .remedy(if closed {
+    .remedy(if let Some((place, host)) = waits(view, closed).first() {
+        waiting(place, host)
+    } else if closed {
         format!(
             "nothing listens on the port that {} asks: make the container listen there, on all addresses, or correct the port in its probes and its Service; if it only starts slowly, add a startupProbe",
             kind.field()
@@ -208,17 +212,33 @@ fn not_ready(view: &View<'_, '_>, kind: ProbeKind, failure: Option<&Event>) -> T
     } else {
         "it runs and is not ready"
     };
+    let lost = waits(view, words.contains("connection refused"));
     view.trouble(
         kind.failing(),
         &format!("{what} ({}): {words}", asked(view, kind)),
     )
     .evidence(failure.map(event_line))
+    .evidence(lost.iter().map(lost_line))
     .dependent(is_dependent(&words, kind, view))
-    .remedy(remedy(
-        &words,
-        kind,
-        view.container.and_then(|one| probe_of(one, kind)),
-    ))
+    .remedy(match lost.first() {
+        Some((place, host)) => waiting(place, host),
+        None => remedy(
+            &words,
+            kind,
+            view.container.and_then(|one| probe_of(one, kind)),
+        ),
+    })
+}
+
+/// What a container that listens on nothing yet may wait for in vain.
+fn waits(view: &View<'_, '_>, closed: bool) -> Vec<(String, String)> {
+    if closed { lost_words(view) } else { Vec::new() }
+}
+
+fn waiting(place: &str, host: &str) -> String {
+    format!(
+        "it listens on nothing yet, and may wait for {host} in vain: correct {place}, or create a Service of that name"
+    )
 }
 
 fn remedy(words: &str, kind: ProbeKind, probe: Option<&Probe>) -> String {

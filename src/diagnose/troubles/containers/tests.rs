@@ -196,21 +196,59 @@ fn a_key_that_the_config_map_lacks_is_mounted_as_an_empty_folder() {
 
 #[test]
 fn an_init_container_that_waits_says_which_of_its_hosts_leads_nowhere() {
-    let waits = |host: &str| {
+    let waits = |wait: &str| {
         let spec = format!(
-            "{{initContainers: [{{name: wait, image: x, env: [{{name: DB_HOST, value: {host}}}]}}], containers: [{{name: db, image: x}}]}}"
+            "{{initContainers: [{{name: wait, image: x, {wait}}}], containers: [{{name: db, image: x}}]}}"
         );
         let status = "{phase: Pending, initContainerStatuses: [{name: wait, state: {running: {startedAt: '2020-01-01T00:00:00Z'}}}]}";
-        let service = "---\nkind: Service\nmetadata: {name: mysql}\nspec: {clusterIP: 10.96.0.9, ports: [{port: 3306}]}\n";
-        let mut snapshot = fixtures::snapshot(&(pod(&spec, status) + service));
-        snapshot.taken_at = "2020-01-01T01:00:00Z".parse().ok();
-        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
-        troubles_in(&graph, &snapshot).pop().unwrap().remedy
+        remedy(&spec, status, "")
     };
-    assert!(
-        waits("mysql-primary").contains("correct DB_HOST"),
-        "{}",
-        waits("mysql-primary")
-    );
-    assert!(!waits("mysql").contains("DB_HOST"));
+    let named = |host: &str| waits(&format!("env: [{{name: DB_HOST, value: {host}}}]"));
+    assert!(named("mysql-primary").contains("correct variable DB_HOST"));
+    assert!(!named("mysql").contains("DB_HOST"));
+    for script in [
+        "until nc -z -w 2 HOST 3306; do echo waiting for 3306; sleep 2; done",
+        "/bin/wait-for-it.sh HOST:3306 -- true",
+        "dockerize -wait tcp://HOST:3306",
+    ] {
+        let waits = |host: &str| {
+            let script = script.replace("HOST", host);
+            waits(&format!("command: [sh, -c, '{script}']"))
+        };
+        let lost = waits("database");
+        assert!(lost.contains("no Service is called database"), "{lost}");
+        for fine in ["mysql", "localhost", "127.0.0.1", "db.example.com"] {
+            assert!(waits(fine).contains("see its log"), "{script} {fine}");
+        }
+    }
+}
+
+#[test]
+fn a_container_that_listens_on_nothing_may_wait_for_a_name_that_is_not_there() {
+    let of = |command: &str, env: &str| {
+        let spec = format!(
+            "{{containers: [{{name: db, image: x, args: {command}, env: {env}, readinessProbe: {{tcpSocket: {{port: 2000}}}}}}]}}"
+        );
+        let status = "{phase: Running, containerStatuses: [{name: db, started: true, state: {running: {startedAt: '2020-01-01T00:00:00Z'}}}]}";
+        let refused = event(
+            "Unhealthy",
+            "Readiness probe failed: dial tcp 10.1.0.2:2000: connect: connection refused",
+        );
+        remedy(&spec, status, &refused)
+    };
+    let lost = of("[/wait-for-it.sh, 'redis:6379', --, app]", "[]");
+    assert!(lost.contains("may wait for redis"), "{lost}");
+    let plain = of("[/wait-for-it.sh, 'mysql:3306', --, app]", "[]");
+    assert!(plain.contains("correct the port"), "{plain}");
+    // A variable may be a leftover: the port is what the probe complains of.
+    let leftover = of("[app]", "[{name: SMTP_HOST, value: mailhog}]");
+    assert!(leftover.contains("correct the port"), "{leftover}");
+}
+
+fn remedy(spec: &str, status: &str, events: &str) -> String {
+    let service = "---\nkind: Service\nmetadata: {name: mysql}\nspec: {clusterIP: 10.96.0.9, ports: [{port: 3306}]}\n";
+    let mut snapshot = fixtures::snapshot(&(pod(spec, status) + service + events));
+    snapshot.taken_at = "2020-01-01T01:00:00Z".parse().ok();
+    let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+    troubles_in(&graph, &snapshot).pop().unwrap().remedy
 }
