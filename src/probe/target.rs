@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::address::trust::is_direct;
 use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, is_same_host};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
@@ -77,7 +78,10 @@ impl DialTarget {
         let credentials = &account.credentials;
         // Redis takes a client without a login into the database that it selects.
         let selects = task.protocol == Protocol::Redis && credentials.database.is_some();
-        let nothing = credentials.user.is_none() && credentials.password.is_none() && !selects;
+        // And what a URL says of the client's ways holds for one without a login, too.
+        let is_mongodb = task.protocol == Protocol::Mongodb;
+        let says = selects || is_mongodb && is_direct(&account.parameters);
+        let nothing = credentials.user.is_none() && credentials.password.is_none() && !says;
         let host = credentials.host.as_deref().unwrap_or(&task.host);
         let port = credentials.port.map_or(
             if is_same_host(host, &task.host) {
@@ -236,5 +240,30 @@ fn variable<'a>(task: &'a EdgeTask, source: &'a str) -> &'a str {
             host: Some(host), ..
         }) => host,
         _ => source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_url_says_of_the_clients_ways_is_kept_without_a_login() {
+        let kept = |url: &str, protocol: Protocol| {
+            let port = std::num::NonZeroU16::new(27017).unwrap();
+            let mut task = EdgeTask::bare("e".to_owned(), "mongo".to_owned(), port, protocol);
+            task.login = Some(LoginReference::Url {
+                variable: "URL".to_owned(),
+            });
+            let environment = BTreeMap::from([("URL".to_owned(), url.to_owned())]);
+            let trust = ClientTrust::read(&environment, &[]);
+            let target = DialTarget::of(&task, &environment, &trust, &BTreeSet::new());
+            target.login.account().is_some()
+        };
+        let direct = "mongodb://mongo:27017/app?directConnection=true";
+        assert!(kept(direct, Protocol::Mongodb));
+        assert!(!kept("mongodb://mongo:27017/app", Protocol::Mongodb));
+        let other = "postgres://mongo:27017/app?directConnection=true";
+        assert!(!kept(other, Protocol::Postgres));
     }
 }
