@@ -33,7 +33,7 @@ use super::{Confidence, Edge, Note, NoteKind, Origin, Outside, Tier};
 
 pub use evidence::{DeclaredPort, Evidence, PortOrigin};
 pub use facts::{Dialled, TierFacts};
-pub(super) use files::sends_on;
+pub(super) use files::nginx;
 pub use found::{Place, RawEdge, RawTarget, Source};
 pub(super) use health::asks;
 pub use merge::{identify, is_replica};

@@ -1,50 +1,36 @@
 //! Clients that resolve by themselves: nginx with a variable in `proxy_pass` asks the `resolver` of its own configuration, never
 //! /etc/resolv.conf, and knows no search list. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::address;
 use crate::graph::OwnResolver;
-use crate::graph::infer::sends_on;
+use crate::graph::infer::nginx::{self, Part};
 
 /// The name servers that nginx asks for a host, where it asks by itself. `None`: it resolves when it starts, as any other program does.
 pub(in crate::graph) fn own_resolver(text: &str, host: &str) -> Option<OwnResolver> {
-    let statements = statements(text);
-    let mut variables: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut upstreams = BTreeSet::new();
+    let statements = nginx::statements(text);
+    let (_, upstreams) = nginx::blocks(&statements);
     let mut servers: Option<Vec<String>> = None;
-    for statement in &statements {
-        let words: Vec<&str> = statement.split_whitespace().collect();
-        match words.as_slice() {
-            ["set", name, value] => variables.entry(*name).or_default().push(unquoted(value)),
-            ["upstream", name] => {
-                upstreams.insert(unquoted(name));
-            }
-            ["resolver", addresses @ ..] if servers.is_none() => {
-                let addresses = addresses.iter().filter(|word| !word.contains('='));
-                servers = Some(addresses.map(|word| (*word).to_owned()).collect());
-            }
-            _ => {}
-        }
-    }
     let mut by_itself = false;
-    for statement in &statements {
-        let Some((directive, value)) = statement.split_once(char::is_whitespace) else {
+    for (statement, variables) in statements.iter().zip(nginx::scopes(&statements)) {
+        let Part::Simple(words) = statement else {
             continue;
         };
-        let value = unquoted(value.trim());
-        if !sends_on(directive) {
-            continue;
-        }
-        let expanded = expand(value, &variables);
-        if !expanded.iter().any(|value| names(value, host)) {
-            continue;
-        }
-        if value.contains('$') && !upstreams.contains(host) {
-            by_itself = true;
-        } else {
-            // Another place of the same file resolves it at the start; then it is known there.
-            return None;
+        match words.as_slice() {
+            [directive, addresses @ ..] if directive == "resolver" && servers.is_none() => {
+                let addresses = addresses.iter().filter(|word| !word.contains('='));
+                servers = Some(addresses.cloned().collect());
+            }
+            [directive, value, ..]
+                if nginx::sends_on(directive)
+                    && names(&nginx::resolved(value, &variables), host) =>
+            {
+                if !value.contains('$') || upstreams.contains_key(host) {
+                    // Another place of the same file resolves it at the start; then it is known there.
+                    return None;
+                }
+                by_itself = true;
+            }
+            _ => {}
         }
     }
     by_itself.then(|| OwnResolver {
@@ -55,70 +41,24 @@ pub(in crate::graph) fn own_resolver(text: &str, host: &str) -> Option<OwnResolv
 /// Whether a proxy resolves that host once, when it starts or reloads, and keeps the address: nginx with the name itself in `proxy_pass` or
 /// in an upstream, `HAProxy` without `resolvers`.
 pub(in crate::graph) fn is_resolved_at_start(text: &str, host: &str) -> bool {
-    let lines = text.lines().map(str::to_owned);
-    let mut statements = statements(text).into_iter().chain(lines);
-    statements.any(|statement| {
-        let words: Vec<&str> = statement.split_whitespace().collect();
+    let statements = nginx::statements(text).into_iter();
+    let statements = statements.filter_map(|statement| match statement {
+        Part::Simple(words) => Some(words),
+        _ => None,
+    });
+    let mut all = statements.chain(text.lines().map(nginx::words));
+    all.any(|words| {
         let Some((directive, rest)) = words.split_first() else {
             return false;
         };
-        let again = |word: &&str| word.starts_with("resolve");
-        let by_itself = sends_on(directive) || *directive == "server";
+        let by_itself = nginx::sends_on(directive) || directive == "server";
         by_itself
-            && !rest.iter().any(again)
+            && !rest.iter().any(|word| word.starts_with("resolve"))
             && rest
                 .iter()
                 .take(2)
-                .any(|word| names(unquoted(word.trim_end_matches(';')), host))
+                .any(|word| names(word.trim_end_matches(';'), host))
     })
-}
-
-/// The statements of a configuration without comments; `${name}` is `$name`.
-fn statements(text: &str) -> Vec<String> {
-    let mut found = vec![String::new()];
-    for line in text.lines() {
-        let line = line.split(" #").next().unwrap_or(line);
-        if line.trim_start().starts_with('#') {
-            continue;
-        }
-        let mut letters = line.chars().peekable();
-        let mut in_variable = false;
-        while let Some(letter) = letters.next() {
-            match letter {
-                '$' if letters.peek() == Some(&'{') => {
-                    letters.next();
-                    in_variable = true;
-                    push(&mut found, '$');
-                }
-                '}' if in_variable => in_variable = false,
-                ';' | '{' | '}' => found.push(String::new()),
-                other => push(&mut found, other),
-            }
-        }
-        push(&mut found, ' ');
-    }
-    found.iter().map(|one| one.trim().to_owned()).collect()
-}
-
-fn push(found: &mut [String], letter: char) {
-    if let Some(last) = found.last_mut() {
-        last.push(letter);
-    }
-}
-
-fn unquoted(word: &str) -> &str {
-    word.trim_matches(['"', '\''])
-}
-
-/// A value with the variables that `set` gives, in every combination of one variable.
-fn expand(value: &str, variables: &BTreeMap<&str, Vec<&str>>) -> Vec<String> {
-    let mut found = vec![value.to_owned()];
-    for (name, values) in variables.iter().rev() {
-        if value.contains(name) {
-            found.extend(values.iter().map(|one| value.replace(name, one)));
-        }
-    }
-    found
 }
 
 /// Whether a value sends to a host.

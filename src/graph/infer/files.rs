@@ -2,7 +2,7 @@
 //! and values. Pure.
 
 mod document;
-mod nginx;
+pub(in crate::graph) mod nginx;
 mod pairs;
 mod proxies;
 mod substitute;
@@ -19,7 +19,6 @@ use super::found::{Hit, Source};
 use super::names::NameTable;
 use super::words;
 
-pub(in crate::graph) use nginx::sends_on;
 pub(super) use substitute::substitute;
 
 /// The addresses of a file, placeholders replaced by the client's environment. Only tiers count in what is no reader's own kind.
@@ -58,19 +57,12 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         pairs::source(text, names)
     } else if ends(&[".sh", ".bash"]) || text.starts_with("#!") {
         script(text, names)
-    } else if nginx::is(path, text) {
-        let beside = source
-            .files
-            .iter()
-            .filter(|(other, text)| other != path && nginx::is(other, text))
-            .map(|(_, text)| text.as_str());
-        nginx::scan(text, beside)
-    } else if name.starts_with("caddyfile") || ends(&[".caddy", ".caddyfile"]) {
-        proxies::caddy(text)
-    } else if name.contains("haproxy") || (ends(&[".cfg"]) && text.contains("\nbackend ")) {
-        proxies::haproxy(text)
     } else {
-        document::scan(text, names).unwrap_or_else(|| pairs::configuration(text, names))
+        let beside = source.files.iter().filter(|(other, _)| other != path);
+        let beside = beside.filter(|(other, text)| nginx::is(other, text));
+        let sent = sent_on(path, text, beside.map(|(_, text)| text.as_str()));
+        sent.or_else(|| document::scan(text, names))
+            .unwrap_or_else(|| pairs::configuration(text, names))
     };
     for hit in &mut found {
         if replaced.guessed.contains(&hit.target.host) {
@@ -80,19 +72,25 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
     found
 }
 
+/// Where a web server's configuration sends requests; `None` for any other file. `beside`: the other files of that nginx.
+fn sent_on<'a>(path: &str, text: &str, beside: impl Iterator<Item = &'a str>) -> Option<Vec<Hit>> {
+    let lower = path.to_ascii_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or(&lower);
+    let ends = |all: &[&str]| all.iter().any(|end| name.ends_with(end));
+    if nginx::is(path, text) {
+        Some(nginx::scan(text, beside))
+    } else if name.starts_with("caddyfile") || ends(&[".caddy", ".caddyfile"]) {
+        Some(proxies::caddy(text))
+    } else if name.contains("haproxy") || (ends(&[".cfg"]) && text.contains("\nbackend ")) {
+        Some(proxies::haproxy(text))
+    } else {
+        None
+    }
+}
+
 /// Whether a file is the configuration of a web server and says where requests go.
 pub(super) fn hands_on(path: &str, text: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-    let found = if nginx::is(path, text) {
-        nginx::scan(text, std::iter::empty())
-    } else if name.starts_with("caddyfile") {
-        proxies::caddy(text)
-    } else if name.contains("haproxy") {
-        proxies::haproxy(text)
-    } else {
-        return false;
-    };
-    !found.is_empty()
+    sent_on(path, text, std::iter::empty()).is_some_and(|found| !found.is_empty())
 }
 
 /// A program's lines without those that name a variable which is set: what stands beside it is what counts without it.

@@ -49,7 +49,7 @@ pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec
     let mut found = Vec::new();
     let scopes = scopes(&statements);
     for (statement, variables) in statements.iter().zip(&scopes) {
-        let Statement::Simple(words) = statement else {
+        let Part::Simple(words) = statement else {
             continue;
         };
         let [directive, value, ..] = words.as_slice() else {
@@ -73,7 +73,7 @@ pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec
 }
 
 /// The variables as each statement sees them: those of its own block before those around it, those of the rest of the file last.
-fn scopes(statements: &[Statement]) -> Vec<Rc<BTreeMap<String, String>>> {
+pub(in crate::graph) fn scopes(statements: &[Part]) -> Vec<Rc<BTreeMap<String, String>>> {
     let everywhere = blocks(statements).0;
     let mut sets: Vec<BTreeMap<String, String>> = vec![BTreeMap::new()];
     let mut above = vec![0];
@@ -81,13 +81,13 @@ fn scopes(statements: &[Statement]) -> Vec<Rc<BTreeMap<String, String>>> {
     let mut of = Vec::new();
     for statement in statements {
         match statement {
-            Statement::Open(_) => {
+            Part::Open(_) => {
                 sets.push(BTreeMap::new());
                 above.push(block);
                 block = sets.len() - 1;
             }
-            Statement::Close => block = above[block],
-            Statement::Simple(words) => {
+            Part::Close => block = above[block],
+            Part::Simple(words) => {
                 if let [set, name, value] = words.as_slice()
                     && set == "set"
                 {
@@ -115,17 +115,19 @@ fn scopes(statements: &[Statement]) -> Vec<Rc<BTreeMap<String, String>>> {
 }
 
 /// The variables that a file sets, and the servers of its upstreams.
-fn blocks(statements: &[Statement]) -> (BTreeMap<String, String>, BTreeMap<String, Vec<String>>) {
+pub(in crate::graph) fn blocks(
+    statements: &[Part],
+) -> (BTreeMap<String, String>, BTreeMap<String, Vec<String>>) {
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let mut upstreams: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut block: Vec<String> = Vec::new();
     for statement in statements {
         match statement {
-            Statement::Open(words) => block.push(words.join(" ")),
-            Statement::Close => {
+            Part::Open(words) => block.push(words.join(" ")),
+            Part::Close => {
                 block.pop();
             }
-            Statement::Simple(words) => match words.as_slice() {
+            Part::Simple(words) => match words.as_slice() {
                 [set, name, value] if set == "set" => {
                     variables.insert(name.trim_start_matches('$').to_owned(), value.clone());
                 }
@@ -186,7 +188,7 @@ fn pass(
 }
 
 /// `set` variables replaced, also those that name each other.
-fn resolved(value: &str, variables: &BTreeMap<String, String>) -> String {
+pub(in crate::graph) fn resolved(value: &str, variables: &BTreeMap<String, String>) -> String {
     let mut value = value.to_owned();
     for _ in 0..4 {
         let mut changed = false;
@@ -205,25 +207,21 @@ fn resolved(value: &str, variables: &BTreeMap<String, String>) -> String {
     value
 }
 
-enum Statement {
+/// One statement.
+pub(in crate::graph) enum Part {
     Open(Vec<String>),
     Simple(Vec<String>),
     Close,
 }
 
 /// Cuts the text at `;`, `{` and `}`; `${name}` is no block.
-fn statements(text: &str) -> Vec<Statement> {
+pub(in crate::graph) fn statements(text: &str) -> Vec<Part> {
     let mut found = Vec::new();
     let mut current = String::new();
     let mut quote: Option<char> = None;
     let mut variable = false;
     let mut comment = false;
     let mut before = ' ';
-    let words = |text: &str| -> Vec<String> {
-        text.split_whitespace()
-            .map(|word| word.trim_matches(['"', '\'']).to_owned())
-            .collect()
-    };
     for c in text.chars() {
         if comment {
             comment = c != '\n';
@@ -249,18 +247,25 @@ fn statements(text: &str) -> Vec<Statement> {
                     variable = false;
                     current.push(c);
                 }
-                '{' => found.push(Statement::Open(words(&std::mem::take(&mut current)))),
+                '{' => found.push(Part::Open(words(&std::mem::take(&mut current)))),
                 '}' => {
                     current.clear();
-                    found.push(Statement::Close);
+                    found.push(Part::Close);
                 }
-                ';' => found.push(Statement::Simple(words(&std::mem::take(&mut current)))),
+                ';' => found.push(Part::Simple(words(&std::mem::take(&mut current)))),
                 _ => current.push(c),
             }
         }
         before = c;
     }
     found
+}
+
+/// The words of a statement, without their quotes.
+pub(in crate::graph) fn words(text: &str) -> Vec<String> {
+    text.split_whitespace()
+        .map(|word| word.trim_matches(['"', '\'']).to_owned())
+        .collect()
 }
 
 #[cfg(test)]
