@@ -86,15 +86,16 @@ fn with_compose(
     }
     open_ends::tell(compose, snapshot, &mut graph);
     let facts = tiers::describe_all(&mut graph.tiers, snapshot, catalog);
+    let known = vec![facts, inferred.facts];
     let sources = merge::Sources {
         compose: Some(compose),
         shared: &inferred.shared,
-        facts: &facts,
+        known: &known,
         snapshot,
         catalog,
     };
     merge::merge(&mut graph, inferred.edges, &sources);
-    (graph, vec![facts, inferred.facts])
+    (graph, known)
 }
 
 /// ConfigMaps that were refused may hold addresses.

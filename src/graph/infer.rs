@@ -32,6 +32,7 @@ use crate::compose::{ComposeFile, MountedFile, Service, WarningKind};
 use super::{Confidence, Edge, Note, NoteKind, Origin, Outside, Tier};
 
 pub use evidence::{DeclaredPort, Evidence, PortOrigin};
+pub(super) use facts::usual;
 pub use facts::{Dialled, TierFacts};
 pub(super) use files::nginx;
 pub use found::{Place, RawEdge, RawTarget, Source};

@@ -46,10 +46,11 @@ pub(super) fn build(
     graph.tiers = all;
     secret_hosts(&graph.tiers, snapshot, &mut graph.notes);
     let shared = BTreeSet::new();
+    let known = vec![facts];
     let sources = merge::Sources {
         shared: &shared,
         compose: None,
-        facts: &facts,
+        known: &known,
         snapshot,
         catalog,
     };
@@ -70,7 +71,7 @@ pub(super) fn build(
     for name in idle {
         graph.tiers.remove(&name);
     }
-    (graph, vec![facts])
+    (graph, known)
 }
 
 /// The workloads of the run's namespace and of those that the user names; and what hosts of theirs lead to elsewhere.

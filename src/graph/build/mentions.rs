@@ -32,7 +32,9 @@ pub(super) struct Mention {
     pub(super) by_scheme: bool,
     /// Whether it can only be an address: a URL, or a host with a port.
     pub(super) explicit: bool,
-    /// Whether it is a port that only may belong to the host: it counts if the target listens there.
+    /// Ports of variables that may belong to the same host: they count if the target listens there.
+    pub(super) further_ports: Vec<NonZeroU16>,
+    /// Whether the port is one of those.
     pub(super) further: bool,
     /// TLS as the client wants it.
     pub(super) tls: Option<TlsMode>,
@@ -47,6 +49,11 @@ pub(super) struct Mention {
 }
 
 impl Mention {
+    /// Whether its text is no address.
+    pub(super) fn is_flawed(&self) -> bool {
+        self.flaw.as_ref().is_some_and(|flaw| flaw.flaw.certain)
+    }
+
     /// Whether a proxy's configuration sends requests on to it, by a name of one label.
     pub(super) fn is_passed_on(&self) -> bool {
         (self.at_start || self.resolver.is_some()) && !self.host.contains('.')
@@ -132,19 +139,7 @@ fn of_container(
         if is_document || parts.contains(family.host_variable.as_str()) {
             continue;
         }
-        let first = of_family(&family, environment, key);
-        let further = family.further_ports.iter().map(|port| Mention {
-            port: Some(*port),
-            confidence: Confidence::Likely,
-            login: None,
-            protocol: None,
-            by_scheme: false,
-            further: true,
-            ..first.clone()
-        });
-        let further: Vec<Mention> = further.collect();
-        mentions.push(first);
-        mentions.extend(further);
+        mentions.push(of_family(&family, environment, key));
     }
     let variables: BTreeSet<&str> = mentions
         .iter()
@@ -166,7 +161,7 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         host_variable,
         port_variable,
         target,
-        further_ports: _,
+        further_ports,
         login,
     } = family;
     let meant = unmarked(&target.host);
@@ -187,6 +182,7 @@ fn of_family(family: &Family, environment: &Environment, key: &WorkloadKey) -> M
         protocol: target.protocol,
         by_scheme: target.by_scheme,
         explicit: target.shape != Shape::Host,
+        further_ports: further_ports.clone(),
         further: false,
         tls: target.tls,
         variable: Some(host_variable.clone()),
@@ -284,6 +280,7 @@ fn of_scan(raw: RawEdge, container: &DeployedContainer, key: &WorkloadKey) -> Me
         protocol: raw.protocol,
         by_scheme: raw.by_scheme,
         explicit: raw.by_scheme || raw.port.is_some(),
+        further_ports: raw.further_ports,
         further: false,
         tls: raw.tls,
         variable,

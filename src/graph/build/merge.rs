@@ -13,11 +13,12 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::compose::ComposeFile;
 use crate::graph::deployed::DeployedContainer;
-use crate::graph::infer::{NameTable, Tables, TierFacts};
-use crate::graph::{Edge, Note, Outside, Tier, TierGraph};
+use crate::graph::infer::{self, NameTable, Tables};
+use crate::graph::{Confidence, Edge, Note, Outside, Tier, TierGraph};
 use crate::observe::{Snapshot, WorkloadKey};
 use crate::protocol::Protocol;
 
+use super::Known;
 use super::mentions::{self, Deployed, Mention};
 use super::resolve::{Leads, Resolver, normal};
 
@@ -26,8 +27,8 @@ pub(super) struct Sources<'a> {
     pub(super) compose: Option<&'a ComposeFile>,
     /// Tier, variable and target where compose hands one value to several tiers.
     pub(super) shared: &'a BTreeSet<(String, String, String)>,
-    /// What the Pods of each tier say about what they serve.
-    pub(super) facts: &'a BTreeMap<String, TierFacts>,
+    /// What is known of what each tier serves: from its Pods first, then from compose.
+    pub(super) known: &'a [Known],
     pub(super) snapshot: &'a Snapshot,
     pub(super) catalog: &'a Catalog,
 }
@@ -93,6 +94,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
             aliases: &aliases,
             sources,
             deployed: &deployed,
+            asked: asked(&drafts),
             drafts,
             wished: Vec::new(),
             outside: Vec::new(),
@@ -169,6 +171,19 @@ impl Draft {
     }
 }
 
+fn asked(drafts: &[Draft]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut asked: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for edge in drafts.iter().map(|draft| &draft.edge) {
+        if let Some(name) = &edge.variable {
+            asked
+                .entry(name.clone())
+                .or_default()
+                .insert(edge.to.clone());
+        }
+    }
+    asked
+}
+
 /// One tier as a client.
 struct Client<'a> {
     name: &'a str,
@@ -179,6 +194,8 @@ struct Client<'a> {
     aliases: &'a BTreeMap<String, String>,
     sources: &'a Sources<'a>,
     deployed: &'a Deployed,
+    /// The variables of compose's edges, each with the tiers to which compose has it lead.
+    asked: BTreeMap<String, BTreeSet<String>>,
     drafts: Vec<Draft>,
     /// The protocols of the tiers that compose names and the Pods' known configuration does not.
     wished: Vec<Protocol>,
@@ -188,54 +205,58 @@ struct Client<'a> {
 
 impl Client<'_> {
     fn merge(&mut self) {
-        let asked = self
-            .drafts
-            .iter()
-            .filter_map(|draft| draft.edge.variable.clone());
-        let asked: BTreeSet<String> = asked.collect();
-        let mentions: Vec<(&Mention, Leads)> = self
-            .deployed
-            .mentions
-            .iter()
-            .map(|mention| {
-                let leads = self
-                    .resolver
-                    .leads(&mention.meant, self.namespace, self.aliases);
-                (mention, leads)
-            })
-            .collect();
-        // A text that is no address can only be the edge of its own variable, before another one takes that.
-        let (flawed, mentions): (Vec<_>, Vec<_>) = mentions
-            .into_iter()
-            .partition(|(mention, _)| mention.flaw.as_ref().is_some_and(|flaw| flaw.flaw.certain));
-        for (mention, leads) in flawed {
-            if !self.pair_by_variable(mention, &leads) {
-                self.add(mention, leads);
-            }
-        }
-        // First what both sides agree on, so that one variable with several hosts is paired right.
-        let mut rest = Vec::new();
+        let deployed = self.deployed;
+        let mentions = deployed.mentions.iter().flat_map(|mention| {
+            let (meant, namespace) = (&mention.meant, self.namespace);
+            let leads = self.resolver.leads(meant, namespace, self.aliases);
+            let ports = self.ports(mention, &leads).into_iter();
+            ports.map(move |mention| (mention, leads.clone()))
+        });
+        let mut mentions: Vec<(Mention, Leads)> = mentions.collect();
+        // The best fit comes first, so that one variable with several hosts is paired right; what fits none is new.
+        mentions.sort_by_cached_key(|(mention, leads)| {
+            let best = self.best(mention, leads);
+            (best.is_none(), best.map(|(fit, _)| fit))
+        });
         for (mention, leads) in mentions {
-            let paired = match &leads {
-                Leads::Tier(tier) => self.pair_by_tier(mention, tier),
-                _ => false,
-            };
-            if !paired {
-                rest.push((mention, leads));
-            }
-        }
-        for (mention, leads) in rest {
-            if !self.pair_by_variable(mention, &leads) {
-                self.add(mention, leads);
+            match self.best(&mention, &leads) {
+                Some((_, index)) => self.follow(index, &mention, &leads),
+                None => self.add(&mention, leads),
             }
         }
         if !self.deployed.containers.is_empty() {
             self.settle_silent_edges();
             self.at_home();
-            self.mark_other_case(&asked);
+            self.mark_other_case();
         }
         self.name_hosts();
         self.unite();
+    }
+
+    /// A mention with the port that is meant, and the same for each further port that may be meant and on which that tier listens.
+    fn ports(&self, mention: &Mention, leads: &Leads) -> Vec<Mention> {
+        let mut found = vec![mention.clone()];
+        let Leads::Tier(to) = leads else {
+            return found;
+        };
+        let listens = self.tiers.get(to).map_or(&[][..], |tier| &tier.ports);
+        let by_scheme = mention.protocol.filter(|_| mention.by_scheme);
+        let further = &mention.further_ports;
+        if let Some(port) = infer::usual(mention.port, by_scheme, further, listens) {
+            found[0].port = Some(port);
+            return found;
+        }
+        let further = further.iter().filter(|port| listens.contains(port));
+        found.extend(further.map(|port| Mention {
+            port: Some(*port),
+            confidence: Confidence::Likely,
+            login: None,
+            protocol: None,
+            by_scheme: false,
+            further: true,
+            ..mention.clone()
+        }));
+        found
     }
 
     /// Two variables that lead to the same place are one edge.

@@ -8,7 +8,7 @@ use crate::protocol::Protocol;
 
 use super::super::{Confidence, NoteKind};
 use super::claim::{Claim, Written};
-use super::facts::{Dialled, TierFacts};
+use super::facts::{Dialled, TierFacts, usual};
 use super::found::{Place, RawEdge, RawTarget};
 use super::merge::Draft;
 use super::names::NameTable;
@@ -111,22 +111,16 @@ impl Work<'_> {
             .facts
             .get(&service.name)
             .is_some_and(|ours| ours.is_peer_of(facts));
-        let usual = raw.by_scheme && raw.protocol.and_then(Protocol::default_port) == raw.port;
-        let dialled = match raw.port {
+        let listens = facts.listens();
+        let by_scheme = raw.protocol.filter(|_| raw.by_scheme);
+        let usual = usual(raw.port, by_scheme, &raw.further_ports, &listens);
+        let dialled = match usual.or(raw.port) {
             None if peers && facts.peer_port().is_some() => {
                 facts.dial(facts.peer_port(), Some(Protocol::Tcp), true)
             }
             // A URL without a port leads to a peer's own, not to that of its scheme.
-            Some(port) if peers && usual && !facts.listens().contains(&port) => {
+            Some(port) if peers && usual.is_some() && !listens.contains(&port) => {
                 facts.dial(None, raw.protocol, raw.by_scheme)
-            }
-            // A URL without a port beside a variable that holds one: the one on which the target listens.
-            Some(port) if usual && !facts.listens().contains(&port) => {
-                let listens = facts.listens();
-                let beside = raw.further_ports.iter().copied();
-                let told = beside.clone().find(|port| listens.contains(port));
-                let first = told.or(beside.clone().next().filter(|_| listens.is_empty()));
-                facts.dial(Some(first.unwrap_or(port)), raw.protocol, raw.by_scheme)
             }
             port => facts.dial(port, raw.protocol, raw.by_scheme),
         };
@@ -137,11 +131,10 @@ impl Work<'_> {
             );
             return self.note(NoteKind::Incomplete, message);
         };
-        let listens = facts.listens();
         let further = raw
             .further_ports
             .iter()
-            .filter(|port| **port != first.port && !usual)
+            .filter(|port| **port != first.port && usual.is_none())
             .filter(|port| listens.contains(port) || facts.serves(**port));
         let further: Vec<Dialled> = further
             .filter_map(|port| facts.dial(Some(*port), None, false))

@@ -3,6 +3,8 @@
 
 mod dial;
 
+pub(in crate::graph) use dial::usual;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 

@@ -7,7 +7,7 @@ use crate::graph::infer::{self, NameTable, Place, RawEdge};
 use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Tier};
 use crate::protocol::Protocol;
 
-use super::silent::{deployed_login, host_in};
+use super::silent::{deployed_login, host_in, lead};
 use super::{Client, Draft};
 
 /// The address that a mounted file or the command holds.
@@ -39,7 +39,7 @@ impl Client<'_> {
         let other = &mut self.drafts[index].edge;
         other.to.clone_from(&edge.to);
         other.external = external;
-        other.compose_said = Some(said(edge));
+        other.compose_said = Some(format!("{}:{}", edge.host, edge.port));
         other.origin.splice(0..0, edge.origin.iter().cloned());
         let note = self.differs(index);
         self.notes.push(note);
@@ -61,12 +61,7 @@ impl Client<'_> {
         if !found.iter().all(same) {
             return false;
         }
-        edge.compose_said = Some(said(edge));
-        edge.port = raw
-            .port
-            .or_else(|| edge.protocol.default_port())
-            .unwrap_or(edge.port);
-        edge.host = raw.host;
+        lead(edge, raw.host, raw.port.or(edge.protocol.default_port()));
         edge.tls = raw.tls;
         edge.login = None;
         edge.variable = None;
@@ -256,10 +251,6 @@ impl Client<'_> {
             ),
         }
     }
-}
-
-fn said(edge: &Edge) -> String {
-    format!("{}:{}", edge.host, edge.port)
 }
 
 /// The hosts of a protocol's URLs in a text, and those of its settings; not the container itself.

@@ -12,98 +12,113 @@ use super::super::mentions::Mention;
 use super::super::resolve::{Leads, normal};
 use super::{Client, Draft};
 
+/// How a mention fits an edge that is known, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    /// The edge's own variable, whose text is no address: no other edge can be meant.
+    Flawed,
+    /// The edge's own variable leads to its tier, on its port.
+    Same,
+    /// The edge's own variable leads to its tier, on another port.
+    Variable,
+    /// It leads to the edge's tier, on its port.
+    Exact,
+    /// It leads to the edge's tier, and says no port.
+    AnyPort,
+    /// It leads to the edge's tier, of which an order of start or a link told no port.
+    Order,
+    /// It leads to the edge's tier, and may have the edge's port from another variable.
+    Further,
+    /// The edge's own variable leads elsewhere.
+    Moved,
+    /// A proxy's host that leads nowhere, and an edge of which only the order of start is known.
+    Proxy,
+}
+
 impl Client<'_> {
-    /// An edge of compose to the same tier: on the same port, or on a port that one of the two only guesses.
-    pub(super) fn pair_by_tier(&mut self, mention: &Mention, tier: &str) -> bool {
+    /// The edge that a mention fits best, and how.
+    pub(super) fn best(&self, mention: &Mention, leads: &Leads) -> Option<(Fit, usize)> {
+        let drafts = self.drafts.iter().enumerate();
+        let fits = drafts.filter_map(|(at, draft)| Some((self.fit(mention, leads, draft)?, at)));
+        let mut fits: Vec<(Fit, usize)> = fits.collect();
+        fits.sort_unstable();
+        match *fits.as_slice() {
+            [(Fit::Proxy, _), _, ..] => None,
+            [best, ..] => Some(best),
+            [] => None,
+        }
+    }
+
+    fn fit(&self, mention: &Mention, leads: &Leads, draft: &Draft) -> Option<Fit> {
+        let edge = &draft.edge;
+        let is_open = !draft.deployed;
+        let is_its_variable = is_open
+            && !mention.further
+            && mention.variable.is_some()
+            && edge.variable == mention.variable;
+        // A text that is no address says nothing of any other edge.
+        if mention.is_flawed() {
+            return is_its_variable.then_some(Fit::Flawed);
+        }
+        // What is dialled under another host already is another edge.
+        let may_join = is_open || edge.host.eq_ignore_ascii_case(&mention.host);
+        let is_by_order = is_open && edge.origin.iter().all(Origin::is_without_port);
+        let said = mention.protocol;
+        let is_any = |other: fn(Protocol) -> bool| {
+            said.is_none_or(|said| said == edge.protocol || other(said))
+        };
         // Where compose has the same variable lead to another tier, that edge comes first.
-        let mut same_variable = self
-            .drafts
-            .iter()
-            .filter(|draft| mention.variable.is_some() && draft.edge.variable == mention.variable);
-        if same_variable.clone().next().is_some()
-            && same_variable.all(|draft| draft.edge.to != tier)
-        {
-            return false;
-        }
-        let to_tier: Vec<usize> = (0..self.drafts.len())
-            .filter(|index| self.drafts[*index].edge.to == tier)
-            .collect();
-        let edge = |index: &usize| &self.drafts[*index].edge;
-        let same_port = to_tier.iter().find(|index| {
-            mention.port == Some(edge(index).port) && self.may_join(**index, mention)
-        });
-        let same_variable = to_tier.iter().find(|index| {
-            mention.variable.is_some()
-                && edge(index).variable == mention.variable
-                && !self.drafts[**index].deployed
-        });
-        let without_port = to_tier.iter().find(|index| {
-            mention.port.is_none()
-                && mention
-                    .protocol
-                    .is_none_or(|protocol| protocol == edge(index).protocol)
-                && self.may_join(**index, mention)
-        });
-        // `links` and `depends_on` have no port of their own: theirs was put there from the target.
-        let guessed = to_tier.iter().find(|index| {
-            edge(index).origin.iter().all(Origin::is_without_port)
-                && !self.drafts[**index].deployed
-                && mention
-                    .protocol
-                    .is_none_or(|protocol| protocol == edge(index).protocol || !protocol.is_store())
-        });
-        let found = if mention.further {
-            same_port
+        let asked = mention
+            .variable
+            .as_ref()
+            .and_then(|name| self.asked.get(name));
+        let leads_there = matches!(leads, Leads::Tier(tier) if *tier == edge.to)
+            && asked.is_none_or(|tiers| tiers.contains(&edge.to));
+        let is_exact = leads_there && may_join && mention.port == Some(edge.port);
+        let says_no_port = mention.port.is_none() && draft.in_compose;
+        if mention.further {
+            is_exact.then_some(Fit::Further)
+        } else if leads_there && is_its_variable {
+            Some(if is_exact { Fit::Same } else { Fit::Variable })
+        } else if is_exact {
+            Some(Fit::Exact)
+        } else if leads_there && may_join && says_no_port && is_any(|_| false) {
+            Some(Fit::AnyPort)
+        } else if leads_there && is_by_order && is_any(|said| !said.is_store()) {
+            Some(Fit::Order)
+        } else if is_its_variable {
+            Some(Fit::Moved)
         } else {
-            same_port.or(same_variable).or(without_port).or(guessed)
-        };
-        let Some(index) = found.copied() else {
-            return false;
-        };
-        self.follow(index, mention, None);
-        true
-    }
-
-    /// Whether a mention can be the edge that stands there: not if the Pod dials the same port under another host already.
-    fn may_join(&self, index: usize, mention: &Mention) -> bool {
-        let draft = &self.drafts[index];
-        !draft.deployed || draft.edge.host.eq_ignore_ascii_case(&mention.host)
-    }
-
-    /// An edge of compose whose host stands in the same variable.
-    pub(super) fn pair_by_variable(&mut self, mention: &Mention, leads: &Leads) -> bool {
-        if mention.variable.is_none() || mention.further {
-            return false;
+            let is_passed_on = *leads == Leads::Nowhere && mention.is_passed_on();
+            let may_be = mention.port.is_none_or(|port| port == edge.port);
+            let is_alike = is_by_order && !edge.protocol.is_store() && may_be;
+            (is_passed_on && is_alike).then_some(Fit::Proxy)
         }
-        let Some(index) = self
-            .drafts
-            .iter()
-            .position(|draft| !draft.deployed && draft.edge.variable == mention.variable)
-        else {
-            return false;
-        };
-        // Another tier of the same kind (a replica, a new cache) is where the edge leads now; one of another kind is a mistake
-        // in the variable, and the edge is still the one that is needed.
-        let edge = &self.drafts[index].edge;
+    }
+
+    /// Where an edge leads whose own variable leads elsewhere; `None`: it is still the one that is needed.
+    ///
+    /// Another tier of the same kind (a replica, a new cache) is where it leads now; one of another kind is a mistake in the variable.
+    fn moved(&self, edge: &Edge, mention: &Mention, leads: &Leads) -> Option<String> {
         let to_tier = self.tiers.contains_key(&edge.to);
-        let moved = match leads {
+        match leads {
             Leads::Tier(tier) if tier != self.name => {
                 let server = self.tiers.get(tier).and_then(|tier| tier.server.as_ref());
                 let same_kind = server.is_none_or(|server| server.protocol == edge.protocol);
                 (same_kind || !to_tier).then(|| tier.clone())
             }
-            Leads::Service(key) if !to_tier => Some(key.name.clone()),
             // Where compose had a tier the edge keeps its name: it is what became of that tier.
-            _ => (!to_tier).then(|| mention.host.clone()),
-        };
-        self.follow(index, mention, moved);
-        true
+            _ if to_tier => None,
+            Leads::Service(key) => Some(key.name.clone()),
+            _ => Some(mention.host.clone()),
+        }
     }
 
     /// The edge goes where the Pod says.
-    fn follow(&mut self, index: usize, mention: &Mention, moved: Option<String>) {
-        let outside = self.resolver.is_outside(&mention.meant, self.namespace)
-            && !self.is_known_name(&mention.meant);
+    pub(super) fn follow(&mut self, index: usize, mention: &Mention, leads: &Leads) {
+        let moved = self.moved(&self.drafts[index].edge, mention, leads);
+        let outside = !matches!(leads, Leads::Tier(_))
+            && self.resolver.is_outside(&mention.meant, self.namespace);
         let confidence = self.confidence(mention, &self.drafts[index].edge.to);
         let draft = &mut self.drafts[index];
         let edge = &mut draft.edge;
@@ -173,26 +188,6 @@ impl Client<'_> {
         }
     }
 
-    /// A proxy's host that leads nowhere is the edge which compose knows by its order of start alone, if there is one such.
-    fn follows_proxy(&mut self, mention: &Mention) -> bool {
-        if !mention.is_passed_on() {
-            return false;
-        }
-        let fits = |draft: &Draft| {
-            let edge = &draft.edge;
-            !draft.deployed
-                && edge.origin.iter().all(Origin::is_without_port)
-                && !edge.protocol.is_store()
-                && mention.port.is_none_or(|port| port == edge.port)
-        };
-        let mut found = (0..self.drafts.len()).filter(|index| fits(&self.drafts[*index]));
-        let (Some(index), None) = (found.next(), found.next()) else {
-            return false;
-        };
-        self.follow(index, mention, None);
-        true
-    }
-
     /// The tier to which the same variable leads in another workload of this one.
     fn of_same_variable(&self, mention: &Mention) -> Option<String> {
         let variable = mention.variable.as_ref().filter(|_| !mention.further)?;
@@ -207,13 +202,6 @@ impl Client<'_> {
         same.map(|draft| draft.edge.to.clone())
     }
 
-    fn is_known_name(&self, host: &str) -> bool {
-        matches!(
-            self.resolver.leads(host, self.namespace, self.aliases),
-            Leads::Tier(_)
-        )
-    }
-
     /// What only the Pods show.
     pub(super) fn add(&mut self, mention: &Mention, leads: Leads) {
         let is_store = mention.protocol.is_some_and(Protocol::is_store);
@@ -222,19 +210,14 @@ impl Client<'_> {
             Some(tier) => Leads::Tier(tier),
             None => leads,
         };
-        if leads == Leads::Nowhere && self.follows_proxy(mention) {
-            return;
-        }
         // Another workload of the client has another host in the variable that leads to that tier.
         let leads = match (leads, self.of_same_variable(mention)) {
             (Leads::Nowhere, Some(tier)) => Leads::Tier(tier),
             (leads, _) => leads,
         };
-        let (to, external) = match leads {
+        let (to, external) = match leads.clone() {
             Leads::Tier(tier) if tier == self.name => return,
-            Leads::Tier(tier) if mention.further && !self.listens(&tier, mention.port) => return,
             Leads::Tier(tier) => (tier, false),
-            _ if mention.further => return,
             // A Service of the cluster that is no tier's: the app dials it all the same.
             Leads::Service(key) if mention.explicit || mention.port.is_some() || is_store => {
                 (key.name, true)
@@ -275,7 +258,7 @@ impl Client<'_> {
                 && draft.edge.host.eq_ignore_ascii_case(&mention.host)
         });
         if let Some(index) = known {
-            return self.follow(index, mention, None);
+            return self.follow(index, mention, &leads);
         }
         self.drafts.push(Draft {
             edge: Edge {
@@ -328,11 +311,6 @@ impl Client<'_> {
         wanted.next().is_none().then(|| first.name.clone())
     }
 
-    fn listens(&self, tier: &str, port: Option<NonZeroU16>) -> bool {
-        let ports = self.tiers.get(tier).map(|tier| &tier.ports);
-        port.is_some_and(|port| ports.is_some_and(|ports| ports.contains(&port)))
-    }
-
     /// Port and protocol that a mention means, from both ends.
     fn dial(&self, mention: &Mention, to: &str) -> Option<(NonZeroU16, Protocol)> {
         let Mention {
@@ -341,31 +319,20 @@ impl Client<'_> {
             by_scheme,
             ..
         } = *mention;
-        if let Some(dialled) = self
-            .sources
-            .facts
-            .get(to)
-            .and_then(|facts| facts.dial(port, protocol, by_scheme))
-        {
+        let mut known = self.sources.known.iter().filter_map(|facts| facts.get(to));
+        if let Some(dialled) = known.find_map(|facts| facts.dial(port, protocol, by_scheme)) {
             return Some((dialled.port, dialled.protocol));
         }
-        let tier = self.tiers.get(to);
-        let server = tier
-            .and_then(|tier| tier.server.as_ref())
-            .filter(|server| port.is_none_or(|port| port == server.port));
         let by_number = port.and_then(|port| self.sources.catalog.port_protocol(port.get()));
-        let protocol = protocol
-            .or_else(|| server.map(|server| server.protocol))
-            .or(by_number)
-            .unwrap_or(Protocol::Tcp);
-        let only_port = tier.and_then(|tier| match tier.ports.as_slice() {
-            [port] => Some(*port),
-            _ => None,
-        });
-        let port = port
-            .or_else(|| server.map(|server| server.port))
-            .or_else(|| protocol.default_port())
-            .or(only_port)?;
+        let protocol = protocol.or(by_number).unwrap_or(Protocol::Tcp);
+        let only_port = self
+            .tiers
+            .get(to)
+            .and_then(|tier| match tier.ports.as_slice() {
+                [port] => Some(*port),
+                _ => None,
+            });
+        let port = port.or(protocol.default_port()).or(only_port)?;
         Some((port, protocol))
     }
 }

@@ -1,6 +1,6 @@
 //! Edges of compose about which the Pods' known configuration is silent: what stays of them. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::address::{self, Flaw, LoginReference};
@@ -79,7 +79,10 @@ impl Client<'_> {
     fn home(&self, name: &str, to: &str) -> Option<bool> {
         let of = |one: &DeployedContainer| one.environment.variables.get(name)?.value.clone();
         let texts: Vec<String> = self.deployed.containers.iter().filter_map(of).collect();
-        if texts.iter().any(|text| names_itself(text)) {
+        let names_itself = |text: &String| {
+            !address::has_address(text) && !address::local_targets("host", text).is_empty()
+        };
+        if texts.iter().any(names_itself) {
             return Some(self.is_at_home(to));
         }
         // A file or a word that switches it off is no host: only a server in the same Pod can stand behind it.
@@ -224,8 +227,8 @@ impl Client<'_> {
     }
 
     /// An edge whose variable the Pods have in other letters than compose is not what the program asks for.
-    pub(super) fn mark_other_case(&mut self, asked: &BTreeSet<String>) {
-        for name in asked {
+    pub(super) fn mark_other_case(&mut self) {
+        for name in self.asked.keys() {
             let Some((other, flaw)) = self.in_other_case(name) else {
                 continue;
             };
@@ -381,18 +384,9 @@ impl KnownValue {
     /// The edge goes where the Pods' own value says; no other name is verified in its place.
     fn lead(self, edge: &mut Edge) {
         let flaw = address::flaw_of_address(&self.text);
-        if let Some(target) = address::any_target(&self.text) {
-            if !address::is_same_host(&edge.host, &target.host) {
-                edge.compose_said = Some(format!("{}:{}", edge.host, edge.port));
-                edge.host = target.host;
-            }
-            edge.port = target.port.unwrap_or(edge.port);
-        } else if let Some(target) = self.in_settings(edge.protocol) {
-            if !address::is_same_host(&edge.host, &target.host) {
-                edge.compose_said = Some(format!("{}:{}", edge.host, edge.port));
-                edge.host = target.host;
-            }
-            edge.port = target.port.unwrap_or(edge.port);
+        let target = address::any_target(&self.text);
+        if let Some(target) = target.or_else(|| self.in_settings(edge.protocol)) {
+            lead(edge, target.host, target.port);
         } else if !flaw.as_ref().is_some_and(|flaw| flaw.certain) {
             // No address: what the value means is the application's own business, and compose's name is not in it any more.
             let names = |part: &str| address::is_same_host(part, &edge.host);
@@ -415,16 +409,13 @@ impl KnownValue {
     }
 }
 
-/// Whether a value is an address of the container itself.
-fn names_itself(value: &str) -> bool {
-    let host = value
-        .split_once("://")
-        .map_or(value, |(_, rest)| rest)
-        .rsplit('@')
-        .next()
-        .unwrap_or(value);
-    let host = host.split(['/', '?']).next().unwrap_or(host);
-    address::host_and_port(host).is_some_and(|(host, _)| address::is_local(&host))
+/// The edge goes to another host than compose says, if it is another.
+pub(super) fn lead(edge: &mut Edge, host: String, port: Option<NonZeroU16>) {
+    if !address::is_same_host(&edge.host, &host) {
+        edge.compose_said = Some(format!("{}:{}", edge.host, edge.port));
+        edge.host = host;
+    }
+    edge.port = port.unwrap_or(edge.port);
 }
 
 /// Whether a text names that port of the container's own address.

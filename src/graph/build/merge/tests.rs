@@ -381,3 +381,19 @@ fn a_variable_with_several_addresses_leads_each_edge_by_its_own() {
         assert_eq!(found[1], format!("AP->KVS:6379/redis {kvs}"));
     }
 }
+
+#[test]
+fn a_url_whose_port_stands_beside_it_leads_where_the_tier_listens() {
+    let graph = story()
+        .deploy(
+            "value: \"http://AP:2000\"}]",
+            "value: \"http://AP\"}, {name: AP_PORT, value: \"2000\"}]",
+        )
+        .graph();
+    let from_web = graph.edges.iter().filter(|edge| edge.from == "WEB");
+    let to_ap: Vec<u16> = from_web
+        .filter(|edge| edge.to == "AP")
+        .map(|edge| edge.port.get())
+        .collect();
+    assert_eq!(to_ap, [2000]);
+}

@@ -196,6 +196,23 @@ impl TierFacts {
     }
 }
 
+/// The port that a URL without one means, whose scheme has told `said`: beside variables that hold ports (`further`), that one of
+/// them on which the target listens. `None` where the address tells its port itself.
+pub(in crate::graph) fn usual(
+    said: Option<NonZeroU16>,
+    by_scheme: Option<Protocol>,
+    further: &[NonZeroU16],
+    listens: &[NonZeroU16],
+) -> Option<NonZeroU16> {
+    let said = said.filter(|_| by_scheme.and_then(Protocol::default_port) == said)?;
+    if listens.contains(&said) {
+        return Some(said);
+    }
+    let told = further.iter().find(|port| listens.contains(port));
+    let first = further.first().filter(|_| listens.is_empty());
+    Some(told.or(first).copied().unwrap_or(said))
+}
+
 fn same_kind(one: Protocol, other: Protocol) -> bool {
     let web = |protocol| matches!(protocol, Protocol::Http | Protocol::Https);
     one == other || (web(one) && web(other))
