@@ -70,7 +70,7 @@ impl TierFacts {
             )
         };
         let silent = evidence.ports.is_empty() && health.is_none() && program.is_none();
-        let named = own::by_name(evidence.tier)
+        let named = own::by_name(evidence.tier, &evidence.environment)
             .filter(|_| serves.is_empty() && silent && !client && !evidence.one_shot);
         let (serves, why) = match named {
             Some(port) => (vec![port], "its name".to_owned()),

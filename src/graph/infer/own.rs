@@ -34,14 +34,16 @@ pub(super) fn program(command: &[String]) -> Option<String> {
 
 pub(super) fn is_client(program: &str) -> bool {
     // A script that prepares a server runs in the server's image and is none.
-    let prepares = ["init", "setup", "seed", "migrate", "create"];
-    let script = std::path::Path::new(program)
+    let is_script = std::path::Path::new(program)
         .extension()
-        .is_some_and(|end| end == "sh")
-        && address::words(program)
-            .iter()
-            .any(|word| prepares.contains(&word.as_str()));
-    Products::shared().is_client(program) || script
+        .is_some_and(|end| end == "sh");
+    let prepares = || address::words(program).iter().any(|word| prepares(word));
+    Products::shared().is_client(program) || is_script && prepares()
+}
+
+/// Whether a word says that something is prepared: what is called like that serves nothing, and ends.
+pub(super) fn prepares(word: &str) -> bool {
+    catalog::words().preparing.contains(&word)
 }
 
 /// Whether a command is a shell that waits for a person, or sleeps without end.
@@ -114,22 +116,22 @@ pub(super) fn by_environment(
 
 fn is_called_like_a_store(tier: &str) -> bool {
     address::words(tier).iter().any(|word| {
-        matches!(word.as_str(), "db" | "database" | "sql" | "store")
+        address::kind(word).is_some_and(|kinds| kinds.contains(&Protocol::Postgres))
             || address::product(word).is_some_and(Protocol::is_store)
     })
 }
 
-/// The store that a tier's name says, where nothing else says anything: `shop-redis`, `zammad-postgresql`.
-pub(super) fn by_name(tier: &str) -> Option<ImagePort> {
+/// The store that a tier's name says, where nothing else says anything: `shop-redis`, `zammad-postgresql`; not what prepares a store
+/// (`wait-for-mysql`), nor a client, whose environment names the store.
+pub(super) fn by_name(tier: &str, environment: &BTreeMap<String, String>) -> Option<ImagePort> {
     let words = address::words(tier);
-    let protocol = words
-        .last()
-        .and_then(|word| address::product(word))
-        .filter(|protocol| protocol.is_store())?;
-    let prepares = words
-        .iter()
-        .any(|word| catalog::words().preparing.contains(&word.as_str()));
-    (!prepares).then_some(())?;
+    let product = words.last().and_then(|word| address::product(word));
+    let protocol = product.filter(|protocol| protocol.is_store())?;
+    let before = |word: &String| catalog::words().wrappers.contains(&word.as_str());
+    let is_helper = words.iter().any(|word| prepares(word) || before(word));
+    if is_helper || !address::families(environment).is_empty() {
+        return None;
+    }
     Some(ImagePort {
         port: protocol.default_port()?,
         protocol,
@@ -316,12 +318,15 @@ mod tests {
 
     #[test]
     fn a_name_tells_a_store_where_nothing_else_does() {
-        let read = |tier: &str| by_name(tier).map(|one| one.port.get());
+        let none = BTreeMap::new();
+        let read = |tier: &str| by_name(tier, &none).map(|one| one.port.get());
         assert_eq!(read("zammad-postgresql"), Some(5432));
         assert_eq!(read("redis"), Some(6379));
         for other in ["wait-for-mysql", "redis-commander", "db", "web"] {
             assert_eq!(read(other), None, "{other}");
         }
+        let client = BTreeMap::from([("MYSQL_HOST".to_owned(), "db".to_owned())]);
+        assert_eq!(by_name("backup-mysql", &client), None);
     }
 
     #[test]

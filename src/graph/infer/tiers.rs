@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
+use crate::address;
 use crate::catalog::Catalog;
 use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
@@ -10,7 +11,7 @@ use crate::protocol::Protocol;
 use super::super::Tier;
 use super::evidence::{DeclaredPort, Evidence, PortOrigin};
 use super::facts::{self, TierFacts};
-use super::names;
+use super::{names, own};
 
 /// What a compose service serves.
 pub(super) fn facts(service: &Service, catalog: &Catalog) -> TierFacts {
@@ -91,11 +92,11 @@ fn spring(service: &Service) -> Option<DeclaredPort> {
             // `${PORT:8081}`.
             let value = value.trim().trim_end_matches('}');
             let value = value.rsplit([':', '-']).next().unwrap_or(value);
-            port.then(|| crate::address::port(value)).flatten()
+            port.then(|| address::port(value)).flatten()
         })
     });
     Some(DeclaredPort {
-        port: written.or_else(|| crate::address::port("8080"))?,
+        port: written.or_else(|| address::port("8080"))?,
         protocol: Some(Protocol::Http),
         origin: PortOrigin::SpringBoot,
     })
@@ -191,19 +192,8 @@ pub(super) fn ends(
         .values()
         .filter_map(|other| other.depends_on.get(&service.name))
         .any(|depends| depends.condition == "service_completed_successfully");
-    let prepares = [
-        "init",
-        "migrate",
-        "migration",
-        "migrations",
-        "migrator",
-        "seed",
-        "seeder",
-        "setup",
-    ];
-    let called = crate::address::words(&service.name)
-        .last()
-        .is_some_and(|word| prepares.contains(&word.as_str()));
+    let called = address::words(&service.name);
+    let called = called.last().is_some_and(|word| own::prepares(word));
     awaited
         || (!dialled
             && (service.is_one_shot() || called)
