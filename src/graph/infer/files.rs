@@ -7,7 +7,6 @@ mod pairs;
 mod proxies;
 mod substitute;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::address::{self, Shape, Target};
@@ -189,17 +188,8 @@ fn dotenv(name: &str, text: &str, source: &Source) -> Option<Source> {
     if !is || !text.contains('$') {
         return None;
     }
-    let set = text.lines().filter_map(|line| {
-        let line = line.trim();
-        let (key, value) = line
-            .strip_prefix("export ")
-            .unwrap_or(line)
-            .split_once('=')?;
-        let value = value.trim().trim_matches(['"', '\'']);
-        let plain = !key.starts_with('#') && !value.contains('$');
-        plain.then(|| (key.trim().to_owned(), value.to_owned()))
-    });
-    let mut environment: BTreeMap<String, String> = set.collect();
+    let mut environment = address::settings(text);
+    environment.retain(|_, value| !value.contains('$'));
     environment.extend(source.environment.clone());
     Some(Source {
         environment,
@@ -264,6 +254,8 @@ fn address_hit(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn names() -> NameTable {

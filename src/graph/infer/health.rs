@@ -120,28 +120,20 @@ fn tool(tokens: &[String], local: &dyn Fn(&str) -> bool) -> Option<Health> {
             .trim_matches(['"', '\'', '(', '$', '[']);
         Some((name, Products::shared().tool(name)?))
     })?;
-    let option = |flags: &[&str]| {
-        tokens
-            .iter()
-            .enumerate()
-            .find_map(|(at, token)| match token.split_once('=') {
-                Some((flag, value)) if flags.contains(&flag) => Some(value.to_owned()),
-                None if flags.contains(&token.as_str()) => tokens.get(at + 1).cloned(),
-                _ => None,
-            })
-    };
-    let host = option(&["-h", "--host", "-H"]);
-    if host.is_some_and(|host| address::is_host(&host) && !local(&host)) {
+    let options = address::options(tokens);
+    let option = |names: &[&str]| names.iter().find_map(|name| options.get(*name));
+    let host = option(&["h", "host", "H"]);
+    if host.is_some_and(|host| address::is_host(host) && !local(host)) {
         return None;
     }
     // Of `mysqladmin`, `-p` is the password.
     let flags: &[&str] = if matches!(protocol, Protocol::Mysql) || name.starts_with("mongo") {
-        &["--port", "-P"]
+        &["port", "P"]
     } else {
-        &["--port", "-p"]
+        &["port", "p"]
     };
     let port = option(flags)
-        .and_then(|text| address::port(&text))
+        .and_then(|text| address::port(text))
         .or(protocol.default_port())?;
     Some(Health {
         port: Some(port),

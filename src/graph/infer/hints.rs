@@ -245,8 +245,7 @@ impl<'a> Project<'a> {
     fn namesake(&self, store: &'a Service) -> Option<Hint<'a>> {
         let words = address::words(&store.name);
         let (last, owner) = words.split_last().filter(|(_, owner)| !owner.is_empty())?;
-        let kind = ["db", "database", "cache", "store"].contains(&last.as_str())
-            || address::product(last).is_some();
+        let kind = address::kind(last).is_some() || address::product(last).is_some();
         let mut others = self.file.services.values();
         let from = others.find(|service| address::words(&service.name) == owner)?;
         let fits = kind
@@ -292,21 +291,12 @@ impl<'a> Project<'a> {
 fn registers_as(service: &Service, name: &str) -> bool {
     let mut words = address::words(&service.name);
     words.pop_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-    let own = files_of(service).find_map(|file| application_name(&file.text));
+    let own = files_of(service).find_map(|file| {
+        let own = address::settings(&file.text).remove("spring.application.name");
+        own.filter(|own| !own.contains('$'))
+    });
     match own {
         Some(own) => own.eq_ignore_ascii_case(name),
         None => !words.is_empty() && words == address::words(name),
     }
-}
-
-/// `spring.application.name` of properties or YAML.
-fn application_name(text: &str) -> Option<&str> {
-    let mut above = "";
-    text.lines().find_map(|line| {
-        let (key, value) = line.split_once(['=', ':'])?;
-        let (key, value) = (key.trim(), value.trim().trim_matches(['"', '\'']));
-        let named = key == "spring.application.name" || above == "application" && key == "name";
-        above = key;
-        (named && !value.is_empty() && !value.contains('$')).then_some(value)
-    })
 }

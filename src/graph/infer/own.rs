@@ -248,36 +248,26 @@ fn wildcard(value: &str) -> Option<NonZeroU16> {
 /// `--port 3307`, `--bind 0.0.0.0:8000`, `--server.port=81`, `runserver :8000`; `-p` only of servers where it means that.
 fn by_command(command: &[String], store: bool) -> Vec<NonZeroU16> {
     let tokens = words::tokens(command);
+    let last = |value: &str| address::port(value.rsplit(':').next()?);
     let mut found = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let (flag, value) = match token.split_once('=') {
-            Some((flag, value)) => (flag, Some(value.to_owned())),
-            None => (token.as_str(), tokens.get(at + 1).cloned()),
-        };
-        let name = flag.trim_start_matches('-').to_ascii_lowercase();
-        let name = name
-            .strip_prefix("dserver.")
-            .map_or(name.clone(), |rest| format!("server.{rest}"));
-        let value = value.unwrap_or_default();
-        let last = value.rsplit(':').next().unwrap_or(&value);
-        let port = match name.as_str() {
-            "port" | "http-port" | "server.port" | "http.port" | "server-port" | "http_port"
-                if flag.starts_with('-') =>
-            {
+    for (option, value) in address::options(&tokens) {
+        let port = match option.to_ascii_lowercase().as_str() {
+            "port" | "http-port" | "server.port" | "http.port" | "server-port" | "http_port" => {
                 address::port(&value)
             }
-            "p" if flag == "-p" && store => address::port(&value),
+            "p" if option == "p" && store => address::port(&value),
             "bind" | "b" | "listen" | "listen-address" | "web.listen-address" | "address"
             | "addr" | "http-addr" | "http-address"
-                if flag.starts_with('-') && !value.contains('/') && value.contains(':') =>
+                if !value.contains('/') && value.contains(':') =>
             {
-                address::port(last)
+                last(&value)
             }
-            "runserver" => address::port(last),
             _ => None,
         };
         found.extend(port);
     }
+    let mut run = tokens.iter().skip_while(|token| *token != "runserver");
+    found.extend(run.nth(1).and_then(|address| last(address)));
     found
 }
 

@@ -80,20 +80,10 @@ fn spring(service: &Service) -> Option<DeclaredPort> {
     });
     let first = settings.next()?;
     let written = std::iter::once(first).chain(settings).find_map(|file| {
-        let mut above = "";
-        file.text.lines().find_map(|line| {
-            let (key, value) = line.split_once(['=', ':'])?;
-            let nested = line.starts_with([' ', '\t']);
-            if !nested {
-                above = key.trim();
-            }
-            let port =
-                key.trim() == "server.port" || nested && above == "server" && key.trim() == "port";
-            // `${PORT:8081}`.
-            let value = value.trim().trim_end_matches('}');
-            let value = value.rsplit([':', '-']).next().unwrap_or(value);
-            port.then(|| address::port(value)).flatten()
-        })
+        let said = address::settings(&file.text).remove("server.port")?;
+        // `${PORT:8081}`.
+        let port = said.trim_end_matches('}').rsplit([':', '-']).next();
+        port.and_then(address::port)
     });
     Some(DeclaredPort {
         port: written.or_else(|| address::port("8080"))?,
