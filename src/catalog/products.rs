@@ -361,6 +361,17 @@ impl Products {
             .map(String::as_str)
     }
 
+    /// Whether the image's name holds nothing but that of its product.
+    #[must_use]
+    pub fn is_called(&self, image: &str) -> bool {
+        let (path, _) = path_and_tag(image);
+        let words = words(&path);
+        self.find(&path).is_some_and(|image| {
+            let mut names = image.names.iter();
+            names.any(|name| self.place(&words, name) == Some(0..words.len()))
+        })
+    }
+
     /// Where the members of a cluster of this image call each other, if not where clients do.
     #[must_use]
     pub fn peer(&self, image: &str) -> Option<NonZeroU16> {
@@ -519,6 +530,21 @@ mod tests {
             "acme/mqtt-rabbitmq-consumer",
         ] {
             assert_eq!(first(image), None, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_told_from_what_is_called_after_it() {
+        let called = |image| Products::shared().is_called(image);
+        for image in [
+            "postgres:16",
+            "bitnami/postgresql",
+            "x/redis-stack-server:7",
+        ] {
+            assert!(called(image), "{image}");
+        }
+        for image in ["acme/mongo-api:1", "couchdb-to-postgresql", "myapp"] {
+            assert!(!called(image), "{image}");
         }
     }
 

@@ -50,9 +50,10 @@ impl TierFacts {
     #[must_use]
     pub fn read(evidence: &Evidence<'_>, catalog: &Catalog) -> Self {
         let program = own::program(evidence.words);
-        let by_image = evidence
+        let image = evidence
             .image
-            .map_or_else(Vec::new, |image| catalog.products.serves(image));
+            .filter(|image| !only_mentions(image, evidence, catalog));
+        let by_image = image.map_or_else(Vec::new, |image| catalog.products.serves(image));
         // A role of an application that only works through a queue serves nothing of what the image's other roles do.
         let background = by_image.first().is_some_and(|one| !one.protocol.is_store())
             && own::is_background(evidence.words);
@@ -102,8 +103,7 @@ impl TierFacts {
             health,
             server: None,
             known,
-            product: evidence
-                .image
+            product: image
                 .filter(|_| !client)
                 .and_then(|image| catalog.products.product(image))
                 .map(str::to_owned),
@@ -111,9 +111,7 @@ impl TierFacts {
                 .filter(|_| evidence.image.is_none() && evidence.base_image.is_none())
                 .and_then(|name| catalog.products.product(name))
                 .map(str::to_owned),
-            peer: evidence
-                .image
-                .and_then(|image| catalog.products.peer(image)),
+            peer: image.and_then(|image| catalog.products.peer(image)),
         };
         facts.by_framework(evidence);
         facts.server = facts.hint(&why, evidence);
@@ -261,6 +259,25 @@ impl TierFacts {
                 .as_ref()
                 .is_some_and(|server| server.protocol.is_store())
     }
+}
+
+/// Whether an image is called after a store among other words (`mongo-api`) and declares none of its ports: what works with the
+/// store, and not the store.
+fn only_mentions(image: &str, evidence: &Evidence<'_>, catalog: &Catalog) -> bool {
+    let serves = catalog.products.serves(image);
+    let Some(first) = serves
+        .first()
+        .copied()
+        .filter(|one| one.protocol.is_store())
+    else {
+        return false;
+    };
+    let moved = own::ports(evidence, Some(first));
+    let its =
+        |port: &NonZeroU16| moved.contains(port) || serves.iter().any(|one| one.port == *port);
+    !catalog.products.is_called(image)
+        && !evidence.ports.is_empty()
+        && !evidence.ports.iter().any(|declared| its(&declared.port))
 }
 
 /// The environment as plain text.

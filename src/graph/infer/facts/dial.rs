@@ -48,18 +48,19 @@ impl TierFacts {
             return Some((port, false));
         }
         if let Some(one) = same.or(self.serves.first()) {
+            // A store listens on its usual port whatever is declared; where a web server or a collector does, its settings say.
+            let settable = !one.protocol.is_store() && one.protocol != Protocol::Udp;
             if let Some(port) = self
                 .declared_elsewhere(one.port)
-                .filter(|_| one.protocol == Protocol::Http && self.own.is_empty())
+                .filter(|_| settable && self.own.is_empty())
             {
                 return Some((port, true));
             }
-            // A web image whose only declared port is another one serves there.
-            let web = one.protocol == Protocol::Http;
-            // … unless that is another port of the same product: its console, not what its clients call.
+            // If its only declared port is another one it serves there, unless that is another port of the same product: its
+            // console, not what its clients call.
             let moved = self
                 .only_declared()
-                .filter(|port| web && !self.serves(*port));
+                .filter(|port| settable && !self.serves(*port));
             return Some((
                 self.own.first().copied().or(moved).unwrap_or(one.port),
                 false,
@@ -181,13 +182,12 @@ impl TierFacts {
         {
             return first.protocol;
         }
-        if self
+        if let Some(first) = self
             .serves
             .first()
-            .is_some_and(|one| one.protocol == Protocol::Http)
-            && self.only_declared() == Some(port)
+            .filter(|_| self.only_declared() == Some(port))
         {
-            return Protocol::Http;
+            return first.protocol;
         }
         self.known
             .get(&port.get())

@@ -129,3 +129,52 @@ fn ports_without_a_number_in_the_address() {
         Some(3306)
     );
 }
+
+#[test]
+fn a_declared_port_outweighs_the_usual_one_of_what_is_no_store() {
+    for (image, ports, expected) in [
+        ("logstash:8", &[5000][..], 5000),
+        ("logstash:8", &[5044, 5000], 5044),
+        ("fluent/fluent-bit:2", &[2020, 5170], 2020),
+        ("fluent/fluentd:1", &[], 24224),
+        ("otel/opentelemetry-collector", &[4318], 4317),
+        ("nginx", &[8080], 8080),
+        ("postgres:16", &[5433], 5432),
+    ] {
+        assert_eq!(
+            declaring(image, ports).map(|(port, _)| port),
+            Some(expected),
+            "{image} {ports:?}"
+        );
+    }
+}
+
+#[test]
+fn an_image_called_after_a_store_that_declares_none_of_its_ports_is_another_program() {
+    for (image, ports, expected) in [
+        ("acme/mongo-api:1", &[3000][..], (3000, Protocol::Http)),
+        ("couchdb-to-postgresql", &[3000], (3000, Protocol::Http)),
+        (
+            "acme/orders-postgres:1",
+            &[5432],
+            (5432, Protocol::Postgres),
+        ),
+        ("acme/orders-postgres:1", &[], (5432, Protocol::Postgres)),
+        ("acme/rabbitmq-own", &[15672], (5672, Protocol::Amqp)),
+        ("bitnami/postgresql", &[5433], (5432, Protocol::Postgres)),
+    ] {
+        assert_eq!(declaring(image, ports), Some(expected), "{image} {ports:?}");
+    }
+}
+
+fn declaring(image: &str, ports: &[u16]) -> Option<(u16, Protocol)> {
+    let ports = ports
+        .iter()
+        .filter_map(|port| declared(*port, "tcp", None, PortOrigin::Container));
+    hint(&Evidence {
+        tier: "kvs",
+        image: Some(image),
+        ports: ports.collect(),
+        ..Evidence::default()
+    })
+}
