@@ -65,12 +65,15 @@ pub(super) fn nearest_name(name: &str) -> Option<String> {
 /// Labels that select the subject's Pods and no one else's: those by which its workload selects them, else all that its
 /// template has. `None` where no labels tell them apart.
 pub(super) fn selector(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Labels> {
-    let template = identifying(subject.template?.labels);
+    let carried = subject.template?.labels;
+    let template = identifying(carried);
     let own = subject
         .workload
         .and_then(|workload| workload.spec.selector.as_ref())
         .map(|selector| selector.match_labels.clone())
-        .filter(|labels| labels.keys().all(|key| !is_revision_label(key)));
+        .filter(|labels| labels.keys().all(|key| !is_revision_label(key)))
+        // In manifests it may be one that the API server refuses: it does not match its own Pods.
+        .filter(|labels| service_selects(labels, carried));
     own.into_iter().chain([template]).find(|labels| {
         !labels.is_empty()
             && !context
@@ -248,6 +251,18 @@ spec: {selector: {matchLabels: {app: shop}}, template: {metadata: {labels: {app:
     fn a_selector_never_takes_the_pods_of_another_tier() {
         assert_eq!(labels_text(&selector_of("ap").unwrap()), "app=shop,part=db");
         assert_eq!(selector_of("db"), None, "nothing tells them apart");
+    }
+
+    #[test]
+    fn a_selector_that_does_not_match_its_own_pods_is_proposed_to_no_one() {
+        let text = TWO.replacen("matchLabels: {app: shop}", "matchLabels: {app: db}", 1);
+        let snapshot = fixtures::snapshot(&text.replace("PART", "ap"));
+        let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+        let context = Context::new(&graph, &snapshot, None);
+        let mut subjects = context.subjects.iter();
+        let subject = subjects.find(|subject| subject.key.name == "db").unwrap();
+        let proposed = selector(&context, subject).unwrap();
+        assert_eq!(labels_text(&proposed), "app=shop,part=db");
     }
 
     #[test]
