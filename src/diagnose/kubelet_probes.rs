@@ -91,7 +91,10 @@ fn missing(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding> {
             .fix(add_probe(subject, index, port, ProbeKind::Readiness));
         findings.push(finding);
     }
-    if container.liveness_probe.is_none() {
+    let restarts = subject
+        .template
+        .is_none_or(|template| template.spec.restart_policy != "Never");
+    if container.liveness_probe.is_none() && restarts {
         let finding = Finding::of(
             Code::LivenessProbeMissing,
             subject.key.object(),

@@ -70,6 +70,23 @@ fn a_probe_that_can_never_be_run_is_mended_by_a_command() {
 }
 
 #[test]
+fn what_the_kubelet_never_restarts_needs_no_liveness_probe() {
+    let text = OBJECTS.replace("PROBES", "").replace(
+        "containers: [{name: db,",
+        "restartPolicy: Never, containers: [{name: db,",
+    );
+    let snapshot = fixtures::snapshot(&text);
+    let graph = fixtures::graph(&["AP->DB:3306/mysql"]);
+    let context = Context::new(&graph, &snapshot, None);
+    let raised = RULES.iter().flat_map(|rule| rule.raise(&context));
+    let codes: Vec<Code> = raised
+        .filter(|finding| finding.object.name == "db")
+        .map(|finding| finding.code)
+        .collect();
+    assert_eq!(codes, [Code::ReadinessProbeMissing]);
+}
+
+#[test]
 fn missing_probes_are_warnings() {
     assert_eq!(
         codes("", false, false),
