@@ -1,11 +1,13 @@
 //! Section 1, Ingress: backends that lead nowhere. In: the run's namespace. Out: `ingress-backend-missing`. Pure.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{Context, Rule, fixes};
-use crate::finding::{Code, Finding, Fix, ObjectRef};
+use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::observe::kinds::{Ingress, IngressService, Service};
-use crate::observe::{backends, offers};
+use crate::observe::{NamespaceState, backends, offers};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::Whole(backend_missing)];
@@ -28,8 +30,45 @@ fn backend_missing(context: &Context<'_>) -> Vec<Finding> {
     }
     own.ingresses
         .iter()
-        .filter_map(|ingress| judge(ingress, &own.services, &snapshot.namespace))
+        .filter_map(|ingress| {
+            let finding = judge(ingress, &own.services, &snapshot.namespace)?;
+            let elsewhere = snapshot.offline && may_be_elsewhere(ingress, own);
+            Some(if elsewhere {
+                doubtful(finding)
+            } else {
+                finding
+            })
+        })
         .collect()
+}
+
+/// Whether nothing tells a wrong backend from one whose Service other manifests hold: no Service of that name is here, and none
+/// that could be meant is left without a way in.
+fn may_be_elsewhere(ingress: &Ingress, own: &NamespaceState) -> bool {
+    let led: BTreeSet<&String> = own
+        .ingresses
+        .iter()
+        .flat_map(backends)
+        .map(|backend| &backend.service.name)
+        .collect();
+    backends(ingress).iter().all(|backend| {
+        let wanted = backend.service;
+        let here = |service: &Service| service.metadata.name == wanted.name;
+        let meant =
+            |service: &Service| !led.contains(&service.metadata.name) && offers(service, wanted);
+        match own.services.iter().find(|service| here(service)) {
+            Some(service) => offers(service, wanted),
+            None => !own.services.iter().any(meant),
+        }
+    })
+}
+
+fn doubtful(mut finding: Finding) -> Finding {
+    finding.severity = Severity::Warning;
+    finding
+        .message
+        .push_str(", unless other manifests than these hold it");
+    finding
 }
 
 fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Finding> {
@@ -160,6 +199,40 @@ spec:
                 r#"kubectl -n default patch ingress/web --type=json -p '[{"op":"replace","path":"/spec/rules/0/http/paths/0/backend/service/name","value":"web"}]'"#
             )
         );
+    }
+
+    /// The weight of a backend of manifests that none of their Services is; `led`: another Ingress leads to the one that is there.
+    fn weight(service: &str, led: bool) -> Option<(Severity, bool)> {
+        let mut snapshot = Snapshot {
+            namespace: "default".into(),
+            offline: true,
+            ..Snapshot::default()
+        };
+        snapshot.observed.insert("services".into(), Observed::Ok);
+        let names = [Some(service), Some("web").filter(|_| led)];
+        let own = NamespaceState {
+            ingresses: names
+                .iter()
+                .flatten()
+                .map(|name| serde_saphyr::from_str(&INGRESS.replace("NAME", name)).unwrap())
+                .collect(),
+            services: vec![
+                serde_saphyr::from_str("{metadata: {name: web}, spec: {type: ClusterIP, ports: [{port: 3000, protocol: TCP, targetPort: 3000}]}}")
+                    .unwrap(),
+            ],
+            ..NamespaceState::default()
+        };
+        snapshot.namespaces.insert("default".into(), own);
+        let found = backend_missing(&Context::new(&TierGraph::default(), &snapshot, None));
+        let first = found.first()?;
+        Some((first.severity, first.message.contains("other manifests")))
+    }
+
+    #[test]
+    fn a_backend_that_other_manifests_may_hold_is_a_warning() {
+        assert_eq!(weight("goods", true), Some((Severity::Warning, true)));
+        assert_eq!(weight("wbe", false), Some((Severity::Error, false)));
+        assert_eq!(weight("web", false), None);
     }
 
     #[test]
