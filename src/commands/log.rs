@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -32,8 +32,12 @@ pub(super) fn start(verbose: u8) {
     if verbose < LOUD {
         return;
     }
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("k8sverify=debug"));
+    let filter = std::env::var("RUST_LOG")
+        .ok()
+        .and_then(|chosen| chosen.parse().ok())
+        .unwrap_or_else(|| {
+            Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::DEBUG)
+        });
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // A subscriber that is there already, as in tests, hears the same.
     let own = filter_fn(|metadata| metadata.target().starts_with(env!("CARGO_CRATE_NAME")));
