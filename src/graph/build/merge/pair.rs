@@ -25,7 +25,7 @@ pub(super) enum Fit {
     Exact,
     /// It leads to the edge's tier, and says no port.
     AnyPort,
-    /// It leads to the edge's tier, of which an order of start or a link told no port.
+    /// It leads to the edge's tier, of which an order of start or a link states no port.
     Order,
     /// It leads to the edge's tier, and may have the edge's port from another variable.
     Further,
@@ -43,9 +43,9 @@ impl Client<'_> {
         let mut fits: Vec<(Fit, usize)> = fits.collect();
         fits.sort_unstable();
         match *fits.as_slice() {
-            [(Fit::Proxy, _), _, ..] => None,
+            // Which of several stands behind a proxy cannot be known.
+            [] | [(Fit::Proxy, _), _, ..] => None,
             [best, ..] => Some(best),
-            [] => None,
         }
     }
 
