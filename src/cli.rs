@@ -185,7 +185,7 @@ pub struct GraphArgs {
     #[command(flatten)]
     pub compose: ComposeArgs,
     /// Folder or file of manifests instead of a cluster; `-` reads standard input; repeat it for several
-    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["namespace", "context", "kubeconfig"])]
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["context", "kubeconfig"])]
     pub manifests: Vec<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]

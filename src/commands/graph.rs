@@ -56,7 +56,7 @@ fn snapshot(args: &GraphArgs, input: &Input) -> Result<Snapshot, CommandError> {
     let cluster = &args.cluster;
     if !args.manifests.is_empty() {
         let files = NamedFiles::new(&args.manifests);
-        return observe::from_manifests(&files, &args.manifests, None)
+        return observe::from_manifests(&files, &args.manifests, cluster.namespace.as_deref())
             .map(|read| read.snapshot)
             .map_err(|error| CommandError::Usage(error.to_string()));
     }

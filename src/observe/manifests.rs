@@ -1,6 +1,7 @@
 //! Manifest files (YAML or JSON) → an offline [`Snapshot`]: what would be applied, without any status. Reads files through
 //! [`Files`]; no cluster. Secrets are passed over unread.
 
+mod home;
 mod passed_over;
 mod rendered;
 
@@ -79,11 +80,10 @@ pub fn from_manifests(
             "there is no Kubernetes object in it; expected manifests with apiVersion and kind",
         ));
     }
-    let assumed = namespace.is_none() && !manifests.named.contains(ASSUMED);
-    let only = manifests.named.first().cloned();
-    let namespace = match (namespace, only) {
-        (None, Some(only)) if manifests.named.len() == 1 && !manifests.unnamed => only,
-        (given, _) => given.unwrap_or(ASSUMED).to_owned(),
+    let is_given = namespace.is_some() || manifests.named.contains(ASSUMED);
+    let namespace = match namespace {
+        Some(given) => given.to_owned(),
+        None => (manifests.home()).map_err(|what| wrong(Path::new(&shown), 0, what))?,
     };
     manifests.states.entry(namespace.clone()).or_default();
     let known = [
@@ -103,7 +103,7 @@ pub fn from_manifests(
     let not_read = absent
         .iter()
         .map(|resource| (resource.plural.to_owned(), Observed::Absent));
-    let assumed = assumed && namespace == ASSUMED;
+    let assumed = !is_given && namespace == ASSUMED;
     Ok(Offline {
         snapshot: Snapshot {
             cluster: shown,
@@ -543,6 +543,40 @@ mod tests {
     fn read(files: &[(&'static str, &'static str)], path: &str) -> Result<Snapshot, ObserveError> {
         let files = Memory(files.iter().copied().collect());
         from_manifests(&files, &[path.into()], Some("shop")).map(|offline| offline.snapshot)
+    }
+
+    #[test]
+    fn of_several_namespaces_the_one_in_which_something_runs_is_meant() {
+        let object = |kind: &str, namespace: &str| {
+            let version = if kind == "Deployment" {
+                "apps/v1"
+            } else {
+                "v1"
+            };
+            let spec = "{selector: {}, template: {metadata: {}, spec: {containers: []}}}";
+            format!(
+                "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a, namespace: {namespace}}}\nspec: {spec}\n---\n"
+            )
+        };
+        let read = |objects: &[(&str, &str)], namespace| {
+            let text: String = objects
+                .iter()
+                .map(|(kind, home)| object(kind, home))
+                .collect();
+            let files = Memory(BTreeMap::from([("f.yaml", &*text.leak())]));
+            from_manifests(&files, &["f.yaml".into()], namespace)
+                .map(|offline| offline.snapshot.namespace)
+                .map_err(|error| error.to_string())
+        };
+        let one = [("Service", "monitoring"), ("Deployment", "shop")];
+        assert_eq!(read(&one, None).unwrap(), "shop");
+        let two = [("Deployment", "shop"), ("Deployment", "data")];
+        let refused = read(&two, None).unwrap_err();
+        assert!(
+            refused.contains("(data, shop): name one of them"),
+            "{refused}"
+        );
+        assert_eq!(read(&two, Some("data")).unwrap(), "data");
     }
 
     #[test]
