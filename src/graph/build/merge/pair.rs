@@ -6,6 +6,7 @@ use crate::address;
 use crate::compose::Service;
 use crate::graph::infer::is_replica;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Outside};
+use crate::observe::kinds::ServicePort;
 use crate::protocol::Protocol;
 
 use super::super::mentions::Mention;
@@ -321,7 +322,9 @@ impl Client<'_> {
         } = *mention;
         let mut known = self.sources.known.iter().filter_map(|facts| facts.get(to));
         if let Some(dialled) = known.find_map(|facts| facts.dial(port, protocol, by_scheme)) {
-            return Some((dialled.port, dialled.protocol));
+            let open = port.is_none() && !dialled.protocol.is_store();
+            let offered = open.then(|| self.offered(&mention.host, to, dialled.port));
+            return Some((offered.flatten().unwrap_or(dialled.port), dialled.protocol));
         }
         let by_number = port.and_then(|port| self.sources.catalog.port_protocol(port.get()));
         let protocol = protocol.or(by_number).unwrap_or(Protocol::Tcp);
@@ -334,5 +337,28 @@ impl Client<'_> {
             });
         let port = port.or(protocol.default_port()).or(only_port)?;
         Some((port, protocol))
+    }
+
+    /// The port of the Service behind a host without one: that which leads to the tier's port, else the only one. What compose has
+    /// clients dial is the tier's own port; without compose only the client knows, and it was made for the Service that is there.
+    fn offered(&self, host: &str, to: &str, port: NonZeroU16) -> Option<NonZeroU16> {
+        let snapshot = self.sources.snapshot;
+        let way = snapshot.way(host, self.namespace);
+        let (_, service) = way.last()?;
+        if self.sources.compose.is_some() || service.spec.is_headless() {
+            return None;
+        }
+        let workloads = &self.tiers.get(to)?.workloads;
+        let leads = |one: &ServicePort| {
+            let mut pods = workloads.iter().filter_map(|key| snapshot.template(key));
+            pods.any(|pods| one.target(pods.spec) == Some(port))
+        };
+        let ports = &service.spec.ports;
+        let one = match ports.as_slice() {
+            _ if ports.iter().any(|one| one.is(port)) => return None,
+            [only] => only,
+            several => several.iter().find(|one| leads(one))?,
+        };
+        u16::try_from(one.port).ok().and_then(NonZeroU16::new)
     }
 }

@@ -397,3 +397,33 @@ fn a_url_whose_port_stands_beside_it_leads_where_the_tier_listens() {
         .collect();
     assert_eq!(to_ap, [2000]);
 }
+
+#[test]
+fn without_compose_a_host_alone_leads_to_the_port_that_its_service_offers() {
+    let port = |ports: &str| {
+        let pod = |name: &str, image: &str, more: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{containers: [{{name: {name}, image: '{image}', {more}}}]}}}}}}\n---\n"
+            )
+        };
+        let text = [
+            pod(
+                "api",
+                "my/api:1",
+                "ports: [{containerPort: 3000}, {containerPort: 9100}]",
+            ),
+            pod("web", "my/web:1", "env: [{name: API_HOST, value: api}]"),
+            format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: api}}\nspec: {{selector: {{app: api}}, ports: [{ports}]}}\n"
+            ),
+        ];
+        let graph = App::of("", &text.concat()).alone();
+        let edges = graph.edges.iter();
+        edges.map(|edge| edge.port.get()).collect::<Vec<_>>()
+    };
+    assert_eq!(port("{port: 80, targetPort: 3000}"), [80]);
+    assert_eq!(port("{port: 9100}"), [9100]);
+    assert_eq!(port("{port: 3000}, {port: 80}"), [3000]);
+    let named = "{name: m, port: 90, targetPort: 9100}, {name: w, port: 80, targetPort: 3000}";
+    assert_eq!(port(named), [80]);
+}
