@@ -272,10 +272,10 @@ fn only_mentions(image: &str, evidence: &Evidence<'_>, catalog: &Catalog) -> boo
     else {
         return false;
     };
-    let moved = own::ports(evidence, Some(first));
-    let its =
-        |port: &NonZeroU16| moved.contains(port) || serves.iter().any(|one| one.port == *port);
+    let its = |port: &NonZeroU16| serves.iter().any(|one| one.port == *port);
     !catalog.products.is_called(image)
+        // Settings that move the store's port are the store's own.
+        && own::ports(evidence, Some(first)).is_empty()
         && !evidence.ports.is_empty()
         && !evidence.ports.iter().any(|declared| its(&declared.port))
 }
