@@ -230,6 +230,22 @@ impl Client<'_> {
             {
                 (mention.host.clone(), true)
             }
+            // A name of one label is none of the world outside: what it leads to is not shown here, and is not verified.
+            Leads::Nowhere
+                if !mention.host.contains('.') && (mention.explicit || mention.port.is_some()) =>
+            {
+                self.notes.push(Note {
+                    kind: NoteKind::Incomplete,
+                    message: format!(
+                        "{} names {}{} ({}), and no Service that was read has that name: whether it leads anywhere is not verified",
+                        self.name,
+                        mention.host,
+                        mention.port.map_or_else(String::new, |port| format!(":{port}")),
+                        mention.origin
+                    ),
+                });
+                return;
+            }
             Leads::Service(_) | Leads::Nowhere | Leads::Outside => {
                 if mention.explicit || mention.host.contains('.') {
                     self.outside.push(Outside {

@@ -427,3 +427,33 @@ fn without_compose_a_host_alone_leads_to_the_port_that_its_service_offers() {
     let named = "{name: m, port: 90, targetPort: 9100}, {name: w, port: 80, targetPort: 3000}";
     assert_eq!(port(named), [80]);
 }
+
+#[test]
+fn a_name_of_one_label_that_no_service_has_is_not_passed_over_in_silence() {
+    let graph = |variables: &str| {
+        let pod = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: [{{name: web, image: 'my/web:1', env: [{variables}]}}]}}}}}}\n"
+        );
+        App::of("", &pod).alone()
+    };
+    let said = |variables: &str| {
+        let notes = graph(variables).notes.into_iter();
+        let named = notes.filter(|note| note.message.contains("no Service that was read"));
+        named.map(|note| note.message).collect::<Vec<_>>()
+    };
+    for (variables, named) in [
+        (
+            "{name: API_URL, value: 'http://app:2000'}",
+            "web names app:2000 (env API_URL",
+        ),
+        (
+            "{name: AUTH_HOST, value: auth}, {name: AUTH_PORT, value: '9000'}",
+            "web names auth:9000 (env AUTH_HOST",
+        ),
+    ] {
+        let said = said(variables);
+        assert!(said.len() == 1 && said[0].starts_with(named), "{said:?}");
+    }
+    assert!(said("{name: API_URL, value: 'http://app.example.com:2000'}").is_empty());
+    assert!(said("{name: MODE_HOST, value: production}").is_empty());
+}
