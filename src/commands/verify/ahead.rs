@@ -130,7 +130,7 @@ impl Run<'_> {
         (outcomes, self.clean_up(session).await)
     }
 
-    /// What was walked by then, for a run that was told to end while it waited.
+    /// What was walked by then, for a run that was asked to end while it waited.
     fn cut_short(&mut self, ahead: &Ahead, signal: &str) -> Report {
         self.progress.done();
         self.notes.push(format!(

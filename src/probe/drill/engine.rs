@@ -115,7 +115,7 @@ pub(crate) trait Session {
     /// One row.
     async fn write(&mut self, lane: &str, seq: u64) -> Result<(), Broken>;
     /// Prepares for being kept: the server ends it where nothing is said for half a minute, so that a transaction whose client is gone, and
-    /// whose end no one told the server, holds no lock on the ledger.
+    /// whose end no one reported to the server, holds no lock on the ledger.
     async fn keep(&mut self) -> Result<(), Broken> {
         Ok(())
     }
