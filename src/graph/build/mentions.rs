@@ -54,6 +54,13 @@ impl Mention {
         self.flaw.as_ref().is_some_and(|flaw| flaw.flaw.certain)
     }
 
+    /// Whether its text can be nothing but a host: it has a port, or its variable is called after a kind of server.
+    pub(super) fn is_surely_a_host(&self) -> bool {
+        let words = self.variable.as_deref().map(address::words);
+        let mut words = words.iter().flatten();
+        self.explicit || self.port.is_some() || words.any(|word| address::kind(word).is_some())
+    }
+
     /// Whether a proxy's configuration sends requests on to it, by a name of one label.
     pub(super) fn is_passed_on(&self) -> bool {
         (self.at_start || self.resolver.is_some()) && !self.host.contains('.')

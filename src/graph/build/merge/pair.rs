@@ -231,9 +231,7 @@ impl Client<'_> {
                 (mention.host.clone(), true)
             }
             // A name of one label is none of the world outside: what it leads to is not shown here, and is not verified.
-            Leads::Nowhere
-                if !mention.host.contains('.') && (mention.explicit || mention.port.is_some()) =>
-            {
+            Leads::Nowhere if !mention.host.contains('.') && mention.is_surely_a_host() => {
                 self.notes.push(Note {
                     kind: NoteKind::Incomplete,
                     message: format!(

@@ -450,6 +450,10 @@ fn a_name_of_one_label_that_no_service_has_is_not_passed_over_in_silence() {
             "{name: AUTH_HOST, value: auth}, {name: AUTH_PORT, value: '9000'}",
             "web names auth:9000 (env AUTH_HOST",
         ),
+        (
+            "{name: DB_HOST, value: mysql-primary}",
+            "web names mysql-primary (env DB_HOST",
+        ),
     ] {
         let said = said(variables);
         assert!(said.len() == 1 && said[0].starts_with(named), "{said:?}");
