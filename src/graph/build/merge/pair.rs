@@ -232,16 +232,7 @@ impl Client<'_> {
             }
             // A name of one label is none of the world outside: what it leads to is not shown here, and is not verified.
             Leads::Nowhere if !mention.host.contains('.') && mention.is_surely_a_host() => {
-                self.notes.push(Note {
-                    kind: NoteKind::Incomplete,
-                    message: format!(
-                        "{} names {}{} ({}), and no Service that was read has that name: whether it leads anywhere is not verified",
-                        self.name,
-                        mention.host,
-                        mention.port.map_or_else(String::new, |port| format!(":{port}")),
-                        mention.origin
-                    ),
-                });
+                self.note_unknown(mention);
                 return;
             }
             Leads::Service(_) | Leads::Nowhere | Leads::Outside => {
@@ -351,6 +342,21 @@ impl Client<'_> {
             });
         let port = port.or(protocol.default_port()).or(only_port)?;
         Some((port, protocol))
+    }
+
+    /// Says that a host is no name that the cluster is known to have.
+    fn note_unknown(&mut self, mention: &Mention) {
+        let port = mention.port.map(|port| format!(":{port}"));
+        self.notes.push(Note {
+            kind: NoteKind::Incomplete,
+            message: format!(
+                "{} names {}{} ({}), and no Service that was read has that name: whether it leads anywhere is not verified",
+                self.name,
+                mention.host,
+                port.unwrap_or_default(),
+                mention.origin
+            ),
+        });
     }
 
     /// The port of the Service behind a host without one: that which leads to the tier's port, else the only one. What compose has
