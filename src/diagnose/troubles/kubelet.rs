@@ -137,6 +137,7 @@ pub(super) fn killed(view: &View<'_, '_>, kind: ProbeKind, kill: &Event) -> Trou
     let alike = alike.find_map(|other| last_failure(&view.events, other));
     let said = failure.or(alike);
     let closed = said.is_some_and(|event| event.message.contains("connection refused"));
+    let lost = waits(view, closed);
     view.trouble(
         kind.failing(),
         &format!(
@@ -147,9 +148,9 @@ pub(super) fn killed(view: &View<'_, '_>, kind: ProbeKind, kill: &Event) -> Trou
     )
     .evidence([event_line(kill)])
     .evidence(said.map(event_line))
-    .evidence(waits(view, closed).iter().map(lost_line))
+    .evidence(lost.iter().map(lost_line))
     .dependent(is_dependent(&words, kind, view))
-    .remedy(if let Some((place, host)) = waits(view, closed).first() {
+    .remedy(if let Some((place, host)) = lost.first() {
         waiting(place, host)
     } else if closed {
         format!(

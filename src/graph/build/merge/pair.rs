@@ -362,10 +362,13 @@ impl Client<'_> {
     /// The port of the Service behind a host without one: that which leads to the tier's port, else the only one. What compose has
     /// clients dial is the tier's own port; without compose only the client knows, and it was made for the Service that is there.
     fn offered(&self, host: &str, to: &str, port: NonZeroU16) -> Option<NonZeroU16> {
+        if self.sources.compose.is_some() {
+            return None;
+        }
         let snapshot = self.sources.snapshot;
         let way = snapshot.way(host, self.namespace);
         let (_, service) = way.last()?;
-        if self.sources.compose.is_some() || service.spec.is_headless() {
+        if service.spec.is_headless() {
             return None;
         }
         let workloads = &self.tiers.get(to)?.workloads;
