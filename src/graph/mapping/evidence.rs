@@ -91,7 +91,7 @@ impl Evidence {
         catalog: &Catalog,
     ) -> bool {
         match self {
-            _ if is_labelled_for_another(candidate, tier) => false,
+            _ if self.is_denied_by_label(candidate, tier) => false,
             Self::Service => snapshot
                 .services_selecting(&candidate.key.namespace, &candidate.pod_labels)
                 .iter()
@@ -103,7 +103,7 @@ impl Evidence {
 
     /// Whether the workload's own labels, names and containers say so.
     pub(super) fn is_said_by(self, candidate: &Candidate, tier: &Wanted) -> bool {
-        if is_labelled_for_another(candidate, tier) {
+        if self.is_denied_by_label(candidate, tier) {
             return false;
         }
         let labelled = |labels: &[&str]| {
@@ -130,6 +130,14 @@ impl Evidence {
             Self::Affix => has_affix(candidate, tier) && image_fits(candidate, tier),
             Self::Service | Self::Image => false,
         }
+    }
+
+    /// What a converter labelled for one compose service runs no other. A workload with the tier's own name does: were its label that
+    /// of a tier, that tier would have claimed it first; it is one that was changed by hand.
+    fn is_denied_by_label(self, candidate: &Candidate, tier: &Wanted) -> bool {
+        self != Self::Name
+            && converter_values(candidate)
+                .any(|value| !tier.is_called(value) && !tier.is_also_called(value))
     }
 
     /// Whether several workloads with this evidence are one tier (stable and canary, shards) rather than a question.
@@ -177,11 +185,6 @@ fn converter_values(candidate: &Candidate) -> impl Iterator<Item = &String> {
     CONVERTER_LABELS
         .iter()
         .filter_map(|label| candidate.labels.get(*label))
-}
-
-/// What a converter labelled for one compose service runs no other.
-fn is_labelled_for_another(candidate: &Candidate, tier: &Wanted) -> bool {
-    converter_values(candidate).any(|value| !tier.is_called(value) && !tier.is_also_called(value))
 }
 
 /// `ap-canary`, `ap-v2` for `ap`.

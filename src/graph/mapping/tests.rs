@@ -71,6 +71,10 @@ fn labels_names_containers_services_affixes_and_images_tell() {
         ),
         ("app", vec![deployment("x", "app: db", "x", "i")]),
         ("name", vec![deployment("db", "a: b", "x", "i")]),
+        (
+            "name under a label that was changed by hand",
+            vec![deployment("db", "io.kompose.service: db-v2", "x", "i")],
+        ),
         ("container", vec![deployment("x", "a: b", "db", "i")]),
         (
             "service",
