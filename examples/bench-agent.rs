@@ -100,7 +100,7 @@ async fn listen(count: usize, greeting: &'static [u8]) -> Vec<u16> {
     ports
 }
 
-/// One run of the agent: its time, and its peak memory where the system tells it.
+/// One run of the agent: its time, and its peak memory where the system reports it.
 fn run(binary: &str, ports: &[u16]) -> (Duration, String) {
     let edges: Vec<Value> = ports
         .iter()

@@ -2,7 +2,7 @@
 //!
 //! WEB calls AP, AP needs DB and KVS; kompose made no Service for those two. The demo verifies, applies the fix that the report
 //! prints, verifies again. With `--keep` the sandbox stays up for your own runs.
-#![expect(clippy::print_stdout, reason = "a demo tells what it does")]
+#![expect(clippy::print_stdout, reason = "a demo prints what it does")]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@
 //! the API says to `tests/scenarios/NAME/cluster`. `-- --compare --bin PATH --image IMAGE` deploys every such scenario, records it again
 //! into a temporary folder, runs k8sverify on the cluster and in the sandbox, and fails where the two differ. Needs KUBECONFIG and
 //! kubectl. Secrets are never read.
-#![expect(clippy::print_stdout, reason = "a tool tells what it does")]
+#![expect(clippy::print_stdout, reason = "a tool prints what it does")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -269,9 +269,9 @@ fn compare(name: &str, folder: &Path, space: &Space, bin: &Path, image: &str) ->
         println!("{name}: once more, since the cluster left edges unknown: {on_cluster:?}");
         on_cluster = ask()?;
     }
-    let anew = scratch.path().join("cluster");
-    record(&space.name, &anew)?;
-    let scenario = scenario.on(&anew)?;
+    let again = scratch.path().join("cluster");
+    record(&space.name, &again)?;
+    let scenario = scenario.on(&again)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let program = Program {
         path: bin.to_owned(),

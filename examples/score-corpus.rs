@@ -3,10 +3,10 @@
 //! `cargo run --example score-corpus [FOLDER]`, by default `../shared/corpus` beside the checkout. `edges.tsv` there holds: id, path of the
 //! compose file, `from>to:port/protocol` joined by `;` (a trailing `?`: counts neither way). Ports count, protocols do not.
 //!
-//! How weak edges (`depends_on` alone) count: the labels do not tell them apart, so both figures are printed. `all` counts every edge
+//! How weak edges (`depends_on` alone) count: the labels do not distinguish them, so both figures are printed. `all` counts every edge
 //! between tiers; `firm` leaves the weak ones out, as a verdict that must not rest on them would. Edges to hosts outside and to tiers
-//! that a profile switches off are no part of either. `evidence` is the recall where the given files hold what tells the edge: an edge
-//! whose target the client's files name nowhere, or only in `depends_on` without anything that tells a port, cannot be derived. Where
+//! that a profile switches off are no part of either. `evidence` is the recall where the given files hold what shows the edge: an edge
+//! whose target the client's files name nowhere, or only in `depends_on` without anything that shows a port, cannot be derived. Where
 //! the folder has an `evident.tsv`, that says which edges these are.
 #![expect(
     clippy::print_stdout,
@@ -30,7 +30,7 @@ type Connection = (String, String, u16);
 enum Reason {
     /// The client's files name the target nowhere: it stands in code, in an image or in a file that is not given.
     NotInTheFiles,
-    /// `depends_on` names the target, and nothing tells where it listens.
+    /// `depends_on` names the target, and nothing shows where it listens.
     NoPort,
     /// The edge is there with another port.
     OtherPort,
@@ -88,7 +88,7 @@ pub(crate) struct Measure {
     pub all: Score,
     /// Without the weak ones.
     pub firm: Score,
-    /// Where the given files hold what tells the edge.
+    /// Where the given files hold what shows the edge.
     pub evidence: Score,
     /// Every wrong and missed edge, in words.
     pub lines: Vec<String>,
@@ -176,7 +176,7 @@ pub(crate) fn measure(folder: &Path) -> Measure {
     out
 }
 
-/// The edges that the given files tell, by the same hand as the labels, where the folder has them: `evident.tsv`.
+/// The edges that the given files show, by the same hand as the labels, where the folder has them: `evident.tsv`.
 fn evident(folder: &Path) -> Option<BTreeMap<String, BTreeSet<Connection>>> {
     let table = std::fs::read_to_string(folder.join("evident.tsv")).ok()?;
     let rows = table.lines().skip(1).filter_map(|row| row.split_once('\t'));
@@ -220,12 +220,12 @@ impl Measure {
                 "missed  {id}: {}>{}:{} {reason:?}",
                 edge.0, edge.1, edge.2
             ));
-            let told = match evident {
+            let given = match evident {
                 Some(evident) => evident.get(id).is_some_and(|edges| edges.contains(edge)),
                 None => matches!(reason, Reason::OtherPort | Reason::NotRead),
             };
-            self.evidence.missed += usize::from(told);
-            if evident.is_some() && told {
+            self.evidence.missed += usize::from(given);
+            if evident.is_some() && given {
                 self.lines.push(format!(
                     "evident {id}: {}>{}:{} missed",
                     edge.0, edge.1, edge.2

@@ -21,7 +21,7 @@ const SECRET: &str = "secret-of-the-test";
 /// How long the agent may take for one input.
 const DEADLINE: Duration = Duration::from_millis(2500);
 
-/// What a server says: the first part at once if it greets, each other one after something that it is told; then it hangs up.
+/// What a server says: the first part at once if it greets, each other one after something that is sent to it; then it hangs up.
 #[derive(Debug, Clone)]
 pub(crate) struct Conversation {
     /// The protocol that the agent speaks.

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_that_nobody_expanded_is_no_host_and_hides_none_beside_it() {
+    fn a_reference_that_no_one_expanded_is_no_host_and_hides_none_beside_it() {
         for value in [
             "redis://$(NODE_IP):6379/0",
             "$(DB_SERVICE_HOST):3306",

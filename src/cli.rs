@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(cli.verify.probe.probe_resources.len(), 2);
     }
 
-    /// What a message tells the user to pass must exist.
+    /// What a message asks the user to pass must exist.
     #[test]
     fn messages_name_existing_options_only() {
         let mut known = std::collections::BTreeSet::new();

@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            output::tell(&format!("k8sverify: {failure}"));
+            output::note(&format!("k8sverify: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_and_secrets_that_nobody_declares_are_refused_where_they_stand() {
+    fn volumes_and_secrets_that_no_one_declares_are_refused_where_they_stand() {
         let error = |keys: &str| {
             let text =
                 format!("services:\n  web:\n    image: x\n    {keys}\nvolumes: {{data: }}\n");
@@ -314,10 +314,10 @@ mod tests {
             ("secrets: [key]", "the secret `key`"),
             ("secrets: [{source: key, target: k}]", "the secret `key`"),
         ] {
-            let told = error(keys).unwrap();
+            let message = error(keys).unwrap();
             assert!(
-                told.contains("compose.yaml:4:") && told.contains(what),
-                "{told}"
+                message.contains("compose.yaml:4:") && message.contains(what),
+                "{message}"
             );
         }
         for keys in [
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_are_told_once_and_nothing_is_dropped_in_silence() {
+    fn warnings_are_given_once_and_nothing_is_dropped_in_silence() {
         let model = load_files(&[(
             "/app/compose.yaml",
             "x-own: $UNSET\nservices:\n  a: {image: 'x:$TAG', env_file: [{path: no.env, required: false}]}\n  b: {image: 'x:$TAG', expose: [zero]}\n",
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dockerfile_tells_ports_and_variables_of_a_build() {
+    fn a_dockerfile_shows_ports_and_variables_of_a_build() {
         let model = load_files(&[
             (
                 "/app/compose.yaml",

@@ -54,7 +54,7 @@ pub struct Context<'a> {
     pub evidence: BTreeMap<EdgeId, EdgeEvidence<'a>>,
     /// The compose file, if one took part: which variables a tier reads stands there.
     pub compose: Option<&'a ComposeFile>,
-    /// The workloads that rules speak of, with what ails their Pods.
+    /// The workloads that rules are about, with what is wrong with their Pods.
     pub subjects: Vec<WorkloadFacts<'a>>,
 }
 

@@ -43,7 +43,7 @@ pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> Pr
     rest(graph, snapshot, options, &BTreeSet::new())
 }
 
-/// What to probe from where beside what is proven already.
+/// What to probe from where in addition to what is proven already.
 #[must_use]
 pub fn rest(
     graph: &TierGraph,

@@ -1,4 +1,4 @@
-//! The application protocols that the tool can tell apart. Pure; shared by every stage.
+//! The application protocols that the tool can distinguish. Pure; shared by every stage.
 
 use std::num::NonZeroU16;
 
@@ -39,7 +39,7 @@ pub enum Protocol {
     Mysql,
     /// `PostgreSQL`.
     Postgres,
-    /// Redis, Valkey and their kin.
+    /// Redis, Valkey and the like.
     Redis,
     /// `MongoDB`.
     Mongodb,

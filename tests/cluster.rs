@@ -216,7 +216,7 @@ fn kubectl(arguments: &[&str]) -> String {
 
 #[test]
 #[ignore = "needs a cluster"]
-fn the_broken_story_is_found_and_its_printed_fix_mends_it() {
+fn the_broken_story_is_found_and_its_printed_fix_fixes_it() {
     let space = Space::story("broken", "broken");
     let run = space.verify(&[]);
     run.expect(1, "service-missing deployment/db");
@@ -280,7 +280,7 @@ fn record(run: &Run, name: &str) {
 
 #[test]
 #[ignore = "needs a cluster"]
-fn the_shortest_form_flags_the_store_that_nobody_names() {
+fn the_shortest_form_flags_the_store_that_no_one_names() {
     let space = Space::story("short", "broken");
     let compose = space.folder.path().join("compose.yaml");
     std::fs::write(

@@ -158,7 +158,7 @@ fn a_hundred_edges_stay_readable_and_five_thousand_do_not_flood() {
 }
 
 #[test]
-fn a_run_that_asked_nobody_lists_no_edge_and_counts_none() {
+fn a_run_that_asked_no_one_lists_no_edge_and_counts_none() {
     let mut report = story();
     for edge in &mut report.edges {
         edge.status = k8sverify::probe::wire::StepStatus::Skipped;

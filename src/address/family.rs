@@ -110,7 +110,7 @@ fn kinds(
     found
 }
 
-/// The keys of which some end says TLS: whose switch it is, the beginning tells.
+/// The keys of which some end says TLS: whose switch it is, the beginning says.
 fn switches(
     keys: &[(&String, Vec<String>)],
     values: &BTreeMap<String, String>,
@@ -162,7 +162,7 @@ fn is_encrypted(mode: TlsMode) -> bool {
 }
 
 impl Environment<'_> {
-    /// The families of one address: one for each port, where only variables tell the port.
+    /// The families of one address: one for each port, where only variables hold the port.
     fn family(&self, name: &str, parsed: &Parsed) -> Vec<Family> {
         let stem = key::host_stem(name);
         let number = key::number(name);

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_client_can_use_is_told_from_what_some_clean() {
+    fn what_no_client_can_use_is_distinguished_from_what_some_clean() {
         for (value, certain) in [
             ("\"redis\"", Some(true)),
             ("'redis:6379'", Some(true)),

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_told_from_other_text() {
+    fn hosts_are_distinguished_from_other_text() {
         for good in [
             "db",
             "DB",

@@ -16,7 +16,7 @@ pub enum Role {
     Plain,
     /// A name that only looks like a host (`POSTGRES_DB=db`): no bare word is one.
     Data,
-    /// Never an address to dial: images, versions, passwords, what the server itself binds or tells its clients, what is for
+    /// Never an address to dial: images, versions, passwords, what the server itself binds or advertises to its clients, what is for
     /// browsers, what is exempt from a proxy.
     Never,
 }
@@ -86,7 +86,7 @@ pub fn role(key: &str) -> Role {
         || canonical.ends_with("NON_PROXY_HOSTS")
         || canonical.contains("NONPROXYHOSTS");
     let browser = is_for_browsers(key);
-    // What a member of a cluster tells the others: where it is to be connected to.
+    // What a member of a cluster advertises to the others: where it is to be connected to.
     let advertised = words.ends_with(&["connect".to_owned(), "address".to_owned()]);
     // `PUBLIC` inside a longer key speaks of the outside; the words of a path such as `com.example` do not.
     if no_proxy

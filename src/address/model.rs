@@ -128,7 +128,7 @@ impl LoginReference {
     }
 }
 
-/// How an address was written, which tells how surely it is one.
+/// How an address was written, which shows how surely it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
@@ -147,7 +147,7 @@ pub struct Target {
     pub host: String,
     /// The port, if written, or the scheme's own.
     pub port: Option<NonZeroU16>,
-    /// The protocol, as far as scheme or key tell.
+    /// The protocol, as far as scheme or key say.
     pub protocol: Option<Protocol>,
     /// HTTP: the path, without its query.
     pub path: Option<String>,

@@ -25,7 +25,7 @@ pub(super) fn scheme(name: &str) -> Option<Scheme> {
     if let Some(found) = known(&name) {
         return Some(found);
     }
-    // `postgresql+psycopg2`, `db+postgresql`, `redis+sentinel`: the part that is known tells the protocol.
+    // `postgresql+psycopg2`, `db+postgresql`, `redis+sentinel`: the part that is known gives the protocol.
     let part = name.split('+').find_map(known);
     Some(part.unwrap_or(Scheme {
         protocol: None,

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_a_ca_from_a_key_and_a_password() {
+    fn a_name_distinguishes_a_ca_from_a_key_and_a_password() {
         for name in [
             "PGSSLROOTCERT",
             "DB_SSL_CA",

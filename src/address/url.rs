@@ -277,7 +277,7 @@ impl Parameters {
     }
 }
 
-/// TLS as a variable of an application says it: a mere switch there tells that it encrypts, not that its driver verifies.
+/// TLS as a variable of an application says it: a mere switch there says that it encrypts, not that its driver verifies.
 pub(super) fn switch(key: &str, value: &str) -> Option<TlsMode> {
     tls(key, value).map(|mode| match mode {
         TlsMode::Secured => TlsMode::Required,

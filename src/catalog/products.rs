@@ -534,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_is_told_from_what_is_called_after_it() {
+    fn a_product_is_distinguished_from_what_is_called_after_it() {
         let called = |image| Products::shared().is_called(image);
         for image in [
             "postgres:16",

@@ -73,7 +73,7 @@ pub struct Words {
     pub background: List,
     /// Words of a tier's name that make it a helper of the store that the name mentions.
     pub preparing: List,
-    /// Words of a variable that speaks of a port that no peer dials for what the tier is there for.
+    /// Words of a variable that names a port that no peer dials for what the tier is there for.
     pub aside: List,
     /// Options that take a host although their name has no word for one.
     pub host_options: List,

@@ -32,7 +32,7 @@ pub fn command(args: &FixArgs) -> Result<u8, CommandError> {
             failed(format!("cannot start it: {why}; name a command that reads manifests from its standard input, such as kubectl apply -f -"))
         })?;
     if let Some(mut input) = child.stdin.take() {
-        // A command that has read enough tells by its exit code whether all is well.
+        // A command that has read enough shows by its exit code whether all is well.
         let _ = input.write_all(manifests.as_bytes());
     }
     let ended = child
@@ -62,10 +62,10 @@ fn manifests(args: &FixArgs) -> Result<String, CommandError> {
     Ok(manifests + &by_hand)
 }
 
-/// For the person beside the pipe.
+/// For the user, while the commands go to the pipe.
 fn say(text: &str) {
     if !text.is_empty() {
-        output::tell(text);
+        output::note(text);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::reason;
 pub struct Input {
     /// The compose model; `None`: the graph comes from the cluster alone.
     pub compose: Option<ComposeFile>,
-    /// The user's own word.
+    /// The explicit answer of the user.
     pub config: Config,
     /// What the graph comes from, for the report's header.
     pub names: Vec<String>,

@@ -26,7 +26,7 @@ impl Write for Guarded {
 /// From this many `-v` on.
 const LOUD: u8 = 2;
 
-/// Starts to tell, if it is asked for; `RUST_LOG` chooses how much of our own parts. Those of libraries stay silent: they
+/// Starts the log, if it is asked for; `RUST_LOG` chooses how much of our own parts. Those of libraries stay silent: they
 /// log URLs, headers and bodies as they are, and with them what must not be read.
 pub(super) fn start(verbose: u8) {
     if verbose < LOUD {
@@ -39,7 +39,7 @@ pub(super) fn start(verbose: u8) {
             Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::DEBUG)
         });
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    // A subscriber that is there already, as in tests, hears the same.
+    // A subscriber that is there already, as in tests, receives the same.
     let own = filter_fn(|metadata| metadata.target().starts_with(env!("CARGO_CRATE_NAME")));
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(|| Guarded)

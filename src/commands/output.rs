@@ -12,7 +12,7 @@ use crate::reason;
 use crate::report::unfinished;
 use crate::sanitise::{clean, json_without_commands, without_commands};
 
-/// So much of a file tells whether it is a report.
+/// So much of a file shows whether it is a report.
 const HEAD: u64 = 4096;
 
 /// A file that a report goes to, each time either whole or not at all.
@@ -190,9 +190,9 @@ pub fn guarded(format: Format, bytes: Vec<u8>) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Tells the person beside the pipe, on standard error.
-pub fn tell(text: &str) {
-    // Nothing is left to tell it to where standard error is closed.
+/// Writes a note for the user to standard error.
+pub fn note(text: &str) {
+    // There is nowhere left to write it where standard error is closed.
     let _ = writeln!(std::io::stderr(), "{}", without_commands(&clean(text)));
 }
 

@@ -15,7 +15,7 @@ use crate::probe::{ProbeError, drill, report_error, run_until, spec};
 /// Runs the agent to its end.
 #[must_use]
 pub fn command() -> ExitCode {
-    // A panic's text may hold what a peer or the environment said, and standard error is the Pod's log too: the record of the edge tells.
+    // A panic's text may hold what a peer or the environment said, and standard error is the Pod's log too: the record of the edge reports it.
     std::panic::set_hook(Box::new(|_| {}));
     open_as_many_files_as_allowed();
     let runtime = tokio::runtime::Builder::new_current_thread()

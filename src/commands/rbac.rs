@@ -48,13 +48,13 @@ pub const OPTIONAL: &[Rule] = &[
     ("policy", &["poddisruptionbudgets"], READ),
 ];
 
-/// What `sql` needs beside: its Secret is created, goes with its Job, and is never read.
+/// What `sql` needs in addition: its Secret is created, goes with its Job, and is never read.
 pub const SQL: &[Rule] = &[("", &["secrets"], &["create"])];
 /// When Secrets were written. Kubernetes has no right for metadata alone: this one would let its holder read values as well; k8sverify asks
 /// for the metadata only.
 pub const SECRET_METADATA: Rule = ("", &["secrets"], &["list"]);
 
-/// What `drill` needs beside: to take members away and put back what it took, to tell its runners what to do, and to keep its own books (a
+/// What `drill` needs in addition: to take members away and put back what it took, to send its runners their orders, and to keep its own books (a
 /// journal and a Lease).
 pub const DRILL: &[Rule] = &[
     ("batch", &["jobs"], &["get"]),

@@ -255,7 +255,7 @@ fn left_over(shared: &Shared) -> Option<String> {
 }
 
 fn say(text: &str) {
-    output::tell(&format!("k8sverify: {text}"));
+    output::note(&format!("k8sverify: {text}"));
 }
 
 fn leave(code: u8) -> ! {

@@ -84,13 +84,13 @@ fn whole(args: &SqlArgs, signals: &Signals) -> Result<SqlReport, CommandError> {
     ask(async {
         tokio::select! {
             report = Box::pin(run.report()) => report,
-            cause = told(signals) => Err(CommandError::Interrupted(format!("{cause}, before anything was run"))),
+            cause = interruption(signals) => Err(CommandError::Interrupted(format!("{cause}, before anything was run"))),
         }
     })
 }
 
 /// Ends when the run is to end, after what its clean-up may take.
-async fn told(signals: &Signals) -> String {
+async fn interruption(signals: &Signals) -> String {
     let cause = signals.wait().await;
     tokio::time::sleep(CLEAN_UP_TOLD + Duration::from_secs(1)).await;
     cause

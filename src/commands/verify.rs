@@ -168,9 +168,10 @@ impl Run<'_> {
         };
         let options = self.observe_options(snapshot.namespace.clone());
         let before = snapshot.settle.waited_ms;
-        let tell = |text: &str| self.progress.stage(text);
+        let on_progress = |text: &str| self.progress.stage(text);
         let start = (snapshot, first);
-        let mut snapshot = observe::settle(api, &options, start, at_most, &scope, &tell).await?;
+        let mut snapshot =
+            observe::settle(api, &options, start, at_most, &scope, &on_progress).await?;
         let graph = if snapshot.settle.waited_ms > 0 {
             self.graph(&snapshot)
         } else {
@@ -200,7 +201,7 @@ impl Run<'_> {
         graph
     }
 
-    /// Looks, and where rollouts have not settled and the look does not tell why, waits for them and looks again at what is not proven.
+    /// Looks, and where rollouts have not settled and the look does not show why, waits for them and looks again at what is not proven.
     async fn verify(&mut self, api: &Api, mut seen: Seen) -> Report {
         let mut early = !self.patience(&seen.snapshot).is_zero();
         let mut ahead = None;
@@ -238,7 +239,7 @@ impl Run<'_> {
         self.signals.open(namespaces);
     }
 
-    /// One look at every edge that was not proven ahead, and the second one at what failed; `early`: only if the first tells why what has
+    /// One look at every edge that was not proven ahead, and the second one at what failed; `early`: only if the first shows why what has
     /// not settled never will; else what it said is given back.
     async fn look(
         &mut self,
@@ -301,7 +302,8 @@ impl Run<'_> {
         };
         let mut report = self.report(graph, &snapshot, Some(&outcomes), &options);
         // Who is killed while cleaning up has its report.
-        self.progress.beside(|| self.outputs.write_early(&report));
+        self.progress
+            .interrupted_by(|| self.outputs.write_early(&report));
         self.progress.stage("cleaning up");
         report.notes.extend(self.clean_up(session).await);
         self.progress.done();
@@ -343,14 +345,14 @@ impl Run<'_> {
             options,
         } = *first;
         let progress = &self.progress;
-        let tell = |state: jobs::JobsProgress| progress.jobs("second look", &state);
+        let on_progress = |state: jobs::JobsProgress| progress.jobs("second look", &state);
         let mut second = plan::second_look(graph, &snapshot, plan, outcomes, options);
         let observe_options = self.observe_options(snapshot.namespace.clone());
         // A list that fails now takes nothing from what was seen before.
         let Some(mut after) = self.observe_again(api, &observe_options).await else {
             outcomes
                 .probes
-                .extend(session.run(&second, &tell).await.probes);
+                .extend(session.run(&second, &on_progress).await.probes);
             return (snapshot, BTreeSet::new());
         };
         after.settle = snapshot.settle.clone();
@@ -366,7 +368,7 @@ impl Run<'_> {
         if !second.vantages.is_empty() {
             outcomes
                 .probes
-                .extend(session.run(&second, &tell).await.probes);
+                .extend(session.run(&second, &on_progress).await.probes);
         }
         if repeated.is_empty() {
             return (after, BTreeSet::new());

@@ -30,7 +30,7 @@ pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -
         let Ok(names) = files.list(&place) else {
             continue;
         };
-        // Among sources only what tells a development server where the rest is.
+        // Among sources only what shows a development server where the rest is.
         let code = place.ends_with("src");
         // The project's own `.env` is compose's, and names all that there is.
         let own = |name: &str| name == ".env" && place == folder && folder != working_directory;

@@ -189,7 +189,7 @@ fn earlier(rest: &str, stages: &[Stage]) -> Vec<Copied> {
     })
 }
 
-/// A `COPY` or `ADD` from the context; one from another stage or image tells nothing that is here.
+/// A `COPY` or `ADD` from the context; one from another stage or image shows nothing that is here.
 fn copy(rest: &str, here: Option<String>, folder: &str) -> Option<Copied> {
     let mut rest = rest;
     while let Some(option) = rest.strip_prefix("--") {

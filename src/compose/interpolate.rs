@@ -1,4 +1,4 @@
-//! `$VAR`, `${VAR:-default}` and their kin → text. One pass over a value, defaults included; keys are never touched. Pure.
+//! `$VAR`, `${VAR:-default}` and the like → text. One pass over a value, defaults included; keys are never touched. Pure.
 
 use std::collections::BTreeMap;
 
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn unset_variables_are_told_once_each_with_their_place() {
+    fn unset_variables_are_reported_once_each_with_their_place() {
         let mut tree = super::super::tree::parse("f", "a: $X\nb: [\"${Y}\", $X]\n")
             .unwrap()
             .remove(0);

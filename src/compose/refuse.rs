@@ -122,8 +122,8 @@ mod tests {
             ),
             ("edges: {}\n", "no key of a compose file, but `edges`"),
         ] {
-            let told = error(text).unwrap_or_default();
-            assert!(told.contains(said), "{text}: {told}");
+            let message = error(text).unwrap_or_default();
+            assert!(message.contains(said), "{text}: {message}");
         }
         for text in [
             "services: {}",
@@ -154,8 +154,8 @@ mod tests {
             ("volumes: ['/a::ro']", "`/a::ro`"),
             ("volumes: ['']", "an empty volume"),
         ] {
-            let told = error(keys).unwrap_or_default();
-            assert!(told.contains(said), "{keys}: {told}");
+            let message = error(keys).unwrap_or_default();
+            assert!(message.contains(said), "{keys}: {message}");
         }
         for keys in [
             "environment: {'A ': 1}",

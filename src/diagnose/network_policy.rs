@@ -270,7 +270,7 @@ fn server_asks_in_vain(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Ve
         .iter()
         .flat_map(|key| Peer::all_of(context.snapshot, key));
     let consequence = format!(
-        "it asks for the name of each client before its first word, so that {} waits in vain",
+        "it asks for the name of each client before its first word, so that {} waits without an answer",
         edge.from
     );
     let found = servers.filter_map(|server| {

@@ -1,4 +1,4 @@
-//! Section 6, nodes: the same connection works from one node and not from another, and neither policy, Service nor workload tells
+//! Section 6, nodes: the same connection works from one node and not from another, and neither policy, Service nor workload distinguishes
 //! the two apart. Graph, snapshot and outcomes in, findings out. Pure.
 
 use std::collections::BTreeMap;
@@ -71,8 +71,8 @@ fn broken(context: &Context<'_>) -> Vec<Finding> {
         {
             continue;
         }
-        for dial in telling(context, evidence, &dials) {
-            let node = blamed(dial, &dials);
+        for dial in distinguishing(context, evidence, &dials) {
+            let node = faulty_node(dial, &dials);
             let finding = found.entry(node).or_insert_with(|| finding(node, dial));
             finding.edges.insert(evidence.edge.id.clone());
             finding.note(&dial.line);
@@ -155,8 +155,8 @@ fn is_same_from_elsewhere(other: &Dial<'_>, dial: &Dial<'_>) -> bool {
         && other.from != dial.from
 }
 
-/// The failed dials of an edge that tell nodes apart: they work from another node, and from their own node they never do.
-fn telling<'d, 'e>(
+/// The failed dials of an edge that distinguish nodes: they work from another node, and from their own node they never do.
+fn distinguishing<'d, 'e>(
     context: &Context<'_>,
     evidence: &EdgeEvidence<'_>,
     dials: &'d [Dial<'e>],
@@ -182,7 +182,7 @@ fn telling<'d, 'e>(
             let works_elsewhere =
                 own().any(|other| other.passed && is_same_from_elsewhere(other, dial));
             let explained = match dial.what {
-                // What works now and not then tells times apart, not nodes.
+                // What works now and not then distinguishes times, not nodes.
                 Dialled::Service | Dialled::Endpoint(_) if unstable => true,
                 Dialled::Service => {
                     // What its endpoints say is nearer to the fault.
@@ -217,7 +217,7 @@ fn is_one_sided(dial: &Dial<'_>, of_edge: &[&Dial<'_>]) -> bool {
     endpoints_pass && of_edge.iter().all(|other| other.from == dial.from)
 }
 
-/// Whether a Service setting tells nodes apart: `Local` keeps traffic on the client's node, and a port that the Service does not
+/// Whether a Service setting distinguishes nodes: `Local` keeps traffic on the client's node, and a port that the Service does not
 /// offer is no fault of a node.
 fn stays_on_the_node(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> bool {
     let Some(service) =
@@ -234,8 +234,8 @@ fn stays_on_the_node(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> bool
         || !offered
 }
 
-/// Which of the two nodes of a failed dial is to blame: the one across whose border less works otherwise.
-fn blamed<'e>(dial: &Dial<'e>, dials: &[Dial<'e>]) -> &'e str {
+/// Which of the two nodes of a failed dial is at fault: the one across whose border less works otherwise.
+fn faulty_node<'e>(dial: &Dial<'e>, dials: &[Dial<'e>]) -> &'e str {
     let Some(to) = dial.to.filter(|to| *to != dial.from) else {
         return dial.from;
     };
@@ -355,7 +355,7 @@ status: {{phase: Running, podIP: 10.0.1.7}}
     }
 
     #[test]
-    fn nothing_where_every_node_says_the_same_or_the_service_tells_nodes_apart() {
+    fn nothing_where_every_node_says_the_same_or_the_service_distinguishes_nodes() {
         let graph = graph(&[EDGE]);
         let everywhere = vec![
             probe("AP", "node-1", service_dead()),
@@ -372,7 +372,7 @@ status: {{phase: Running, podIP: 10.0.1.7}}
     }
 
     #[test]
-    fn a_target_that_comes_and_goes_tells_no_nodes_apart() {
+    fn a_target_that_comes_and_goes_distinguishes_no_nodes() {
         let objects = "
 kind: Deployment
 metadata: {name: db}

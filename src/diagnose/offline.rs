@@ -10,7 +10,7 @@ use crate::finding::{Finding, Fix};
 /// Objects as they are written, by namespace and `kind/name`.
 pub type Objects = BTreeMap<(String, String), Value>;
 
-/// Turns the finding's fix into one for files. `assumed`: a namespace that no one gave, which no manifest shall name.
+/// Turns the finding's fix into one for files. `assumed`: a namespace that no one gave, which no manifest may name.
 pub fn for_files(finding: &mut Finding, objects: &Objects, assumed: Option<&str>) {
     let Some(fix) = finding.fix.take() else {
         return;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_manifest_names_a_namespace_that_nobody_gave() {
+    fn no_manifest_names_a_namespace_that_no_one_gave() {
         let manifest = || {
             Fix {
             manifest: Some("kind: Service\nmetadata: {name: a, namespace: default}\n---\nkind: Service\nmetadata: {name: b, namespace: data}\n".to_owned()),

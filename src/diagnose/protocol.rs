@@ -248,7 +248,7 @@ fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> St
     }
 }
 
-/// What to do about answers whose own words tell more than their code; `{}` stands for the server.
+/// What to do about answers whose own words say more than their code; `{}` stands for the server.
 const BY_WORDS: [(&str, &str); 13] = [
     (
         "pg_hba.conf",
@@ -352,7 +352,7 @@ fn fix(context: &Context<'_>, edge: &Edge, step: &Step, object: &ObjectRef) -> S
             "where other members of {object} still serve, restart that one, so that it joins them; where none does, bring them back, or bootstrap the newest one (`SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'`)"
         ),
         StepError::Loading => {
-            format!("wait until {object} has loaded its data, and let its readiness probe tell")
+            format!("wait until {object} has loaded its data, and let its readiness probe show it")
         }
         StepError::Unavailable => {
             format!("end the state that {object} names; its log says how it came to it")

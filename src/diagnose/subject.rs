@@ -30,21 +30,21 @@ pub struct WorkloadFacts<'a> {
     pub pods: Vec<&'a Pod>,
     /// Its Pods that ended.
     pub ended: Vec<&'a Pod>,
-    /// What ails its Pods, or keeps them from being made.
+    /// What is wrong with its Pods, or keeps them from being made.
     pub troubles: Vec<Trouble>,
 }
 
 impl WorkloadFacts<'_> {
     /// Whether one of its troubles is that Pod's.
     #[must_use]
-    pub fn ails(&self, pod: &Pod) -> bool {
+    pub fn is_in_trouble(&self, pod: &Pod) -> bool {
         let mut troubles = self.troubles.iter();
         troubles.any(|trouble| trouble.pod == pod.metadata.name)
     }
 
     /// The code of a trouble, and the object that it is said of: its own, else the workload.
     #[must_use]
-    pub fn blames(&self, trouble: &Trouble) -> (Code, ObjectRef) {
+    pub fn finding_of(&self, trouble: &Trouble) -> (Code, ObjectRef) {
         let object = trouble.object.clone();
         (trouble.code, object.unwrap_or_else(|| self.key.object()))
     }
@@ -75,12 +75,12 @@ impl WorkloadFacts<'_> {
         wanted(&self.key, self.workload)
     }
 
-    /// Live Pods that are ready and that nothing ails.
+    /// Live Pods that are ready and not in trouble.
     #[must_use]
     pub fn serving(&self) -> usize {
         self.pods
             .iter()
-            .filter(|pod| is_ready(pod) && !self.ails(pod))
+            .filter(|pod| is_ready(pod) && !self.is_in_trouble(pod))
             .count()
     }
 

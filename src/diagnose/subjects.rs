@@ -1,4 +1,4 @@
-//! The workloads that rules speak of: who they serve and call, their Pods, and what ails those. Computed once per run.
+//! The workloads that rules are about: who they serve and call, their Pods, and what is wrong with those. Computed once per run.
 //!
 //! In: graph, snapshot and evidence. Out: a [`WorkloadFacts`] per workload of the run's namespace, and per workload elsewhere that a
 //! tier or an edge leads to. Pure.

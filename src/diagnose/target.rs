@@ -161,7 +161,7 @@ pub(super) fn dns_lines<'a>(asked: impl IntoIterator<Item = (String, &'a Step)>)
         .collect()
 }
 
-/// The name that tells how a search ended, and what was said of it.
+/// The name that shows how a search ended, and what was said of it.
 fn answer(step: &Step) -> String {
     const NXDOMAIN: &str = "NXDOMAIN";
     let candidates: Vec<(&str, &str)> = step
@@ -171,11 +171,11 @@ fn answer(step: &Step) -> String {
         .flat_map(|all| all.split("; "))
         .filter_map(|one| one.split_once('='))
         .collect();
-    let telling = candidates
+    let deciding = candidates
         .iter()
         .find(|(_, said)| *said != NXDOMAIN)
         .or_else(|| candidates.first());
-    let (name, said) = match telling {
+    let (name, said) = match deciding {
         Some((name, said)) => (*name, (*said).to_owned()),
         None => (step.target.as_str(), error_name(step).to_uppercase()),
     };

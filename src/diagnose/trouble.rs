@@ -1,4 +1,4 @@
-//! One thing that ails a Pod, or keeps one from being made. Pure.
+//! One thing that is wrong with a Pod, or keeps one from being made. Pure.
 
 use crate::finding::{Code, ObjectRef};
 use crate::observe::kinds::Pod;

@@ -1,5 +1,5 @@
-//! What ails a workload's Pods, or keeps them from being made: statuses and events read into codes, one per container, the
-//! most telling one. In: a subject. Out: [`Trouble`]s, which the rules of sections 2 and 3 turn into findings. Pure.
+//! What is wrong with a workload's Pods, or keeps them from being made: statuses and events read into codes, one per container, the
+//! the most specific one. In: a subject. Out: [`Trouble`]s, which the rules of sections 2 and 3 turn into findings. Pure.
 
 mod containers;
 mod creation;
@@ -24,7 +24,7 @@ use super::trouble::Trouble;
 use super::words::quote;
 use crate::observe::kinds::{Event, Pod};
 
-/// Everything that ails a subject. Nothing is known of a workload's Pods offline.
+/// Everything that is wrong with a subject. Nothing is known of a workload's Pods offline.
 pub(super) fn of(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Trouble> {
     if context.snapshot.offline {
         return Vec::new();

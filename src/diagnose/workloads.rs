@@ -64,8 +64,8 @@ fn is_stalled(subject: &WorkloadFacts<'_>) -> bool {
         .pods
         .iter()
         .copied()
-        .filter(|pod| subject.ails(pod) || is_ready(pod))
-        .partition(|pod| subject.ails(pod));
+        .filter(|pod| subject.is_in_trouble(pod) || is_ready(pod))
+        .partition(|pod| subject.is_in_trouble(pod));
     let newest_well = well.iter().map(|pod| pod.metadata.creation_timestamp).max();
     let refused = subject
         .troubles
@@ -98,7 +98,7 @@ fn pods_in_trouble(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Fi
     for trouble in &subject.troubles {
         if trouble.code != Code::NodeNotReady {
             groups
-                .entry(subject.blames(trouble))
+                .entry(subject.finding_of(trouble))
                 .or_default()
                 .push(trouble);
         }
@@ -133,7 +133,7 @@ fn of_troubles(
         first.message.clone()
     } else {
         format!(
-            "{}; {others} more Pod{} likewise",
+            "{}; {others} more Pod{} in the same state",
             first.message,
             if others == 1 { "" } else { "s" }
         )
@@ -197,7 +197,7 @@ fn nodes_not_ready(context: &Context<'_>) -> Vec<Finding> {
 pub(super) fn causes(subject: &WorkloadFacts<'_>) -> Vec<(Code, ObjectRef)> {
     let mut found = Vec::new();
     for trouble in &subject.troubles {
-        let cause = subject.blames(trouble);
+        let cause = subject.finding_of(trouble);
         if !found.contains(&cause) {
             found.push(cause);
         }
@@ -232,12 +232,12 @@ fn stall(
             ),
         ))
     } else if standing(subject) == Standing::Stalled {
-        let sick = subject.troubles.len();
+        let in_trouble = subject.troubles.len();
         Some((
             Severity::Error,
             format!(
-                "the new revision of {name} does not come up ({sick} Pod{} in trouble), {ready} Pods of the old one still serve",
-                if sick == 1 { "" } else { "s" }
+                "the new revision of {name} does not come up ({in_trouble} Pod{} in trouble), {ready} Pods of the old one still serve",
+                if in_trouble == 1 { "" } else { "s" }
             ),
         ))
     } else if let Some(condition) = late.filter(|_| subject.troubles.is_empty()) {

@@ -73,7 +73,7 @@ pub struct Conductor<'a> {
     /// Ends the run early.
     pub cancel: Cancel,
     /// Says what is being done.
-    pub tell: &'a (dyn Fn(&str) + Sync),
+    pub on_progress: &'a (dyn Fn(&str) + Sync),
     /// Takes each round once it is over.
     pub keep: &'a (dyn Fn(Round) + Sync),
 }
@@ -107,7 +107,7 @@ impl Conductor<'_> {
             self.jobs,
         )
         .map_err(ConductError::Runners)?;
-        (self.tell)("taking the Lease and writing the journal");
+        (self.on_progress)("taking the Lease and writing the journal");
         let books = Books::open(self.api, snapshot, &self.options.run, planned, &plan).await?;
         let mut conducted = Conducted::default();
         let worked = tokio::select! {
@@ -117,7 +117,7 @@ impl Conductor<'_> {
         if let Err(error) = worked {
             conducted.stopped = Some(error.to_string());
         }
-        (self.tell)("putting everything back");
+        (self.on_progress)("putting everything back");
         conducted.left = undo::put_back(self.api, books, &plan.lanes, &self.folder).await;
         Ok(conducted)
     }
@@ -133,7 +133,7 @@ impl Conductor<'_> {
         let stage = stage::Stage::new(self.api, subject, planned, snapshot, plan);
         let follow = stage.follow();
         let work = async {
-            (self.tell)("starting the runners");
+            (self.on_progress)("starting the runners");
             stage.start(plan, self.cancel.clone()).await?;
             let mut snapshot = snapshot.clone();
             for planned_fault in &planned.faults {

@@ -217,7 +217,7 @@ fn column(
     }
 }
 
-/// The role of the one member that was hit, where it tells rounds apart.
+/// The role of the one member that was hit, where it distinguishes rounds.
 fn role(round: &Round) -> Option<MemberRole> {
     match round.victims.as_slice() {
         [victim] if round.members.len() > 1 => victim

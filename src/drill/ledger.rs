@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_and_damaged_rows_are_told_apart() {
+    fn halves_and_damaged_rows_are_distinguished() {
         let mut fold = RowFold::default();
         let mut add = |lane: &str, seq, half| {
             fold.row(

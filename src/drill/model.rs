@@ -280,7 +280,7 @@ pub struct Server {
     pub hostname: String,
     /// `@@server_uuid`, else `@@server_id`; `run_id` of Redis; the system identifier of `PostgreSQL`.
     pub id: String,
-    /// When it started, as far as it tells: milliseconds since 1970 by its own clock, rounded to the second.
+    /// When it started, as far as it reports that: milliseconds since 1970 by its own clock, rounded to the second.
     pub started: Option<i64>,
     /// Its version, as it says.
     pub version: String,

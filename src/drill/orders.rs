@@ -1,4 +1,4 @@
-//! What the conductor tells a runner while it runs: an annotation of its own Pod, which reaches it as a file. Pure data; no value of a secret
+//! What the conductor orders a runner to do while it runs: an annotation of its own Pod, which reaches it as a file. Pure data; no value of a secret
 //! ever stands here.
 
 use std::collections::BTreeMap;

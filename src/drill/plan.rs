@@ -36,9 +36,9 @@ pub enum VictimRule {
     Roles,
     /// At random, by the seed.
     Random,
-    /// The primary, by its own word.
+    /// The primary, by its own report.
     Primary,
-    /// A replica, by its own word.
+    /// A replica, by its own report.
     Replica,
     /// That Pod.
     Pod(String),

@@ -84,7 +84,7 @@ fn with_compose(
             tier.expected = false;
         }
     }
-    open_ends::tell(compose, snapshot, &mut graph);
+    open_ends::note(compose, snapshot, &mut graph);
     let facts = tiers::describe_all(&mut graph.tiers, snapshot, catalog);
     let known = vec![facts, inferred.facts];
     let sources = merge::Sources {

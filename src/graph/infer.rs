@@ -1,6 +1,6 @@
 //! A compose project → tiers and the edges that its files show. Pure.
 //!
-//! Evidence in the order of its weight: values of the environment with host and port, hosts with what the target tells, mounted
+//! Evidence in the order of its weight: values of the environment with host and port, hosts with what the target shows, mounted
 //! configuration, command words, `links`; `depends_on` last, as a weak edge.
 
 mod admit;
@@ -101,7 +101,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
         work.drafts.add(draft);
     }
     for (from, to) in settle.hints(project.hints(catalog), &mut work.drafts) {
-        let message = format!("{from} links to {to}, but nothing tells on which port {to} listens");
+        let message = format!("{from} links to {to}, but nothing shows on which port {to} listens");
         work.note(NoteKind::Incomplete, message);
     }
     work.unresolved();
@@ -318,7 +318,7 @@ impl Work<'_> {
                     let draft = Draft {
                         variable: Some(name.clone()),
                         by_scheme: target.by_scheme,
-                        told: target.protocol == Some(dialled.protocol),
+                        stated: target.protocol == Some(dialled.protocol),
                         ..Draft::new(
                             &service.name,
                             &peer.name,

@@ -159,7 +159,7 @@ fn claim(
                 !mapping.workloads.contains_key(tier.name)
                     && evidence.speaks_for(candidate, tier, snapshot, catalog)
             });
-            // One workload for several tiers is no claim at this strength; weaker evidence may still tell them apart.
+            // One workload for several tiers is no claim at this strength; weaker evidence may still distinguish them.
             if let (Some(tier), None) = (tiers.next(), tiers.next()) {
                 claims.entry(tier.name).or_default().push(index);
             }

@@ -167,9 +167,9 @@ pub struct Edge {
     pub external: bool,
     /// The variable of the client's container in which the host stands, if any.
     pub variable: Option<String>,
-    /// Whether the client's own words tell the protocol (a scheme), or the user's.
+    /// Whether the client's own words show the protocol (a scheme), or the user's.
     pub by_scheme: bool,
-    /// Whether nothing but the number of the port (or a library of the client) tells the protocol: then no more than the connection
+    /// Whether nothing but the number of the port (or a library of the client) shows the protocol: then no more than the connection
     /// counts, but for what a server says in that protocol.
     pub guessed: bool,
     /// Whether no configuration of the client's Pods that can be read names it: it may stand in a Secret or in the program, and whether the

@@ -20,7 +20,7 @@ pub(super) enum PodSays {
     Unbound,
     /// No node takes it, in the scheduler's (or the kubelet's) words.
     Unschedulable(String),
-    /// Bound; its containers tell the rest.
+    /// Bound; its containers show the rest.
     Bound,
     /// It will never run, or runs no more.
     Failed(ProbeFailure),

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Counts progress over all Jobs.
 pub(super) struct Counts<'a> {
     now: Mutex<State>,
-    tell: OnProgress<'a>,
+    on_progress: OnProgress<'a>,
 }
 
 struct State {
@@ -29,7 +29,7 @@ struct State {
 
 impl<'a> Counts<'a> {
     /// Nothing is done yet.
-    pub(super) fn new(vantages: &[Vantage], tell: OnProgress<'a>) -> Self {
+    pub(super) fn new(vantages: &[Vantage], on_progress: OnProgress<'a>) -> Self {
         let mut open = BTreeMap::new();
         for probe in vantages.iter().flat_map(|vantage| &vantage.containers) {
             *open.entry(probe.tier.clone()).or_insert(0) += 1;
@@ -42,15 +42,15 @@ impl<'a> Counts<'a> {
             waiting: named(&open),
             ..JobsProgress::default()
         };
-        tell(progress.clone());
+        on_progress(progress.clone());
         Self {
             now: Mutex::new(State { progress, open }),
-            tell,
+            on_progress,
         }
     }
 
     /// The pause between two tries of a log that cannot be read yet: the more containers a Pod and the whole run have, the longer, so that
-    /// the API is asked a bounded number of times a second. What a container's status says is heard at once anyway.
+    /// the API is asked a bounded number of times a second. What a container's status says is read at once anyway.
     pub(super) fn pause(&self, in_pod: usize) -> Duration {
         let all = self
             .now
@@ -63,7 +63,7 @@ impl<'a> Counts<'a> {
         pause.clamp(LOG_PAUSE, LONGEST_PAUSE)
     }
 
-    /// Changes the counts and tells.
+    /// Changes the counts and reports them.
     pub(super) fn change(&self, with: impl FnOnce(&mut JobsProgress)) {
         self.with(|state| with(&mut state.progress));
     }
@@ -88,7 +88,7 @@ impl<'a> Counts<'a> {
             change(&mut state);
             state.progress.clone()
         };
-        (self.tell)(now);
+        (self.on_progress)(now);
     }
 }
 

@@ -159,7 +159,7 @@ impl Reader<'_> {
             counts.change(|now| now.started += 1);
         }
         let mut behind = Some(Log::default());
-        // A stream that breaks ends like one that is over: the records tell.
+        // A stream that breaks ends like one that is over: the records show which.
         while let Ok(Some(line)) = lines.next().await {
             let (new, over) = self.push(&mut behind, &line);
             if new > 0 {

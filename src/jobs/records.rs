@@ -154,7 +154,7 @@ mod tests {
     const STEP: &str = r#"{"record":"step","task":"a","name":"dns","target":"db","status":"pass","duration_ms":1}"#;
 
     #[test]
-    fn a_whole_log_is_told_from_one_that_was_cut() {
+    fn a_whole_log_is_distinguished_from_one_that_was_cut() {
         let end = r#"{"record":"end","steps":1,"cut_short":false}"#;
         let whole = Log::read(&format!("{HELLO}\n{STEP}\n{end}\n"));
         assert!(whole.is_whole() && whole.is_over());

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_quota_is_told_from_one_that_is_too_small() {
+    fn a_full_quota_is_distinguished_from_one_that_is_too_small() {
         let quota = |requested: &str, used: &str, limited: &str| {
             quota_may_pass(&format!(
                 "pods \"x\" is forbidden: exceeded quota: q, requested: {requested}, used: {used}, limited: {limited} (403 Forbidden)"
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_node_is_told_from_one_that_never_takes_the_pod() {
+    fn a_full_node_is_distinguished_from_one_that_never_takes_the_pod() {
         assert!(nodes_may_pass(
             "0/2 nodes are available: 2 Insufficient cpu."
         ));

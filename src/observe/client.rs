@@ -285,12 +285,12 @@ where
             result => return result,
         };
         let wait = match error.retry_after() {
-            Some(told) => {
-                throttled += told;
+            Some(wait) => {
+                throttled += wait;
                 if throttled > THROTTLED {
                     return Err(error);
                 }
-                told
+                wait
             }
             None => match tries.next() {
                 Some(wait) => wait,

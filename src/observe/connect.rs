@@ -20,7 +20,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(6);
 /// The pause before the second try.
 const AGAIN: Duration = Duration::from_millis(700);
 /// What is said of a server that is none of Kubernetes.
-const STRANGER: &str = "it answers, but not as a Kubernetes API does";
+const NOT_KUBERNETES: &str = "it answers, but not as a Kubernetes API does";
 /// Time for a credential plugin of the kubeconfig.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -223,7 +223,7 @@ async fn first_contact(api: &Api) -> Result<(), ObserveError> {
         let answer = api.call::<Value>(Method::GET, "/version", None, FIRST_ANSWER);
         let error = match answer.await {
             Ok(version) if version.get("gitVersion").is_some() => return Ok(()),
-            Ok(_) => break STRANGER.to_owned(),
+            Ok(_) => break NOT_KUBERNETES.to_owned(),
             Err(CallError::Status {
                 status: 401,
                 message,
@@ -239,12 +239,12 @@ async fn first_contact(api: &Api) -> Result<(), ObserveError> {
             Err(CallError::Status {
                 status: 403 | 404, ..
             }) => return Ok(()),
-            Err(CallError::Malformed(_) | CallError::TooLong(_)) => STRANGER.to_owned(),
+            Err(CallError::Malformed(_) | CallError::TooLong(_)) => NOT_KUBERNETES.to_owned(),
             Err(error @ (CallError::Timeout(_) | CallError::Page(_))) => break error.to_string(),
             Err(error) => match error.retry_after() {
-                Some(told) if throttled + told <= THROTTLED => {
-                    throttled += told;
-                    tokio::time::sleep(told).await;
+                Some(wait) if throttled + wait <= THROTTLED => {
+                    throttled += wait;
+                    tokio::time::sleep(wait).await;
                     continue;
                 }
                 _ => error.to_string(),
@@ -326,12 +326,12 @@ mod tests {
 
     #[tokio::test]
     async fn servers_that_do_not_serve_are_named_with_their_url() {
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        let unused = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap();
         for (server, words) in [
-            (format!("http://{nobody}"), "refused"),
+            (format!("http://{unused}"), "refused"),
             (serve("200 OK|<html>"), "an HTML page instead of JSON"),
             (serve("200 OK|[]"), "not as a Kubernetes API"),
             (serve("503 Busy|later"), "503"),

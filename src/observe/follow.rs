@@ -30,7 +30,7 @@ pub enum Change<T> {
     Gone(T),
 }
 
-/// Tells `on` every change, the whole list first. Goes on until it is dropped; a broken or expired watch is begun again, and
+/// Reports every change to `on`, the whole list first. Goes on until it is dropped; a broken or expired watch is begun again, and
 /// where watching is not allowed, or a watch says nothing for `quiet` (a proxy may hold it back), the list is read again.
 ///
 /// # Errors
@@ -88,7 +88,7 @@ async fn watch<T: DeserializeOwned>(
                 Ok(Ok(Some(line))) => line,
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => return Err(CallError::Transport(error.to_string())),
-                // Nothing happened, or a proxy holds it back: the list tells.
+                // Nothing happened, or a proxy holds it back: the list shows which.
                 Err(_) => return Ok(()),
             };
             if line.is_empty() {
@@ -104,7 +104,7 @@ async fn watch<T: DeserializeOwned>(
             seen = true;
         }
         if !seen {
-            // A proxy that cuts or holds back watches: the list tells what happened, and is not asked in a tight loop.
+            // A proxy that cuts or holds back watches: the list shows what happened, and is not asked in a tight loop.
             tokio::time::sleep(PAUSE).await;
             return Ok(());
         }

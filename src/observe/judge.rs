@@ -324,7 +324,7 @@ pub fn wanted(key: &WorkloadKey, workload: Option<&Workload>) -> Option<i32> {
     }
 }
 
-/// The Pods that are made from the template as it is now; all where nothing tells them apart.
+/// The Pods that are made from the template as it is now; all where nothing distinguishes them.
 pub(crate) fn pods_of_newest<'a>(snapshot: &'a Snapshot, key: &WorkloadKey) -> Vec<&'a Pod> {
     let mut pods = snapshot.pods_of(key);
     match (key.kind.as_str(), snapshot.workload(key)) {

@@ -360,7 +360,7 @@ fn a_pod_on_a_node_that_is_away_is_not_waited_for() {
 }
 
 #[test]
-fn a_container_that_nobody_probes_must_run_a_while() {
+fn a_container_that_no_one_probes_must_run_a_while() {
     let with = |since: &str| {
         let mut pod = pod("db", &ready(since));
         pod["spec"]["containers"][0]["readinessProbe"] = Value::Null;

@@ -197,7 +197,7 @@ mod tests {
             key(projected, mount, "/run/secrets/m").unwrap(),
             "configmap/c k"
         );
-        // Two that may hold it: only the kubelet can tell.
+        // Two that may hold it: only the kubelet knows which.
         let two = "[{name: v, projected: {sources: [{secret: {name: s}}, {secret: {name: t}}]}}]";
         assert_eq!(key(two, mount, "/run/secrets/ca"), None);
     }

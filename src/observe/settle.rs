@@ -43,13 +43,13 @@ pub async fn settle(
     (first, first_scope): (Snapshot, Scope),
     wait: Duration,
     scope: &(dyn Fn(&Snapshot) -> Scope + Sync),
-    tell: &(dyn Fn(&str) + Sync),
+    on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Snapshot, ObserveError> {
     let waiting = Waiting {
         api,
         wait,
         scope,
-        tell,
+        on_progress,
     };
     let mut settle = waiting.settle(&first, first_scope).await;
     let mut snapshot = if settle.waited_ms > 0 {
@@ -66,7 +66,7 @@ struct Waiting<'a> {
     api: &'a Api,
     wait: Duration,
     scope: &'a (dyn Fn(&Snapshot) -> Scope + Sync),
-    tell: &'a (dyn Fn(&str) + Sync),
+    on_progress: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Waiting<'_> {
@@ -77,7 +77,7 @@ impl Waiting<'_> {
             state.timed_out = !state.unsettled.is_empty();
             return state;
         }
-        self.tell(&state);
+        self.report(&state);
         let mut namespaces: BTreeSet<String> = scope
             .matter
             .iter()
@@ -125,7 +125,7 @@ impl Waiting<'_> {
             }
             let mut settle = judge(&snapshot, self.api.now(), &scope);
             if settle.unsettled.keys().ne(last.unsettled.keys()) {
-                self.tell(&settle);
+                self.report(&settle);
             }
             calm = if settle.unsettled.is_empty() {
                 calm + 1
@@ -141,14 +141,14 @@ impl Waiting<'_> {
         }
     }
 
-    fn tell(&self, settle: &Settle) {
+    fn report(&self, settle: &Settle) {
         let all = settle.unsettled.keys();
         let names: Vec<String> = all.take(NAMED).map(ToString::to_string).collect();
         let more = match settle.unsettled.len() - names.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        (self.tell)(&format!("waiting for {}{more}", names.join(", ")));
+        (self.on_progress)(&format!("waiting for {}{more}", names.join(", ")));
     }
 }
 

@@ -64,7 +64,7 @@ impl<'a> Environment<'a> {
     }
 
     /// Brings along what the tier's containers say of whom they trust: CAs, and whether they verify at all. The first container that
-    /// sets a variable is heard.
+    /// sets a variable counts.
     pub(super) fn bring_trust(&mut self) {
         let spec = self.spec;
         for container in &spec.containers {
@@ -308,7 +308,7 @@ impl<'a> Environment<'a> {
                 .or_else(|| self.service_link(name).map(Source::ServiceLink))
                 .unwrap_or(Source::Missing),
             [only] => Source::Key(key_of(only, name)),
-            // Any of them may hold the key, and the last one that does wins: only the kubelet can tell.
+            // Any of them may hold the key, and the last one that does wins: only the kubelet knows which.
             _ => Source::Whole(candidates.iter().rev().map(whole).collect()),
         }
     }

@@ -54,7 +54,7 @@ fn tiers(vantage: &Vantage) -> String {
     names.join(", ")
 }
 
-/// The budget that would count the Pod. For one that a Job controls no budget can tell how many there should be, and then it allows no disruption;
+/// The budget that would count the Pod. For one that a Job controls no budget can say how many there should be, and then it allows no disruption;
 /// a Pod without a controller is left out.
 fn budget<'s>(state: &'s NamespaceState, vantage: &Vantage) -> Option<&'s str> {
     let budget = state.disruption_budgets.iter().find(|budget| {

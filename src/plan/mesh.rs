@@ -4,7 +4,7 @@ use crate::observe::kinds::{Labels, Pod, PodSpec};
 
 /// Containers that a mesh puts into Pods.
 const PROXIES: [&str; 2] = ["istio-proxy", "linkerd-proxy"];
-/// Annotations of a tier's template that tell its mesh how to treat it, by their beginning.
+/// Annotations of a tier's template that say to its mesh how to treat it, by their beginning.
 const SETTINGS: [&str; 5] = [
     "sidecar.istio.io/",
     "traffic.sidecar.istio.io/",

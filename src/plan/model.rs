@@ -67,7 +67,7 @@ impl Default for PlanOptions {
 pub struct Vantage {
     /// Unique within the run, fit for an object's name: `v1`.
     pub id: String,
-    /// What the network can tell apart.
+    /// What the network can distinguish.
     pub identity: Identity,
     /// A probe per tier; those that follow each other with the same container share it.
     pub containers: Vec<TierProbe>,
@@ -111,7 +111,7 @@ impl std::fmt::Debug for Payload {
     }
 }
 
-/// What the network can tell apart about a client.
+/// What the network can distinguish about a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Namespace.

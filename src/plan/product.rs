@@ -37,7 +37,7 @@ impl Case<'_> {
         }
         let mut subject = address::subject(variable);
         if subject.is_empty() {
-            // A Secret of one login has keys such as `password`: then its own name tells of what.
+            // A Secret of one login has keys such as `password`: then its own name says of what.
             subject = key.map_or_else(Vec::new, |key| address::words(&key.name));
         }
         if let Some(said) = self.says(&subject) {

@@ -1,4 +1,4 @@
-//! The second look at edges that failed, where another place can tell node, policy and workload apart; and the same look once
+//! The second look at edges that failed, where another place can distinguish node, policy and workload; and the same look once
 //! more, where what stands behind an edge changed meanwhile. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,7 +17,7 @@ use crate::observe::{Snapshot, is_ready};
 use crate::policy::{self, Decision, Route};
 use crate::probe::wire::{EdgeTask, Step, StepError, StepName, StepStatus};
 
-/// The second look: one more vantage for each failed edge, where it can tell something.
+/// The second look: one more vantage for each failed edge, where it can show something.
 #[must_use]
 pub fn second_look(
     graph: &TierGraph,
@@ -136,7 +136,7 @@ impl Case<'_> {
         )
     }
 
-    /// What to look as, and the nodes to try next; `None` where that would tell nothing.
+    /// What to look as, and the nodes to try next; `None` where that would show nothing.
     fn identity(&self, look: Look) -> Option<(Identity, Vec<String>)> {
         match look {
             Look::OtherNode => self.elsewhere(),
@@ -199,7 +199,7 @@ impl Case<'_> {
         Some((identity, self.client.fallback_nodes.clone()))
     }
 
-    /// Where rules could not be judged, a stranger that gets through shows that it is the tier's labels that are kept out.
+    /// Where rules could not be judged, another Pod that gets through shows that it is the tier's labels that are kept out.
     fn without_labels(&self) -> Option<(Identity, Vec<String>)> {
         let identity = &self.client.identity;
         let unjudged = !self.snapshot.other_policies.is_empty()

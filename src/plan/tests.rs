@@ -98,7 +98,7 @@ fn task(plan: &ProbePlan) -> &EdgeTask {
 }
 
 #[test]
-fn tiers_that_the_network_cannot_tell_apart_share_a_job_and_wear_nothing() {
+fn tiers_that_the_network_cannot_distinguish_share_a_job_and_wear_nothing() {
     let graph = graph(&["AP->DB:3306/mysql", "WEB->DB:3306/mysql"]);
     let objects = [usual(), tier("web", APP, &["n1"])].concat();
     let plan = planned(&graph, &objects);
@@ -128,7 +128,7 @@ fn tiers_that_the_network_cannot_tell_apart_share_a_job_and_wear_nothing() {
 }
 
 #[test]
-fn labels_that_a_policy_mentions_are_worn_and_tell_tiers_apart() {
+fn labels_that_a_policy_mentions_are_worn_and_distinguish_tiers() {
     let graph = graph(&["AP->DB:3306/mysql", "WEB->DB:3306/mysql"]);
     let policy = "
 ---
@@ -350,7 +350,7 @@ spec: {type: ExternalName, externalName: db.default.svc.cluster.local}
     graph.edges[0].host = "database".into();
     let plan = planned(&graph, &[usual().as_str(), alias].concat());
     assert_eq!(task(&plan).endpoints[0].port.get(), 3307);
-    graph.edges[0].host = "nobody".into();
+    graph.edges[0].host = "no-one".into();
     assert!(task(&planned(&graph, &usual())).endpoints.is_empty());
 }
 
@@ -390,8 +390,8 @@ fn a_young_name_is_asked_for_until_the_negative_cache_has_run_out() {
     assert_eq!(wait(&unready, "2026-01-01T01:00:10Z"), (0, Some(0)));
     // Another resolver never learns it.
     let spec = "dnsPolicy: Default, containers: [{name: app}]";
-    let stranger = [tier("ap", spec, &["n1"]), DB_SERVICE.to_owned()].concat();
-    let mut snapshot = snapshot(&stranger);
+    let foreign = [tier("ap", spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+    let mut snapshot = snapshot(&foreign);
     snapshot.taken_at = Some("2026-01-01T00:00:10Z".parse().unwrap());
     let plan = plan(&app(), &snapshot, &options());
     assert_eq!(plan.vantages.len(), 2, "an ordinary Pod asks for the names");
@@ -512,7 +512,7 @@ fn a_reference_with_one_value_above_and_one_below_gives_no_login() {
 }
 
 #[test]
-fn whole_sources_come_by_key_where_the_key_can_be_told() {
+fn whole_sources_come_by_key_where_the_key_is_known() {
     let maps = "[{metadata: {name: c}, data: {HOST: db}}]";
     let login = LoginReference::Parts {
         host: Some("DB_HOST".into()),
@@ -625,7 +625,7 @@ fn a_failed_connection_is_looked_at_from_the_targets_node() {
 }
 
 #[test]
-fn nothing_is_looked_at_where_that_would_tell_nothing() {
+fn nothing_is_looked_at_where_that_would_show_nothing() {
     let timeout = || fail(EDGE, StepName::Service, StepError::Timeout);
     let one_node = [
         tier("ap", APP, &["n1"]),
@@ -649,7 +649,7 @@ fn nothing_is_looked_at_where_that_would_tell_nothing() {
     let denied = "
 ---
 kind: NetworkPolicy
-metadata: {name: nobody}
+metadata: {name: no-one}
 spec: {podSelector: {}}
 ";
     let objects = [usual().as_str(), denied].concat();
@@ -734,7 +734,7 @@ fn what_changed_behind_a_failed_edge_is_looked_at_once_more() {
 }
 
 #[test]
-fn a_name_that_nobody_has_stays_one_whatever_comes_and_goes() {
+fn a_name_that_no_one_has_stays_one_whatever_comes_and_goes() {
     let mut graph = app();
     graph.edges[0].host = "gone".into();
     let elsewhere = "

@@ -117,7 +117,7 @@ pub fn paths(
     let mut sources: Vec<Peer> = Vec::new();
     for pod in pods {
         let peer = Peer::of_pod(snapshot, pod);
-        // Pods that policies cannot tell apart are one source; addresses and nodes matter to few rules.
+        // Pods that policies cannot distinguish are one source; addresses and nodes matter to few rules.
         if !sources
             .iter()
             .any(|seen| seen.labels == peer.labels && seen.host_network == peer.host_network)

@@ -66,7 +66,7 @@ pub fn is_revision_label(key: &str) -> bool {
     ) || is_job_label(key)
 }
 
-/// Those labels that tell a tier's Pods from others.
+/// Those labels that distinguish a tier's Pods from others.
 #[must_use]
 pub fn identifying(labels: &Labels) -> Labels {
     let mut labels = labels.clone();
@@ -202,7 +202,7 @@ impl Peer {
                 .any(|address| other.addresses.contains(address))
     }
 
-    /// The labels that tell its workload's Pods from others.
+    /// The labels that distinguish its workload's Pods from others.
     #[must_use]
     pub fn identifying_labels(&self) -> Labels {
         if !self.selector.is_empty() {

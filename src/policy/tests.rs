@@ -237,7 +237,7 @@ fn an_address_that_is_not_known_yet_decides_nothing() {
 }
 
 #[test]
-fn ports_are_told_apart_by_number_range_name_and_transport() {
+fn ports_are_distinguished_by_number_range_name_and_transport() {
     let ports = |ports: &str| {
         format!(
             "{{metadata: {{name: p}}, spec: {{podSelector: {{matchLabels: {{app: db}}}}, ingress: [{{ports: {ports}}}]}}}}"
@@ -270,25 +270,25 @@ fn ports_are_told_apart_by_number_range_name_and_transport() {
 
 #[test]
 fn policies_add_up_and_both_ends_must_agree() {
-    let nobody = "{metadata: {name: nobody}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}\n---\n";
+    let no_one = "{metadata: {name: no-one}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}\n---\n";
     let out = "{metadata: {name: out}, spec: {podSelector: {matchLabels: {app: ap}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: db}}}]}]}}\n---\n";
     let into = "{metadata: {name: into}, spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: ap}}}], ports: [{port: 3306}]}]}}\n---\n";
     all(
-        &[nobody, out, into].concat(),
+        &[no_one, out, into].concat(),
         &[
             ("ap", "db", 3306, "allowed"),
             ("ap", "db", 80, "denied"),
             ("web", "db", 3306, "denied"),
         ],
     );
-    let decision = asked(&world(&[nobody, out].concat()), "ap", "db", 3306);
+    let decision = asked(&world(&[no_one, out].concat()), "ap", "db", 3306);
     let Decision::Denied(denials) = decision else {
         panic!("{decision:?}")
     };
     assert_eq!(denials.len(), 1);
     assert_eq!(denials[0].direction, Direction::Ingress);
-    assert_eq!(denials[0].policies[0].name, "nobody");
-    let Decision::Denied(denials) = asked(&world(nobody), "ap", "db", 3306) else {
+    assert_eq!(denials[0].policies[0].name, "no-one");
+    let Decision::Denied(denials) = asked(&world(no_one), "ap", "db", 3306) else {
         panic!("must be denied")
     };
     assert_eq!(denials.len(), 2);
@@ -296,10 +296,10 @@ fn policies_add_up_and_both_ends_must_agree() {
 
 #[test]
 fn a_pod_reaches_itself_and_its_node_reaches_it() {
-    let nobody =
-        "{metadata: {name: nobody}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}";
+    let no_one =
+        "{metadata: {name: no-one}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}";
     all(
-        nobody,
+        no_one,
         &[
             ("db", "db", 3306, "allowed"),
             ("agent", "db", 3306, "allowed"),
@@ -349,9 +349,9 @@ fn what_could_not_be_read_is_unknown() {
 
 #[test]
 fn a_denial_names_the_nearest_policy_first_and_the_rule_that_is_missing() {
-    let nobody = "{metadata: {name: a-nobody}, spec: {podSelector: {}}}\n---\n";
+    let no_one = "{metadata: {name: a-no-one}, spec: {podSelector: {}}}\n---\n";
     let clients = "{metadata: {name: db-clients}, spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: batch}}}]}]}}\n---\n";
-    let Decision::Denied(denials) = asked(&world(&[nobody, clients].concat()), "ap", "db", 3306)
+    let Decision::Denied(denials) = asked(&world(&[no_one, clients].concat()), "ap", "db", 3306)
     else {
         panic!("must be denied")
     };
@@ -360,7 +360,7 @@ fn a_denial_names_the_nearest_policy_first_and_the_rule_that_is_missing() {
         .iter()
         .map(|policy| policy.name.as_str())
         .collect();
-    assert_eq!(names, ["db-clients", "a-nobody"]);
+    assert_eq!(names, ["db-clients", "a-no-one"]);
     assert_eq!(
         denials[0].reason,
         "networkpolicy/db-clients admits connections from Pods with app=batch of this namespace only"
@@ -404,13 +404,13 @@ fn a_denial_names_the_nearest_policy_first_and_the_rule_that_is_missing() {
 
 #[test]
 fn the_fix_admits_exactly_the_edge_in_either_direction() {
-    let nobody = "{metadata: {name: nobody}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}\n---\n";
-    let snapshot = world(nobody);
+    let no_one = "{metadata: {name: no-one}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}\n---\n";
+    let snapshot = world(no_one);
     let (source, target) = (peer(&snapshot, "ap"), peer(&snapshot, "db"));
     let Decision::Denied(denials) = asked(&snapshot, "ap", "db", 3306) else {
         panic!("must be denied")
     };
-    let mut policies = nobody.to_owned();
+    let mut policies = no_one.to_owned();
     for denial in &denials {
         let fix = fix(denial, &source, &target, port(3306), &["TCP"]);
         policies.push_str(&fix.manifest.unwrap());

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_late_step_is_told_from_a_late_agent() {
+    async fn a_late_step_is_distinguished_from_a_late_agent() {
         let clock = Clock::starting(Duration::from_secs(5));
         let never = std::future::pending::<()>;
         assert_eq!(

@@ -154,7 +154,7 @@ async fn work<E: EngineClient>(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let deadline = Instant::now() + Duration::from_millis(spec.deadline_ms);
-    let (told, orders) = watch::channel(Orders::default());
+    let (orders_out, orders) = watch::channel(Orders::default());
     let runner = Runner {
         spec,
         client: Door::new(engine),
@@ -208,7 +208,7 @@ async fn work<E: EngineClient>(
             }
             () = sleep_until(look) => {
                 look = Instant::now() + LOOK;
-                runner.hear(&told, &std::fs::read_to_string(file).unwrap_or_default());
+                runner.receive(&orders_out, &std::fs::read_to_string(file).unwrap_or_default());
             }
             () = &mut stop => {
                 (cut_short, remove) = (true, true);
@@ -239,15 +239,15 @@ impl<E: EngineClient> Runner<'_, E> {
     }
 
     /// Takes orders that are newer than the last ones.
-    fn hear(&self, told: &watch::Sender<Orders>, text: &str) {
+    fn receive(&self, orders_out: &watch::Sender<Orders>, text: &str) {
         let Some(orders) = Orders::read(text) else {
             return;
         };
-        if orders.number <= told.borrow().number {
+        if orders.number <= orders_out.borrow().number {
             return;
         }
         self.members.borrow_mut().extend(orders.members.clone());
-        told.send_replace(orders);
+        orders_out.send_replace(orders);
     }
 
     /// Makes or removes the ledger, and tries again for a while.

@@ -13,7 +13,7 @@ use crate::probe::tls;
 use crate::probe::wire::StepError;
 use crate::protocol::Protocol;
 
-/// How long a stranger may think.
+/// How long an unidentified peer may take to answer.
 const THINK: Duration = Duration::from_millis(1500);
 
 /// What is asked, in turn: HTTP (Redis and mail servers object to it in words of their own), and PostgreSQL's question for TLS;
@@ -49,7 +49,7 @@ pub(crate) async fn note(
         let Some(name) = seen::protocol(peer.head()) else {
             continue;
         };
-        // It broke off once, and now it speaks as it should: that is for the next try to tell.
+        // It broke off once, and now it speaks as it should: the next try shows which.
         if name == expected.to_string() {
             return;
         }

@@ -36,7 +36,7 @@ pub(crate) async fn talk(
         // A listener with SASL closes upon a question before the login.
         Err(_) => Found::skipped(
             StepName::Query,
-            "the broker tells its addresses only after a login, which is not tried",
+            "the broker gives its addresses only after a login, which is not tried",
         ),
     };
     steps.push(step.asked("Metadata").since(begun));

@@ -337,7 +337,7 @@ impl Walk<'_> {
     /// Identifies a peer that accepts the connection and does not speak the protocol.
     async fn identify(&self, found: &mut [Found], address: SocketAddr) {
         let secure = found.iter().any(|step| step.name == StepName::Tls);
-        let stranger = found.iter_mut().find(|step| {
+        let unidentified = found.iter_mut().find(|step| {
             let names: &[StepError] = match step.name {
                 StepName::Protocol => &[
                     StepError::Silent,
@@ -351,7 +351,7 @@ impl Walk<'_> {
             };
             step.error.is_some_and(|error| names.contains(&error))
         });
-        if let Some(step) = stranger
+        if let Some(step) = unidentified
             && !matches!(self.task.protocol, Protocol::Tcp | Protocol::Fastcgi)
         {
             identify::note(

@@ -193,7 +193,7 @@ struct LoggedIn {
 }
 
 impl LoggedIn {
-    /// `COM_QUIT`, and waits until the server has ended: one that does not hear it counts an aborted client, and a proxy may keep its own
+    /// `COM_QUIT`, and waits until the server has ended: one that does not receive it counts an aborted client, and a proxy may keep its own
     /// connection to the server behind it.
     async fn leave(self) {
         let goodbye = async {

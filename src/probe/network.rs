@@ -101,7 +101,7 @@ impl AgentNetwork {
         }
     }
 
-    /// Whether this Pod has a way to that address at all; a Pod without IPv6 cannot tell anything about an IPv6 address.
+    /// Whether this Pod has a way to that address at all; a Pod without IPv6 shows nothing about an IPv6 address.
     pub(crate) fn has_route(&self, address: SocketAddr) -> bool {
         let Ok(real) = self.real(address) else {
             return true;

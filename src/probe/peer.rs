@@ -18,7 +18,7 @@ pub(crate) const MESSAGE: usize = 1024 * 1024;
 const CHUNK: usize = 4096;
 /// How much is read at first.
 const FIRST: usize = 512;
-/// How many of the first bytes are kept to tell who speaks.
+/// How many of the first bytes are kept to see who speaks.
 const HEAD: usize = 256;
 
 /// Anything that a protocol can be spoken over.

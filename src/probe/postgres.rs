@@ -23,7 +23,7 @@ const TLS_REQUEST: &[u8] = b"\x00\x00\x00\x08\x04\xd2\x16\x2f";
 /// A login that stands.
 struct LoggedIn {
     client: Client,
-    /// How the connection ended: the driver tells its client only that it has.
+    /// How the connection ended: the driver reports to its client only that it has.
     ended: Arc<OnceLock<Failure>>,
 }
 
@@ -389,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_by_its_code_or_its_words() {
+    fn a_refusal_is_recognised_by_its_code_or_its_words() {
         let closed = "database \"shop\" is not currently accepting connections";
         let state = SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
         assert_eq!(kind(&state, closed), StepError::LoginDenied);

@@ -1,4 +1,4 @@
-//! Redis, Valkey and their kin: the client library packs the commands and parses the replies, its connections stay unused, since they lose
+//! Redis, Valkey and the like: the client library packs the commands and parses the replies, its connections stay unused, since they lose
 //! the codes of AUTH, of a full server and of protected mode. IO: the connection.
 
 mod session;
@@ -76,7 +76,7 @@ pub(crate) async fn talk(
     Ok(())
 }
 
-/// A server without TLS takes a handshake for a command that goes on, and stays silent: whether it answers without tells. Nothing but PING
+/// A server without TLS takes a handshake for a command that goes on, and stays silent: whether it answers without TLS shows it. Nothing but PING
 /// is sent.
 async fn without_tls(ask: &Ask<'_>, step: Box<Found>) -> Box<Found> {
     let is_unanswered = matches!(
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_told_at_once() {
+    fn what_is_no_reply_is_seen_at_once() {
         for bytes in [
             &b"HTTP/1.1 400 Bad Request\r\n"[..],
             b"*9999999999\r\n",

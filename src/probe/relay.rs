@@ -71,7 +71,7 @@ impl Joined {
         self.why.get()
     }
 
-    /// Waits until both sides have ended: the server has then heard what the library said last.
+    /// Waits until both sides have ended: the server has then received what the library said last.
     pub(crate) async fn ended(mut self) {
         let _ = (&mut self.task).await;
     }

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_bytes_tell_protocols_apart() {
+    fn first_bytes_distinguish_protocols() {
         for (head, expected) in [
             (&b"HTTP/1.1 400 Bad Request"[..], Some("http")),
             (b"\x15\x03\x01\x00\x02\x02\x46", Some("tls")),

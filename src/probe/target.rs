@@ -184,7 +184,7 @@ fn absent(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(St
     (!environment.contains_key(name)).then(|| (name.clone(), Flaw::absent(words.to_owned())))
 }
 
-/// What is wrong with the text of the variables that tell where to dial, as the client's container has them.
+/// What is wrong with the text of the variables that say where to dial, as the client's container has them.
 fn flaw(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(String, Flaw)> {
     let (host, port) = match task.login.as_ref()? {
         LoginReference::Url { variable } => (Some(variable), None),

@@ -143,7 +143,7 @@ async fn the_silence_of_one_server_costs_one_wait_not_one_for_each_edge() {
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
-async fn misbehaving_servers_are_told_apart_and_never_hang() {
+async fn misbehaving_servers_are_distinguished_and_never_hang() {
     let protocols = [
         Protocol::Mysql,
         Protocol::Redis,

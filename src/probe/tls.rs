@@ -150,8 +150,8 @@ pub(crate) fn config(
 /// The first message of a TLS client that names no one, to see whether the peer answers in TLS.
 pub(crate) fn hello() -> Option<Vec<u8>> {
     let config = config(&[], None).ok()?;
-    let nobody = ServerName::IpAddress(PkiAddress::from(std::net::IpAddr::from([127, 0, 0, 1])));
-    let mut client = rustls::ClientConnection::new(Arc::new(config), nobody).ok()?;
+    let no_name = ServerName::IpAddress(PkiAddress::from(std::net::IpAddr::from([127, 0, 0, 1])));
+    let mut client = rustls::ClientConnection::new(Arc::new(config), no_name).ok()?;
     let mut bytes = Vec::new();
     client.write_tls(&mut bytes).ok()?;
     Some(bytes)

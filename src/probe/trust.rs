@@ -185,7 +185,7 @@ impl Trust {
                     return TrustVerdict::Refused(failure);
                 }
                 let words = self.words(&chain, &certificate);
-                // A CA that no one names may be part of the client's image; a server that vouches for itself is in no such bundle.
+                // A CA that no one names may be part of the client's image; a self-signed certificate is in no such bundle.
                 let may_be_in_image = !self.named && !certificate.self_signed;
                 if chain == Chain::Unknown && (self.named || !self.more) && !may_be_in_image {
                     return TrustVerdict::Refused(Failure::new(

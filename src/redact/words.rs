@@ -81,7 +81,7 @@ pub(super) fn names_scheme(word: &str) -> bool {
     has(&SCHEMES, &letters(word))
 }
 
-/// Whether it tells only that there is a value, or none.
+/// Whether it says only that there is a value, or none.
 pub(super) fn says_nothing(word: &str) -> bool {
     has(&NO_VALUES, &word.to_ascii_lowercase())
 }

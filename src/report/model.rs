@@ -229,7 +229,7 @@ pub struct EdgeReport {
     pub port: u16,
     /// What it speaks.
     pub protocol: Protocol,
-    /// What the protocol is guessed from (`port 8080`), where nothing tells it: then no more than the connection counts.
+    /// What the protocol is guessed from (`port 8080`), where nothing shows it: then no more than the connection counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol_guessed_from: Option<String>,
     /// Where it is known from.

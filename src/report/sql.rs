@@ -40,7 +40,7 @@ fn sentence(report: &SqlReport) -> String {
         }
         VerdictValue::Fail => format!("refused: {refused} of {}", count(all, "statement")),
         VerdictValue::Unknown => format!(
-            "could not tell: {} without an answer of {all}",
+            "could not decide: {} without an answer of {all}",
             count(unknown, "statement")
         ),
     }

@@ -206,7 +206,7 @@ pub fn consequences<'a>(report: &'a Report, cause: &FindingReport) -> Vec<&'a Fi
     found
 }
 
-/// What a reader should know beside findings and edges: the run's notes, what could not be seen, and what the user's own file changed.
+/// What a reader should know in addition to findings and edges: the run's notes, what could not be seen, and what the user's own file changed.
 #[must_use]
 pub fn remarks(report: &Report) -> Vec<String> {
     let mut remarks: Vec<String> = report

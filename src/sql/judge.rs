@@ -346,10 +346,10 @@ impl<'s> Judge<'s> {
             }
         }
         scratch.retain(|schema| !dropped.contains(schema));
-        let told = troubles
+        let reported = troubles
             .iter()
             .any(|text| text.contains("could not be dropped"));
-        if !scratch.is_empty() && !told {
+        if !scratch.is_empty() && !reported {
             let names: Vec<String> = scratch.iter().map(|schema| format!("`{schema}`")).collect();
             troubles.push(format!(
                 "the Pod did not say that it dropped the scratch schemas {}: drop them if they are there",

@@ -29,7 +29,7 @@ pub struct ReportMeta {
     pub duration_ms: u64,
     /// What the graph came from: compose files, or "the cluster".
     pub input: Vec<String>,
-    /// More for the reader, beside what graph and verdict note.
+    /// More for the reader, in addition to what graph and verdict note.
     pub notes: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ struct Policy {
     name: &'static str,
     /// `NS` stands for the namespace.
     manifest: String,
-    /// A Pod without anything special is refused by it, which tells when it is in force.
+    /// A Pod without anything special is refused by it, which shows when it is in force.
     refuses: bool,
     /// What the run without options says with exit code 3; `None`: it passes.
     says: Option<&'static str>,
@@ -236,7 +236,7 @@ kind: ValidatingWebhookConfiguration
 metadata: {name: NS-webhook}
 webhooks:
 - name: house.example.com
-  clientConfig: {service: {name: nobody, namespace: NS}}
+  clientConfig: {service: {name: no-one, namespace: NS}}
   rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}
   admissionReviewVersions: [v1]

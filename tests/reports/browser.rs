@@ -309,7 +309,7 @@ fn the_page_is_read_searched_and_used_by_keyboard() {
     assert_eq!(browser.ask(SHOWN), "1 of 6 shown");
     browser.ask("document.querySelector('input[value=fail]').click()");
 
-    // An arrow tells its steps when it is focused, and leads to its edge.
+    // An arrow shows its steps when it is focused, and leads to its edge.
     browser.ask("document.querySelector('.arrow.fail').closest('a').focus()");
     let tip = browser.ask(
         "document.querySelector('#tip').hidden ? '' : document.querySelector('#tip').textContent",

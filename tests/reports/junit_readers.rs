@@ -186,17 +186,17 @@ fn names_are_the_same_in_every_run_so_that_history_works() {
             .collect()
     };
     let before = names(&story());
-    let mut mended = story();
-    for edge in &mut mended.edges {
+    let mut fixed = story();
+    for edge in &mut fixed.edges {
         edge.status = k8sverify::probe::wire::StepStatus::Pass;
         edge.cause = None;
         edge.steps.clear();
     }
     // Their objects are workloads, which have a case with and without a finding.
-    mended
+    fixed
         .findings
         .retain(|finding| finding.object.starts_with("networkpolicy/"));
-    assert_eq!(before, names(&mended));
+    assert_eq!(before, names(&fixed));
 }
 
 #[test]

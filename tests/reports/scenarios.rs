@@ -29,7 +29,7 @@ pub(crate) fn story() -> Report {
     read("story")
 }
 
-/// The story as a cluster would tell it that wants to break its reader.
+/// The story as a cluster would report it that wants to break its reader.
 pub(crate) fn hostile() -> Report {
     let mut report = story();
     report.cluster = HOSTILE.to_owned();
@@ -73,7 +73,7 @@ pub(crate) fn large(edges: usize) -> Report {
             let room = layers[below + 1] - layers[below];
             let to = layers[below] + (from * 3 + turn) % room;
             let model = if is_broken(to) { &bad } else { &good };
-            // Where a layer has less room than turns, the next port tells them apart.
+            // Where a layer has less room than turns, the next port distinguishes them.
             edge(&name(from), &name(to), model, turn / room)
         })
         .collect();

@@ -130,13 +130,13 @@ async fn every_error_ends_a_run_as_it_should() {
 
 fn first_contact() -> Vec<Expect> {
     let refused = "refuses the credentials";
-    let nobody = "failed to reach the API server";
+    let unreached = "failed to reach the API server";
     vec![
         always("discover", "version", How::Status(401), 3, refused),
         always("discover", "version", How::Status(403), 0, ""),
-        always("discover", "version", How::Status(500), 3, nobody),
-        always("discover", "version", How::Hang, 3, nobody),
-        always("discover", "version", How::BreakOff(10), 3, nobody),
+        always("discover", "version", How::Status(500), 3, unreached),
+        always("discover", "version", How::Hang, 3, unreached),
+        always("discover", "version", How::BreakOff(10), 3, unreached),
         passing(1, "discover", "version", How::Status(503)),
         passing(1, "discover", "version", How::Slow(1500)),
         always(
@@ -147,9 +147,9 @@ fn first_contact() -> Vec<Expect> {
             "an HTML page (\\\"Sign in\\\")",
         ),
         passing(3, "discover", "version", How::Busy(1)),
-        always("*", "*", How::Hang, 3, nobody),
+        always("*", "*", How::Hang, 3, unreached),
         always("*", "*", How::Status(401), 3, refused),
-        always("*", "*", How::Status(500), 3, nobody),
+        always("*", "*", How::Status(500), 3, unreached),
     ]
 }
 

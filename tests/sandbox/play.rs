@@ -132,7 +132,7 @@ impl Stage {
             .env_clear()
             // A job of CI has secrets of its own, which a compose file may name.
             .envs(SECRETS_OF_THE_JOB)
-            // Heard with `-vv` alone: even then no library may tell what it sees.
+            // Heard with `-vv` alone: even then no library may log what it sees.
             .env("RUST_LOG", "trace")
             .current_dir(self.output.path())
             .stdin(Stdio::null())

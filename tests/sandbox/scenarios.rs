@@ -88,7 +88,7 @@ async fn play(path: PathBuf, show: bool) -> Result<(), String> {
     wrong.extend(report(&path, &run));
     wrong.extend(always(&stage, &expected, &run));
     if let Some(code) = expected.fixed {
-        mend(&stage, &run, expected.by_command)?;
+        apply_fixes(&stage, &run, expected.by_command)?;
         let again = stage.verify(&[]).await;
         let left: Vec<&str> = again
             .findings()
@@ -118,7 +118,7 @@ async fn play(path: PathBuf, show: bool) -> Result<(), String> {
 }
 
 /// Does what the findings propose, as printed.
-fn mend(stage: &Stage, run: &Run, commands_first: bool) -> Result<(), String> {
+fn apply_fixes(stage: &Stage, run: &Run, commands_first: bool) -> Result<(), String> {
     let mut changed = false;
     for fix in run.fixes(commands_first) {
         let done = match fix {
@@ -147,15 +147,15 @@ fn differences(expected: &Expected, run: &Run) -> Vec<String> {
     let findings = run.findings();
     // Information is no complaint: it counts only where it is expected.
     let complaints = run.complaints();
-    let told: Vec<&str> = findings
+    let found: Vec<&str> = findings
         .iter()
         .copied()
         .filter(|found| {
             complaints.contains(found) || expected.findings.iter().any(|id| is(id, found))
         })
         .collect();
-    let begins = expected.findings.iter().zip(&told);
-    if told.len() < expected.findings.len() || !begins.into_iter().all(|(id, found)| is(id, found))
+    let begins = expected.findings.iter().zip(&found);
+    if found.len() < expected.findings.len() || !begins.into_iter().all(|(id, found)| is(id, found))
     {
         wrong.push(format!(
             "findings {findings:?}, expected first {:?}",

@@ -1,4 +1,4 @@
-//! No secret stands in anything that a run writes, in any format and however much it is asked to tell.
+//! No secret stands in anything that a run writes, in any format and however much it is asked to print.
 
 use k8sverify_sandbox::Scenario;
 

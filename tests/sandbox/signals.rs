@@ -30,15 +30,15 @@ impl Moment {
         let started = Instant::now();
         let child = stage.start(self.arguments);
         stage.sandbox.request(self.after).await;
-        let told = Instant::now();
+        let signalled = Instant::now();
         send(child.id(), signal);
         let run = stage.finish(child, started).await;
         let mut wrong = Vec::new();
         if run.code != Some(3) {
             wrong.push(format!("exit code {:?}, expected 3", run.code));
         }
-        if told.elapsed() > PROMPT {
-            wrong.push(format!("took {:?} to end", told.elapsed()));
+        if signalled.elapsed() > PROMPT {
+            wrong.push(format!("took {:?} to end", signalled.elapsed()));
         }
         let left = stage.sandbox.left_over();
         if !left.is_empty() {
@@ -150,13 +150,13 @@ async fn a_second_signal_ends_it_at_once() {
     // A terminal and a wrapper both send it: the same one.
     send(child.id(), "SIGINT");
     tokio::time::sleep(Duration::from_millis(1200)).await;
-    let told = Instant::now();
+    let signalled = Instant::now();
     send(child.id(), "SIGINT");
     let run = stage.finish(child, started).await;
     assert!(
-        told.elapsed() < Duration::from_secs(2),
+        signalled.elapsed() < Duration::from_secs(2),
         "{:?}",
-        told.elapsed()
+        signalled.elapsed()
     );
     assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
     let hint = "delete jobs -l app.kubernetes.io/managed-by=k8sverify";
@@ -179,10 +179,10 @@ async fn a_signal_ends_a_run_whose_api_server_is_frozen() {
     stage.sandbox.request("/log?").await;
     stage.sandbox.fault(Fault::always("*", "*", How::Hang));
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let told = Instant::now();
+    let signalled = Instant::now();
     send(child.id(), "SIGTERM");
     let run = stage.finish(child, started).await;
-    assert!(told.elapsed() < PROMPT, "{:?}", told.elapsed());
+    assert!(signalled.elapsed() < PROMPT, "{:?}", signalled.elapsed());
     assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
     let said = format!("{}{}", run.stdout, run.stderr);
     assert!(
@@ -243,10 +243,10 @@ fn a_hanging_credential_plugin_ends_with_the_run() {
         assert!(started.elapsed() < Duration::from_secs(20), "no plugin");
         std::thread::sleep(Duration::from_millis(20));
     };
-    let told = Instant::now();
+    let signalled = Instant::now();
     send(Some(child.id()), "SIGTERM");
     let status = child.wait().unwrap();
-    assert!(told.elapsed() < PROMPT, "{:?}", told.elapsed());
+    assert!(signalled.elapsed() < PROMPT, "{:?}", signalled.elapsed());
     assert_eq!(status.code(), Some(3));
     let junit = std::fs::read_to_string(path("junit.xml")).unwrap();
     assert!(junit.contains("interrupted by SIGTERM"), "{junit}");
@@ -257,7 +257,7 @@ fn a_hanging_credential_plugin_ends_with_the_run() {
     };
     while lives() {
         assert!(
-            told.elapsed() < Duration::from_secs(10),
+            signalled.elapsed() < Duration::from_secs(10),
             "the plugin outlives the run"
         );
         std::thread::sleep(Duration::from_millis(20));

@@ -51,7 +51,7 @@ pub(crate) fn edit(into: &mut Value, with: Value) {
     }
 }
 
-/// The field that tells the entries of a list apart, if all of them have one.
+/// The field that distinguishes the entries of a list, if all of them have one.
 fn identity(list: &[Value]) -> Option<&'static str> {
     ["name", "type"]
         .into_iter()

@@ -222,7 +222,7 @@ mod tests {
     use crate::kinds;
 
     #[test]
-    fn versions_grow_and_the_history_tells_what_happened() {
+    fn versions_grow_and_the_history_shows_what_happened() {
         let store = Store::new(Clock::from(jiff::Timestamp::UNIX_EPOCH));
         let pods = kinds::of("pods");
         let put = |name: &str| {

@@ -24,7 +24,7 @@ use crate::plan::PlanOptions;
 use crate::report::drill::{self, DrillReport};
 use crate::report::unfinished;
 
-/// What a round takes beside its patience: baseline, settling, reading.
+/// What a round takes in addition to its patience: baseline, settling, reading.
 const ROUND: Duration = Duration::from_mins(4);
 /// How long a statement of the application's may take.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ pub(super) async fn run(
     signals.patient(PUTTING_BACK);
     let last_words = Arc::clone(&outputs);
     signals.attend(move |cause| {
-        output::tell(&format!(
+        output::note(&format!(
             "k8sverify: what the drill had changed may be left; put it back with: k8sverify drill -n {namespace} --undo"
         ));
         last_words.give_up(cause);
@@ -248,7 +248,7 @@ impl Drilling<'_> {
             watch: self.args.watch,
             folder: std::env::current_dir().unwrap_or_default(),
             cancel: self.signals.cancel(),
-            tell: &|what| self.progress.stage(what),
+            on_progress: &|what| self.progress.stage(what),
             keep: &|round| self.keep(round),
         };
         let conducted = Box::pin(conductor.drill(subject, planned, &self.seen.snapshot)).await;

@@ -24,8 +24,15 @@ async fn run(args: &DrillArgs) -> Result<u8, CommandError> {
     let (api, namespace) = connect(&args.run.cluster).await?;
     let progress = Progress::new(args.run.output.quiet || args.run.output.verbose > 1);
     let folder = std::env::current_dir().unwrap_or_default();
-    let tell = |what: &str| progress.stage(what);
-    let ended = undo(&api, &namespace, args.hook.as_deref(), &folder, &tell).await;
+    let on_progress = |what: &str| progress.stage(what);
+    let ended = undo(
+        &api,
+        &namespace,
+        args.hook.as_deref(),
+        &folder,
+        &on_progress,
+    )
+    .await;
     progress.done();
     let (done, left) =
         ended.map_err(|error| CommandError::Unverified(format!("drill --undo: {error}")))?;

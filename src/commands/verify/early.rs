@@ -17,7 +17,7 @@ use crate::probe::wire::StepStatus;
 /// not is no longer merely starting.
 pub(super) const EARLY: Duration = Duration::from_secs(12);
 
-/// Whether all that has not settled may suffer from what it needs (it crashes or is not ready), so that a look can tell.
+/// Whether all that has not settled may suffer from what it needs (it crashes or is not ready), so that a look can show it.
 pub(super) fn all_suffer(graph: &TierGraph, snapshot: &Snapshot, now: Timestamp) -> bool {
     let unsettled = snapshot.settle.unsettled.keys().cloned().collect();
     !snapshot.settle.unsettled.is_empty() && none_is_left(graph, snapshot, now, unsettled)

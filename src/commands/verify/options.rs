@@ -15,7 +15,7 @@ use crate::reason;
 pub(crate) fn of_plan(probe: &ProbeArgs, timeout: Duration) -> PlanOptions {
     PlanOptions {
         run: run_label(),
-        // The agent ends before its Job's deadline, so that its last words are heard.
+        // The agent ends before its Job's deadline, so that its last records are read.
         deadline_ms: u64::try_from(timeout.as_millis())
             .unwrap_or(u64::MAX)
             .saturating_sub(2000)

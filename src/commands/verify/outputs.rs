@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::cli::{Color, Format, OutputArgs};
-use crate::commands::output::{OutputFile, guarded, print, tell};
+use crate::commands::output::{OutputFile, guarded, note, print};
 use crate::commands::start::Start;
 use crate::commands::{CommandError, EXIT_UNKNOWN};
 use crate::report::unfinished::{self, Begun};
@@ -189,28 +189,28 @@ impl<D: Document> Outputs<D> {
 
     fn all(&self, written: &mut Written<D>, report: &D) -> Result<(), CommandError> {
         let files = self.files(written, report, true);
-        let mut told = match &files {
+        let mut noted = match &files {
             Ok(()) => report.clone(),
-            Err(failure) => self.tell(written, report, failure),
+            Err(failure) => self.add_note(written, report, failure),
         };
         let printed = match std::mem::replace(&mut written.printed, Printed::Last) {
             // People have read it: what the clean-up left is all that is new.
             Printed::Early { notes } if files.is_ok() => {
-                for note in told.end().2.iter().skip(notes) {
-                    tell(&format!("k8sverify: {note}"));
+                for text in noted.end().2.iter().skip(notes) {
+                    note(&format!("k8sverify: {text}"));
                 }
                 Ok(())
             }
-            _ => bytes(&told, self.args.format, &self.args).and_then(|bytes| print(&bytes)),
+            _ => bytes(&noted, self.args.format, &self.args).and_then(|bytes| print(&bytes)),
         };
         if let (Ok(()), Err(failure)) = (&files, &printed) {
-            self.tell(written, report, failure);
+            self.add_note(written, report, failure);
         }
         files.and(printed)
     }
 
     /// What can be written names what cannot, and the code with which the run ends by that. What was written to a pipe stays.
-    fn tell(&self, written: &mut Written<D>, report: &D, failure: &CommandError) -> D {
+    fn add_note(&self, written: &mut Written<D>, report: &D, failure: &CommandError) -> D {
         let mut report = report.clone();
         let (verdict, code, notes) = report.end();
         *code = failure.exit_code();

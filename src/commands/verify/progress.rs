@@ -21,7 +21,7 @@ pub(in crate::commands) struct Progress {
     heart: Option<Heart>,
 }
 
-/// Tells a log at a bounded rate what is being waited for.
+/// Writes to a log at a bounded rate what is being waited for.
 struct Heart {
     now: Arc<Mutex<String>>,
     /// Dropped when the run is over, which ends the thread.
@@ -53,7 +53,7 @@ impl Progress {
     /// Another stage began.
     pub(in crate::commands) fn stage(&self, text: &str) {
         if let Some(heart) = &self.heart {
-            heart.tell(text);
+            heart.report(text);
         }
         self.bar.set_message(text.to_owned());
     }
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// Prints something while the line is away.
-    pub(super) fn beside(&self, print: impl FnOnce()) {
+    pub(super) fn interrupted_by(&self, print: impl FnOnce()) {
         self.bar.suspend(print);
     }
 
@@ -95,7 +95,7 @@ impl Heart {
                 let text = text.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let seconds = started.elapsed().as_secs();
                 let said = format!("k8sverify: {} ({seconds} s)\n", line(&text));
-                // Nothing is left to tell it to where standard error is closed.
+                // There is nowhere left to write it where standard error is closed.
                 if log.write_all(without_commands(&said).as_bytes()).is_err() {
                     return;
                 }
@@ -107,7 +107,7 @@ impl Heart {
         }
     }
 
-    fn tell(&self, text: &str) {
+    fn report(&self, text: &str) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         text.clone_into(&mut now);
     }
@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_told_now_and_then_what_is_waited_for_and_nothing_after_the_end() {
+    fn a_log_shows_now_and_then_what_is_waited_for_and_nothing_after_the_end() {
         let log = Shared::default();
         let started = Instant::now();
         let heart = Heart::new(Duration::from_millis(200), log.clone());
         for step in 0..1000 {
-            heart.tell(&format!("probing: step {step}"));
+            heart.report(&format!("probing: step {step}"));
         }
-        heart.tell("waiting for deployment/db\n::error::x");
+        heart.report("waiting for deployment/db\n::error::x");
         let end = Instant::now() + Duration::from_secs(20);
         while log.text().lines().count() < 2 && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
@@ -160,7 +160,7 @@ mod tests {
         let most = started.elapsed().as_millis() / 200;
         assert!(
             text.lines().count() as u128 <= most,
-            "no more than one line a beat, however often something is told: {text}"
+            "no more than one line a beat, however often something is reported: {text}"
         );
         let last = "k8sverify: waiting for deployment/db ::error::x (";
         assert!(

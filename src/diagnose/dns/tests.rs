@@ -47,9 +47,9 @@ fn dns(edge: &str, error: Option<StepError>) -> Step {
 }
 
 #[test]
-fn dns_that_answers_nobody_is_one_cause_for_all() {
+fn dns_that_answers_no_one_is_one_cause_for_all() {
     let silent = Some(StepError::DnsTimeout);
-    let rule = Rule::Whole(nobody_is_answered);
+    let rule = Rule::Whole(no_one_is_answered);
     let found = raised(rule, "", dns(AP_DB, silent), dns(WEB_AP, silent));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].object.to_string(), "service/dns-default");

@@ -122,7 +122,7 @@ fn of_one(
     }
     let why = match control {
         Some(control) if control.status == own.status => {
-            format!("{service} itself answers alike, and nothing tells whose answer it was")
+            format!("{service} itself answers alike, and nothing shows whose answer it was")
         }
         Some(control) => format!("{service} itself answers http {}", control.status),
         None => format!("{service} itself gave this Pod no answer to compare with"),

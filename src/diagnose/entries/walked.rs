@@ -61,7 +61,7 @@ impl Dialled<'_> {
     pub(super) fn words(&self) -> String {
         let detail = self
             .last
-            .map_or("no answer was heard", |step| step.detail.as_str());
+            .map_or("no answer came", |step| step.detail.as_str());
         let error: Option<&str> = self.last.and_then(|step| step.error).map(Into::into);
         match error {
             Some(error) if detail.is_empty() => format!("{}: {error}", self.place()),
@@ -260,7 +260,7 @@ fn node_port(
     )
 }
 
-/// A controller that is only dialled: no path is known that surely does no harm, so no answer tells whose it is.
+/// A controller that is only dialled: no path is known that surely does no harm, so no answer shows whose it is.
 fn controller(dialled: &[Dialled<'_>]) -> Decision {
     let words = list(dialled.iter().map(|one| {
         if one.passed() {

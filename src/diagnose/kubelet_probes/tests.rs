@@ -41,7 +41,7 @@ fn a_tier_with_both_probes_is_silent_and_a_one_shot_needs_none() {
 }
 
 #[test]
-fn a_probe_that_can_never_be_run_is_mended_by_a_command() {
+fn a_probe_that_can_never_be_run_is_fixed_by_a_command() {
     for (probe, code, says) in [
         (
             "exec: {command: ['curl -f http://localhost/']}",

@@ -80,7 +80,7 @@ fn names(findings: &[Finding]) -> Vec<String> {
 }
 
 #[test]
-fn a_policy_that_admits_others_only_is_named_and_mended() {
+fn a_policy_that_admits_others_only_is_named_and_fixed() {
     let found = raised(Rule::EdgeMany(denied), OTHERS_ONLY, blocked_steps());
     assert_eq!(
         names(&found),

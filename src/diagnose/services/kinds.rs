@@ -277,7 +277,7 @@ status: STATUS
     }
 
     #[test]
-    fn a_headless_port_that_nobody_listens_on_is_a_warning_unless_it_is_dialled() {
+    fn a_headless_port_that_no_one_listens_on_is_a_warning_unless_it_is_dialled() {
         let spec = |port: i32| {
             format!("{{clusterIP: None, selector: {{app: db}}, ports: [{{port: {port}}}]}}")
         };

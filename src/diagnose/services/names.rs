@@ -41,7 +41,7 @@ enum Answer<'c, 'a> {
 
 impl Answer<'_, '_> {
     /// What is said of which object.
-    fn blames(&self) -> (Code, ObjectRef) {
+    fn finding_of(&self) -> (Code, ObjectRef) {
         match self {
             Self::NoService(subject) => (Code::ServiceMissing, subject.key.object()),
             Self::OtherName(key, ..) => (Code::ServiceNameMismatch, key.object()),
@@ -65,7 +65,7 @@ pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
     for look in &looks {
         if let Some(answer) = answer(context, look) {
             let (_, looks) = found
-                .entry(answer.blames())
+                .entry(answer.finding_of())
                 .or_insert_with(|| (answer, Vec::new()));
             looks.push(look);
         }

@@ -196,7 +196,7 @@ fn port_protocol(
     looks: &[&Look<'_, '_>],
 ) -> Finding {
     let ports = dialled_ports(looks);
-    // No packet could tell; the API does.
+    // No packet could show it; the API does.
     let unheard = looks
         .iter()
         .filter(|look| look.edge.protocol.transport() == "UDP");

@@ -341,11 +341,11 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
         .iter()
         .chain(good.iter().filter_map(|answer| answer.workload.as_ref()))
         .collect();
-    let strangers: BTreeSet<&WorkloadKey> = bad
+    let foreign_workloads: BTreeSet<&WorkloadKey> = bad
         .iter()
         .filter_map(|answer| answer.workload.as_ref())
         .collect();
-    let foreign = !strangers.is_empty()
+    let foreign = !foreign_workloads.is_empty()
         && !usage.service.spec.selector.is_empty()
         && bad.iter().all(|answer| {
             answer
@@ -362,7 +362,7 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
         })
         .collect();
     let total = good.len() + bad.len();
-    let listed: Vec<String> = strangers.iter().map(ToString::to_string).collect();
+    let listed: Vec<String> = foreign_workloads.iter().map(ToString::to_string).collect();
     let (code, message) = if foreign {
         (
             Code::ServiceSelectorTooBroad,
@@ -396,7 +396,7 @@ fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Opt
         finding.fix(subject.map_or_else(Fix::default, |subject| select(context, usage, subject)))
     } else {
         finding
-            .caused_by(troubles_of(context, &strangers))
+            .caused_by(troubles_of(context, &foreign_workloads))
             .fix(format!(
                 "fix or replace {}: it is called ready and does not serve; a readiness probe on the port that the Service uses would keep it out",
                 pods.join(", ")
@@ -419,7 +419,7 @@ fn declared_mix(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
     if !behind.iter().any(|subject| is_own(subject)) {
         return None;
     }
-    let strangers: Vec<String> = behind
+    let foreign_workloads: Vec<String> = behind
         .iter()
         .filter(|subject| !is_own(subject) && !subject.tiers.is_empty())
         .filter(|subject| {
@@ -436,7 +436,7 @@ fn declared_mix(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
         })
         .map(|subject| subject.key.to_string())
         .collect();
-    if strangers.is_empty() {
+    if foreign_workloads.is_empty() {
         return None;
     }
     let finding = Finding::new(
@@ -447,7 +447,7 @@ fn declared_mix(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
             "the selector {} of {} also takes Pods of {}, which declare other ports only",
             fixes::labels_text(&usage.service.spec.selector),
             service_name(context, &usage.key),
-            strangers.join(", ")
+            foreign_workloads.join(", ")
         ),
     )
     .because([selector_line(usage)])

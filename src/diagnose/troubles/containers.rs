@@ -16,7 +16,7 @@ use crate::observe::kinds::{Pod, StateTerminated, StateWaiting};
 use crate::observe::{Held, held, is_ready};
 use crate::probe::wire::StepStatus;
 
-/// What ails the containers of a Pod that has a node, the one that explains the others first.
+/// What is wrong with the containers of a Pod that has a node, the one that explains the others first.
 pub(super) fn of<'a>(
     context: &Context<'a>,
     subject: &WorkloadFacts<'a>,

@@ -1,5 +1,5 @@
 //! Pods that were never made: quota, admission, Pod Security, a ServiceAccount that is not there. Only events and the
-//! condition `ReplicaFailure` tell. Pure.
+//! condition `ReplicaFailure` report. Pure.
 
 use super::{Trouble, event_line};
 use crate::diagnose::Context;
@@ -115,7 +115,7 @@ fn remedy(words: &str) -> String {
     } else if words.contains("failed quota") || words.contains("must specify") {
         "set requests and limits on every container: the ResourceQuota demands them"
     } else {
-        "do what admission asks for; the event tells what it refused"
+        "do what admission asks for; the event says what it refused"
     };
     advice.to_owned()
 }

@@ -231,14 +231,14 @@ fn not_ready(view: &View<'_, '_>, kind: ProbeKind, failure: Option<&Event>) -> T
     })
 }
 
-/// What a container that listens on nothing yet may wait for in vain.
+/// What a container that listens on nothing yet may wait for although it never comes.
 fn waits(view: &View<'_, '_>, closed: bool) -> Vec<(String, String)> {
     if closed { lost_words(view) } else { Vec::new() }
 }
 
 fn waiting(place: &str, host: &str) -> String {
     format!(
-        "it listens on nothing yet, and may wait for {host} in vain: correct {place}, or create a Service of that name"
+        "it listens on nothing yet, and may wait for {host}, which does not exist: correct {place}, or create a Service of that name"
     )
 }
 
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_fails_is_told_with_the_kubelets_words() {
+    fn a_probe_that_fails_is_reported_with_the_kubelets_words() {
         let trouble = found(
             "{httpGet: {port: 2000, path: /health}}",
             "Readiness probe failed: HTTP probe failed with statuscode: 503",

@@ -1,4 +1,4 @@
-//! What a container waits for in vain: hosts of its command that lead nowhere. Pure.
+//! What a container waits for that never comes: hosts of its command that lead nowhere. Pure.
 
 use super::view::View;
 use crate::address;

@@ -83,7 +83,7 @@ fn an_endpoint_without_traffic_breaks_nothing() {
 }
 
 #[test]
-fn one_place_that_fails_fails_the_edge_and_a_second_look_mends_nothing() {
+fn one_place_that_fails_fails_the_edge_and_a_second_look_fixes_nothing() {
     let good = vec![pass(EDGE, StepName::Service)];
     let bad = vec![fail(EDGE, StepName::Service, StepError::Timeout)];
     let second = look(Look::OtherNode, probe("AP", "n1", good.clone()));

@@ -1,5 +1,5 @@
 //! Variables that Kubernetes sets by itself: for a Service `redis` every Pod gets `REDIS_PORT=tcp://10.96.0.9:6379`, and a
-//! program that takes `REDIS_PORT` for a number dies of it. Pure.
+//! program that takes `REDIS_PORT` for a number exits because of it. Pure.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub(super) fn explains_crash(context: &Context<'_>, subject: &WorkloadFacts<'_>)
     find(context, subject).is_some_and(|collision| is_fatal(subject, &collision))
 }
 
-/// The program dies, by itself, and its log shows the value or nothing shows another reason.
+/// The program exits by itself, and its log shows the value or nothing shows another reason.
 fn is_fatal(subject: &WorkloadFacts<'_>, collision: &Collision<'_>) -> bool {
     let crashes = subject
         .troubles

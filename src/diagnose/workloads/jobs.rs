@@ -198,7 +198,7 @@ status: STATUS
 ";
 
     #[test]
-    fn a_job_that_failed_is_told_from_one_that_tries_and_one_that_is_done() {
+    fn a_job_that_failed_is_distinguished_from_one_that_tries_and_one_that_is_done() {
         let job = |status: &str| found(&JOB.replace("STATUS", status), "job/migrate", true);
         let failed = job(
             "{failed: 1, conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, message: Job has reached the specified backoff limit}]}",

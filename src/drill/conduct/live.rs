@@ -249,7 +249,7 @@ impl MemberLive {
     }
 }
 
-/// Whether a member is one, as far as it tells: it answers, does not say that it has not joined, and has the ledger and those of its operator's
+/// Whether a member is one, as far as it reports that: it answers, does not say that it has not joined, and has the ledger and those of its operator's
 /// tables that count.
 fn is_whole(state: &MemberState, passed_over: Option<&BTreeSet<(String, String)>>) -> bool {
     let holds = passed_over.is_none_or(|passed_over| {

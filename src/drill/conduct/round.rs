@@ -84,7 +84,7 @@ impl Round<'_> {
         let end_ms = self.stage.now();
         let audit = match &ended {
             RoundEnd::Whole | RoundEnd::PatienceOver(_) => {
-                self.tell("reading every row on every member");
+                self.progress("reading every row on every member");
                 self.stage.audit(AUDIT, &self.conductor.cancel).await
             }
             RoundEnd::NotBegun(_) | RoundEnd::Spoilt(_) => None,
@@ -125,8 +125,8 @@ impl Round<'_> {
         })
     }
 
-    fn tell(&self, what: &str) {
-        (self.conductor.tell)(&format!(
+    fn progress(&self, what: &str) {
+        (self.conductor.on_progress)(&format!(
             "{} {} {}/{}: {what}",
             self.now.name, self.fault, self.number, self.conductor.wish.rounds
         ));
@@ -138,7 +138,7 @@ impl Round<'_> {
             let why = refusal.message.clone();
             return Ok(RoundEnd::NotBegun(NotBegun::NotHealthy(why)));
         }
-        self.tell("waiting for 10 s without a failure");
+        self.progress("waiting for 10 s without a failure");
         if let Some(ended) = self.baseline(way).await {
             return Ok(ended);
         }
@@ -166,7 +166,7 @@ impl Round<'_> {
         way.fault = Some(self.stage.now().max(begun));
         self.stage.change(super::live::Live::at_fault);
         self.stage.event(EventKind::FaultStarted);
-        self.tell("the fault");
+        self.progress("the fault");
         let watch = self.recovery(way);
         let made = self.make(&victims);
         let (mut watch, mut made) = (std::pin::pin!(watch), std::pin::pin!(made));
@@ -450,11 +450,11 @@ impl Round<'_> {
                 None if is_made && !are_back => {
                     are_back = true;
                     self.stage.event(EventKind::Phase("whole again".to_owned()));
-                    self.tell("whole again; 15 s of quiet");
+                    self.progress("whole again; 15 s of quiet");
                 }
                 Some(why) if are_back => {
                     are_back = false;
-                    self.tell(&format!("not whole any more: {why}"));
+                    self.progress(&format!("not whole any more: {why}"));
                 }
                 _ => {}
             }

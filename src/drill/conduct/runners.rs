@@ -45,8 +45,8 @@ pub(super) async fn delete(api: &Api, namespace: &str, job: &str) -> Result<(), 
     }
 }
 
-/// Tells a runner its orders.
-pub(super) async fn tell(
+/// Sends a runner its orders.
+pub(super) async fn send(
     api: &Api,
     namespace: &str,
     pod: &str,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ConductError;
 use super::live::Live;
-use super::runners::{CALL, start, tell};
+use super::runners::{CALL, send, start};
 use crate::drill::model::{
     AuditAnswer, Batch, Candidate, ClockMap, End, Event, EventKind, Lane, RunnerLog, RunnerRecord,
 };
@@ -46,9 +46,9 @@ struct RunnerPod {
     over: Option<String>,
 }
 
-/// One runner, as far as it was heard.
+/// One runner, as far as its log was read.
 #[derive(Debug, Clone, Default)]
-struct Heard {
+struct RunnerState {
     pod: Option<(String, String, Option<String>)>,
     greeted: bool,
     lanes: Vec<Lane>,
@@ -91,11 +91,11 @@ impl<'a> Stage<'a> {
                 .lanes
                 .iter()
                 .map(|runner| {
-                    let heard = Heard {
+                    let state = RunnerState {
                         lanes: runner.spec.lanes.clone(),
-                        ..Heard::default()
+                        ..RunnerState::default()
                     };
-                    (runner.name.clone(), heard)
+                    (runner.name.clone(), state)
                 })
                 .collect(),
             live: Live::new(plan.lanes.iter().map(|runner| runner.spec.lanes.as_slice())),
@@ -179,11 +179,11 @@ impl<'a> Stage<'a> {
         loop {
             {
                 let inner = self.inner();
-                if let Some(why) = inner.runners.values().find_map(|heard| heard.lost.clone()) {
+                if let Some(why) = inner.runners.values().find_map(|state| state.lost.clone()) {
                     return Err(ConductError::Runners(why));
                 }
-                let heard = |heard: &Heard| heard.greeted && !heard.batches.is_empty();
-                if inner.runners.values().all(heard) {
+                let ready = |state: &RunnerState| state.greeted && !state.batches.is_empty();
+                if inner.runners.values().all(ready) {
                     return Ok(());
                 }
             }
@@ -213,11 +213,11 @@ impl<'a> Stage<'a> {
                 inner
                     .runners
                     .iter()
-                    .filter(|(name, heard)| {
-                        inner.told.get(*name) != Some(&inner.orders) && heard.end.is_none()
+                    .filter(|(name, state)| {
+                        inner.sent.get(*name) != Some(&inner.orders) && state.end.is_none()
                     })
-                    .filter_map(|(name, heard)| {
-                        let (pod, _, over) = heard.pod.as_ref()?;
+                    .filter_map(|(name, state)| {
+                        let (pod, _, over) = state.pod.as_ref()?;
                         over.is_none()
                             .then(|| (name.clone(), pod.clone(), inner.orders.clone()))
                     })
@@ -229,17 +229,17 @@ impl<'a> Stage<'a> {
                 if own.act == Act::Audit && Some(&runner) != self.first().as_ref() {
                     own.act = Act::Quiet;
                 }
-                match tell(self.api, &self.namespace, &pod, &own).await {
+                match send(self.api, &self.namespace, &pod, &own).await {
                     Ok(()) => {
-                        self.inner().told.insert(runner, orders);
+                        self.inner().sent.insert(runner, orders);
                     }
                     Err(error) if error.is_forbidden() => {
                         return format!(
-                            "not allowed to tell the runners their orders (patch pods): {error}; grant it with: {}",
+                            "not allowed to send the runners their orders (patch pods): {error}; grant it with: {}",
                             Command::new(&["k8sverify", "rbac", "-n", &self.namespace, "--drill"])
                         );
                     }
-                    Err(error) => tracing::debug!("failed to tell pod/{pod} its orders: {error}"),
+                    Err(error) => tracing::debug!("failed to send pod/{pod} its orders: {error}"),
                 }
             }
         }
@@ -279,11 +279,11 @@ impl<'a> Stage<'a> {
             }
             {
                 let inner = self.inner();
-                let heard = inner.runners.get(&first)?;
-                if heard.audits.len() > before {
-                    return Some((begun, heard.audits.last().cloned().unwrap_or_default()));
+                let state = inner.runners.get(&first)?;
+                if state.audits.len() > before {
+                    return Some((begun, state.audits.last().cloned().unwrap_or_default()));
                 }
-                if heard.lost.is_some() || Instant::now() >= end || *cancel.borrow() {
+                if state.lost.is_some() || Instant::now() >= end || *cancel.borrow() {
                     return None;
                 }
             }
@@ -325,11 +325,11 @@ impl<'a> Stage<'a> {
         let runners = inner
             .runners
             .iter()
-            .map(|(name, heard)| {
-                let offset = heard.offset.unwrap_or(0);
+            .map(|(name, state)| {
+                let offset = state.offset.unwrap_or(0);
                 RunnerLog {
                     runner: name.clone(),
-                    node: heard
+                    node: state
                         .pod
                         .as_ref()
                         .map(|pod| pod.1.clone())
@@ -338,14 +338,14 @@ impl<'a> Stage<'a> {
                         offset_ms: offset - from,
                         error_ms: CLOCK_ERROR_MS,
                     },
-                    lanes: heard.lanes.clone(),
-                    batches: heard
+                    lanes: state.lanes.clone(),
+                    batches: state
                         .batches
                         .iter()
                         .filter(|batch| batch.to_ms + offset >= from)
                         .cloned()
                         .collect(),
-                    end: heard.end.clone(),
+                    end: state.end.clone(),
                 }
             })
             .collect();
@@ -373,7 +373,7 @@ impl<'a> Stage<'a> {
         inner
             .runners
             .iter()
-            .find_map(|(name, heard)| Some(format!("runner {name}: {}", heard.lost.as_ref()?)))
+            .find_map(|(name, state)| Some(format!("runner {name}: {}", state.lost.as_ref()?)))
     }
 
     fn runner_pod(&self, runner: &str) -> Option<RunnerPod> {
@@ -387,12 +387,12 @@ impl<'a> Stage<'a> {
         inner
             .runners
             .get(runner)
-            .is_none_or(|heard| heard.end.is_some() || heard.lost.is_some())
+            .is_none_or(|state| state.end.is_some() || state.lost.is_some())
     }
 
     fn lost(&self, runner: &str, why: String) {
-        if let Some(heard) = self.inner().runners.get_mut(runner) {
-            heard.lost.get_or_insert(why);
+        if let Some(state) = self.inner().runners.get_mut(runner) {
+            state.lost.get_or_insert(why);
         }
     }
 
@@ -401,17 +401,17 @@ impl<'a> Stage<'a> {
         let now = self.at(now);
         let mut inner = self.inner();
         let Inner { runners, live, .. } = &mut *inner;
-        let Some(heard) = runners.get_mut(runner) else {
+        let Some(state) = runners.get_mut(runner) else {
             return;
         };
         match record {
-            RunnerRecord::Hello { .. } => heard.greeted = true,
+            RunnerRecord::Hello { .. } => state.greeted = true,
             RunnerRecord::Error { message } => {
-                heard.lost.get_or_insert(message);
+                state.lost.get_or_insert(message);
             }
             RunnerRecord::Batch(batch) => {
                 // Read again from the beginning: what is known is passed over.
-                if heard
+                if state
                     .batches
                     .last()
                     .is_some_and(|last| last.number >= batch.number)
@@ -420,21 +420,21 @@ impl<'a> Stage<'a> {
                 }
                 // The smallest difference is the one with the least of the way in it.
                 let ahead = now - batch.to_ms;
-                let offset = heard.offset.map_or(ahead, |known| known.min(ahead));
-                heard.offset = Some(offset);
+                let offset = state.offset.map_or(ahead, |known| known.min(ahead));
+                state.offset = Some(offset);
                 live.batch(&batch, offset);
-                heard.batches.push(batch);
+                state.batches.push(batch);
             }
             RunnerRecord::Audit { answers } => {
-                if heard.audits.last() != Some(&answers) {
-                    heard.audits.push(answers);
+                if state.audits.last() != Some(&answers) {
+                    state.audits.push(answers);
                 }
             }
-            RunnerRecord::End(end) => heard.end = Some(end),
+            RunnerRecord::End(end) => state.end = Some(end),
         }
     }
 
-    /// Follows the log of a runner to its end record; what breaks off is read again from the beginning, and numbers tell what is new.
+    /// Follows the log of a runner to its end record; what breaks off is read again from the beginning, and numbers show what is new.
     async fn listen(&self, runner: &Runner) {
         loop {
             let Some(pod) = self.runner_pod(&runner.name) else {
@@ -473,7 +473,7 @@ impl<'a> Stage<'a> {
         let end = Instant::now() + length;
         tokio::select! {
             () = sleep_until(end) => {}
-            _ = cancel.wait_for(|told| *told) => {}
+            _ = cancel.wait_for(|cancelled| *cancelled) => {}
         }
     }
 }

@@ -68,9 +68,9 @@ pub async fn undo(
     namespace: &str,
     hook: Option<&str>,
     folder: &Path,
-    tell: &(dyn Fn(&str) + Sync),
+    on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<(Vec<String>, Vec<String>), ConductError> {
-    wait_for_lease(api, namespace, tell).await?;
+    wait_for_lease(api, namespace, on_progress).await?;
     let Some(books) = Books::found(api, namespace).await? else {
         release(api, namespace).await;
         return Ok((Vec::new(), Vec::new()));
@@ -80,7 +80,7 @@ pub async fn undo(
         "run {} of candidate {}, begun {}",
         journal.run, journal.candidate, journal.begun
     )];
-    tell("putting scales back");
+    on_progress("putting scales back");
     let mut left = scales(api, namespace, &journal).await;
     if left.is_empty() {
         done.extend(journal.scales.iter().map(|entry| {
@@ -91,7 +91,7 @@ pub async fn undo(
         }));
     }
     if let Some(command) = &journal.hook {
-        // A command that stands in the cluster is not run here: only the person's own word is.
+        // A command that stands in the cluster is not run here: only what the user passes is.
         let ended = match hook {
             Some(hook) => faults::hook(hook, "end", &journal.candidate, folder, HOOK_END).await,
             None => Err(format!(
@@ -104,7 +104,7 @@ pub async fn undo(
             Err(why) => left.push(why),
         }
     }
-    tell("removing the runners and the ledger");
+    on_progress("removing the runners and the ledger");
     let more = jobs(api, namespace, &journal, true).await;
     if more.is_empty() {
         done.push("the runners and the ledger are gone".to_owned());
@@ -120,7 +120,7 @@ pub async fn undo(
 async fn wait_for_lease(
     api: &Api,
     namespace: &str,
-    tell: &(dyn Fn(&str) + Sync),
+    on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<(), ConductError> {
     let end = Instant::now() + HELD + Duration::from_secs(3);
     let mut renewed: Option<Value> = None;
@@ -141,7 +141,7 @@ async fn wait_for_lease(
             )));
         }
         renewed = time;
-        tell(&format!(
+        on_progress(&format!(
             "the Lease of run {holder} ends in {} s unless it is renewed",
             left.as_secs()
         ));
@@ -174,7 +174,7 @@ async fn scales(api: &Api, namespace: &str, journal: &Journal) -> Vec<String> {
     left
 }
 
-/// Tells the runners to end, the first one to remove the ledger; whether it said that it did.
+/// Orders the runners to end, the first one to remove the ledger; whether it said that it did.
 async fn end_runners(api: &Api, namespace: &str, runners: &[Runner]) -> bool {
     let mut removed = false;
     let mut none_began = !runners.is_empty();
@@ -193,7 +193,7 @@ async fn end_runners(api: &Api, namespace: &str, runners: &[Runner]) -> bool {
             act: if index == 0 { Act::Remove } else { Act::End },
             ..Orders::default()
         };
-        if runners::tell(api, namespace, &pod, &orders).await.is_err() {
+        if runners::send(api, namespace, &pod, &orders).await.is_err() {
             continue;
         }
         let ended = says_end(api, namespace, &pod, ENDING).await;

@@ -86,7 +86,7 @@ fn audited(timeline: &Timeline, found: &Comparison, numbers: &mut BTreeMap<Metri
     }
 }
 
-/// The longest time in which two members took writes: by their own word, or by acknowledging in turn.
+/// The longest time in which two members took writes: by their own report, or by acknowledging in turn.
 fn split_brain(timeline: &Timeline) -> Value {
     let spans: Vec<(&str, Option<&str>, i64, i64)> = timeline
         .states
@@ -130,7 +130,7 @@ fn claims<'a>(states: &[State<'a>]) -> Vec<(Option<&'a str>, i64, i64)> {
             Some(MemberRole::Peer)
                 if state.of.writable == Some(true) && state.of.joined == Some(true) =>
             {
-                // A peer that does not tell its group proves nothing.
+                // A peer that does not report its group proves nothing.
                 state.of.group.as_deref().map(Some)
             }
             _ => None,

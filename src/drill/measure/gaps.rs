@@ -77,7 +77,7 @@ impl<'a, 'b> Gaps<'a, 'b> {
             // A gap that is longer than three such pauses is an outage all the same; that there was none cannot be determined.
             Some(fine) if fine > COARSE_MS && self.found.is_empty() => {
                 return Value::unknown(format!(
-                    "{lane} was acknowledged only every {fine} ms before the fault: too coarse to tell an outage"
+                    "{lane} was acknowledged only every {fine} ms before the fault: too coarse to show an outage"
                 ));
             }
             Some(fine) => fine,

@@ -228,7 +228,7 @@ impl<'a> Return<'a, '_> {
         (!none).then_some(false)
     }
 
-    /// A member by its own word as far as it may be asked, of the group that the others are in, that holds what they hold.
+    /// A member by its own report as far as it may be asked, of the group that the others are in, that holds what they hold.
     fn is_member(&self, state: &State) -> bool {
         let round = self.timeline.round;
         let has_new = match (self.new_data(state), state.of.joined) {

@@ -162,7 +162,7 @@ fn words(state: &State) -> String {
         Some(MemberRole::Replica) => "replica",
         Some(MemberRole::Peer) => "peer",
         Some(MemberRole::Alone) => "follows no one and takes no writes",
-        None => "tells no role",
+        None => "reports no role",
     };
     let mut text = role.to_owned();
     if state.of.writable == Some(false) && state.of.role == Some(MemberRole::Primary) {

@@ -81,7 +81,7 @@ pub enum Metric {
     PodReady,
     /// Fault → the first accepted read of data from before the fault on that member.
     Serves,
-    /// Fault → member by its own word, with what was acked before and after.
+    /// Fault → member by its own report, with what was acked before and after.
     Joined,
     /// `serves - pod_ready`, where positive.
     ReadyLie,

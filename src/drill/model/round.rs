@@ -122,7 +122,7 @@ pub struct RunnerLog {
     pub clock: ClockMap,
     /// Its lanes.
     pub lanes: Vec<Lane>,
-    /// Its batches, as they came. A batch of another round may be among them; time tells.
+    /// Its batches, as they came. A batch of another round may be among them; the time shows it.
     pub batches: Vec<Batch>,
     /// Its end record, where it has ended.
     pub end: Option<End>,

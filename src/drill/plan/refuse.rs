@@ -140,7 +140,7 @@ fn not_brought_back(pod: &Pod) -> Option<String> {
 }
 
 /// Whether no copy of the data would be left: what goes keeps none on a volume, and nothing stays that has another. Members that stay count
-/// as copies; whether they are any is seen by their own word before the fault.
+/// as copies; whether they are any is seen by their own report before the fault.
 fn only_copy(fault: Fault, subject: &Subject, all: &[(&WorkloadKey, &Pod)]) -> Option<String> {
     let data: Vec<(&str, Persistence)> = all
         .iter()

@@ -237,11 +237,15 @@ status: {disruptionsAllowed: 0}
 fn what_is_not_whole_is_no_question_of_consent() {
     let group = [ALLOWED, &members_of("db", 3, PLAIN)].concat();
     let one = wish(&[Fault::Delete]);
-    let ill = group.replacen("status: 'True'", "status: 'False'", 1);
-    refuses(&ill, &one, &["3 one is not whole: pod/db-0 is not ready"]);
+    let not_ready = group.replacen("status: 'True'", "status: 'False'", 1);
+    refuses(
+        &not_ready,
+        &one,
+        &["3 one is not whole: pod/db-0 is not ready"],
+    );
     let few = group.replace("spec: {replicas: 3", "spec: {replicas: 4");
     refuses(&few, &one, &["3 one is not whole: 3 of 4 members"]);
-    let snapshot = snapshot(&ill);
+    let snapshot = snapshot(&not_ready);
     let silent = Wish {
         person: None,
         ..one

@@ -75,7 +75,7 @@ pub(super) struct Deployed {
     pub(super) containers: Vec<DeployedContainer>,
 }
 
-/// Reads the workloads of one tier; `owns` tells its containers from those of other tiers in the same Pod. `compose_variables` are the names of the tier's variables in compose: where a whole Secret is
+/// Reads the workloads of one tier; `owns` distinguishes its containers from those of other tiers in the same Pod. `compose_variables` are the names of the tier's variables in compose: where a whole Secret is
 /// taken in, they may be in it.
 pub(super) fn of_tier(
     workloads: &[WorkloadKey],

@@ -6,7 +6,7 @@ use crate::graph::{Note, NoteKind, TierGraph};
 use crate::observe::Snapshot;
 
 /// Notes what was noticed in the compose files.
-pub(super) fn tell(compose: &ComposeFile, snapshot: &Snapshot, graph: &mut TierGraph) {
+pub(super) fn note(compose: &ComposeFile, snapshot: &Snapshot, graph: &mut TierGraph) {
     let expected = || graph.tiers.values().filter(|tier| tier.expected);
     let deployed = expected().all(|tier| !tier.workloads.is_empty());
     // Values of Secrets are not read: what such Pods were given in place of the file is not known.

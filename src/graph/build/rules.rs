@@ -197,7 +197,7 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
     let origin = format!("{}:{line}", config.file);
     if let Some(host) = host {
         edge.host.clone_from(host);
-        // The user knows what no variable of the Pods tells.
+        // The user knows what no variable of the Pods shows.
         edge.flaw = edge.flaw.take().filter(|flaw| !flaw.is_absent());
     }
     edge.port = port.unwrap_or(edge.port);
@@ -237,7 +237,7 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
         // A declared HTTP question says that it is HTTP.
         edge.protocol = Protocol::Http;
     }
-    // An edge that the user speaks of is one that they know of.
+    // An edge that the user names is one that they know of.
     edge.confidence = Confidence::Declared;
     let origin = Origin::from(origin);
     if !edge.origin.contains(&origin) {

@@ -389,7 +389,7 @@ fn what_only_the_pods_show_is_added() {
 }
 
 #[test]
-fn a_one_shot_that_has_ended_is_a_tier_and_a_stranger_is_none() {
+fn a_one_shot_that_has_ended_is_a_tier_and_a_foreign_one_is_none() {
     let graph = story()
         .compose(
             "  KVS:\n    image: redis:7\n",
@@ -519,7 +519,7 @@ fn two_hosts_for_one_tier_are_two_edges_with_their_hosts_in_the_id() {
 }
 
 #[test]
-fn without_compose_the_cluster_alone_tells() {
+fn without_compose_the_cluster_alone_counts() {
     let graph = story().alone();
     assert!(!graph.from_compose);
     assert_eq!(
@@ -573,20 +573,20 @@ fn an_env_file_that_is_not_here_leaves_edges_open_unless_the_pods_show_what_they
             "  KVS:\n    image: redis:7\n    env_file: kvs.env\n",
         )
     };
-    let told = |graph: &TierGraph, kind, text: &str| {
+    let noted = |graph: &TierGraph, kind, text: &str| {
         notes(graph, kind).iter().any(|note| note.contains(text))
     };
     let deployed = app().graph();
-    assert!(!told(&deployed, NoteKind::Incomplete, "kvs.env"));
+    assert!(!noted(&deployed, NoteKind::Incomplete, "kvs.env"));
     let absent = app().delete("Deployment", "kvs").graph();
-    assert!(told(&absent, NoteKind::Incomplete, "kvs.env is not here"));
+    assert!(noted(&absent, NoteKind::Incomplete, "kvs.env is not here"));
     let hidden = app()
         .deploy(
             "image: registry.example/notes/ap:1",
             "image: registry.example/notes/ap:1\n        envFrom: [{secretRef: {name: ap}}]",
         )
         .graph();
-    assert!(told(&hidden, NoteKind::Incomplete, "kvs.env is not here"));
+    assert!(noted(&hidden, NoteKind::Incomplete, "kvs.env is not here"));
 }
 
 #[test]
@@ -625,7 +625,7 @@ fn what_is_handed_to_several_is_no_surer_for_having_been_deployed_to_each() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a case to each few lines")]
-fn a_protocol_that_only_the_number_tells_is_a_guess_whatever_it_is() {
+fn a_protocol_that_only_the_number_shows_is_a_guess_whatever_it_is() {
     // What the client has, how the server is known, and whether that leaves a guess.
     for (variable, value, image, ports, probe, guessed) in [
         ("PEER_ADDR", "peer:6379", "x/peer", "port: 6379", "", true),

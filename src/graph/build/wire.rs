@@ -9,7 +9,7 @@ use crate::protocol::Protocol;
 
 use super::{Known, question};
 
-/// Settles the protocol of every edge that no scheme tells, and whether it is more than a guess.
+/// Settles the protocol of every edge that no scheme shows, and whether it is more than a guess.
 pub(super) fn settle(graph: &mut TierGraph, snapshot: &Snapshot, known: &[Known]) {
     let TierGraph { tiers, edges, .. } = graph;
     for edge in edges {
@@ -56,7 +56,7 @@ fn is_product(edge: &Edge, known: &[Known]) -> bool {
         .any(|facts| facts.knows(edge.port, edge.protocol))
 }
 
-/// The protocol that the port's names tell: those of the Service first, then the container's.
+/// The protocol that the port's names show: those of the Service first, then the container's.
 fn said(edge: &Edge, tier: &Tier, snapshot: &Snapshot) -> Option<Protocol> {
     let own = |port: &&ServicePort| port.port == i32::from(edge.port.get());
     for key in &tier.workloads {
@@ -95,7 +95,7 @@ fn by_name(name: &str) -> Option<Protocol> {
     }
 }
 
-/// Whether something else than the number tells the protocol: a health path or a probe on that port, or the program that serves it.
+/// Whether something else than the number shows the protocol: a health path or a probe on that port, or the program that serves it.
 fn is_known(edge: &Edge, tier: &Tier, snapshot: &Snapshot, known: &[Known]) -> bool {
     let web = matches!(edge.protocol, Protocol::Http | Protocol::Https);
     if web && question::declared(edge, tier, snapshot).is_some() {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_ports_tell_the_protocol_by_their_first_word() {
+    fn the_names_of_ports_show_the_protocol_by_their_first_word() {
         for (name, wanted) in [
             ("grpc", Some(Protocol::Grpc)),
             ("kubernetes.io/h2c", Some(Protocol::Grpc)),

@@ -47,7 +47,7 @@ pub(in crate::graph) struct Environment {
     pub(in crate::graph) variables: BTreeMap<String, Variable>,
     /// Where whole Secrets or unread ConfigMaps are taken in there may be variables whose very names are unknown: their prefixes.
     pub(in crate::graph) open_prefixes: Vec<String>,
-    /// Variables that the specification speaks of and that the process does not have, or not as it says: each with the reason, to follow its name.
+    /// Variables that the specification names and that the process does not have, or not as it says: each with the reason, to follow its name.
     pub(in crate::graph) lost: BTreeMap<String, String>,
 }
 

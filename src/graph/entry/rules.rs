@@ -1,4 +1,4 @@
-//! The user's own word on the ways in from outside: added, dropped, corrected. Pure.
+//! The user's rules for the ways in from outside: added, dropped, corrected. Pure.
 
 use super::question;
 use crate::config::{AddedEntry, Config};

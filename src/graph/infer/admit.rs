@@ -126,7 +126,7 @@ impl Work<'_> {
         };
         let Some(first) = dialled else {
             let message = format!(
-                "{} names {} ({claim}), but nothing tells the port",
+                "{} names {} ({claim}), but nothing shows the port",
                 service.name, to.name
             );
             return self.note(NoteKind::Incomplete, message);
@@ -149,7 +149,7 @@ impl Work<'_> {
                 guessed: dialled.guessed
                     || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none(),
                 by_scheme: raw.by_scheme,
-                told: raw.protocol == Some(dialled.protocol),
+                stated: raw.protocol == Some(dialled.protocol),
                 claims: vec![claim.clone()],
                 confidence: if dialled.guessed || index > 0 {
                     Confidence::Likely
@@ -184,7 +184,7 @@ impl Work<'_> {
                 protocol,
                 guessed: false,
                 by_scheme: raw.by_scheme,
-                told: true,
+                stated: true,
                 claims: vec![claim],
                 confidence: raw.confidence,
                 variable: match raw.place {

@@ -124,7 +124,7 @@ impl<'a> Project<'a> {
                     continue;
                 }
                 let origin = format!(
-                    "compose services.{}.environment, where it tells the other brokers its address",
+                    "compose services.{}.environment, where it advertises its address to the other brokers",
                     to.name
                 );
                 drafts.push(Draft {

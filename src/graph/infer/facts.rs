@@ -20,7 +20,7 @@ use super::own;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TierFacts {
     serves: Vec<ImagePort>,
-    /// Whether nothing but its name tells what it serves.
+    /// Whether nothing but its name shows what it serves.
     by_name: bool,
     ports: Vec<DeclaredPort>,
     udp: Vec<NonZeroU16>,
@@ -118,16 +118,16 @@ impl TierFacts {
         facts
     }
 
-    /// A framework's usual port, where nothing else tells any.
+    /// A framework's usual port, where nothing else shows any.
     fn by_framework(&mut self, evidence: &Evidence<'_>) {
-        let told = !self.serves.is_empty()
+        let known = !self.serves.is_empty()
             || !self.ports.is_empty()
             || !self.own.is_empty()
             || self
                 .health
                 .as_ref()
                 .is_some_and(|health| health.port.is_some());
-        let usual = if told {
+        let usual = if known {
             None
         } else {
             own::by_framework(evidence.words)
@@ -242,7 +242,7 @@ impl TierFacts {
         ports
     }
 
-    /// Whether something other than the usual ports of its product tells where it listens; a store has no others.
+    /// Whether something other than the usual ports of its product shows where it listens; a store has no others.
     #[must_use]
     pub fn is_declared(&self) -> bool {
         !self.ports.is_empty() || !self.own.is_empty() || self.is_store()
@@ -295,7 +295,7 @@ pub(crate) fn is_udp(transport: &str) -> bool {
     transport.eq_ignore_ascii_case("udp")
 }
 
-/// What a server serves, by the strongest of what tells it, and what that is.
+/// What a server serves, by the strongest of what shows it, and what that is.
 fn served(
     evidence: &Evidence<'_>,
     by_image: Vec<ImagePort>,

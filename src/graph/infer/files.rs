@@ -108,7 +108,7 @@ fn without_defaults(text: &str, source: &Source) -> String {
 }
 
 /// Whether a file of a family of which a program loads one variant by a profile (`application-X.yml`, `appsettings.X.json`, `.env.X`) is
-/// the one that is chosen; `None` where nothing tells, or it is of no such family.
+/// the one that is chosen; `None` where nothing shows, or it is of no such family.
 fn is_chosen(path: &str, source: &Source) -> Option<bool> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let (variant, base) = variant(name)?;
@@ -133,9 +133,9 @@ fn is_chosen(path: &str, source: &Source) -> Option<bool> {
         .chain(lines)
         .filter_map(|text| text.split_once(['=', ':']))
         .map(|(key, value)| (key.trim().trim_start_matches('-'), value));
-    let mut told = false;
+    let mut chosen = false;
     for (_, value) in set.chain(pairs).filter(|(key, _)| is_profile(key)) {
-        told = true;
+        chosen = true;
         let mut values = value.split([',', ' ', '"', '\'']);
         // `prod` and `production` are one.
         let same = |one: &str| {
@@ -149,7 +149,7 @@ fn is_chosen(path: &str, source: &Source) -> Option<bool> {
         }
     }
     // A dotenv beside the plain one is another place's.
-    (told || base == ".env" && beside.is_some()).then_some(false)
+    (chosen || base == ".env" && beside.is_some()).then_some(false)
 }
 
 /// The variant in the name of a file that a program loads by a profile, and the name without it.
@@ -225,7 +225,7 @@ fn script(text: &str, names: &NameTable) -> Vec<Hit> {
     found
 }
 
-/// An address that a directive names: `host:port`, or a host whose port the protocol tells.
+/// An address that a directive names: `host:port`, or a host whose port the protocol shows.
 fn address_hit(
     key: &str,
     text: &str,

@@ -54,11 +54,11 @@ pub struct RawEdge {
     pub target: RawTarget,
     /// The host as written.
     pub host: String,
-    /// The port, if anything on the client's side tells one.
+    /// The port, if anything on the client's side shows one.
     pub port: Option<NonZeroU16>,
     /// Ports of variables that may belong to the same host: they count if the target listens there.
     pub further_ports: Vec<NonZeroU16>,
-    /// The protocol, as far as scheme or key tell.
+    /// The protocol, as far as scheme or key says.
     pub protocol: Option<Protocol>,
     /// Whether the protocol comes from a scheme.
     pub by_scheme: bool,

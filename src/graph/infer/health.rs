@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn healthchecks_tell_port_protocol_and_path() {
+    fn healthchecks_show_port_protocol_and_path() {
         let http = Some(Protocol::Http);
         assert_eq!(
             shell("curl -f http://localhost:8080/health || exit 1"),

@@ -224,7 +224,7 @@ impl<'a> Project<'a> {
             .collect()
     }
 
-    /// `lb://NAME` of a gateway: every tier that registers under the name. The registry tells the address.
+    /// `lb://NAME` of a gateway: every tier that registers under the name. The registry shows the address.
     fn registered(&self, from: &'a Service) -> Vec<Hint<'a>> {
         let mut found = Vec::new();
         for file in files_of(from) {

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_and_broken_ones_tell_nothing() {
+    fn other_files_and_broken_ones_show_nothing() {
         assert!(read("package-lock.json", r#"{"dependencies": {"redis": "3"}}"#).is_empty());
         assert!(read("package.json", "{").is_empty());
         assert!(read("main.py", "import redis").is_empty());

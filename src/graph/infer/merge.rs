@@ -19,11 +19,11 @@ pub(super) struct Draft {
     pub host: String,
     pub port: NonZeroU16,
     pub protocol: Protocol,
-    /// Whether nothing on the client's side, nor the server's image, tells the port.
+    /// Whether nothing on the client's side, nor the server's image, shows the port.
     pub guessed: bool,
     pub by_scheme: bool,
-    /// Whether the client's own words tell the protocol, by a scheme or by a product in a key.
-    pub told: bool,
+    /// Whether the client's own words show the protocol, by a scheme or by a product in a key.
+    pub stated: bool,
     pub claims: Vec<Claim>,
     pub confidence: Confidence,
     pub variable: Option<String>,
@@ -51,7 +51,7 @@ impl Draft {
             protocol,
             guessed: false,
             by_scheme: false,
-            told: false,
+            stated: false,
             claims: vec![claim.into()],
             confidence: Confidence::Declared,
             variable: None,
@@ -97,9 +97,9 @@ impl Drafts {
         if second.by_scheme && !first.by_scheme || first.protocol == Protocol::Tcp {
             first.protocol = second.protocol;
             first.by_scheme |= second.by_scheme;
-            first.told = second.told;
+            first.stated = second.stated;
         }
-        first.told |= second.told && first.protocol == second.protocol;
+        first.stated |= second.stated && first.protocol == second.protocol;
         *known = Draft {
             claims,
             guessed: first.guessed && second.guessed,
@@ -128,10 +128,10 @@ impl Drafts {
             .take_while(move |draft| draft.from == from)
     }
 
-    /// Every server of which some client's own words tell the port.
+    /// Every server of which some client's own words show the port.
     pub(super) fn dialled(&self) -> BTreeSet<String> {
-        let told = self.0.values().filter(|draft| !draft.guessed);
-        told.map(|draft| draft.to.clone()).collect()
+        let stated = self.0.values().filter(|draft| !draft.guessed);
+        stated.map(|draft| draft.to.clone()).collect()
     }
 
     /// Every draft to a server.
@@ -169,7 +169,7 @@ impl Drafts {
             .collect();
     }
 
-    /// A port that was only chosen gives way to one that the client's configuration tells for the same server.
+    /// A port that was only chosen gives way to one that the client's configuration shows for the same server.
     pub(super) fn absorb_guesses(&mut self) {
         let sure: BTreeSet<(String, String)> = self
             .0
@@ -223,7 +223,7 @@ fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
         external: draft.external,
         variable: draft.variable,
         by_scheme: draft.by_scheme,
-        guessed: !draft.told && !matches!(draft.protocol, Protocol::Tcp | Protocol::Udp),
+        guessed: !draft.stated && !matches!(draft.protocol, Protocol::Tcp | Protocol::Udp),
         http,
         tls: draft.tls,
         login: draft.login,

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_only_a_listener_has_tells_its_port() {
+    fn an_address_that_only_a_listener_has_shows_its_port() {
         let read = |value: &str| wildcard(value).map(NonZeroU16::get);
         assert_eq!(read("https://+:443;http://+:8000"), Some(8000));
         assert_eq!(read("0.0.0.0:9000"), Some(9000));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_tells_a_store_where_nothing_else_does() {
+    fn a_name_shows_a_store_where_nothing_else_does() {
         let none = BTreeMap::new();
         let read = |tier: &str| by_name(tier, &none).map(|one| one.port.get());
         assert_eq!(read("zammad-postgresql"), Some(5432));

@@ -26,7 +26,7 @@ impl<'a> Project<'a> {
         self.file.services.get(name)
     }
 
-    /// Whether a tier neither listens on a port nor is exposed there, though something tells where it does.
+    /// Whether a tier neither listens on a port nor is exposed there, though something shows where it does.
     pub(super) fn is_deaf(&self, tier: &str, port: NonZeroU16) -> bool {
         self.facts.get(tier).is_some_and(|facts| {
             let listens = facts.listens();

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn tiers_outside_hosts_and_unknown_names_are_told_apart() {
+    fn tiers_outside_hosts_and_unknown_names_are_distinguished() {
         let source = source(&[
             ("DB_HOST", "db"),
             ("KVS_URL", "redis://kvs:6379/0"),

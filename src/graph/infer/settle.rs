@@ -117,7 +117,7 @@ impl<'a> Settle<'a> {
             return None;
         }
         let handed = |claim: &Claim| self.sharers.contains_key(&claim.written);
-        // A port that nothing of the target tells is believed of a client that waits for it and says so itself.
+        // A port that nothing of the target shows is believed of a client that waits for it and says so itself.
         let deaf = !draft.external
             && self.project.is_deaf(&draft.to, draft.port)
             && (draft.claims.iter().all(handed) || !self.waits(service, &draft.to));

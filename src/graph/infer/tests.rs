@@ -544,7 +544,7 @@ fn a_name_of_extra_hosts_leads_elsewhere_also_for_depends_on() {
 }
 
 #[test]
-fn a_driver_that_the_image_installs_tells_the_only_store_of_its_kind() {
+fn a_driver_that_the_image_installs_shows_the_only_store_of_its_kind() {
     let build = |installs: &[&str]| crate::compose::Build {
         installs: installs.iter().map(|word| (*word).to_owned()).collect(),
         ..Default::default()
@@ -592,7 +592,7 @@ fn a_section_of_a_shared_file_concerns_the_role_that_it_is_called_like() {
         "query-frontend->minio:9000/http declared",
     ];
     assert_eq!(found, expected);
-    // One that waits for the store tells nothing against a peer of the same image.
+    // One that waits for the store shows nothing against a peer of the same image.
     let waiting = depending(role("ingester-0"), &["minio"]);
     let found = edges(&file(vec![role("querier"), waiting, minio()]));
     assert!(
@@ -812,7 +812,7 @@ const CLASS: [(&str, &str, u16); 4] = [
 ];
 
 #[test]
-fn a_port_variable_beside_an_address_tells_its_port() {
+fn a_port_variable_beside_an_address_shows_its_port() {
     for (from, to, port) in CLASS {
         let text = port.to_string();
         let url = format!("http://{to}");
@@ -858,7 +858,7 @@ fn a_switch_chooses_the_port_for_encrypted_connections() {
 }
 
 #[test]
-fn the_variable_tells_the_protocol_and_the_console_is_no_target() {
+fn the_variable_shows_the_protocol_and_the_console_is_no_target() {
     for (from, to, _) in CLASS {
         let client = with_environment(service(from, "x/app"), &[("PGHOST", to)]);
         let proxy = listening(service(to, "haproxy:3"), 5_432);
@@ -889,7 +889,7 @@ fn what_compose_publishes_beats_what_an_image_exposes() {
 }
 
 #[test]
-fn counts_of_topics_and_what_a_member_tells_others_are_no_addresses() {
+fn counts_of_topics_and_what_a_member_advertises_to_others_are_no_addresses() {
     for (from, to, port) in CLASS {
         let client = with_environment(
             service(from, "x/app"),
@@ -1182,11 +1182,11 @@ fn what_an_image_dials_by_default_is_the_only_tier_that_it_can_mean() {
         assert_eq!(found, [format!("{from}->{to}:9200/http weak")]);
         // Two that it may mean, or a word of its own: nothing.
         assert!(edges(&file(vec![board(), index(to), index("second")])).is_empty());
-        let told = with_environment(
+        let linked = with_environment(
             board(),
             &[("ELASTICSEARCH_HOSTS", "http://elsewhere.example:9200")],
         );
-        assert!(edges(&file(vec![told, index(to)])).is_empty());
+        assert!(edges(&file(vec![linked, index(to)])).is_empty());
     }
 }
 
@@ -1216,7 +1216,7 @@ fn the_value_of_a_variable_may_stand_in_a_file() {
             "{found:?}"
         );
         assert!(found[0].ends_with("declared"), "{found:?}");
-        // A file that no one reads here, a secret's, tells nothing.
+        // A file that no one reads here, a secret's, shows nothing.
         let mut hidden = client();
         hidden.mounts.clear();
         assert!(edges(&file(vec![hidden, target()])).is_empty());

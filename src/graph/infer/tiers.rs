@@ -141,7 +141,7 @@ pub(super) fn words(service: &Service) -> Vec<String> {
     words
 }
 
-/// A service's tier, as far as compose tells.
+/// A service's tier, as far as compose says.
 pub(super) fn tier(
     file: &ComposeFile,
     service: &Service,

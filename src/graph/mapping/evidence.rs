@@ -14,7 +14,7 @@ pub(super) enum Evidence {
     Name,
     /// `app.kubernetes.io/component`.
     Component,
-    /// `app.kubernetes.io/name`, `app` and their kin.
+    /// `app.kubernetes.io/name`, `app` and the like.
     AppLabel,
     /// The name of a container (kompose: that of compose's `container_name`).
     Container,
@@ -250,8 +250,8 @@ fn same_image(candidate: &Candidate, tier: &Wanted, catalog: &Catalog) -> bool {
         return false;
     };
     let path = image_path(wanted);
-    let telling = path.contains('/') || catalog.image_server(wanted).is_some();
-    telling
+    let distinctive = path.contains('/') || catalog.image_server(wanted).is_some();
+    distinctive
         && candidate
             .containers
             .iter()

@@ -55,7 +55,7 @@ fn keys(mapping: &Mapping, tier: &str) -> Vec<String> {
 const DB: &str = "  DB: {image: \"mysql:8\"}\n";
 
 #[test]
-fn labels_names_containers_services_affixes_and_images_tell() {
+fn labels_names_containers_services_affixes_and_images_decide() {
     for (what, manifests) in [
         (
             "kompose",
@@ -104,12 +104,12 @@ fn labels_names_containers_services_affixes_and_images_tell() {
             mapping.questions
         );
     }
-    let stranger = mapped(
+    let foreign = mapped(
         DB,
         &[deployment("reporting", "app: reporting", "r", "python:3")],
     );
-    assert!(stranger.workloads.is_empty());
-    assert!(stranger.questions.is_empty());
+    assert!(foreign.workloads.is_empty());
+    assert!(foreign.questions.is_empty());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn two_answers_of_the_same_strength_are_a_question() {
         "{:?}",
         mapping.questions
     );
-    let told = mapped_with(
+    let ruled = mapped_with(
         "  db: {image: \"mysql:8\"}\n",
         &[
             deployment("orders-db", "a: b", "x", "mysql:8"),
@@ -186,8 +186,8 @@ fn two_answers_of_the_same_strength_are_a_question() {
         ],
         "tiers: {db: deployment/users-db}",
     );
-    assert_eq!(keys(&told, "db"), ["deployment/users-db@shop"]);
-    assert!(told.questions.is_empty());
+    assert_eq!(keys(&ruled, "db"), ["deployment/users-db@shop"]);
+    assert!(ruled.questions.is_empty());
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn another_namespace_is_taken_where_it_is_plainly_meant() {
 #[test]
 fn other_namespaces_are_not_taken_by_chance() {
     let ap = deployment("ap", "app: ap", "ap", "acme/ap:1");
-    // Two strangers with a database each.
+    // Two foreign applications with a database each.
     let two = mapped(TWO, &[ap.clone(), elsewhere("a"), elsewhere("b")]);
     assert!(keys(&two, "db").is_empty());
     assert!(two.questions.is_empty());
@@ -311,7 +311,7 @@ fn a_namespace_without_any_tier_is_absent_and_those_that_have_them_are_named() {
     let ledger = deployment("ledger", "app: ledger", "ledger", "example.com/ledger");
     let elsewhere =
         |name: &str, namespace: &str| workload("Deployment", name, namespace, "a: b", "x", "i");
-    let strangers = [
+    let foreign = [
         ledger.clone(),
         elsewhere("db", "prod"),
         elsewhere("web", "prod"),
@@ -319,14 +319,14 @@ fn a_namespace_without_any_tier_is_absent_and_those_that_have_them_are_named() {
         elsewhere("db", "kube-system"),
         elsewhere("other", "third"),
     ];
-    let absent = mapped(TIERS, &strangers).absent.unwrap();
+    let absent = mapped(TIERS, &foreign).absent.unwrap();
     assert_eq!(absent.tiers, 2);
     assert_eq!(
         absent.found,
         [("prod".to_owned(), 2), ("half".to_owned(), 1)]
     );
 
-    let mut one = strangers.to_vec();
+    let mut one = foreign.to_vec();
     one.push(deployment("web", "app: web", "web", "python:3"));
     assert_eq!(mapped(TIERS, &one).absent, None);
     for rules in [
@@ -334,10 +334,6 @@ fn a_namespace_without_any_tier_is_absent_and_those_that_have_them_are_named() {
         "tiers: {DB: deployment/ledger}",
         "tiers: {DB: none, WEB: none}",
     ] {
-        assert_eq!(
-            mapped_with(TIERS, &strangers, rules).absent,
-            None,
-            "{rules}"
-        );
+        assert_eq!(mapped_with(TIERS, &foreign, rules).absent, None, "{rules}");
     }
 }

@@ -13,7 +13,7 @@ pub struct Origin {
     pub kind: OriginKind,
 }
 
-/// The kinds of place that rules tell apart.
+/// The kinds of place that rules distinguish.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OriginKind {
     /// Compose's `depends_on`: which tier, and neither host nor port.
@@ -67,7 +67,7 @@ impl Origin {
         Self::new(OriginKind::Mounted { path, source }, text)
     }
 
-    /// Whether it tells a tier alone: the port was put there from the target.
+    /// Whether it shows a tier alone: the port was put there from the target.
     #[must_use]
     pub const fn is_without_port(&self) -> bool {
         matches!(self.kind, OriginKind::Order | OriginKind::Link)

@@ -37,12 +37,12 @@ pub fn text(graph: &TierGraph, style: Style) -> String {
             .collect();
         about.branches(&mut out, &edges);
     }
-    let strangers: Vec<&Edge> = graph
+    let unmatched: Vec<&Edge> = graph
         .edges
         .iter()
         .filter(|edge| !graph.tiers.contains_key(&edge.from))
         .collect();
-    for edge in strangers {
+    for edge in unmatched {
         let _ = writeln!(
             out,
             "\n{}  no tier",

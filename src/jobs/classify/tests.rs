@@ -89,7 +89,7 @@ fn a_refused_job_says_who_refused_it() {
 }
 
 #[test]
-fn a_failed_create_event_is_told_from_others() {
+fn a_failed_create_event_is_distinguished_from_others() {
     let of = |reason: &str, name: &str, message: &str| {
         let event: Event = serde_json::from_value(json!({"reason": reason, "message": message, "count": 1, "involvedObject": {"kind": "Job", "name": name}})).unwrap();
         admission::event(&job(), &event)

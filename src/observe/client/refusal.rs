@@ -13,7 +13,7 @@ use crate::redact::Redactor;
 const TEXT: usize = 300;
 /// Characters of a page's title that are shown.
 const TITLE: usize = 80;
-/// So much of an answer tells whether it is a page.
+/// So much of an answer shows whether it is a page.
 const HEAD: usize = 2048;
 /// No server is asked again at once, whatever it says.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -98,8 +98,8 @@ fn redirect(head: &Parts) -> Option<String> {
 /// In seconds, as the API server writes it.
 fn retry_after(head: &Parts) -> Option<Duration> {
     let seconds = head.headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let told = Duration::from_secs(seconds.trim().parse().ok()?);
-    Some(told.max(SHORTEST))
+    let wait = Duration::from_secs(seconds.trim().parse().ok()?);
+    Some(wait.max(SHORTEST))
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_page_is_told_by_its_title_and_other_text_stays() {
+    fn a_proxys_page_is_recognised_by_its_title_and_other_text_stays() {
         let said = |body: &[u8]| refusal(&head(502, &[]), body).to_string();
         assert_eq!(
             said(b"<h1>Bad Gateway</h1>"),

@@ -108,16 +108,16 @@ async fn server(answer: fn(&str) -> (Vec<u8>, usize)) -> Api {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let mut heard = vec![0; 8192];
-                let read = stream.read(&mut heard).await.unwrap();
-                let request = String::from_utf8_lossy(&heard[..read]).into_owned();
+                let mut received = vec![0; 8192];
+                let read = stream.read(&mut received).await.unwrap();
+                let request = String::from_utf8_lossy(&received[..read]).into_owned();
                 let path = request.split(' ').nth(1).unwrap();
                 let (bytes, times) = answer(path);
                 let status = format!(
                     "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
                     bytes.len() * times
                 );
-                // The client may have heard enough.
+                // The client may have received enough.
                 let _ = stream.write_all(status.as_bytes()).await;
                 for _ in 0..times {
                     if stream.write_all(&bytes).await.is_err() {

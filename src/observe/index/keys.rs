@@ -125,7 +125,7 @@ pub(super) struct Keys {
     owned_workloads: ByKind,
     /// By their controller.
     owned_pods: ByKind,
-    /// The kinds and names of what owns a workload's Pods directly, beside the workload itself.
+    /// The kinds and names of what owns a workload's Pods directly, other than the workload itself.
     makers: HashMap<WorkloadKey, BTreeSet<(String, String)>>,
     /// By their hostname.
     hostnames: ByName,

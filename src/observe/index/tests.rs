@@ -302,7 +302,7 @@ fn an_external_name_is_followed_to_its_end_and_a_loop_ends() {
 }
 
 #[test]
-fn manifests_alone_tell_which_names_pods_will_have() {
+fn manifests_alone_show_which_names_pods_will_have() {
     let own = state(json!({
         "workloads": [{"kind": "Deployment", "metadata": {"name": "one"}, "spec": {"template": {"spec": {"hostname": "first", "subdomain": "kvs"}}}}, {"kind": "StatefulSet", "metadata": {"name": "kvs"}, "spec": {"serviceName": "kvs", "replicas": 2}}],
         "services": [{"metadata": {"name": "kvs", "namespace": "shop"}, "spec": {"clusterIP": "None"}}],

@@ -70,7 +70,7 @@ slim!(
 slim!(
     /// `status` of a workload; a field that the kind has not is its default.
     WorkloadStatus {
-        /// Generation that the status speaks of.
+        /// Generation that the status names.
         observed_generation: i64,
         /// Pods.
         replicas: i32,

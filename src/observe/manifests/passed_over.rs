@@ -27,7 +27,7 @@ const GROUPS: [&str; 16] = [
     "storage.k8s.io",
 ];
 
-/// Kinds beside those in groups with kinds that are read.
+/// Kinds other than those in groups with kinds that are read.
 const KINDS: [(&str, &str); 12] = [
     ("", "Endpoints"),
     ("", "Event"),

@@ -106,7 +106,7 @@ pub(crate) trait EngineClient {
 pub(crate) trait Session {
     /// Who answers.
     async fn identify(&mut self) -> Result<Server, Broken>;
-    /// When it started, where it tells: milliseconds since 1970.
+    /// When it started, where it reports that: milliseconds since 1970.
     async fn started(&mut self) -> Option<i64>;
     /// Makes the ledger where it is not there.
     async fn make(&mut self) -> Result<(), Broken>;

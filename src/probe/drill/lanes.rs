@@ -231,7 +231,7 @@ impl<E: EngineClient> Runner<'_, E> {
             self.made.set(Instant::now());
             let limits = &self.spec.limits;
             if let Ok(mut session) = self.client.open(limits, &self.spec.write, 0).await {
-                // The next turn tells whether it worked.
+                // The next turn shows whether it worked.
                 let make = session.make();
                 let _ = self.statement().of(make, AttemptStep::Statement).await;
                 session.close().await;

@@ -96,11 +96,11 @@ impl<E: EngineClient> Runner<'_, E> {
                 continue;
             }
             let limit = self.statement();
-            let told = limit.of(session.holds(table), AttemptStep::Statement).await;
-            let Ok(told) = told else { return };
+            let found = limit.of(session.holds(table), AttemptStep::Statement).await;
+            let Ok(found) = found else { return };
             missing.remove(&table.name);
             untold.remove(&table.name);
-            match told {
+            match found {
                 Holds::Yes => {}
                 Holds::No(why) => drop(missing.insert(table.name.clone(), why)),
                 Holds::Untold(why) => drop(untold.insert(table.name.clone(), why)),

@@ -18,7 +18,7 @@ use crate::probe::mysql::replication::{Following, columns, text};
 /// No right to ask.
 const DENIED: [&str; 3] = ["1227", "1142", "1044"];
 
-/// `MySQL` and its kin.
+/// `MySQL` and the like.
 pub(super) struct MySql;
 
 /// A session.
@@ -178,7 +178,7 @@ impl Sql for Talk<'_> {
         }
         state.writable = Some(!read_only);
         match self.replication().await? {
-            // The login may not ask: only what it can do tells.
+            // The login may not ask: only what it can do shows it.
             None => {
                 state.role = Some(if read_only {
                     MemberRole::Replica
@@ -205,7 +205,7 @@ impl Sql for Talk<'_> {
     }
 }
 
-/// A Galera member by its own word: Synced and Primary in a cluster, whose identity tells it from another one.
+/// A Galera member by its own report: Synced and Primary in a cluster, whose identity distinguishes it from another one.
 fn galera(words: &BTreeMap<String, String>, read_only: bool, state: &mut MemberState) {
     let word = |name: &str| words.get(name).map_or("", String::as_str);
     let ready = word("wsrep_ready") == "ON" && word("wsrep_cluster_status") == "Primary";
@@ -222,7 +222,7 @@ fn galera(words: &BTreeMap<String, String>, read_only: bool, state: &mut MemberS
     );
 }
 
-/// A replica by its own word: both of its threads run.
+/// A replica by its own report: both of its threads run.
 fn replica(words: &BTreeMap<String, String>, state: &mut MemberState) {
     let following = Following::of(words);
     state.role = Some(MemberRole::Replica);

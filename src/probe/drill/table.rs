@@ -39,7 +39,7 @@ pub(super) trait Sql {
     fn goes_on(&self, broken: &Broken) -> bool;
     /// Who answers.
     async fn who(&mut self) -> Result<Server, Broken>;
-    /// When it started, where it tells.
+    /// When it started, where it reports that.
     async fn since(&mut self) -> Option<i64>;
     /// Role, writability, membership.
     async fn describe(&mut self, state: &mut MemberState) -> Result<(), Broken>;
@@ -164,7 +164,7 @@ impl<S: Sql> Session for S {
     async fn holds(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
         let broken = match self.look_up(table).await {
             Err(broken) => broken,
-            told => return told,
+            answer => return answer,
         };
         let code = broken.code.as_str();
         if Self::MISSING.contains(&code) {

@@ -1,4 +1,4 @@
-//! Peers that want to harm: each costs its own edge only, in little time, and the edge beside them stands.
+//! Peers that want to harm: each costs its own edge only, in little time, and the other edges still pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,24 +24,24 @@ struct Script {
 }
 
 async fn play(mut stream: TcpStream, script: Script) -> std::io::Result<()> {
-    let mut heard = vec![0; 4096];
+    let mut received = vec![0; 4096];
     stream.write_all(&script.greeting).await?;
     for answer in &script.answers {
-        if stream.read(&mut heard).await? == 0 {
+        if stream.read(&mut received).await? == 0 {
             return Ok(());
         }
         stream.write_all(answer).await?;
     }
     if script.hangs_up {
-        let _ = stream.read(&mut heard).await?;
+        let _ = stream.read(&mut received).await?;
         return Ok(());
     }
     if script.flood.is_empty() {
-        while stream.read(&mut heard).await? > 0 {}
+        while stream.read(&mut received).await? > 0 {}
         return Ok(());
     }
     if script.greeting.is_empty() && script.answers.is_empty() {
-        let _ = stream.read(&mut heard).await?;
+        let _ = stream.read(&mut received).await?;
     }
     loop {
         stream.write_all(&script.flood).await?;

@@ -17,7 +17,7 @@ use crate::protocol::Protocol;
 const PASSWORD: &str = "S3CRETPW";
 
 /// What a server was sent after the handshake.
-type Heard = Arc<Mutex<Vec<u8>>>;
+type Received = Arc<Mutex<Vec<u8>>>;
 
 /// A CA of someone's own, as PEM, and a server's certificate from it.
 struct Issued {
@@ -40,7 +40,7 @@ fn issued(
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
-    // As its CA is called otherwise, it is no certificate that vouches for itself.
+    // As its CA is called otherwise, it is no self-signed certificate.
     params
         .distinguished_name
         .push(DnType::CommonName, "a server");
@@ -102,26 +102,26 @@ fn acceptor(leaf: CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn serve(protocol: Protocol, acceptor: Option<TlsAcceptor>) -> (u16, Heard) {
+async fn serve(protocol: Protocol, acceptor: Option<TlsAcceptor>) -> (u16, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let heard = Heard::default();
-    let shared = Arc::clone(&heard);
+    let received = Received::default();
+    let shared = Arc::clone(&received);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (heard, acceptor) = (Arc::clone(&shared), acceptor.clone());
+            let (received, acceptor) = (Arc::clone(&shared), acceptor.clone());
             // What the client breaks off is no failure of the server.
-            tokio::spawn(async move { answer(stream, protocol, acceptor, &heard).await.ok() });
+            tokio::spawn(async move { answer(stream, protocol, acceptor, &received).await.ok() });
         }
     });
-    (port, heard)
+    (port, received)
 }
 
 async fn answer(
     mut stream: TcpStream,
     protocol: Protocol,
     acceptor: Option<TlsAcceptor>,
-    heard: &Heard,
+    received: &Received,
 ) -> std::io::Result<()> {
     match protocol {
         Protocol::Mysql => {
@@ -144,9 +144,9 @@ async fn answer(
                 assert_eq!(request[3], 1);
             }
             let stream = acceptor.accept(stream).await?;
-            talk(stream, protocol, 2, heard).await
+            talk(stream, protocol, 2, received).await
         }
-        None => talk(stream, protocol, 1, heard).await,
+        None => talk(stream, protocol, 1, received).await,
     }
 }
 
@@ -155,51 +155,51 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     protocol: Protocol,
     mut number: u8,
-    heard: &Heard,
+    received: &Received,
 ) -> std::io::Result<()> {
-    let hear = async |stream: &mut S| {
+    let receive = async |stream: &mut S| {
         let mut bytes = vec![0; 4096];
         let length = stream.read(&mut bytes).await?;
         if length == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        heard.lock().unwrap().extend_from_slice(&bytes[..length]);
+        received.lock().unwrap().extend_from_slice(&bytes[..length]);
         Ok::<_, std::io::Error>(bytes[3])
     };
     match protocol {
         Protocol::Mysql => {
             for answer in [&[1, 4][..], &[0, 0, 0, 2, 0, 0, 0]] {
-                assert_eq!(hear(&mut stream).await?, number);
+                assert_eq!(receive(&mut stream).await?, number);
                 stream
                     .write_all(&packet(number.wrapping_add(1), answer))
                     .await?;
                 number += 2;
             }
             loop {
-                hear(&mut stream).await?;
+                receive(&mut stream).await?;
                 let error = b"\xff\x10\x04#42000no such thing";
                 stream.write_all(&packet(1, error)).await?;
             }
         }
         Protocol::Postgres => {
-            hear(&mut stream).await?;
+            receive(&mut stream).await?;
             stream.write_all(b"R\0\0\0\x08\0\0\0\x03").await?;
-            hear(&mut stream).await?;
+            receive(&mut stream).await?;
             stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await?;
-            hear(&mut stream).await?;
+            receive(&mut stream).await?;
         }
         Protocol::Redis => loop {
-            hear(&mut stream).await?;
+            receive(&mut stream).await?;
             stream.write_all(b"+OK\r\n").await?;
         },
         Protocol::Amqp => {
-            hear(&mut stream).await?;
+            receive(&mut stream).await?;
             let start = b"\x01\0\0\0\0\0\x04\0\x0a\0\x0a\xce";
             stream.write_all(start).await?;
-            hear(&mut stream).await?;
+            receive(&mut stream).await?;
         }
         _ => {
-            hear(&mut stream).await?;
+            receive(&mut stream).await?;
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                 .await?;
@@ -228,7 +228,7 @@ fn greeting_of(tls: bool, plugin: &str) -> Vec<u8> {
     packet(0, &payload)
 }
 
-/// One edge with a URL of `{scheme}://app:PASSWORD@localhost:PORT/{rest}`; whether the password was heard.
+/// One edge with a URL of `{scheme}://app:PASSWORD@localhost:PORT/{rest}`; whether the password was received.
 async fn dial(
     protocol: Protocol,
     scheme: &str,
@@ -247,14 +247,14 @@ async fn dial_as(
     environment: &[(&str, &str)],
     change: impl Fn(&mut EdgeTask),
 ) -> (Outcome, bool) {
-    let (outcome, heard) = converse(protocol, scheme, rest, acceptor, environment, change).await;
-    let has = |text: &[u8]| heard.windows(text.len()).any(|part| part == text);
+    let (outcome, received) = converse(protocol, scheme, rest, acceptor, environment, change).await;
+    let has = |text: &[u8]| received.windows(text.len()).any(|part| part == text);
     // `app:S3CRETPW` in base64, for HTTP.
     let leaked = has(PASSWORD.as_bytes()) || has(b"YXBwOlMzQ1JFVFBX");
     (outcome, leaked)
 }
 
-/// The same; all that the server heard.
+/// The same; all that the server received.
 async fn converse(
     protocol: Protocol,
     scheme: &str,
@@ -263,7 +263,7 @@ async fn converse(
     environment: &[(&str, &str)],
     change: impl Fn(&mut EdgeTask),
 ) -> (Outcome, Vec<u8>) {
-    let (port, heard) = serve(protocol, acceptor).await;
+    let (port, received) = serve(protocol, acceptor).await;
     let url = format!("{scheme}://app:{PASSWORD}@localhost:{port}/{rest}");
     let mut task = edge("e", port, protocol);
     task.host = "localhost".to_owned();
@@ -275,8 +275,8 @@ async fn converse(
         .chain([("APP_URL", url.as_str())])
         .collect();
     let outcome = edges(vec![task], &environment).await;
-    let heard = heard.lock().unwrap().clone();
-    (outcome, heard)
+    let received = received.lock().unwrap().clone();
+    (outcome, received)
 }
 
 /// Every protocol with the words that make its client verify.
@@ -336,14 +336,14 @@ async fn a_server_of_the_named_ca_gets_the_login() {
     }
 }
 
-/// One that does not hear it counts an aborted client, and a proxy keeps its own connection to the server behind it.
+/// One that does not receive it counts an aborted client, and a proxy keeps its own connection to the server behind it.
 #[tokio::test]
 async fn a_mysql_server_hears_the_goodbye() {
     let issued = issue(&["localhost"]);
     let environment = [("APP_SSL_CA", issued.ca.as_str())];
     let rest = "db?ssl-mode=VERIFY_IDENTITY";
     let acceptor = Some(issued.acceptor);
-    let (outcome, heard) = converse(
+    let (outcome, received) = converse(
         Protocol::Mysql,
         "mysql",
         rest,
@@ -354,11 +354,11 @@ async fn a_mysql_server_hears_the_goodbye() {
     .await;
     let login = outcome.step("e", StepName::Login);
     assert_eq!(login.status, StepStatus::Pass, "{}", outcome.text);
-    assert!(heard.ends_with(b"\x01\0\0\0\x01"), "{heard:?}");
+    assert!(received.ends_with(b"\x01\0\0\0\x01"), "{received:?}");
 }
 
 #[tokio::test]
-async fn bare_tls_with_a_ca_that_nobody_names_is_not_claimed_and_gets_no_login() {
+async fn bare_tls_with_a_ca_that_no_one_names_is_not_claimed_and_gets_no_login() {
     for (protocol, scheme, rest) in [
         (Protocol::Redis, "rediss", "0"),
         (Protocol::Https, "https", ""),
@@ -479,17 +479,17 @@ async fn mysql_takes_no_key_from_the_wire_unless_the_client_says_so() {
 }
 
 /// A MySQL server that wants the password as it is, at once or once it has the name; over TLS if there is an acceptor.
-async fn wants_clear_text(at_once: bool, acceptor: Option<TlsAcceptor>) -> (u16, Heard) {
+async fn wants_clear_text(at_once: bool, acceptor: Option<TlsAcceptor>) -> (u16, Received) {
     async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
         mut stream: S,
         mut number: u8,
         at_once: bool,
-        heard: &Heard,
+        received: &Received,
     ) -> std::io::Result<()> {
         for switch in [!at_once, false] {
             let mut bytes = vec![0; 4096];
             let length = stream.read(&mut bytes).await?;
-            heard.lock().unwrap().extend_from_slice(&bytes[..length]);
+            received.lock().unwrap().extend_from_slice(&bytes[..length]);
             let answer: &[u8] = if switch {
                 b"\xfemysql_clear_password\0"
             } else {
@@ -502,8 +502,8 @@ async fn wants_clear_text(at_once: bool, acceptor: Option<TlsAcceptor>) -> (u16,
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let heard = Heard::default();
-    let shared = Arc::clone(&heard);
+    let received = Received::default();
+    let shared = Arc::clone(&received);
     let plugin = if at_once {
         "mysql_clear_password"
     } else {
@@ -511,7 +511,7 @@ async fn wants_clear_text(at_once: bool, acceptor: Option<TlsAcceptor>) -> (u16,
     };
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let (heard, acceptor) = (Arc::clone(&shared), acceptor.clone());
+            let (received, acceptor) = (Arc::clone(&shared), acceptor.clone());
             tokio::spawn(async move {
                 stream
                     .write_all(&greeting_of(acceptor.is_some(), plugin))
@@ -519,14 +519,14 @@ async fn wants_clear_text(at_once: bool, acceptor: Option<TlsAcceptor>) -> (u16,
                 match acceptor {
                     Some(acceptor) => {
                         stream.read_exact(&mut [0; 36]).await?;
-                        ask(acceptor.accept(stream).await?, 3, at_once, &heard).await
+                        ask(acceptor.accept(stream).await?, 3, at_once, &received).await
                     }
-                    None => ask(stream, 2, at_once, &heard).await,
+                    None => ask(stream, 2, at_once, &received).await,
                 }
             });
         }
     });
-    (port, heard)
+    (port, received)
 }
 
 #[tokio::test]
@@ -540,14 +540,14 @@ async fn mysql_sends_no_password_in_clear_text_unless_the_client_says_so() {
     ] {
         for at_once in [true, false] {
             let acceptor = secured.then(|| issue(&["localhost"]).acceptor);
-            let (port, heard) = wants_clear_text(at_once, acceptor).await;
+            let (port, received) = wants_clear_text(at_once, acceptor).await;
             let mut task = edge("e", port, Protocol::Mysql);
             task.host = "localhost".to_owned();
             task.login = Some(login("APP_URL"));
             let url = format!("mysql://app:{PASSWORD}@localhost:{port}/{rest}");
             let outcome = edges(vec![task], &[("APP_URL", url.as_str())]).await;
-            let heard = heard.lock().unwrap().clone();
-            let leaked = heard
+            let received = received.lock().unwrap().clone();
+            let leaked = received
                 .windows(PASSWORD.len())
                 .any(|part| part == PASSWORD.as_bytes());
             // At once no driver sends it: the server has to ask.
@@ -584,11 +584,11 @@ async fn a_server_that_wants_a_certificate_of_its_client_is_no_failure_of_that()
             (Protocol::Postgres, "postgres", "db?sslmode=require"),
         ] {
             let (outcome, _) = dial(protocol, scheme, rest, Some(strict(version)), &[]).await;
-            let told = |step: &Step| {
+            let warned = |step: &Step| {
                 step.status == StepStatus::Skipped && step.detail.contains("client certificate")
             };
             assert!(
-                outcome.steps.iter().any(told),
+                outcome.steps.iter().any(warned),
                 "{protocol}: {}",
                 outcome.text
             );

@@ -18,15 +18,15 @@ const FEW: usize = 4;
 /// Causes, what follows from none of them, warnings, and with `-v` information.
 pub(super) fn blocks(report: &Report, style: Style) -> Vec<String> {
     let causes: Vec<&FindingReport> = words::causes(report).collect();
-    let mut told: BTreeSet<&FindingId> = BTreeSet::new();
+    let mut shown: BTreeSet<&FindingId> = BTreeSet::new();
     let mut blocks = Vec::new();
     for cause in &causes {
         let follow = words::consequences(report, cause);
-        told.extend(follow.iter().map(|finding| &finding.id));
+        shown.extend(follow.iter().map(|finding| &finding.id));
         blocks.push(block(report, cause, &follow, style));
     }
     let shown = |finding: &&FindingReport| {
-        !finding.ignored && !words::is_cause(report, finding) && !told.contains(&finding.id)
+        !finding.ignored && !words::is_cause(report, finding) && !shown.contains(&finding.id)
     };
     let rest: Vec<&FindingReport> = report.findings.iter().filter(shown).collect();
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {

@@ -62,7 +62,7 @@ fn widths(rows: &mut [Row], style: Style) -> [usize; COLUMNS] {
             Some(widest) => widest.max(HEAD[column].width()),
         };
     }
-    // On a narrow terminal the less telling columns go first, then the end of the names.
+    // On a narrow terminal the less important columns go first, then the end of the names.
     for column in [TIME, PODS] {
         if total(&widths) - widths[0] + NARROWEST_EDGE > style.width {
             widths[column] = 0;

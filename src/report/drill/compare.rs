@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_comes_twice_is_told_apart_and_new_limits_are_judged() {
+    fn a_candidate_that_comes_twice_is_distinguished_and_new_limits_are_judged() {
         let mut first = story::report();
         first.candidates.truncate(1);
         first.findings.clear();

@@ -70,7 +70,7 @@ impl Page<'_> {
                     self.style
                         .paint(Paint::Bold, self.hanging("", &title).trim_end())
                 );
-                for (metric, spread) in words::telling(fault) {
+                for (metric, spread) in words::known(fault) {
                     text += &self.hanging(
                         &format!("  {:<32}", metric.title()),
                         &words::spread(metric, spread),

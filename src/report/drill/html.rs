@@ -159,7 +159,7 @@ fn fault_card(fault: &FaultReport) -> Markup {
                 table class="numbers" {
                     caption class="unseen" { "minimum, median, maximum over the rounds" }
                     tbody {
-                        @for (metric, spread) in words::telling(fault) {
+                        @for (metric, spread) in words::known(fault) {
                             tr { th scope="row" { (metric.title()) } td { (words::spread(metric, spread)) } }
                         }
                     }

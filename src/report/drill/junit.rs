@@ -117,7 +117,7 @@ fn class(candidate: &CandidateReport, fault: Option<&FaultReport>) -> String {
 /// The numbers of the fault, and the findings of the candidate: GitLab shows nothing else.
 fn text(report: &DrillReport, candidate: &CandidateReport, fault: &FaultReport) -> String {
     let mut text = format!("{} · {}\n", candidate.name, words::fault_line(fault));
-    for (metric, spread) in words::telling(fault) {
+    for (metric, spread) in words::known(fault) {
         text += &format!("{}: {}\n", metric.title(), words::spread(metric, spread));
     }
     for round in &fault.rounds {

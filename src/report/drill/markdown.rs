@@ -43,10 +43,10 @@ pub fn markdown(report: &DrillReport) -> String {
         }
         for fault in &candidate.faults {
             text += &format!("\n**{}**\n\n", plain(&words::fault_line(fault)));
-            if words::telling(fault).next().is_some() {
+            if words::known(fault).next().is_some() {
                 text += "| number | minimum / median / maximum |\n|---|---|\n";
             }
-            for (metric, spread) in words::telling(fault) {
+            for (metric, spread) in words::known(fault) {
                 text += &format!(
                     "| {} | {} |\n",
                     metric.title(),

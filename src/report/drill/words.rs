@@ -202,7 +202,7 @@ fn write_rate(fault: &FaultReport) -> Option<String> {
 }
 
 /// Numbers of a fault that say something: counts of 0 are named only where a limit stands on them.
-pub(super) fn telling(fault: &FaultReport) -> impl Iterator<Item = (Metric, &Spread)> {
+pub(super) fn known(fault: &FaultReport) -> impl Iterator<Item = (Metric, &Spread)> {
     fault
         .numbers
         .iter()

@@ -1,4 +1,4 @@
-//! The tiers with their Pods and names, and what a reader should know beside. Pure.
+//! The tiers with their Pods and names, and what else a reader should know. Pure.
 
 use maud::{Markup, html};
 

@@ -17,8 +17,8 @@ const MOST_ARROWS: usize = 120;
 /// The section with drawing and legend.
 pub(super) fn section(report: &Report) -> Markup {
     let pairs = pairs(report);
-    let telling = |pair: &&Pair<'_>| pair.worst(report).status != StepStatus::Pass;
-    let few: Vec<&Pair<'_>> = pairs.iter().filter(telling).collect();
+    let not_passed = |pair: &&Pair<'_>| pair.worst(report).status != StepStatus::Pass;
+    let few: Vec<&Pair<'_>> = pairs.iter().filter(not_passed).collect();
     let reduced = pairs.len() > MOST_ARROWS && !few.is_empty();
     let drawn: Vec<&Pair<'_>> = if reduced { few } else { pairs.iter().collect() };
     html! {

@@ -1,4 +1,4 @@
-//! Who asks: a probe Pod and its spec, as far as the network tells clients apart; and the seam, through which the network's table
+//! Who asks: a probe Pod and its spec, as far as the network distinguishes clients; and the seam, through which the network's table
 //! reaches the agent. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_told_apart_by_what_their_pods_are() {
+    fn clients_are_distinguished_by_what_their_pods_are() {
         let pod = json!({"metadata": {"namespace": "shop", "labels": {"app": "ap"}}, "spec": {"nodeName": "node-1", "hostNetwork": true}});
         let spec = json!({"edges": [{"id": "AP->DB:3306/mysql", "host": "10.9.9.9", "port": 3306, "endpoints": [{"address": "10.244.0.5", "port": 3307}]}]});
         let client = Client::new(&pod, &spec);

@@ -60,7 +60,7 @@ fn refused(node: &str, endpoint: &str) -> Outcomes {
 }
 
 #[test]
-fn a_readiness_gate_that_nobody_sets_is_the_cause_itself() {
+fn a_readiness_gate_that_no_one_sets_is_the_cause_itself() {
     let objects = DB
         .replace("SPEC", &SELECTS.replace("TARGET", "3306"))
         .replace("READY", "False")
@@ -99,7 +99,7 @@ fn pods_of_which_none_is_ready_leave_the_service_without_endpoints() {
 }
 
 #[test]
-fn a_port_that_every_endpoint_refuses_is_told_with_the_one_that_answers() {
+fn a_port_that_every_endpoint_refuses_is_reported_with_the_one_that_answers() {
     let spec = SELECTS.replace("TARGET", "8080");
     let outcomes = refused("node-1", "10.244.0.1:8080");
     let found_closed = found(target_port_closed, &spec, "True", "", Some(&outcomes));

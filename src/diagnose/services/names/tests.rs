@@ -84,7 +84,7 @@ fn a_service_of_that_name_and_a_name_that_resolves_are_silent() {
 }
 
 #[test]
-fn another_name_is_told_with_the_command_that_renames_the_client() {
+fn another_name_is_reported_with_the_command_that_renames_the_client() {
     let objects = DB.to_owned() + &service("my-db", "default");
     let found = found("my_db", &objects, None);
     assert_eq!(
@@ -123,7 +123,7 @@ fn a_service_of_another_namespace_is_named_with_that() {
 }
 
 #[test]
-fn a_tier_that_nobody_runs_is_missing_if_it_is_called() {
+fn a_tier_that_no_one_runs_is_missing_if_it_is_called() {
     let snapshot = fixtures::snapshot("");
     let mut graph = graph("DB");
     let tier = graph.tiers.get_mut("DB").unwrap();
@@ -226,7 +226,7 @@ fn a_host_that_stands_in_a_secret_is_not_judged_by_the_name_of_compose() {
 fn the_name_of_a_pod_that_a_stateful_set_does_not_give_is_explained() {
     let step = fixtures::fail(ID, StepName::Dns, StepError::Nxdomain);
     let outcomes = fixtures::outcomes(vec![fixtures::probe("AP", "node-1", vec![step])]);
-    let told = |host: &str, governing: &str| {
+    let reported = |host: &str, governing: &str| {
         let objects = format!(
             "
 kind: StatefulSet
@@ -252,16 +252,16 @@ spec: {{clusterIP: None, selector: {{app: db}}, ports: [{{port: 3306}}]}}
         assert_eq!(fix.command, None);
         (found[0].message.clone(), fix.text)
     };
-    let (message, fix) = told("db-2.db", "db");
+    let (message, fix) = reported("db-2.db", "db");
     assert!(
         message.contains("statefulset/db has 1 replica"),
         "{message}"
     );
     assert!(fix.contains("scale statefulset/db to 3"), "{fix}");
-    let (message, fix) = told("db-0.db.default.svc.cluster.local", "other");
+    let (message, fix) = reported("db-0.db.default.svc.cluster.local", "other");
     assert!(message.contains("serviceName, which is other"), "{message}");
     assert!(fix.contains("serviceName: db"), "{fix}");
-    let (message, _) = told("mysql", "db");
+    let (message, _) = reported("mysql", "db");
     assert!(message.contains("is called db"), "{message}");
 }
 

@@ -49,7 +49,7 @@ fn a_service_that_offers_the_port_is_silent() {
 }
 
 #[test]
-fn the_published_port_in_place_of_the_containers_is_told_with_the_patch() {
+fn the_published_port_in_place_of_the_containers_is_reported_with_the_patch() {
     let finding = only(&objects("[{port: 3307, targetPort: 3306}]"));
     assert_eq!(finding.id("default").0, "service-port-missing service/db");
     assert_eq!(finding.edges.len(), 1);

@@ -50,7 +50,7 @@ fn a_selector_that_fits_is_silent() {
 }
 
 #[test]
-fn a_typo_is_told_with_the_label_that_differs_and_the_patch() {
+fn a_typo_is_reported_with_the_label_that_differs_and_the_patch() {
     let found = found("{app: bd}", None);
     assert_eq!(found.len(), 1);
     assert_eq!(
@@ -153,7 +153,7 @@ fn a_stranger_among_the_endpoints_makes_the_selector_too_broad() {
     assert_eq!(broad[0].edges.len(), 1);
     let works = two(pass(ID, StepName::Endpoint));
     assert!(found("{shop: a}", Some(&works)).is_empty());
-    // A tier stands behind every Service that takes its Pods, and is no less a stranger to this one.
+    // A tier stands behind every Service that takes its Pods, and still does not belong to this one.
     let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", "{shop: a}"));
     let mut graph = fixtures::graph(&[ID]);
     let key = ServiceKey {

@@ -83,7 +83,7 @@ fn only_an_exit_of_the_program_itself_may_follow_from_a_target() {
 }
 
 #[test]
-fn a_kill_by_liveness_is_told_from_a_crash() {
+fn a_kill_by_liveness_is_distinguished_from_a_crash() {
     let state = "restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 137, reason: Error, finishedAt: '2026-11-23T10:00:02Z'}}";
     let kill = event(
         "Killing",
@@ -98,7 +98,7 @@ fn a_kill_by_liveness_is_told_from_a_crash() {
 }
 
 #[test]
-fn what_readiness_says_of_the_same_question_tells_why_liveness_kills() {
+fn what_readiness_says_of_the_same_question_shows_why_liveness_kills() {
     const STATUS: &str = "{phase: Running, containerStatuses: [{name: db, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 137, reason: Error, finishedAt: '2026-11-23T10:00:02Z'}}}]}";
     let remedy = |liveness: &str| {
         let spec = format!(
@@ -138,7 +138,7 @@ fn a_mount_that_fails_is_read_from_the_event() {
 }
 
 #[test]
-fn an_init_container_that_fails_is_told_from_a_native_sidecar() {
+fn an_init_container_that_fails_is_distinguished_from_a_native_sidecar() {
     let spec = |policy: &str| {
         format!("{{initContainers: [{{name: migrate{policy}}}], containers: [{{name: db}}]}}")
     };

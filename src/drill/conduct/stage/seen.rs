@@ -1,9 +1,9 @@
-//! What the watches tell, kept: members' Pods by unique id, the write Service's endpoints, the runners' Pods; each change is an event. IO: none but
+//! What the watches report, kept: members' Pods by unique id, the write Service's endpoints, the runners' Pods; each change is an event. IO: none but
 //! the clock.
 
 use std::collections::BTreeMap;
 
-use super::{Heard, Stage};
+use super::{RunnerState, Stage};
 use crate::drill::conduct::live::Live;
 use crate::drill::model::{Address, Event, EventKind, PodChange, PodEvent, PodIdentity};
 use crate::drill::orders::Orders;
@@ -31,10 +31,10 @@ pub(super) struct Inner {
     pub(super) pods: BTreeMap<String, SeenPod>,
     pub(super) slices: BTreeMap<String, Vec<String>>,
     pub(super) endpoints: Option<Vec<String>>,
-    pub(super) runners: BTreeMap<String, Heard>,
+    pub(super) runners: BTreeMap<String, RunnerState>,
     pub(super) live: Live,
     pub(super) orders: Orders,
-    pub(super) told: BTreeMap<String, Orders>,
+    pub(super) sent: BTreeMap<String, Orders>,
 }
 
 impl Stage<'_> {
@@ -65,8 +65,8 @@ impl Stage<'_> {
     fn pod(&self, inner: &mut Inner, pod: &Pod, at_ms: i64, gone: bool) {
         if let Some(job) = pod.metadata.labels.get("job-name") {
             let runner = self.runners.iter().find(|runner| runner.job == *job);
-            if let Some(heard) = runner.and_then(|runner| inner.runners.get_mut(&runner.name)) {
-                heard.pod = Some((
+            if let Some(state) = runner.and_then(|runner| inner.runners.get_mut(&runner.name)) {
+                state.pod = Some((
                     pod.metadata.name.clone(),
                     pod.spec.node_name.clone(),
                     why_over(pod, gone),

@@ -1,4 +1,4 @@
-//! Which port and protocol an address means at a tier, and whether more than a number tells the protocol. Pure.
+//! Which port and protocol an address means at a tier, and whether more than a number shows the protocol. Pure.
 
 use std::num::NonZeroU16;
 
@@ -8,7 +8,7 @@ use super::{Dialled, PortOrigin, TierFacts};
 
 impl TierFacts {
     /// The port and protocol that an address means: explicit, else the tier's own, its image's, the only declared one, the
-    /// healthcheck's, else what the protocol usually has. `None`: nothing tells a port.
+    /// healthcheck's, else what the protocol usually has. `None`: nothing shows a port.
     #[must_use]
     pub fn dial(
         &self,
@@ -133,7 +133,7 @@ impl TierFacts {
         first.map_or_else(|| only(&[]), |origin| only(&[origin]))
     }
 
-    /// Whether more than the number of the port, or the tier's name, tells that it speaks a protocol there: what is declared, its
+    /// Whether more than the number of the port, or the tier's name, shows that it speaks a protocol there: what is declared, its
     /// image, its command, its own variables, its healthcheck.
     #[must_use]
     pub fn knows(&self, port: NonZeroU16, protocol: Protocol) -> bool {
@@ -196,8 +196,8 @@ impl TierFacts {
     }
 }
 
-/// The port that a URL without one means, whose scheme has told `said`: beside variables that hold ports (`further`), that one of
-/// them on which the target listens. `None` where the address tells its port itself.
+/// The port that a URL without one means, whose scheme means `said`: beside variables that hold ports (`further`), that one of
+/// them on which the target listens. `None` where the address has a port itself.
 pub(in crate::graph) fn usual(
     said: Option<NonZeroU16>,
     by_scheme: Option<Protocol>,
@@ -208,9 +208,9 @@ pub(in crate::graph) fn usual(
     if listens.contains(&said) {
         return Some(said);
     }
-    let told = further.iter().find(|port| listens.contains(port));
+    let served = further.iter().find(|port| listens.contains(port));
     let first = further.first().filter(|_| listens.is_empty());
-    Some(told.or(first).copied().unwrap_or(said))
+    Some(served.or(first).copied().unwrap_or(said))
 }
 
 fn same_kind(one: Protocol, other: Protocol) -> bool {

@@ -19,7 +19,7 @@ use super::super::{files, files_of, libraries, names, own, tiers};
 use super::Settle;
 
 impl Settle<'_> {
-    /// Settles the hints; gives those that lead to a tier of which nothing tells where it listens.
+    /// Settles the hints; gives those that lead to a tier of which nothing shows where it listens.
     pub(in super::super) fn hints(
         &self,
         mut hints: Vec<Hint<'_>>,
@@ -35,7 +35,7 @@ impl Settle<'_> {
                     found.extend(self.inherited(hint, drafts));
                 } else if self.is_open(hint, &dialled, drafts) {
                     let draft = self.draft(hint);
-                    let draft = draft.or_else(|| Self::told_by_others(hint, drafts));
+                    let draft = draft.or_else(|| Self::agreed_by_others(hint, drafts));
                     if draft.is_none() && hint.strength == Strength::Link {
                         unknown.push((hint.from.name.clone(), hint.to.name.clone()));
                     }
@@ -79,12 +79,12 @@ impl Settle<'_> {
         }
     }
 
-    /// An edge whose port only the target tells.
+    /// An edge whose port only the target shows.
     fn draft(&self, hint: &Hint<'_>) -> Option<Draft> {
         let facts = self.project.facts.get(&hint.to.name)?;
         let dialled = facts.dial(None, None, false)?;
         Some(Draft {
-            // Nothing of the client's configuration tells this port: what does tell one is better.
+            // Nothing of the client's configuration shows this port: what does state one is better.
             guessed: true,
             confidence: confidence(hint),
             optional: hint.optional || self.project.active(&hint.from.name).is_none(),
@@ -99,12 +99,12 @@ impl Settle<'_> {
         })
     }
 
-    /// A linked tier of which nothing tells a port, where its other clients agree on one: weak.
-    fn told_by_others(hint: &Hint<'_>, drafts: &Drafts) -> Option<Draft> {
-        let mut told = drafts.to(&hint.to.name).filter(|draft| !draft.guessed);
-        let first = told.next()?;
+    /// A linked tier of which nothing shows a port, where its other clients agree on one: weak.
+    fn agreed_by_others(hint: &Hint<'_>, drafts: &Drafts) -> Option<Draft> {
+        let mut stated = drafts.to(&hint.to.name).filter(|draft| !draft.guessed);
+        let first = stated.next()?;
         let linked = hint.strength == Strength::Link;
-        (linked && told.all(|draft| draft.port == first.port)).then(|| Draft {
+        (linked && stated.all(|draft| draft.port == first.port)).then(|| Draft {
             guessed: true,
             confidence: Confidence::Weak,
             ..Draft::new(
