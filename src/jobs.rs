@@ -28,8 +28,10 @@ use crate::observe::{Api, Cancel};
 use crate::plan::{JobOptions, Outcomes, ProbePlan};
 
 use feed::Feeds;
+pub(crate) use create::{create_job, create_pod};
 pub use remove::sweep;
-use remove::{JobName, Made, Removed};
+pub(crate) use remove::{JobName, delete_job};
+use remove::{Made, Removed};
 use slots::Slots;
 
 /// Time for the clean-up of [`run`].

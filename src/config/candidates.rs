@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 use super::values::{NonEmpty, by, checked, lined};
 use super::workload::{WorkloadName, members};
-use crate::address::{bracketed, is_host};
+use crate::address::{self, bracketed};
 
 /// One database deployment that stands for the application's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -168,34 +168,8 @@ impl FromStr for HostPort {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("`{text}` is no address: expected HOST or HOST:PORT, as in `mysql:3306`");
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
-                let port = match rest.strip_prefix(':') {
-                    Some(port) => Some(port),
-                    None if rest.is_empty() => None,
-                    None => return Err(wrong()),
-                };
-                (host, port)
-            }
-            // Several colons without brackets: an IPv6 address.
-            None if text.matches(':').count() > 1 => (text, None),
-            None => match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
-        };
-        let port = port
-            .map(|port| port.parse::<NonZeroU16>().map_err(|_| wrong()))
-            .transpose()?;
-        if is_host(host) {
-            Ok(Self {
-                host: host.to_owned(),
-                port,
-            })
-        } else {
-            Err(wrong())
-        }
+        let (host, port) = address::host_and_port(text).ok_or_else(wrong)?;
+        Ok(Self { host, port })
     }
 }
 

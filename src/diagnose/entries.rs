@@ -8,7 +8,6 @@ mod asked;
 mod walked;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::workloads::causes;
 use super::{Context, Rule};
@@ -38,35 +37,19 @@ pub struct Standing<'a> {
 }
 
 /// The layers of a way in, from outside to the tier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Layer {
     /// The balancer's address or name.
+    #[strum(to_string = "load balancer")]
     LoadBalancer,
     /// A node's port.
+    #[strum(to_string = "node port")]
     NodePort,
     /// The controller of an Ingress.
     Controller,
     /// The Service or the Pods behind it.
     Backend,
-}
-
-impl Layer {
-    /// Its name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LoadBalancer => "load balancer",
-            Self::NodePort => "node port",
-            Self::Controller => "controller",
-            Self::Backend => "backend",
-        }
-    }
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// How every entry stands, in the order of the graph.

@@ -174,14 +174,7 @@ impl Maker<'_> {
         let number = u16::try_from(port.port).ok().and_then(NonZeroU16::new)?;
         let object = self.key.object();
         let mut entry = self.entry(EntryKind::LoadBalancer, object, &number.to_string(), port)?;
-        entry.addresses = published(&self.service.status)
-            .into_iter()
-            .map(|host| EntryAddress {
-                host,
-                port: number,
-                node: None,
-            })
-            .collect();
+        entry.addresses = published(&self.service.status, number);
         entry
             .sources
             .clone_from(&self.service.spec.load_balancer_source_ranges);
@@ -200,14 +193,7 @@ impl Maker<'_> {
             tls.hosts.is_empty() || tls.hosts.iter().any(|served| covers(served, rule.host))
         });
         let number = NonZeroU16::new(if tls { 443 } else { 80 })?;
-        entry.addresses = published(&ingress.status)
-            .into_iter()
-            .map(|host| EntryAddress {
-                host,
-                port: number,
-                node: None,
-            })
-            .collect();
+        entry.addresses = published(&ingress.status, number);
         let asked = EntryRule {
             host: rule.host.to_owned(),
             path: path.to_owned(),
@@ -230,15 +216,19 @@ fn covers(served: &str, host: &str) -> bool {
         })
 }
 
-/// The addresses that a controller wrote into `status.loadBalancer`.
-fn published(status: &serde_json::Value) -> Vec<String> {
+/// The addresses that a controller wrote into `status.loadBalancer`, with that port.
+fn published(status: &serde_json::Value, port: NonZeroU16) -> Vec<EntryAddress> {
     let ingress = status["loadBalancer"]["ingress"].as_array();
     ingress
         .into_iter()
         .flatten()
         .filter_map(|one| {
             let text = |field: &str| one[field].as_str().filter(|text| !text.is_empty());
-            text("ip").or_else(|| text("hostname")).map(str::to_owned)
+            Some(EntryAddress {
+                host: text("ip").or_else(|| text("hostname"))?.to_owned(),
+                port,
+                node: None,
+            })
         })
         .collect()
 }

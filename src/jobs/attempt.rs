@@ -160,10 +160,10 @@ impl<'a> Job<'a> {
         Self {
             session,
             api: session.api,
-            name: JobName {
-                namespace: vantage.identity.namespace.clone(),
-                name: crate::plan::job::name(&session.options.run, &vantage.id),
-            },
+            name: JobName::new(
+                &vantage.identity.namespace,
+                &crate::plan::job::name(&session.options.run, &vantage.id),
+            ),
         }
     }
 

@@ -23,34 +23,15 @@ pub(super) async fn create(
 ) -> Result<(), CallError> {
     let JobSession { api, options, .. } = *session;
     let manifest = job::manifest(vantage, options);
-    let jobs = JOBS.path(Some(&name.namespace));
-    if !vantage.bare || !session.may_create_pods(&name.namespace).await {
-        let made = api.create(&jobs, &manifest).await?;
-        return whole(session, name, bring(session, name, vantage, made).await).await;
-    }
-    let holder = api.create(&jobs, &job::holder(&manifest)).await?;
-    let made = match uid(api, name, holder.clone()).await {
-        Ok(uid) => {
-            let path = PODS.path(Some(&name.namespace));
-            let pod = api.create(&path, &job::pod(&manifest, &uid)).await;
-            match pod {
-                Ok(_) => bring(session, name, vantage, holder).await,
-                Err(error) => Err(error),
-            }
+    let held = vantage.bare && session.may_create_pods(&name.namespace).await;
+    let made = create_job(api, name, &manifest, held).await?;
+    let rest = async {
+        if held {
+            create_pod(api, name, &manifest, made.clone()).await?;
         }
-        Err(error) => Err(error),
+        bring(session, name, vantage, made).await
     };
-    whole(session, name, made).await
-}
-
-/// Deletes what was made where the rest is refused.
-async fn whole(
-    session: &JobSession<'_>,
-    name: &JobName,
-    made: Result<(), CallError>,
-) -> Result<(), CallError> {
-    let api = session.api;
-    if let Err(error) = made {
+    if let Err(error) = rest.await {
         // What fails here is tried again when the session finishes.
         if let Err(error) = delete_job(api, name).await {
             session.register(name.clone());
@@ -58,6 +39,33 @@ async fn whole(
         }
         return Err(error);
     }
+    Ok(())
+}
+
+/// Creates a Job, as the API returns it; `held`: one that makes no Pod, for [`create_pod`].
+pub(crate) async fn create_job(
+    api: &Api,
+    name: &JobName,
+    manifest: &Value,
+    held: bool,
+) -> Result<Option<Value>, CallError> {
+    let path = JOBS.path(Some(&name.namespace));
+    if held {
+        return api.create(&path, &job::holder(manifest)).await;
+    }
+    api.create(&path, manifest).await
+}
+
+/// Creates the Pod that goes with a Job which makes none: a `PodDisruptionBudget` would count one that the Job makes.
+pub(crate) async fn create_pod(
+    api: &Api,
+    name: &JobName,
+    manifest: &Value,
+    holder: Option<Value>,
+) -> Result<(), CallError> {
+    let uid = uid(api, name, holder).await?;
+    let path = PODS.path(Some(&name.namespace));
+    api.create(&path, &job::pod(manifest, &uid)).await?;
     Ok(())
 }
 

@@ -201,10 +201,7 @@ mod tests {
     use super::*;
 
     fn job() -> JobName {
-        JobName {
-            namespace: "shop".to_owned(),
-            name: "k8sverify-r-v1".to_owned(),
-        }
+        JobName::new("shop", "k8sverify-r-v1")
     }
 
     fn pod(spec: &Value, status: &Value) -> Pod {

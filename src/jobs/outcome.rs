@@ -104,10 +104,7 @@ mod tests {
             .map(|line| line.to_string())
             .join("\n"),
         );
-        let job = JobName {
-            namespace: "shop".to_owned(),
-            name: "j".to_owned(),
-        };
+        let job = JobName::new("shop", "j");
         let failure = classify::failure(&job, Code::ProbeLost, "crashed", Vec::new());
         let identity = Identity::default();
         let all = outcomes(&vantage, &identity, "n1", &probe, log, Some(failure));

@@ -34,9 +34,19 @@ const SWEEP_SECONDS: i64 = 60;
 
 /// A Job's identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct JobName {
+pub(crate) struct JobName {
     pub(super) namespace: String,
     pub(super) name: String,
+}
+
+impl JobName {
+    /// The Job of that name.
+    pub(crate) fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
 }
 
 /// The Jobs of a run, each with whether its deletion was answered well.
@@ -65,7 +75,7 @@ pub(super) fn unanswered(job: &JobName, limit: Duration) -> String {
 ///
 /// # Errors
 /// The last try's error.
-pub(super) async fn delete_job(api: &Api, job: &JobName) -> Result<(), CallError> {
+pub(crate) async fn delete_job(api: &Api, job: &JobName) -> Result<(), CallError> {
     // The API's default for Jobs orphans their Pods.
     let options = json!({"propagationPolicy": "Background"});
     let path = JOBS.object(&job.namespace, &job.name);
@@ -206,10 +216,7 @@ async fn wait_gone(
 
 fn is_of(metadata: &Metadata, namespace: &str, jobs: &BTreeSet<JobName>) -> bool {
     metadata.labels.get("job-name").is_some_and(|name| {
-        jobs.contains(&JobName {
-            namespace: namespace.to_owned(),
-            name: name.clone(),
-        })
+        jobs.contains(&JobName::new(namespace, name))
     })
 }
 
@@ -230,10 +237,7 @@ pub async fn sweep(api: &Api, namespace: &str) -> Vec<String> {
         .iter()
         .filter(|job| is_left_over(job, now))
         .filter_map(|job| job.pointer("/metadata/name")?.as_str())
-        .map(|name| JobName {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        })
+        .map(|name| JobName::new(namespace, name))
         .collect();
     let results = join_all(old.iter().map(|job| delete_job(api, job))).await;
     old.into_iter()
@@ -295,10 +299,7 @@ mod tests {
 
     #[test]
     fn pods_are_known_by_their_jobs_name() {
-        let jobs = BTreeSet::from([JobName {
-            namespace: "a".into(),
-            name: "k8sverify-r-v1".into(),
-        }]);
+        let jobs = BTreeSet::from([JobName::new("a", "k8sverify-r-v1")]);
         let pod = |name: &str| Metadata {
             labels: [("job-name".to_owned(), name.to_owned())].into(),
             ..Metadata::default()

@@ -65,13 +65,9 @@ pub(crate) async fn run(
     };
     let whole = Clock::starting(setting.length);
     let door = Door {
+        setting,
         clock: whole,
-        network: setting.network,
-        resolver: setting.resolver,
-        turn: &setting.turn,
         task,
-        target: setting.target,
-        require_trust: setting.spec.require_trust,
         // Where nothing is mapped, the client begins in its own database; else no statement may ever stand in it.
         database: script.prefix.is_none() && script.start.is_none(),
         limit: Duration::from_millis(setting.sql.statement_ms),
@@ -79,7 +75,6 @@ pub(crate) async fn run(
     let mut runner = Runner {
         door: &door,
         script: &script,
-        members: setting,
         recorder,
         address: None,
         start: start(&script, setting.target),
@@ -147,7 +142,6 @@ fn quoted(name: &str) -> String {
 struct Runner<'a, 'r, 'o> {
     door: &'a Door<'a>,
     script: &'a SqlScript,
-    members: &'a Setting<'a>,
     recorder: &'r mut Recorder<'o>,
     /// Where the first login went through.
     address: Option<SocketAddr>,
@@ -182,11 +176,12 @@ impl Runner<'_, '_, '_> {
     /// Every address of the name, until one takes the login.
     async fn first_login(&mut self) -> Result<Connection, Failure> {
         let door = self.door;
-        let addresses = if let Ok(address) = door.target.host.parse() {
-            vec![address]
-        } else {
-            let lookup = door.resolver.resolve(&door.target.host, &door.clock).await;
-            lookup.result?
+        let Setting {
+            target, resolver, ..
+        } = *door.setting;
+        let addresses = match target.host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => resolver.resolve(&target.host, &door.clock).await.result?,
         };
         let mut last = None;
         for address in addresses {
@@ -195,12 +190,12 @@ impl Runner<'_, '_, '_> {
                 last.get_or_insert_with(|| {
                     Failure::new(
                         crate::probe::wire::StepError::LoginDenied,
-                        format!("no login is sent to {address}: it is no address that the API shows for {}; allow it with --allow-login", door.target.shown()),
+                        format!("no login is sent to {address}: it is no address that the API shows for {}; allow it with --allow-login", target.shown()),
                     )
                 });
                 continue;
             }
-            let address = SocketAddr::from((address, door.target.port));
+            let address = SocketAddr::from((address, target.port));
             match door.open(address).await {
                 Ok(connection) => {
                     self.address = Some(address);

@@ -247,7 +247,7 @@ fn entries(context: &Context<'_>, verdict: &Verdict) -> Vec<EntryReport> {
                 namespace: entry.object.namespace.clone(),
                 addresses: entry.addresses.iter().map(ToString::to_string).collect(),
                 status: standing.status,
-                layer: standing.layer.map(|layer| layer.name().to_owned()),
+                layer: standing.layer.map(|layer| layer.to_string()),
                 reason: standing.reason,
                 cause: (standing.status == StepStatus::Fail)
                     .then(|| verdict.findings.iter().find(is_cause))

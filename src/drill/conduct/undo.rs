@@ -11,6 +11,7 @@ use super::{ConductError, faults, runners};
 use crate::drill::model::RunnerRecord;
 use crate::drill::orders::{Act, Orders};
 use crate::drill::plan::runners::Runner;
+use crate::jobs::{JobName, create_job, delete_job};
 use crate::observe::Api;
 use crate::observe::kinds::Pod;
 use crate::observe::resources::{LEASES, PODS, labelled};
@@ -228,13 +229,14 @@ async fn jobs(api: &Api, namespace: &str, journal: &Journal, remove: bool) -> Ve
         .pointer("/metadata/name")
         .and_then(Value::as_str)
         .unwrap_or_default();
+    let job = JobName::new(namespace, name);
     let by_hand = |why: String| {
         format!(
             "the scratch table k8sverify_drill_{} of candidate {} may still be there: {why}; drop it by hand",
             journal.run, journal.candidate
         )
     };
-    if let Err(error) = runners::create(api, namespace, &journal.remover).await {
+    if let Err(error) = create_job(api, &job, &journal.remover, false).await {
         left.push(by_hand(error.to_string()));
         return left;
     }
@@ -257,7 +259,7 @@ async fn jobs(api: &Api, namespace: &str, journal: &Journal, remove: bool) -> Ve
 async fn delete_jobs(api: &Api, namespace: &str, names: &[String]) -> Vec<String> {
     let mut left = Vec::new();
     for name in names {
-        if let Err(error) = runners::delete(api, namespace, name).await {
+        if let Err(error) = delete_job(api, &JobName::new(namespace, name)).await {
             left.push(format!(
                 "failed to delete job/{name}: {error}; {}",
                 Command::kubectl(namespace, &["delete", "job", name])

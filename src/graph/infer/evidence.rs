@@ -1,7 +1,6 @@
 //! What is known about a tier from outside, before anything is made of it. Pure.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroU16;
 
 use crate::protocol::Protocol;
@@ -41,31 +40,24 @@ pub struct DeclaredPort {
 }
 
 /// What declares a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum PortOrigin {
     /// `expose` of compose.
+    #[strum(to_string = "compose expose")]
     Expose,
     /// `ports` of compose.
+    #[strum(to_string = "compose ports")]
     Ports,
     /// `EXPOSE` of the Dockerfile.
+    #[strum(to_string = "Dockerfile EXPOSE")]
     Dockerfile,
     /// A container's `ports` in the cluster.
+    #[strum(to_string = "containerPort")]
     Container,
     /// The settings of Spring Boot.
+    #[strum(to_string = "Spring Boot's settings,")]
     SpringBoot,
     /// Its framework's habit.
+    #[strum(to_string = "the usual port of its framework,")]
     Framework,
-}
-
-impl fmt::Display for PortOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Expose => "compose expose",
-            Self::Ports => "compose ports",
-            Self::Dockerfile => "Dockerfile EXPOSE",
-            Self::Container => "containerPort",
-            Self::SpringBoot => "Spring Boot's settings,",
-            Self::Framework => "the usual port of its framework,",
-        })
-    }
 }

@@ -8,10 +8,7 @@ use crate::observe::CallError;
 use crate::observe::kinds::Event;
 
 fn job() -> JobName {
-    JobName {
-        namespace: "shop".into(),
-        name: "k8sverify-r1-v1".into(),
-    }
+    JobName::new("shop", "k8sverify-r1-v1")
 }
 
 fn status(status: u16, message: &str) -> CallError {

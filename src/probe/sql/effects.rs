@@ -30,7 +30,7 @@ pub(super) async fn compare(runner: &mut Runner<'_, '_, '_>, galera: bool) -> io
     let wanted = Wanted::of(runner, &mut connection).await;
     views(runner, &mut connection, &wanted).await?;
     let mut reference = tables(&mut connection, &wanted).await;
-    let members = &runner.members.sql.members;
+    let members = &runner.door.setting.sql.members;
     let mut found = Vec::new();
     for endpoint in members {
         let address = SocketAddr::from((endpoint.address, endpoint.port.get()));

@@ -10,25 +10,18 @@ use tokio::time::Instant;
 
 use crate::probe::ask::Ask;
 use crate::probe::clock::{Clock, Late};
-use crate::probe::dns::Resolver;
 use crate::probe::found::Failure;
 use crate::probe::mysql::{self, MysqlSession};
-use crate::probe::network::AgentNetwork;
-use crate::probe::target::DialTarget;
-use crate::probe::turns::Turn;
+use crate::probe::sql::Setting;
 use crate::probe::wire::EdgeTask;
 use crate::probe::wire::sql::{Answer, StatementOutcome};
 use crate::sql::show;
 
 /// Everything that it takes to log in.
 pub(super) struct Door<'a> {
+    pub(super) setting: &'a Setting<'a>,
     pub(super) clock: Clock,
-    pub(super) network: &'a AgentNetwork,
-    pub(super) resolver: &'a Resolver,
-    pub(super) turn: &'a Turn,
     pub(super) task: &'a EdgeTask,
-    pub(super) target: &'a DialTarget,
-    pub(super) require_trust: bool,
     /// Whether the login's own database is opened.
     pub(super) database: bool,
     pub(super) limit: Duration,
@@ -37,19 +30,20 @@ pub(super) struct Door<'a> {
 impl Door<'_> {
     /// Logs in at an address.
     pub(super) async fn open(&self, address: SocketAddr) -> Result<Connection, Failure> {
+        let Setting { target, .. } = *self.setting;
         let ask = Ask {
             clock: self.clock,
-            network: self.network,
-            resolver: self.resolver,
-            turn: self.turn,
+            network: self.setting.network,
+            resolver: self.setting.resolver,
+            turn: &self.setting.turn,
             task: self.task,
-            host: &self.target.host,
+            host: &target.host,
             port: address.port(),
             address,
-            login: &self.target.login,
-            tls: self.target.tls,
-            trust: &self.target.trust,
-            require_trust: self.require_trust,
+            login: &target.login,
+            tls: target.tls,
+            trust: &target.trust,
+            require_trust: self.setting.spec.require_trust,
             withheld: OnceLock::new(),
             certificate_asked: OnceLock::new(),
         };

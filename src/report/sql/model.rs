@@ -84,7 +84,9 @@ pub struct SqlSummary {
 
 /// How a statement or query ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "lowercase")]
 pub enum SqlStatus {
     /// Accepted.
     Accepted,
@@ -93,6 +95,7 @@ pub enum SqlStatus {
     /// Refused.
     Refused,
     /// Not sent.
+    #[strum(serialize = "not run")]
     NotRun,
     /// Without an answer.
     Unknown,
@@ -101,14 +104,8 @@ pub enum SqlStatus {
 impl SqlStatus {
     /// For people.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Cosmetic => "cosmetic",
-            Self::Refused => "refused",
-            Self::NotRun => "not run",
-            Self::Unknown => "unknown",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
