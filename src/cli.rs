@@ -303,7 +303,7 @@ pub struct RbacArgs {
 #[derive(Debug, Args, Clone)]
 pub struct ExplainArgs {
     /// A finding code such as `service-missing`
-    #[arg(value_name = "CODE", required_unless_present = "list", value_parser = codes::Pasted, hide_possible_values = true)]
+    #[arg(value_name = "CODE", required_unless_present = "list", value_parser = codes::AnyText, hide_possible_values = true)]
     pub code: Option<String>,
     /// List every code
     #[arg(long)]

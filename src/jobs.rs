@@ -27,8 +27,8 @@ use futures::future::{join_all, select};
 use crate::observe::{Api, Cancel};
 use crate::plan::{JobOptions, Outcomes, ProbePlan};
 
-use feed::Feeds;
 pub(crate) use create::{create_job, create_pod};
+use feed::Feeds;
 pub use remove::sweep;
 pub(crate) use remove::{JobName, delete_job};
 use remove::{Made, Removed};

@@ -20,7 +20,7 @@ mod reach;
 mod runner;
 mod second;
 
-pub use ahead::{Stands, ahead};
+pub use ahead::{SameWalk, ahead};
 pub use edge::endpoint_task;
 pub use entries::{entry_control, entry_task};
 pub use harmless::quantity;
@@ -51,7 +51,7 @@ pub fn rest(
     options: &PlanOptions,
     proven: &BTreeSet<EdgeId>,
 ) -> ProbePlan {
-    let wish = first::Wish {
+    let wish = first::ExtraLook {
         options,
         edges: &|edge| !proven.contains(&edge.id),
         names: true,
@@ -66,7 +66,7 @@ pub fn rest(
             nodes: 1,
             ..options.clone()
         };
-        let wish = first::Wish {
+        let wish = first::ExtraLook {
             options: &options,
             ..wish
         };

@@ -9,9 +9,9 @@ use crate::finding::Code;
 
 /// Takes any text; the code itself is looked up by the command, which names the nearest one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pasted;
+pub(super) struct AnyText;
 
-impl TypedValueParser for Pasted {
+impl TypedValueParser for AnyText {
     type Value = String;
 
     fn parse_ref(

@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::cli::{DrillArgs, Format};
 use crate::config::CandidateRule;
 use crate::drill::model::{Fault, Plan};
-use crate::drill::plan::{self, Subject, VictimRule, Wish};
+use crate::drill::plan::{self, DrillRequest, Subject, VictimRule};
 use crate::graph::TierGraph;
 use crate::observe::{self, Api, Snapshot};
 use crate::spelling;
@@ -75,7 +75,7 @@ fn candidates(
 }
 
 /// What is known of the cluster before anything is done.
-struct Seen {
+struct DrillInput {
     api: Api,
     snapshot: Snapshot,
     graph: TierGraph,
@@ -116,7 +116,7 @@ async fn see(
     args: &DrillArgs,
     input: &Input,
     wanted: &[(String, CandidateRule)],
-) -> Result<Seen, CommandError> {
+) -> Result<DrillInput, CommandError> {
     let (api, namespace) = connect(&args.run.cluster).await?;
     let options = observing(namespace, &input.config, true);
     let snapshot = Box::pin(observe::observe(&api, &options)).await?;
@@ -126,7 +126,7 @@ async fn see(
         .map(|(name, candidate)| plan::subject(name, candidate, &graph, &snapshot))
         .collect::<Result<Vec<_>, String>>()
         .map_err(|what| CommandError::Usage(format!("drill: {what}")))?;
-    Ok(Seen {
+    Ok(DrillInput {
         api,
         snapshot,
         graph,
@@ -135,8 +135,8 @@ async fn see(
     })
 }
 
-fn wish(args: &DrillArgs) -> Wish {
-    Wish {
+fn wish(args: &DrillArgs) -> DrillRequest {
+    DrillRequest {
         faults: match args.watch {
             Some(_) => vec![Fault::Watch],
             None => args.fault.clone(),
@@ -152,7 +152,7 @@ fn wish(args: &DrillArgs) -> Wish {
     }
 }
 
-fn lay(seen: &Seen, wish: &Wish, run: &str) -> Plan {
+fn lay(seen: &DrillInput, wish: &DrillRequest, run: &str) -> Plan {
     Plan {
         run: run.to_owned(),
         seed: wish.seed,

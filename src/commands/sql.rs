@@ -28,7 +28,7 @@ use crate::probe::wire::sql::{SqlScript, SqlSpec, SqlStatement};
 use crate::protocol::Protocol;
 use crate::report::sql::SqlReport;
 use crate::report::words::INTERRUPTED;
-use crate::sql::judge::{Run, Seen, judge};
+use crate::sql::judge::{Run, SqlResults, judge};
 use crate::sql::lex::Client;
 use crate::sql::names::{Mapped, Scratch};
 use crate::sql::script::{self, Script};
@@ -111,7 +111,7 @@ impl Command<'_> {
         let (api, snapshot) = self.observe().await?;
         let graph = self.input.graph(&snapshot, &Catalog::embedded());
         let (name, candidate) = self.candidate(&graph)?;
-        let bench = Bench {
+        let bench = SqlRun {
             api: &api,
             snapshot: &snapshot,
             graph: &graph,
@@ -192,7 +192,7 @@ impl Command<'_> {
 }
 
 /// Everything that SQL is run with on a candidate, but the candidate.
-pub(super) struct Bench<'a> {
+pub(super) struct SqlRun<'a> {
     pub(super) api: &'a Api,
     pub(super) snapshot: &'a Snapshot,
     pub(super) graph: &'a TierGraph,
@@ -205,7 +205,7 @@ pub(super) struct Bench<'a> {
     pub(super) start: Start,
 }
 
-impl Bench<'_> {
+impl SqlRun<'_> {
     /// Runs it on one.
     ///
     /// # Errors
@@ -243,7 +243,7 @@ impl Bench<'_> {
             .probes
             .into_iter()
             .next()
-            .map_or_else(Seen::default, |outcome| Seen {
+            .map_or_else(SqlResults::default, |outcome| SqlResults {
                 records: outcome.sql,
                 complete: outcome.complete,
                 failure: outcome.failure,

@@ -83,7 +83,7 @@ struct Run<'a> {
 }
 
 /// The cluster, and who must reach whom in it.
-struct Seen {
+struct ClusterGraph {
     snapshot: Snapshot,
     graph: TierGraph,
 }
@@ -134,7 +134,7 @@ async fn run(
 
 impl Run<'_> {
     /// The cluster as it is once its rollouts have settled.
-    async fn observe(&mut self) -> Result<(Api, Seen), ObserveError> {
+    async fn observe(&mut self) -> Result<(Api, ClusterGraph), ObserveError> {
         self.progress.stage("connecting");
         let (api, namespace) = cluster::connect(&self.args.cluster).await?;
         let options = self.observe_options(namespace);
@@ -145,7 +145,7 @@ impl Run<'_> {
             jobs::sweep(&api, &options.namespace)
         );
         let snapshot = snapshot?;
-        let seen = Seen {
+        let seen = ClusterGraph {
             graph: self.graph(&snapshot),
             snapshot,
         };
@@ -159,8 +159,13 @@ impl Run<'_> {
     }
 
     /// Waits for rollouts, at most for that long.
-    async fn settle(&self, api: &Api, seen: Seen, at_most: Duration) -> Result<Seen, ObserveError> {
-        let Seen { snapshot, graph } = seen;
+    async fn settle(
+        &self,
+        api: &Api,
+        seen: ClusterGraph,
+        at_most: Duration,
+    ) -> Result<ClusterGraph, ObserveError> {
+        let ClusterGraph { snapshot, graph } = seen;
         let first = scope::of(&graph, &snapshot, self.args.wait);
         let scope = |snapshot: &Snapshot| {
             let graph = self.graph(snapshot);
@@ -178,7 +183,7 @@ impl Run<'_> {
             graph
         };
         snapshot.settle.waited_ms += before;
-        Ok(Seen { snapshot, graph })
+        Ok(ClusterGraph { snapshot, graph })
     }
 
     /// How much longer rollouts may be waited for.
@@ -202,11 +207,11 @@ impl Run<'_> {
     }
 
     /// Looks, and where rollouts have not settled and the look does not show why, waits for them and looks again at what is not proven.
-    async fn verify(&mut self, api: &Api, mut seen: Seen) -> Report {
+    async fn verify(&mut self, api: &Api, mut seen: ClusterGraph) -> Report {
         let mut early = !self.patience(&seen.snapshot).is_zero();
         let mut ahead = None;
         loop {
-            let Seen {
+            let ClusterGraph {
                 mut snapshot,
                 graph,
             } = seen;
@@ -225,7 +230,9 @@ impl Run<'_> {
                 }
             }
             early = false;
-            seen = match Box::pin(self.wait(api, Seen { snapshot, graph }, &mut ahead)).await {
+            seen = match Box::pin(self.wait(api, ClusterGraph { snapshot, graph }, &mut ahead))
+                .await
+            {
                 ControlFlow::Break(report) => return report,
                 ControlFlow::Continue(seen) => seen,
             };

@@ -1,8 +1,8 @@
 //! Section 1: names and Services. In: graph, snapshot and evidence. Out: why a name means nothing, or a Service leads nowhere.
 //! Pure.
 //!
-//! Everything starts from two views: an edge with where its host leads ([`Look`]), and a Service with the edges and tiers that
-//! stand behind it ([`Use`]).
+//! Everything starts from two views: an edge with where its host leads ([`Unproven`]), and a Service with the edges and tiers that
+//! stand behind it ([`Usage`]).
 
 mod endpoints;
 mod external;
@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// A rule about one Service that something stands behind.
-type OfService = fn(&Context<'_>, &Use<'_, '_>) -> Option<Finding>;
+type OfService = fn(&Context<'_>, &Usage<'_, '_>) -> Option<Finding>;
 
 const OF_SERVICE: &[OfService] = &[
     ports::target_port_unknown,
@@ -66,14 +66,14 @@ fn of_each(context: &Context<'_>, rules: &[OfService]) -> Vec<Finding> {
 }
 
 /// An edge that is not proven to work, and where its host leads.
-struct Look<'c, 'a> {
+struct Unproven<'c, 'a> {
     edge: &'a Edge,
     evidence: &'c EdgeEvidence<'a>,
     destination: Destination<'a>,
     client_namespace: &'a str,
 }
 
-impl Look<'_, '_> {
+impl Unproven<'_, '_> {
     /// Whether the client's name resolved.
     fn resolved(&self) -> bool {
         self.evidence
@@ -84,7 +84,7 @@ impl Look<'_, '_> {
 }
 
 /// Every edge that must work and is not proven to.
-fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Look<'c, 'a>> {
+fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Unproven<'c, 'a>> {
     context
         .graph
         .edges
@@ -97,7 +97,7 @@ fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Look<'c, 'a>> {
             let evidence = context.evidence(&edge.id)?;
             // Nothing is held against a host of compose that no one is known to ask for.
             let is_asked = !edge.is_unread() || evidence.firm().next().is_some();
-            (is_asked && evidence.status() != StepStatus::Pass).then(|| Look {
+            (is_asked && evidence.status() != StepStatus::Pass).then(|| Unproven {
                 edge,
                 evidence,
                 destination: target::destination(context, edge),
@@ -108,11 +108,11 @@ fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Look<'c, 'a>> {
 }
 
 /// A Service, with the edges and tiers that stand behind it.
-struct Use<'l, 'a> {
+struct Usage<'l, 'a> {
     key: ServiceKey,
     service: &'a Service,
     /// Edges that lead to it and are not proven to work.
-    looks: Vec<&'l Look<'l, 'a>>,
+    looks: Vec<&'l Unproven<'l, 'a>>,
     /// Whether some edge that leads to it is proven to work.
     proven: bool,
     /// The tiers that its edges lead to, or that it stands for by name or selector.
@@ -121,22 +121,22 @@ struct Use<'l, 'a> {
     in_scope: bool,
 }
 
-impl<'l, 'a> Use<'l, 'a> {
+impl<'l, 'a> Usage<'l, 'a> {
     /// Those of its looks of which that is so.
-    fn looks_where(&self, is_so: impl Fn(&Look<'l, 'a>) -> bool) -> Vec<&'l Look<'l, 'a>> {
+    fn looks_where(&self, is_so: impl Fn(&Unproven<'l, 'a>) -> bool) -> Vec<&'l Unproven<'l, 'a>> {
         let looks = self.looks.iter().copied();
         looks.filter(|look| is_so(look)).collect()
     }
 }
 
 /// The Services that edges lead to or that stand for a tier, sorted.
-fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Look<'l, 'a>]) -> Vec<Use<'l, 'a>> {
+fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Unproven<'l, 'a>]) -> Vec<Usage<'l, 'a>> {
     if !services_known(context) {
         return Vec::new();
     }
     let graph = context.graph;
-    let mut found: BTreeMap<ServiceKey, Use<'l, 'a>> = BTreeMap::new();
-    let entry = |key: &ServiceKey, service: &'a Service| Use {
+    let mut found: BTreeMap<ServiceKey, Usage<'l, 'a>> = BTreeMap::new();
+    let entry = |key: &ServiceKey, service: &'a Service| Usage {
         key: key.clone(),
         service,
         looks: Vec::new(),
@@ -263,7 +263,7 @@ fn askers<'e>(edges: impl IntoIterator<Item = &'e Edge>) -> String {
 }
 
 /// What the clients' DNS said of the edges: a line for each name and answer.
-fn dns_words(looks: &[&Look<'_, '_>]) -> Vec<String> {
+fn dns_words(looks: &[&Unproven<'_, '_>]) -> Vec<String> {
     target::dns_lines(looks.iter().flat_map(|look| {
         look.evidence.firm().filter_map(|walk| {
             let step = walk.dns.filter(|step| step.status == StepStatus::Fail)?;
@@ -273,6 +273,6 @@ fn dns_words(looks: &[&Look<'_, '_>]) -> Vec<String> {
 }
 
 /// The edges of those looks.
-fn ids(looks: &[&Look<'_, '_>]) -> BTreeSet<EdgeId> {
+fn ids(looks: &[&Unproven<'_, '_>]) -> BTreeSet<EdgeId> {
     looks.iter().map(|look| look.edge.id.clone()).collect()
 }

@@ -28,12 +28,12 @@ struct Stale {
     /// Whether the value then cannot have been that of now.
     certain: bool,
     /// How it came into the container.
-    how: How,
+    how: ValueSource,
 }
 
 /// How a value came into the container when it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum ValueSource {
     /// As a variable.
     Variable,
     /// As a file, by subPath.
@@ -88,10 +88,10 @@ fn finding(
         subject.scoped(Severity::error_if(fails)),
         subject.key.object(),
         match how {
-            How::Variable | How::File | How::Read => format!(
+            ValueSource::Variable | ValueSource::File | ValueSource::Read => format!(
                 "{name} started before {object} changed, from which it has {variable}: its Pods may have another value than the one that is proven here"
             ),
-            How::Name => format!(
+            ValueSource::Name => format!(
                 "{name} resolves {variable} once, when it starts or reloads, and {object} is younger: its Pods may dial an address that no one has any more, in place of the one that is proven here"
             ),
         },
@@ -103,12 +103,12 @@ fn finding(
     )])
     .fix(
         Fix::text(match how {
-            How::File => format!("restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started"),
-            How::Read => format!("restart the Pods of {name}, or let it reload: the file is the new one, and the program reads it when it starts or reloads"),
-            How::Variable => {
+            ValueSource::File => format!("restart the Pods of {name}: a file that is mounted by subPath stays as it was when the container started"),
+            ValueSource::Read => format!("restart the Pods of {name}, or let it reload: the file is the new one, and the program reads it when it starts or reloads"),
+            ValueSource::Variable => {
                 format!("restart the Pods of {name}: variables are read when a container starts")
             }
-            How::Name => format!("restart the Pods of {name}. So that it does not happen again, give {variable} a Service with a ClusterIP that stays, or let the proxy resolve the name while it runs (`resolver` and a variable in the address, or `resolvers`)"),
+            ValueSource::Name => format!("restart the Pods of {name}. So that it does not happen again, give {variable} a Service with a ClusterIP that stays, or let the proxy resolve the name while it runs (`resolver` and a variable in the address, or `resolvers`)"),
         })
         .run(restart),
     )
@@ -134,7 +134,7 @@ fn of_edge(subject: &WorkloadFacts<'_>, state: &NamespaceState, edge: &Edge) -> 
                         changed,
                         started,
                         certain: source.kind == "service",
-                        how: How::Variable,
+                        how: ValueSource::Variable,
                     });
                 }
             }
@@ -157,9 +157,9 @@ fn of_files(
 ) -> Option<Stale> {
     for mount in &container.volume_mounts {
         let how = match mount.sub_path.as_str() {
-            "" if edge.at_start => How::Read,
+            "" if edge.at_start => ValueSource::Read,
             "" => continue,
-            _ => How::File,
+            _ => ValueSource::File,
         };
         let volume = volumes.iter().find(|volume| volume.name == mount.name);
         let Some(map) = volume.and_then(|volume| volume.config_map.as_ref()) else {
@@ -172,7 +172,7 @@ fn of_files(
         let item = map.items.iter().find(|item| item.path == path);
         let by_path = item.map_or(path, |item| item.key.as_str());
         let mut keys: Vec<&str> = match how {
-            How::File => vec![by_path],
+            ValueSource::File => vec![by_path],
             _ => found.data.keys().map(String::as_str).collect(),
         };
         keys.retain(|key| {
@@ -246,7 +246,7 @@ fn of_name(context: &Context<'_>, subject: &WorkloadFacts<'_>, edge: &Edge) -> O
         changed,
         started,
         certain: false,
-        how: How::Name,
+        how: ValueSource::Name,
     })
 }
 

@@ -8,7 +8,7 @@ use super::{Context, words};
 use crate::finding::ObjectRef;
 use crate::graph::Edge;
 use crate::observe::kinds::{Pod, Service};
-use crate::observe::{HostMeaning, ServiceKey, Way, WorkloadKey, is_live};
+use crate::observe::{HostMeaning, HostRoute, ServiceKey, WorkloadKey, is_live};
 use crate::probe::wire::Step;
 
 /// The namespace from which an edge's client resolves names: that of its workload, else the run's.
@@ -31,7 +31,7 @@ pub(super) fn clients<'a>(context: &Context<'a>, edge: &Edge) -> &'a [WorkloadKe
 #[derive(Debug, Clone)]
 pub(super) struct Destination<'a> {
     /// The way that its host leads.
-    pub(super) way: Way<'a>,
+    pub(super) way: HostRoute<'a>,
     /// Whether the client's own `hostAliases` answer instead of the cluster's DNS.
     pub(super) aliased: bool,
 }

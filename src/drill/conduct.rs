@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use super::model::{Candidate, Round};
 use super::plan::runners::{Runners, runners};
-use super::plan::{Subject, Wish, candidate};
+use super::plan::{DrillRequest, Subject, candidate};
 use crate::graph::TierGraph;
 use crate::observe::{Api, CallError, Cancel, ObserveError, ObserveOptions, Snapshot, observe};
 use crate::plan::{JobOptions, PlanOptions};
-use books::Books;
+use books::RunRecords;
 pub use books::{HELD, LEASE};
 pub use undo::undo;
 
@@ -59,7 +59,7 @@ pub struct Conductor<'a> {
     /// The tier graph.
     pub graph: &'a TierGraph,
     /// What the person asks for.
-    pub wish: &'a Wish,
+    pub wish: &'a DrillRequest,
     /// How the cluster is observed.
     pub observe: &'a ObserveOptions,
     /// Options of the runners' place.
@@ -108,7 +108,7 @@ impl Conductor<'_> {
         )
         .map_err(ConductError::Runners)?;
         (self.on_progress)("taking the Lease and writing the journal");
-        let books = Books::open(self.api, snapshot, &self.options.run, planned, &plan).await?;
+        let books = RunRecords::open(self.api, snapshot, &self.options.run, planned, &plan).await?;
         let mut conducted = Conducted::default();
         let worked = tokio::select! {
             worked = Box::pin(self.rounds(&books, subject, planned, snapshot, &plan)) => worked,
@@ -124,7 +124,7 @@ impl Conductor<'_> {
 
     async fn rounds(
         &self,
-        books: &Books<'_>,
+        books: &RunRecords<'_>,
         subject: &Subject,
         planned: &Candidate,
         snapshot: &Snapshot,

@@ -41,7 +41,7 @@ pub struct Recorded {
 
 /// What is known of a run besides.
 #[derive(Debug, Clone, Default)]
-pub struct About {
+pub struct RunFacts {
     /// The tool's version.
     pub tool_version: String,
     /// The run's namespace.
@@ -56,7 +56,7 @@ pub struct About {
 
 /// The report of a drill.
 #[must_use]
-pub fn judge(plan: &Plan, recorded: &Recorded, about: &About, limits: &LimitSet) -> DrillReport {
+pub fn judge(plan: &Plan, recorded: &Recorded, about: &RunFacts, limits: &LimitSet) -> DrillReport {
     let rounds: Vec<Cow<Round>> = recorded.rounds.iter().map(watched).collect();
     let measured: Vec<(&Round, RoundResult)> = rounds
         .iter()

@@ -60,7 +60,7 @@ impl VictimRule {
 
 /// What the person asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct DrillRequest {
     /// The faults, in this order.
     pub faults: Vec<Fault>,
     /// Which member.
@@ -81,7 +81,7 @@ pub struct Wish {
     pub hook: Option<String>,
 }
 
-impl Wish {
+impl DrillRequest {
     /// The command that makes the fault `hook` on a candidate.
     #[must_use]
     pub fn hook_of<'a>(&'a self, subject: &'a Subject) -> Option<&'a str> {
@@ -116,7 +116,7 @@ fn write_service(subject: &Subject, snapshot: &Snapshot) -> Option<String> {
 
 /// What would be done to a candidate as it is now.
 #[must_use]
-pub fn candidate(subject: &Subject, wish: &Wish, snapshot: &Snapshot) -> Candidate {
+pub fn candidate(subject: &Subject, wish: &DrillRequest, snapshot: &Snapshot) -> Candidate {
     let pods = pods(subject, snapshot);
     let members = members(subject, &pods);
     let size = subject
@@ -280,7 +280,7 @@ fn wanted(subject: &Subject, snapshot: &Snapshot) -> u32 {
 fn victims(
     fault: Fault,
     subject: &Subject,
-    wish: &Wish,
+    wish: &DrillRequest,
     pods: &[(&WorkloadKey, &Pod)],
     snapshot: &Snapshot,
 ) -> Vec<String> {

@@ -46,7 +46,7 @@ fn of_tier(graph: &TierGraph, tier: &Tier, snapshot: &Snapshot) -> Vec<Entry> {
         let Some(service) = snapshot.service(key) else {
             continue;
         };
-        let maker = Maker {
+        let maker = EntryBuilder {
             graph,
             tier,
             snapshot,
@@ -71,7 +71,7 @@ fn of_tier(graph: &TierGraph, tier: &Tier, snapshot: &Snapshot) -> Vec<Entry> {
 }
 
 /// Makes the entries of one Service.
-struct Maker<'a> {
+struct EntryBuilder<'a> {
     graph: &'a TierGraph,
     tier: &'a Tier,
     snapshot: &'a Snapshot,
@@ -79,7 +79,7 @@ struct Maker<'a> {
     service: &'a Service,
 }
 
-impl Maker<'_> {
+impl EntryBuilder<'_> {
     fn entry(
         &self,
         kind: EntryKind,

@@ -46,7 +46,7 @@ pub(super) use scan::written;
 use merge::{Draft, Drafts};
 use project::Project;
 use settle::Settle;
-use shared::{Sharers, lend_builds, shared_files};
+use shared::{FileReaders, lend_builds, shared_files};
 
 /// What compose alone says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -222,7 +222,7 @@ impl Work<'_> {
     fn configuration(
         &mut self,
         service: &Service,
-        shared: &BTreeMap<&str, Sharers<'_>>,
+        shared: &BTreeMap<&str, FileReaders<'_>>,
         catalog: &Catalog,
     ) {
         let names = self.names.of_client(service);

@@ -19,7 +19,7 @@ use super::classify::{self, PodSays};
 use super::counts::Counts;
 use super::create::create;
 use super::feed::{Feeds, Pods};
-use super::late::{self, Late};
+use super::late::{self, AtDeadline};
 use super::outcome::outcomes;
 use super::reader::{Reader, taken};
 use super::records::Log;
@@ -407,7 +407,7 @@ impl<'a> Job<'a> {
         let trouble = logs.iter().find_map(|log| taken(log).trouble);
         late::too_late(
             &self.name,
-            &Late {
+            &AtDeadline {
                 pod: seen.as_ref().map(|seen| seen.pod.as_ref()),
                 events: &events,
                 log_error: trouble.as_deref(),

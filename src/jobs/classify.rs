@@ -2,7 +2,7 @@
 
 use crate::finding::{Code, ObjectRef};
 use crate::observe::kinds::{Condition, ContainerStatus, Pod, StateWaiting};
-use crate::observe::{Denied, Held, grant, held};
+use crate::observe::{Denied, WaitReason, grant, held};
 use crate::plan::ProbeFailure;
 use crate::redact::Redactor;
 
@@ -198,13 +198,13 @@ fn waiting(job: &JobName, image: &str, waiting: &StateWaiting) -> ContainerSays 
     let image_failed =
         |message: String| failure(job, Code::ProbeImageFailed, message, evidence.clone());
     match held(waiting) {
-        Some(Held::ImageAbsent) => ContainerSays::Failed(image_failed(format!(
+        Some(WaitReason::ImageAbsent) => ContainerSays::Failed(image_failed(format!(
             "the probe image {image} is not on the node and may not be pulled (imagePullPolicy Never): load it, or change --image-pull-policy"
         ))),
-        Some(Held::ImageName) => ContainerSays::Failed(image_failed(format!(
+        Some(WaitReason::ImageName) => ContainerSays::Failed(image_failed(format!(
             "the probe image's name {image} is not valid; correct --image"
         ))),
-        Some(Held::ImagePull) => {
+        Some(WaitReason::ImagePull) => {
             let failed = image_failed(format!(
                 "the probe image {image} cannot be pulled: push it to a registry that the nodes reach, or name another with --image (and --image-pull-secret)"
             ));
@@ -214,19 +214,19 @@ fn waiting(job: &JobName, image: &str, waiting: &StateWaiting) -> ContainerSays 
                 ContainerSays::Failed(failed)
             }
         }
-        Some(Held::AsRoot) => ContainerSays::Failed(image_failed(format!(
+        Some(WaitReason::AsRoot) => ContainerSays::Failed(image_failed(format!(
             "the probe image {image} would run as root, which Pod Security forbids: use the published image"
         ))),
-        Some(Held::Config) => ContainerSays::Failed(failure(
+        Some(WaitReason::Config) => ContainerSays::Failed(failure(
             job,
             Code::ProbeForbidden,
             "the kubelet cannot build the probe's environment; its message is in the evidence",
             evidence,
         )),
-        Some(Held::NoCommand | Held::Create | Held::Start) => {
+        Some(WaitReason::NoCommand | WaitReason::Create | WaitReason::Start) => {
             ContainerSays::Failed(image_failed(start_error(image, message)))
         }
-        Some(Held::CrashLoop) | None => ContainerSays::Waiting(evidence.concat()),
+        Some(WaitReason::CrashLoop) | None => ContainerSays::Waiting(evidence.concat()),
     }
 }
 

@@ -16,7 +16,7 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// A Pod as it was last seen.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct ObservedPod {
     /// The Pod.
     pub(super) pod: Arc<Pod>,
     /// Whether it is no more.
@@ -24,7 +24,7 @@ pub(super) struct Seen {
 }
 
 /// By job name.
-pub(super) type Pods = BTreeMap<String, Seen>;
+pub(super) type Pods = BTreeMap<String, ObservedPod>;
 
 /// The Pods of the run's Jobs by job name, kept up to date by one watch per namespace.
 pub(super) struct Feeds(BTreeMap<String, watch::Sender<Pods>>);
@@ -72,7 +72,7 @@ fn apply(sender: &watch::Sender<Pods>, job_prefix: &str, change: Change<Pod>) {
                 if let Some(job) = job_of(&pod) {
                     there.insert(job.clone());
                     let pod = Arc::new(pod);
-                    pods.insert(job, Seen { pod, gone: false });
+                    pods.insert(job, ObservedPod { pod, gone: false });
                     changed = true;
                 }
             }
@@ -86,12 +86,12 @@ fn apply(sender: &watch::Sender<Pods>, job_prefix: &str, change: Change<Pod>) {
         }
         Change::Set(pod) => job_of(&pod).is_some_and(|job| {
             let pod = Arc::new(pod);
-            pods.insert(job, Seen { pod, gone: false });
+            pods.insert(job, ObservedPod { pod, gone: false });
             true
         }),
         Change::Gone(pod) => job_of(&pod).is_some_and(|job| {
             let pod = Arc::new(pod);
-            pods.insert(job, Seen { pod, gone: true });
+            pods.insert(job, ObservedPod { pod, gone: true });
             true
         }),
     });

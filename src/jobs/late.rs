@@ -15,7 +15,7 @@ const QUOTED: usize = 4;
 
 /// What is known when the deadline comes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Late<'a> {
+pub(super) struct AtDeadline<'a> {
     /// The Pod, if one was seen.
     pub(super) pod: Option<&'a Pod>,
     /// Events of the Pod; without one, of the Job.
@@ -27,7 +27,7 @@ pub(super) struct Late<'a> {
 }
 
 /// Why there is no more.
-pub(super) fn too_late(job: &JobName, late: &Late<'_>) -> ProbeFailure {
+pub(super) fn too_late(job: &JobName, late: &AtDeadline<'_>) -> ProbeFailure {
     let Some(pod) = late.pod else {
         return without_pod(job, late);
     };
@@ -79,7 +79,7 @@ pub(super) fn too_late(job: &JobName, late: &Late<'_>) -> ProbeFailure {
     ))
 }
 
-fn without_pod(job: &JobName, late: &Late<'_>) -> ProbeFailure {
+fn without_pod(job: &JobName, late: &AtDeadline<'_>) -> ProbeFailure {
     if let Some(refused) = late
         .events
         .iter()
@@ -100,7 +100,7 @@ fn without_pod(job: &JobName, late: &Late<'_>) -> ProbeFailure {
 }
 
 /// Bound, and nothing runs: the image, what the kubelet says, or a kubelet that says nothing.
-fn not_started(job: &JobName, pod: &Pod, late: &Late<'_>) -> ProbeFailure {
+fn not_started(job: &JobName, pod: &Pod, late: &AtDeadline<'_>) -> ProbeFailure {
     let (node, seconds) = (&pod.spec.node_name, late.seconds);
     let said = |reason: &str| late.events.iter().any(|event| event.reason == reason);
     let images: Vec<&str> = pod
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn why(pod: Option<&Pod>, events: &[Event], log_error: Option<&str>) -> (Code, String) {
-        let late = Late {
+        let late = AtDeadline {
             pod,
             events,
             log_error,

@@ -14,7 +14,7 @@ use crate::plan::ProbeFailure;
 
 use super::classify::{self, ContainerSays, PodSays};
 use super::counts::{Counts, LOG_PAUSE};
-use super::feed::{Pods, Seen};
+use super::feed::{ObservedPod, Pods};
 use super::records::Log;
 use super::remove::JobName;
 
@@ -33,7 +33,7 @@ pub(super) fn taken(log: &Mutex<Log>) -> Log {
 }
 
 /// Until a Job's own Pod is another than it was: those of other Jobs change much more often.
-async fn changed(pods: &mut watch::Receiver<Pods>, job: &str, before: &Seen) {
+async fn changed(pods: &mut watch::Receiver<Pods>, job: &str, before: &ObservedPod) {
     let is_other = |pods: &Pods| match pods.get(job) {
         Some(now) => now.gone != before.gone || !Arc::ptr_eq(&now.pod, &before.pod),
         None => true,

@@ -215,9 +215,10 @@ async fn wait_gone(
 }
 
 fn is_of(metadata: &Metadata, namespace: &str, jobs: &BTreeSet<JobName>) -> bool {
-    metadata.labels.get("job-name").is_some_and(|name| {
-        jobs.contains(&JobName::new(namespace, name))
-    })
+    metadata
+        .labels
+        .get("job-name")
+        .is_some_and(|name| jobs.contains(&JobName::new(namespace, name)))
 }
 
 /// Deletes Jobs that a run which was killed left behind: those well past their own deadline. Returns their names; what may not

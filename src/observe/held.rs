@@ -4,7 +4,7 @@ use super::kinds::StateWaiting;
 
 /// Why a container waits; the words are those of the kubelet's `ContainerStateWaiting.reason` (pkg/kubelet/images, pkg/kubelet/kuberuntime).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum WaitReason {
     /// The name of the image is none.
     ImageName,
     /// The image is not on the node, and may not be pulled.
@@ -27,24 +27,24 @@ pub enum Held {
 
 /// Reads why a container waits; nothing for one that is on its way.
 #[must_use]
-pub fn held(waiting: &StateWaiting) -> Option<Held> {
+pub fn held(waiting: &StateWaiting) -> Option<WaitReason> {
     let says = |words: &[&str]| words.iter().any(|word| waiting.message.contains(word));
     Some(match waiting.reason.as_str() {
-        "InvalidImageName" => Held::ImageName,
-        "ErrImageNeverPull" => Held::ImageAbsent,
+        "InvalidImageName" => WaitReason::ImageName,
+        "ErrImageNeverPull" => WaitReason::ImageAbsent,
         "ErrImagePull"
         | "ImagePullBackOff"
         | "RegistryUnavailable"
         | "ImageInspectError"
-        | "SignatureValidationFailed" => Held::ImagePull,
+        | "SignatureValidationFailed" => WaitReason::ImagePull,
         "CreateContainerConfigError" if says(&["runAsNonRoot", "non-root", "run as root"]) => {
-            Held::AsRoot
+            WaitReason::AsRoot
         }
-        "CreateContainerConfigError" => Held::Config,
-        "CreateContainerError" if says(&["no command specified"]) => Held::NoCommand,
-        "CreateContainerError" => Held::Create,
-        "RunContainerError" | "StartError" => Held::Start,
-        "CrashLoopBackOff" => Held::CrashLoop,
+        "CreateContainerConfigError" => WaitReason::Config,
+        "CreateContainerError" if says(&["no command specified"]) => WaitReason::NoCommand,
+        "CreateContainerError" => WaitReason::Create,
+        "RunContainerError" | "StartError" => WaitReason::Start,
+        "CrashLoopBackOff" => WaitReason::CrashLoop,
         _ => return None,
     })
 }

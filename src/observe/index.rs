@@ -18,7 +18,7 @@ use super::{NamespaceState, ServiceKey, Snapshot, WorkloadKey, is_live};
 pub use keys::Index;
 use keys::{Built, Keys, owner};
 pub use meaning::HostMeaning;
-pub use way::Way;
+pub use way::HostRoute;
 
 /// What a workload's Pods are made from: its template, or the bare Pod itself.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::kinds::{Condition, Container, ContainerStatus, Event, Pod, Probe, StateWaiting};
-use super::{Held, Snapshot, WorkloadKey, held, is_ready, volumes};
+use super::{Snapshot, WaitReason, WorkloadKey, held, is_ready, volumes};
 
 /// A ConfigMap, Secret or key may still be applied within this time.
 const MISSING_SECONDS: i64 = 10;
@@ -270,11 +270,14 @@ fn waiting_state(
     let words = format!("container {}: {reason}: {message}", status.name);
     let for_long = age(now, pod.status.start_time) >= MISSING_SECONDS;
     let certain = match held(waiting)? {
-        Held::ImageName | Held::ImageAbsent | Held::AsRoot | Held::NoCommand => true,
-        Held::ImagePull => pull_fails(snapshot, pod, message, now),
-        Held::Config | Held::Create | Held::Start => for_long,
+        WaitReason::ImageName
+        | WaitReason::ImageAbsent
+        | WaitReason::AsRoot
+        | WaitReason::NoCommand => true,
+        WaitReason::ImagePull => pull_fails(snapshot, pod, message, now),
+        WaitReason::Config | WaitReason::Create | WaitReason::Start => for_long,
         // Judged by how the container ended.
-        Held::CrashLoop => return None,
+        WaitReason::CrashLoop => return None,
     };
     Some(State::failed_if(certain, words))
 }

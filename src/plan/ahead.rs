@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::first::{Wish, lay};
+use super::first::{ExtraLook, lay};
 use super::model::{Identity, Look, PlanOptions, ProbePlan};
 use super::second::changed;
 use crate::graph::{Edge, TierGraph};
@@ -27,7 +27,7 @@ pub fn ahead(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> P
     }
     let is_calm =
         |key: &WorkloadKey| !settle.unsettled.contains_key(key) && !settle.failed.contains_key(key);
-    let wish = Wish {
+    let wish = ExtraLook {
         options,
         edges: &|edge| !edge.forbidden && workloads(graph, edge).all(is_calm),
         names: false,
@@ -40,7 +40,7 @@ pub fn ahead(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> P
 
 /// Whether walking an edge in the state of now would be what was done in the state of then: the same tasks from the same places, and
 /// neither the Service and its endpoints, nor the Pods and containers at both ends, nor a policy has changed.
-pub struct Stands<'a> {
+pub struct SameWalk<'a> {
     graph: &'a TierGraph,
     then: (&'a Snapshot, HashMap<&'a str, Walks<'a>>),
     now: (&'a Snapshot, HashMap<&'a str, Walks<'a>>),
@@ -49,7 +49,7 @@ pub struct Stands<'a> {
 
 type Walks<'a> = Vec<(&'a Identity, &'a EdgeTask)>;
 
-impl<'a> Stands<'a> {
+impl<'a> SameWalk<'a> {
     /// Of the two states, each with the plan of the first look at it.
     #[must_use]
     pub fn new(

@@ -15,7 +15,7 @@ use crate::observe::Snapshot;
 use crate::probe::wire::ProbeSpec;
 
 /// What a look that goes out of the tiers' own places is to do.
-pub(super) struct Wish<'w> {
+pub(super) struct ExtraLook<'w> {
     pub(super) options: &'w PlanOptions,
     /// Which edges it walks.
     pub(super) edges: &'w dyn Fn(&Edge) -> bool,
@@ -28,7 +28,7 @@ pub(super) struct Wish<'w> {
     pub(super) look: Look,
 }
 
-pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &Wish<'_>) -> ProbePlan {
+pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook<'_>) -> ProbePlan {
     let mut plan = ProbePlan::default();
     let mut maker = Clients::new(snapshot, wish.options);
     let wanted: Vec<&Edge> = graph
@@ -97,7 +97,7 @@ fn departures(vantages: &[Vantage]) -> Vec<String> {
 /// lock the user out.
 fn tier_probe(
     snapshot: &Snapshot,
-    wish: &Wish<'_>,
+    wish: &ExtraLook<'_>,
     tier: &str,
     client: &Client<'_>,
     edges: &[&Edge],
@@ -130,7 +130,7 @@ fn tier_probe(
 }
 
 fn login(
-    wish: &Wish<'_>,
+    wish: &ExtraLook<'_>,
     snapshot: &Snapshot,
     client: &Client<'_>,
     edge: &Edge,

@@ -2,7 +2,7 @@
 //! paces looks from there. Pure.
 
 use super::client::fallbacks;
-use super::first::{Wish, lay};
+use super::first::{ExtraLook, lay};
 use super::model::{Identity, Look, PlanOptions, Resources, TierProbe, Vantage};
 use crate::address::LoginReference;
 use crate::finding::EdgeId;
@@ -21,7 +21,7 @@ pub fn as_client(
     edge: &EdgeId,
     options: &PlanOptions,
 ) -> Result<Vantage, String> {
-    let wish = Wish {
+    let wish = ExtraLook {
         options,
         edges: &|candidate| candidate.id == *edge,
         names: false,

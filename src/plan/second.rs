@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::client::{Client, Clients, fallbacks, is_usable, unpublished};
 use super::edge::{self, Login};
-use super::first::{Wish, lay};
+use super::first::{ExtraLook, lay};
 use super::harmless;
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
 use super::pool::{Pool, spec};
@@ -342,7 +342,7 @@ pub fn again(
             .get(edge.id.0.as_str())
             .map_or(&[][..], Vec::as_slice)
     };
-    let wish = Wish {
+    let wish = ExtraLook {
         options,
         edges: &|edge| {
             !edge.forbidden && !steps(edge).is_empty() && changed(graph, before, after, edge)

@@ -35,7 +35,7 @@ use crate::probe::wire::ProbeSpec;
 use book::Book;
 use engine::{Broken, EngineClient, Session};
 use mysql::MySql;
-use open::{Dialler, Door, Protocol, Servers, Spoken};
+use open::{Dialler, GuardedLogin, Protocol, ProtocolClient, Servers};
 use postgres::Postgres;
 use redis::Redis;
 
@@ -54,9 +54,9 @@ const MAKE_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Runner<'a, E> {
     spec: &'a RunnerSpec,
     /// Logs in as the client does.
-    client: Door<E>,
+    client: GuardedLogin<E>,
     /// Logs in to ask members; none: the client asks.
-    observer: Option<Door<E>>,
+    observer: Option<GuardedLogin<E>>,
     refused: RefusedErrors,
     book: Book,
     orders: watch::Receiver<Orders>,
@@ -124,9 +124,17 @@ async fn speak<P: Protocol>(
         spec: drill,
     };
     let (client, observer) = (servers(client), observer.map(servers));
-    let eyes = observer.as_ref().map(Spoken::<P>::new);
+    let eyes = observer.as_ref().map(ProtocolClient::<P>::new);
     let file = Path::new(FOLDER).join(FILE);
-    work(drill, Spoken::<P>::new(&client), eyes, &file, out, stop).await
+    work(
+        drill,
+        ProtocolClient::<P>::new(&client),
+        eyes,
+        &file,
+        out,
+        stop,
+    )
+    .await
 }
 
 impl<E: EngineClient> Runner<'_, E> {
@@ -157,8 +165,8 @@ async fn work<E: EngineClient>(
     let (orders_out, orders) = watch::channel(Orders::default());
     let runner = Runner {
         spec,
-        client: Door::new(engine),
-        observer: eyes.map(Door::new),
+        client: GuardedLogin::new(engine),
+        observer: eyes.map(GuardedLogin::new),
         refused: RefusedErrors::embedded(),
         book: Book::new(spec),
         orders,

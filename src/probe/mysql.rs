@@ -50,7 +50,7 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
     };
     let begun = Instant::now();
     let asked = format!("as {}", account.source);
-    let wish = Wish {
+    let wish = SessionUse {
         database: account.credentials.database.clone(),
         packet: ANSWER_BYTES,
     };
@@ -158,7 +158,7 @@ pub(crate) async fn open_on(
     };
     let greeted = greet(stream, ask).await?;
     let version = greeted.greeting.version.clone();
-    let wish = Wish {
+    let wish = SessionUse {
         database: account.credentials.database.clone().filter(|_| database),
         packet: STATEMENT_BYTES,
     };
@@ -179,7 +179,7 @@ pub(crate) async fn open_on(
 
 /// What a session is for.
 #[derive(Clone)]
-struct Wish {
+struct SessionUse {
     /// The database to open.
     database: Option<String>,
     /// The longest packet.
@@ -209,7 +209,7 @@ async fn log_in(
     greeted: Greeted,
     ask: &Ask<'_>,
     account: &Account,
-    wish: Wish,
+    wish: SessionUse,
 ) -> Result<LoggedIn, Stop> {
     let offered = greeted.greeting.tls;
     if ask.wants_tls() && !offered {
@@ -274,7 +274,7 @@ async fn once(
     ask: &Ask<'_>,
     account: &Account,
     secured: bool,
-    wish: Wish,
+    wish: SessionUse,
 ) -> Result<LoggedIn, Stop> {
     let Greeted { peer, greeting } = greeted;
     let (stream, rest) = peer.into_parts();

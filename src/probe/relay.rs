@@ -20,12 +20,12 @@ use crate::probe::wire::StepError;
 const CHUNK: usize = 8 * 1024;
 
 /// Where the library dials.
-pub(crate) struct Door {
+pub(crate) struct RelayAddress {
     listener: TcpListener,
     port: u16,
 }
 
-impl Door {
+impl RelayAddress {
     /// Waits on loopback.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Drop for Joined {
 }
 
 /// Joins the library that is going to dial with the server.
-pub(crate) fn behind(door: Door, server: impl Io + 'static) -> Joined {
+pub(crate) fn behind(door: RelayAddress, server: impl Io + 'static) -> Joined {
     spawn(async { Ok((door.enter().await?, server)) })
 }
 

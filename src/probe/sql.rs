@@ -25,7 +25,7 @@ use crate::probe::wire::sql::{
     Answer, SqlRecord, SqlScript, SqlSpec, SqlStatement, StatementOutcome,
 };
 use crate::sql::names::Scratch;
-use session::{Connection, Door};
+use session::{Connection, Connector};
 
 /// What is kept of the time for dropping the scratch schemas.
 const CLEAN_UP: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ pub(crate) async fn run(
         }
     };
     let whole = Clock::starting(setting.length);
-    let door = Door {
+    let door = Connector {
         setting,
         clock: whole,
         task,
@@ -140,7 +140,7 @@ fn quoted(name: &str) -> String {
 }
 
 struct Runner<'a, 'r, 'o> {
-    door: &'a Door<'a>,
+    door: &'a Connector<'a>,
     script: &'a SqlScript,
     recorder: &'r mut Recorder<'o>,
     /// Where the first login went through.

@@ -23,7 +23,7 @@ pub(crate) struct Work {
 }
 
 /// The outcomes that a task still owes.
-pub(crate) struct Owed {
+pub(crate) struct DueOutcomes {
     /// What they are about, endpoints aside.
     target: String,
     steps: BTreeSet<(StepName, Option<String>)>,
@@ -71,9 +71,9 @@ impl Work {
     }
 
     /// Every outcome that the spec asks for at least, by task.
-    pub(crate) fn owed(&self) -> BTreeMap<String, Owed> {
+    pub(crate) fn owed(&self) -> BTreeMap<String, DueOutcomes> {
         let names = self.spec.names.iter().map(|task| {
-            let owed = Owed {
+            let owed = DueOutcomes {
                 target: task.name.clone(),
                 steps: BTreeSet::from([(StepName::Dns, None)]),
             };
@@ -81,7 +81,7 @@ impl Work {
         });
         let edges = self.spec.edges.iter().zip(&self.targets);
         let edges = edges.map(|(task, target)| {
-            let owed = Owed {
+            let owed = DueOutcomes {
                 target: target.shown(),
                 steps: owed(task),
             };
@@ -106,13 +106,13 @@ impl Tasks {
 /// What was written, and what is still owed.
 pub(crate) struct Journal<'a> {
     recorder: Recorder<'a>,
-    owed: BTreeMap<String, Owed>,
+    owed: BTreeMap<String, DueOutcomes>,
     cut_short: bool,
 }
 
 impl<'a> Journal<'a> {
     /// Nothing is written yet.
-    pub(crate) const fn new(recorder: Recorder<'a>, owed: BTreeMap<String, Owed>) -> Self {
+    pub(crate) const fn new(recorder: Recorder<'a>, owed: BTreeMap<String, DueOutcomes>) -> Self {
         Self {
             recorder,
             owed,
@@ -166,7 +166,7 @@ impl<'a> Journal<'a> {
     fn settle(
         &mut self,
         task: &str,
-        owed: Owed,
+        owed: DueOutcomes,
         step: fn(&str, StepName, Option<String>, &str) -> Step,
     ) -> io::Result<()> {
         for (name, endpoint) in owed.steps {

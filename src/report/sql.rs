@@ -69,7 +69,7 @@ fn place(report: &SqlReport) -> Vec<String> {
 }
 
 /// `57: ERROR 1419 (HY000): You do not …`; what stands in the place of a code where there is none.
-fn words(said: &Said) -> String {
+fn words(said: &ServerAnswer) -> String {
     match (said.code, &said.state) {
         (Some(code), Some(state)) => format!("ERROR {code} ({state}): {}", said.message),
         (Some(code), None) => format!("ERROR {code}: {}", said.message),
@@ -78,7 +78,7 @@ fn words(said: &Said) -> String {
 }
 
 /// The class with what it follows from.
-fn class(said: &Said) -> String {
+fn class(said: &ServerAnswer) -> String {
     let class = said.class.as_deref().unwrap_or("other");
     match said.caused_by {
         Some(line) => format!("{class}, follows from line {line}"),

@@ -14,8 +14,8 @@ use crate::plan::ProbeFailure;
 use crate::probe::wire::sql::{Answer, SqlRecord, StatementOutcome};
 use crate::report::VerdictValue;
 use crate::report::sql::{
-    FileReport, NOT_REACHED, QueryReport, SCHEMA, Said, SqlPlace, SqlReport, SqlStatus, SqlSummary,
-    StatementReport, WayReport,
+    FileReport, NOT_REACHED, QueryReport, SCHEMA, ServerAnswer, SqlPlace, SqlReport, SqlStatus,
+    SqlSummary, StatementReport, WayReport,
 };
 
 /// What the run was.
@@ -41,7 +41,7 @@ pub struct Run {
 
 /// What came back.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct SqlResults {
     /// Records, in the order in which they were written.
     pub records: Vec<SqlRecord>,
     /// Whether all of them were read.
@@ -52,7 +52,7 @@ pub struct Seen {
 
 /// The report.
 #[must_use]
-pub fn judge(script: &Script, seen: &Seen, run: Run) -> SqlReport {
+pub fn judge(script: &Script, seen: &SqlResults, run: Run) -> SqlReport {
     let judge = Judge::new(script, seen);
     let statements = judge.statements();
     let workload: Vec<QueryReport> = script
@@ -115,7 +115,7 @@ pub fn judge(script: &Script, seen: &Seen, run: Run) -> SqlReport {
 
 struct Judge<'s> {
     script: &'s Script,
-    seen: &'s Seen,
+    seen: &'s SqlResults,
     product: &'s str,
     version: &'s str,
     answers: BTreeMap<usize, &'s Answer>,
@@ -123,7 +123,7 @@ struct Judge<'s> {
 }
 
 impl<'s> Judge<'s> {
-    fn new(script: &'s Script, seen: &'s Seen) -> Self {
+    fn new(script: &'s Script, seen: &'s SqlResults) -> Self {
         let mut judge = Self {
             script,
             seen,
@@ -185,22 +185,22 @@ impl<'s> Judge<'s> {
         text: &[u8],
         answer: Option<&&Answer>,
         beyond: Option<&str>,
-    ) -> (SqlStatus, Said) {
+    ) -> (SqlStatus, ServerAnswer) {
         let Some(answer) = answer else {
-            let said = Said {
+            let said = ServerAnswer {
                 message: NOT_REACHED.to_owned(),
-                ..Said::default()
+                ..ServerAnswer::default()
             };
             return (SqlStatus::Unknown, said);
         };
-        let mut said = Said {
+        let mut said = ServerAnswer {
             duration_ms: answer.ms,
             warnings: answer.warnings,
             message: match beyond {
                 Some(beyond) if answer.outcome == StatementOutcome::NotRun => beyond.to_owned(),
                 _ => answer.message.clone(),
             },
-            ..Said::default()
+            ..ServerAnswer::default()
         };
         let status = match answer.outcome {
             StatementOutcome::Accepted => SqlStatus::Accepted,
@@ -233,7 +233,7 @@ impl<'s> Judge<'s> {
         &self,
         text: &[u8],
         file: usize,
-        said: &Said,
+        said: &ServerAnswer,
         earlier: &[StatementReport],
     ) -> Option<usize> {
         if said.class.as_deref() != Some("missing") {
@@ -360,7 +360,7 @@ impl<'s> Judge<'s> {
     }
 }
 
-impl Said {
+impl ServerAnswer {
     fn take(&mut self, class: Option<&Class>) {
         if let Some(class) = class {
             self.class = Some(class.name.clone());

@@ -4,22 +4,22 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Seen;
+use super::DrillInput;
 use crate::cli::DrillArgs;
 use crate::commands::cluster::observing;
 use crate::commands::input::Input;
 use crate::commands::signals::Signals;
-use crate::commands::sql::{Bench, SqlFiles};
+use crate::commands::sql::{SqlFiles, SqlRun};
 use crate::commands::start::Start;
 use crate::commands::verify::options;
 use crate::commands::verify::outputs::Outputs;
 use crate::commands::verify::progress::Progress;
 use crate::commands::{CommandError, EXIT_UNKNOWN, output};
 use crate::drill::conduct::{ConductError, Conducted, Conductor};
-use crate::drill::judge::{About, Recorded, judge};
+use crate::drill::judge::{Recorded, RunFacts, judge};
 use crate::drill::limit::LimitSet;
 use crate::drill::model::{Candidate, Engine, Plan, Round};
-use crate::drill::plan::{self, Subject, Wish};
+use crate::drill::plan::{self, DrillRequest, Subject};
 use crate::plan::PlanOptions;
 use crate::report::drill::{self, DrillReport};
 use crate::report::unfinished;
@@ -37,8 +37,8 @@ const PUTTING_BACK: Duration = Duration::from_secs(50);
 struct Drilling<'a> {
     args: &'a DrillArgs,
     input: &'a Input,
-    seen: &'a Seen,
-    wish: &'a Wish,
+    seen: &'a DrillInput,
+    wish: &'a DrillRequest,
     plan: &'a Plan,
     signals: &'a Signals,
     outputs: Arc<Outputs<DrillReport>>,
@@ -57,8 +57,8 @@ struct Drilling<'a> {
 pub(super) async fn run(
     args: &DrillArgs,
     input: &Input,
-    seen: &Seen,
-    wish: &Wish,
+    seen: &DrillInput,
+    wish: &DrillRequest,
     laid: &Plan,
     signals: &Signals,
 ) -> Result<u8, CommandError> {
@@ -170,7 +170,7 @@ impl Drilling<'_> {
             .stage(&format!("{name}: the application's SQL"));
         let patch = options::patch(&self.args.run.probe)?;
         let plan = options::of_plan(&self.args.run.probe, TIMEOUT);
-        let bench = Bench {
+        let bench = SqlRun {
             api: &self.seen.api,
             snapshot: &self.seen.snapshot,
             graph: &self.seen.graph,
@@ -300,7 +300,7 @@ impl Drilling<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         besides(&mut recorded);
-        let about = About {
+        let about = RunFacts {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             namespace: self.seen.snapshot.namespace.clone(),
             cluster: self.seen.api.cluster().to_owned(),

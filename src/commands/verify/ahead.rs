@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Run, Seen, options};
+use super::{ClusterGraph, Run, options};
 use crate::diagnose::walk;
 use crate::finding::EdgeId;
 use crate::graph::TierGraph;
@@ -35,7 +35,7 @@ impl Ahead {
         options: &PlanOptions,
     ) -> (BTreeSet<EdgeId>, Outcomes) {
         let all = plan::plan(graph, now, options);
-        let stands = plan::Stands::new(graph, (&self.snapshot, &self.plan), (now, &all));
+        let stands = plan::SameWalk::new(graph, (&self.snapshot, &self.plan), (now, &all));
         let proven: BTreeSet<EdgeId> = walk::evidence(graph, &self.snapshot, Some(&self.outcomes))
             .into_values()
             .filter(|evidence| {
@@ -63,9 +63,9 @@ impl Run<'_> {
     pub(super) async fn wait(
         &mut self,
         api: &Api,
-        seen: Seen,
+        seen: ClusterGraph,
         ahead: &mut Option<Ahead>,
-    ) -> ControlFlow<Report, Seen> {
+    ) -> ControlFlow<Report, ClusterGraph> {
         let patience = self.patience(&seen.snapshot);
         let options = options::of_plan(&self.args.probe, self.args.timeout);
         let plan = match &ahead {
@@ -103,10 +103,10 @@ impl Run<'_> {
     async fn settled(
         &self,
         api: &Api,
-        seen: Seen,
+        seen: ClusterGraph,
         patience: Duration,
         over: watch::Sender<bool>,
-    ) -> Result<Result<Seen, ObserveError>, String> {
+    ) -> Result<Result<ClusterGraph, ObserveError>, String> {
         let waited = tokio::select! {
             waited = Box::pin(self.settle(api, seen, patience)) => Ok(waited),
             signal = self.signals.wait() => Err(signal),

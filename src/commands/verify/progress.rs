@@ -18,11 +18,11 @@ const BEAT: Duration = Duration::from_secs(15);
 /// The line, or the lines.
 pub(in crate::commands) struct Progress {
     bar: ProgressBar,
-    heart: Option<Heart>,
+    heart: Option<Heartbeat>,
 }
 
 /// Writes to a log at a bounded rate what is being waited for.
-struct Heart {
+struct Heartbeat {
     now: Arc<Mutex<String>>,
     /// Dropped when the run is over, which ends the thread.
     alive: Mutex<Option<Sender<()>>>,
@@ -46,7 +46,7 @@ impl Progress {
             });
         }
         bar.enable_steady_tick(Duration::from_millis(120));
-        let heart = (in_a_log && !hide).then(|| Heart::new(BEAT, std::io::stderr()));
+        let heart = (in_a_log && !hide).then(|| Heartbeat::new(BEAT, std::io::stderr()));
         Self { bar, heart }
     }
 
@@ -85,7 +85,7 @@ impl Progress {
     }
 }
 
-impl Heart {
+impl Heartbeat {
     fn new(beat: Duration, mut log: impl Write + Send + 'static) -> Self {
         let now = Arc::new(Mutex::new(String::new()));
         let (alive, over) = mpsc::channel();
@@ -146,7 +146,7 @@ mod tests {
     fn a_log_shows_now_and_then_what_is_waited_for_and_nothing_after_the_end() {
         let log = Shared::default();
         let started = Instant::now();
-        let heart = Heart::new(Duration::from_millis(200), log.clone());
+        let heart = Heartbeat::new(Duration::from_millis(200), log.clone());
         for step in 0..1000 {
             heart.report(&format!("probing: step {step}"));
         }

@@ -10,7 +10,7 @@ pub(super) use local::local_traffic_policy;
 
 use super::ports::{dialled, dialled_target, subjects_behind};
 use super::selectors::denied;
-use super::{Look, Use, ids, service_name};
+use super::{Unproven, Usage, ids, service_name};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::troubles::{ProbeKind, port_number, probe_of};
 use crate::diagnose::walk::Walk;
@@ -22,7 +22,7 @@ use crate::observe::{is_live, is_ready};
 use crate::probe::wire::{LISTENS_FACT, StepError, StepStatus};
 
 /// The live Pods that a Service selects.
-fn selected<'a>(context: &Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'a Pod> {
+fn selected<'a>(context: &Context<'a>, usage: &Usage<'_, 'a>) -> Vec<&'a Pod> {
     context
         .snapshot
         .pods_selected(&usage.key.namespace, &usage.service.spec.selector)
@@ -32,7 +32,7 @@ fn selected<'a>(context: &Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'a Pod> {
 }
 
 /// Services whose Pods exist and none of which is ready.
-pub(super) fn not_ready(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn not_ready(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     if context.snapshot.offline || !context.snapshot.knows("pods") {
         return None;
     }
@@ -87,12 +87,13 @@ pub(super) fn not_ready(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
 }
 
 /// Services whose only Pods have ended, and have no controller that starts others (compose's `restart: "no"`).
-fn ended(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+fn ended(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     let spec = &usage.service.spec;
     let namespace = &usage.key.namespace;
     let pods = context.snapshot.pods_selected(namespace, &spec.selector);
-    let is_missed =
-        |look: &&Look<'_, '_>| look.edge.is_firm() && look.evidence.status() == StepStatus::Fail;
+    let is_missed = |look: &&Unproven<'_, '_>| {
+        look.edge.is_firm() && look.evidence.status() == StepStatus::Fail
+    };
     let alone = |pod: &&Pod| {
         pod.metadata.owner_references.is_empty() && pod.metadata.deletion_timestamp.is_none()
     };
@@ -157,7 +158,7 @@ fn causes(behind: &[&WorkloadFacts<'_>], by_rollout: bool) -> Vec<(Code, ObjectR
 }
 
 /// Whether every endpoint was dialled and refuses, to every client, and no policy may be the reason.
-fn refuses(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> bool {
+fn refuses(context: &Context<'_>, usage: &Usage<'_, '_>, look: &Unproven<'_, '_>) -> bool {
     // A port that the Service does not offer, or a headless name that is dialled on another port, has its own finding.
     if dialled(look, usage.service).is_none() || !look.evidence.every_endpoint_unconnected() {
         return false;
@@ -170,7 +171,7 @@ fn refuses(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> b
 }
 
 /// Services all of whose endpoints refuse the port that traffic is sent to.
-pub(super) fn target_port_closed(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn target_port_closed(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     if usage.service.spec.selector.is_empty() {
         return None;
     }
@@ -223,7 +224,7 @@ pub(super) fn target_port_closed(context: &Context<'_>, usage: &Use<'_, '_>) -> 
 
 /// The fix that leads a Service's port to the one on which the program listens.
 fn to_open_port(
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
     port: &ServicePort,
     target: u16,
     answering: &BTreeMap<u16, String>,
@@ -259,7 +260,7 @@ fn to_open_port(
 fn answering_ports(
     context: &Context<'_>,
     behind: &[&WorkloadFacts<'_>],
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
     closed: u16,
 ) -> BTreeMap<u16, String> {
     let mut found = BTreeMap::new();

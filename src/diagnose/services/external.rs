@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Look, dns_words, ids, looks, service_name, services_known};
+use super::{Unproven, dns_words, ids, looks, service_name, services_known};
 use crate::diagnose::dns::kept_from_cluster_dns;
 use crate::diagnose::{Context, target};
 use crate::finding::{Code, Finding, Fix, Severity};
@@ -17,7 +17,7 @@ pub(super) fn external_name(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let looks = looks(context);
-    let mut used: BTreeMap<ServiceKey, (&Service, Vec<&Look<'_, '_>>)> = BTreeMap::new();
+    let mut used: BTreeMap<ServiceKey, (&Service, Vec<&Unproven<'_, '_>>)> = BTreeMap::new();
     for look in looks.iter().filter(|look| !look.resolved()) {
         // The last ExternalName on the way is the one that leads nowhere.
         let last = look
@@ -99,11 +99,11 @@ fn judge(
     context: &Context<'_>,
     key: &ServiceKey,
     service: &Service,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Option<Finding> {
     let name = &service.spec.external_name;
     // A client that does not ask the cluster's DNS says nothing of the name.
-    let asks = |look: &&&Look<'_, '_>| {
+    let asks = |look: &&&Unproven<'_, '_>| {
         let edge = look.evidence.edge;
         let clients = target::clients(context, edge).iter();
         let mut templates = clients.filter_map(|client| context.snapshot.template(client));
@@ -160,7 +160,7 @@ fn by_address(
     key: &ServiceKey,
     service: &Service,
     address: IpAddr,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Option<String> {
     // An address that is a ClusterIP is no endpoint: nothing answers behind a Service that leads to another's address.
     if let HostMeaning::ServiceAddress(_) = context

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use serde_json::json;
 
 use super::ports::subjects_behind;
-use super::{Look, Use, ids, service_name};
+use super::{Unproven, Usage, ids, service_name};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::{joined, quote};
 use crate::diagnose::{Context, fixes};
@@ -42,7 +42,7 @@ fn translates(port: &ServicePort, behind: &[&WorkloadFacts<'_>]) -> bool {
 }
 
 /// Headless Services whose port is none that the Pods listen on.
-pub(super) fn headless_port(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn headless_port(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     if !usage.service.spec.is_headless() {
         return None;
     }
@@ -102,7 +102,7 @@ pub(super) fn headless_port(context: &Context<'_>, usage: &Use<'_, '_>) -> Optio
 
 /// The fix that gives a headless Service the port of its Pods.
 fn pods_port(
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
     wrong: &ServicePort,
     listens: &BTreeSet<u16>,
     dialled: bool,
@@ -133,7 +133,10 @@ fn pods_port(
 }
 
 /// Services of type `LoadBalancer` that got no address.
-pub(super) fn load_balancer_pending(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn load_balancer_pending(
+    context: &Context<'_>,
+    usage: &Usage<'_, '_>,
+) -> Option<Finding> {
     let service = usage.service;
     let addresses = service.status["loadBalancer"]["ingress"].as_array();
     let is_pending = service.spec.kind == "LoadBalancer" && addresses.is_none_or(Vec::is_empty);
@@ -163,7 +166,7 @@ fn family(address: &IpAddr) -> &'static str {
 }
 
 /// Services of an IP family that none of their Pods has or listens on.
-pub(super) fn ip_family(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn ip_family(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     if context.snapshot.offline || usage.service.spec.selector.is_empty() {
         return None;
     }
@@ -226,7 +229,7 @@ pub(super) fn ip_family(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Fi
 }
 
 /// Whether, on one port, every endpoint of one family refuses and every one of the other accepts.
-fn refuses_one_family(look: &Look<'_, '_>) -> bool {
+fn refuses_one_family(look: &Unproven<'_, '_>) -> bool {
     let mut accepts = BTreeSet::new();
     let mut fails = BTreeSet::new();
     for (endpoint, results) in look.evidence.endpoint_connects() {

@@ -14,7 +14,7 @@ pub(super) use tiers::{
 };
 
 use super::{
-    Look, askers, dns_words, ids, looks, selecting, service_name, services_known, tier_subjects,
+    Unproven, askers, dns_words, ids, looks, selecting, service_name, services_known, tier_subjects,
 };
 use crate::address;
 use crate::diagnose::Context;
@@ -28,7 +28,7 @@ use crate::probe::wire::{StepError, StepStatus};
 use crate::shell::Command;
 
 /// Why the name of an edge means nothing, sorted by what fixes it.
-enum Answer<'c, 'a> {
+enum NameProblem<'c, 'a> {
     /// No Service selects the target.
     NoService(&'c WorkloadFacts<'a>),
     /// A Service selects it under another name.
@@ -39,7 +39,7 @@ enum Answer<'c, 'a> {
     NoWorkload(&'a Tier),
 }
 
-impl Answer<'_, '_> {
+impl NameProblem<'_, '_> {
     /// What is said of which object.
     fn finding_of(&self) -> (Code, ObjectRef) {
         match self {
@@ -60,7 +60,7 @@ pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let looks = looks(context);
-    let mut found: BTreeMap<(Code, ObjectRef), (Answer<'_, '_>, Vec<&Look<'_, '_>>)> =
+    let mut found: BTreeMap<(Code, ObjectRef), (NameProblem<'_, '_>, Vec<&Unproven<'_, '_>>)> =
         BTreeMap::new();
     for look in &looks {
         if let Some(answer) = answer(context, look) {
@@ -71,17 +71,20 @@ pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
         }
     }
     let findings = found.into_values().map(|(answer, looks)| match answer {
-        Answer::NoService(subject) => service_missing(context, subject, &looks),
-        Answer::OtherName(key, service, subject) => {
+        NameProblem::NoService(subject) => service_missing(context, subject, &looks),
+        NameProblem::OtherName(key, service, subject) => {
             name_mismatch(context, &key, service, subject, &looks)
         }
-        Answer::OtherNamespace(key) => in_other_namespace(context, &key, &looks),
-        Answer::NoWorkload(tier) => workload_missing(context, tier, &looks),
+        NameProblem::OtherNamespace(key) => in_other_namespace(context, &key, &looks),
+        NameProblem::NoWorkload(tier) => workload_missing(context, tier, &looks),
     });
     findings.collect()
 }
 
-fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answer<'c, 'a>> {
+fn answer<'c, 'a>(
+    context: &'c Context<'a>,
+    look: &Unproven<'_, 'a>,
+) -> Option<NameProblem<'c, 'a>> {
     // Whatever the API shows: a name that resolves is no missing name.
     if look.resolved() || look.destination.aliased || !look.destination.way.services.is_empty() {
         return None;
@@ -115,7 +118,7 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
         })
         .collect();
     if let Some((key, ..)) = candidates.iter().find(|(key, ..)| elsewhere.contains(key)) {
-        return Some(Answer::OtherNamespace(key.clone()));
+        return Some(NameProblem::OtherNamespace(key.clone()));
     }
     // Best the Service that offers the port, then the first by name.
     candidates.sort_by_key(|(key, service, _)| {
@@ -123,25 +126,25 @@ fn answer<'c, 'a>(context: &'c Context<'a>, look: &Look<'_, 'a>) -> Option<Answe
         (!ports.any(|port| port.is(look.edge.port)), key.clone())
     });
     if let Some((key, service, subject)) = candidates.into_iter().next() {
-        return Some(Answer::OtherName(key, service, subject));
+        return Some(NameProblem::OtherName(key, service, subject));
     }
     let main = subjects
         .iter()
         .find(|subject| !subject.pods.is_empty())
         .or(subjects.first());
     if let Some(subject) = main {
-        return Some(Answer::NoService(subject));
+        return Some(NameProblem::NoService(subject));
     }
     if let Some(key) = nearest_namespace(&elsewhere, look.client_namespace) {
-        return Some(Answer::OtherNamespace(key.clone()));
+        return Some(NameProblem::OtherNamespace(key.clone()));
     }
     tier.filter(|tier| tier.in_compose && tier.expected)
         .filter(|tier| !may_be_made(context, tier, look))
-        .map(Answer::NoWorkload)
+        .map(NameProblem::NoWorkload)
 }
 
 /// Whether an operator is asked for such a server in the manifests, under a name that the host has in it: `shop-db` and `shop-db-rw`.
-fn may_be_made(context: &Context<'_>, tier: &Tier, look: &Look<'_, '_>) -> bool {
+fn may_be_made(context: &Context<'_>, tier: &Tier, look: &Unproven<'_, '_>) -> bool {
     let Some(server) = &tier.server else {
         return false;
     };
@@ -170,7 +173,7 @@ fn is_another_installation(context: &Context<'_>, key: &ServiceKey, own: &str) -
     !names(&key.namespace).is_disjoint(&names(own))
 }
 
-fn not_found(look: &Look<'_, '_>) -> bool {
+fn not_found(look: &Unproven<'_, '_>) -> bool {
     look.evidence
         .firm()
         .filter_map(|walk| walk.dns)
@@ -201,7 +204,7 @@ fn name_mismatch(
     key: &ServiceKey,
     service: &Service,
     subject: &WorkloadFacts<'_>,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Finding {
     let edges: Vec<_> = looks.iter().map(|look| look.edge).collect();
     let (names, impossible) = names_to_make(subject, looks);
@@ -256,7 +259,7 @@ fn name_mismatch(
 }
 
 /// The Service's name as those clients have to write it.
-fn qualified(looks: &[&Look<'_, '_>], key: &ServiceKey) -> String {
+fn qualified(looks: &[&Unproven<'_, '_>], key: &ServiceKey) -> String {
     if looks
         .iter()
         .all(|look| look.client_namespace == key.namespace)
@@ -271,7 +274,7 @@ fn qualified(looks: &[&Look<'_, '_>], key: &ServiceKey) -> String {
 fn rename_clients(
     context: &Context<'_>,
     key: &ServiceKey,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Option<Command> {
     let name = qualified(looks, key);
     let mut commands = BTreeSet::new();
@@ -321,7 +324,11 @@ fn is_variable(name: &str) -> bool {
             .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-'))
 }
 
-fn in_other_namespace(context: &Context<'_>, key: &ServiceKey, looks: &[&Look<'_, '_>]) -> Finding {
+fn in_other_namespace(
+    context: &Context<'_>,
+    key: &ServiceKey,
+    looks: &[&Unproven<'_, '_>],
+) -> Finding {
     let client = looks
         .first()
         .map_or(context.snapshot.namespace.as_str(), |look| {

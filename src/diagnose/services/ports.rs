@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
-use super::{Look, Use, ids, looks, service_name, services_known};
+use super::{Unproven, Usage, ids, looks, service_name, services_known};
 use crate::diagnose::Context;
 use crate::diagnose::fixes;
 use crate::diagnose::subject::WorkloadFacts;
@@ -22,7 +22,10 @@ pub(super) fn dialled_target(port: &ServicePort, service: &Service, spec: &PodSp
 }
 
 /// The port of the Service that an edge dials.
-pub(super) fn dialled<'a>(look: &Look<'_, '_>, service: &'a Service) -> Option<&'a ServicePort> {
+pub(super) fn dialled<'a>(
+    look: &Unproven<'_, '_>,
+    service: &'a Service,
+) -> Option<&'a ServicePort> {
     service
         .spec
         .port(look.edge.port, look.edge.protocol.transport())
@@ -57,7 +60,8 @@ pub(super) fn not_offered(context: &Context<'_>) -> Vec<Finding> {
     }
     let looks = looks(context);
     // Whether the Service offers the port to another protocol.
-    let mut missing: BTreeMap<(ServiceKey, bool), (&Service, Vec<&Look<'_, '_>>)> = BTreeMap::new();
+    let mut missing: BTreeMap<(ServiceKey, bool), (&Service, Vec<&Unproven<'_, '_>>)> =
+        BTreeMap::new();
     for look in &looks {
         let Some((key, service)) = look.destination.way.last() else {
             continue;
@@ -78,11 +82,11 @@ pub(super) fn not_offered(context: &Context<'_>) -> Vec<Finding> {
     found.collect()
 }
 
-fn dialled_ports(looks: &[&Look<'_, '_>]) -> BTreeSet<u16> {
+fn dialled_ports(looks: &[&Unproven<'_, '_>]) -> BTreeSet<u16> {
     looks.iter().map(|look| look.edge.port.get()).collect()
 }
 
-fn clients(looks: &[&Look<'_, '_>]) -> String {
+fn clients(looks: &[&Unproven<'_, '_>]) -> String {
     let from: BTreeSet<&str> = looks.iter().map(|look| look.edge.from.as_str()).collect();
     joined(from)
 }
@@ -91,7 +95,7 @@ fn port_missing(
     context: &Context<'_>,
     key: &ServiceKey,
     service: &Service,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Finding {
     let ports = dialled_ports(looks);
     let finding = Finding::of(
@@ -193,7 +197,7 @@ fn port_protocol(
     context: &Context<'_>,
     key: &ServiceKey,
     service: &Service,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Finding {
     let ports = dialled_ports(looks);
     // No packet could show it; the API does.
@@ -240,7 +244,7 @@ fn port_protocol(
 }
 
 /// Named target ports that no container of the selected Pods declares.
-pub(super) fn target_port_unknown(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn target_port_unknown(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     let service = usage.service;
     let behind = subjects_behind(context, &usage.key, service);
     if behind.is_empty() || service.spec.is_external_name() {
@@ -314,7 +318,7 @@ fn specs<'a>(behind: &[&WorkloadFacts<'a>]) -> Vec<&'a PodSpec> {
 
 /// The fix that puts numbers in the place of names that nothing declares.
 fn by_number(
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
     behind: &[&WorkloadFacts<'_>],
     unknown: &[(usize, &ServicePort)],
     name: &str,

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use other::{left_behind, wrong_pods};
 
 use super::ports::subjects_behind;
-use super::{Look, Use, ids, looks, service_name, subject, tier_subjects, uses};
+use super::{Unproven, Usage, ids, looks, service_name, subject, tier_subjects, uses};
 use crate::address::is_same_host;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::walk::EndpointWalk;
@@ -21,7 +21,7 @@ use crate::policy;
 use crate::probe::wire::{StepError, StepName};
 
 /// Services whose selector takes no Pod, or none of the tier that it stands for.
-pub(super) fn mismatch(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+pub(super) fn mismatch(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     let service = usage.service;
     let selector = &service.spec.selector;
     // Which Pod gets a label that a controller writes, no manifest says.
@@ -77,7 +77,7 @@ fn asks_for_nothing(context: &Context<'_>, edge: &Edge) -> bool {
 }
 
 /// The workloads, in the Service's namespace, of the tiers that it stands for: those that its clients mean, where they miss them.
-fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c WorkloadFacts<'a>> {
+fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Usage<'_, 'a>) -> Vec<&'c WorkloadFacts<'a>> {
     let meant = |tier: &&&Tier| usage.looks.iter().any(|look| look.edge.to == tier.name);
     let is_missed = usage.tiers.iter().any(|tier| meant(&tier));
     usage
@@ -90,7 +90,7 @@ fn wanted<'c, 'a>(context: &'c Context<'a>, usage: &Use<'_, 'a>) -> Vec<&'c Work
 }
 
 /// The Service stands, the workload does not.
-fn workloadless(usage: &Use<'_, '_>) -> Option<Finding> {
+fn workloadless(usage: &Usage<'_, '_>) -> Option<Finding> {
     let tier = usage
         .tiers
         .iter()
@@ -114,7 +114,7 @@ fn workloadless(usage: &Use<'_, '_>) -> Option<Finding> {
     )
 }
 
-fn selector_line(usage: &Use<'_, '_>) -> String {
+fn selector_line(usage: &Usage<'_, '_>) -> String {
     format!(
         "selector of service/{}: {}",
         usage.key.name,
@@ -138,7 +138,7 @@ fn difference(selector: &Labels, labels: &Labels) -> (usize, String) {
 /// The subject that a selector was most likely meant for: of the tiers that the Service stands for, else of the namespace.
 fn nearest<'c, 'a>(
     context: &'c Context<'a>,
-    usage: &Use<'_, 'a>,
+    usage: &Usage<'_, 'a>,
     wanted: &[&'c WorkloadFacts<'a>],
 ) -> Option<&'c WorkloadFacts<'a>> {
     let selector = &usage.service.spec.selector;
@@ -165,7 +165,7 @@ fn nearest<'c, 'a>(
 }
 
 /// The command that makes the Service select those Pods.
-fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &WorkloadFacts<'_>) -> Fix {
+fn select(context: &Context<'_>, usage: &Usage<'_, '_>, subject: &WorkloadFacts<'_>) -> Fix {
     let selector = fixes::selector(context, subject);
     Fix::text(format!(
         "make the selector of service/{} that of {}{}",
@@ -183,7 +183,7 @@ fn select(context: &Context<'_>, usage: &Use<'_, '_>, subject: &WorkloadFacts<'_
 
 fn no_pod<'c, 'a>(
     context: &'c Context<'a>,
-    usage: &Use<'_, 'a>,
+    usage: &Usage<'_, 'a>,
     wanted: &[&'c WorkloadFacts<'a>],
 ) -> Finding {
     let selector = &usage.service.spec.selector;
@@ -234,7 +234,7 @@ fn served_otherwise(context: &Context<'_>, wanted: &[&WorkloadFacts<'_>]) -> boo
 }
 
 /// One endpoint as the clients of a Service saw it.
-struct Answer {
+struct EndpointAnswer {
     endpoint: String,
     workload: Option<WorkloadKey>,
     works: bool,
@@ -242,7 +242,7 @@ struct Answer {
 }
 
 /// What each endpoint said, over all clients: it works if anybody got through, it is bad if no one did.
-fn answers(context: &Context<'_>, look: &Look<'_, '_>) -> Vec<Answer> {
+fn answers(context: &Context<'_>, look: &Unproven<'_, '_>) -> Vec<EndpointAnswer> {
     let mut seen: BTreeMap<&str, Vec<(String, &EndpointWalk<'_>)>> = BTreeMap::new();
     for walk in look.evidence.firm() {
         for (endpoint, steps) in walk.endpoints.iter().filter(|(_, walk)| walk.ready) {
@@ -262,7 +262,7 @@ fn answers(context: &Context<'_>, look: &Look<'_, '_>) -> Vec<Answer> {
             if !works && failure.is_none() {
                 return None;
             }
-            Some(Answer {
+            Some(EndpointAnswer {
                 endpoint: endpoint.to_owned(),
                 workload: target::workload_at(context, endpoint),
                 works,
@@ -273,7 +273,7 @@ fn answers(context: &Context<'_>, look: &Look<'_, '_>) -> Vec<Answer> {
 }
 
 /// Why an endpoint is of no use at all: it cannot be connected to, or something else answers there.
-fn broken(walk: &EndpointWalk<'_>, look: &Look<'_, '_>, place: &str) -> Option<String> {
+fn broken(walk: &EndpointWalk<'_>, look: &Unproven<'_, '_>, place: &str) -> Option<String> {
     let step = walk.failure(look.edge)?;
     let useless = step.name == StepName::Endpoint
         || (step.name == StepName::Protocol
@@ -291,7 +291,7 @@ fn broken(walk: &EndpointWalk<'_>, look: &Look<'_, '_>, place: &str) -> Option<S
 }
 
 /// Whether policies, not the workload, keep a client of the edge from an endpoint.
-pub(super) fn denied(context: &Context<'_>, look: &Look<'_, '_>, endpoint: &str) -> bool {
+pub(super) fn denied(context: &Context<'_>, look: &Unproven<'_, '_>, endpoint: &str) -> bool {
     let (Some(pod), Some((_, port))) =
         (target::pod_at(context, endpoint), target::address(endpoint))
     else {
@@ -324,8 +324,8 @@ pub(super) fn mixed(context: &Context<'_>) -> Vec<Finding> {
     findings.chain(declared).collect()
 }
 
-fn split(context: &Context<'_>, usage: &Use<'_, '_>, look: &Look<'_, '_>) -> Option<Finding> {
-    let (good, bad): (Vec<Answer>, Vec<Answer>) = answers(context, look)
+fn split(context: &Context<'_>, usage: &Usage<'_, '_>, look: &Unproven<'_, '_>) -> Option<Finding> {
+    let (good, bad): (Vec<EndpointAnswer>, Vec<EndpointAnswer>) = answers(context, look)
         .into_iter()
         .partition(|answer| answer.works);
     if good.is_empty()
@@ -412,7 +412,7 @@ fn troubles_of(context: &Context<'_>, keys: &BTreeSet<&WorkloadKey>) -> Vec<(Cod
 }
 
 /// Without a cluster: a selector that takes Pods of two tiers, of which one declares other ports only, is worth a warning.
-fn declared_mix(context: &Context<'_>, usage: &Use<'_, '_>) -> Option<Finding> {
+fn declared_mix(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     let behind = subjects_behind(context, &usage.key, usage.service);
     let own = wanted(context, usage);
     let is_own = |subject: &WorkloadFacts<'_>| own.iter().any(|own| own.key == subject.key);

@@ -13,7 +13,7 @@ use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::quote;
 use crate::finding::Code;
 use crate::observe::kinds::{Pod, StateTerminated, StateWaiting};
-use crate::observe::{Held, held, is_ready};
+use crate::observe::{WaitReason, held, is_ready};
 use crate::probe::wire::StepStatus;
 
 /// What is wrong with the containers of a Pod that has a node, the one that explains the others first.
@@ -85,16 +85,16 @@ fn waits(view: &View<'_, '_>, waiting: &StateWaiting) -> Option<Trouble> {
     };
     let why = held(waiting)?;
     let trouble = match why {
-        Held::ImageName | Held::ImageAbsent | Held::ImagePull => view
+        WaitReason::ImageName | WaitReason::ImageAbsent | WaitReason::ImagePull => view
             .trouble(
                 Code::ImagePullFailed,
                 &format!("image {} cannot be pulled ({})", image(), waiting.reason),
             )
             .evidence([words, failed()])
             .remedy(image_remedy(why, image())),
-        Held::AsRoot | Held::Config | Held::Create => config_error(view, &words),
-        Held::NoCommand | Held::Start => start_failed(view, &words),
-        Held::CrashLoop => {
+        WaitReason::AsRoot | WaitReason::Config | WaitReason::Create => config_error(view, &words),
+        WaitReason::NoCommand | WaitReason::Start => start_failed(view, &words),
+        WaitReason::CrashLoop => {
             let last = view
                 .status
                 .last_state
@@ -112,10 +112,12 @@ fn waits(view: &View<'_, '_>, waiting: &StateWaiting) -> Option<Trouble> {
     Some(trouble)
 }
 
-fn image_remedy(why: Held, image: &str) -> String {
+fn image_remedy(why: WaitReason, image: &str) -> String {
     match why {
-        Held::ImageName => format!("correct the image name {image:?} in the Pod template"),
-        Held::ImageAbsent => format!("load {image} on the nodes, or drop imagePullPolicy: Never"),
+        WaitReason::ImageName => format!("correct the image name {image:?} in the Pod template"),
+        WaitReason::ImageAbsent => {
+            format!("load {image} on the nodes, or drop imagePullPolicy: Never")
+        }
         _ => format!(
             "push {image} to a registry that the nodes reach, correct its name or tag, or add imagePullSecrets; an image that was built locally must be loaded on every node"
         ),

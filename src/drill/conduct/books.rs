@@ -81,7 +81,7 @@ impl Entry {
 }
 
 /// The run's own books.
-pub(super) struct Books<'a> {
+pub(super) struct RunRecords<'a> {
     pub(super) api: &'a Api,
     pub(super) namespace: String,
     pub(super) journal: Mutex<Journal>,
@@ -108,7 +108,7 @@ pub(super) fn held(lease: &Value, now: Timestamp) -> Option<(Duration, String)> 
     ))
 }
 
-impl<'a> Books<'a> {
+impl<'a> RunRecords<'a> {
     /// Takes the Lease and writes the journal's first page.
     pub(super) async fn open(
         api: &'a Api,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::books::{Books, Entry};
+use super::books::{Entry, RunRecords};
 use super::stage::{SeenPod, Stage, TICK};
 use super::{ConductError, Conductor, faults};
 use crate::drill::model::{
@@ -33,7 +33,7 @@ const HOOK_END: Duration = Duration::from_mins(2);
 /// What a round is made of.
 pub(super) struct Round<'a> {
     pub(super) conductor: &'a Conductor<'a>,
-    pub(super) books: &'a Books<'a>,
+    pub(super) books: &'a RunRecords<'a>,
     pub(super) stage: &'a Stage<'a>,
     pub(super) subject: &'a Subject,
     /// The plan as it is now: consent and state are looked at again before each fault.
@@ -53,7 +53,7 @@ pub(super) fn ends_all(round: &Recorded) -> bool {
 }
 
 /// A round on its way.
-struct Way {
+struct RoundProgress {
     from: i64,
     baseline: Option<i64>,
     fault: Option<i64>,
@@ -69,7 +69,7 @@ const NOT_MADE: i64 = i64::MAX;
 
 impl Round<'_> {
     pub(super) async fn run(&self) -> Result<Recorded, ConductError> {
-        let mut way = Way {
+        let mut way = RoundProgress {
             from: self.stage.begin(),
             baseline: None,
             fault: None,
@@ -132,7 +132,7 @@ impl Round<'_> {
         ));
     }
 
-    async fn act(&self, way: &mut Way) -> Result<RoundEnd, ConductError> {
+    async fn act(&self, way: &mut RoundProgress) -> Result<RoundEnd, ConductError> {
         // Consent may have been taken back, and something may have gone since the plan was printed.
         if let Some(refusal) = self.now.refusals.first() {
             let why = refusal.message.clone();
@@ -189,7 +189,7 @@ impl Round<'_> {
     }
 
     /// Ten seconds without a failure, all members there.
-    async fn baseline(&self, way: &mut Way) -> Option<RoundEnd> {
+    async fn baseline(&self, way: &mut RoundProgress) -> Option<RoundEnd> {
         let length = i64::try_from(BASELINE.as_millis()).unwrap_or(i64::MAX);
         let end = Instant::now() + BASELINE_PATIENCE;
         loop {
@@ -426,7 +426,7 @@ impl Round<'_> {
     }
 
     /// Until everything is whole and stays so, or patience is over.
-    async fn recovery(&self, way: &Way) -> RoundEnd {
+    async fn recovery(&self, way: &RoundProgress) -> RoundEnd {
         let begun = Instant::now();
         let watched = self.conductor.watch;
         let patience = watched.unwrap_or(self.conductor.wish.patience);

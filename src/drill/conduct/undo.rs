@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::books::{Books, HELD, Journal, LEASE, held, release};
+use super::books::{HELD, Journal, LEASE, RunRecords, held, release};
 use super::{ConductError, faults, runners};
 use crate::drill::model::RunnerRecord;
 use crate::drill::orders::{Act, Orders};
@@ -33,7 +33,7 @@ const HOOK_END: Duration = Duration::from_mins(2);
 /// The end of a run: the runners remove the ledger and end; what they cannot do a Job of its own does. Says what is left.
 pub(super) async fn put_back(
     api: &Api,
-    books: Books<'_>,
+    books: RunRecords<'_>,
     runners: &[Runner],
     folder: &Path,
 ) -> Vec<String> {
@@ -72,7 +72,7 @@ pub async fn undo(
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<(Vec<String>, Vec<String>), ConductError> {
     wait_for_lease(api, namespace, on_progress).await?;
-    let Some(books) = Books::found(api, namespace).await? else {
+    let Some(books) = RunRecords::found(api, namespace).await? else {
         release(api, namespace).await;
         return Ok((Vec::new(), Vec::new()));
     };

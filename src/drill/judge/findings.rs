@@ -15,7 +15,7 @@ use case::Case;
 type Rounds<'a> = [&'a (&'a Round, RoundResult)];
 
 /// What a rule saw in one round.
-struct Seen {
+struct RuleHit {
     code: Code,
     severity: Option<Severity>,
     object: ObjectRef,
@@ -23,7 +23,7 @@ struct Seen {
     evidence: String,
 }
 
-impl Seen {
+impl RuleHit {
     fn weighing(self, severity: Severity) -> Self {
         Self {
             severity: Some(severity),

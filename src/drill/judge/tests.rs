@@ -53,7 +53,7 @@ fn of(rounds: Vec<Round>, limits: &[&str]) -> DrillReport {
     judge(
         &plan,
         &recorded,
-        &About::default(),
+        &RunFacts::default(),
         &LimitSet::default().with(&said),
     )
 }
@@ -205,7 +205,7 @@ fn a_round_that_could_not_begin_is_not_passed() {
         ..recorded
     };
     assert_eq!(
-        judge(&plan, &none, &About::default(), &LimitSet::default())
+        judge(&plan, &none, &RunFacts::default(), &LimitSet::default())
             .candidates
             .len(),
         5
@@ -217,7 +217,7 @@ fn a_round_that_could_not_begin_is_not_passed() {
     let report = judge(
         &empty,
         &Recorded::default(),
-        &About::default(),
+        &RunFacts::default(),
         &LimitSet::default(),
     );
     assert_eq!(report.exit_code, 3);

@@ -9,7 +9,7 @@ use crate::drill::model::{EventKind, MemberRole, Metric, PodChange, ReadPlace, V
 use crate::drill::seqs::SeqSet;
 
 /// A member's coming back, of which each number is the latest over the victims.
-struct Return<'a, 'b> {
+struct Recovery<'a, 'b> {
     timeline: &'b Timeline<'a>,
     victim: &'a Victim,
     /// Lane → the last seq acknowledged before the fault.
@@ -26,7 +26,7 @@ pub(super) fn numbers(
     numbers: &mut BTreeMap<Metric, Value>,
 ) {
     for victim in &timeline.round.victims {
-        let back = Return {
+        let back = Recovery {
             timeline,
             victim,
             before: before(timeline),
@@ -105,7 +105,7 @@ fn survived(timeline: &Timeline, comparison: Option<&Comparison>) -> Result<bool
     }))
 }
 
-impl<'a> Return<'a, '_> {
+impl<'a> Recovery<'a, '_> {
     fn add(&self, numbers: &mut BTreeMap<Metric, Value>) {
         if self.victim.uid.is_some() {
             for (metric, change) in [

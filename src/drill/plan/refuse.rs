@@ -1,7 +1,7 @@
 //! What a drill may not do, rule by rule. Pure.
 
 use super::{
-    Persistence, Subject, VictimRule, Wish, persistence, pods, scale, takes_all, takes_pods,
+    DrillRequest, Persistence, Subject, VictimRule, persistence, pods, scale, takes_all, takes_pods,
 };
 use crate::drill::consent::{NamespaceKey, forbidden_place};
 use crate::drill::model::{Candidate, Engine, Fault, Refusal};
@@ -17,7 +17,7 @@ const NOT_WHOLE: u8 = 3;
 pub(super) fn all(
     candidate: &Candidate,
     subject: &Subject,
-    wish: &Wish,
+    wish: &DrillRequest,
     key: &NamespaceKey,
     snapshot: &Snapshot,
 ) -> Vec<Refusal> {
@@ -57,7 +57,7 @@ fn of_fault(
     candidate: &Candidate,
     fault: Fault,
     subject: &Subject,
-    wish: &Wish,
+    wish: &DrillRequest,
     snapshot: &Snapshot,
 ) -> Vec<String> {
     if fault == Fault::Hook && wish.hook_of(subject).is_none() {
@@ -98,7 +98,7 @@ fn of_fault(
     found
 }
 
-fn no_victim(candidate: &Candidate, subject: &Subject, wish: &Wish) -> String {
+fn no_victim(candidate: &Candidate, subject: &Subject, wish: &DrillRequest) -> String {
     let names: Vec<&str> = candidate
         .members
         .iter()

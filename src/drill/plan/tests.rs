@@ -47,17 +47,17 @@ fn subject_of(snapshot: &Snapshot) -> Subject {
     subject("one", &candidate, &TierGraph::default(), snapshot).unwrap()
 }
 
-fn wish(faults: &[Fault]) -> Wish {
-    Wish {
+fn wish(faults: &[Fault]) -> DrillRequest {
+    DrillRequest {
         faults: faults.to_vec(),
         rounds: 1,
         person: Some("--yes".to_owned()),
-        ..Wish::default()
+        ..DrillRequest::default()
     }
 }
 
 /// The refusals of a drill with these objects, as text with exit codes.
-fn refused(objects: &str, wish: &Wish) -> Vec<String> {
+fn refused(objects: &str, wish: &DrillRequest) -> Vec<String> {
     let snapshot = snapshot(objects);
     let candidate = candidate(&subject_of(&snapshot), wish, &snapshot);
     candidate
@@ -68,7 +68,7 @@ fn refused(objects: &str, wish: &Wish) -> Vec<String> {
 }
 
 #[track_caller]
-fn refuses(objects: &str, wish: &Wish, expected: &[&str]) {
+fn refuses(objects: &str, wish: &DrillRequest, expected: &[&str]) {
     let found = refused(objects, wish);
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
@@ -103,7 +103,7 @@ fn each_missing_key_is_named() {
     ]
     .concat();
     refuses(&unlocked, &one, &["has no annotation k8sverify.io/drill"]);
-    let silent = Wish {
+    let silent = DrillRequest {
         person: None,
         ..one.clone()
     };
@@ -148,7 +148,7 @@ fn the_only_copy_is_kept_unless_its_loss_is_accepted() {
     let alone = [ALLOWED, &members_of("db", 1, PLAIN)].concat();
     let one = wish(&[Fault::Delete]);
     refuses(&alone, &one, &["2 delete would destroy the only copy"]);
-    let accepted = Wish {
+    let accepted = DrillRequest {
         accept_data_loss: true,
         ..one.clone()
     };
@@ -246,7 +246,7 @@ fn what_is_not_whole_is_no_question_of_consent() {
     let few = group.replace("spec: {replicas: 3", "spec: {replicas: 4");
     refuses(&few, &one, &["3 one is not whole: 3 of 4 members"]);
     let snapshot = snapshot(&not_ready);
-    let silent = Wish {
+    let silent = DrillRequest {
         person: None,
         ..one
     };
@@ -257,7 +257,7 @@ fn what_is_not_whole_is_no_question_of_consent() {
 #[test]
 fn only_members_may_be_named_and_hooks_need_a_command() {
     let group = [ALLOWED, &members_of("db", 3, PLAIN)].concat();
-    let other = Wish {
+    let other = DrillRequest {
         victim: VictimRule::from_word("ap-1"),
         ..wish(&[Fault::Delete])
     };
@@ -271,7 +271,7 @@ fn only_members_may_be_named_and_hooks_need_a_command() {
         &wish(&[Fault::Hook]),
         &["no command makes the fault hook"],
     );
-    let hooked = Wish {
+    let hooked = DrillRequest {
         hook: Some("./reboot".to_owned()),
         ..wish(&[Fault::Hook])
     };
@@ -284,7 +284,7 @@ fn only_members_may_be_named_and_hooks_need_a_command() {
     let snapshot = snapshot(&owned);
     let mut subject = subject_of(&snapshot);
     subject.workloads = vec![WorkloadKey::new("default", "statefulset", "db")];
-    let accepted = Wish {
+    let accepted = DrillRequest {
         accept_data_loss: true,
         ..wish(&[Fault::ScaleZero])
     };

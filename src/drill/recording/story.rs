@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Recording, failover, no_answer, single, state};
-use crate::drill::judge::{About, Recorded, judge};
+use crate::drill::judge::{Recorded, RunFacts, judge};
 use crate::drill::limit::LimitSet;
 use crate::drill::model::*;
 use crate::report::drill::{CandidateSql, DrillReport};
@@ -229,7 +229,7 @@ pub(crate) fn recorded() -> (Plan, Recorded) {
 /// The report of it.
 pub(crate) fn report() -> DrillReport {
     let (plan, recorded) = recorded();
-    let about = About {
+    let about = RunFacts {
         tool_version: "0.1.0".to_owned(),
         namespace: "shop".to_owned(),
         cluster: "bed".to_owned(),

@@ -20,7 +20,7 @@ use crate::protocol::Protocol;
 
 use super::Known;
 use super::mentions::{self, Deployed, Mention};
-use super::resolve::{Leads, Resolver, normal};
+use super::resolve::{HostTarget, Resolver, normal};
 
 /// What edges are put together from.
 pub(super) struct Sources<'a> {
@@ -212,7 +212,7 @@ impl Client<'_> {
             let ports = self.ports(mention, &leads).into_iter();
             ports.map(move |mention| (mention, leads.clone()))
         });
-        let mut mentions: Vec<(Mention, Leads)> = mentions.collect();
+        let mut mentions: Vec<(Mention, HostTarget)> = mentions.collect();
         // The best fit comes first, so that one variable with several hosts is paired right; what fits none is new.
         mentions.sort_by_cached_key(|(mention, leads)| {
             let best = self.best(mention, leads);
@@ -234,9 +234,9 @@ impl Client<'_> {
     }
 
     /// A mention with the port that is meant, and the same for each further port that may be meant and on which that tier listens.
-    fn ports(&self, mention: &Mention, leads: &Leads) -> Vec<Mention> {
+    fn ports(&self, mention: &Mention, leads: &HostTarget) -> Vec<Mention> {
         let mut found = vec![mention.clone()];
-        let Leads::Tier(to) = leads else {
+        let HostTarget::Tier(to) = leads else {
             return found;
         };
         let listens = self.tiers.get(to).map_or(&[][..], |tier| &tier.ports);

@@ -8,7 +8,7 @@ use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
 
 /// Where a host leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Leads {
+pub(super) enum HostTarget {
     /// To a tier.
     Tier(String),
     /// To a Service of the cluster behind which no tier stands.
@@ -68,13 +68,13 @@ impl<'a> Resolver<'a> {
         host: &str,
         namespace: &str,
         aliases: &BTreeMap<String, String>,
-    ) -> Leads {
+    ) -> HostTarget {
         let host_name = normal(host);
         if let Some(tier) = aliases
             .get(&host_name)
             .or_else(|| self.by_name.get(&host_name))
         {
-            return Leads::Tier(tier.clone());
+            return HostTarget::Tier(tier.clone());
         }
         match self.snapshot.meaning(host, namespace) {
             HostMeaning::Service(key)
@@ -82,22 +82,22 @@ impl<'a> Resolver<'a> {
             | HostMeaning::Unread(key) => self.service(&key),
             HostMeaning::HeadlessPod { service, pod } => self
                 .pod(&service.namespace, &pod)
-                .map_or_else(|| self.service(&service), Leads::Tier),
+                .map_or_else(|| self.service(&service), HostTarget::Tier),
             HostMeaning::PodAddress { namespace, pod } => self
                 .pod(&namespace, &pod)
-                .map_or(Leads::Outside, Leads::Tier),
+                .map_or(HostTarget::Outside, HostTarget::Tier),
             HostMeaning::ServiceElsewhere(keys) => keys
                 .iter()
                 .map(|key| self.service(key))
-                .find(|leads| matches!(leads, Leads::Tier(_)))
-                .unwrap_or(Leads::Nowhere),
+                .find(|leads| matches!(leads, HostTarget::Tier(_)))
+                .unwrap_or(HostTarget::Nowhere),
             // `db.data` where the Service is missing: the first label is still the tier's name.
             HostMeaning::Missing => host_name
                 .split('.')
                 .next()
                 .and_then(|label| self.by_name.get(label))
-                .map_or(Leads::Nowhere, |tier| Leads::Tier(tier.clone())),
-            HostMeaning::Address(_) | HostMeaning::Outside => Leads::Outside,
+                .map_or(HostTarget::Nowhere, |tier| HostTarget::Tier(tier.clone())),
+            HostMeaning::Address(_) | HostMeaning::Outside => HostTarget::Outside,
         }
     }
 
@@ -115,7 +115,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The tier behind a Service: that of its Pods, else the one that it is called like.
-    fn service(&self, key: &ServiceKey) -> Leads {
+    fn service(&self, key: &ServiceKey) -> HostTarget {
         let way = self.snapshot.way_of(HostMeaning::Service(key.clone()));
         let behind = match &way.end {
             HostMeaning::HeadlessPod { service, pod } => self.pod(&service.namespace, pod),
@@ -126,7 +126,7 @@ impl<'a> Resolver<'a> {
         let mut names = way.services.iter().rev().map(|(key, _)| key).chain([key]);
         behind
             .or_else(|| names.find_map(|key| self.named(key)))
-            .map_or_else(|| Leads::Service(key.clone()), Leads::Tier)
+            .map_or_else(|| HostTarget::Service(key.clone()), HostTarget::Tier)
     }
 
     /// The tier that is called like a Service.

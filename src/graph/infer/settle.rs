@@ -22,7 +22,7 @@ use super::{all, files_of, is_source, own, tiers};
 
 /// How far a claim carries, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+enum ClaimStrength {
     /// It was written for another tier.
     Foreign,
     /// It may be this tier's as well as that of another one.
@@ -104,16 +104,16 @@ impl<'a> Settle<'a> {
         if self.is_for_the_jobs(service, &draft) {
             return None;
         }
-        let mut best = Standing::Foreign;
+        let mut best = ClaimStrength::Foreign;
         draft.claims.retain(|claim| {
             let standing = self.standing(service, &draft.to, claim);
-            if standing < Standing::Own && matches!(claim.written, Written::Value(_)) {
+            if standing < ClaimStrength::Own && matches!(claim.written, Written::Value(_)) {
                 shared.insert((draft.from.clone(), claim.key.clone(), draft.to.clone()));
             }
             best = best.max(standing);
-            standing > Standing::Foreign
+            standing > ClaimStrength::Foreign
         });
-        if best == Standing::Foreign {
+        if best == ClaimStrength::Foreign {
             return None;
         }
         let handed = |claim: &Claim| self.sharers.contains_key(&claim.written);
@@ -121,7 +121,7 @@ impl<'a> Settle<'a> {
         let deaf = !draft.external
             && self.project.is_deaf(&draft.to, draft.port)
             && (draft.claims.iter().all(handed) || !self.waits(service, &draft.to));
-        if best == Standing::Shared || deaf {
+        if best == ClaimStrength::Shared || deaf {
             draft.confidence = Confidence::Weak;
         }
         Some(draft)
@@ -156,12 +156,12 @@ impl<'a> Settle<'a> {
     }
 
     /// How far what stands at a claim's place carries for a tier that is handed it.
-    fn standing(&self, service: &Service, to: &str, claim: &Claim) -> Standing {
+    fn standing(&self, service: &Service, to: &str, claim: &Claim) -> ClaimStrength {
         if is_for_a_scraper(service, claim) || self.is_another_program(service, claim) {
-            return Standing::Foreign;
+            return ClaimStrength::Foreign;
         }
         let Some(handed) = self.handed(claim) else {
-            return Standing::Own;
+            return ClaimStrength::Own;
         };
         let own = service.name.as_str();
         // A web server that runs as it is reads no variable that others are handed, whatever it waits for.
@@ -169,13 +169,13 @@ impl<'a> Settle<'a> {
             && project::is_plain_web_server(service)
             && !handed.named.contains(own)
         {
-            return Standing::Foreign;
+            return ClaimStrength::Foreign;
         }
         if self.waits(service, to) || handed.named.contains(own) || self.reads(service, claim) {
-            return Standing::Own;
+            return ClaimStrength::Own;
         }
         if handed.named.iter().any(|name| *name != own && *name != to) {
-            return Standing::Foreign;
+            return ClaimStrength::Foreign;
         }
         let ours = self.project.product(own);
         let alike = |name: &str| ours.is_some() && self.project.product(name) == ours;
@@ -189,10 +189,10 @@ impl<'a> Settle<'a> {
             alike(&other.name) || is_built_in(service, claim) && is_same_program(service, other)
         }) && (may_read || handed.tiers.iter().any(|name| *name != own && alike(name)))
         {
-            return Standing::Own;
+            return ClaimStrength::Own;
         }
         if !may_read {
-            return Standing::Foreign;
+            return ClaimStrength::Foreign;
         }
         // Who says what it waits for, and does not name the target, may still call it; who says nothing where others do calls none.
         let silent = service.depends_on.is_empty() && service.links.is_empty();
@@ -215,9 +215,9 @@ impl<'a> Settle<'a> {
             )
         };
         if !silent && prepares() || silent && taken() && !fellow() {
-            return Standing::Foreign;
+            return ClaimStrength::Foreign;
         }
-        Standing::Shared
+        ClaimStrength::Shared
     }
 
     /// Whether a file is the program that another tier's command names, where this one's names another of the same folder.

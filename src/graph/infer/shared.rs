@@ -8,7 +8,7 @@ use super::{all, files_of};
 
 /// Who sees a file.
 #[derive(Default)]
-pub(super) struct Sharers<'a> {
+pub(super) struct FileReaders<'a> {
     /// Their names.
     pub tiers: BTreeSet<&'a str>,
     /// Whether one of them mounts it by itself: then it is that one's, and the rest only see the folder around it.
@@ -16,8 +16,8 @@ pub(super) struct Sharers<'a> {
 }
 
 /// The tiers that see each file, where more than one does: such a file says what the project has, not what one tier calls.
-pub(super) fn shared_files(file: &ComposeFile) -> BTreeMap<&str, Sharers<'_>> {
-    let mut seen: BTreeMap<&str, Sharers<'_>> = BTreeMap::new();
+pub(super) fn shared_files(file: &ComposeFile) -> BTreeMap<&str, FileReaders<'_>> {
+    let mut seen: BTreeMap<&str, FileReaders<'_>> = BTreeMap::new();
     for service in all(file) {
         for mount in files_of(service) {
             let sharers = seen.entry(&mount.source).or_default();

@@ -26,11 +26,11 @@ pub(super) fn claim(
         return;
     }
     let referenced = referenced(snapshot);
-    let others: Vec<Other> = snapshot
+    let others: Vec<OtherNamespace> = snapshot
         .namespaces
         .keys()
         .filter(|name| **name != snapshot.namespace && !is_system(name))
-        .map(|name| Other {
+        .map(|name| OtherNamespace {
             named: config.namespaces.contains(name) || referenced.contains(name),
             candidates: candidate::of_namespace(snapshot, name)
                 .into_iter()
@@ -71,14 +71,14 @@ pub(super) fn claim(
 }
 
 /// Another namespace.
-struct Other<'a> {
+struct OtherNamespace<'a> {
     name: &'a str,
     /// Whether the user or the run's objects name it.
     named: bool,
     candidates: Vec<Candidate>,
 }
 
-impl Other<'_> {
+impl OtherNamespace<'_> {
     /// The workloads that claim a tier by the strongest of these kinds of evidence.
     fn claims(&self, tier: &Wanted, kinds: &[Evidence]) -> Vec<WorkloadKey> {
         for evidence in kinds {
@@ -111,7 +111,7 @@ impl Other<'_> {
 fn unnamed(
     tier: &Wanted,
     wanted: &[Wanted],
-    others: &[Other],
+    others: &[OtherNamespace],
     own: &str,
     mapping: &Mapping,
 ) -> Vec<WorkloadKey> {

@@ -21,7 +21,7 @@ pub fn text(graph: &TierGraph, style: Style) -> String {
         counted(graph.tiers.len(), "tier"),
         counted(graph.edges.len(), "edge"),
     );
-    let about = About {
+    let about = TextStyle {
         several: namespaces(graph).len() > 1,
         deployed: is_deployed(graph),
         widths: Widths::of(graph, style),
@@ -83,7 +83,7 @@ fn source(graph: &TierGraph) -> &'static str {
 }
 
 /// What all parts of the text share.
-struct About {
+struct TextStyle {
     /// Whether workloads stand in several namespaces.
     several: bool,
     /// Whether any tier has a workload, so that one without is worth a word.
@@ -118,7 +118,7 @@ impl Widths {
     }
 }
 
-impl About {
+impl TextStyle {
     /// What stands below the tiers.
     fn sections(&self, out: &mut String, graph: &TierGraph) {
         self.section(

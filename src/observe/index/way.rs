@@ -10,7 +10,7 @@ const HOPS: usize = 8;
 
 /// Where a host leads.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Way<'s> {
+pub struct HostRoute<'s> {
     /// The Services on the way: the one that the name means first, then those to which an `ExternalName` leads.
     pub services: Vec<(ServiceKey, &'s Service)>,
     /// What the host itself means.
@@ -22,13 +22,13 @@ pub struct Way<'s> {
 impl Snapshot {
     /// Where a host leads for a client of `namespace`. A loop of aliases ends where it closes.
     #[must_use]
-    pub fn way(&self, host: &str, namespace: &str) -> Way<'_> {
+    pub fn way(&self, host: &str, namespace: &str) -> HostRoute<'_> {
         self.way_of(self.meaning(host, namespace))
     }
 
     /// Where what a host means leads.
     #[must_use]
-    pub fn way_of(&self, start: HostMeaning) -> Way<'_> {
+    pub fn way_of(&self, start: HostMeaning) -> HostRoute<'_> {
         let mut services = Vec::new();
         let mut seen = BTreeSet::new();
         let mut end = start.clone();
@@ -51,7 +51,7 @@ impl Snapshot {
         {
             services.push((key.clone(), service));
         }
-        Way {
+        HostRoute {
             services,
             start,
             end,
@@ -74,7 +74,7 @@ impl Snapshot {
     }
 }
 
-impl<'s> Way<'s> {
+impl<'s> HostRoute<'s> {
     /// The Service at the end of the way, unless the way ends at an `ExternalName`.
     #[must_use]
     pub fn last(&self) -> Option<(&ServiceKey, &'s Service)> {

@@ -55,7 +55,7 @@ impl Limit {
 
 /// What a server says of an expected table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Holds {
+pub(crate) enum HeldRows {
     /// It is there, and fresh.
     Yes,
     /// It is missing or stale, with the reason.
@@ -64,7 +64,7 @@ pub(crate) enum Holds {
     Untold(String),
 }
 
-impl Holds {
+impl HeldRows {
     /// Whether the newest row, so many seconds old, is fresh enough.
     pub(crate) fn aged(age: Option<&str>, within_ms: u64) -> Self {
         let most = i64::try_from(within_ms / 1000).unwrap_or(i64::MAX);
@@ -128,7 +128,7 @@ pub(crate) trait Session {
     /// Role, writability, membership, in the server's own words.
     async fn state(&mut self, state: &mut MemberState) -> Result<(), Broken>;
     /// Whether an expected table is there and fresh.
-    async fn holds(&mut self, table: &ExpectedTable) -> Result<Holds, Broken>;
+    async fn holds(&mut self, table: &ExpectedTable) -> Result<HeldRows, Broken>;
     /// Says goodbye.
     async fn close(self);
 }

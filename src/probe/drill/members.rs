@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::Runner;
-use super::engine::{Broken, EngineClient, Holds, Session};
+use super::engine::{Broken, EngineClient, HeldRows, Session};
 use super::lanes::Beat;
 use crate::drill::model::{Address, AttemptStep, Lane, MemberState, Server};
 
@@ -101,9 +101,9 @@ impl<E: EngineClient> Runner<'_, E> {
             missing.remove(&table.name);
             untold.remove(&table.name);
             match found {
-                Holds::Yes => {}
-                Holds::No(why) => drop(missing.insert(table.name.clone(), why)),
-                Holds::Untold(why) => drop(untold.insert(table.name.clone(), why)),
+                HeldRows::Yes => {}
+                HeldRows::No(why) => drop(missing.insert(table.name.clone(), why)),
+                HeldRows::Untold(why) => drop(untold.insert(table.name.clone(), why)),
             }
         }
     }

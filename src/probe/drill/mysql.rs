@@ -22,7 +22,7 @@ const DENIED: [&str; 3] = ["1227", "1142", "1044"];
 pub(super) struct MySql;
 
 /// A session.
-pub(super) struct Talk<'a> {
+pub(super) struct DrillSession<'a> {
     servers: &'a Servers<'a>,
     session: protocol::MysqlSession,
     mariadb: bool,
@@ -33,15 +33,15 @@ pub(super) struct Talk<'a> {
 }
 
 impl Protocol for MySql {
-    type Session<'a> = Talk<'a>;
+    type Session<'a> = DrillSession<'a>;
 
     async fn log_in<'a>(
         servers: &'a Servers<'a>,
         stream: PeerLink,
         ask: &Ask<'_>,
-    ) -> Result<Talk<'a>, Failure> {
+    ) -> Result<DrillSession<'a>, Failure> {
         let session = protocol::open_on(stream, ask, true).await?;
-        Ok(Talk {
+        Ok(DrillSession {
             servers,
             mariadb: session.version.contains("MariaDB"),
             session,
@@ -51,7 +51,7 @@ impl Protocol for MySql {
     }
 }
 
-impl Talk<'_> {
+impl DrillSession<'_> {
     async fn raw(&mut self, query: &str, step: AttemptStep) -> Result<Vec<Row>, Broken> {
         let rows = self.session.connection.query(query).await;
         rows.map_err(|error| {
@@ -108,7 +108,7 @@ impl Talk<'_> {
     }
 }
 
-impl Sql for Talk<'_> {
+impl Sql for DrillSession<'_> {
     const ENGINE: Engine = Engine::Mysql;
     const MARK: char = '`';
     const KEPT: &'static str = "SET SESSION wait_timeout = 30";

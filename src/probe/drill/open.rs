@@ -154,12 +154,12 @@ pub(super) trait Protocol {
 }
 
 /// Servers with which a protocol is spoken.
-pub(super) struct Spoken<'a, P> {
+pub(super) struct ProtocolClient<'a, P> {
     servers: &'a Servers<'a>,
     protocol: PhantomData<P>,
 }
 
-impl<'a, P> Spoken<'a, P> {
+impl<'a, P> ProtocolClient<'a, P> {
     pub(super) const fn new(servers: &'a Servers<'a>) -> Self {
         Self {
             servers,
@@ -168,7 +168,7 @@ impl<'a, P> Spoken<'a, P> {
     }
 }
 
-impl<'a, P: Protocol> EngineClient for Spoken<'a, P> {
+impl<'a, P: Protocol> EngineClient for ProtocolClient<'a, P> {
     type Session = P::Session<'a>;
 
     async fn connect(
@@ -225,7 +225,7 @@ impl<E: EngineClient> Runner<'_, E> {
     /// The same with another login.
     pub(super) async fn meet_by(
         &self,
-        door: &Door<E>,
+        door: &GuardedLogin<E>,
         place: &Address,
         turn: u64,
     ) -> Result<(E::Session, Server), Broken> {
@@ -241,13 +241,13 @@ impl<E: EngineClient> Runner<'_, E> {
 }
 
 /// A login, and how often it was refused.
-pub(super) struct Door<E> {
+pub(super) struct GuardedLogin<E> {
     engine: E,
     /// Refused logins in a row, and until when none is tried.
     logins: Cell<(u32, Instant)>,
 }
 
-impl<E: EngineClient> Door<E> {
+impl<E: EngineClient> GuardedLogin<E> {
     pub(super) fn new(engine: E) -> Self {
         Self {
             engine,

@@ -15,25 +15,25 @@ use crate::probe::postgres as protocol;
 pub(super) struct Postgres;
 
 /// A session.
-pub(super) struct Talk<'a> {
+pub(super) struct DrillSession<'a> {
     servers: &'a Servers<'a>,
     client: Client,
 }
 
 impl Protocol for Postgres {
-    type Session<'a> = Talk<'a>;
+    type Session<'a> = DrillSession<'a>;
 
     async fn log_in<'a>(
         servers: &'a Servers<'a>,
         stream: PeerLink,
         ask: &Ask<'_>,
-    ) -> Result<Talk<'a>, Failure> {
+    ) -> Result<DrillSession<'a>, Failure> {
         let client = protocol::session(stream, ask).await?;
-        Ok(Talk { servers, client })
+        Ok(DrillSession { servers, client })
     }
 }
 
-impl Sql for Talk<'_> {
+impl Sql for DrillSession<'_> {
     const ENGINE: Engine = Engine::Postgres;
     const MARK: char = '"';
     const KEPT: &'static str = "SET idle_in_transaction_session_timeout = '30s'";

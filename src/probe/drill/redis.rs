@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use ::redis::Value;
 
-use super::engine::{Broken, Holds, Session};
+use super::engine::{Broken, HeldRows, Session};
 use super::open::{Protocol, Servers};
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
@@ -24,7 +24,7 @@ const RUNNERS: [&str; 2] = ["a", "b"];
 pub(super) struct Redis;
 
 /// A session.
-pub(super) struct Talk<'a> {
+pub(super) struct DrillSession<'a> {
     servers: &'a Servers<'a>,
     peer: PeerStream,
     address: SocketAddr,
@@ -32,14 +32,14 @@ pub(super) struct Talk<'a> {
 }
 
 impl Protocol for Redis {
-    type Session<'a> = Talk<'a>;
+    type Session<'a> = DrillSession<'a>;
 
     async fn log_in<'a>(
         servers: &'a Servers<'a>,
         stream: PeerLink,
         ask: &Ask<'_>,
-    ) -> Result<Talk<'a>, Failure> {
-        Ok(Talk {
+    ) -> Result<DrillSession<'a>, Failure> {
+        Ok(DrillSession {
             servers,
             peer: protocol::session(stream, ask).await?,
             address: ask.address,
@@ -48,7 +48,7 @@ impl Protocol for Redis {
     }
 }
 
-impl Talk<'_> {
+impl DrillSession<'_> {
     /// Every lane that writes, of both runners.
     fn lanes(&self) -> Vec<String> {
         let own = self.servers.spec.lanes.iter();
@@ -105,7 +105,7 @@ impl Talk<'_> {
     }
 }
 
-impl Session for Talk<'_> {
+impl Session for DrillSession<'_> {
     async fn identify(&mut self) -> Result<Server, Broken> {
         let mut info = self.info("server").await.map_err(|broken| Broken {
             step: AttemptStep::Identify,
@@ -197,8 +197,8 @@ impl Session for Talk<'_> {
         Ok(())
     }
 
-    async fn holds(&mut self, _: &ExpectedTable) -> Result<Holds, Broken> {
-        Ok(Holds::Untold("a Redis has no tables".to_owned()))
+    async fn holds(&mut self, _: &ExpectedTable) -> Result<HeldRows, Broken> {
+        Ok(HeldRows::Untold("a Redis has no tables".to_owned()))
     }
 
     async fn close(self) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::engine::{Broken, Holds, Session};
+use super::engine::{Broken, HeldRows, Session};
 use crate::drill::ledger::{RowFold, Statements, span};
 use crate::drill::model::{
     AttemptStep, Engine, ExpectedTable, LaneRows, MemberState, RunnerSpec, Server, Span,
@@ -72,12 +72,12 @@ pub(super) trait Sql {
     }
 
     /// Whether a table is there and fresh, or a question of the person's brings a row.
-    async fn look_up(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
+    async fn look_up(&mut self, table: &ExpectedTable) -> Result<HeldRows, Broken> {
         if let Some(question) = &table.query {
             self.run(Self::READ_ONLY, AttemptStep::Statement).await?;
             let rows = self.ask(question, AttemptStep::Statement).await;
             self.run("ROLLBACK", AttemptStep::Statement).await?;
-            return Ok(Holds::brought(!rows?.is_empty()));
+            return Ok(HeldRows::brought(!rows?.is_empty()));
         }
         let mark = Self::MARK;
         let quote = |name: &str| {
@@ -88,11 +88,11 @@ pub(super) trait Sql {
         let name = name.join(".");
         let Some(fresh) = &table.fresh else {
             self.first(&format!("SELECT 1 FROM {name} LIMIT 1")).await?;
-            return Ok(Holds::Yes);
+            return Ok(HeldRows::Yes);
         };
         let age = Self::age(&quote(&fresh.column));
         let age = self.first(&format!("SELECT {age} FROM {name}")).await?;
-        Ok(Holds::aged(age.as_deref(), fresh.within_ms))
+        Ok(HeldRows::aged(age.as_deref(), fresh.within_ms))
     }
 }
 
@@ -161,19 +161,21 @@ impl<S: Sql> Session for S {
         self.describe(state).await
     }
 
-    async fn holds(&mut self, table: &ExpectedTable) -> Result<Holds, Broken> {
+    async fn holds(&mut self, table: &ExpectedTable) -> Result<HeldRows, Broken> {
         let broken = match self.look_up(table).await {
             Err(broken) => broken,
             answer => return answer,
         };
         let code = broken.code.as_str();
         if Self::MISSING.contains(&code) {
-            Ok(Holds::No(format!("it is not there ({code})")))
+            Ok(HeldRows::No(format!("it is not there ({code})")))
         } else if Self::DENIED.contains(&code) {
-            Ok(Holds::Untold(format!("the login may not read it ({code})")))
+            Ok(HeldRows::Untold(format!(
+                "the login may not read it ({code})"
+            )))
         } else if table.query.is_some() && Self::is_answer(code) {
             // The question itself is refused: the server answers, and the row does not come.
-            Ok(Holds::No(format!("{} ({code})", broken.words)))
+            Ok(HeldRows::No(format!("{} ({code})", broken.words)))
         } else {
             Err(broken)
         }

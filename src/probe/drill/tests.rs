@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::engine::{Broken, EngineClient, Holds, Limit, Session};
+use super::engine::{Broken, EngineClient, HeldRows, Limit, Session};
 use super::work;
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
@@ -20,7 +20,7 @@ use crate::drill::orders::{Act, Orders};
 
 /// How the server behaves.
 #[derive(Clone, Copy, PartialEq)]
-enum Mood {
+enum Behaviour {
     Up,
     /// Connections are refused; kept ones break.
     Down,
@@ -39,7 +39,7 @@ enum Mood {
 }
 
 struct World {
-    mood: Mood,
+    mood: Behaviour,
     rows: BTreeSet<(String, u64, u8)>,
     connects: usize,
     /// Sessions that the server ends by itself.
@@ -48,12 +48,12 @@ struct World {
 }
 
 #[derive(Clone)]
-struct Play(Rc<RefCell<World>>);
+struct FakeServer(Rc<RefCell<World>>);
 
-impl Play {
+impl FakeServer {
     fn new() -> Self {
         Self(Rc::new(RefCell::new(World {
-            mood: Mood::Up,
+            mood: Behaviour::Up,
             rows: BTreeSet::new(),
             connects: 0,
             kept: 0,
@@ -61,7 +61,7 @@ impl Play {
         })))
     }
 
-    fn set(&self, mood: Mood) {
+    fn set(&self, mood: Behaviour) {
         self.0.borrow_mut().mood = mood;
     }
 
@@ -70,27 +70,27 @@ impl Play {
         let broken = |code: &str| Err(Broken::new(AttemptStep::Statement, code, ""));
         let mood = self.0.borrow().mood;
         match mood {
-            Mood::Hangs => std::future::pending().await,
-            Mood::Down => broken("closed"),
-            Mood::Empty => broken("1146"),
-            Mood::ReadOnly if writes => broken("1290"),
+            Behaviour::Hangs => std::future::pending().await,
+            Behaviour::Down => broken("closed"),
+            Behaviour::Empty => broken("1146"),
+            Behaviour::ReadOnly if writes => broken("1290"),
             _ => Ok(()),
         }
     }
 }
 
-impl EngineClient for Play {
+impl EngineClient for FakeServer {
     type Session = Self;
 
     async fn connect(&self, at: SocketAddr, _: &str, _: Limit) -> Result<Self, Broken> {
         sleep(Duration::from_millis(5)).await;
         self.0.borrow_mut().connects += 1;
         match self.0.borrow().mood {
-            Mood::Down => Err(Broken::new(AttemptStep::Connect, "refused", "")),
-            Mood::NoService | Mood::OnlyReplicas if at.port() == 3306 => {
+            Behaviour::Down => Err(Broken::new(AttemptStep::Connect, "refused", "")),
+            Behaviour::NoService | Behaviour::OnlyReplicas if at.port() == 3306 => {
                 Err(Broken::new(AttemptStep::Connect, "refused", ""))
             }
-            Mood::Denies => Err(Broken::new(AttemptStep::Login, "1045", "")),
+            Behaviour::Denies => Err(Broken::new(AttemptStep::Login, "1045", "")),
             _ => Ok(self.clone()),
         }
     }
@@ -100,7 +100,7 @@ impl EngineClient for Play {
     }
 }
 
-impl Session for Play {
+impl Session for FakeServer {
     async fn identify(&mut self) -> Result<Server, Broken> {
         Ok(Server {
             key: "db/1".to_owned(),
@@ -117,14 +117,14 @@ impl Session for Play {
 
     async fn make(&mut self) -> Result<(), Broken> {
         let mut world = self.0.borrow_mut();
-        if world.mood == Mood::Empty {
-            world.mood = Mood::Up;
+        if world.mood == Behaviour::Empty {
+            world.mood = Behaviour::Up;
         }
         Ok(())
     }
 
     async fn remove(&mut self) -> Result<(), Broken> {
-        if self.0.borrow().mood == Mood::OnlyReplicas {
+        if self.0.borrow().mood == Behaviour::OnlyReplicas {
             return Err(Broken::new(AttemptStep::Statement, "1290", ""));
         }
         self.0.borrow_mut().removed = true;
@@ -185,8 +185,8 @@ impl Session for Play {
         Ok(())
     }
 
-    async fn holds(&mut self, _: &ExpectedTable) -> Result<Holds, Broken> {
-        Ok(Holds::Yes)
+    async fn holds(&mut self, _: &ExpectedTable) -> Result<HeldRows, Broken> {
+        Ok(HeldRows::Yes)
     }
 
     async fn close(self) {}
@@ -234,11 +234,11 @@ fn spec() -> RunnerSpec {
 }
 
 /// What a runner wrote.
-struct Ran {
+struct RunnerOutput {
     records: Vec<RunnerRecord>,
 }
 
-impl Ran {
+impl RunnerOutput {
     fn batches(&self) -> Vec<&Batch> {
         self.records
             .iter()
@@ -264,7 +264,11 @@ impl Ran {
 }
 
 /// Runs a runner while a story changes the server, and orders come.
-async fn ran(play: &Play, story: impl Future<Output = ()>, orders: &std::path::Path) -> Ran {
+async fn ran(
+    play: &FakeServer,
+    story: impl Future<Output = ()>,
+    orders: &std::path::Path,
+) -> RunnerOutput {
     let mut out = Vec::new();
     let spec = spec();
     let life = work(
@@ -284,7 +288,7 @@ async fn ran(play: &Play, story: impl Future<Output = ()>, orders: &std::path::P
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    Ran { records }
+    RunnerOutput { records }
 }
 
 fn order(path: &std::path::Path, number: u64, act: Act) {
@@ -300,7 +304,7 @@ fn order(path: &std::path::Path, number: u64, act: Act) {
 async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders");
-    let play = Play::new();
+    let play = FakeServer::new();
     let story = async {
         sleep(Duration::from_secs(10)).await;
         order(&path, 1, Act::Audit);
@@ -353,12 +357,12 @@ async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
 async fn turns_that_hang_hide_no_recovery_and_are_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders");
-    let play = Play::new();
+    let play = FakeServer::new();
     let story = async {
         sleep(Duration::from_secs(5)).await;
-        play.set(Mood::Hangs);
+        play.set(Behaviour::Hangs);
         sleep(Duration::from_secs(1)).await;
-        play.set(Mood::Up);
+        play.set(Behaviour::Up);
         sleep(Duration::from_secs(5)).await;
         order(&path, 1, Act::Remove);
     };
@@ -381,14 +385,14 @@ async fn turns_that_hang_hide_no_recovery_and_are_unknown() {
 async fn a_pool_keeps_what_was_only_refused_and_an_empty_server_gets_its_ledger_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders");
-    let play = Play::new();
+    let play = FakeServer::new();
     let story = async {
         sleep(Duration::from_secs(3)).await;
-        play.set(Mood::ReadOnly);
+        play.set(Behaviour::ReadOnly);
         sleep(Duration::from_secs(1)).await;
-        play.set(Mood::Down);
+        play.set(Behaviour::Down);
         sleep(Duration::from_secs(1)).await;
-        play.set(Mood::Empty);
+        play.set(Behaviour::Empty);
         sleep(Duration::from_secs(3)).await;
         order(&path, 1, Act::Remove);
     };
@@ -408,15 +412,15 @@ async fn a_pool_keeps_what_was_only_refused_and_an_empty_server_gets_its_ledger_
 async fn a_refused_login_is_not_tried_again_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders");
-    let play = Play::new();
+    let play = FakeServer::new();
     let before = RefCell::new(0);
     let begun = Instant::now();
     let story = async {
         sleep(Duration::from_secs(3)).await;
         // Kept connections break as well, so that every lane wants to log in.
-        play.set(Mood::Down);
+        play.set(Behaviour::Down);
         sleep(Duration::from_millis(500)).await;
-        play.set(Mood::Denies);
+        play.set(Behaviour::Denies);
         *before.borrow_mut() = play.0.borrow().connects;
         sleep(Duration::from_mins(2)).await;
         order(&path, 1, Act::End);
@@ -438,10 +442,13 @@ async fn a_refused_login_is_not_tried_again_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_the_write_address_does_not_reach_is_removed_at_the_members() {
-    for (mood, is_gone) in [(Mood::NoService, true), (Mood::OnlyReplicas, false)] {
+    for (mood, is_gone) in [
+        (Behaviour::NoService, true),
+        (Behaviour::OnlyReplicas, false),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orders");
-        let play = Play::new();
+        let play = FakeServer::new();
         let story = async {
             sleep(Duration::from_secs(3)).await;
             play.set(mood);

@@ -12,7 +12,7 @@ use crate::probe::found::Failure;
 use crate::probe::http::{HTTP, authority, without_query};
 use crate::probe::link::Flood;
 use crate::probe::peer::{PeerStream, Stream};
-use crate::probe::relay::{self, Door, Joined};
+use crate::probe::relay::{self, Joined, RelayAddress};
 use crate::probe::wire::StepError;
 
 /// How long a peer that gave the client no answer may take to say its first bytes to a request by hand.
@@ -105,7 +105,7 @@ impl<'a> Asker<'a> {
             Some(stream) => stream,
             None => self.open().await?,
         };
-        let door = Door::open().await?;
+        let door = RelayAddress::open().await?;
         // Only now is it known whether this very connection proves the server, and so whether a login may go.
         let request = self.request(path, door.port())?;
         let joined = relay::behind(door, stream);

@@ -12,7 +12,7 @@ use crate::probe::peer::Io;
 
 /// Why a packet is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Unbearable {
+enum PacketError {
     /// Longer than any answer to what is asked here.
     #[error("the server announces a packet of {0} bytes, more than any answer to what is asked")]
     Long(usize),
@@ -35,11 +35,11 @@ struct Packets {
 
 impl Packets {
     /// Goes on by these bytes.
-    fn read(&mut self, mut bytes: &[u8]) -> Result<(), Unbearable> {
+    fn read(&mut self, mut bytes: &[u8]) -> Result<(), PacketError> {
         while let Some((first, rest)) = bytes.split_first() {
             if self.left > 0 {
                 if std::mem::take(&mut self.fresh) && self.counts_columns(*first) {
-                    return Err(Unbearable::Columns);
+                    return Err(PacketError::Columns);
                 }
                 let length = self.left.min(bytes.len());
                 self.left -= length;
@@ -55,8 +55,8 @@ impl Packets {
                 self.left = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
                 self.fresh = true;
                 match self.left {
-                    0 => return Err(Unbearable::Empty),
-                    ANSWER.. => return Err(Unbearable::Long(self.left)),
+                    0 => return Err(PacketError::Empty),
+                    ANSWER.. => return Err(PacketError::Long(self.left)),
                     _ => {}
                 }
             }
@@ -107,7 +107,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], chunk: usize) -> Result<(), Unbearable> {
+    fn read(bytes: &[u8], chunk: usize) -> Result<(), PacketError> {
         let mut packets = Packets::default();
         bytes.chunks(chunk).try_for_each(|part| packets.read(part))
     }
@@ -144,11 +144,11 @@ mod tests {
         let columns = b"\x01\0\0\x02\0\x09\0\0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x7f";
         for chunk in 1..12 {
             assert_eq!(read(fine, chunk), Ok(()));
-            assert_eq!(read(columns, chunk), Err(Unbearable::Columns));
-            assert_eq!(read(b"\0\0\0\x04", chunk), Err(Unbearable::Empty));
+            assert_eq!(read(columns, chunk), Err(PacketError::Columns));
+            assert_eq!(read(b"\0\0\0\x04", chunk), Err(PacketError::Empty));
             assert_eq!(
                 read(b"\xff\xff\xff\x01", chunk),
-                Err(Unbearable::Long(0x00ff_ffff))
+                Err(PacketError::Long(0x00ff_ffff))
             );
         }
     }

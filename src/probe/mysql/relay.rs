@@ -12,7 +12,7 @@ use crate::probe::found::{Failure, Found};
 use crate::probe::login::Account;
 use crate::probe::mysql::packets::watched;
 use crate::probe::peer::{Stream, rewound};
-use crate::probe::relay::{self, Door, Joined};
+use crate::probe::relay::{self, Joined, RelayAddress};
 use crate::probe::wire::StepError;
 
 /// The capability bit of TLS, in the first four bytes of the client's answer.
@@ -25,7 +25,7 @@ const LONGEST: usize = 64 * 1024;
 const FULL_AUTHENTICATION: &[u8] = &[1, 4];
 
 /// Where the driver dials.
-pub(super) struct Relay(Door);
+pub(super) struct Relay(RelayAddress);
 
 /// What became of TLS and login.
 pub(super) struct Opened {
@@ -60,7 +60,7 @@ impl From<Failure> for Stop {
 impl Relay {
     /// Waits on loopback.
     pub(super) async fn new() -> Result<Self, Failure> {
-        Ok(Self(Door::open().await?))
+        Ok(Self(RelayAddress::open().await?))
     }
 
     /// Where the driver dials.

@@ -18,7 +18,7 @@ use crate::probe::wire::sql::{Answer, StatementOutcome};
 use crate::sql::show;
 
 /// Everything that it takes to log in.
-pub(super) struct Door<'a> {
+pub(super) struct Connector<'a> {
     pub(super) setting: &'a Setting<'a>,
     pub(super) clock: Clock,
     pub(super) task: &'a EdgeTask,
@@ -27,7 +27,7 @@ pub(super) struct Door<'a> {
     pub(super) limit: Duration,
 }
 
-impl Door<'_> {
+impl Connector<'_> {
     /// Logs in at an address.
     pub(super) async fn open(&self, address: SocketAddr) -> Result<Connection, Failure> {
         let Setting { target, .. } = *self.setting;

@@ -1,7 +1,7 @@
 //! The report of `sql` → what the drill's table says of it. Pure.
 
 use super::CandidateSql;
-use crate::report::sql::{QueryReport, Said, SqlReport, SqlStatus, StatementReport};
+use crate::report::sql::{QueryReport, ServerAnswer, SqlReport, SqlStatus, StatementReport};
 use crate::sql::classify::Weight;
 
 /// The init SQL and the workload, each where there was one.
@@ -42,7 +42,13 @@ fn add_query(summary: &mut CandidateSql, query: &QueryReport) {
     add(summary, query.status, weight, &query.name, &way.said);
 }
 
-fn add(summary: &mut CandidateSql, status: SqlStatus, weight: Weight, place: &str, said: &Said) {
+fn add(
+    summary: &mut CandidateSql,
+    status: SqlStatus,
+    weight: Weight,
+    place: &str,
+    said: &ServerAnswer,
+) {
     summary.statements += 1;
     match status {
         SqlStatus::Accepted => return,
@@ -73,11 +79,11 @@ mod tests {
             line,
             shown: String::new(),
             status,
-            said: Said {
+            said: ServerAnswer {
                 code: Some(1064),
                 class: Some("syntax".to_owned()),
                 weight,
-                ..Said::default()
+                ..ServerAnswer::default()
             },
         };
         let mut summary = CandidateSql::default();

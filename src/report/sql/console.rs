@@ -1,7 +1,7 @@
 //! For people: what was refused first, the class and what to do; counts; a one-line verdict last. Pure.
 
 use super::{
-    FileReport, MemberReport, NOT_REACHED, QueryReport, Said, SqlReport, SqlStatus, class,
+    FileReport, MemberReport, NOT_REACHED, QueryReport, ServerAnswer, SqlReport, SqlStatus, class,
     not_reached, noteworthy, place, sentence, way, words,
 };
 use crate::report::console::ascii;
@@ -149,7 +149,7 @@ fn file_block(file: &FileReport, style: Style) -> String {
     lines.join("\n")
 }
 
-fn said_lines(said: &Said, style: Style) -> Vec<String> {
+fn said_lines(said: &ServerAnswer, style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     if !said.message.is_empty() {
         lines.push(format!("      {}", line(&words(said))));

@@ -1,6 +1,6 @@
 //! As JUnit XML for Jenkins and GitLab: a case for each statement that was not simply accepted, one for all that were, one for each query and member. Pure.
 
-use super::{MemberReport, Said, SqlReport, SqlStatus, class, place, sentence, way, words};
+use super::{MemberReport, ServerAnswer, SqlReport, SqlStatus, class, place, sentence, way, words};
 use crate::report::VerdictValue;
 use crate::report::junit::{Case, CaseOutcome, JunitError, Suite, write};
 use crate::report::words::count;
@@ -86,7 +86,7 @@ fn cases(report: &SqlReport) -> Vec<Case> {
     cases
 }
 
-fn outcome(status: SqlStatus, said: &Said) -> CaseOutcome {
+fn outcome(status: SqlStatus, said: &ServerAnswer) -> CaseOutcome {
     match status {
         SqlStatus::Accepted => CaseOutcome::Pass,
         SqlStatus::Refused => CaseOutcome::fail(&class(said), &words(said)),
@@ -96,7 +96,7 @@ fn outcome(status: SqlStatus, said: &Said) -> CaseOutcome {
     }
 }
 
-fn text(said: &Said) -> String {
+fn text(said: &ServerAnswer) -> String {
     let advice = said.advice.as_deref().unwrap_or_default();
     format!("{}\n{advice}\n", words(said))
 }

@@ -83,8 +83,9 @@ pub struct SqlSummary {
 }
 
 /// How a statement or query ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[derive(strum::IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "lowercase")]
 pub enum SqlStatus {
@@ -134,12 +135,12 @@ pub struct StatementReport {
     pub status: SqlStatus,
     /// What the server said, where it did not accept it, or accepted it with warnings.
     #[serde(flatten)]
-    pub said: Said,
+    pub said: ServerAnswer,
 }
 
 /// What a server said, and what that means.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Said {
+pub struct ServerAnswer {
     /// Milliseconds.
     pub duration_ms: u64,
     /// Warnings, as the OK packet counts them.
@@ -205,7 +206,7 @@ pub struct WayReport {
     pub rows: Option<u64>,
     /// What the server said.
     #[serde(flatten)]
-    pub said: Said,
+    pub said: ServerAnswer,
 }
 
 /// A member of the candidate.

@@ -10,11 +10,11 @@ use crate::terminal::Style;
 /// What a hostile server and file could put into every text.
 const NASTY: &str = "a]]>b<script>|\u{1b}[31m\n::error::x`c`";
 
-fn said(status: SqlStatus) -> Said {
+fn said(status: SqlStatus) -> ServerAnswer {
     if status == SqlStatus::Accepted {
-        return Said::default();
+        return ServerAnswer::default();
     }
-    Said {
+    ServerAnswer {
         duration_ms: 3,
         code: Some(1418),
         state: Some("HY000".into()),
@@ -22,7 +22,7 @@ fn said(status: SqlStatus) -> Said {
         class: Some("routine-needs-super".into()),
         weight: Some(Weight::Real),
         advice: Some("Set log_bin_trust_function_creators=1.".into()),
-        ..Said::default()
+        ..ServerAnswer::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Judge;
 use crate::finding::{Code, Severity};
 use crate::probe::wire::sql::SqlRecord;
-use crate::report::sql::{QueryReport, Said, SqlFinding, SqlStatus, StatementReport};
+use crate::report::sql::{QueryReport, ServerAnswer, SqlFinding, SqlStatus, StatementReport};
 
 impl Judge<'_> {
     /// Every refusal that is no consequence of another: what was said, where, and whether the application requires it.
@@ -11,7 +11,7 @@ impl Judge<'_> {
         &self,
         statements: &'r [StatementReport],
         workload: &'r [QueryReport],
-    ) -> Vec<(&'r Said, String, bool)> {
+    ) -> Vec<(&'r ServerAnswer, String, bool)> {
         let mut all = Vec::new();
         for (statement, report) in self.script.statements.iter().zip(statements) {
             if report.status == SqlStatus::Refused && report.said.caused_by.is_none() {
@@ -94,7 +94,7 @@ impl Judge<'_> {
 
 /// Refusals of one class.
 struct Group<'g> {
-    first: &'g Said,
+    first: &'g ServerAnswer,
     places: Vec<String>,
     required: bool,
 }

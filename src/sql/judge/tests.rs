@@ -49,7 +49,7 @@ fn statement(id: usize, answer: Answer) -> SqlRecord {
 }
 
 fn judged(script: &Script, records: Vec<SqlRecord>) -> SqlReport {
-    let seen = Seen {
+    let seen = SqlResults {
         records: [vec![server()], records].concat(),
         complete: true,
         failure: None,
@@ -104,7 +104,7 @@ fn what_was_not_seen_is_unknown() {
     let report = judged(&script, vec![failed]);
     assert_eq!(report.exit_code, 3);
     assert_eq!(report.notes, ["the login failed: denied"]);
-    let seen = Seen {
+    let seen = SqlResults {
         records: vec![
             server(),
             statement(0, Answer::default()),

@@ -1,13 +1,13 @@
 //! Endpoints that no selector keeps: Services whose addresses are written by hand. Pure.
 
 use crate::diagnose::services::selectors::denied;
-use crate::diagnose::services::{Use, ids, service_name, tier_subjects};
+use crate::diagnose::services::{Usage, ids, service_name, tier_subjects};
 use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::{EndpointView, is_live};
 
-pub(super) fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointView> {
+pub(super) fn views(context: &Context<'_>, usage: &Usage<'_, '_>) -> Vec<EndpointView> {
     usage
         .service
         .spec
@@ -23,7 +23,7 @@ pub(super) fn views(context: &Context<'_>, usage: &Use<'_, '_>) -> Vec<EndpointV
 /// Services without selector: their endpoints are filled by hand.
 pub(in crate::diagnose::services) fn by_hand(
     context: &Context<'_>,
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
 ) -> Option<Finding> {
     let (snapshot, spec) = (context.snapshot, &usage.service.spec);
     let unread = !snapshot.offline && !snapshot.knows("endpointslices");
@@ -103,7 +103,7 @@ pub(in crate::diagnose::services) fn by_hand(
 }
 
 /// Endpoints that are there, and of which their maker says that none is ready: nothing is sent to them.
-fn unready(usage: &Use<'_, '_>, name: &str, views: &[EndpointView]) -> Finding {
+fn unready(usage: &Usage<'_, '_>, name: &str, views: &[EndpointView]) -> Finding {
     let addresses = joined(views.iter().map(|view| view.address));
     Finding::new(
         Code::ServiceEndpointsNotReady,
@@ -124,7 +124,7 @@ fn unready(usage: &Use<'_, '_>, name: &str, views: &[EndpointView]) -> Finding {
 }
 
 /// A tier that runs beside its Service without selector most likely lost it.
-pub(super) fn no_endpoints_fix(context: &Context<'_>, usage: &Use<'_, '_>) -> Fix {
+pub(super) fn no_endpoints_fix(context: &Context<'_>, usage: &Usage<'_, '_>) -> Fix {
     let own = usage
         .tiers
         .iter()

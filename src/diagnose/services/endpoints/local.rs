@@ -1,6 +1,6 @@
 //! Traffic that stays on its node: `internalTrafficPolicy: Local`. Pure.
 
-use crate::diagnose::services::{Use, ids, service_name};
+use crate::diagnose::services::{Usage, ids, service_name};
 use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix};
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Services that keep traffic on the client's node, where they have no endpoint.
 pub(in crate::diagnose::services) fn local_traffic_policy(
     context: &Context<'_>,
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
 ) -> Option<Finding> {
     let spec = &usage.service.spec;
     let is_local = spec.internal_traffic_policy == "Local" && !spec.is_headless();

@@ -2,7 +2,7 @@
 
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self, PortToMake};
-use crate::diagnose::services::{Look, askers, dns_words, ids};
+use crate::diagnose::services::{Unproven, askers, dns_words, ids};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Code, Finding, Fix};
 use crate::shell::Command;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// The ports that those clients dial, each with what the container listens on.
 pub(super) fn ports_to_make(
     subject: &WorkloadFacts<'_>,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Vec<PortToMake> {
     let ports: BTreeSet<PortToMake> = looks
         .iter()
@@ -86,7 +86,7 @@ pub(super) fn service_to_make(
 /// The names to make, and the hosts that no Service can be called by.
 pub(super) fn names_to_make<'l>(
     subject: &WorkloadFacts<'_>,
-    looks: &[&'l Look<'_, '_>],
+    looks: &[&'l Unproven<'_, '_>],
 ) -> (Vec<String>, Vec<&'l str>) {
     let mut names = BTreeSet::new();
     let mut impossible = BTreeSet::new();
@@ -131,7 +131,7 @@ pub(super) fn pods_text(subject: &WorkloadFacts<'_>) -> String {
 pub(super) fn service_missing(
     context: &Context<'_>,
     subject: &WorkloadFacts<'_>,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Finding {
     let hosts: BTreeSet<&str> = looks.iter().map(|look| look.edge.host.as_str()).collect();
     let hosts: Vec<&str> = hosts.into_iter().collect();

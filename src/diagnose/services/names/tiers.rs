@@ -4,7 +4,7 @@ use super::make::{no_service_line, pods_text, service_to_make};
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self, PortToMake};
 use crate::diagnose::services::{
-    Look, askers, dns_words, ids, selecting, services_known, tier_subjects,
+    Unproven, askers, dns_words, ids, selecting, services_known, tier_subjects,
 };
 use crate::diagnose::subject::WorkloadFacts;
 use crate::finding::{Code, Finding, ObjectRef, Severity};
@@ -16,7 +16,7 @@ use crate::probe::wire::StepStatus;
 pub(super) fn workload_missing(
     context: &Context<'_>,
     tier: &Tier,
-    looks: &[&Look<'_, '_>],
+    looks: &[&Unproven<'_, '_>],
 ) -> Finding {
     let replaced = context
         .graph
@@ -28,8 +28,8 @@ pub(super) fn workload_missing(
                 .iter()
                 .all(|look| look.edge.confidence == Confidence::Weak)
         });
-    let is_weak = |look: &&Look<'_, '_>| look.edge.confidence == Confidence::Weak;
-    let runs = |look: &&Look<'_, '_>| !context.graph.workloads(&look.edge.from).is_empty();
+    let is_weak = |look: &&Unproven<'_, '_>| look.edge.confidence == Confidence::Weak;
+    let runs = |look: &&Unproven<'_, '_>| !context.graph.workloads(&look.edge.from).is_empty();
     let (severity, message) = match replaced {
         None if !looks.iter().any(runs) => (
             Severity::Info,

@@ -3,7 +3,7 @@
 use super::{select, selector_line};
 use crate::diagnose::Context;
 use crate::diagnose::fixes;
-use crate::diagnose::services::{Use, ids, service_name};
+use crate::diagnose::services::{Usage, ids, service_name};
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::joined;
 use crate::finding::{Code, Finding, Severity};
@@ -11,7 +11,7 @@ use crate::finding::{Code, Finding, Severity};
 /// The Service still selects a workload that was scaled to nothing, and another one runs the tier.
 pub(super) fn left_behind(
     context: &Context<'_>,
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
     behind: &[&WorkloadFacts<'_>],
     running: &[&WorkloadFacts<'_>],
 ) -> Finding {
@@ -28,7 +28,7 @@ pub(super) fn left_behind(
 /// The Service selects workloads of other tiers only.
 pub(super) fn wrong_pods(
     context: &Context<'_>,
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
     behind: &[&WorkloadFacts<'_>],
     wanted: &[&WorkloadFacts<'_>],
 ) -> Finding {
@@ -40,7 +40,7 @@ pub(super) fn wrong_pods(
 /// The Service selects `what`, and none of `wanted`; the fix selects the first of these.
 fn mismatch(
     context: &Context<'_>,
-    usage: &Use<'_, '_>,
+    usage: &Usage<'_, '_>,
     severity: Severity,
     what: &str,
     wanted: &[&WorkloadFacts<'_>],

@@ -1,6 +1,6 @@
 //! What the rules see in one round. Pure.
 
-use super::Seen;
+use super::RuleHit;
 use crate::drill::judge::{amount, ended, value_text};
 use crate::drill::limit::{LimitSet, meets};
 use crate::drill::model::{
@@ -22,8 +22,8 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
-    pub(super) fn all(&self) -> Vec<Seen> {
-        let mut seen: Vec<Seen> = Vec::new();
+    pub(super) fn all(&self) -> Vec<RuleHit> {
+        let mut seen: Vec<RuleHit> = Vec::new();
         seen.extend(self.not_measured());
         if self.result.recovers.is_none() {
             return seen;
@@ -40,8 +40,8 @@ impl Case<'_> {
         seen
     }
 
-    fn seen(&self, code: Code, message: String, evidence: String) -> Seen {
-        Seen {
+    fn seen(&self, code: Code, message: String, evidence: String) -> RuleHit {
+        RuleHit {
             code,
             severity: None,
             object: ObjectRef::new("candidate", &self.candidate.name, &self.candidate.namespace),
@@ -50,9 +50,9 @@ impl Case<'_> {
         }
     }
 
-    fn on_service(&self, seen: Seen) -> Seen {
+    fn on_service(&self, seen: RuleHit) -> RuleHit {
         match &self.candidate.write_service {
-            Some(service) => Seen {
+            Some(service) => RuleHit {
                 object: ObjectRef::new("service", service, &self.candidate.namespace),
                 ..seen
             },
@@ -99,7 +99,7 @@ impl Case<'_> {
         }
     }
 
-    fn not_measured(&self) -> Option<Seen> {
+    fn not_measured(&self) -> Option<RuleHit> {
         let name = self.name();
         let (code, message) = match &self.round.ended {
             RoundEnd::Whole
@@ -134,7 +134,7 @@ impl Case<'_> {
         matches!(self.value(Metric::Joined), Some(Value::Over { .. })) && self.round.hits(name)
     }
 
-    fn expected(&self) -> Vec<Seen> {
+    fn expected(&self) -> Vec<RuleHit> {
         let before = self.round.expected_before.iter().map(|e| ("before", e));
         let after = self
             .round
@@ -162,7 +162,7 @@ impl Case<'_> {
             .collect()
     }
 
-    fn service_not_switched(&self) -> Option<Seen> {
+    fn service_not_switched(&self) -> Option<RuleHit> {
         let (Some(Value::Known { number, .. }), Some(over @ Value::Over { .. })) = (
             self.value(Metric::Promoted),
             self.value(Metric::ServiceSwitched),
@@ -185,7 +185,7 @@ impl Case<'_> {
         Some(self.on_service(seen))
     }
 
-    fn service_empty(&self) -> Option<Seen> {
+    fn service_empty(&self) -> Option<RuleHit> {
         let several = self.round.members.len() > self.round.victims.len();
         let value = self.value(Metric::ServiceEmpty)?;
         let is_back = matches!(self.value(Metric::PodReady), Some(Value::Known { .. }));
@@ -207,7 +207,7 @@ impl Case<'_> {
         Some(self.on_service(seen).weighing(severity))
     }
 
-    fn not_joined(&self) -> Option<Seen> {
+    fn not_joined(&self) -> Option<RuleHit> {
         let value = self.value(Metric::Joined)?;
         matches!(value, Value::Over { .. }).then(|| {
             self.seen(
@@ -250,7 +250,7 @@ impl Case<'_> {
         said.join("; ")
     }
 
-    fn not_recovered(&self) -> Option<Seen> {
+    fn not_recovered(&self) -> Option<RuleHit> {
         let RoundEnd::PatienceOver(missing) = &self.round.ended else {
             return None;
         };
@@ -269,7 +269,7 @@ impl Case<'_> {
         ))
     }
 
-    fn downtime(&self) -> Vec<Seen> {
+    fn downtime(&self) -> Vec<RuleHit> {
         self.limits
             .0
             .iter()
@@ -307,7 +307,7 @@ impl Case<'_> {
             .collect()
     }
 
-    fn data(&self) -> Vec<Seen> {
+    fn data(&self) -> Vec<RuleHit> {
         let mut seen = Vec::new();
         let name = self.name();
         if let Some(lost) = self.count(Metric::Lost) {
@@ -402,7 +402,7 @@ impl Case<'_> {
         Some((severity, value_text(metric, value)))
     }
 
-    fn pinned(&self) -> Option<Seen> {
+    fn pinned(&self) -> Option<RuleHit> {
         let (severity, text) = self.noticed(Metric::Pinned)?;
         let seen = self.seen(
             Code::DrillPoolPinned,
@@ -415,7 +415,7 @@ impl Case<'_> {
         Some(seen.weighing(severity))
     }
 
-    fn ready_lie(&self) -> Option<Seen> {
+    fn ready_lie(&self) -> Option<RuleHit> {
         let (severity, text) = self.noticed(Metric::ReadyLie)?;
         let seen = self.seen(
             Code::DrillReadyNotServing,

@@ -10,12 +10,12 @@ use crate::observe::kinds::ServicePort;
 use crate::protocol::Protocol;
 
 use super::super::mentions::Mention;
-use super::super::resolve::{Leads, normal};
+use super::super::resolve::{HostTarget, normal};
 use super::{Client, Draft};
 
 /// How a mention fits an edge that is known, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Fit {
+pub(super) enum EdgeMatch {
     /// The edge's own variable, whose text is no address: no other edge can be meant.
     Flawed,
     /// The edge's own variable leads to its tier, on its port.
@@ -38,19 +38,19 @@ pub(super) enum Fit {
 
 impl Client<'_> {
     /// The edge that a mention fits best, and how.
-    pub(super) fn best(&self, mention: &Mention, leads: &Leads) -> Option<(Fit, usize)> {
+    pub(super) fn best(&self, mention: &Mention, leads: &HostTarget) -> Option<(EdgeMatch, usize)> {
         let drafts = self.drafts.iter().enumerate();
         let fits = drafts.filter_map(|(at, draft)| Some((self.fit(mention, leads, draft)?, at)));
-        let mut fits: Vec<(Fit, usize)> = fits.collect();
+        let mut fits: Vec<(EdgeMatch, usize)> = fits.collect();
         fits.sort_unstable();
         match *fits.as_slice() {
             // Which of several stands behind a proxy cannot be known.
-            [] | [(Fit::Proxy, _), _, ..] => None,
+            [] | [(EdgeMatch::Proxy, _), _, ..] => None,
             [best, ..] => Some(best),
         }
     }
 
-    fn fit(&self, mention: &Mention, leads: &Leads, draft: &Draft) -> Option<Fit> {
+    fn fit(&self, mention: &Mention, leads: &HostTarget, draft: &Draft) -> Option<EdgeMatch> {
         let edge = &draft.edge;
         let is_open = !draft.deployed;
         let is_its_variable = is_open
@@ -59,7 +59,7 @@ impl Client<'_> {
             && edge.variable == mention.variable;
         // A text that is no address says nothing of any other edge.
         if mention.is_flawed() {
-            return is_its_variable.then_some(Fit::Flawed);
+            return is_its_variable.then_some(EdgeMatch::Flawed);
         }
         // What is dialled under another host already is another edge.
         let may_join = is_open || edge.host.eq_ignore_ascii_case(&mention.host);
@@ -73,52 +73,56 @@ impl Client<'_> {
             .variable
             .as_ref()
             .and_then(|name| self.asked.get(name));
-        let leads_there = matches!(leads, Leads::Tier(tier) if *tier == edge.to)
+        let leads_there = matches!(leads, HostTarget::Tier(tier) if *tier == edge.to)
             && asked.is_none_or(|tiers| tiers.contains(&edge.to));
         let is_exact = leads_there && may_join && mention.port == Some(edge.port);
         let says_no_port = mention.port.is_none() && draft.in_compose;
         if mention.further {
-            is_exact.then_some(Fit::Further)
+            is_exact.then_some(EdgeMatch::Further)
         } else if leads_there && is_its_variable {
-            Some(if is_exact { Fit::Same } else { Fit::Variable })
+            Some(if is_exact {
+                EdgeMatch::Same
+            } else {
+                EdgeMatch::Variable
+            })
         } else if is_exact {
-            Some(Fit::Exact)
+            Some(EdgeMatch::Exact)
         } else if leads_there && may_join && says_no_port && is_any(|_| false) {
-            Some(Fit::AnyPort)
+            Some(EdgeMatch::AnyPort)
         } else if leads_there && is_by_order && is_any(|said| !said.is_store()) {
-            Some(Fit::Order)
+            Some(EdgeMatch::Order)
         } else if is_its_variable {
-            Some(Fit::Moved)
+            Some(EdgeMatch::Moved)
         } else {
-            let is_passed_on = *leads == Leads::Nowhere && mention.is_passed_on();
+            let is_passed_on = *leads == HostTarget::Nowhere && mention.is_passed_on();
             let may_be = mention.port.is_none_or(|port| port == edge.port);
             let is_alike = is_by_order && !edge.protocol.is_store() && may_be;
-            (is_passed_on && is_alike).then_some(Fit::Proxy)
+            (is_passed_on && is_alike).then_some(EdgeMatch::Proxy)
         }
     }
 
     /// Where an edge leads whose own variable leads elsewhere; `None`: it is still the one that is needed.
     ///
     /// Another tier of the same kind (a replica, a new cache) is where it leads now; one of another kind is a mistake in the variable.
-    fn moved(&self, edge: &Edge, mention: &Mention, leads: &Leads) -> Option<String> {
+    fn moved(&self, edge: &Edge, mention: &Mention, leads: &HostTarget) -> Option<String> {
         let to_tier = self.tiers.contains_key(&edge.to);
         match leads {
-            Leads::Tier(tier) if tier != self.name => {
+            HostTarget::Tier(tier) if tier != self.name => {
                 let server = self.tiers.get(tier).and_then(|tier| tier.server.as_ref());
                 let same_kind = server.is_none_or(|server| server.protocol == edge.protocol);
                 (same_kind || !to_tier).then(|| tier.clone())
             }
             // Where compose had a tier the edge keeps its name: it is what became of that tier.
             _ if to_tier => None,
-            Leads::Service(key) => Some(key.name.clone()),
+            HostTarget::Service(key) => Some(key.name.clone()),
             _ => Some(mention.host.clone()),
         }
     }
 
     /// The edge goes where the Pod says.
-    pub(super) fn follow(&mut self, index: usize, mention: &Mention, leads: &Leads) {
+    pub(super) fn follow(&mut self, index: usize, mention: &Mention, leads: &HostTarget) {
         let moved = self.moved(&self.drafts[index].edge, mention, leads);
-        let outside = !matches!(leads, Leads::Tier(_))
+        let outside = !matches!(leads, HostTarget::Tier(_))
             && self.resolver.is_outside(&mention.meant, self.namespace);
         let confidence = self.confidence(mention, &self.drafts[index].edge.to);
         let draft = &mut self.drafts[index];
@@ -204,38 +208,38 @@ impl Client<'_> {
     }
 
     /// What only the Pods show.
-    pub(super) fn add(&mut self, mention: &Mention, leads: Leads) {
+    pub(super) fn add(&mut self, mention: &Mention, leads: HostTarget) {
         let is_store = mention.protocol.is_some_and(Protocol::is_store);
         let is_docker_host = address::is_docker_host(&mention.meant);
         let leads = match self.published(mention).filter(|_| is_docker_host) {
-            Some(tier) => Leads::Tier(tier),
+            Some(tier) => HostTarget::Tier(tier),
             None => leads,
         };
         // Another workload of the client has another host in the variable that leads to that tier.
         let leads = match (leads, self.of_same_variable(mention)) {
-            (Leads::Nowhere, Some(tier)) => Leads::Tier(tier),
+            (HostTarget::Nowhere, Some(tier)) => HostTarget::Tier(tier),
             (leads, _) => leads,
         };
         let (to, external) = match leads.clone() {
-            Leads::Tier(tier) if tier == self.name => return,
-            Leads::Tier(tier) => (tier, false),
+            HostTarget::Tier(tier) if tier == self.name => return,
+            HostTarget::Tier(tier) => (tier, false),
             // A Service of the cluster that is no tier's: the app dials it all the same.
-            Leads::Service(key) if mention.explicit || mention.port.is_some() || is_store => {
+            HostTarget::Service(key) if mention.explicit || mention.port.is_some() || is_store => {
                 (key.name, true)
             }
             // What a proxy sends on to is dialled, and a name of one label is none of the world outside.
-            Leads::Nowhere if mention.is_passed_on() => (mention.host.clone(), true),
-            Leads::Nowhere | Leads::Outside
+            HostTarget::Nowhere if mention.is_passed_on() => (mention.host.clone(), true),
+            HostTarget::Nowhere | HostTarget::Outside
                 if is_store || (is_docker_host && mention.port.is_some()) =>
             {
                 (mention.host.clone(), true)
             }
             // A name of one label is none of the world outside: what it leads to is not shown here, and is not verified.
-            Leads::Nowhere if !mention.host.contains('.') && mention.is_surely_a_host() => {
+            HostTarget::Nowhere if !mention.host.contains('.') && mention.is_surely_a_host() => {
                 self.note_unknown(mention);
                 return;
             }
-            Leads::Service(_) | Leads::Nowhere | Leads::Outside => {
+            HostTarget::Service(_) | HostTarget::Nowhere | HostTarget::Outside => {
                 if mention.explicit || mention.host.contains('.') {
                     self.outside.push(Outside {
                         from: self.name.to_owned(),
