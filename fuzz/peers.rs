@@ -109,7 +109,8 @@ async fn agent(mut text: Value, environment: BTreeMap<String, String>) -> String
     text["deadline_ms"] = json!(deadline);
     let own = BTreeMap::from([("K8SVERIFY_SPEC_0".to_owned(), text.to_string())]);
     let mut out = Vec::new();
-    run(spec(&own).unwrap(), environment, &mut out)
+    let (_, stop) = tokio::sync::watch::channel(false);
+    run(spec(&own).unwrap(), environment, &mut out, stop)
         .await
         .unwrap();
     String::from_utf8(out).unwrap()

@@ -34,9 +34,6 @@ pub(crate) use remove::{JobName, delete_job};
 use remove::{Made, Removed};
 use slots::Slots;
 
-/// Time for the clean-up of [`run`].
-const FINISH: Duration = Duration::from_secs(20);
-
 /// How far the probes are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobsProgress {
@@ -165,20 +162,4 @@ impl<'a> JobSession<'a> {
             self.may_delete_pods.store(false, Ordering::Relaxed);
         }
     }
-}
-
-/// Runs a plan and sees everything gone.
-pub async fn run(
-    api: &Api,
-    plan: &ProbePlan,
-    options: &JobOptions,
-    progress: OnProgress<'_>,
-    cancel: Cancel,
-) -> Outcomes {
-    let session = JobSession::new(api, options, cancel);
-    let outcomes = session.run(plan, progress).await;
-    for left in session.finish(FINISH).await {
-        tracing::warn!("{left}");
-    }
-    outcomes
 }

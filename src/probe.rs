@@ -138,24 +138,12 @@ pub fn report_error(error: &ProbeError, out: &mut dyn Write) -> io::Result<()> {
     record::write(out, &Record::Error { message })
 }
 
-/// Does everything that the spec asks, within its deadline, and writes what came of it.
+/// Does everything that the spec asks, within its deadline, and writes what came of it. When `stop` turns true, a script of SQL is ended
+/// and what it made is taken back; anything else is ended by dropping this.
 ///
 /// # Errors
 /// Only if the output cannot be written: every failure of the network is an outcome.
 pub async fn run(
-    spec: ProbeSpec,
-    environment: BTreeMap<String, String>,
-    out: &mut (dyn Write + Send),
-) -> Result<(), ProbeError> {
-    let (_, never) = watch::channel(false);
-    run_until(spec, environment, out, never).await
-}
-
-/// The same. When `stop` turns true, a script of SQL is ended and what it made is taken back; anything else is ended by dropping this.
-///
-/// # Errors
-/// Only if the output cannot be written: every failure of the network is an outcome.
-pub async fn run_until(
     spec: ProbeSpec,
     mut environment: BTreeMap<String, String>,
     out: &mut (dyn Write + Send),

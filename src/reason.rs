@@ -16,11 +16,7 @@ pub(crate) fn unreadable(error: &io::Error) -> String {
         // Without a text of our own it comes from the decoder.
         io::ErrorKind::InvalidData if error.get_ref().is_none() => "it is no UTF-8 text".to_owned(),
         _ if error.get_ref().is_some() => error.to_string(),
-        _ => {
-            let text = error.to_string();
-            let words = text.split(" (os error").next().unwrap_or_default();
-            words.to_lowercase()
-        }
+        _ => said(error).to_lowercase(),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::commands::{EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE};
 use crate::probe::wire::ENVIRONMENT_PREFIX;
-use crate::probe::{ProbeError, drill, report_error, run_until, spec};
+use crate::probe::{ProbeError, drill, report_error, run, spec};
 
 /// Runs the agent to its end.
 #[must_use]
@@ -67,7 +67,7 @@ async fn work() -> Result<u8, ProbeError> {
     }
     let has_to_clean_up = spec.sql.is_some();
     let (sender, stop) = watch::channel(false);
-    let mut work = std::pin::pin!(run_until(spec, tier, &mut out, stop));
+    let mut work = std::pin::pin!(run(spec, tier, &mut out, stop));
     tokio::select! {
         outcome = &mut work => return outcome.map(|()| EXIT_PASS),
         _ = terminate.recv() => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{AuditAnswer, Engine, LaneRows, Ledger, Span};
+use super::model::{Engine, LaneRows, Ledger, Span};
 use super::seqs::SeqSet;
 
 mod compare;
@@ -223,21 +223,6 @@ impl RowFold {
                 (lane, rows)
             })
             .collect()
-    }
-}
-
-impl AuditAnswer {
-    /// What is whole there in that lane; none where it could not be read.
-    pub fn whole(&self, lane: &str) -> Option<SeqSet> {
-        match self.error {
-            Some(_) => None,
-            None => Some(
-                self.rows
-                    .get(lane)
-                    .map(|rows| rows.whole.clone())
-                    .unwrap_or_default(),
-            ),
-        }
     }
 }
 

@@ -67,7 +67,8 @@ async fn probe(spec: ProbeSpec, environment: &[(&str, &str)]) -> Outcome {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let mut out = Vec::new();
-    run(spec, environment, &mut out).await.unwrap();
+    let (_, never) = tokio::sync::watch::channel(false);
+    run(spec, environment, &mut out, never).await.unwrap();
     let text = String::from_utf8(out).unwrap();
     let records: Vec<Record> = text
         .lines()

@@ -179,39 +179,32 @@ impl Script {
     ) {
         let mut remarks = Vec::new();
         for item in items {
-            match item.act {
-                ClientAct::Send(text) => {
-                    let mapped = self.scratch.map(&text, known);
-                    self.note(&mapped, current.as_ref());
-                    let uses = show::shape(&text).starts_with("USE ");
-                    self.statements.push(Statement {
-                        file,
-                        line: item.line,
-                        text,
-                        mapped,
-                        uses,
-                    });
-                }
+            let line = item.line;
+            let text = match item.act {
+                ClientAct::Send(text) => text,
                 ClientAct::Use(name) => {
-                    let text = use_of(&name);
-                    let mapped = self.scratch.map(&text, known);
                     *current = Some(String::from_utf8_lossy(&name).into_owned());
-                    self.statements.push(Statement {
-                        file,
-                        line: item.line,
-                        text,
-                        mapped,
-                        uses: true,
-                    });
+                    use_of(&name)
                 }
-                ClientAct::Command(name) => remarks.push((
-                    item.line,
-                    format!("`{name}` is a command of the client: it is not run here"),
-                )),
+                ClientAct::Command(name) => {
+                    let remark = format!("`{name}` is a command of the client: it is not run here");
+                    remarks.push((line, remark));
+                    continue;
+                }
                 ClientAct::Complain(text) | ClientAct::Stop(text) => {
-                    remarks.push((item.line, text));
+                    remarks.push((line, text));
+                    continue;
                 }
-            }
+            };
+            let mapped = self.scratch.map(&text, known);
+            self.note(&mapped, current.as_ref());
+            self.statements.push(Statement {
+                file,
+                line,
+                uses: show::shape(&text).starts_with("USE "),
+                text,
+                mapped,
+            });
         }
         self.files.push(File {
             name: name.to_owned(),

@@ -341,7 +341,7 @@ async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
         places,
         [&ReadPlace::Write, &ReadPlace::Member("db".to_owned())]
     );
-    let whole = answers[1].whole("a/w-new").unwrap();
+    let whole = &answers[1].rows["a/w-new"].whole;
     assert_eq!(whole.len(), turns.len() as u64);
     // Members are asked while all else is quiet.
     let last = batches.iter().flat_map(|batch| &batch.members).next_back();

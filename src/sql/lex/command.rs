@@ -27,13 +27,7 @@ struct Command {
 }
 
 const fn command(name: &'static str, letter: u8, takes: bool) -> Command {
-    let found = Found::Other(name);
-    Command {
-        name,
-        letter,
-        takes,
-        found,
-    }
+    special(name, letter, takes, Found::Other(name))
 }
 
 const fn special(name: &'static str, letter: u8, takes: bool, found: Found) -> Command {
