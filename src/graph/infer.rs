@@ -76,6 +76,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     let project = Project {
         file,
         facts: &facts,
+        catalog,
     };
     let mut work = Work {
         project: &project,
@@ -88,7 +89,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     };
     let shared = shared_files(file);
     for service in all(file) {
-        work.configuration(service, &shared, catalog);
+        work.configuration(service, &shared);
     }
     for service in file.services.values() {
         for draft in project.discovered(service) {
@@ -100,7 +101,7 @@ pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     for draft in project.brokers() {
         work.drafts.add(draft);
     }
-    for (from, to) in settle.hints(project.hints(catalog), &mut work.drafts) {
+    for (from, to) in settle.hints(project.hints(), &mut work.drafts) {
         let message = format!("{from} links to {to}, but nothing shows on which port {to} listens");
         work.note(NoteKind::Incomplete, message);
     }
@@ -223,7 +224,6 @@ impl Work<'_> {
         &mut self,
         service: &Service,
         shared: &BTreeMap<&str, FileReaders<'_>>,
-        catalog: &Catalog,
     ) {
         let names = self.names.of_client(service);
         let mut environment = service
@@ -259,7 +259,7 @@ impl Work<'_> {
         }
         self.inside(service, &source.environment);
         self.called_like_products(service, &source.environment, &names);
-        let found = scan(&source, &names, catalog);
+        let found = scan(&source, &names, self.project.catalog);
         let labels = self.labels(&found);
         let built = |raw: &RawEdge| {
             let files = service.build.iter().flat_map(|build| &build.files);
@@ -283,7 +283,7 @@ impl Work<'_> {
             }
             // What a program says itself counts where its configuration says nothing of the same tier.
             if is_literal(&raw)
-                && (configured.contains(&raw.target) || project::is_plain_web_server(service))
+                && (configured.contains(&raw.target) || self.project.is_plain_web_server(service))
             {
                 continue;
             }

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use crate::address;
-use crate::catalog::{Catalog, ImageDial, Products};
+use crate::catalog::ImageDial;
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
 use super::super::Origin;
-use super::project::{Project, is_plain_web_server};
+use super::project::Project;
 use super::{files_of, libraries, names, tiers};
 
 /// How strong a hint is, the weakest first; the strongest is settled first.
@@ -70,7 +70,7 @@ impl<'a> Hint<'a> {
 
 impl<'a> Project<'a> {
     /// Every hint of the project.
-    pub(super) fn hints(&self, catalog: &Catalog) -> Vec<Hint<'a>> {
+    pub(super) fn hints(&self) -> Vec<Hint<'a>> {
         let mut found = Vec::new();
         for service in super::all(self.file) {
             found.extend(self.links(service));
@@ -79,7 +79,7 @@ impl<'a> Project<'a> {
         }
         for service in self.file.services.values() {
             found.extend(self.libraries(service));
-            found.extend(self.defaults(service, catalog));
+            found.extend(self.defaults(service));
             found.extend(self.registered(service));
             found.extend(self.namesake(service));
             found.extend(self.neighbours(service));
@@ -134,7 +134,7 @@ impl<'a> Project<'a> {
             let words = address::words(word);
             words
                 .iter()
-                .any(|word| Products::shared().is_web_server(word))
+                .any(|word| self.catalog.products.is_web_server(word))
         });
         let mut waits = from.depends_on.keys().filter_map(|name| self.service(name));
         let to = waits.find(|to| to.image.is_some() && to.image == from.image)?;
@@ -191,16 +191,16 @@ impl<'a> Project<'a> {
     }
 
     /// What a product dials where nothing is said, under a name that no tier has: the only tier that runs what it looks for.
-    fn defaults(&self, from: &'a Service, catalog: &Catalog) -> Vec<Hint<'a>> {
+    fn defaults(&self, from: &'a Service) -> Vec<Hint<'a>> {
         let image = from.image.as_deref().unwrap_or_default();
         let set = |name: &String| {
             let of_file = format!("{name}_FILE");
             from.environment.contains_key(name) || from.environment.contains_key(&of_file)
         };
         let only = |dial: &ImageDial| {
-            let usual = dial.port.and_then(|port| catalog.port_protocol(port.get()));
+            let usual = dial.port.and_then(|port| self.catalog.port_protocol(port.get()));
             let store = usual.filter(|usual| usual.is_store());
-            let product = catalog.products.product(&dial.host);
+            let product = self.catalog.products.product(&dial.host);
             let fits = |to: &&Service| {
                 product.is_some() && self.product(&to.name) == product
                     || store.is_some() && self.protocol(&to.name) == store
@@ -209,7 +209,7 @@ impl<'a> Project<'a> {
             let first = all.next()?;
             all.next().is_none().then_some(first)
         };
-        let dials = catalog.products.dials(image).into_iter();
+        let dials = self.catalog.products.dials(image).into_iter();
         let dials =
             dials.filter(|dial| self.service(&dial.host).is_none() && !dial.unless.iter().any(set));
         dials
@@ -276,7 +276,7 @@ impl<'a> Project<'a> {
                 };
                 let calls_none = self.is_store(&from.name)
                     || self.only_answers(&from.name)
-                    || is_plain_web_server(from);
+                    || self.is_plain_web_server(from);
                 let origin = format!(
                     "compose services.{}: alone with {} on the network {network}",
                     from.name, store.name

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::address;
-use crate::catalog::Products;
+use crate::catalog::Catalog;
 use crate::compose::{ComposeFile, Service};
 use crate::protocol::Protocol;
 
@@ -15,6 +15,7 @@ use super::facts::TierFacts;
 pub(super) struct Project<'a> {
     pub file: &'a ComposeFile,
     pub facts: &'a BTreeMap<String, TierFacts>,
+    pub catalog: &'a Catalog,
 }
 
 impl<'a> Project<'a> {
@@ -47,34 +48,34 @@ impl<'a> Project<'a> {
     /// Whether a tier is a product that takes what others send it and calls no application.
     pub(super) fn only_answers(&self, tier: &str) -> bool {
         let product = self.product(tier);
-        product.is_some_and(|product| Products::shared().only_answers(product))
+        product.is_some_and(|product| self.catalog.products.only_answers(product))
     }
 
     /// Whether a tier is a page on which people work: only a web server that hands requests on calls it.
     pub(super) fn is_page(&self, tier: &str) -> bool {
         let product = self.product(tier);
-        product.is_some_and(|product| Products::shared().is_page(product))
+        product.is_some_and(|product| self.catalog.products.is_page(product))
+    }
+
+    /// Whether a service runs a web server as it is, without any program of the application behind it in the same image.
+    pub(super) fn is_plain_web_server(&self, service: &Service) -> bool {
+        let products = self.catalog.products;
+        let base = service
+            .build
+            .as_ref()
+            .and_then(|build| build.base_image.as_deref());
+        let Some(image) = service.image.as_deref().or(base) else {
+            // A build of which nothing can be read is what its tier is called like.
+            let words = address::words(&service.name);
+            return words.iter().any(|word| products.is_web_server(word));
+        };
+        let path = image_path(image);
+        products.is_web_server(path.rsplit('/').next().unwrap_or(path))
     }
 
     pub(super) fn protocol(&self, tier: &str) -> Option<Protocol> {
         self.facts.get(tier)?.server().map(|server| server.protocol)
     }
-}
-
-/// Whether a service runs a web server as it is, without any program of the application behind it in the same image.
-pub(super) fn is_plain_web_server(service: &Service) -> bool {
-    let products = Products::shared();
-    let base = service
-        .build
-        .as_ref()
-        .and_then(|build| build.base_image.as_deref());
-    let Some(image) = service.image.as_deref().or(base) else {
-        // A build of which nothing can be read is what its tier is called like.
-        let words = address::words(&service.name);
-        return words.iter().any(|word| products.is_web_server(word));
-    };
-    let path = image_path(image);
-    products.is_web_server(path.rsplit('/').next().unwrap_or(path))
 }
 
 /// Whether two services are roles of one application.

@@ -166,7 +166,7 @@ impl<'a> Settle<'a> {
         let own = service.name.as_str();
         // A web server that runs as it is reads no variable that others are handed, whatever it waits for.
         if matches!(claim.written, Written::Value(_))
-            && project::is_plain_web_server(service)
+            && self.project.is_plain_web_server(service)
             && !handed.named.contains(own)
         {
             return ClaimStrength::Foreign;
@@ -278,11 +278,11 @@ impl<'a> Settle<'a> {
     fn may_read(&self, service: &Service, claim: &Claim) -> bool {
         // A web server reads its configuration; the pages and programs that it hands out are other tiers'.
         if let Written::File(source) = &claim.written {
-            return !project::is_plain_web_server(service)
+            return !self.project.is_plain_web_server(service)
                 || files_of(service)
                     .any(|file| file.source == *source && file.target.contains("/etc/"));
         }
-        if project::is_plain_web_server(service) {
+        if self.project.is_plain_web_server(service) {
             return false;
         }
         let Some(facts) = self.project.facts.get(&service.name) else {

@@ -7,14 +7,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::address;
-use crate::catalog::Products;
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
 use super::super::super::Confidence;
 use super::super::hints::{Hint, Strength};
 use super::super::merge::{Draft, Drafts};
-use super::super::project::{is_plain_web_server, same_application};
+use super::super::project::same_application;
 use super::super::{files, files_of, libraries, names, own, tiers};
 use super::Settle;
 
@@ -49,6 +48,12 @@ impl Settle<'_> {
         unknown
     }
 
+    /// Whether an edge only sends telemetry: it says nothing about how an application names its peers.
+    fn is_telemetry(&self, draft: &Draft) -> bool {
+        let products = self.project.catalog.products;
+        products.is_telemetry(draft.port.get(), draft.variable.as_deref())
+    }
+
     /// Whether nothing stronger speaks of the two tiers, nor against the hint.
     fn is_open(&self, hint: &Hint<'_>, dialled: &BTreeSet<String>, drafts: &mut Drafts) -> bool {
         let (from, to) = (&hint.from.name, &hint.to.name);
@@ -65,7 +70,7 @@ impl Settle<'_> {
         }
         let unnamed = || drafts.to(to).next().is_none();
         match hint.strength {
-            Strength::Link => !self.project.is_page(to) || is_plain_web_server(hint.from),
+            Strength::Link => !self.project.is_page(to) || self.project.is_plain_web_server(hint.from),
             Strength::Order => self.speaks_for_a_connection(hint.from, hint.to, drafts),
             Strength::Library => !self.would_be_named(hint, drafts),
             Strength::Namesake => unnamed(),
@@ -160,7 +165,7 @@ impl Settle<'_> {
         };
         let own = || drafts.of(&hint.from.name);
         own().any(|draft| draft.protocol == *protocol)
-            || own().any(|draft| sure(draft) && !is_telemetry(draft))
+            || own().any(|draft| sure(draft) && !self.is_telemetry(draft))
                 && drafts
                     .to(&hint.to.name)
                     .any(|draft| sure(draft) && has(&draft.from))
@@ -196,7 +201,7 @@ impl Settle<'_> {
         let idle = own::is_idle(&tiers::words(from));
         // A web server that only hands requests on has no client of a store; what a page in a browser calls, it calls from outside.
         // What it hands on stands in its configuration, where that is here.
-        let hands_on = is_plain_web_server(from)
+        let hands_on = project.is_plain_web_server(from)
             && (store || files_of(from).any(|file| files::hands_on(&file.target, &file.text)));
         // A store calls its like and its coordinator.
         let protocol = project.protocol(&to.name);
@@ -207,7 +212,7 @@ impl Settle<'_> {
         let by_browser = !store && calls_from_the_browser(from, to);
         // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
         let names_others = drafts.of(&from.name).any(|draft| {
-            draft.confidence > Confidence::Weak && !draft.external && !is_telemetry(draft)
+            draft.confidence > Confidence::Weak && !draft.external && !self.is_telemetry(draft)
         });
         // Kafka's clients wait for ZooKeeper and talk to the broker.
         let by_broker = protocol == Some(Protocol::Zookeeper)
@@ -222,7 +227,7 @@ impl Settle<'_> {
             || hands_on
             || other_store
             || by_browser
-            || project.is_page(&to.name) && !is_plain_web_server(from)
+            || project.is_page(&to.name) && !project.is_plain_web_server(from)
             || (!store && (roles || served || names_others));
         names::connected(project.file, from, to) && !order_only
     }
@@ -260,9 +265,4 @@ fn calls_from_the_browser(from: &Service, to: &Service) -> bool {
                 })
             })
     })
-}
-
-/// Whether an edge only sends telemetry: it says nothing about how an application names its peers.
-fn is_telemetry(draft: &Draft) -> bool {
-    Products::shared().is_telemetry(draft.port.get(), draft.variable.as_deref())
 }
