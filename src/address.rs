@@ -32,7 +32,6 @@ pub use model::*;
 use parsed::Parsed;
 
 /// Every address that a variable's value names, the container itself left out.
-#[must_use]
 pub fn targets(key: &str, value: &str) -> Vec<Target> {
     targets_of(key, value).iter().map(Parsed::target).collect()
 }
@@ -63,13 +62,11 @@ pub(crate) fn has_marked_host(value: &str, mark: &str) -> bool {
 }
 
 /// Every address of an environment with what belongs to it, sorted by variable.
-#[must_use]
 pub fn families(environment: &BTreeMap<String, String>) -> Vec<Family> {
     family::families(environment, &BTreeSet::new())
 }
 
 /// The same where some variables' values are not known (they stand in a Secret): their names still pair.
-#[must_use]
 pub fn families_beside(
     environment: &BTreeMap<String, String>,
     hidden: &BTreeSet<String>,
@@ -104,7 +101,6 @@ pub(crate) fn options(words: &[String]) -> BTreeMap<String, String> {
 }
 
 /// The product's protocol for which a word stands: `mariadb` → MySQL.
-#[must_use]
 pub fn product(name: &str) -> Option<crate::protocol::Protocol> {
     scheme::product(name)
 }
@@ -127,7 +123,6 @@ pub(crate) fn port_of_key(key: &str) -> Option<std::num::NonZeroU16> {
 }
 
 /// The words of a key in lower case: `DB_HOST`, `dbHost` and `db.host` are `db`, `host`.
-#[must_use]
 pub fn words(key: &str) -> Vec<String> {
     key::words(key)
 }

@@ -34,7 +34,6 @@ pub struct Catalog {
 
 impl Catalog {
     /// The tables that the binary carries.
-    #[must_use]
     pub fn embedded() -> Self {
         Self {
             findings: FindingTexts::shared(),
@@ -43,20 +42,17 @@ impl Catalog {
     }
 
     /// What clients of an image dial, if it is a well-known server.
-    #[must_use]
     pub fn image_server(&self, image: &str) -> Option<(Protocol, NonZeroU16)> {
         let first = *self.products.serves(image).first()?;
         Some((first.protocol, first.port))
     }
 
     /// What a port number usually means.
-    #[must_use]
     pub fn port_protocol(&self, port: u16) -> Option<Protocol> {
         self.products.port_protocol(port)
     }
 
     /// The text of a finding.
-    #[must_use]
     pub fn finding(&self, code: Code) -> &FindingText {
         self.findings.get(code)
     }

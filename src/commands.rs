@@ -57,7 +57,6 @@ pub enum CommandError {
 
 impl CommandError {
     /// The exit code that it stands for.
-    #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => EXIT_USAGE,

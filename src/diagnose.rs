@@ -60,7 +60,6 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The context of a run, with the outcomes aggregated by edge.
-    #[must_use]
     pub fn new(
         graph: &'a TierGraph,
         snapshot: &'a Snapshot,
@@ -86,13 +85,11 @@ impl<'a> Context<'a> {
     }
 
     /// What the probes said about an edge; `None` for an edge that is not of the graph.
-    #[must_use]
     pub fn evidence(&self, edge: &EdgeId) -> Option<&EdgeEvidence<'a>> {
         self.evidence.get(edge)
     }
 
     /// Whether the edge came out so.
-    #[must_use]
     pub fn came_out(&self, edge: &EdgeId, status: StepStatus) -> bool {
         self.evidence(edge)
             .is_some_and(|evidence| evidence.status() == status)
@@ -116,7 +113,6 @@ pub enum Rule {
 
 impl Rule {
     /// All that it finds.
-    #[must_use]
     pub fn raise(self, context: &Context<'_>) -> Vec<Finding> {
         let edges = context.evidence.values();
         let edges = edges.filter(|evidence| !evidence.edge.forbidden);
@@ -154,7 +150,6 @@ const RULES: &[&[Rule]] = &[
 
 /// Runs every rule once. One finding per code and object: where two rules see the same fault, what they saw is put together.
 /// Which finding is the cause of what is the verdict's business.
-#[must_use]
 pub fn diagnose(context: &Context<'_>) -> Vec<Finding> {
     if let Some(absent) = &context.graph.absent {
         return vec![unverified::tiers_not_found(context, absent)];

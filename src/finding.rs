@@ -39,7 +39,6 @@ pub enum Severity {
 
 impl Severity {
     /// An error where that is so, else a warning.
-    #[must_use]
     pub const fn error_if(so: bool) -> Self {
         if so { Self::Error } else { Self::Warning }
     }
@@ -106,13 +105,11 @@ macro_rules! codes {
             pub const ALL: &'static [Self] = &[$($(Self::$variant,)+)+];
 
             /// The code as it is written in reports.
-            #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $($(Self::$variant => $name,)+)+ }
             }
 
             /// Its section of the catalogue.
-            #[must_use]
             pub const fn section(self) -> Section {
                 match self { $($(Self::$variant => Section::$section,)+)+ }
             }
@@ -262,7 +259,6 @@ codes! {
 
 impl Code {
     /// The code of that name.
-    #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
     }
@@ -469,14 +465,12 @@ impl Finding {
     }
 
     /// Its identity in a report of a run on `run_namespace`.
-    #[must_use]
     pub fn id(&self, run_namespace: &str) -> FindingId {
         finding_id(self.code, &self.object, run_namespace)
     }
 }
 
 /// The identity of a finding of `code` on `object` in a report of a run on `run_namespace`.
-#[must_use]
 pub fn finding_id(code: Code, object: &ObjectRef, run_namespace: &str) -> FindingId {
     if object.namespace.is_empty() || object.namespace == run_namespace {
         FindingId(format!("{code} {object}"))

@@ -38,13 +38,11 @@ use crate::observe::Snapshot;
 const JOBS: usize = 96;
 
 /// What to probe from where.
-#[must_use]
 pub fn plan(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> ProbePlan {
     rest(graph, snapshot, options, &BTreeSet::new())
 }
 
 /// What to probe from where in addition to what is proven already.
-#[must_use]
 pub fn rest(
     graph: &TierGraph,
     snapshot: &Snapshot,

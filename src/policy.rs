@@ -61,7 +61,6 @@ pub struct Denial {
 
 impl Decision {
     /// Whether it is denied.
-    #[must_use]
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied(_))
     }
@@ -82,7 +81,6 @@ impl Decision {
 
 /// Whether the NetworkPolicies admit a connection from `source` to `port` of `target`, as both ends see it after the Service's
 /// translation: the Pod's own address and port. `transport` is `TCP`, `UDP` or `SCTP`.
-#[must_use]
 pub fn evaluate(
     snapshot: &Snapshot,
     source: &Peer,
@@ -131,7 +129,6 @@ fn egress(snapshot: &Snapshot, source: &Peer, seen: &Peer, dial: &Dial<'_>) -> D
 }
 
 /// Whether the NetworkPolicies of a namespace were read.
-#[must_use]
 pub fn policies_read(snapshot: &Snapshot, namespace: &str) -> bool {
     if snapshot.offline {
         return true;
@@ -150,7 +147,6 @@ pub fn policies_read(snapshot: &Snapshot, namespace: &str) -> bool {
 }
 
 /// The policies of a Pod's namespace that select it, in any direction. A host-network Pod is selected by none.
-#[must_use]
 pub fn selecting<'a>(snapshot: &'a Snapshot, subject: &Peer) -> Vec<&'a NetworkPolicy> {
     if subject.kind != PeerKind::Pod || subject.host_network {
         return Vec::new();
@@ -167,7 +163,6 @@ pub fn selecting<'a>(snapshot: &'a Snapshot, subject: &Peer) -> Vec<&'a NetworkP
 }
 
 /// Whether a policy isolates in that direction: absent `policyTypes` mean Ingress, and Egress if there are egress rules.
-#[must_use]
 pub fn isolates(policy: &NetworkPolicy, direction: Direction) -> bool {
     let types = &policy.spec.policy_types;
     match direction {

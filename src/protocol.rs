@@ -69,7 +69,6 @@ pub enum Protocol {
 
 impl Protocol {
     /// The transport below it, as the API writes it.
-    #[must_use]
     pub const fn transport(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
@@ -78,13 +77,11 @@ impl Protocol {
     }
 
     /// Whether its servers ask DNS for the name of each client before their first word, as MySQL does without `skip-name-resolve`.
-    #[must_use]
     pub const fn resolves_its_clients(self) -> bool {
         matches!(self, Self::Mysql)
     }
 
     /// Whether a client is given several servers of which one will do, since that one names the rest.
-    #[must_use]
     pub const fn has_seeds(self) -> bool {
         matches!(
             self,
@@ -101,13 +98,11 @@ impl Protocol {
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The lower-case name, as it stands in reports and edge ids.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 
     /// The protocol of that name, as written by [`Protocol::name`].
-    #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         name.parse().ok()
     }
@@ -122,7 +117,6 @@ impl Protocol {
     }
 
     /// The IANA or customary port, where there is one.
-    #[must_use]
     pub const fn default_port(self) -> Option<NonZeroU16> {
         let port = match self {
             Self::Http => 80,
@@ -149,7 +143,6 @@ impl Protocol {
 
     /// Whether the peer is a database, a cache or a broker: a host outside the cluster that speaks such a
     /// protocol is an edge like any other.
-    #[must_use]
     pub const fn is_store(self) -> bool {
         matches!(
             self,

@@ -7,7 +7,6 @@ pub(crate) const UNQUOTED: &str =
     "the file lies outside of the project, or is a link out of it, so nothing of it is quoted";
 
 /// What the operating system says, as a clause: `there is no such file`.
-#[must_use]
 pub(crate) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -21,7 +20,6 @@ pub(crate) fn unreadable(error: &io::Error) -> String {
 }
 
 /// Why nothing can be written into a folder, as a clause.
-#[must_use]
 pub(crate) fn unwritable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such folder; make it".to_owned(),
@@ -31,7 +29,6 @@ pub(crate) fn unwritable(error: &io::Error) -> String {
 }
 
 /// What the operating system says, without its number.
-#[must_use]
 pub(crate) fn said(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
@@ -44,7 +41,6 @@ pub(crate) fn said(error: &impl std::fmt::Display) -> String {
 }
 
 /// The error of a file that is larger than that many bytes.
-#[must_use]
 pub(crate) fn too_large(most: u64) -> io::Error {
     let text = format!("it is larger than {} MiB", most / (1024 * 1024));
     io::Error::new(io::ErrorKind::FileTooLarge, text)

@@ -4,7 +4,6 @@ use crate::shell::{self, is_hidden};
 
 /// Replaces what must not reach a reader: ANSI escape sequences go away, tabs become blanks, other control characters, characters that XML forbids, and
 /// those that turn or hide text are shown escaped (`\u{202e}`). Line breaks stay.
-#[must_use]
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -22,7 +21,6 @@ pub fn clean(text: &str) -> String {
 }
 
 /// [`clean`], on one line.
-#[must_use]
 pub fn line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -32,7 +30,6 @@ const MARKED: [&str; 3] = ["##[", "##vso[", "##teamcity["];
 
 /// Lines of a log that no CI server takes for a command: none starts with `::`, and none has a `##[` anywhere. For text that may
 /// hold the report's own colours.
-#[must_use]
 pub fn without_commands(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -52,7 +49,6 @@ pub fn without_commands(text: &str) -> String {
 
 /// The same for a document in JSON: what would be a command within a string, or what a reader does not see, is escaped, and read back as it
 /// was.
-#[must_use]
 pub fn json_without_commands(text: &str) -> String {
     let text = MARKED.iter().fold(text.to_owned(), |text, command| {
         text.replace(command, &format!("\\u0023{}", &command[1..]))
@@ -77,7 +73,6 @@ fn start(line: &str) -> usize {
 }
 
 /// At most `most` characters, with `…` where something was cut.
-#[must_use]
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();

@@ -16,14 +16,12 @@ pub struct Command(String);
 
 impl Command {
     /// The command of these words.
-    #[must_use]
     pub fn new(words: &[&str]) -> Self {
         let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
         Self(quoted.join(" "))
     }
 
     /// `kubectl` in a namespace; an empty one is that of the reader's context.
-    #[must_use]
     pub fn kubectl(namespace: &str, words: &[&str]) -> Self {
         let mut all = vec!["kubectl"];
         if !namespace.is_empty() {
@@ -34,7 +32,6 @@ impl Command {
     }
 
     /// `kubectl patch` of `kind/name` by a JSON (`json`) or merge patch (`merge`).
-    #[must_use]
     pub fn patch(namespace: &str, object: &str, kind: &str, patch: &Value) -> Self {
         let kind = format!("--type={kind}");
         Self::kubectl(namespace, &["patch", object, &kind, "-p", &json(patch)])
@@ -68,7 +65,6 @@ impl Deref for Command {
 }
 
 /// Whether a reader does not see the character as it is: control characters, those that turn or hide text, and those that XML forbids.
-#[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -118,7 +114,6 @@ fn json(value: &Value) -> String {
 }
 
 /// A text of JSON in which each character that a reader does not see is escaped; its line breaks stand between values, and stay.
-#[must_use]
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,7 +1,6 @@
 //! Which known word a misspelt one stands for. Pure.
 
 /// The one of `known` that was probably meant: it differs by case, or in few letters.
-#[must_use]
 pub(crate) fn meant<'k>(asked: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let wanted = asked.to_lowercase();
     let most = match wanted.chars().count() {

@@ -91,7 +91,6 @@ pub struct JudgedFinding {
 }
 
 /// Decides: what every edge is, which finding is its cause, which finding follows from which, and what all of it amounts to.
-#[must_use]
 pub fn judge(context: &Context<'_>, findings: Vec<Finding>, options: &VerdictOptions) -> Verdict {
     let mut edges = edges::statuses(context, options);
     let mut findings = causes::merge(findings);

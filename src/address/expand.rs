@@ -33,7 +33,6 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 }
 
 /// Replaces `$(VAR)` by what `lookup` knows; an unknown one stays as written, `$$` is a literal `$`.
-#[must_use]
 pub fn expand(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
     parts(value)
         .into_iter()

@@ -31,7 +31,6 @@ pub enum FlawKind {
 
 impl Flaw {
     /// A variable that the client's own container does not have: what it dials instead is its own business.
-    #[must_use]
     pub const fn absent(words: String) -> Self {
         Self {
             kind: FlawKind::Absent,
@@ -50,7 +49,6 @@ impl Flaw {
 }
 
 /// What is wrong with a variable that holds one host or URL; `None` for a good one, and for lists and files of several lines.
-#[must_use]
 pub fn flaw_of_address(value: &str) -> Option<Flaw> {
     let core = value.trim();
     if core.is_empty() {
@@ -79,7 +77,6 @@ pub fn flaw_of_address(value: &str) -> Option<Flaw> {
 }
 
 /// What is wrong with a variable that holds a port.
-#[must_use]
 pub fn flaw_of_port(value: &str) -> Option<Flaw> {
     let core = value.trim();
     if stands_in_quotes(core) {
@@ -91,7 +88,6 @@ pub fn flaw_of_port(value: &str) -> Option<Flaw> {
 }
 
 /// What is wrong with a text in which references are left that no one expands.
-#[must_use]
 pub fn flaw_of_references(value: &str, unresolved: &[String], is_store: bool) -> Option<Flaw> {
     let name = unresolved.first()?;
     let authority = value

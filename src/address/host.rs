@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 /// Whether `text` can be a host name or an address (IPv6 without brackets).
-#[must_use]
 pub fn is_host(text: &str) -> bool {
     if text.is_empty() || text.len() > 253 {
         return false;
@@ -24,7 +23,6 @@ pub fn is_host(text: &str) -> bool {
 }
 
 /// A host as it stands before a port: an IPv6 address in brackets.
-#[must_use]
 pub fn bracketed(host: &str) -> Cow<'_, str> {
     if host.contains(':') {
         format!("[{host}]").into()
@@ -34,14 +32,12 @@ pub fn bracketed(host: &str) -> Cow<'_, str> {
 }
 
 /// Whether two texts are the same host: names know no case, and a dot at the end only says that the name is whole.
-#[must_use]
 pub fn is_same_host(a: &str, b: &str) -> bool {
     a.trim_end_matches('.')
         .eq_ignore_ascii_case(b.trim_end_matches('.'))
 }
 
 /// Whether only Docker knows the name: the machine below the container. In a Pod it is a name like any other.
-#[must_use]
 pub fn is_docker_host(host: &str) -> bool {
     matches!(
         host.trim_end_matches('.').to_ascii_lowercase().as_str(),
@@ -57,7 +53,6 @@ pub fn is_docker_host(host: &str) -> bool {
 }
 
 /// Whether the host is the container itself: never an edge.
-#[must_use]
 pub fn is_local(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     if let Ok(address) = host.parse::<IpAddr>() {
@@ -90,7 +85,6 @@ pub(crate) fn is_off(value: &str) -> bool {
 }
 
 /// A port from its decimal text.
-#[must_use]
 pub fn port(text: &str) -> Option<NonZeroU16> {
     if text.is_empty() || text.len() > 5 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -100,7 +94,6 @@ pub fn port(text: &str) -> Option<NonZeroU16> {
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port` → host and port; `None` if it is neither.
-#[must_use]
 pub fn host_and_port(text: &str) -> Option<(String, Option<NonZeroU16>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (address, after) = rest.split_once(']')?;

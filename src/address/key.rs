@@ -22,7 +22,6 @@ pub enum Role {
 }
 
 /// A key in lower-case words: `DB_HOST`, `database__connection__host`, `discovery.seed_hosts`, `MongoAddress`, `spring.data-source`.
-#[must_use]
 pub(crate) fn words(key: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut current = String::new();
@@ -74,7 +73,6 @@ pub(crate) fn is_for_browsers(key: &str) -> bool {
 }
 
 /// What a value may be, by its key.
-#[must_use]
 pub fn role(key: &str) -> Role {
     let known = catalog::words();
     let canonical = canonical(key);

@@ -43,7 +43,6 @@ pub enum TlsMode {
 
 impl TlsMode {
     /// Whether the client takes no connection without TLS.
-    #[must_use]
     pub const fn insists(self) -> bool {
         matches!(
             self,
@@ -78,7 +77,6 @@ pub enum LoginReference {
 
 impl LoginReference {
     /// The names of every variable that it needs.
-    #[must_use]
     pub fn variables(&self) -> Vec<&str> {
         match self {
             Self::Url { variable } => vec![variable],

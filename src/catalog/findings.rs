@@ -67,7 +67,6 @@ impl FindingTexts {
     ///
     /// # Panics
     /// Never in a build that passed its tests: they read the embedded file and compare it with the enum.
-    #[must_use]
     pub fn shared() -> &'static Self {
         static TABLE: LazyLock<FindingTexts> = LazyLock::new(|| match super::table(TEXT) {
             Ok(table) => FindingTexts(table),
@@ -80,7 +79,6 @@ impl FindingTexts {
     ///
     /// # Panics
     /// Never in a build that passed its tests (see [`FindingTexts::shared`]).
-    #[must_use]
     pub fn get(&self, code: Code) -> &FindingText {
         &self.0[code.name()]
     }

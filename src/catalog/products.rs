@@ -211,7 +211,6 @@ impl Products {
     ///
     /// # Panics
     /// Never in a build that passed its tests: they read the embedded file.
-    #[must_use]
     pub fn shared() -> &'static Self {
         static TABLE: LazyLock<Products> = LazyLock::new(|| match super::table::<Table>(TEXT) {
             Ok(table) => table.into(),
@@ -221,38 +220,32 @@ impl Products {
     }
 
     /// What a program serves, by its base name.
-    #[must_use]
     pub fn program(&self, name: &str) -> Option<ImagePort> {
         self.programs.get(name).copied()
     }
 
     /// Whether a word in a client's command can only be a server's program.
-    #[must_use]
     pub fn is_plainly_a_server(&self, name: &str) -> bool {
         name.ends_with("-server") || self.table.unmistakable.contains(&name)
     }
 
     /// Whether a program only calls others.
-    #[must_use]
     pub fn is_client(&self, program: &str) -> bool {
         let mut starts = self.table.client_starts.iter();
         self.table.clients.contains(&program) || starts.any(|start| program.starts_with(start))
     }
 
     /// The protocol of the server whose own tool a program is.
-    #[must_use]
     pub fn tool(&self, name: &str) -> Option<Protocol> {
         self.tools.get(name).copied()
     }
 
     /// Variables that only a server's own image reads, in the order in which they count.
-    #[must_use]
     pub fn server_variables(&self) -> &[ServerVariable] {
         &self.table.server_variables
     }
 
     /// The usual port of the framework whose server a command runs.
-    #[must_use]
     pub fn framework(&self, command: &[&str]) -> Option<NonZeroU16> {
         let runs = |one: &&Framework| {
             let at = command.iter().position(|name| *name == one.program);
@@ -264,13 +257,11 @@ impl Products {
     }
 
     /// What a library connects to, by its name in lower case.
-    #[must_use]
     pub fn driver(&self, library: &str) -> Option<Protocol> {
         self.drivers.get(library).copied()
     }
 
     /// The library in a program's text that fails at a password which the server does not ask for.
-    #[must_use]
     pub fn strict_library(&self, text: &str) -> Option<&str> {
         let mut all = self.table.strict.iter();
         all.find(|(word, _)| text.contains(word.as_str()))
@@ -278,25 +269,21 @@ impl Products {
     }
 
     /// Whether the last element of an image's path is a web server's as it is.
-    #[must_use]
     pub fn is_web_server(&self, name: &str) -> bool {
         self.table.web_servers.contains(&name)
     }
 
     /// Whether a product takes what others send and calls no application.
-    #[must_use]
     pub fn only_answers(&self, product: &str) -> bool {
         self.table.sinks.contains(&product)
     }
 
     /// Whether only people call a product.
-    #[must_use]
     pub fn is_page(&self, product: &str) -> bool {
         self.table.pages.contains(&product)
     }
 
     /// Whether telemetry goes to a port, or by a variable.
-    #[must_use]
     pub fn is_telemetry(&self, port: u16, variable: Option<&str>) -> bool {
         let telemetry = &self.table.telemetry;
         let named = |name: &str| {
@@ -309,37 +296,31 @@ impl Products {
     }
 
     /// What an application's own key says, in the form `DISCOVERY_SEED_HOSTS`.
-    #[must_use]
     pub fn key(&self, canonical: &str) -> Option<Key> {
         self.table.keys.get(canonical).copied()
     }
 
     /// Whether a key, whole, names the application's own address.
-    #[must_use]
     pub fn is_own_key(&self, canonical: &str) -> bool {
         self.table.own_keys.contains(&canonical)
     }
 
     /// What a scheme says, if it is known.
-    #[must_use]
     pub fn scheme(&self, name: &str) -> Option<Scheme> {
         self.schemes.get(name).copied()
     }
 
     /// The protocol that a product's name stands for, in lower case.
-    #[must_use]
     pub fn called(&self, name: &str) -> Option<Protocol> {
         self.called.get(name).copied()
     }
 
     /// Names under which one product goes.
-    #[must_use]
     pub fn same(&self) -> &[List] {
         &self.table.same
     }
 
     /// What the image serves; empty if it is not known. The first is what clients dial.
-    #[must_use]
     pub fn serves(&self, image: &str) -> Vec<ImagePort> {
         let (path, tag) = path_and_tag(image);
         if tag
@@ -353,7 +334,6 @@ impl Products {
     }
 
     /// The product that the image serves, by its first name in the table.
-    #[must_use]
     pub fn product(&self, image: &str) -> Option<&str> {
         self.find(&path_and_tag(image).0)?
             .names
@@ -362,7 +342,6 @@ impl Products {
     }
 
     /// Whether the image's name holds nothing but that of its product.
-    #[must_use]
     pub fn is_called(&self, image: &str) -> bool {
         let (path, _) = path_and_tag(image);
         let words = words(&path);
@@ -373,13 +352,11 @@ impl Products {
     }
 
     /// Where the members of a cluster of this image call each other, if not where clients do.
-    #[must_use]
     pub fn peer(&self, image: &str) -> Option<NonZeroU16> {
         self.find(&path_and_tag(image).0)?.peer
     }
 
     /// What the image dials by default, where a tier of that name exists.
-    #[must_use]
     pub fn dials(&self, image: &str) -> Vec<ImageDial> {
         let (path, _) = path_and_tag(image);
         let name = path.rsplit('/').next().unwrap_or(&path);
@@ -396,13 +373,11 @@ impl Products {
     }
 
     /// What a port number usually means.
-    #[must_use]
     pub fn port_protocol(&self, port: u16) -> Option<Protocol> {
         self.table.ports.get(&port).copied()
     }
 
     /// Whether the image brings `mariadb` as its client, and not `mysql`.
-    #[must_use]
     pub fn has_mariadb_client(&self, image: &str) -> bool {
         let (path, _) = path_and_tag(image);
         let words = words(&path);

@@ -21,7 +21,6 @@ impl Deref for List {
 
 impl List {
     /// The words, for as long as the program runs.
-    #[must_use]
     pub fn words(self) -> &'static [&'static str] {
         self.0
     }
@@ -113,7 +112,6 @@ pub struct Words {
 ///
 /// # Panics
 /// Never in a build that passed its tests: they read the embedded file.
-#[must_use]
 pub fn words() -> &'static Words {
     static WORDS: LazyLock<Words> = LazyLock::new(|| match super::table(TEXT) {
         Ok(words) => words,

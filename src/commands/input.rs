@@ -24,7 +24,6 @@ pub struct Input {
 
 impl Input {
     /// The tier graph of what they say and of what was observed.
-    #[must_use]
     pub fn graph(&self, snapshot: &Snapshot, catalog: &Catalog) -> TierGraph {
         graph::build(self.compose.as_ref(), snapshot, &self.config, catalog)
     }

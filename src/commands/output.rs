@@ -75,13 +75,11 @@ impl OutputFile {
     }
 
     /// Where it will be.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether it is a pipe or a device: what is written there stays.
-    #[must_use]
     pub fn is_direct(&self) -> bool {
         self.direct.is_some()
     }
@@ -174,7 +172,6 @@ fn readable_by_others(_: &NamedTempFile) -> std::io::Result<()> {
 }
 
 /// A report as it may stand in a log: a CI server reads its own commands in one, but for the format that consists of them.
-#[must_use]
 pub fn guarded(format: Format, bytes: Vec<u8>) -> Vec<u8> {
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,

@@ -13,7 +13,6 @@ use crate::probe::wire::ENVIRONMENT_PREFIX;
 use crate::probe::{ProbeError, drill, report_error, run, spec};
 
 /// Runs the agent to its end.
-#[must_use]
 pub fn command() -> ExitCode {
     // A panic's text may hold what a peer or the environment said, and standard error is the Pod's log too: the record of the edge reports it.
     std::panic::set_hook(Box::new(|_| {}));

@@ -127,7 +127,6 @@ fn role_name(subject: &str) -> String {
 }
 
 /// The manifests of the roles, their bindings and, where it is of this namespace, the service account.
-#[must_use]
 pub fn manifest(args: &RbacArgs) -> String {
     let namespace = &args.namespace;
     let subject = Subject::of(args);

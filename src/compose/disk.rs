@@ -64,7 +64,6 @@ pub struct ProjectFiles {
 impl ProjectFiles {
     /// A project around the folder in which the user stands: the repository that the folder belongs to, else the folder. `named` are
     /// files that the user named: beside one that lies elsewhere is its project as well.
-    #[must_use]
     pub fn around(folder: &Path, named: &[PathBuf]) -> Self {
         let repository = folder.ancestors().find(|above| above.join(".git").exists());
         let home = repository.unwrap_or(folder);

@@ -323,7 +323,6 @@ pub struct MountedFile {
 
 impl Service {
     /// Whether the service ends on its own (a migration, a seeder): no running Pod of it is waited for.
-    #[must_use]
     pub fn is_one_shot(&self) -> bool {
         let ends = |value: &Option<String>| {
             value.as_deref().is_some_and(|text| {

@@ -6,7 +6,6 @@ use super::duration::duration;
 use super::model::{ComposeFile, Healthcheck, NetworkMode, Service};
 
 /// The model as that command shows it.
-#[must_use]
 pub fn resolved(model: &ComposeFile) -> Value {
     let services = model.services.iter();
     let services: Map<String, Value> = services

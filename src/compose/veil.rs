@@ -20,7 +20,6 @@ const SHORTEST_KEY: usize = 16;
 const FOLDERS: [&str; 2] = ["PWD", "OLDPWD"];
 
 /// The value of a variable as a compose file may use it: what may be a secret is masked.
-#[must_use]
 pub fn veiled(name: &str, value: &str) -> String {
     let words = address::words(name);
     let is_place = words

@@ -1,7 +1,6 @@
 //! A command line in one string → words, as compose splits it: quotes and backslashes, no expansion; an operator ends it. Pure.
 
 /// Splits a command line; none if a quote never closes.
-#[must_use]
 pub fn split_words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -53,7 +53,6 @@ pub struct CandidateRule {
 
 impl CandidateRule {
     /// A candidate that is nothing but a tier.
-    #[must_use]
     pub fn of_tier(tier: &str) -> Self {
         Self {
             tier: Some(tier.to_owned()),

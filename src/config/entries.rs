@@ -88,7 +88,6 @@ pub struct EntryUrl {
 
 impl EntryUrl {
     /// Host and port as a client writes them: without the port that the scheme implies.
-    #[must_use]
     pub fn authority(&self) -> String {
         let host = bracketed(&self.host);
         if self.port.get() == usual_port(self.tls) {
@@ -147,7 +146,6 @@ pub struct EntryPattern(String);
 
 impl EntryPattern {
     /// Whether an entry of that id is meant.
-    #[must_use]
     pub fn matches(&self, id: &str) -> bool {
         wildcard_matches(&self.0, id)
     }

@@ -140,7 +140,6 @@ lined!(Ignore, TierRule);
 
 impl Ignore {
     /// Whether it speaks of the finding `code` on `object` (`KIND/NAME`, or `KIND/NAME@NAMESPACE` where that is not the run's).
-    #[must_use]
     pub fn matches(&self, code: Code, object: &str) -> bool {
         self.code == code
             && self

@@ -96,7 +96,6 @@ impl FromStr for EdgePattern {
 
 impl EdgePattern {
     /// Whether an edge is meant.
-    #[must_use]
     pub fn matches(
         &self,
         from: &str,

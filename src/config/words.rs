@@ -4,7 +4,6 @@ use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
 /// What is wrong with a text, for the person who wrote it; its place is not part of it.
-#[must_use]
 pub(crate) fn yaml(error: &Error) -> String {
     match error.without_snippet() {
         Error::InvalidScalar { ty, .. } => format!("invalid value: expected {}", value(ty)),
@@ -30,7 +29,6 @@ fn too_much(breach: &BudgetBreach) -> String {
 }
 
 /// The same message with words in place of names of types.
-#[must_use]
 pub(crate) fn plain(message: &str) -> String {
     let message = [
         ("a nonzero u16", "a number from 1 to 65535"),

@@ -19,7 +19,6 @@ pub struct NameAnswer<'a> {
 }
 
 /// The results of the name tasks (`name:TIER:NAME`), by task. A name resolves if any first look resolved it.
-#[must_use]
 pub fn names(outcomes: &Outcomes) -> BTreeMap<&str, NameAnswer<'_>> {
     let mut found: BTreeMap<&str, NameAnswer<'_>> = BTreeMap::new();
     let rank = |status: StepStatus| match status {

@@ -20,7 +20,6 @@ pub(super) const RULES: &[Rule] = &[
 
 /// What the first broken step itself says, as the finding of an edge that nothing more specific explains. `None` only for an edge
 /// that did not fail.
-#[must_use]
 pub(crate) fn symptom(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
     let (walk, step) = evidence.first_broken()?;
     let edge = evidence.edge;

@@ -53,7 +53,6 @@ pub enum Layer {
 }
 
 /// How every entry stands, in the order of the graph.
-#[must_use]
 pub fn standings<'a>(context: &Context<'a>) -> Vec<Standing<'a>> {
     context
         .graph

@@ -41,7 +41,6 @@ pub(super) fn paths(context: &Context<'_>, edge: &Edge) -> Vec<Path> {
 }
 
 /// Whether a policy could be why this edge fails: one denies it, or what there is could not be read.
-#[must_use]
 pub(super) fn may_deny(context: &Context<'_>, edge: &Edge) -> bool {
     let unread_kind = context
         .snapshot

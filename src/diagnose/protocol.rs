@@ -38,7 +38,6 @@ fn peer_answers_wrongly(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> V
 }
 
 /// The finding that a failed step above the connection stands for, without edges and evidence.
-#[must_use]
 pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
     let error = step.error.unwrap_or(StepError::Broken);
     let code = code(edge.protocol, error, step);

@@ -36,47 +36,40 @@ pub struct WorkloadFacts<'a> {
 
 impl WorkloadFacts<'_> {
     /// Whether one of its troubles is that Pod's.
-    #[must_use]
     pub fn is_in_trouble(&self, pod: &Pod) -> bool {
         let mut troubles = self.troubles.iter();
         troubles.any(|trouble| trouble.pod == pod.metadata.name)
     }
 
     /// The code of a trouble, and the object that it is said of: its own, else the workload.
-    #[must_use]
     pub fn finding_of(&self, trouble: &Trouble) -> (Code, ObjectRef) {
         let object = trouble.object.clone();
         (trouble.code, object.unwrap_or_else(|| self.key.object()))
     }
 
     /// Whether it runs a tier of that name.
-    #[must_use]
     pub fn runs(&self, tier: &str) -> bool {
         self.tiers.iter().any(|own| own.name == tier)
     }
 
     /// Whether a tier that it runs is known to listen on that port.
-    #[must_use]
     pub fn is_known_to_listen(&self, port: u16) -> bool {
         let mut ports = self.tiers.iter().flat_map(|tier| &tier.ports);
         ports.any(|known| known.get() == port)
     }
 
     /// Whether it ends on its own: a Job, a `CronJob`, or the tier of a compose service that does.
-    #[must_use]
     pub fn is_one_shot(&self) -> bool {
         matches!(self.key.kind.as_str(), "job" | "cronjob")
             || (!self.tiers.is_empty() && self.tiers.iter().all(|tier| tier.one_shot))
     }
 
     /// How many Pods are wanted, where that can be determined.
-    #[must_use]
     pub fn wanted(&self) -> Option<i32> {
         wanted(&self.key, self.workload)
     }
 
     /// Live Pods that are ready and not in trouble.
-    #[must_use]
     pub fn serving(&self) -> usize {
         self.pods
             .iter()
@@ -85,7 +78,6 @@ impl WorkloadFacts<'_> {
     }
 
     /// The weight of a fault of this workload that would be `severity` in scope.
-    #[must_use]
     pub fn scoped(&self, severity: Severity) -> Severity {
         if self.in_scope || severity == Severity::Info {
             severity
@@ -95,7 +87,6 @@ impl WorkloadFacts<'_> {
     }
 
     /// Its name in messages: `deployment/db`, with the namespace if that is not the run's.
-    #[must_use]
     pub fn name(&self, run_namespace: &str) -> String {
         if self.key.namespace == run_namespace {
             self.key.to_string()

@@ -12,7 +12,6 @@ use crate::observe::{HostMeaning, HostRoute, ServiceKey, WorkloadKey, is_live};
 use crate::probe::wire::Step;
 
 /// The namespace from which an edge's client resolves names: that of its workload, else the run's.
-#[must_use]
 pub(super) fn client_namespace<'a>(context: &Context<'a>, edge: &Edge) -> &'a str {
     clients(context, edge)
         .first()
@@ -22,7 +21,6 @@ pub(super) fn client_namespace<'a>(context: &Context<'a>, edge: &Edge) -> &'a st
 }
 
 /// The workloads that run the client tier.
-#[must_use]
 pub(super) fn clients<'a>(context: &Context<'a>, edge: &Edge) -> &'a [WorkloadKey] {
     context.graph.workloads(&edge.from)
 }
@@ -51,7 +49,6 @@ pub(super) fn destination<'a>(context: &Context<'a>, edge: &Edge) -> Destination
 }
 
 /// The Service that the client's host names, if the API shows it.
-#[must_use]
 pub(super) fn service(context: &Context<'_>, edge: &Edge) -> Option<ServiceKey> {
     let namespace = client_namespace(context, edge);
     match context.snapshot.meaning(&edge.host, namespace) {
@@ -64,7 +61,6 @@ pub(super) fn service(context: &Context<'_>, edge: &Edge) -> Option<ServiceKey> 
 
 /// The object of a fault that a step shows at the target: the workload of the endpoint that was asked, else the target tier's
 /// own, else the Service that the host names, else the name itself.
-#[must_use]
 pub(super) fn object(context: &Context<'_>, edge: &Edge, step: Option<&Step>) -> ObjectRef {
     let at_endpoint = step
         .and_then(|step| step.endpoint.as_deref())
@@ -101,7 +97,6 @@ fn selects(context: &Context<'_>, service: &Service, workload: &WorkloadKey) -> 
 }
 
 /// The Pod behind `10.244.4.7:3306`.
-#[must_use]
 pub(super) fn pod_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'a Pod> {
     let (address, _) = address(endpoint)?;
     if let Some((_, pod)) = context.snapshot.pod_at(address) {
@@ -119,13 +114,11 @@ pub(super) fn pod_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'a
 }
 
 /// The workload behind `10.244.4.7:3306`.
-#[must_use]
 pub(super) fn workload_at(context: &Context<'_>, endpoint: &str) -> Option<WorkloadKey> {
     pod_at(context, endpoint).map(|pod| context.snapshot.workload_of(pod))
 }
 
 /// The node on which the endpoint's Pod runs.
-#[must_use]
 pub(super) fn node_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'a str> {
     pod_at(context, endpoint)
         .map(|pod| pod.spec.node_name.as_str())
@@ -133,7 +126,6 @@ pub(super) fn node_at<'a>(context: &'a Context<'_>, endpoint: &str) -> Option<&'
 }
 
 /// Address and port of `10.244.4.7:3306` or `[fd00::7]:3306`.
-#[must_use]
 pub(super) fn address(endpoint: &str) -> Option<(IpAddr, NonZeroU16)> {
     // What is no address and port is no endpoint of the cluster, so nothing of the snapshot can stand behind it.
     let parsed: SocketAddr = endpoint.parse().ok()?;
@@ -145,7 +137,6 @@ const DNS_LINES: usize = 4;
 
 /// What name servers said to those clients, a line for each name and answer: `DB.story.svc.cluster.local → NXDOMAIN, as AP and WEB`. Of a search list
 /// that found nothing the first name stands for all; the steps of the edge have the rest.
-#[must_use]
 pub(super) fn dns_lines<'a>(asked: impl IntoIterator<Item = (String, &'a Step)>) -> Vec<String> {
     let mut lines: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (client, step) in asked {
@@ -192,7 +183,6 @@ fn error_name(step: &Step) -> &'static str {
 }
 
 /// A step in one line, for evidence: `as AP on node-1: service 10.96.0.9:3306 → timeout (no answer in 3 s)`.
-#[must_use]
 pub(super) fn line(place: &str, step: &Step) -> String {
     use crate::probe::wire::StepName;
     let name = match step.name {

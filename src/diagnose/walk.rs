@@ -62,7 +62,6 @@ pub enum Stage {
 }
 
 /// The part of the ladder of a step.
-#[must_use]
 pub const fn stage(name: StepName) -> Stage {
     match name {
         StepName::Dns => Stage::Dns,
@@ -72,7 +71,6 @@ pub const fn stage(name: StepName) -> Stage {
 }
 
 /// Aggregates the outcomes by edge; every edge of the graph gets an entry.
-#[must_use]
 pub fn evidence<'a>(
     graph: &'a TierGraph,
     snapshot: &'a Snapshot,
@@ -197,7 +195,6 @@ fn is_in_doubt(step: &Step, probe: &ProbeOutcome) -> bool {
 }
 
 /// Whether a step breaks its edge: not a 404 on a health path, a read-only replica, or answers that change from try to try.
-#[must_use]
 pub fn breaks(step: &Step, edge: &Edge) -> bool {
     let counts = !is_beyond(step, edge) || step.error.is_some_and(StepError::is_answer);
     step.status == StepStatus::Fail
@@ -278,7 +275,6 @@ fn supersede(walks: &mut [Walk<'_>]) {
 
 impl<'a> Walk<'a> {
     /// Whether it looked as the tier itself does, and still counts: only such walks decide the edge's status.
-    #[must_use]
     pub fn is_firm(&self) -> bool {
         !self.superseded && matches!(self.probe.look, Look::First | Look::Again)
     }
@@ -297,13 +293,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The first broken step's part of the ladder.
-    #[must_use]
     pub fn broken_stage(&self) -> Option<Stage> {
         self.broken.map(|step| stage(step.name))
     }
 
     /// The step that connects to the address that the name resolved to.
-    #[must_use]
     pub fn connect(&self) -> Option<&'a Step> {
         self.service
             .iter()
@@ -317,13 +311,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Endpoints that get traffic and can be connected to (or that answered more than that).
-    #[must_use]
     pub fn endpoints_connected(&self) -> Vec<&'a str> {
         self.endpoints_where(EndpointWalk::is_connected)
     }
 
     /// Endpoints that get traffic and cannot be connected to, each with its step.
-    #[must_use]
     pub fn endpoints_unconnected(&self) -> Vec<(&'a str, &'a Step)> {
         self.endpoints
             .iter()
@@ -341,7 +333,6 @@ impl<'a> Walk<'a> {
     }
 
     /// From where it looked, for people: `AP on node-1`, `AP with no labels on node-2`.
-    #[must_use]
     pub fn place(&self) -> String {
         let look = match self.probe.look {
             Look::First | Look::Again | Look::OtherNode | Look::Entry => "",
@@ -358,7 +349,6 @@ impl<'a> Walk<'a> {
     }
 
     /// The node on which it ran, or was asked to run; empty if neither is known.
-    #[must_use]
     pub fn node(&self) -> &'a str {
         if self.probe.node.is_empty() {
             self.probe.identity.node.as_deref().unwrap_or_default()
@@ -370,7 +360,6 @@ impl<'a> Walk<'a> {
 
 impl<'a> EndpointWalk<'a> {
     /// Whether a connection stood.
-    #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connect_failure().is_none()
             && self.steps.iter().any(|step| {
@@ -380,7 +369,6 @@ impl<'a> EndpointWalk<'a> {
     }
 
     /// The step that could not connect.
-    #[must_use]
     pub fn connect_failure(&self) -> Option<&'a Step> {
         self.steps
             .iter()
@@ -389,7 +377,6 @@ impl<'a> EndpointWalk<'a> {
     }
 
     /// Its first step that broke, of any kind.
-    #[must_use]
     pub fn failure(&self, edge: &Edge) -> Option<&'a Step> {
         self.steps
             .iter()
@@ -419,7 +406,6 @@ impl<'a> EdgeEvidence<'a> {
 
     /// How the edge ended, before the user's wishes (`optional`, `forbidden`) are laid over it: any failure of a firm walk is
     /// a failure, any firm walk that could not be determined leaves it unknown, and a second look changes neither.
-    #[must_use]
     pub fn status(&self) -> StepStatus {
         let mut worst = None;
         for walk in self.firm() {
@@ -436,7 +422,6 @@ impl<'a> EdgeEvidence<'a> {
     }
 
     /// The first broken step over all firm walks: the lowest on the ladder, the first seen among equals.
-    #[must_use]
     pub fn first_broken(&self) -> Option<(&Walk<'a>, &'a Step)> {
         self.failed()
             .filter_map(|walk| Some((walk, walk.broken?)))
@@ -444,19 +429,16 @@ impl<'a> EdgeEvidence<'a> {
     }
 
     /// The part of the ladder in which the edge breaks.
-    #[must_use]
     pub fn broken_stage(&self) -> Option<Stage> {
         self.first_broken().map(|(_, step)| stage(step.name))
     }
 
     /// Whether the edge breaks at that part of the ladder. An edge that failed at a later part passed this one.
-    #[must_use]
     pub fn breaks_at(&self, stage: Stage) -> bool {
         self.broken_stage() == Some(stage)
     }
 
     /// Every endpoint that gets traffic, with the walks' connect results from the tier's own places: `true` connected.
-    #[must_use]
     pub fn endpoint_connects(&self) -> BTreeMap<&'a str, Vec<bool>> {
         let mut found: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
         for walk in self.firm() {
@@ -473,7 +455,6 @@ impl<'a> EdgeEvidence<'a> {
 
     /// The endpoints behind the Service that were walked, and whether every one of them that gets traffic refuses or never
     /// answers the connection from each of the tier's own places. `false` where none was walked.
-    #[must_use]
     pub fn every_endpoint_unconnected(&self) -> bool {
         let endpoints = self.endpoint_connects();
         !endpoints.is_empty() && endpoints.values().flatten().all(|connected| !connected)

@@ -9,7 +9,6 @@ use crate::observe::kinds::Pod;
 const LIMIT: usize = 320;
 
 /// A text of the cluster as one line of evidence: control characters and runs of blanks become one blank.
-#[must_use]
 pub(super) fn quote(text: &str) -> String {
     let mut line = String::new();
     for word in text
@@ -31,7 +30,6 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// `AP`, `AP and WEB`, `AP, KVS and WEB`; of many the first, and how many more.
-#[must_use]
 pub(super) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     const MOST: usize = 6;
     let items: Vec<&str> = items.into_iter().collect();
@@ -48,7 +46,6 @@ pub(super) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// `3306, 3307`.
-#[must_use]
 pub(super) fn joined<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let words: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     words.join(", ")
@@ -70,7 +67,6 @@ pub(super) fn log_lines(
 }
 
 /// The last `count` lines of a log, each quoted.
-#[must_use]
 fn last_lines(log: &str, count: usize) -> Vec<String> {
     let mut lines: Vec<String> = log
         .lines()

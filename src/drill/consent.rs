@@ -42,7 +42,6 @@ pub enum NamespaceKey {
 
 impl NamespaceKey {
     /// The key of the run's namespace; `spelt_out` are the namespaces that the person named for one that cannot be read.
-    #[must_use]
     pub fn of(snapshot: &Snapshot, spelt_out: &[String]) -> Self {
         let object = snapshot.own().and_then(|own| own.object.as_ref());
         match object {
@@ -85,7 +84,6 @@ impl NamespaceKey {
     }
 
     /// Whether it fits that fault.
-    #[must_use]
     pub fn fits(&self, fault: Fault) -> bool {
         match self {
             Self::Allowed { faults, .. } => {
@@ -108,7 +106,6 @@ impl NamespaceKey {
     }
 
     /// What allows it, as a key of the plan.
-    #[must_use]
     pub fn key(&self, namespace: &str) -> Option<String> {
         match self {
             Self::Allowed { faults: None, .. } => {
@@ -127,7 +124,6 @@ impl NamespaceKey {
     }
 
     /// Why it does not fit a fault, with how to get one that does.
-    #[must_use]
     pub fn hindrance(&self, namespace: &str, fault: Fault) -> Option<String> {
         let annotate = annotate(namespace, ALLOWED);
         if self.fits(fault) {
@@ -151,7 +147,6 @@ impl NamespaceKey {
 }
 
 /// Why no drill may happen in this namespace, whatever else is said.
-#[must_use]
 pub fn forbidden_place(snapshot: &Snapshot, key: &NamespaceKey) -> Option<String> {
     let namespace = &snapshot.namespace;
     if namespace.starts_with(CLUSTER_PREFIX) {

@@ -55,7 +55,6 @@ pub struct RunFacts {
 }
 
 /// The report of a drill.
-#[must_use]
 pub fn judge(plan: &Plan, recorded: &Recorded, about: &RunFacts, limits: &LimitSet) -> DrillReport {
     let rounds: Vec<Cow<Round>> = recorded.rounds.iter().map(watched).collect();
     let measured: Vec<(&Round, RoundResult)> = rounds
@@ -123,7 +122,6 @@ fn sort(findings: &mut [DrillFinding]) {
 }
 
 /// Fail where a limit is proven broken; unknown where one is not known, a candidate was not drilled, or nothing was.
-#[must_use]
 pub fn verdict(candidates: &[CandidateReport], interrupted: bool) -> VerdictValue {
     let all = || {
         candidates

@@ -100,7 +100,6 @@ fn milliseconds(text: &str) -> Option<u64> {
 }
 
 /// Whether a value meets a limit: broken only where that is proven, met only where it is known.
-#[must_use]
 pub const fn meets(value: &Value, most: u64) -> VerdictValue {
     match value {
         Value::Known { number, resolution } => {

@@ -36,7 +36,6 @@ impl MarkRules {
     ///
     /// # Panics
     /// Never in a build that passed its tests: they read them.
-    #[must_use]
     pub fn embedded() -> Self {
         match crate::catalog::table(TEXT) {
             Ok(rules) => rules,
@@ -45,7 +44,6 @@ impl MarkRules {
     }
 
     /// A candidate's column.
-    #[must_use]
     pub fn cells(&self, candidate: &CandidateReport) -> Vec<Cell> {
         let mut cells = Vec::new();
         let mut deciding = Vec::new();

@@ -27,7 +27,6 @@ use timeline::Timeline;
 const WATCH_MS: u64 = 100;
 
 /// The numbers of a round. A round that could not begin, or proves nothing, has none that is known.
-#[must_use]
 pub fn measure(round: &Round) -> RoundResult {
     let timeline = match (round.fault_ms, round.baseline_ms, why_nothing(round)) {
         (Some(fault), Some(begin), None) => Timeline::of(round, begin, fault),

@@ -45,7 +45,6 @@ pub enum Act {
 
 impl Act {
     /// Whether lanes attempt anything.
-    #[must_use]
     pub const fn runs(self) -> bool {
         matches!(self, Self::Run)
     }
@@ -53,14 +52,12 @@ impl Act {
 
 impl Orders {
     /// As the annotation has it.
-    #[must_use]
     pub fn text(&self) -> String {
         // Maps, numbers and words always have a JSON form.
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// What stands in the file; nothing where it holds none yet.
-    #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text.trim()).ok()
     }

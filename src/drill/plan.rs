@@ -46,7 +46,6 @@ pub enum VictimRule {
 
 impl VictimRule {
     /// The rule of that word; any other word is a Pod's name.
-    #[must_use]
     pub fn from_word(word: &str) -> Self {
         match word {
             "roles" => Self::Roles,
@@ -83,20 +82,17 @@ pub struct DrillRequest {
 
 impl DrillRequest {
     /// The command that makes the fault `hook` on a candidate.
-    #[must_use]
     pub fn hook_of<'a>(&'a self, subject: &'a Subject) -> Option<&'a str> {
         self.hook.as_deref().or(subject.hook.as_deref())
     }
 }
 
 /// Whether a fault takes every member at once.
-#[must_use]
 pub const fn takes_all(fault: Fault) -> bool {
     matches!(fault, Fault::RestartAll | Fault::ScaleZero)
 }
 
 /// Whether the tool itself takes Pods away.
-#[must_use]
 pub const fn takes_pods(fault: Fault) -> bool {
     !(fault.is_quiet() || matches!(fault, Fault::Hook))
 }
@@ -115,7 +111,6 @@ fn write_service(subject: &Subject, snapshot: &Snapshot) -> Option<String> {
 }
 
 /// What would be done to a candidate as it is now.
-#[must_use]
 pub fn candidate(subject: &Subject, wish: &DrillRequest, snapshot: &Snapshot) -> Candidate {
     let pods = pods(subject, snapshot);
     let members = members(subject, &pods);
@@ -162,7 +157,6 @@ pub fn candidate(subject: &Subject, wish: &DrillRequest, snapshot: &Snapshot) ->
 }
 
 /// The journal of a drill that has not taken everything back: what is missing may be its doing.
-#[must_use]
 pub fn left_before(snapshot: &Snapshot) -> Option<Refusal> {
     let namespace = &snapshot.namespace;
     snapshot.own()?.config_map(JOURNAL).map(|_| Refusal {
@@ -174,7 +168,6 @@ pub fn left_before(snapshot: &Snapshot) -> Option<Refusal> {
 }
 
 /// The exit code of a run that is not begun: usage and consent come before what is not whole.
-#[must_use]
 pub fn exit_code(candidates: &[Candidate]) -> u8 {
     candidates
         .iter()
@@ -185,7 +178,6 @@ pub fn exit_code(candidates: &[Candidate]) -> u8 {
 }
 
 /// What stays in the cluster when the candidate is removed.
-#[must_use]
 pub fn left_behind(subject: &Subject, snapshot: &Snapshot) -> Vec<String> {
     let pods: Vec<&Pod> = pods(subject, snapshot)
         .into_iter()
@@ -240,7 +232,6 @@ fn members(subject: &Subject, pods: &[(&WorkloadKey, &Pod)]) -> Vec<Member> {
 }
 
 /// A member is called like its Pod where that keeps its name, else like its workload, with a number from the second one on.
-#[must_use]
 pub fn member_name(workload: &WorkloadKey, pod: &Pod, is_taken: &dyn Fn(&str) -> bool) -> String {
     if matches!(workload.kind.as_str(), "statefulset" | "pod") || keeps_its_name(pod) {
         return pod.metadata.name.clone();
@@ -330,7 +321,6 @@ pub struct Scale {
 }
 
 /// The scale of a workload that has one.
-#[must_use]
 pub fn scale(key: &WorkloadKey, snapshot: &Snapshot) -> Option<Scale> {
     if !matches!(key.kind.as_str(), "deployment" | "statefulset") {
         return None;

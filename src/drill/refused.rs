@@ -42,7 +42,6 @@ impl RefusedErrors {
     ///
     /// # Panics
     /// Never in a build that passed its tests: they read it.
-    #[must_use]
     pub fn embedded() -> Self {
         match crate::catalog::table(TEXT) {
             Ok(table) => table,

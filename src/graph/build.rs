@@ -25,7 +25,6 @@ type Known = BTreeMap<String, TierFacts>;
 
 /// The graph: of compose where there is a file, corrected by what is deployed, else of the deployed workloads alone; then the
 /// user's own rules.
-#[must_use]
 pub fn build(
     compose: Option<&ComposeFile>,
     snapshot: &Snapshot,

@@ -66,7 +66,6 @@ pub struct Inferred {
 }
 
 /// Derives tiers and edges of a compose project.
-#[must_use]
 pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
     let lent = lend_builds(file);
     let file = lent.as_ref().unwrap_or(file);
@@ -220,11 +219,7 @@ impl Work<'_> {
     }
 
     /// Everything that a service's own configuration names.
-    fn configuration(
-        &mut self,
-        service: &Service,
-        shared: &BTreeMap<&str, FileReaders<'_>>,
-    ) {
+    fn configuration(&mut self, service: &Service, shared: &BTreeMap<&str, FileReaders<'_>>) {
         let names = self.names.of_client(service);
         let mut environment = service
             .build

@@ -64,7 +64,6 @@ impl Slot {
 ///
 /// # Panics
 /// Never for indices below `widths.len()`.
-#[must_use]
 pub fn layout(widths: &[f64], arrows: &[(usize, usize)]) -> Layout {
     let forward = acyclic(widths.len(), arrows);
     let ranks = ranks(widths.len(), &forward);

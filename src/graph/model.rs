@@ -55,7 +55,6 @@ pub struct Absent {
 
 impl TierGraph {
     /// The workloads that run a tier; none for a tier that is not there.
-    #[must_use]
     pub fn workloads(&self, tier: &str) -> &[WorkloadKey] {
         self.tiers
             .get(tier)
@@ -63,7 +62,6 @@ impl TierGraph {
     }
 
     /// Whether a tier is of the application that the run is about, and is meant to run here.
-    #[must_use]
     pub fn counts(&self, tier: &Tier) -> bool {
         tier.expected && (tier.in_compose || !self.from_compose)
     }
@@ -100,7 +98,6 @@ pub struct Tier {
 
 impl Tier {
     /// Whether anything of it is in the cluster: a workload or a Service.
-    #[must_use]
     pub fn is_deployed(&self) -> bool {
         !self.workloads.is_empty() || !self.services.is_empty()
     }
@@ -203,21 +200,18 @@ pub struct Edge {
 
 impl Edge {
     /// Whether the verdict counts an edge.
-    #[must_use]
     pub fn is_firm(&self) -> bool {
         self.confidence != Confidence::Weak && !self.optional
     }
 
     /// Whether what the client dials cannot be read from outside: its variable stands in a Secret, or is not there at all. The host is then
     /// compose's word alone.
-    #[must_use]
     pub fn is_unread(&self) -> bool {
         let is_hidden = self.unseen && self.variable.is_some();
         is_hidden || self.flaw.as_ref().is_some_and(EdgeFlaw::is_absent)
     }
 
     /// A declared edge of which nothing more is known. Its identity is empty until all edges of the graph are there.
-    #[must_use]
     pub fn new(
         from: impl Into<String>,
         to: impl Into<String>,
@@ -275,7 +269,6 @@ pub struct EdgeFlaw {
 
 impl EdgeFlaw {
     /// Whether the client does not have the variable at all: there is nothing to dial, and nothing is proven either.
-    #[must_use]
     pub fn is_absent(&self) -> bool {
         self.flaw.kind == FlawKind::Absent
     }

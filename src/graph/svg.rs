@@ -57,7 +57,6 @@ const MARGIN: f64 = 14.0;
 const LANE: f64 = 7.0;
 
 /// The drawing; `style` goes into it, so that it also stands alone, and so do the classes of `legend` with their words.
-#[must_use]
 pub fn draw(nodes: &[Node], arrows: &[Arrow], style: &str, legend: &[(&str, &str)]) -> Markup {
     let widths: Vec<f64> = nodes
         .iter()

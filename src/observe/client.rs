@@ -83,7 +83,6 @@ impl Api {
     }
 
     /// The time by the server's clock, so that ages of objects are right on a machine whose own clock is not.
-    #[must_use]
     pub fn now(&self) -> Timestamp {
         let ahead = SignedDuration::from_millis(self.clock_ahead_ms.load(Ordering::Relaxed));
         let now = Timestamp::now();
@@ -112,19 +111,16 @@ impl Api {
     }
 
     /// The server's URL.
-    #[must_use]
     pub fn server(&self) -> &str {
         &self.server
     }
 
     /// The context's name, or `in-cluster`.
-    #[must_use]
     pub fn cluster(&self) -> &str {
         &self.cluster
     }
 
     /// The namespace of the context or of the Pod that this runs in.
-    #[must_use]
     pub fn default_namespace(&self) -> &str {
         &self.default_namespace
     }

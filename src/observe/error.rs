@@ -53,7 +53,6 @@ fn reason_suffix(reason: &str) -> String {
 
 impl CallError {
     /// The HTTP status, if the server answered.
-    #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),
@@ -62,19 +61,16 @@ impl CallError {
     }
 
     /// Whether the API refused for want of permission.
-    #[must_use]
     pub fn is_forbidden(&self) -> bool {
         self.status() == Some(403)
     }
 
     /// Whether the object (or the resource) does not exist.
-    #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(404)
     }
 
     /// Whether the same call may succeed a moment later.
-    #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Status { status, .. } => *status == 429 || *status >= 500,
@@ -84,7 +80,6 @@ impl CallError {
     }
 
     /// When the server wants to be asked again, if it says so.
-    #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -146,7 +141,6 @@ impl fmt::Display for Denied {
 
 /// The command that grants everything that a run needs in those namespaces, to exactly the user that asked: one run of it is enough, whatever else
 /// is missing.
-#[must_use]
 pub fn grant(denied: &[Denied]) -> Option<Command> {
     let namespaces: BTreeMap<&str, &Denied> = denied
         .iter()
@@ -252,7 +246,6 @@ fn list(denied: &[Denied]) -> String {
 
 impl ObserveError {
     /// The finding code; `None` for the user's input, which is exit 2 instead of 3.
-    #[must_use]
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Kubeconfig { .. } | Self::Manifest { .. } => None,
@@ -263,7 +256,6 @@ impl ObserveError {
     }
 
     /// What the finding is about.
-    #[must_use]
     pub fn object(&self) -> ObjectRef {
         match self {
             Self::Kubeconfig { origin, .. } => ObjectRef::new("input", origin.clone(), ""),
@@ -289,7 +281,6 @@ impl ObserveError {
     }
 
     /// A command that fixes it, where one does.
-    #[must_use]
     pub fn command(&self) -> Option<Command> {
         match self {
             Self::Forbidden(denied) => grant(denied),
@@ -299,7 +290,6 @@ impl ObserveError {
     }
 
     /// The cluster's own words.
-    #[must_use]
     pub fn evidence(&self) -> Vec<String> {
         match self {
             Self::Forbidden(denied) => denied.iter().map(|denied| denied.message.clone()).collect(),

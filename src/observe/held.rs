@@ -26,7 +26,6 @@ pub enum WaitReason {
 }
 
 /// Reads why a container waits; nothing for one that is on its way.
-#[must_use]
 pub fn held(waiting: &StateWaiting) -> Option<WaitReason> {
     let says = |words: &[&str]| words.iter().any(|word| waiting.message.contains(word));
     Some(match waiting.reason.as_str() {

@@ -108,7 +108,6 @@ impl Snapshot {
     }
 
     /// A node.
-    #[must_use]
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.get(*self.built().nodes.get(name)?)
     }
@@ -116,21 +115,18 @@ impl Snapshot {
 
 impl Snapshot {
     /// The `Ready` condition of a node that is not ready; none of one that is, or that could not be read.
-    #[must_use]
     pub fn unready_node(&self, name: &str) -> Option<&Condition> {
         Condition::of(&self.node(name)?.status.conditions, "Ready")
             .filter(|condition| condition.status != "True")
     }
 
     /// The workloads of a namespace: topmost owners of Pods, workloads without Pods, and bare Pods; sorted.
-    #[must_use]
     pub fn workloads(&self, namespace: &str) -> Vec<WorkloadKey> {
         self.keys(namespace)
             .map_or_else(Vec::new, |(_, keys)| keys.all.clone())
     }
 
     /// The workload that a Pod belongs to.
-    #[must_use]
     pub fn workload_of(&self, pod: &Pod) -> WorkloadKey {
         let namespace = pod.metadata.namespace.as_str();
         match self.keys(namespace) {
@@ -143,14 +139,12 @@ impl Snapshot {
     }
 
     /// The workload's own object; none for bare Pods and for kinds that are not listed (Rollout, …).
-    #[must_use]
     pub fn workload(&self, key: &WorkloadKey) -> Option<&Workload> {
         let (state, keys) = self.keys(&key.namespace)?;
         state.workloads.get(keys.workload(&key.kind, &key.name)?)
     }
 
     /// What the workload's Pods are made from: the newest ReplicaSet or a Pod stands in for a kind that is not listed.
-    #[must_use]
     pub fn template(&self, key: &WorkloadKey) -> Option<Template<'_>> {
         let (state, keys) = self.keys(&key.namespace)?;
         if key.kind == "pod" {
@@ -183,7 +177,6 @@ impl Snapshot {
     }
 
     /// What the workload's controller made to make Pods: ReplicaSets, Jobs.
-    #[must_use]
     pub fn made_by(&self, key: &WorkloadKey) -> Vec<&Workload> {
         let known = self.keys(&key.namespace).into_iter();
         let made = known.flat_map(|(state, keys)| {
@@ -196,7 +189,6 @@ impl Snapshot {
     }
 
     /// The workload's live Pods: neither ended nor being deleted; sorted by name.
-    #[must_use]
     pub fn pods_of(&self, key: &WorkloadKey) -> Vec<&Pod> {
         let mut pods = self.all_pods_of(key);
         pods.retain(|pod| is_live(pod));
@@ -204,7 +196,6 @@ impl Snapshot {
     }
 
     /// All of the workload's Pods, also those that ended; sorted by name.
-    #[must_use]
     pub fn all_pods_of(&self, key: &WorkloadKey) -> Vec<&Pod> {
         let Some((state, keys)) = self.keys(&key.namespace) else {
             return Vec::new();
@@ -221,14 +212,12 @@ impl Snapshot {
     }
 
     /// A Service.
-    #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<&Service> {
         let (state, keys) = self.keys(&key.namespace)?;
         state.services.get(keys.service(&key.name)?)
     }
 
     /// The Services of the namespace whose selector takes Pods of these labels, by name. An ExternalName selects nothing.
-    #[must_use]
     pub fn services_selecting(&self, namespace: &str, labels: &Labels) -> Vec<&Service> {
         let Some((state, keys)) = self.keys(namespace) else {
             return Vec::new();
@@ -243,21 +232,18 @@ impl Snapshot {
     }
 
     /// A ConfigMap.
-    #[must_use]
     pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
         let (state, keys) = self.keys(namespace)?;
         state.config_maps.get(keys.config_map(name)?)
     }
 
     /// Whether a key is one of [`Snapshot::workloads`]: what owns Pods topmost, not a ReplicaSet or Pod below it.
-    #[must_use]
     pub fn is_workload(&self, key: &WorkloadKey) -> bool {
         self.keys(&key.namespace)
             .is_some_and(|(_, keys)| keys.all.binary_search(key).is_ok())
     }
 
     /// The EndpointSlices of a Service.
-    #[must_use]
     pub fn slices_of(&self, key: &ServiceKey) -> Vec<&EndpointSlice> {
         self.keys(&key.namespace)
             .into_iter()
@@ -266,7 +252,6 @@ impl Snapshot {
     }
 
     /// The Pods of a namespace that a selector of labels takes, in the order of the list; an empty one takes none.
-    #[must_use]
     pub fn pods_selected(&self, namespace: &str, selector: &Labels) -> Vec<&Pod> {
         self.keys(namespace)
             .into_iter()
@@ -276,7 +261,6 @@ impl Snapshot {
     }
 
     /// The workloads of a namespace whose template a selector of labels takes, sorted; an empty one takes none.
-    #[must_use]
     pub fn workloads_selected(&self, namespace: &str, selector: &Labels) -> Vec<&WorkloadKey> {
         let labels = |key: &WorkloadKey| self.template(key).map(|template| template.labels);
         self.keys(namespace)
@@ -287,7 +271,6 @@ impl Snapshot {
     }
 
     /// The nodes of a Service's ready endpoints.
-    #[must_use]
     pub fn nodes_behind(&self, key: &ServiceKey) -> BTreeSet<String> {
         self.slices_of(key)
             .into_iter()
@@ -299,7 +282,6 @@ impl Snapshot {
     }
 
     /// The endpoints behind one port of a Service, IPv4 and IPv6, ready or not; sorted, none twice.
-    #[must_use]
     pub fn endpoints(&self, key: &ServiceKey, port: &ServicePort) -> Vec<EndpointView> {
         let mut views: BTreeMap<(IpAddr, Option<NonZeroU16>), EndpointView> = BTreeMap::new();
         for slice in self.slices_of(key) {
@@ -332,14 +314,12 @@ impl Snapshot {
     }
 
     /// A Pod.
-    #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&Pod> {
         let (state, keys) = self.keys(namespace)?;
         state.pods.get(*keys.pods_named(name).first()?)
     }
 
     /// The events about an object, oldest first; the kind in any case.
-    #[must_use]
     pub fn events_of(&self, kind: &str, namespace: &str, name: &str) -> Vec<&Event> {
         let mut events: Vec<&Event> = self
             .keys(namespace)
@@ -354,7 +334,6 @@ impl Snapshot {
 
 impl Event {
     /// When it was last seen.
-    #[must_use]
     pub fn seen_at(&self) -> Option<jiff::Timestamp> {
         self.last_timestamp
             .or(self.event_time)
@@ -364,7 +343,6 @@ impl Event {
 }
 
 /// Whether a Pod's condition `Ready` is true.
-#[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
     Condition::with(&pod.status.conditions, "Ready", "True").is_some()
 }

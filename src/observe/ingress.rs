@@ -19,7 +19,6 @@ pub struct Backend<'a> {
 
 impl Backend<'_> {
     /// The rule in words.
-    #[must_use]
     pub fn rule(&self) -> String {
         let host = if self.host.is_empty() { "*" } else { self.host };
         match self.path {
@@ -30,7 +29,6 @@ impl Backend<'_> {
 }
 
 /// The Services that an Ingress leads to, in the order of its rules.
-#[must_use]
 pub fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
     let mut found = Vec::new();
     if let Some(service) = ingress
@@ -65,7 +63,6 @@ pub fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
 }
 
 /// The Service's port that a backend names.
-#[must_use]
 pub fn backend_port<'a>(service: &'a Service, backend: &IngressService) -> Option<&'a ServicePort> {
     service.spec.ports.iter().find(|port| {
         if backend.port.name.is_empty() {
@@ -77,7 +74,6 @@ pub fn backend_port<'a>(service: &'a Service, backend: &IngressService) -> Optio
 }
 
 /// Whether the Service offers the backend's port. An `ExternalName` needs to declare none.
-#[must_use]
 pub fn offers(service: &Service, backend: &IngressService) -> bool {
     (service.spec.is_external_name() && service.spec.ports.is_empty())
         || backend_port(service, backend).is_some()

@@ -48,7 +48,6 @@ struct View<'a> {
 }
 
 /// Judges every workload in scope. Nothing is unsettled: waiting is over.
-#[must_use]
 pub fn judge(snapshot: &Snapshot, now: Timestamp, scope: &Scope) -> Settle {
     let keys: BTreeSet<WorkloadKey> = match &scope.matter {
         Some(matter) => matter.clone(),
@@ -311,7 +310,6 @@ fn newest_pods<'a>(snapshot: &'a Snapshot, key: &WorkloadKey) -> Vec<&'a Pod> {
 }
 
 /// How many Pods a workload wants, where that can be determined.
-#[must_use]
 pub fn wanted(key: &WorkloadKey, workload: Option<&Workload>) -> Option<i32> {
     if key.kind == "pod" {
         return Some(1);

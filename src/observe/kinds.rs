@@ -51,7 +51,6 @@ pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json:
 }
 
 /// A transport as the API writes it; absent means TCP.
-#[must_use]
 pub fn transport(text: &str) -> &str {
     if text.is_empty() { "TCP" } else { text }
 }
@@ -97,7 +96,6 @@ slim!(
 );
 impl Metadata {
     /// The object that manages it.
-    #[must_use]
     pub fn controller(&self) -> Option<&OwnerReference> {
         let mut owners = self.owner_references.iter();
         owners.find(|owner| owner.controller)
@@ -140,13 +138,11 @@ slim!(
 );
 impl Condition {
     /// The condition of a type.
-    #[must_use]
     pub fn of<'a>(conditions: &'a [Self], kind: &str) -> Option<&'a Self> {
         conditions.iter().find(|condition| condition.kind == kind)
     }
 
     /// The same where it has that status.
-    #[must_use]
     pub fn with<'a>(conditions: &'a [Self], kind: &str, status: &str) -> Option<&'a Self> {
         Self::of(conditions, kind).filter(|condition| condition.status == status)
     }
@@ -172,7 +168,6 @@ slim!(
 );
 
 /// Whether a label selector matches: an empty one matches everything.
-#[must_use]
 pub fn selector_matches(selector: &LabelSelector, labels: &Labels) -> bool {
     selector
         .match_labels
@@ -191,7 +186,6 @@ pub fn selector_matches(selector: &LabelSelector, labels: &Labels) -> bool {
 }
 
 /// Whether a Service's selector matches; an empty one selects nothing.
-#[must_use]
 pub fn service_selects(selector: &Labels, labels: &Labels) -> bool {
     !selector.is_empty()
         && selector

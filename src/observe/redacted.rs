@@ -15,7 +15,6 @@ const MIN_SECRET: usize = 4;
 
 impl Snapshot {
     /// What a quoted text may show: the names of the objects, hosts and images that were read.
-    #[must_use]
     pub fn redactor(&self) -> Redactor {
         let mut names = BTreeSet::new();
         for node in &self.nodes {

@@ -9,7 +9,6 @@ use super::kinds::{Container, PodSpec};
 use super::{NamespaceState, ServiceKey, Snapshot};
 
 /// The namespaces that ExternalName Services, variables, arguments and ConfigMaps of the run's namespace name.
-#[must_use]
 pub fn referenced(snapshot: &Snapshot) -> BTreeSet<String> {
     let Some(own) = snapshot.own() else {
         return BTreeSet::new();
@@ -87,7 +86,6 @@ fn namespace_of<'a>(snapshot: &Snapshot, labels: &[&'a str]) -> Option<&'a str> 
 }
 
 /// The Services that plainly serve the cluster's DNS, the usual one first.
-#[must_use]
 pub fn dns_services(snapshot: &Snapshot) -> Vec<ServiceKey> {
     let mut found: Vec<(bool, ServiceKey)> = Vec::new();
     for (namespace, state) in &snapshot.namespaces {

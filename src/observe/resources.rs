@@ -61,20 +61,17 @@ pub const WORKLOADS: [Resource; 6] = [
 
 impl Resource {
     /// The path of its list, in a namespace or for the whole cluster.
-    #[must_use]
     pub fn path(&self, namespace: Option<&str>) -> String {
         collection(self.group, self.version, self.plural, namespace)
     }
 
     /// The path of one object of a namespace.
-    #[must_use]
     pub fn object(&self, namespace: &str, name: &str) -> String {
         format!("{}/{}", self.path(Some(namespace)), encode(name))
     }
 }
 
 /// The path of a collection.
-#[must_use]
 pub fn collection(group: &str, version: &str, plural: &str, namespace: Option<&str>) -> String {
     let root = if group.is_empty() {
         format!("/api/{version}")
@@ -95,19 +92,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Percent-encodes a part of a path or a value of a query.
-#[must_use]
 pub fn encode(value: &str) -> String {
     utf8_percent_encode(value, RESERVED).to_string()
 }
 
 /// The query for objects with such labels.
-#[must_use]
 pub fn labelled(selector: &str) -> String {
     format!("labelSelector={}", encode(selector))
 }
 
 /// The query for objects with such fields.
-#[must_use]
 pub fn with_field(selector: &str) -> String {
     format!("fieldSelector={}", encode(selector))
 }

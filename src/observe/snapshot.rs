@@ -102,14 +102,12 @@ pub struct Settle {
 
 impl Snapshot {
     /// A claim for a volume.
-    #[must_use]
     pub fn volume_claim(&self, namespace: &str, name: &str) -> Option<&VolumeClaim> {
         let mut claims = self.namespaces.get(namespace)?.volume_claims.iter();
         claims.find(|claim| claim.metadata.name == name)
     }
 
     /// Whether there are policies beyond NetworkPolicy, or may be.
-    #[must_use]
     pub fn may_have_other_policies(&self) -> bool {
         self.other_policies.iter().any(|kind| {
             let objects = kind.objects.as_ref();
@@ -118,19 +116,16 @@ impl Snapshot {
     }
 
     /// The run's own namespace, if anything of it was read.
-    #[must_use]
     pub fn own(&self) -> Option<&NamespaceState> {
         self.namespaces.get(&self.namespace)
     }
 
     /// Whether a resource of the run's namespace was read.
-    #[must_use]
     pub fn knows(&self, resource: &str) -> bool {
         self.observed.get(resource) == Some(&Observed::Ok)
     }
 
     /// Whether a resource of that namespace was read.
-    #[must_use]
     pub fn knows_in(&self, resource: &str, namespace: &str) -> bool {
         if namespace == self.namespace {
             self.knows(resource)

@@ -46,7 +46,6 @@ pub struct NamespaceState {
 
 impl NamespaceState {
     /// A `ConfigMap`.
-    #[must_use]
     pub fn config_map(&self, name: &str) -> Option<&ConfigMap> {
         let mut maps = self.config_maps.iter();
         maps.find(|map| map.metadata.name == name)
@@ -79,13 +78,11 @@ impl WorkloadKey {
     }
 
     /// As a finding's object.
-    #[must_use]
     pub fn object(&self) -> crate::finding::ObjectRef {
         crate::finding::ObjectRef::new(self.kind.clone(), self.name.clone(), self.namespace.clone())
     }
 
     /// Whether its controller rolls a changed Pod template out by itself.
-    #[must_use]
     pub fn is_rolled_out(&self) -> bool {
         matches!(
             self.kind.as_str(),
@@ -135,14 +132,12 @@ pub struct ServiceKey {
 
 impl ServiceKey {
     /// As a finding's object.
-    #[must_use]
     pub fn object(&self) -> crate::finding::ObjectRef {
         crate::finding::ObjectRef::new("service", self.name.clone(), self.namespace.clone())
     }
 }
 
 /// Whether a Pod is neither ended nor being deleted.
-#[must_use]
 pub fn is_live(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none()
         && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")

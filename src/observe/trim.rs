@@ -119,7 +119,6 @@ impl Trim for ConfigMap {
 }
 
 /// Whether k8sverify made it.
-#[must_use]
 pub fn is_own(metadata: &Metadata) -> bool {
     metadata
         .labels
@@ -129,7 +128,6 @@ pub fn is_own(metadata: &Metadata) -> bool {
 }
 
 /// Whether an event is about one of k8sverify's Jobs or their Pods; it outlives them.
-#[must_use]
 pub fn is_own_event(event: &Event) -> bool {
     matches!(event.involved_object.kind.as_str(), "Job" | "Pod")
         && event.involved_object.name.starts_with(OWN_PREFIX)

@@ -39,7 +39,6 @@ struct Owned;
 
 impl FieldWrite {
     /// Whether the manager owns that key of a ConfigMap or Secret.
-    #[must_use]
     pub fn holds(&self, key: &str) -> bool {
         let name = format!("f:{key}");
         self.fields_v1.as_ref().is_some_and(|fields| {

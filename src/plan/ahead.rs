@@ -14,7 +14,6 @@ use crate::probe::wire::EdgeTask;
 
 /// The edges both of whose ends have settled well. One that must not work is tried once, at the end. While a rollout has Pods to make there are
 /// none: with a quota a Pod of ours could take the place of one of them.
-#[must_use]
 pub fn ahead(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> ProbePlan {
     let settle = &snapshot.settle;
     let is_made = |key: &WorkloadKey| {
@@ -51,7 +50,6 @@ type Walks<'a> = Vec<(&'a Identity, &'a EdgeTask)>;
 
 impl<'a> SameWalk<'a> {
     /// Of the two states, each with the plan of the first look at it.
-    #[must_use]
     pub fn new(
         graph: &'a TierGraph,
         then: (&'a Snapshot, &'a ProbePlan),
@@ -71,7 +69,6 @@ impl<'a> SameWalk<'a> {
     }
 
     /// Whether that holds for an edge.
-    #[must_use]
     pub fn holds(&self, edge: &Edge) -> bool {
         let (then, now) = (&self.then, &self.now);
         let walks = |side: &(&Snapshot, HashMap<&'a str, Walks<'a>>)| {

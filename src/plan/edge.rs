@@ -151,7 +151,6 @@ pub(super) fn young_ms(snapshot: &Snapshot, route: &Route) -> u64 {
 }
 
 /// An endpoint as it is dialled.
-#[must_use]
 pub fn endpoint_task(endpoint: &RouteEndpoint) -> EndpointTask {
     EndpointTask {
         address: endpoint.view.address,

@@ -24,13 +24,11 @@ const ADDRESSES: usize = 3;
 const SETTLING_MS: u64 = 10_000;
 
 /// The id of the task that dials an address of an entry.
-#[must_use]
 pub fn entry_task(entry: &Entry, address: &EntryAddress) -> String {
     format!("entry:{}@{address}", entry.id)
 }
 
 /// The id of the task that dials the Service behind an entry, for comparison.
-#[must_use]
 pub fn entry_control(entry: &Entry) -> String {
     format!("entry:{}", entry.id)
 }

@@ -144,7 +144,6 @@ fn share(name: &str, of: &str, containers: usize) -> String {
 }
 
 /// The number that a quantity of the API stands for; 0 for what is none.
-#[must_use]
 pub fn quantity(text: &str) -> f64 {
     let end = text
         .find(|sign: char| !sign.is_ascii_digit() && sign != '.')

@@ -27,13 +27,11 @@ const MESH_LABELS: [&str; 3] = [
 ];
 
 /// The name of a vantage's Job.
-#[must_use]
 pub fn name(run: &str, vantage: &str) -> String {
     format!("{OWN_PREFIX}{run}-{vantage}")
 }
 
 /// The Job of a vantage.
-#[must_use]
 pub fn manifest(vantage: &Vantage, options: &JobOptions) -> Value {
     let mut labels = options.labels.clone();
     labels.extend(run_labels(&options.run));
@@ -63,7 +61,6 @@ pub fn manifest(vantage: &Vantage, options: &JobOptions) -> Value {
 }
 
 /// The same Job without a Pod: it ends by its deadline and goes after its time to live, and with it whatever it owns.
-#[must_use]
 pub fn holder(manifest: &Value) -> Value {
     let mut holder = manifest.clone();
     holder["spec"]["parallelism"] = json!(0);
@@ -71,7 +68,6 @@ pub fn holder(manifest: &Value) -> Value {
 }
 
 /// The Pod that the Job would make, owned by its holder but not controlled by it. It is found by the same label.
-#[must_use]
 pub fn pod(manifest: &Value, uid: &str) -> Value {
     let Value::Object(mut pod) = manifest["spec"]["template"].clone() else {
         return Value::Null;
@@ -171,7 +167,6 @@ fn add(list: &mut Value, item: Value) {
 }
 
 /// The Secret with a vantage's payload. It belongs to the Job, so that it goes with it whatever becomes of the run.
-#[must_use]
 pub fn secret(vantage: &Vantage, payload: &Payload, run: &str, job_uid: &str) -> Value {
     let name = name(run, &vantage.id);
     let content = base64::engine::general_purpose::STANDARD.encode(&payload.bytes);
@@ -371,7 +366,6 @@ fn escape(text: &str) -> String {
 }
 
 /// The labels by which a run's Jobs are found.
-#[must_use]
 pub fn run_labels(run: &str) -> Labels {
     Labels::from([
         (MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned()),

@@ -161,7 +161,6 @@ pub struct TierProbe {
 
 impl TierProbe {
     /// Whether it brings something of its tier's environment: then no other tier's probe may stand in its container.
-    #[must_use]
     pub fn has_environment(&self) -> bool {
         let spec = &self.spec;
         !(self.env.is_empty()

@@ -40,7 +40,6 @@ pub fn as_client(
 }
 
 /// In the run's namespace, as no tier at all.
-#[must_use]
 pub fn plain(snapshot: &Snapshot, options: &PlanOptions) -> Vantage {
     let vantage = Vantage {
         id: "r1".to_owned(),
@@ -71,7 +70,6 @@ pub fn plain(snapshot: &Snapshot, options: &PlanOptions) -> Vantage {
 }
 
 /// The variables of a login of one's own, and the reference that names them.
-#[must_use]
 pub fn own_login(
     prefix: &str,
     user: Option<EnvVar>,
@@ -99,7 +97,6 @@ pub fn own_login(
 }
 
 /// An edge of which nothing but host, port, protocol and login is known.
-#[must_use]
 pub fn bare_task(
     id: &str,
     host: &str,

@@ -18,7 +18,6 @@ use crate::policy::{self, Decision, Route};
 use crate::probe::wire::{EdgeTask, Step, StepError, StepName, StepStatus};
 
 /// The second look: one more vantage for each failed edge, where it can show something.
-#[must_use]
 pub fn second_look(
     graph: &TierGraph,
     snapshot: &Snapshot,
@@ -323,7 +322,6 @@ fn is_network(step: &Step) -> bool {
 
 /// The same look once more, for failed edges behind which something changed between the two snapshots. A login that was refused is
 /// not tried again.
-#[must_use]
 pub fn again(
     graph: &TierGraph,
     before: &Snapshot,
@@ -365,7 +363,6 @@ pub fn again(
 }
 
 /// Whether what stands at either end of an edge changed between two snapshots: the Service, its endpoints, the Pods.
-#[must_use]
 pub fn changed(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Edge) -> bool {
     let seen = |snapshot: &Snapshot| {
         let clients = graph.workloads(&edge.from);

@@ -21,7 +21,6 @@ pub struct EdgeDecision {
 
 impl EdgeDecision {
     /// The decision of both ways, if they are the same; else the probe decides.
-    #[must_use]
     pub fn agreed(&self) -> Option<&Decision> {
         match &self.service {
             Some(service)
@@ -39,7 +38,6 @@ impl EdgeDecision {
     }
 
     /// Why the first way that is denied is so.
-    #[must_use]
     pub fn denials(&self) -> &[Denial] {
         let denied = self.ways().find_map(|decision| match decision {
             Decision::Denied(denials) => Some(denials.as_slice()),
@@ -49,20 +47,17 @@ impl EdgeDecision {
     }
 
     /// Whether either way denies it.
-    #[must_use]
     pub fn is_denied_somehow(&self) -> bool {
         self.ways().any(Decision::is_denied)
     }
 
     /// Whether both ways deny it.
-    #[must_use]
     pub fn is_denied(&self) -> bool {
         self.agreed().is_some_and(Decision::is_denied)
     }
 }
 
 /// Evaluates a connection both ways; `service` holds the Service's addresses and the port that is dialled there.
-#[must_use]
 pub fn both_ways(
     snapshot: &Snapshot,
     source: &Peer,
@@ -105,7 +100,6 @@ pub struct Path {
 
 /// Every way from a client workload to what stands at the end of `route`. A client without Pods stands for itself by its
 /// template; none if that is not known either.
-#[must_use]
 pub fn paths(
     snapshot: &Snapshot,
     client: &WorkloadKey,

@@ -27,7 +27,6 @@ pub struct DnsDecision {
 }
 
 /// Judges UDP to the name servers of the Pod's resolv.conf; with none given, to the Service that carries the usual label.
-#[must_use]
 pub fn dns(snapshot: &Snapshot, source: &Peer, nameservers: &[IpAddr]) -> DnsDecision {
     let isolated = selecting(snapshot, source)
         .iter()

@@ -13,7 +13,6 @@ const NAME_LIMIT: usize = 63;
 
 /// A policy that adds what `denial` says is missing, and nothing else. Policies add up, so it can be applied as printed. Without a
 /// manifest where the far end has neither labels nor address.
-#[must_use]
 pub fn fix(
     denial: &Denial,
     source: &Peer,

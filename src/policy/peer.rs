@@ -54,7 +54,6 @@ pub struct Peer {
 
 /// Labels that a controller puts on Pods and that say nothing of what they are: they differ from revision to revision or from
 /// Pod to Pod, and the Job controller refuses its own on another Job's template.
-#[must_use]
 pub fn is_revision_label(key: &str) -> bool {
     matches!(
         key,
@@ -67,7 +66,6 @@ pub fn is_revision_label(key: &str) -> bool {
 }
 
 /// Those labels that distinguish a tier's Pods from others.
-#[must_use]
 pub fn identifying(labels: &Labels) -> Labels {
     let mut labels = labels.clone();
     labels.retain(|key, _| !is_revision_label(key));
@@ -81,7 +79,6 @@ pub(crate) fn is_job_label(key: &str) -> bool {
 
 impl Peer {
     /// A running Pod.
-    #[must_use]
     pub fn of_pod(snapshot: &Snapshot, pod: &Pod) -> Self {
         let key = snapshot.workload_of(pod);
         Self {
@@ -98,7 +95,6 @@ impl Peer {
     }
 
     /// The workload's running Pods; where there are none, what they will be.
-    #[must_use]
     pub fn all_of(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Self> {
         match snapshot.pods_of(key) {
             pods if pods.is_empty() => Self::of_workload(snapshot, key).into_iter().collect(),
@@ -110,7 +106,6 @@ impl Peer {
     }
 
     /// What the workload's Pods will be, without an address. `None` if the API shows neither Pods nor a template.
-    #[must_use]
     pub fn of_workload(snapshot: &Snapshot, key: &WorkloadKey) -> Option<Self> {
         let template = snapshot.template(key)?;
         let mut peer = Self::of_template(
@@ -168,7 +163,6 @@ impl Peer {
     }
 
     /// An address that is no Pod's.
-    #[must_use]
     pub fn outside(name: impl Into<String>, address: Option<IpAddr>) -> Self {
         Self {
             kind: PeerKind::Outside,
@@ -179,7 +173,6 @@ impl Peer {
     }
 
     /// A Pod of which no more is known than its namespace (empty: not even that) and address.
-    #[must_use]
     pub fn unseen(
         name: impl Into<String>,
         namespace: impl Into<String>,
@@ -203,7 +196,6 @@ impl Peer {
     }
 
     /// The labels that distinguish its workload's Pods from others.
-    #[must_use]
     pub fn identifying_labels(&self) -> Labels {
         if !self.selector.is_empty() {
             return self.selector.clone();
@@ -212,7 +204,6 @@ impl Peer {
     }
 
     /// For people: `Pods with app=db`, `10.0.0.7`.
-    #[must_use]
     pub fn words(&self) -> String {
         let labels = self.identifying_labels();
         match (self.kind, self.addresses.first()) {

@@ -33,7 +33,6 @@ pub struct RouteEndpoint {
 }
 
 /// Follows `host:port` of a client in `namespace`.
-#[must_use]
 pub fn route(
     snapshot: &Snapshot,
     namespace: &str,
@@ -116,7 +115,6 @@ fn headless_endpoints(
 impl Route {
     /// The Pods at the route's end, each with the port that it is dialled on: those behind the endpoints, else (nothing runs
     /// yet, or manifests only) what the Service's selector will take.
-    #[must_use]
     pub fn targets(
         &self,
         snapshot: &Snapshot,

@@ -22,7 +22,6 @@ pub struct Selectors {
 
 impl Selectors {
     /// What may look at Pods of `namespace`: its own policies' subjects, every readable policy's peers, other kinds of policies.
-    #[must_use]
     pub fn of(snapshot: &Snapshot, namespace: &str) -> Self {
         let mut selectors = Self {
             any: !policies_read(snapshot, namespace),
@@ -98,7 +97,6 @@ impl Selectors {
     }
 
     /// Those of a Pod's labels that any policy can see.
-    #[must_use]
     pub fn relevant(&self, labels: &Labels) -> Labels {
         labels
             .iter()

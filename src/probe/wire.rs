@@ -177,7 +177,6 @@ pub struct EdgeTask {
 
 impl EdgeTask {
     /// A task of which nothing but its place and protocol is known: no endpoints, no login, no patience.
-    #[must_use]
     pub fn bare(id: String, host: String, port: NonZeroU16, protocol: Protocol) -> Self {
         Self {
             id,
@@ -207,7 +206,6 @@ impl EdgeTask {
     }
 
     /// The name that is asked for, without its port, where that is not the host that is dialled.
-    #[must_use]
     pub fn name(&self) -> Option<&str> {
         let name = self.authority.as_deref()?;
         let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
@@ -466,7 +464,6 @@ pub enum StepError {
 
 impl StepError {
     /// Whether a blocked packet may end so: dropped, rejected, or (a proxy) closed before the first byte.
-    #[must_use]
     pub const fn is_network(self) -> bool {
         matches!(
             self,
@@ -480,7 +477,6 @@ impl StepError {
     }
 
     /// Whether it is the server's own answer in the protocol: then that is no guess any more.
-    #[must_use]
     pub const fn is_answer(self) -> bool {
         matches!(
             self,

@@ -59,7 +59,6 @@ impl From<StepStatus> for Mark {
 }
 
 /// The report as text for a terminal or a log, with a final newline.
-#[must_use]
 pub fn render(report: &Report, style: Style) -> String {
     let style = Style {
         width: style.width.max(40),

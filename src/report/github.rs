@@ -14,7 +14,6 @@ const MOST: usize = 9;
 const STANDARD_INPUT: &str = "standard input";
 
 /// The verdict first, then a line for each cause, and one for each code of the other warnings and of what is worth knowing.
-#[must_use]
 pub fn render(report: &Report) -> String {
     let mut text = verdict(report);
     let causes: Vec<&FindingReport> = words::causes(report).collect();

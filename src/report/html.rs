@@ -18,7 +18,6 @@ const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// The page, as UTF-8.
-#[must_use]
 pub fn render(report: &Report) -> Vec<u8> {
     let title = format!(
         "{} · {} · k8sverify",

@@ -13,7 +13,6 @@ const MOST_EDGES: usize = 60;
 const MOST_OF_FIX: usize = 6_000;
 
 /// The report as GitHub-flavoured Markdown.
-#[must_use]
 pub fn render(report: &Report) -> String {
     let mut text = head(report);
     let (mut length, mut left_out) = (text.chars().count(), 0);

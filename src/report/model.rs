@@ -31,7 +31,6 @@ pub enum VerdictValue {
 
 impl VerdictValue {
     /// The exit code that it stands for.
-    #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Pass => 0,
@@ -123,7 +122,6 @@ pub struct EdgeCounts {
 
 impl EdgeCounts {
     /// Those of these edges.
-    #[must_use]
     pub fn of(edges: &[EdgeReport]) -> Self {
         let mut counts = Self::default();
         for edge in edges {
@@ -145,13 +143,11 @@ impl EdgeCounts {
     }
 
     /// All that the verdict counts.
-    #[must_use]
     pub const fn firm(&self) -> usize {
         self.pass + self.fail + self.unknown + self.skipped
     }
 
     /// All that have no result: they neither work nor fail.
-    #[must_use]
     pub const fn open(&self) -> usize {
         self.unknown + self.skipped
     }
@@ -321,7 +317,6 @@ pub enum Depth {
 
 impl Depth {
     /// The lower-case name, as in JSON.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -353,7 +348,6 @@ pub struct StepReport {
 
 impl StepReport {
     /// The endpoint, where it is not the target itself.
-    #[must_use]
     pub fn at(&self) -> Option<&str> {
         let endpoint = self.endpoint.as_deref();
         endpoint.filter(|endpoint| *endpoint != self.target)

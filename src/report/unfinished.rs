@@ -20,7 +20,6 @@ pub struct Begun {
 macro_rules! can_be_unfinished {
     ($report:ident) => {
         /// The report of a run that did not finish.
-        #[must_use]
         pub fn unfinished(begun: &$crate::report::unfinished::Begun, note: &str) -> $report {
             $report {
                 schema: SCHEMA.to_owned(),
@@ -40,7 +39,6 @@ pub(super) use can_be_unfinished;
 can_be_unfinished!(Report);
 
 /// The note of [`unfinished`] for a run that is under way, or was killed.
-#[must_use]
 pub fn under_way() -> String {
     format!(
         "{UNFINISHED}this report is replaced when the run ends; where it is not, the run was killed: run it again"
@@ -48,7 +46,6 @@ pub fn under_way() -> String {
 }
 
 /// Whether a file that begins like this is a report of this tool, in any format.
-#[must_use]
 pub fn is_report(head: &str) -> bool {
     let first_line = head.lines().next().unwrap_or_default();
     head.contains("\"schema\": \"k8sverify/")

@@ -21,7 +21,6 @@ fn is_interruption(note: &str) -> bool {
 }
 
 /// The note that says that the run was stopped before its end, if it was.
-#[must_use]
 pub fn interruption(report: &Report) -> Option<&str> {
     report
         .notes
@@ -31,19 +30,16 @@ pub fn interruption(report: &Report) -> Option<&str> {
 }
 
 /// `1 tier`, `2 tiers`.
-#[must_use]
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// `2.4 s`.
-#[must_use]
 pub fn seconds(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
 }
 
 /// `verified`, `unhealthy`, `could not verify`; of manifests alone nothing is verified.
-#[must_use]
 pub const fn verdict_word(report: &Report) -> &'static str {
     match report.verdict {
         VerdictValue::Pass if report.offline => "no fault",
@@ -54,7 +50,6 @@ pub const fn verdict_word(report: &Report) -> &'static str {
 }
 
 /// What the report's `cluster` is.
-#[must_use]
 pub const fn place(report: &Report) -> &'static str {
     if report.offline {
         "manifests"
@@ -64,31 +59,26 @@ pub const fn place(report: &Report) -> &'static str {
 }
 
 /// The lower-case name, as in JSON.
-#[must_use]
 pub fn verdict_name(verdict: VerdictValue) -> &'static str {
     verdict.into()
 }
 
 /// The lower-case name, as in JSON.
-#[must_use]
 pub fn status_name(status: StepStatus) -> &'static str {
     status.into()
 }
 
 /// The lower-case name, as in JSON.
-#[must_use]
 pub fn step_name(name: StepName) -> &'static str {
     name.into()
 }
 
 /// Whether the verdict counts the edge: neither known from weak evidence alone nor optional.
-#[must_use]
 pub fn is_firm(edge: &EdgeReport) -> bool {
     aside(edge).is_none()
 }
 
 /// Why the verdict does not count an edge; `None` if it does.
-#[must_use]
 pub fn aside(edge: &EdgeReport) -> Option<&'static str> {
     let order = || {
         let mut origins = edge.origin.iter();
@@ -106,7 +96,6 @@ pub fn aside(edge: &EdgeReport) -> Option<&'static str> {
 }
 
 /// `kind/name`, with `@namespace` where that is not the run's.
-#[must_use]
 pub fn object(report: &Report, finding: &FindingReport) -> String {
     if finding.namespace.is_empty() || finding.namespace == report.namespace {
         line(&finding.object)
@@ -124,7 +113,6 @@ pub fn causes(report: &Report) -> impl Iterator<Item = &FindingReport> {
 }
 
 /// See [`causes`].
-#[must_use]
 pub fn is_cause(report: &Report, finding: &FindingReport) -> bool {
     !finding.ignored
         && finding.caused_by.is_none()
@@ -132,7 +120,6 @@ pub fn is_cause(report: &Report, finding: &FindingReport) -> bool {
 }
 
 /// The firm edges that fail because of the finding.
-#[must_use]
 pub fn broken_edges<'a>(report: &'a Report, finding: &FindingReport) -> Vec<&'a EdgeReport> {
     report
         .edges
@@ -157,13 +144,11 @@ fn chain<'a>(report: &'a Report, edge: &EdgeReport) -> impl Iterator<Item = &'a 
 }
 
 /// The finding that an edge's failure comes from in the end.
-#[must_use]
 pub fn root<'a>(report: &'a Report, edge: &EdgeReport) -> Option<&'a FindingReport> {
     chain(report, edge).last()
 }
 
 /// Whether the user has decided to live with what breaks an edge: a finding on the way is ignored, or its cause is switched off.
-#[must_use]
 pub fn is_excused(report: &Report, edge: &EdgeReport) -> bool {
     match &edge.cause {
         Some(_) => chain(report, edge).any(|finding| finding.ignored),
@@ -172,7 +157,6 @@ pub fn is_excused(report: &Report, edge: &EdgeReport) -> bool {
 }
 
 /// Whether a finding says that something could not be verified, and the verdict counts it.
-#[must_use]
 pub fn is_unverified(finding: &FindingReport) -> bool {
     finding.code.section() == Section::NotVerified
         && finding.severity == Severity::Error
@@ -180,7 +164,6 @@ pub fn is_unverified(finding: &FindingReport) -> bool {
 }
 
 /// Whatever follows from the finding, by however many steps.
-#[must_use]
 pub fn consequences<'a>(report: &'a Report, cause: &FindingReport) -> Vec<&'a FindingReport> {
     let mut ids = vec![&cause.id];
     let mut found = Vec::new();
@@ -207,7 +190,6 @@ pub fn consequences<'a>(report: &'a Report, cause: &FindingReport) -> Vec<&'a Fi
 }
 
 /// What a reader should know in addition to findings and edges: the run's notes, what could not be seen, and what the user's own file changed.
-#[must_use]
 pub fn remarks(report: &Report) -> Vec<String> {
     let mut remarks: Vec<String> = report
         .notes
@@ -254,7 +236,6 @@ pub fn remarks(report: &Report) -> Vec<String> {
 }
 
 /// The first so many, and how many more.
-#[must_use]
 pub fn some(items: &[String], most: usize) -> String {
     if items.len() <= most {
         items.join(", ")
@@ -268,7 +249,6 @@ pub fn some(items: &[String], most: usize) -> String {
 }
 
 /// What a failed step is called: short, the word that people search for.
-#[must_use]
 pub fn short_error(step: &StepReport) -> String {
     let text = match step.error {
         Some(StepError::Nxdomain) => "NXDOMAIN",
@@ -298,7 +278,6 @@ pub fn short_error(step: &StepReport) -> String {
 }
 
 /// The step of one name that decides what is shown of the edge: a failure before anything else, of the first look.
-#[must_use]
 pub fn deciding(edge: &EdgeReport, name: StepName) -> Option<&StepReport> {
     let mine = || first_look(edge).filter(|step| step.name == name);
     mine()
@@ -318,7 +297,6 @@ pub fn first_look(edge: &EdgeReport) -> impl Iterator<Item = &StepReport> {
 }
 
 /// Endpoints that accept a connection from everywhere, of those that were walked: `(2, 3)`.
-#[must_use]
 pub fn endpoints(edge: &EdgeReport) -> Option<(usize, usize)> {
     let mut walked: std::collections::BTreeMap<&str, bool> = std::collections::BTreeMap::new();
     for step in first_look(edge)
@@ -331,7 +309,6 @@ pub fn endpoints(edge: &EdgeReport) -> Option<(usize, usize)> {
 }
 
 /// What the way through the Service took from the first node, in milliseconds: what a client would wait.
-#[must_use]
 pub fn milliseconds(edge: &EdgeReport) -> u64 {
     let node = first_look(edge)
         .next()
@@ -346,7 +323,6 @@ pub fn milliseconds(edge: &EdgeReport) -> u64 {
 }
 
 /// The cause's identity, or why the edge is unknown or was not asked, or that no more than the connection counts.
-#[must_use]
 pub fn because(edge: &EdgeReport) -> String {
     let cause = edge.cause.as_ref().map(|cause| line(&cause.0));
     cause
@@ -356,7 +332,6 @@ pub fn because(edge: &EdgeReport) -> String {
 }
 
 /// What the protocol is guessed from, where the peer did not prove it.
-#[must_use]
 pub fn guess(edge: &EdgeReport) -> Option<String> {
     let from = edge.protocol_guessed_from.as_deref();
     from.filter(|_| edge.status == StepStatus::Pass && edge.depth < Depth::Protocol)

@@ -87,7 +87,6 @@ impl Classes {
     ///
     /// # Panics
     /// Never in a build that passed its tests: they read it.
-    #[must_use]
     pub fn embedded() -> &'static Self {
         static CLASSES: OnceLock<Classes> = OnceLock::new();
         CLASSES.get_or_init(|| match Self::read(TEXT) {
@@ -128,13 +127,11 @@ impl Classes {
     }
 
     /// The class of that name.
-    #[must_use]
     pub fn named(&self, name: &str) -> Option<&Class> {
         self.classes.iter().find(|class| class.name == name)
     }
 
     /// The class of a refusal: the first rule that fits; `None` for one that nothing is known of.
-    #[must_use]
     pub fn of(&self, refusal: &StatementRefusal<'_>) -> Option<&Class> {
         let fits = |rule: &Rule| {
             rule.product

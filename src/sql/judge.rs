@@ -51,7 +51,6 @@ pub struct SqlResults {
 }
 
 /// The report.
-#[must_use]
 pub fn judge(script: &Script, seen: &SqlResults, run: Run) -> SqlReport {
     let judge = Judge::new(script, seen);
     let statements = judge.statements();

@@ -73,7 +73,6 @@ pub enum ClientAct {
 }
 
 /// What the client does for a file, in order.
-#[must_use]
 pub fn lex(file: &[u8], client: Client) -> Vec<Item> {
     let mut reader = Reader::new(client);
     let mut text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);

@@ -42,7 +42,6 @@ pub struct Mapped {
 
 impl Scratch {
     /// How a schema is called on the server.
-    #[must_use]
     pub fn schema(&self, name: &str) -> String {
         let Some(prefix) = &self.prefix else {
             return name.to_owned();
@@ -60,7 +59,6 @@ impl Scratch {
     }
 
     /// Maps the names of a statement; `known` are the schemas that the files name anywhere.
-    #[must_use]
     pub fn map(&self, sql: &[u8], known: &BTreeSet<String>) -> Mapped {
         let tokens = tokens(sql);
         if tokens.is_empty() {

@@ -44,7 +44,6 @@ fn is_private(sql: &[u8], tokens: &[Token]) -> bool {
 }
 
 /// The first characters of a statement on one line, its literals masked.
-#[must_use]
 pub fn statement(sql: &[u8]) -> String {
     let all = tokens(sql);
     if is_private(sql, &all) {
@@ -93,7 +92,6 @@ pub fn statement(sql: &[u8]) -> String {
 }
 
 /// A server's message about a statement: of what stands in quotes only names of the statement and words of servers stay.
-#[must_use]
 pub fn message(sql: &[u8], message: &str) -> String {
     let all = tokens(sql);
     if is_private(sql, &all) {
@@ -162,7 +160,6 @@ fn is_known(word: &str, names: &BTreeSet<String>) -> bool {
 }
 
 /// The words of a statement in capitals, literals left out: what patterns of `checks/sql.yaml` are held against.
-#[must_use]
 pub fn shape(sql: &[u8]) -> String {
     let mut words = Vec::new();
     for token in tokens(sql).iter().take(400) {

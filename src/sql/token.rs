@@ -30,25 +30,21 @@ pub struct Token {
 
 impl Token {
     /// Its bytes.
-    #[must_use]
     pub fn of<'s>(&self, sql: &'s [u8]) -> &'s [u8] {
         &sql[self.start..self.end]
     }
 
     /// Whether it is this keyword.
-    #[must_use]
     pub fn is(&self, sql: &[u8], word: &str) -> bool {
         self.kind == Kind::Word && self.of(sql).eq_ignore_ascii_case(word.as_bytes())
     }
 
     /// Whether it is this sign.
-    #[must_use]
     pub fn is_sign(&self, sql: &[u8], sign: u8) -> bool {
         self.kind == Kind::Sign && self.of(sql) == [sign]
     }
 
     /// The name that it is, without quotes; `None` for what is no name.
-    #[must_use]
     pub fn name(&self, sql: &[u8]) -> Option<String> {
         match self.kind {
             Kind::Word => Some(String::from_utf8_lossy(self.of(sql)).into_owned()),
@@ -64,7 +60,6 @@ impl Token {
 }
 
 /// The tokens of a statement.
-#[must_use]
 pub fn tokens(sql: &[u8]) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut at = 0;

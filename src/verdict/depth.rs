@@ -9,7 +9,6 @@ use crate::report::Depth;
 
 /// How far the edge was really proven: of places that failed the worst, of places that pass the worst endpoint. Only one
 /// place per tier logs in, so the deepest of several places that pass says how far an endpoint was proven.
-#[must_use]
 pub(super) fn depth(evidence: &EdgeEvidence<'_>) -> Depth {
     if evidence.edge.protocol == Protocol::Udp {
         let resolved =

@@ -6,7 +6,6 @@ use crate::finding::Code;
 
 /// The place of `code` among the explanations of an edge that breaks at `stage`, the most specific first; `None` for what
 /// cannot explain such a break.
-#[must_use]
 pub(super) fn rank(code: Code, stage: Stage) -> Option<u8> {
     let explains = FindingTexts::shared().get(code).explains;
     match stage {
@@ -18,20 +17,17 @@ pub(super) fn rank(code: Code, stage: Stage) -> Option<u8> {
 
 /// Codes that only say what the network was seen to do. One that explains no edge which nothing more specific explains is
 /// left out of the report.
-#[must_use]
 pub(super) fn is_symptom(code: Code) -> bool {
     is(code, Nature::Symptom)
 }
 
 /// Codes that concern the edge itself, not its target: where only weak or optional edges show them, no one is known to need
 /// what they say, and they are warnings.
-#[must_use]
 pub(super) fn concerns_the_edge(code: Code) -> bool {
     is(code, Nature::Edge)
 }
 
 /// Findings that the network itself showed: a circle of causes is cut at one of them.
-#[must_use]
 pub(super) fn has_network_evidence(code: Code) -> bool {
     is(code, Nature::Observed)
 }

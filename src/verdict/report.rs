@@ -34,7 +34,6 @@ pub struct ReportMeta {
 }
 
 /// The report of a run.
-#[must_use]
 pub fn report(
     context: &Context<'_>,
     verdict: &Verdict,

@@ -20,7 +20,6 @@ pub(super) fn over_rounds(rounds: &[RoundReport]) -> BTreeMap<Metric, Spread> {
 }
 
 /// Minimum, median, maximum.
-#[must_use]
 pub fn spread(values: &[&Value]) -> Spread {
     let mut found = Spread::default();
     let mut known = Vec::new();
@@ -73,7 +72,6 @@ pub(super) fn not_excluded(rounds: &[RoundReport]) -> Option<String> {
 }
 
 /// `1 - 0.05^(1/n)` in whole per cent, rounded: a loss with this chance goes unseen in `rounds` rounds once in twenty times.
-#[must_use]
 pub fn chance_not_excluded(rounds: u32) -> u32 {
     let chance = 1.0 - 0.05_f64.powf(1.0 / f64::from(rounds.max(1)));
     let percent = (chance * 100.0).round();
@@ -84,7 +82,6 @@ pub fn chance_not_excluded(rounds: u32) -> u32 {
 }
 
 /// `6.2 s`, `14`.
-#[must_use]
 pub fn amount(metric: Metric, number: u64) -> String {
     match metric.unit() {
         Unit::Count => number.to_string(),
@@ -93,7 +90,6 @@ pub fn amount(metric: Metric, number: u64) -> String {
 }
 
 /// A value in words: `6.2 s ±0.2`, `none seen (under 1.0 s)`, `over 90.0 s`, `unknown: REASON`.
-#[must_use]
 pub fn value_text(metric: Metric, value: &Value) -> String {
     match value {
         Value::Known {

@@ -6,7 +6,6 @@ use crate::drill::model::{
 };
 
 /// The picture of a round; none where there was no fault.
-#[must_use]
 pub fn picture(round: &Round) -> Option<Picture> {
     let fault = round.fault_ms?;
     let begin = round.baseline_ms?;

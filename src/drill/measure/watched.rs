@@ -8,7 +8,6 @@ use super::timeline::Timeline;
 use crate::drill::model::{EventKind, Fault, PodChange, PodEvent, Round, Victim};
 
 /// The round, its fault where the first member went or new writes stopped; as it is where nothing was seen, and where the tool acted.
-#[must_use]
 pub fn watched(round: &Round) -> Cow<'_, Round> {
     let as_it_is = Cow::Borrowed(round);
     let (Fault::Watch, Some(fault), Some(begin)) = (round.fault, round.fault_ms, round.baseline_ms)

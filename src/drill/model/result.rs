@@ -110,7 +110,6 @@ pub enum Metric {
 }
 
 /// Milliseconds in words: `1.2 s`.
-#[must_use]
 pub fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     let tenths = (ms.unsigned_abs() + 50) / 100;

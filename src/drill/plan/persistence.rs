@@ -21,13 +21,11 @@ pub enum Persistence {
 
 impl Persistence {
     /// Whether the data outlives the Pod for sure.
-    #[must_use]
     pub const fn survives(&self) -> bool {
         matches!(self, Self::Claim { .. })
     }
 
     /// In words.
-    #[must_use]
     pub fn describe(&self) -> String {
         match self {
             Self::Claim { name } => format!("PVC {name}"),

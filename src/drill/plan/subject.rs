@@ -57,7 +57,6 @@ const fn engine(protocol: Protocol) -> Option<Engine> {
 }
 
 /// The engine's protocol.
-#[must_use]
 pub const fn protocol(engine: Engine) -> Protocol {
     match engine {
         Engine::Mysql => Protocol::Mysql,

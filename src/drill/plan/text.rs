@@ -4,7 +4,6 @@ use crate::drill::model::{Candidate, Member, Plan};
 use crate::sanitise::clean;
 
 /// Every candidate: members, keys, what would be done, and why it is not.
-#[must_use]
 pub fn text(plan: &Plan, cluster: &str) -> String {
     let mut text = String::new();
     for candidate in &plan.candidates {

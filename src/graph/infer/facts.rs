@@ -47,7 +47,6 @@ pub struct Dialled {
 
 impl TierFacts {
     /// Reads the evidence.
-    #[must_use]
     pub fn read(evidence: &Evidence<'_>, catalog: &Catalog) -> Self {
         let program = own::program(evidence.words);
         let image = evidence
@@ -140,31 +139,26 @@ impl TierFacts {
     }
 
     /// Whether both run the same product as servers: members of one cluster.
-    #[must_use]
     pub fn is_peer_of(&self, other: &Self) -> bool {
         self.product.is_some() && self.product == other.product && self.server.is_some()
     }
 
     /// Where members of a cluster call it, if not where clients do.
-    #[must_use]
     pub fn peer_port(&self) -> Option<NonZeroU16> {
         self.peer
     }
 
     /// Whether its image is known to serve there.
-    #[must_use]
     pub fn serves(&self, port: NonZeroU16) -> bool {
         self.serves.iter().any(|one| one.port == port)
     }
 
     /// The product of its image, by the catalogue's name.
-    #[must_use]
     pub fn product(&self) -> Option<&str> {
         self.product.as_deref()
     }
 
     /// The product that its name says, where no image says anything.
-    #[must_use]
     pub fn called_like(&self) -> Option<&str> {
         self.called.as_deref()
     }
@@ -207,19 +201,16 @@ impl TierFacts {
     }
 
     /// Where it serves, if it plainly is a server.
-    #[must_use]
     pub fn server(&self) -> Option<&ServerHint> {
         self.server.as_ref()
     }
 
     /// The HTTP path that its healthcheck asks for.
-    #[must_use]
     pub fn health_path(&self) -> Option<&HealthPath> {
         self.health_path.as_ref()
     }
 
     /// Every TCP port on which it is said to listen, sorted.
-    #[must_use]
     pub fn listens(&self) -> Vec<NonZeroU16> {
         let mut ports: Vec<NonZeroU16> = self
             .ports
@@ -243,13 +234,11 @@ impl TierFacts {
     }
 
     /// Whether something other than the usual ports of its product shows where it listens; a store has no others.
-    #[must_use]
     pub fn is_declared(&self) -> bool {
         !self.ports.is_empty() || !self.own.is_empty() || self.is_store()
     }
 
     /// Whether it is a database, a cache or a broker.
-    #[must_use]
     pub fn is_store(&self) -> bool {
         self.serves
             .first()

@@ -198,7 +198,9 @@ impl<'a> Project<'a> {
             from.environment.contains_key(name) || from.environment.contains_key(&of_file)
         };
         let only = |dial: &ImageDial| {
-            let usual = dial.port.and_then(|port| self.catalog.port_protocol(port.get()));
+            let usual = dial
+                .port
+                .and_then(|port| self.catalog.port_protocol(port.get()));
             let store = usual.filter(|usual| usual.is_store());
             let product = self.catalog.products.product(&dial.host);
             let fits = |to: &&Service| {

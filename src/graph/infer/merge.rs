@@ -242,7 +242,6 @@ fn question(health: HealthPath) -> HttpQuestion {
 }
 
 /// Whether a name marks a read replica.
-#[must_use]
 pub fn is_replica(name: &str) -> bool {
     address::words(name)
         .iter()

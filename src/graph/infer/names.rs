@@ -54,7 +54,6 @@ impl NameTable {
     }
 
     /// The tier behind a host; DNS does not distinguish case, so an exact match only comes first.
-    #[must_use]
     pub fn resolve(&self, host: &str) -> Option<&str> {
         let host = host.trim_end_matches('.');
         let folded = host.to_ascii_lowercase();
@@ -69,13 +68,11 @@ impl NameTable {
     }
 
     /// Whether the name is pinned to an address of its own.
-    #[must_use]
     pub fn is_pinned(&self, host: &str) -> bool {
         self.pinned.contains(&host.to_ascii_lowercase())
     }
 
     /// The tier whose name is the given words, whatever stands between them: `[penpot, backend]` → `penpot-backend`.
-    #[must_use]
     pub fn by_words(&self, words: &[String]) -> Option<(&str, &str)> {
         let wanted = words.concat();
         // Of equal names the one of this table is first.
@@ -87,7 +84,6 @@ impl NameTable {
     }
 
     /// The names that a service may dial in a compose project.
-    #[must_use]
     pub fn of_client(file: &ComposeFile, client: &Service) -> Self {
         Tables::new(file).of_client(client)
     }
@@ -166,7 +162,6 @@ pub struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     /// None is made yet.
-    #[must_use]
     pub const fn new(file: &'a ComposeFile) -> Self {
         Self {
             file,

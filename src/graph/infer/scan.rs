@@ -13,7 +13,6 @@ use super::names::NameTable;
 use super::words;
 
 /// Everything that a client's configuration dials, in the order environment, command, files, image; repetitions included.
-#[must_use]
 pub fn scan(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdge> {
     let mut edges = written(source, names);
     edges.extend(by_image(source, names, catalog));

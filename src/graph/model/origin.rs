@@ -40,27 +40,23 @@ impl Origin {
     }
 
     /// `depends_on` of a service.
-    #[must_use]
     pub fn order(service: &str) -> Self {
         let text = format!("compose services.{service}{ORDER}");
         Self::new(OriginKind::Order, text)
     }
 
     /// `links` of a service.
-    #[must_use]
     pub fn link(service: &str) -> Self {
         let text = format!("compose services.{service}.links");
         Self::new(OriginKind::Link, text)
     }
 
     /// A variable that compose gives to a service.
-    #[must_use]
     pub fn variable(service: &str, name: &str) -> Self {
         format!("compose services.{service}.environment.{name}").into()
     }
 
     /// A file that Pods of `owner` mount.
-    #[must_use]
     pub fn mounted(path: &str, source: &str, owner: &dyn fmt::Display) -> Self {
         let text = format!("{path} of {owner}, {source}");
         let (path, source) = (path.to_owned(), source.to_owned());
@@ -68,13 +64,11 @@ impl Origin {
     }
 
     /// Whether it shows a tier alone: the port was put there from the target.
-    #[must_use]
     pub const fn is_without_port(&self) -> bool {
         matches!(self.kind, OriginKind::Order | OriginKind::Link)
     }
 
     /// All of them as a reader is shown them.
-    #[must_use]
     pub fn list(all: &[Self]) -> String {
         let texts: Vec<&str> = all.iter().map(|one| one.text.as_str()).collect();
         texts.join(", ")

@@ -7,7 +7,6 @@ use crate::graph::TierGraph;
 use super::{NodeKind, Stroke, label, nodes, stroke};
 
 /// The graph for `dot -Tsvg`.
-#[must_use]
 pub fn dot(graph: &TierGraph) -> String {
     let mut out = String::from(
         "digraph tiers {\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n  edge [fontname=\"sans-serif\", fontsize=10];\n",

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::graph::{Edge, Tier, TierGraph};
 
 /// The graph as JSON: names of variables, never their values.
-#[must_use]
 pub fn json(graph: &TierGraph) -> String {
     let TierGraph {
         tiers,

@@ -7,7 +7,6 @@ use crate::graph::TierGraph;
 use super::{NodeKind, Stroke, label, nodes, stroke};
 
 /// The graph as a Mermaid flowchart.
-#[must_use]
 pub fn mermaid(graph: &TierGraph) -> String {
     let mut out = String::from("flowchart LR\n");
     let nodes = nodes(graph);

@@ -22,7 +22,6 @@ const LEGEND: [(&str, &str); 7] = [
 ];
 
 /// The picture.
-#[must_use]
 pub fn svg(graph: &TierGraph) -> String {
     let names = nodes(graph);
     let boxes: Vec<Node> = names

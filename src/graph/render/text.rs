@@ -10,7 +10,6 @@ use crate::sanitise;
 use crate::terminal::{Paint, Style, pad, wrap};
 
 /// The graph as text: each tier with its workloads, below it what it must reach, how, and how that is known; in lines of the style's width.
-#[must_use]
 pub fn text(graph: &TierGraph, style: Style) -> String {
     let mut out = String::new();
     let source = source(graph);

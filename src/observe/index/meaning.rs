@@ -40,7 +40,6 @@ pub enum HostMeaning {
 
 impl HostMeaning {
     /// Whether no name of the client's own namespace leads anywhere.
-    #[must_use]
     pub const fn leads_nowhere(&self) -> bool {
         matches!(self, Self::Missing | Self::ServiceElsewhere(_))
     }
@@ -48,7 +47,6 @@ impl HostMeaning {
 
 impl Snapshot {
     /// What `host` means to a client of `client_namespace`, by the search list that Kubernetes gives its Pods.
-    #[must_use]
     pub fn meaning(&self, host: &str, client_namespace: &str) -> HostMeaning {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let literal = host.trim_start_matches('[').trim_end_matches(']');

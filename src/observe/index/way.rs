@@ -21,13 +21,11 @@ pub struct HostRoute<'s> {
 
 impl Snapshot {
     /// Where a host leads for a client of `namespace`. A loop of aliases ends where it closes.
-    #[must_use]
     pub fn way(&self, host: &str, namespace: &str) -> HostRoute<'_> {
         self.way_of(self.meaning(host, namespace))
     }
 
     /// Where what a host means leads.
-    #[must_use]
     pub fn way_of(&self, start: HostMeaning) -> HostRoute<'_> {
         let mut services = Vec::new();
         let mut seen = BTreeSet::new();
@@ -59,7 +57,6 @@ impl Snapshot {
     }
 
     /// The workloads whose Pods stand at the addresses of a Service's endpoints, in their order.
-    #[must_use]
     pub fn workloads_at_endpoints(&self, key: &ServiceKey) -> Vec<WorkloadKey> {
         self.slices_of(key)
             .into_iter()
@@ -76,7 +73,6 @@ impl Snapshot {
 
 impl<'s> HostRoute<'s> {
     /// The Service at the end of the way, unless the way ends at an `ExternalName`.
-    #[must_use]
     pub fn last(&self) -> Option<(&ServiceKey, &'s Service)> {
         self.services
             .last()
@@ -86,7 +82,6 @@ impl<'s> HostRoute<'s> {
 
     /// The workloads at the end of the way: those that the last Service selects, or whose Pods stand at its hand-made endpoints, or
     /// whose Pod the host names.
-    #[must_use]
     pub fn workloads(&self, snapshot: &Snapshot) -> Vec<WorkloadKey> {
         let of_pod = |namespace: &str, pod: &str| {
             let pod = snapshot.pod(namespace, pod)?;

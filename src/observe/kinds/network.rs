@@ -54,25 +54,21 @@ slim!(
 );
 impl ServiceSpec {
     /// Whether it is an alias of another name.
-    #[must_use]
     pub fn is_external_name(&self) -> bool {
         self.kind == "ExternalName"
     }
 
     /// Whether it has no address of its own: clients get those of its Pods, and dial their ports.
-    #[must_use]
     pub fn is_headless(&self) -> bool {
         self.cluster_ip == "None"
     }
 
     /// Its own addresses; none if it is headless or an alias.
-    #[must_use]
     pub fn addresses(&self) -> Vec<IpAddr> {
         addresses(self.cluster_ips.iter().chain([&self.cluster_ip]))
     }
 
     /// Its port of that number and transport.
-    #[must_use]
     pub fn port(&self, number: NonZeroU16, transport: &str) -> Option<&ServicePort> {
         self.ports
             .iter()
@@ -97,19 +93,16 @@ slim!(
 );
 impl ServicePort {
     /// Whether that is its number.
-    #[must_use]
     pub fn is(&self, number: NonZeroU16) -> bool {
         self.port == i32::from(number.get())
     }
 
     /// `TCP`, `UDP` or `SCTP`.
-    #[must_use]
     pub fn transport(&self) -> &str {
         transport(&self.protocol)
     }
 
     /// The name of its target, if that is a name.
-    #[must_use]
     pub fn target_name(&self) -> Option<&str> {
         self.target_port
             .as_str()
@@ -118,7 +111,6 @@ impl ServicePort {
 
     /// The number of its target in Pods of that kind: a name is looked up in containers and native sidecars; `None` where none
     /// declares it.
-    #[must_use]
     pub fn target(&self, spec: &PodSpec) -> Option<NonZeroU16> {
         let number = match self.target_name() {
             Some(name) => spec

@@ -71,7 +71,6 @@ impl PodSpec {
     }
 
     /// Its container of that name; init containers have names of their own.
-    #[must_use]
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.every().find(|container| container.name == name)
     }
@@ -168,7 +167,6 @@ impl Container {
     }
 
     /// The number of a port that is written as a number or as the name of a declared one.
-    #[must_use]
     pub fn number(&self, port: &Value) -> Option<NonZeroU16> {
         let declared = |name: &str| {
             let port = self.ports.iter().find(|port| port.name == name)?;
@@ -264,7 +262,6 @@ slim!(
 );
 impl ContainerPort {
     /// `TCP`, `UDP` or `SCTP`.
-    #[must_use]
     pub fn transport(&self) -> &str {
         transport(&self.protocol)
     }
@@ -421,12 +418,10 @@ impl PodStatus {
     }
 
     /// The status of the container of that name.
-    #[must_use]
     pub fn container(&self, name: &str) -> Option<&ContainerStatus> {
         self.every().find(|status| status.name == name)
     }
     /// Its addresses, the first one first.
-    #[must_use]
     pub fn addresses(&self) -> Vec<IpAddr> {
         let all = self.pod_ips.iter().map(|entry| &entry.ip);
         addresses([&self.pod_ip].into_iter().chain(all))

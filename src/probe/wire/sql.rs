@@ -74,7 +74,6 @@ impl From<Vec<u8>> for Text {
 
 impl Text {
     /// The bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Readable(text) => text.as_bytes(),

@@ -9,7 +9,6 @@ use crate::drill::marks::MarkRules;
 
 /// One report of all candidates, in the order of the reports, each judged by the limits that the user names now, else by those of its own report. A candidate
 /// whose name comes twice is distinguished by its run.
-#[must_use]
 pub fn compare(reports: &[DrillReport], limits: Option<&LimitSet>, version: &str) -> DrillReport {
     let mut candidates: Vec<CandidateReport> = Vec::new();
     let mut findings: Vec<DrillFinding> = Vec::new();

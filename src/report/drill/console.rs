@@ -16,7 +16,6 @@ const DEEPEST: usize = 34;
 const WIDEST: usize = 30;
 
 /// The report as text for a terminal or a log, with a final newline.
-#[must_use]
 pub fn console(report: &DrillReport, style: Style) -> String {
     let page = Page {
         report,

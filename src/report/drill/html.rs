@@ -14,7 +14,6 @@ mod timeline;
 const STYLE: &str = include_str!("html/drill.css");
 
 /// The page, as UTF-8.
-#[must_use]
 pub fn html(report: &DrillReport) -> Vec<u8> {
     let title = format!(
         "{} · drill of {} · k8sverify",

@@ -6,7 +6,6 @@ use crate::report::markdown::{escape, sign};
 use crate::sanitise::line;
 
 /// The report as GitHub and GitLab show it.
-#[must_use]
 pub fn markdown(report: &DrillReport) -> String {
     let mut text = format!(
         "## {} k8sverify: drill: {}\n\n",

@@ -145,7 +145,6 @@ pub enum Grade {
 
 impl Grade {
     /// As in the table.
-    #[must_use]
     pub const fn sign(self) -> &'static str {
         match self {
             Self::Best => "◎",
@@ -158,7 +157,6 @@ impl Grade {
     }
 
     /// In words, for those who cannot see the sign.
-    #[must_use]
     pub fn word(self) -> &'static str {
         self.into()
     }
@@ -185,7 +183,6 @@ pub struct FaultReport {
 
 impl FaultReport {
     /// `delete primary`.
-    #[must_use]
     pub fn title(&self) -> String {
         match self.role {
             Some(MemberRole::Primary) => format!("{} primary", self.fault),

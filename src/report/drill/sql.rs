@@ -5,7 +5,6 @@ use crate::report::sql::{QueryReport, ServerAnswer, SqlReport, SqlStatus, Statem
 use crate::sql::classify::Weight;
 
 /// The init SQL and the workload, each where there was one.
-#[must_use]
 pub fn summaries(report: &SqlReport) -> (Option<CandidateSql>, Option<CandidateSql>) {
     let mut init = CandidateSql::default();
     for file in &report.files {

@@ -13,7 +13,6 @@ use crate::terminal::{Mark, Paint, Style};
 const MOST: usize = 40;
 
 /// The report as text for a terminal or a log, with a final newline.
-#[must_use]
 pub fn render(report: &SqlReport, style: Style) -> String {
     let verdict = style.end(
         report.verdict,

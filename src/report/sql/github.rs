@@ -8,7 +8,6 @@ use crate::report::github::{command, data, property};
 const MOST: usize = 9;
 
 /// The verdict first, then the refusals.
-#[must_use]
 pub fn render(report: &SqlReport) -> String {
     let level = match report.verdict {
         VerdictValue::Pass => "notice",

@@ -11,7 +11,6 @@ use crate::report::words::{seconds, verdict_name};
 use crate::sanitise::line;
 
 /// The page, as UTF-8.
-#[must_use]
 pub fn render(report: &SqlReport) -> Vec<u8> {
     let title = format!(
         "{} · sql {} · k8sverify",

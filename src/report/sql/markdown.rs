@@ -10,7 +10,6 @@ use crate::report::words::seconds;
 const MOST: usize = 60_000;
 
 /// The report as GitHub-flavoured Markdown.
-#[must_use]
 pub fn render(report: &SqlReport) -> String {
     let mark = sign(report.verdict);
     let mut text = format!(

@@ -104,7 +104,6 @@ pub enum SqlStatus {
 
 impl SqlStatus {
     /// For people.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }

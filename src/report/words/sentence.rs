@@ -6,7 +6,6 @@ use crate::probe::wire::StepStatus;
 use crate::report::{Depth, EdgeCounts, Report, VerdictValue};
 
 /// The edges that the verdict counts, those that it does not apart: `4 edges, 1 weak`.
-#[must_use]
 pub fn edges(counts: &EdgeCounts) -> String {
     let aside = [(counts.weak, "weak"), (counts.optional, "optional")]
         .into_iter()
@@ -18,7 +17,6 @@ pub fn edges(counts: &EdgeCounts) -> String {
 }
 
 /// The same by status: `1 pass, 3 fail, 0 unknown, 0 skipped, 1 weak`.
-#[must_use]
 pub fn by_status(counts: &EdgeCounts) -> String {
     let EdgeCounts {
         pass,
@@ -38,7 +36,6 @@ pub fn by_status(counts: &EdgeCounts) -> String {
 }
 
 /// The verdict in one sentence: `unhealthy: 2 causes break 2 of 3 edges`.
-#[must_use]
 pub fn sentence(report: &Report) -> String {
     let counts = EdgeCounts::of(&report.edges);
     let causes = causes(report)
@@ -92,7 +89,6 @@ fn unhealthy(counts: &EdgeCounts, causes: usize) -> String {
 }
 
 /// `4 edges work, 3 by login and query, 1 by protocol`.
-#[must_use]
 pub fn proven(report: &Report) -> String {
     let passed: Vec<Depth> = report
         .edges

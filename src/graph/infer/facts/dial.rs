@@ -9,7 +9,6 @@ use super::{Dialled, PortOrigin, TierFacts};
 impl TierFacts {
     /// The port and protocol that an address means: explicit, else the tier's own, its image's, the only declared one, the
     /// healthcheck's, else what the protocol usually has. `None`: nothing shows a port.
-    #[must_use]
     pub fn dial(
         &self,
         port: Option<NonZeroU16>,
@@ -135,7 +134,6 @@ impl TierFacts {
 
     /// Whether more than the number of the port, or the tier's name, shows that it speaks a protocol there: what is declared, its
     /// image, its command, its own variables, its healthcheck.
-    #[must_use]
     pub fn knows(&self, port: NonZeroU16, protocol: Protocol) -> bool {
         let declared = self.ports.iter().find(|one| one.port == port);
         if let Some(said) = declared.and_then(|one| one.protocol) {

@@ -70,7 +70,9 @@ impl Settle<'_> {
         }
         let unnamed = || drafts.to(to).next().is_none();
         match hint.strength {
-            Strength::Link => !self.project.is_page(to) || self.project.is_plain_web_server(hint.from),
+            Strength::Link => {
+                !self.project.is_page(to) || self.project.is_plain_web_server(hint.from)
+            }
             Strength::Order => self.speaks_for_a_connection(hint.from, hint.to, drafts),
             Strength::Library => !self.would_be_named(hint, drafts),
             Strength::Namesake => unnamed(),
