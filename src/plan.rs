@@ -57,7 +57,7 @@ pub fn rest(
         prefix: "v",
         look: Look::First,
     };
-    let mut plan = first::lay(graph, snapshot, &wish);
+    let mut plan = first::plan_look(graph, snapshot, &wish);
     let jobs = plan.vantages.len();
     if jobs > JOBS && options.nodes > 1 {
         let options = PlanOptions {
@@ -68,7 +68,7 @@ pub fn rest(
             options: &options,
             ..wish
         };
-        plan = first::lay(graph, snapshot, &wish);
+        plan = first::plan_look(graph, snapshot, &wish);
         plan.notes.push(format!(
             "every tier is looked at from one node: from several, it would take {jobs} Jobs"
         ));

@@ -46,7 +46,7 @@ enum Next {
 
 impl Redactor {
     /// Lets these names pass wherever they stand as a token.
-    pub fn knowing(names: impl IntoIterator<Item = String>) -> Self {
+    pub fn with_names(names: impl IntoIterator<Item = String>) -> Self {
         Self {
             known: Arc::new(names.into_iter().filter(|name| !name.is_empty()).collect()),
             hidden: Vec::new(),

@@ -95,9 +95,9 @@ pub fn judge(context: &Context<'_>, findings: Vec<Finding>, options: &VerdictOpt
     let mut edges = edges::statuses(context, options);
     let mut findings = causes::merge(findings);
     edges::overrule(context, &mut edges, &findings);
-    edges::spare(context, &mut edges);
+    edges::spare_list_members(context, &mut edges);
     let causes = causes::assign(context, &mut edges, &mut findings);
-    causes::soften(context, &edges, &causes, &mut findings);
+    causes::lower_severities(context, &edges, &causes, &mut findings);
     causes::drop_symptoms(&edges, &causes, &mut findings);
     let parents = causes::link(context, &causes, &findings);
     value::add_missing_edges(context, &edges, &mut findings);

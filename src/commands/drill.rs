@@ -93,12 +93,12 @@ async fn run(
         seen = Box::pin(see(args, input, wanted)) => seen?,
         signal = signals.wait() => return Err(CommandError::Interrupted(format!("{signal}; nothing had been done"))),
     };
-    let mut wish = wish(args);
+    let mut request = request(args);
     let run = options::run_label();
-    let mut made = lay(&seen, &wish, &run);
-    if wish.person.is_none() && !args.plan && only_person_missing(&made) {
-        wish.person = ask(&made);
-        made = lay(&seen, &wish, &run);
+    let mut made = plan_drill(&seen, &request, &run);
+    if request.person.is_none() && !args.plan && only_person_missing(&made) {
+        request.person = ask(&made);
+        made = plan_drill(&seen, &request, &run);
     }
     let code = plan::exit_code(&made.candidates);
     if args.plan || code != 0 {
@@ -109,7 +109,10 @@ async fn run(
         }
         return Ok(code);
     }
-    Box::pin(conducting::run(args, input, &seen, &wish, &made, signals)).await
+    Box::pin(conducting::run(
+        args, input, &seen, &request, &made, signals,
+    ))
+    .await
 }
 
 async fn see(
@@ -135,7 +138,7 @@ async fn see(
     })
 }
 
-fn wish(args: &DrillArgs) -> DrillRequest {
+fn request(args: &DrillArgs) -> DrillRequest {
     DrillRequest {
         faults: match args.watch {
             Some(_) => vec![Fault::Watch],
@@ -152,17 +155,17 @@ fn wish(args: &DrillArgs) -> DrillRequest {
     }
 }
 
-fn lay(seen: &DrillInput, wish: &DrillRequest, run: &str) -> Plan {
+fn plan_drill(seen: &DrillInput, request: &DrillRequest, run: &str) -> Plan {
     Plan {
         run: run.to_owned(),
-        seed: wish.seed,
-        rounds: wish.rounds,
-        patience_ms: u64::try_from(wish.patience.as_millis()).unwrap_or(u64::MAX),
+        seed: request.seed,
+        rounds: request.rounds,
+        patience_ms: u64::try_from(request.patience.as_millis()).unwrap_or(u64::MAX),
         candidates: seen
             .subjects
             .iter()
             .map(|subject| {
-                let mut candidate = plan::candidate(subject, wish, &seen.snapshot);
+                let mut candidate = plan::candidate(subject, request, &seen.snapshot);
                 let left = plan::left_before(&seen.snapshot);
                 candidate.refusals.splice(0..0, left);
                 candidate

@@ -96,7 +96,7 @@ impl Signals {
     }
 
     /// From now on the pipeline ends by itself when a signal comes, within the grace; else these words are the last.
-    pub(super) fn attend(&self, last_words: impl FnOnce(&str) -> u8 + Send + 'static) {
+    pub(super) fn end_gracefully(&self, last_words: impl FnOnce(&str) -> u8 + Send + 'static) {
         *lock(&self.shared.last_words) = Some(Box::new(last_words));
     }
 

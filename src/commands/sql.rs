@@ -53,7 +53,7 @@ pub fn command(args: &SqlArgs, signals: &Signals) -> Result<u8, CommandError> {
     let namespace = args.run.cluster.namespace.as_deref().unwrap_or_default();
     let outputs = Arc::new(Outputs::<SqlReport>::open(&args.run.output, namespace)?);
     let last_words = Arc::clone(&outputs);
-    signals.attend(move |cause| last_words.give_up(cause));
+    signals.end_gracefully(move |cause| last_words.give_up(cause));
     let limit = args.timeout + Duration::from_mins(1);
     signals.end_after(
         limit,

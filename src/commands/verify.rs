@@ -50,7 +50,7 @@ pub fn command(args: &VerifyArgs, signals: &Signals) -> Result<u8, CommandError>
     let namespace = args.cluster.namespace.as_deref().unwrap_or_default();
     let outputs = Arc::new(Outputs::open(&args.output, namespace)?);
     let last_words = Arc::clone(&outputs);
-    signals.attend(move |cause| last_words.give_up(cause));
+    signals.end_gracefully(move |cause| last_words.give_up(cause));
     let limit = options::deadline(args);
     signals.end_after(
         limit,

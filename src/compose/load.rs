@@ -152,7 +152,7 @@ impl<'a> Loader<'a> {
             self.sources.push(shown);
             for mut document in self.documents(file, needed_by)? {
                 self.prepare(&mut document, scope, &scope.directory)?;
-                refuse::impossible(&document)?;
+                refuse::refuse_invalid_names(&document)?;
                 self.extends(&mut document, file, scope)?;
                 self.include(&mut document, file, scope)?;
                 merged = Some(if let Some(base) = merged {

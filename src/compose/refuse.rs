@@ -40,7 +40,7 @@ pub(super) fn other_file(map: &Map) -> Result<(), ComposeError> {
 }
 
 /// Names that end in a blank and volumes with an empty part, in the services of an interpolated file.
-pub(super) fn impossible(root: &Node) -> Result<(), ComposeError> {
+pub(super) fn refuse_invalid_names(root: &Node) -> Result<(), ComposeError> {
     let Some(Value::Map(services)) = root.get("services").map(|node| &node.value) else {
         return Ok(());
     };
@@ -140,7 +140,9 @@ mod tests {
     fn names_and_volumes_that_compose_refuses_are_refused() {
         let error = |keys: &str| {
             let tree = tree(&format!("services:\n  a: {{image: x, {keys}}}\n"));
-            impossible(&tree).err().map(|error| error.to_string())
+            refuse_invalid_names(&tree)
+                .err()
+                .map(|error| error.to_string())
         };
         for (keys, said) in [
             (

@@ -124,7 +124,7 @@ impl NamespaceKey {
     }
 
     /// Why it does not fit a fault, with how to get one that does.
-    pub fn hindrance(&self, namespace: &str, fault: Fault) -> Option<String> {
+    pub fn why_refused(&self, namespace: &str, fault: Fault) -> Option<String> {
         let annotate = annotate(namespace, ALLOWED);
         if self.fits(fault) {
             return None;

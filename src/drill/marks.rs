@@ -113,7 +113,7 @@ impl MarkRule {
 
     /// The worst round of any fault decides.
     fn number(&self, metric: Metric, candidate: &CandidateReport) -> Judged {
-        let values: Vec<&Value> = struck(candidate)
+        let values: Vec<&Value> = rounds_with_a_fault(candidate)
             .filter_map(|(_, round)| round.result.numbers.get(&metric))
             .collect();
         let words = self.words(metric);
@@ -164,7 +164,9 @@ impl MarkRule {
 }
 
 /// The rounds in which something happened; quiet ones say nothing of a fault.
-fn struck(candidate: &CandidateReport) -> impl Iterator<Item = (&FaultReport, &RoundReport)> {
+fn rounds_with_a_fault(
+    candidate: &CandidateReport,
+) -> impl Iterator<Item = (&FaultReport, &RoundReport)> {
     candidate
         .faults
         .iter()
@@ -241,7 +243,7 @@ fn sql(summary: Option<&CandidateSql>) -> Judged {
 
 fn recovers(candidate: &CandidateReport) -> Judged {
     let rule = "◎ whole again in every round · × not whole within the patience in one · ? a round that could not be measured";
-    let rounds: Vec<Option<bool>> = struck(candidate)
+    let rounds: Vec<Option<bool>> = rounds_with_a_fault(candidate)
         .map(|(_, round)| round.result.recovers)
         .collect();
     let good = rounds.iter().filter(|round| **round == Some(true)).count();
@@ -268,7 +270,7 @@ fn persistent(candidate: &CandidateReport) -> Judged {
     let all_hit = |round: &&RoundReport| {
         !candidate.members.is_empty() && round.victims.len() >= candidate.members.len()
     };
-    let values: Vec<&Value> = struck(candidate)
+    let values: Vec<&Value> = rounds_with_a_fault(candidate)
         .map(|(_, round)| round)
         .filter(all_hit)
         .filter_map(|round| round.result.numbers.get(&Metric::LostEverywhere))

@@ -138,7 +138,7 @@ fn worst(numbers: &mut BTreeMap<Metric, Value>, metric: Metric, value: Value) {
             numbers.insert(metric, value);
         }
         Some(before) => {
-            if badness(&value) > badness(before) {
+            if worst_last(&value) > worst_last(before) {
                 *before = value;
             }
         }
@@ -146,7 +146,7 @@ fn worst(numbers: &mut BTreeMap<Metric, Value>, metric: Metric, value: Value) {
 }
 
 /// Over is proven to be bad; an unknown value may be as bad as any known one.
-const fn badness(value: &Value) -> (u8, u64) {
+const fn worst_last(value: &Value) -> (u8, u64) {
     match value {
         Value::Known { number, .. } => (0, *number),
         Value::Unknown { .. } => (1, 0),

@@ -46,7 +46,7 @@ pub(super) use scan::written;
 use merge::{Draft, Drafts};
 use project::Project;
 use settle::Settle;
-use shared::{FileReaders, lend_builds, shared_files};
+use shared::{FileReaders, share_builds, shared_files};
 
 /// What compose alone says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,7 +67,7 @@ pub struct Inferred {
 
 /// Derives tiers and edges of a compose project.
 pub fn infer(file: &ComposeFile, catalog: &Catalog) -> Inferred {
-    let lent = lend_builds(file);
+    let lent = share_builds(file);
     let file = lent.as_ref().unwrap_or(file);
     let facts: BTreeMap<String, TierFacts> = all(file)
         .map(|service| (service.name.clone(), tiers::facts(service, catalog)))
@@ -337,7 +337,7 @@ impl Work<'_> {
             if let (Place::Variable(name), RawTarget::Tier(to), Some(port), false) =
                 (&raw.place, &raw.target, raw.port, raw.by_scheme)
             {
-                let deaf = self.project.is_deaf(to, port);
+                let deaf = self.project.does_not_listen(to, port);
                 lists.entry(name).or_default().push(deaf);
             }
         }

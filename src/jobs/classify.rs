@@ -48,7 +48,7 @@ pub(super) fn failure(
     message: impl Into<String>,
     evidence: Vec<String>,
 ) -> ProbeFailure {
-    let redactor = Redactor::knowing([job.name.clone(), job.namespace.clone()]);
+    let redactor = Redactor::with_names([job.name.clone(), job.namespace.clone()]);
     ProbeFailure {
         code,
         // The Job is gone when this is read, and its name is another in every run: findings and test cases keep their names.

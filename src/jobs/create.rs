@@ -29,7 +29,7 @@ pub(super) async fn create(
         if held {
             create_pod(api, name, &manifest, made.clone()).await?;
         }
-        bring(session, name, vantage, made).await
+        create_secret(session, name, vantage, made).await
     };
     if let Err(error) = rest.await {
         // What fails here is tried again when the session finishes.
@@ -70,7 +70,7 @@ pub(crate) async fn create_pod(
 }
 
 /// Creates the Secret with the payload, for which the Job's Pod waits; it belongs to the Job.
-async fn bring(
+async fn create_secret(
     session: &JobSession<'_>,
     name: &JobName,
     vantage: &Vantage,

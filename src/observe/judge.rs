@@ -68,7 +68,7 @@ pub fn judge(snapshot: &Snapshot, now: Timestamp, scope: &Scope) -> Settle {
             (key, state)
         })
         .collect();
-    let hopeless = hopeless(&states, scope);
+    let behind_a_failure = behind_a_failure(&states, scope);
     let mut settle = Settle::default();
     for (key, state) in states {
         match state {
@@ -77,7 +77,7 @@ pub fn judge(snapshot: &Snapshot, now: Timestamp, scope: &Scope) -> Settle {
                 settle.failed.insert(key, reason);
             }
             // What it needs never comes: it suffers for good.
-            State::Suffers(_) if hopeless.contains(&key) => {}
+            State::Suffers(_) if behind_a_failure.contains(&key) => {}
             State::Suffers(reason) | State::Underway(reason) => {
                 settle.unsettled.insert(key, reason);
             }
@@ -87,7 +87,7 @@ pub fn judge(snapshot: &Snapshot, now: Timestamp, scope: &Scope) -> Settle {
 }
 
 /// The workloads that suffer and have, directly or through others that suffer, a target that failed, or a broken edge.
-fn hopeless(states: &BTreeMap<WorkloadKey, State>, scope: &Scope) -> BTreeSet<WorkloadKey> {
+fn behind_a_failure(states: &BTreeMap<WorkloadKey, State>, scope: &Scope) -> BTreeSet<WorkloadKey> {
     let suffers = |key: &WorkloadKey| matches!(states.get(key), Some(State::Suffers(_)));
     let failed = |key: &WorkloadKey| matches!(states.get(key), Some(State::Failed(_)));
     let mut found: BTreeSet<WorkloadKey> = scope

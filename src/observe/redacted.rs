@@ -24,7 +24,7 @@ impl Snapshot {
             names.insert(namespace.clone());
             state_names(state, &mut names);
         }
-        Redactor::knowing(names)
+        Redactor::with_names(names)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::first::{ExtraLook, lay};
+use super::first::{ExtraLook, plan_look};
 use super::model::{Identity, Look, PlanOptions, ProbePlan};
 use super::second::changed;
 use crate::graph::{Edge, TierGraph};
@@ -34,7 +34,7 @@ pub fn ahead(graph: &TierGraph, snapshot: &Snapshot, options: &PlanOptions) -> P
         prefix: "w",
         look: Look::First,
     };
-    lay(graph, snapshot, &wish)
+    plan_look(graph, snapshot, &wish)
 }
 
 /// Whether walking an edge in the state of now would be what was done in the state of then: the same tasks from the same places, and

@@ -307,7 +307,7 @@ fn leads_home(edge: &Edge, spec: &PodSpec) -> bool {
 }
 
 /// Why it is pointless to probe an edge at all.
-pub(super) fn pointless(
+pub(super) fn why_not_probed(
     edge: &Edge,
     clients: &BTreeMap<&str, Vec<Client<'_>>>,
     graph: &TierGraph,

@@ -46,7 +46,7 @@ impl<'a> Environment<'a> {
     /// # Errors
     /// In words, why there can be no login: the variable that holds the secret is not set in the container, or two containers
     /// set it differently.
-    pub(super) fn bring(&mut self, login: &LoginReference) -> Result<LoginReference, String> {
+    pub(super) fn add_login(&mut self, login: &LoginReference) -> Result<LoginReference, String> {
         let container = self
             .container(login)
             .ok_or_else(|| format!("{} has no container", self.workload))?;

@@ -28,7 +28,7 @@ pub(super) struct ExtraLook<'w> {
     pub(super) look: Look,
 }
 
-pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook<'_>) -> ProbePlan {
+pub(super) fn plan_look(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook<'_>) -> ProbePlan {
     let mut plan = ProbePlan::default();
     let mut maker = Clients::new(snapshot, wish.options);
     let wanted: Vec<&Edge> = graph
@@ -45,7 +45,7 @@ pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook<'_>) 
         .collect();
     let mut edges: BTreeMap<&str, Vec<&Edge>> = BTreeMap::new();
     for edge in wanted {
-        match edge::pointless(edge, &clients, graph) {
+        match edge::why_not_probed(edge, &clients, graph) {
             Some(reason) => {
                 plan.skipped.insert(edge.id.clone(), reason);
             }
@@ -66,7 +66,7 @@ pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook<'_>) 
     }
     plan.notes.extend(maker.samples());
     plan.vantages = pool.vantages(wish.prefix, wish.look);
-    plan.notes.extend(departures(&plan.vantages));
+    plan.notes.extend(different_identities(&plan.vantages));
     plan.notes
         .extend(harmless::fit(snapshot, &mut plan.vantages));
     plan.notes.sort();
@@ -74,7 +74,7 @@ pub(super) fn lay(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook<'_>) 
     plan
 }
 
-fn departures(vantages: &[Vantage]) -> Vec<String> {
+fn different_identities(vantages: &[Vantage]) -> Vec<String> {
     vantages
         .iter()
         .filter(|vantage| !vantage.identity.departs.is_empty())
@@ -165,7 +165,7 @@ fn login(
             wish.options,
         )
     });
-    match permitted.and_then(|permitted| Ok((environment.bring(login)?, permitted))) {
+    match permitted.and_then(|permitted| Ok((environment.add_login(login)?, permitted))) {
         Ok((login, permitted)) => Login::With(login, permitted),
         Err(reason) => Login::Without(reason),
     }
@@ -188,10 +188,10 @@ fn ask_names(graph: &TierGraph, snapshot: &Snapshot, clients: &[&Client<'_>], po
         let best = clients
             .iter()
             .filter(|client| client.workload.namespace == namespace)
-            .map(|client| (names::strangeness(snapshot, client), client))
-            .min_by_key(|(strangeness, _)| *strangeness);
+            .map(|client| (names::dns_difference(snapshot, client), client))
+            .min_by_key(|(dns_difference, _)| *dns_difference);
         match best {
-            Some((strangeness, client)) if strangeness < names::TOO_STRANGE => {
+            Some((dns_difference, client)) if dns_difference < names::TOO_DIFFERENT => {
                 pool.ask(&client.identity, tasks);
             }
             _ => {

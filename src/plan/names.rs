@@ -60,7 +60,7 @@ fn names(tier: &Tier, snapshot: &Snapshot, namespace: &str) -> BTreeSet<String> 
 }
 
 /// How unlike an ordinary Pod's the answers of this client may be: the least one asks for the names.
-pub(super) fn strangeness(snapshot: &Snapshot, client: &Client<'_>) -> u8 {
+pub(super) fn dns_difference(snapshot: &Snapshot, client: &Client<'_>) -> u8 {
     let Identity {
         dns_policy,
         dns_config,
@@ -88,4 +88,4 @@ pub(super) fn strangeness(snapshot: &Snapshot, client: &Client<'_>) -> u8 {
 }
 
 /// From so strange a client on, an ordinary Pod asks for the names instead.
-pub(super) const TOO_STRANGE: u8 = 2;
+pub(super) const TOO_DIFFERENT: u8 = 2;

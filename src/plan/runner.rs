@@ -2,7 +2,7 @@
 //! paces looks from there. Pure.
 
 use super::client::fallbacks;
-use super::first::{ExtraLook, lay};
+use super::first::{ExtraLook, plan_look};
 use super::model::{Identity, Look, PlanOptions, Resources, TierProbe, Vantage};
 use crate::address::LoginReference;
 use crate::finding::EdgeId;
@@ -29,7 +29,7 @@ pub fn as_client(
         prefix: "r",
         look: Look::First,
     };
-    let plan = lay(graph, snapshot, &wish);
+    let plan = plan_look(graph, snapshot, &wish);
     if let Some(reason) = plan.skipped.get(edge) {
         return Err(format!("{edge}: {reason}"));
     }

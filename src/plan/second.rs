@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::client::{Client, Clients, fallbacks, is_usable, unpublished};
 use super::edge::{self, Login};
-use super::first::{ExtraLook, lay};
+use super::first::{ExtraLook, plan_look};
 use super::harmless;
 use super::model::{Identity, Look, Outcomes, PlanOptions, ProbeOutcome, ProbePlan, TierProbe};
 use super::pool::{Pool, spec};
@@ -358,7 +358,7 @@ pub fn again(
     ProbePlan {
         // What is pointless was said by the first plan.
         skipped: BTreeMap::new(),
-        ..lay(graph, after, &wish)
+        ..plan_look(graph, after, &wish)
     }
 }
 

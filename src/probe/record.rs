@@ -36,7 +36,7 @@ impl Scrubber {
 
     /// Lets these names pass wherever a peer's message has them as a word.
     pub(crate) fn show(&mut self, names: impl IntoIterator<Item = String>) {
-        self.words = Redactor::knowing(names);
+        self.words = Redactor::with_names(names);
     }
 
     /// Never lets this host name pass where it stands as a name of its own.

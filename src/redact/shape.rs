@@ -133,11 +133,11 @@ fn is_word(word: &str) -> bool {
     {
         return is_word(one);
     }
-    let humps = humps(word);
-    let several = humps.len() > 1;
-    humps.len() <= 8
-        && (!several || 2 * count >= 5 * humps.len())
-        && humps.iter().all(|hump| {
+    let camel_case_words = camel_case_words(word);
+    let several = camel_case_words.len() > 1;
+    camel_case_words.len() <= 8
+        && (!several || 2 * count >= 5 * camel_case_words.len())
+        && camel_case_words.iter().all(|hump| {
             let capitals = hump.chars().all(char::is_uppercase);
             let length = hump.chars().count();
             if capitals {
@@ -149,9 +149,9 @@ fn is_word(word: &str) -> bool {
 }
 
 /// `SQLSyntaxError` → `SQL`, `Syntax`, `Error`.
-fn humps(word: &str) -> Vec<String> {
+fn camel_case_words(word: &str) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
-    let mut humps: Vec<String> = Vec::new();
+    let mut camel_case_words: Vec<String> = Vec::new();
     for (index, letter) in letters.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| letters[before]);
         let next_lower = letters
@@ -168,12 +168,12 @@ fn humps(word: &str) -> Vec<String> {
                     && *letter == 's'
             }
         };
-        match humps.last_mut() {
+        match camel_case_words.last_mut() {
             Some(hump) if !starts => hump.push(*letter),
-            _ => humps.push(letter.to_string()),
+            _ => camel_case_words.push(letter.to_string()),
         }
     }
-    humps
+    camel_case_words
 }
 
 /// Whether a lower-case word could be spoken: it has vowels, and no pair of letters or run of consonants that words do not have.

@@ -106,7 +106,7 @@ fn what_programs_and_the_cluster_complain_of_can_be_read() {
         "service \"kvs\" has no endpoints; [fd00:10::5]:6379 refused",
         "User \"system:serviceaccount:ci:bot\" cannot list resource \"services\" in API group \"\" in the namespace \"shop\"",
     ] {
-        let known = Redactor::knowing(
+        let known = Redactor::with_names(
             ["db-secret", "default/db-secret", "PASSWORD", "default"].map(str::to_owned),
         );
         assert_eq!(known.text(text), text);
@@ -115,7 +115,7 @@ fn what_programs_and_the_cluster_complain_of_can_be_read() {
 
 #[test]
 fn names_that_the_run_knows_stay_and_hidden_texts_go() {
-    let redactor = Redactor::knowing(
+    let redactor = Redactor::with_names(
         ["ap-7d9f8c-x2x4p", "ghcr.io/shop/ap:4f2a91c", "shop"].map(str::to_owned),
     );
     assert_eq!(
@@ -144,7 +144,7 @@ fn control_and_invisible_characters_do_not_pass() {
 
 #[test]
 fn a_name_that_dns_was_asked_for_stays_with_its_answer() {
-    let redactor = Redactor::knowing([
+    let redactor = Redactor::with_names([
         "token-api-x7k2q.shop-9f3qz.svc.cluster.local.".to_owned(),
         "token-api-x7k2q".to_owned(),
     ]);
@@ -159,7 +159,7 @@ fn a_name_that_dns_was_asked_for_stays_with_its_answer() {
 
 #[test]
 fn what_hides_more_shares_the_names() {
-    let redactor = Redactor::knowing(["shop".to_owned()]);
+    let redactor = Redactor::with_names(["shop".to_owned()]);
     let hiding = redactor.hiding(["sunshine"]);
     // One list a Pod would grow with the square of the namespace.
     assert!(std::sync::Arc::ptr_eq(&redactor.known, &hiding.known));

@@ -115,14 +115,14 @@ pub(super) fn drop_symptoms(
 
 /// Lowers to a warning what is true and breaks nothing that anybody is known to need: a fault of the edge itself where only
 /// weak or optional edges show it, and a fault that was read from declarations while the network says that all of its edges work.
-pub(super) fn soften(
+pub(super) fn lower_severities(
     context: &Context<'_>,
     edges: &BTreeMap<EdgeId, EdgeVerdict>,
     causes: &Causes,
     findings: &mut Found,
 ) {
     if context.outcomes.is_none() {
-        return soften_offline(edges, findings);
+        return lower_severities_offline(edges, findings);
     }
     for (key, finding) in findings.iter_mut() {
         if finding.severity != Severity::Error || finding.edges.is_empty() {
@@ -148,7 +148,7 @@ pub(super) fn soften(
     }
 }
 
-fn soften_offline(edges: &BTreeMap<EdgeId, EdgeVerdict>, findings: &mut Found) {
+fn lower_severities_offline(edges: &BTreeMap<EdgeId, EdgeVerdict>, findings: &mut Found) {
     for finding in findings.values_mut() {
         let no_firm_edge = !finding.edges.is_empty()
             && finding

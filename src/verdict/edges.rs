@@ -98,7 +98,7 @@ pub(super) fn overrule(
 }
 
 /// A server of a list that fails while another of the same list works: the client goes on with that one, so the verdict does not count it.
-pub(super) fn spare(context: &Context<'_>, edges: &mut BTreeMap<EdgeId, EdgeVerdict>) {
+pub(super) fn spare_list_members(context: &Context<'_>, edges: &mut BTreeMap<EdgeId, EdgeVerdict>) {
     let listed = |edge: &&Edge| edge.protocol.has_seeds() && edge.variable.is_some();
     let listed: Vec<&Edge> = context.graph.edges.iter().filter(listed).collect();
     let is = |edge: &Edge, status| edges.get(&edge.id).is_some_and(|one| one.status == status);

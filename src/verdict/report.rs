@@ -276,12 +276,12 @@ fn steps(evidence: &EdgeEvidence<'_>) -> Vec<StepReport> {
                 .collect();
             // Service and endpoints are walked side by side; a ladder is read from its foot.
             steps.sort_by_key(|step| {
-                let rung = match (step.name, &step.endpoint) {
+                let place = match (step.name, &step.endpoint) {
                     (StepName::Dns, _) => 0,
                     (_, None) => 1,
                     (_, Some(_)) => 2,
                 };
-                (rung, &step.endpoint)
+                (place, &step.endpoint)
             });
             steps
                 .into_iter()

@@ -67,7 +67,7 @@ pub(super) async fn run(
     let outputs = Arc::new(Outputs::open(&args.run.output, &namespace)?);
     signals.patient(PUTTING_BACK);
     let last_words = Arc::clone(&outputs);
-    signals.attend(move |cause| {
+    signals.end_gracefully(move |cause| {
         output::note(&format!(
             "k8sverify: what the drill had changed may be left; put it back with: k8sverify drill -n {namespace} --undo"
         ));

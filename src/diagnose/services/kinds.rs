@@ -19,7 +19,11 @@ use crate::observe::{is_live, is_ready};
 const DUMMY_PORT: i32 = 55555;
 
 /// Whether the Pods do not listen on a port, as far as is known.
-fn misleads(port: &ServicePort, listens: &BTreeSet<u16>, behind: &[&WorkloadFacts<'_>]) -> bool {
+fn is_not_listened_on(
+    port: &ServicePort,
+    listens: &BTreeSet<u16>,
+    behind: &[&WorkloadFacts<'_>],
+) -> bool {
     let number = u16::try_from(port.port).unwrap_or_default();
     port.port == DUMMY_PORT
         || (!listens.is_empty() && !listens.contains(&number))
@@ -60,7 +64,7 @@ pub(super) fn headless_port(context: &Context<'_>, usage: &Usage<'_, '_>) -> Opt
         .collect();
     let ports = usage.service.spec.ports.iter();
     let wrong: Vec<&ServicePort> = ports
-        .filter(|port| misleads(port, &listens, &behind))
+        .filter(|port| is_not_listened_on(port, &listens, &behind))
         .collect();
     let first = wrong.first()?;
     // A client that dials that port of a headless name reaches the Pod itself, where nothing translates it.

@@ -147,7 +147,7 @@ fn find<'a>(context: &Context<'a>, subject: &WorkloadFacts<'a>) -> Option<Collis
                     log,
                 });
             }
-            let log = log.or_else(|| complaint(subject, service, &logs));
+            let log = log.or_else(|| refusing_line(subject, service, &logs));
             if let Some(line) = log.filter(|line| line.contains("tcp://") || is_complaint(line)) {
                 return Some(Collision {
                     reader: format!("the log of {} speaks of it", subject.key),
@@ -251,7 +251,11 @@ fn names_a_port(context: &Context<'_>, subject: &WorkloadFacts<'_>, spec: &PodSp
 }
 
 /// The line in which a server refuses the variable that its own Service makes: it names the variable's prefix, or only the port.
-fn complaint(subject: &WorkloadFacts<'_>, service: &Service, logs: &[&String]) -> Option<String> {
+fn refusing_line(
+    subject: &WorkloadFacts<'_>,
+    service: &Service,
+    logs: &[&String],
+) -> Option<String> {
     let labels = subject.template?.labels;
     let is_own = crate::observe::kinds::service_selects(&service.spec.selector, labels);
     logs.iter()

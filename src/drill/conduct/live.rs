@@ -121,7 +121,7 @@ impl Live {
     }
 
     /// The first expected table that the login may not read, in words.
-    pub(super) fn untold(&self) -> Option<String> {
+    pub(super) fn unreadable_table(&self) -> Option<String> {
         self.members.iter().find_map(|(name, member)| {
             let (table, why) = member.state.untold.first_key_value()?;
             Some(format!(
@@ -142,13 +142,13 @@ impl Live {
     pub(super) fn expectations(&self, expect: &[ExpectedTable]) -> Vec<Expectation> {
         let of = |name: &String, state: &MemberState, table: &ExpectedTable| {
             let why = state.missing.get(&table.name);
-            let untold = state.untold.get(&table.name);
-            let is_known = state.error.is_none() && untold.is_none();
+            let unreadable_table = state.untold.get(&table.name);
+            let is_known = state.error.is_none() && unreadable_table.is_none();
             Expectation {
                 table: table.name.clone(),
                 member: name.clone(),
                 holds: is_known.then_some(why.is_none()),
-                detail: why.or(untold).cloned().unwrap_or_default(),
+                detail: why.or(unreadable_table).cloned().unwrap_or_default(),
             }
         };
         self.members

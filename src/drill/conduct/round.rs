@@ -142,7 +142,7 @@ impl Round<'_> {
         if let Some(ended) = self.baseline(way).await {
             return Ok(ended);
         }
-        if let Some(why) = self.stage.live(super::live::Live::untold) {
+        if let Some(why) = self.stage.live(super::live::Live::unreadable_table) {
             return Ok(RoundEnd::NotBegun(NotBegun::NotHealthy(why)));
         }
         way.before = self.stage.live(|live| live.expectations(&self.now.expect));

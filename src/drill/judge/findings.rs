@@ -24,7 +24,7 @@ struct RuleHit {
 }
 
 impl RuleHit {
-    fn weighing(self, severity: Severity) -> Self {
+    fn with_severity(self, severity: Severity) -> Self {
         Self {
             severity: Some(severity),
             ..self

@@ -698,5 +698,5 @@ fn recorded_rounds_measure_as_the_judge_of_the_bed_did() {
 }
 
 fn badness_of(value: &Value) -> (u8, u64) {
-    super::badness(value)
+    super::worst_last(value)
 }

@@ -23,7 +23,7 @@ pub(super) fn all(
 ) -> Vec<Refusal> {
     let mut consent: Vec<String> = forbidden_place(snapshot, key).into_iter().collect();
     for fault in &wish.faults {
-        consent.extend(key.hindrance(&snapshot.namespace, *fault));
+        consent.extend(key.why_refused(&snapshot.namespace, *fault));
         consent.extend(of_fault(candidate, *fault, subject, wish, snapshot));
     }
     if candidate.engine == Engine::Redis && !candidate.expect.is_empty() {

@@ -230,7 +230,7 @@ impl Client<'_> {
             self.mark_other_case();
         }
         self.name_hosts();
-        self.unite();
+        self.merge_equal();
     }
 
     /// A mention with the port that is meant, and the same for each further port that may be meant and on which that tier listens.
@@ -260,7 +260,7 @@ impl Client<'_> {
     }
 
     /// Two variables that lead to the same place are one edge.
-    fn unite(&mut self) {
+    fn merge_equal(&mut self) {
         let mut united: Vec<Draft> = Vec::new();
         for draft in std::mem::take(&mut self.drafts) {
             let edge = &draft.edge;

@@ -28,7 +28,7 @@ impl<'a> Project<'a> {
     }
 
     /// Whether a tier neither listens on a port nor is exposed there, though something shows where it does.
-    pub(super) fn is_deaf(&self, tier: &str, port: NonZeroU16) -> bool {
+    pub(super) fn does_not_listen(&self, tier: &str, port: NonZeroU16) -> bool {
         self.facts.get(tier).is_some_and(|facts| {
             let listens = facts.listens();
             let known =

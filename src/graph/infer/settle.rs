@@ -119,7 +119,7 @@ impl<'a> Settle<'a> {
         let handed = |claim: &Claim| self.sharers.contains_key(&claim.written);
         // A port that nothing of the target shows is believed of a client that waits for it and says so itself.
         let deaf = !draft.external
-            && self.project.is_deaf(&draft.to, draft.port)
+            && self.project.does_not_listen(&draft.to, draft.port)
             && (draft.claims.iter().all(handed) || !self.waits(service, &draft.to));
         if best == ClaimStrength::Shared || deaf {
             draft.confidence = Confidence::Weak;

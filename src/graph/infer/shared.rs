@@ -30,7 +30,7 @@ pub(super) fn shared_files(file: &ComposeFile) -> BTreeMap<&str, FileReaders<'_>
 }
 
 /// The project with the build of each image wherever that image runs, if one service runs what another builds.
-pub(super) fn lend_builds(file: &ComposeFile) -> Option<ComposeFile> {
+pub(super) fn share_builds(file: &ComposeFile) -> Option<ComposeFile> {
     let builds: BTreeMap<&str, &Build> = all(file)
         .filter_map(|service| Some((service.image.as_deref()?, service.build.as_ref()?)))
         .collect();

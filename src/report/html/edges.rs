@@ -116,14 +116,14 @@ fn ladder(edge: &EdgeReport) -> Markup {
         span class="ladder" {
             @for name in names {
                 @if let Some(step) = deciding(edge, name) {
-                    span class=(status_name(step.status)) title=(line(&format!("{}: {} {}", step_name(name), status_name(step.status), step.detail))) { (rung(edge, name, step)) }
+                    span class=(status_name(step.status)) title=(line(&format!("{}: {} {}", step_name(name), status_name(step.status), step.detail))) { (step_label(edge, name, step)) }
                 }
             }
         }
     }
 }
 
-fn rung(edge: &EdgeReport, name: StepName, step: &StepReport) -> String {
+fn step_label(edge: &EdgeReport, name: StepName, step: &StepReport) -> String {
     match (name, words::endpoints(edge), step.status) {
         (StepName::Endpoint, Some((good, all)), _) => format!("pods {good}/{all}"),
         (_, _, StepStatus::Fail | StepStatus::Unknown) => {

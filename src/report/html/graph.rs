@@ -61,14 +61,14 @@ fn pairs(report: &Report) -> Vec<Pair<'_>> {
     pairs
         .into_iter()
         .map(|((from, to), mut edges)| {
-            edges.sort_by_key(|index| (gravity(&report.edges[*index]), *index));
+            edges.sort_by_key(|index| (severity_order(&report.edges[*index]), *index));
             Pair { from, to, edges }
         })
         .collect()
 }
 
 /// The worst first: what the verdict counts before what it does not.
-fn gravity(edge: &EdgeReport) -> u8 {
+fn severity_order(edge: &EdgeReport) -> u8 {
     match (edge.status, words::is_firm(edge)) {
         (StepStatus::Fail, true) => 0,
         (StepStatus::Unknown, true) => 1,

@@ -204,7 +204,7 @@ impl Case<'_> {
                 value_text(Metric::ServiceEmpty, value)
             ),
         );
-        Some(self.on_service(seen).weighing(severity))
+        Some(self.on_service(seen).with_severity(severity))
     }
 
     fn not_joined(&self) -> Option<RuleHit> {
@@ -412,7 +412,7 @@ impl Case<'_> {
             ),
             format!("refused while new connections were served: {text}"),
         );
-        Some(seen.weighing(severity))
+        Some(seen.with_severity(severity))
     }
 
     fn ready_lie(&self) -> Option<RuleHit> {
@@ -422,6 +422,6 @@ impl Case<'_> {
             format!("a Pod of {} is Ready before it serves", self.name()),
             format!("Ready and not serving after {}: {text}", self.victims()),
         );
-        Some(seen.weighing(severity))
+        Some(seen.with_severity(severity))
     }
 }
