@@ -340,32 +340,29 @@ fn not_ready(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus, runs: i64
         || format!("container {} is not ready", status.name),
         |event| event.message.clone(),
     );
-    let seen = |event: &&&Event| event.count.max(1) >= 2;
-    let answers_wrong = last.filter(seen).is_some_and(|event| {
-        [
+    let seen = last.filter(|event| event.count.max(1) >= 2);
+    let says = |texts: &[&str]| {
+        seen.is_some_and(|event| texts.iter().any(|text| event.message.contains(text)))
+    };
+    let answers_wrong = runs >= WRONG_ANSWER_SECONDS
+        && says(&[
             "statuscode: 404",
             "statuscode: 401",
             "statuscode: 403",
             "statuscode: 405",
-        ]
-        .iter()
-        .any(|code| event.message.contains(code))
-            && runs >= WRONG_ANSWER_SECONDS
-    });
-    let cannot_run = last.filter(seen).is_some_and(|event| {
-        event.message.contains("no such file or directory")
-            || event.message.contains("executable file not found")
-            || event.message.contains("permission denied")
-    });
+        ]);
+    let cannot_run = says(&[
+        "no such file or directory",
+        "executable file not found",
+        "permission denied",
+    ]);
     // The server speaks, in another way than the probe does.
-    let wrong_scheme = last.filter(seen).is_some_and(|event| {
-        event.message.contains("gave HTTP response to HTTPS client")
-            || event.message.contains("does not look like a TLS handshake")
-            || event.message.contains("malformed HTTP response")
-    });
-    let asks_elsewhere = last.filter(seen).is_some_and(|event| {
-        event.message.contains("connection refused") && container.is_some_and(asks_the_node)
-    });
+    let wrong_scheme = says(&[
+        "gave HTTP response to HTTPS client",
+        "does not look like a TLS handshake",
+        "malformed HTTP response",
+    ]);
+    let asks_elsewhere = says(&["connection refused"]) && container.is_some_and(asks_the_node);
     if answers_wrong
         || cannot_run
         || wrong_scheme

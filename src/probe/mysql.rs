@@ -41,12 +41,9 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         Err(failure) => return vec![Found::fail(StepName::Protocol, failure).since(begun)],
     };
     let mut steps = vec![protocol_step(&greeted.greeting).since(begun)];
-    let account = match ask.login() {
-        Login::With(account) => account,
-        Login::Without(_) => {
-            steps.extend(ask.no_login());
-            return steps;
-        }
+    let Login::With(account) = ask.login() else {
+        steps.extend(ask.no_login());
+        return steps;
     };
     let begun = Instant::now();
     let asked = format!("as {}", account.source);

@@ -42,12 +42,9 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         Err(steps) => return steps,
     };
     let mut steps = ready.steps;
-    let account = match ask.login() {
-        Login::With(account) => account,
-        Login::Without(_) => {
-            steps.extend(ask.no_login());
-            return steps;
-        }
+    let Login::With(account) = ask.login() else {
+        steps.extend(ask.no_login());
+        return steps;
     };
     let begun = Instant::now();
     let outcome = log_in(ready.stream, ready.secured, ask, &account.credentials).await;

@@ -79,13 +79,8 @@ pub fn render(report: &Report, style: Style) -> String {
     blocks.extend(entries(&report, style));
     blocks.extend(remarks(&report, style));
     blocks.push(verdict);
-    let text = without_commands(&(blocks.join("\n\n") + "\n"));
     // Marks of our own may be beyond ASCII.
-    if style.unicode {
-        text
-    } else {
-        ascii::text(&text)
-    }
+    ascii::shown(without_commands(&(blocks.join("\n\n") + "\n")), style)
 }
 
 fn header(report: &Report, style: Style) -> String {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::report::Report;
+use crate::terminal::Style;
 
 /// The same report with every text in ASCII: arrows, dashes and quotes by their nearest signs, everything else as `?`.
 pub(super) fn report(report: &Report) -> Report {
@@ -13,8 +14,16 @@ pub(super) fn report(report: &Report) -> Report {
     mapped.unwrap_or_else(|_| report.clone())
 }
 
-/// The same for a text.
-pub(in crate::report) fn text(text: &str) -> String {
+/// The same for a text, where the terminal shows nothing but ASCII.
+pub(in crate::report) fn shown(text: String, style: Style) -> String {
+    if style.unicode {
+        text
+    } else {
+        self::text(&text)
+    }
+}
+
+fn text(text: &str) -> String {
     text.chars().map(sign).collect()
 }
 

@@ -29,11 +29,7 @@ pub fn console(report: &DrillReport, style: Style) -> String {
     } else {
         page.whole()
     };
-    if style.unicode {
-        text
-    } else {
-        ascii::text(&text)
-    }
+    ascii::shown(text, style)
 }
 
 struct Page<'a> {

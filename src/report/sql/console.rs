@@ -81,12 +81,7 @@ pub fn render(report: &SqlReport, style: Style) -> String {
         blocks.push(notes.join("\n"));
     }
     blocks.push(verdict);
-    let text = blocks.join("\n\n") + "\n";
-    if style.unicode {
-        text
-    } else {
-        ascii::text(&text)
-    }
+    ascii::shown(blocks.join("\n\n") + "\n", style)
 }
 
 fn file_block(file: &FileReport, style: Style) -> String {
