@@ -1,5 +1,6 @@
 //! Data tables, embedded from `checks/*.yaml`: finding texts and severities; products and the words of names. Pure.
 
+pub mod answers;
 pub mod findings;
 pub mod products;
 pub mod words;

@@ -3,6 +3,7 @@
 use super::target::{self, line};
 use super::walk::{EdgeEvidence, Stage, breaks, stage};
 use super::{Context, Rule};
+use crate::catalog::answers::{AnswerTexts, filled};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::probe::wire::{Step, StepError, StepName};
@@ -51,7 +52,7 @@ pub(super) fn finding(context: &Context<'_>, edge: &Edge, step: &Step) -> Findin
         code,
         severity,
         object.clone(),
-        message(edge, error, step, &object),
+        message(edge, step, &object),
     )
     .fix(if code == Code::TlsNotOffered {
         format!(
@@ -171,148 +172,39 @@ fn code(protocol: Protocol, error: StepError, step: &Step) -> Code {
     }
 }
 
-fn message(edge: &Edge, error: StepError, step: &Step, object: &ObjectRef) -> String {
-    let at = format!("{}:{}", edge.host, edge.port);
-    let who = &edge.from;
-    let protocol = edge.protocol;
-    let said = if step.detail.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", step.detail)
-    };
-    let seen = step
-        .facts
-        .get("seen_protocol")
-        .map_or("something else", String::as_str);
-    match error {
-        StepError::LoginDenied => {
-            format!("{object} refuses the login that {who} is configured with{said}")
-        }
-        StepError::DatabaseMissing => {
-            format!("{object} lets {who} in, but has not the database that it asks for{said}")
-        }
-        StepError::QueryFailed => {
-            format!("{object} lets {who} in, but the query that was asked for fails{said}")
-        }
-        StepError::ConnectionsExhausted => {
-            format!("{object} has no connection left for {who}{said}")
-        }
-        StepError::HostBlocked => {
-            format!("{object} blocks the host that {who} connects from{said}")
-        }
-        StepError::ReadOnly => {
-            format!("{at}, where {who} writes, leads to a server that only reads{said}")
-        }
-        StepError::ReplicationStopped => {
-            format!("a member of {object} follows its source no longer{said}")
-        }
-        StepError::GaleraNotPrimary => {
-            format!("{object} is a Galera member that has lost its primary component{said}")
-        }
-        StepError::Loading => format!("{object} is still loading its data{said}"),
-        StepError::Unavailable => format!("{object} answers, and refuses to work{said}"),
-        StepError::CertificateExpired
-        | StepError::CertificateName
-        | StepError::CertificateUntrusted => {
-            format!("the certificate of {at} does not verify for {who}{said}")
-        }
-        StepError::TlsRequired => {
-            format!("{object} talks over TLS only, and {who} is configured without{said}")
-        }
-        StepError::TlsFailed => format!("TLS with {at} fails{said}"),
-        StepError::Mismatch if refuses_the_request(step) => {
-            format!("{object} answers {who} in HTTP, and refuses the request as such{said}")
-        }
-        StepError::Mismatch => {
-            format!("{at} should speak {protocol} with {who}, but speaks {seen}{said}")
-        }
-        StepError::HttpServerError => format!("{object} answers {who} with an error{said}"),
-        StepError::HttpTimeout => {
-            format!("{object} takes the request of {who} and never answers{said}")
-        }
-        StepError::HttpRedirectLoop => format!("{object} redirects without end{said}"),
-        StepError::HttpNotFound => {
-            format!("{object} does not know the health path that is declared for it{said}")
-        }
-        StepError::HttpStatus => {
-            format!("{object} answers with another status than the one that is expected{said}")
-        }
-        StepError::AdvertisedUnreachable => format!(
-            "{object} answers at {at}, and sends {who} on to an address that it cannot reach{said}"
-        ),
-        StepError::Timeout | StepError::Silent | StepError::Unreachable | StepError::Deadline => {
-            format!("{at} takes the connection of {who} and never says a word of {protocol}{said}")
-        }
-        _ => format!("{object} ends the connection of {who} before it has spoken {protocol}{said}"),
+/// The error's name in the table of texts.
+fn name_of(step: &Step) -> &'static str {
+    match step.error.unwrap_or(StepError::Broken) {
+        StepError::Mismatch if refuses_the_request(step) => "refused-request",
+        error => error.into(),
     }
 }
 
-/// What to do about answers whose own words say more than their code; `{}` stands for the server.
-const BY_WORDS: [(&str, &str); 13] = [
-    (
-        "pg_hba.conf",
-        "let pg_hba.conf of {} admit this user and database from the clients' addresses, and reload it",
-    ),
-    ("is locked", "unlock that account in {}"),
-    (
-        "not currently accepting connections",
-        "let the database of {} take connections again (ALTER DATABASE … ALLOW_CONNECTIONS true)",
-    ),
-    (
-        "NOREPLICAS",
-        "bring the replicas of {} back, or set its min-replicas-to-write to 0",
-    ),
-    (
-        "password has expired",
-        "give that account of {} a new password (and its clients too), or let its password not expire",
-    ),
-    (
-        "vhost",
-        "create that virtual host in {}, or correct the path of the client's URL",
-    ),
-    (
-        "CLUSTERDOWN",
-        "give every hash slot of {} a node (`redis-cli --cluster create`, or `--cluster fix`), or turn cluster-enabled off where one server is meant",
-    ),
-    (
-        "MISCONF",
-        "let {} save again (free its disk, or give `dir` a folder that it may write), or turn saving off",
-    ),
-    (
-        "MASTERDOWN",
-        "bring the primary of {} back, or make it one itself (`REPLICAOF NO ONE`)",
-    ),
-    (
-        "protected mode",
-        "give {} a password that its clients send, or start it with `--protected-mode no`, as the image's own start script does",
-    ),
-    (
-        "DB index",
-        "correct the number of the database in the client, or raise `databases` of {} (16 where nothing is said)",
-    ),
-    (
-        "cluster mode",
-        "let the client use database 0: a Redis Cluster as {} has no other",
-    ),
-    (
-        "maxclients",
-        "raise maxclients of {}, or find the client that holds its connections",
-    ),
-];
+fn message(edge: &Edge, step: &Step, object: &ObjectRef) -> String {
+    let said = match step.detail.as_str() {
+        "" => String::new(),
+        detail => format!(": {detail}"),
+    };
+    let seen = step.facts.get("seen_protocol");
+    let (object, at) = (object.to_string(), format!("{}:{}", edge.host, edge.port));
+    let values: [(&str, &str); 6] = [
+        ("object", &object),
+        ("at", &at),
+        ("who", &edge.from),
+        ("protocol", edge.protocol.name()),
+        ("seen", seen.map_or("something else", String::as_str)),
+        ("said", &said),
+    ];
+    filled(AnswerTexts::shared().message(name_of(step)), &values)
+}
 
 fn fix(context: &Context<'_>, edge: &Edge, step: &Step, object: &ObjectRef) -> String {
-    let error = step.error.unwrap_or(StepError::Broken);
+    let texts = AnswerTexts::shared();
     let refused = matches!(
-        error,
-        StepError::LoginDenied | StepError::DatabaseMissing | StepError::Unavailable
+        step.error,
+        Some(StepError::LoginDenied | StepError::DatabaseMissing | StepError::Unavailable)
     );
-    let detail = step.detail.to_ascii_lowercase();
-    let by_words = BY_WORDS
-        .iter()
-        .find(|(words, _)| refused && detail.contains(&words.to_ascii_lowercase()));
-    if let Some((_, text)) = by_words {
-        return text.replace("{}", &object.to_string());
-    }
+    let by_words = texts.fix_by_words(&step.detail).filter(|_| refused);
     let client = target::clients(context, edge)
         .first()
         .map_or_else(|| edge.from.clone(), ToString::to_string);
@@ -322,64 +214,22 @@ fn fix(context: &Context<'_>, edge: &Edge, step: &Step, object: &ObjectRef) -> S
         .map(|login| login.variables().join(", "))
         .filter(|names| !names.is_empty())
         .unwrap_or_else(|| "its credentials".to_owned());
-    let host_variable = edge.variable.as_deref().unwrap_or("its configuration");
-    match error {
-        StepError::LoginDenied => {
-            format!(
-                "give {client} ({variables}) the credentials that {object} knows, or create that user there"
-            )
-        }
-        StepError::DatabaseMissing | StepError::QueryFailed => format!(
-            "create the database in {object} (its variable for the database works on an empty volume only), or correct it in {variables} of {client}"
-        ),
-        StepError::ConnectionsExhausted => format!(
-            "raise the connection limit of {object}, or find the client that holds its connections"
-        ),
-        StepError::HostBlocked => {
-            format!(
-                "unblock the host in {object} (`FLUSH HOSTS`), and find the client whose connections broke off"
-            )
-        }
-        StepError::ReadOnly => format!(
-            "let {} lead to the writable server, or end its read-only mode; if {} only reads there, mark the edge `replica: true`",
-            edge.host, edge.from
-        ),
-        StepError::ReplicationStopped => format!(
-            "remove what SHOW REPLICA STATUS on that member of {object} names, then START REPLICA there"
-        ),
-        StepError::GaleraNotPrimary => format!(
-            "where other members of {object} still serve, restart that one, so that it joins them; where none does, bring them back, or bootstrap the newest one (`SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'`)"
-        ),
-        StepError::Loading => {
-            format!("wait until {object} has loaded its data, and let its readiness probe show it")
-        }
-        StepError::Unavailable => {
-            format!("end the state that {object} names; its log says how it came to it")
-        }
-        StepError::CertificateExpired
-        | StepError::CertificateName
-        | StepError::CertificateUntrusted => format!(
-            "renew the certificate of {object} for the name {}, signed by a CA that {client} trusts",
-            edge.host
-        ),
-        StepError::Mismatch if refuses_the_request(step) => format!(
-            "see the log of {object} for what is wrong with the request; often it takes only hosts that it knows: add `{}` to them (ALLOWED_HOSTS, AllowedHosts, server_name)",
-            edge.host
-        ),
-        StepError::TlsRequired | StepError::TlsFailed | StepError::Mismatch => format!(
-            "correct protocol, host or port in {host_variable} of {client}, or what listens on that port of {object}"
-        ),
-        StepError::HttpNotFound | StepError::HttpStatus => {
-            format!("correct the path in compose or in the probe, or let {object} serve it")
-        }
-        StepError::AdvertisedUnreachable => format!(
-            "let {object} advertise the name of its Service instead of an address that only it knows"
-        ),
-        _ => format!(
-            "look into the log of {object}: `{}`",
-            Command::kubectl(&object.namespace, &["logs", &object.to_string()])
-        ),
-    }
+    let name = object.to_string();
+    let logs = Command::kubectl(&object.namespace, &["logs", &name]);
+    let variable = edge.variable.as_deref();
+    let values: [(&str, &str); 7] = [
+        ("object", &name),
+        ("host", &edge.host),
+        ("who", &edge.from),
+        ("client", &client),
+        ("variables", &variables),
+        ("variable", variable.unwrap_or("its configuration")),
+        ("logs", &logs),
+    ];
+    filled(
+        by_words.unwrap_or_else(|| texts.fix(name_of(step))),
+        &values,
+    )
 }
 
 #[cfg(test)]
@@ -401,6 +251,14 @@ mod tests {
             &snapshot,
             Some(&outcomes),
         ))
+    }
+
+    #[test]
+    fn every_error_of_the_table_is_one() {
+        for name in AnswerTexts::shared().errors() {
+            let read = serde_json::from_value::<StepError>(name.into());
+            assert!(read.is_ok() || name == "refused-request", "{name}");
+        }
     }
 
     #[test]
