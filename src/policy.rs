@@ -238,7 +238,7 @@ impl End<'_> {
         }
     }
 
-    /// The subject's labels are not known: it is open only if nothing in its namespace isolates anybody in this direction.
+    /// The subject's labels are not known: it is open only if nothing in its namespace isolates anyone in this direction.
     fn decide_unseen(&self, snapshot: &Snapshot) -> Decision {
         let any = snapshot
             .namespaces

@@ -376,7 +376,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "services: {a: {image: x, ports: [\"a\"]}}",
-        "f.yaml:1:34: a container port that is none in `services.a.ports[0]`",
+        "f.yaml:1:34: an invalid container port in `services.a.ports[0]`",
     ),
     (
         "services: {a: {image: x, ports: [\"1-2:3-5\"]}}",

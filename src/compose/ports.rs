@@ -108,9 +108,9 @@ pub(super) fn short(text: &str) -> Result<Vec<Port>, String> {
             }
         })
         .transpose()?;
-    let (first, last) = range(container).ok_or("a container port that is none")?;
+    let (first, last) = range(container).ok_or("an invalid container port")?;
     let published = host
-        .map(|host| range(host).ok_or("a host port that is none"))
+        .map(|host| range(host).ok_or("an invalid host port"))
         .transpose()?;
     let length = last - first;
     let paired = match published {

@@ -99,7 +99,7 @@ pub(super) fn is_unanswered(step: &Step) -> bool {
     )
 }
 
-/// No name resolves for anybody who may ask: cluster DNS itself is down, or serves nothing.
+/// No name resolves for anyone who may ask: cluster DNS itself is down, or serves nothing.
 fn no_one_is_answered(context: &Context<'_>) -> Vec<Finding> {
     let Some(outcomes) = context.outcomes else {
         return Vec::new();
@@ -131,7 +131,7 @@ fn no_one_is_answered(context: &Context<'_>) -> Vec<Finding> {
     if !silent && denied_services.len() < 2 {
         return Vec::new();
     }
-    let mut finding = unavailable(context, "anybody");
+    let mut finding = unavailable(context, "anyone");
     for evidence in context.evidence.values() {
         let edge = evidence.edge;
         let concerned = evidence.failed().any(|walk| {

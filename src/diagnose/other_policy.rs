@@ -214,7 +214,7 @@ fn expression_matches(expression: &str, labels: &Labels) -> bool {
     })
 }
 
-/// Whether a rule may mean a peer with those labels: a peer that is written in a form beyond labels may be anybody.
+/// Whether a rule may mean a peer with those labels: a peer that is written in a form beyond labels may be anyone.
 fn names_peer(rule: &Value, labels: &Labels, of_istio: bool) -> bool {
     if of_istio {
         // Principals, namespaces and addresses: only an empty `from` surely means everybody, the rest is left to the mesh.

@@ -200,7 +200,7 @@ mod tests {
         assert!(whole.started.contains("b"));
         let cut = Log::read(&text).of(&spec("a"));
         assert!(!cut.is_over() && cut.started.is_empty());
-        // What is missing may be anybody's.
+        // What is missing may be anyone's.
         let missing = Log::read(&end(3)).of(&spec("a"));
         assert!(!missing.is_whole() && missing.is_over());
     }

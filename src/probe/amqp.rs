@@ -90,7 +90,7 @@ async fn log_in(
         Ok(_) => {
             return Err(Failure::new(
                 StepError::Broken,
-                "an answer that is none to a login",
+                "an answer that does not belong to a login",
             ));
         }
         Err(failure)
@@ -119,7 +119,7 @@ async fn log_in(
         Ok((50, arguments)) => Err(closed(&arguments)),
         Ok(_) => Err(Failure::new(
             StepError::Broken,
-            "an answer that is none to Open",
+            "an answer that does not belong to Open",
         )),
         Err(failure) => Err(failure),
     };

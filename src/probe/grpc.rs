@@ -84,9 +84,7 @@ async fn call(stream: PeerLink, ask: &Ask<'_>) -> Result<Health, h2::Error> {
         .header("te", "trailers")
         .body(());
     let Ok(request) = request else {
-        return Ok(Health::Unknown(
-            "the host is none that HTTP/2 can name".to_owned(),
-        ));
+        return Ok(Health::Unknown("HTTP/2 cannot name this host".to_owned()));
     };
     let (response, mut body) = sender.send_request(request, false)?;
     // An empty message: uncompressed, of length 0.

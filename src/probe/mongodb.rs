@@ -125,7 +125,7 @@ async fn scram(
     let last = client.last(&answer.payload).ok_or_else(|| {
         Failure::new(
             StepError::Broken,
-            "the server's challenge is none of SCRAM-SHA-256",
+            "the server's challenge is not one of SCRAM-SHA-256",
         )
     })?;
     let next = |payload: Vec<u8>| {

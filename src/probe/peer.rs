@@ -164,7 +164,7 @@ impl PeerStream {
     /// Exactly that many bytes.
     ///
     /// # Errors
-    /// Closed, silent, broken, or more than anybody should send.
+    /// Closed, silent, broken, or more than anyone should send.
     pub(crate) async fn exact(&mut self, length: usize, end: Instant) -> Result<Vec<u8>, Failure> {
         if length > MESSAGE {
             return Err(self.mismatch());

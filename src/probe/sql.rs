@@ -307,7 +307,7 @@ impl Runner<'_, '_, '_> {
         let foreign = |name: &&String| self.foreign.contains(&name.to_lowercase());
         let name = statement.may_reach.iter().find(foreign)?;
         Some(not_run(format!(
-            "`{name}` may be the schema of that name, which is none of this run's"
+            "`{name}` may be the schema of that name, which does not belong to this run"
         )))
     }
 

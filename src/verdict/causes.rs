@@ -113,7 +113,7 @@ pub(super) fn drop_symptoms(
     });
 }
 
-/// Lowers to a warning what is true and breaks nothing that anybody is known to need: a fault of the edge itself where only
+/// Lowers to a warning what is true and breaks nothing that anyone is known to need: a fault of the edge itself where only
 /// weak or optional edges show it, and a fault that was read from declarations while the network says that all of its edges work.
 pub(super) fn lower_severities(
     context: &Context<'_>,

@@ -83,7 +83,7 @@ pub(super) fn headless_port(context: &Context<'_>, usage: &Usage<'_, '_>) -> Opt
         Severity::error_if(!dials.is_empty()),
         usage.key.object(),
         format!(
-            "port {} of headless {} is none that its Pods listen on{}: a headless name leads to the Pods themselves, so clients dial the Pods' port",
+            "port {} of headless {} is not one that its Pods listen on{}: a headless name leads to the Pods themselves, so clients dial the Pods' port",
             first.port,
             service_name(context, &usage.key),
             if listening.is_empty() {

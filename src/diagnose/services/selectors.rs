@@ -241,7 +241,7 @@ struct EndpointAnswer {
     words: String,
 }
 
-/// What each endpoint said, over all clients: it works if anybody got through, it is bad if no one did.
+/// What each endpoint said, over all clients: it works if anyone got through, it is bad if no one did.
 fn answers(context: &Context<'_>, look: &Unproven<'_, '_>) -> Vec<EndpointAnswer> {
     let mut seen: BTreeMap<&str, Vec<(String, &EndpointWalk<'_>)>> = BTreeMap::new();
     for walk in look.evidence.firm() {

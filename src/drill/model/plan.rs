@@ -45,7 +45,7 @@ pub struct Candidate {
     pub size: u32,
     /// Where the login comes from; the tool does not read it.
     pub login: CandidateLogin,
-    /// Whether it holds nothing that anybody misses.
+    /// Whether it holds nothing that anyone misses.
     pub fresh: bool,
     /// Where the data lies: `PVC data-db-0`, `emptyDir`, `none`.
     pub volumes: Vec<String>,
