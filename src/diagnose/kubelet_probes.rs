@@ -1,6 +1,10 @@
 //! Section 3, what is declared: probes that are missing, cannot be run, ask elsewhere, or kill too early. What fails is read
 //! from the Pods by `troubles` and raised by `workloads`. Pure.
 
+mod named_ports;
+
+pub(super) use named_ports::{declare_port, services_without_name};
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
@@ -179,11 +183,7 @@ fn cannot_run(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Finding
         return Vec::new();
     };
     let kinds: &[ProbeKind] = if context.snapshot.offline {
-        &[
-            ProbeKind::Liveness,
-            ProbeKind::Readiness,
-            ProbeKind::Startup,
-        ]
+        &ProbeKind::ALL
     } else {
         &[ProbeKind::Liveness]
     };
@@ -257,7 +257,7 @@ fn of_probe(
     if kind != ProbeKind::Liveness {
         finding.edges.clone_from(&subject.into);
     }
-    Some(finding)
+    Some(finding.caused_by(services_without_name(context, subject)))
 }
 
 /// The kubelet's word that it cannot run the command of a probe.

@@ -110,6 +110,8 @@ fn pods_in_trouble(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Fi
             finding.caused_by.push(cause);
         } else if code == Code::ContainerCrashLooping {
             lost::explain(context, subject, &mut finding);
+        } else if code == Code::ProbePortUnknown {
+            return finding.caused_by(kubelet_probes::services_without_name(context, subject));
         }
         finding
     });

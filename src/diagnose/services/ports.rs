@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Unproven, Usage, ids, looks, service_name, services_known};
 use crate::diagnose::Context;
-use crate::diagnose::fixes;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::joined;
+use crate::diagnose::{fixes, kubelet_probes};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::ServiceKey;
 use crate::observe::kinds::{PodSpec, Service, ServicePort};
@@ -316,21 +316,32 @@ fn specs<'a>(behind: &[&WorkloadFacts<'a>]) -> Vec<&'a PodSpec> {
         .collect()
 }
 
-/// The fix that puts numbers in the place of names that nothing declares.
+/// The fix that declares the name where probes need it too, else puts numbers in the place of names that nothing declares.
 fn by_number(
     usage: &Usage<'_, '_>,
     behind: &[&WorkloadFacts<'_>],
     unknown: &[(usize, &ServicePort)],
     name: &str,
 ) -> Fix {
+    let number = |port: &ServicePort| {
+        let number = u16::try_from(port.port).unwrap_or_default();
+        let subject = behind.first();
+        subject.map_or(number, |subject| fixes::target_port(subject, number))
+    };
+    // What probes name too is declared; else they stay broken.
+    if let ([(_, port)], [subject]) = (unknown, behind)
+        && let Some(command) = kubelet_probes::declare_port(subject, name, number(port))
+    {
+        let fix = Fix::text(format!(
+            "declare the port {name:?} in the container of {}: a probe of it names it too",
+            subject.key
+        ));
+        return fix.run(command);
+    }
     let operations: Vec<Value> = unknown
         .iter()
         .map(|(index, port)| {
-            let number = u16::try_from(port.port).unwrap_or_default();
-            let target = behind
-                .first()
-                .map_or(number, |subject| fixes::target_port(subject, number));
-            json!({"op": "replace", "path": format!("/spec/ports/{index}/targetPort"), "value": target})
+            json!({"op": "replace", "path": format!("/spec/ports/{index}/targetPort"), "value": number(port)})
         })
         .collect();
     Fix::text(format!(

@@ -24,6 +24,9 @@ pub(in crate::diagnose) enum ProbeKind {
 }
 
 impl ProbeKind {
+    /// In the order in which findings are made.
+    pub(in crate::diagnose) const ALL: [Self; 3] = [Self::Liveness, Self::Readiness, Self::Startup];
+
     /// As events write it.
     pub(in crate::diagnose) const fn word(self) -> &'static str {
         match self {

@@ -72,6 +72,31 @@ fn another_transport_and_an_unknown_name_have_their_own_codes() {
 }
 
 #[test]
+fn a_name_that_probes_need_too_is_declared_by_the_fix() {
+    for (ports, patch) in [
+        (
+            "",
+            r#""path":"/spec/template/spec/containers/0/ports","value":[{"containerPort":3306,"name":"main"}]"#,
+        ),
+        (
+            "ports: [{containerPort: 9104}, {containerPort: 9105}], ",
+            r#""path":"/spec/template/spec/containers/0/ports/-""#,
+        ),
+        (
+            "ports: [{containerPort: 3306}], ",
+            r#""path":"/spec/template/spec/containers/0/ports/0/name","value":"main""#,
+        ),
+    ] {
+        let probed = format!("{ports}readinessProbe: {{tcpSocket: {{port: main}}}}");
+        let service = "[{port: 3306, targetPort: main}]";
+        let probed =
+            objects(service).replace("ports: [{containerPort: 3306, name: mysql}]", &probed);
+        let command = only(&probed).fix.unwrap().command.unwrap();
+        assert!(command.contains(patch), "{command}");
+    }
+}
+
+#[test]
 fn a_headless_service_has_no_port_to_miss_and_a_passing_edge_no_fault() {
     let headless = DB
         .replace("PORTS", "[{port: 55555}]")
