@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Unproven, dns_words, ids, looks, service_name, services_known};
+use serde_json::{Value, json};
+
+use super::names::ports_to_make;
+use super::{
+    Unproven, dns_words, ids, looks, selecting, service_name, services_known, tier_subjects,
+};
 use crate::diagnose::dns::kept_from_cluster_dns;
-use crate::diagnose::{Context, target};
+use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::Service;
 use crate::observe::{HostMeaning, ServiceKey};
@@ -140,7 +145,7 @@ fn judge(
     .because([format!("spec.externalName of service/{}: {name}", key.name)])
     .because(dns_words(looks))
     .on(ids(looks))
-    .fix(Fix {
+    .fix(runs_here(context, key, looks).unwrap_or_else(|| Fix {
         text: match address {
             Some(address) => format!("use a Service without selector and an EndpointSlice for {address} in place of the ExternalName"),
             None => format!(
@@ -150,8 +155,35 @@ fn judge(
         },
         command: None,
         manifest: address.and_then(|address| by_address(context, key, service, address, looks)),
-    });
+    }));
     Some(finding)
+}
+
+/// The fix where the tier that is called runs beside the Service and no other Service selects its Pods: this one is to select them.
+fn runs_here(context: &Context<'_>, key: &ServiceKey, looks: &[&Unproven<'_, '_>]) -> Option<Fix> {
+    let tier = context.graph.tiers.get(&looks.first()?.edge.to)?;
+    let subject = tier_subjects(context, tier).into_iter().next()?;
+    if subject.key.namespace != key.namespace || !selecting(context, subject).is_empty() {
+        return None;
+    }
+    let ports: Vec<Value> = ports_to_make(subject, looks)
+        .iter()
+        .map(|port| {
+            let name = format!("{}-{}", port.transport.to_lowercase(), port.port);
+            json!({"name": name, "port": port.port, "targetPort": port.target, "protocol": port.transport})
+        })
+        .collect();
+    let operations = [
+        json!({"op": "replace", "path": "/spec/type", "value": "ClusterIP"}),
+        json!({"op": "remove", "path": "/spec/externalName"}),
+        json!({"op": "add", "path": "/spec/selector", "value": fixes::selector(context, subject)?}),
+        json!({"op": "add", "path": "/spec/ports", "value": ports}),
+    ];
+    let text = format!(
+        "{} runs here: let service/{} select the Pods of {} in place of the ExternalName",
+        tier.name, key.name, subject.key
+    );
+    Some(Fix::text(text).run(fixes::patch(&key.object(), &operations)))
 }
 
 /// The Service and the EndpointSlice that lead to an address.
@@ -174,18 +206,18 @@ fn by_address(
     let named = |port: u16| format!("tcp-{port}");
     let ports: Vec<_> = dialled
         .iter()
-        .map(|port| serde_json::json!({"name": named(*port), "port": port, "protocol": "TCP"}))
+        .map(|port| json!({"name": named(*port), "port": port, "protocol": "TCP"}))
         .collect();
     if ports.is_empty() {
         return None;
     }
     let documents = [
-        serde_json::json!({
+        json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"name": key.name, "namespace": key.namespace},
             "spec": {"type": "ClusterIP", "externalName": null, "ports": ports},
         }),
-        serde_json::json!({
+        json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": {"name": format!("{}-1", service.metadata.name), "namespace": key.namespace,
                 "labels": {"kubernetes.io/service-name": key.name}},
@@ -245,6 +277,22 @@ mod tests {
         }
         let fix = found("10.1.2.3", None).unwrap().fix.unwrap();
         assert!(fix.manifest.unwrap().contains("EndpointSlice"));
+    }
+
+    #[test]
+    fn where_the_tier_runs_beside_it_the_service_is_to_select_it() {
+        let objects = "kind: Service\nmetadata: {name: db}\nspec: {type: ExternalName, externalName: nope.default.svc.cluster.local}\n---\nkind: Deployment\nmetadata: {name: db}\nspec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db}]}}}\n";
+        let snapshot = fixtures::snapshot(objects);
+        let graph = fixtures::graph(&[ID]);
+        let found = external_name(&Context::new(&graph, &snapshot, None)).pop();
+        let command = found.unwrap().fix.unwrap().command.unwrap();
+        for part in [
+            r#"{"op":"remove","path":"/spec/externalName"}"#,
+            r#""value":{"app":"db"}"#,
+            r#""targetPort":3306"#,
+        ] {
+            assert!(command.contains(part), "{command}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use make::{names_to_make, ports_to_make, service_missing, service_to_make};
+pub(super) use make::ports_to_make;
+use make::{names_to_make, service_missing, service_to_make};
 use pod_name::no_such_pod;
 use tiers::workload_missing;
 pub(super) use tiers::{

@@ -9,7 +9,7 @@ use crate::shell::Command;
 use std::collections::BTreeSet;
 
 /// The ports that those clients dial, each with what the container listens on.
-pub(super) fn ports_to_make(
+pub(in crate::diagnose::services) fn ports_to_make(
     subject: &WorkloadFacts<'_>,
     looks: &[&Unproven<'_, '_>],
 ) -> Vec<PortToMake> {

@@ -175,6 +175,12 @@ fn a_server_without_service_is_found_without_an_edge_and_a_worker_is_not() {
     assert_eq!(found[0].severity, Severity::Warning);
     let snapshot = fixtures::snapshot(&(DB.to_owned() + &service("other", "default")));
     assert!(servers_without_service(&Context::new(&graph, &snapshot, None)).is_empty());
+    // One of the tier's name in the spelling of Kubernetes has its own finding.
+    let alias = "kind: Service\nmetadata: {name: my-db}\nspec: {type: ExternalName, externalName: nope.invalid}";
+    let snapshot = fixtures::snapshot(&format!("{DB}{alias}"));
+    let tier = graph.tiers.get_mut("DB").unwrap();
+    tier.names = ["my_db".to_owned()].into();
+    assert!(servers_without_service(&Context::new(&graph, &snapshot, None)).is_empty());
 }
 
 #[test]

@@ -183,10 +183,14 @@ pub(super) fn serves_by_name(
     tier: &Tier,
     subject: &WorkloadFacts<'_>,
 ) -> bool {
-    tier.names.iter().any(|name| {
+    let mut names = tier
+        .names
+        .iter()
+        .filter_map(|name| fixes::nearest_name(name));
+    names.any(|name| {
         let key = ServiceKey {
             namespace: subject.key.namespace.clone(),
-            name: name.to_ascii_lowercase(),
+            name,
         };
         context.snapshot.service(&key).is_some()
     })
