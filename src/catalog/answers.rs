@@ -1,4 +1,4 @@
-//! What answers of servers mean and how they are fixed: `checks/answers.yaml`. Pure.
+//! What answers of servers and messages of the cluster mean, and how they are fixed: `checks/answers.yaml`. Pure.
 
 use std::sync::LazyLock;
 
@@ -11,8 +11,31 @@ const TEXT: &str = include_str!("../../checks/answers.yaml");
 #[serde(deny_unknown_fields)]
 pub struct AnswerTexts {
     messages: Vec<ByError>,
-    words: Vec<ByWords>,
     fixes: Vec<ByError>,
+    /// What to do about a server's own words, in lower case.
+    pub words: Advice,
+    /// What to do about a Pod that is not scheduled.
+    pub scheduling: Advice,
+    /// What to do about a Pod that is not admitted.
+    pub admission: Advice,
+    /// What to do about a container that cannot be created; the message in lower case.
+    pub creation: Advice,
+    /// What to do about a probe of the kubelet that fails.
+    pub probes: Advice,
+}
+
+/// Texts by a part of what was said.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Advice(Vec<ByWords>);
+
+impl Advice {
+    /// The text of the first row that fits, or of all others.
+    pub fn on(&self, said: &str) -> Option<&str> {
+        let fits =
+            |row: &&ByWords| row.says.is_empty() || row.says.iter().any(|part| said.contains(part));
+        self.0.iter().find(fits).map(|row| row.text.as_str())
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,7 +48,7 @@ struct ByError {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ByWords {
-    says: String,
+    says: Vec<String>,
     text: String,
 }
 
@@ -51,14 +74,6 @@ impl AnswerTexts {
     /// How it is fixed, as far as the error says.
     pub fn fix(&self, error: &str) -> &str {
         by_error(&self.fixes, error)
-    }
-
-    /// How it is fixed, where the server's own words say more.
-    pub fn fix_by_words(&self, said: &str) -> Option<&str> {
-        let said = said.to_ascii_lowercase();
-        let mut rows = self.words.iter();
-        rows.find(|row| said.contains(&row.says.to_ascii_lowercase()))
-            .map(|row| row.text.as_str())
     }
 
     /// The errors that it names.

@@ -204,7 +204,10 @@ fn fix(context: &Context<'_>, edge: &Edge, step: &Step, object: &ObjectRef) -> S
         step.error,
         Some(StepError::LoginDenied | StepError::DatabaseMissing | StepError::Unavailable)
     );
-    let by_words = texts.fix_by_words(&step.detail).filter(|_| refused);
+    let by_words = texts
+        .words
+        .on(&step.detail.to_ascii_lowercase())
+        .filter(|_| refused);
     let client = target::clients(context, edge)
         .first()
         .map_or_else(|| edge.from.clone(), ToString::to_string);

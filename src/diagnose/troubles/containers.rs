@@ -8,6 +8,7 @@ use super::volume;
 use super::waiting::{is_lost, lost_line, lost_words};
 use super::{Trouble, ago, event_line, events_about, newest};
 use crate::address;
+use crate::catalog::answers::AnswerTexts;
 use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::quote;
@@ -133,18 +134,11 @@ fn config_error(view: &View<'_, '_>, words: &str) -> Trouble {
     .remedy(missing_remedy(words))
 }
 
-fn missing_remedy(words: &str) -> String {
-    let lower = words.to_ascii_lowercase();
-    if lower.contains("couldn't find key") || lower.contains("non-existent") {
-        "add the key that is named to the ConfigMap or Secret, or correct the key in the Pod template".to_owned()
-    } else if lower.contains("not found") {
-        "create the ConfigMap or Secret that is named, or correct its name in the Pod template"
-            .to_owned()
-    } else if lower.contains("runasnonroot") || lower.contains("run as root") {
-        "set runAsUser to a number other than 0, or use an image with such a user".to_owned()
-    } else {
-        "correct what the message names in the Pod template".to_owned()
-    }
+fn missing_remedy(words: &str) -> &'static str {
+    let advice = AnswerTexts::shared()
+        .creation
+        .on(&words.to_ascii_lowercase());
+    advice.unwrap_or_default()
 }
 
 fn start_failed(view: &View<'_, '_>, words: &str) -> Trouble {

@@ -2,6 +2,7 @@
 //! condition `ReplicaFailure` report. Pure.
 
 use super::{Trouble, event_line};
+use crate::catalog::answers::AnswerTexts;
 use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::quote;
@@ -40,7 +41,11 @@ pub(super) fn of(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Trou
             if missing == 1 { "" } else { "s" },
             subject.name(&context.snapshot.namespace)
         ),
-        remedy: remedy(&first),
+        remedy: AnswerTexts::shared()
+            .admission
+            .on(&first)
+            .unwrap_or_default()
+            .to_owned(),
         evidence,
         dependent: false,
         caused_by: Vec::new(),
@@ -99,25 +104,6 @@ fn refusals(
     }
     lines.dedup();
     lines
-}
-
-fn remedy(words: &str) -> String {
-    let advice = if words.contains("exceeded quota") {
-        "lower requests and limits of its containers, or raise the ResourceQuota (kubectl describe resourcequota)"
-    } else if words.contains("PodSecurity") {
-        "drop what the Pod Security level forbids from the Pod template, or change the namespace's label pod-security.kubernetes.io/enforce"
-    } else if words.contains("serviceaccount") {
-        "create the ServiceAccount, or correct serviceAccountName in the Pod template"
-    } else if words.contains("LimitRange") || words.contains("usage per") {
-        "bring the containers' requests and limits inside the namespace's LimitRange (kubectl describe limitrange)"
-    } else if words.contains("webhook") {
-        "see to the admission webhook, or do what it asks for"
-    } else if words.contains("failed quota") || words.contains("must specify") {
-        "set requests and limits on every container: the ResourceQuota demands them"
-    } else {
-        "do what admission asks for; the event says what it refused"
-    };
-    advice.to_owned()
 }
 
 #[cfg(test)]

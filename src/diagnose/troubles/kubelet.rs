@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::view::View;
 use super::waiting::{lost_line, lost_words};
 use super::{Trouble, event_line, newest};
+use crate::catalog::answers::{AnswerTexts, filled};
 use crate::diagnose::words::quote;
 use crate::finding::Code;
 use crate::observe::kinds::{Container, Event, Probe, StateTerminated};
@@ -250,34 +251,13 @@ fn remedy(words: &str, kind: ProbeKind, probe: Option<&Probe>) -> String {
     let http = probe.and_then(|probe| probe.http_get.as_ref());
     let is_answered = words.contains("statuscode:");
     if let Some(http) = http.filter(|http| !http.host.is_empty() && !is_answered) {
-        format!(
+        return format!(
             "remove httpGet.host ({}) of {field}: the kubelet asks from the node, where that is not the Pod; without it the Pod's own address is asked",
             http.host
-        )
-    } else if words.contains("HTTP response to HTTPS client") {
-        format!("set httpGet.scheme of {field} to HTTP: the server speaks no TLS on that port")
-    } else if words.contains("malformed HTTP response") {
-        format!(
-            "set httpGet.scheme of {field} to HTTPS, or ask another port: what answers is not plain HTTP"
-        )
-    } else if words.contains("statuscode: 400") {
-        format!(
-            "see why the server refuses the request itself; often it takes only hosts that it knows (ALLOWED_HOSTS, server_name), and the kubelet asks by the Pod's address: let it accept that, or set a Host that it knows in httpGet.httpHeaders of {field}"
-        )
-    } else if words.contains("statuscode: 4") {
-        format!("correct path (or login) of {field}: the server answers, and refuses that request")
-    } else if words.contains("statuscode: 5") {
-        format!(
-            "fix what makes the server answer 5xx; if that is beyond this Pod, {field} may ask less"
-        )
-    } else if words.contains("refused") {
-        format!("correct the port of {field}, or make the container listen on it, on all addresses")
-    } else if words.contains("exceeded") || words.contains("timed out") || words.contains("timeout")
-    {
-        format!("see why the answer takes so long; else raise timeoutSeconds of {field}")
-    } else {
-        format!("correct {field}, or fix what it complains of")
+        );
     }
+    let advice = AnswerTexts::shared().probes.on(words);
+    filled(advice.unwrap_or_default(), &[("field", field)])
 }
 
 /// A probe that names a port which the container does not declare.

@@ -1,6 +1,7 @@
 //! Pods that no node takes, claims that they wait for, and nodes that are gone. Pure.
 
 use super::{Trouble, event_line};
+use crate::catalog::answers::AnswerTexts;
 use crate::diagnose::Context;
 use crate::diagnose::words::quote;
 use crate::finding::{Code, ObjectRef};
@@ -79,31 +80,9 @@ pub(super) fn unscheduled(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
     Some(trouble)
 }
 
-fn remedy(message: &str) -> String {
-    let advice = if message.contains("Insufficient") {
-        "lower the requests of its containers (resources.requests), or add a node that is large enough"
-    } else if message.contains("ReadWriteOncePod") {
-        "another Pod has the claim, and its access mode ReadWriteOncePod lets one Pod use it at a time: run one replica with strategy Recreate, so that the old Pod ends before the new one starts, or delete the old Pod. Nothing stored is lost"
-    } else if message.contains("volume node affinity conflict") {
-        "the disk behind its claim belongs to another node or zone (kubectl describe persistentvolumes): let the Pod run there, or delete the claim and make it again, which loses what is stored on it"
-    } else if message.contains("non-existent p") {
-        // Of a claim in phase Lost: "bound to non-existent pv(s)", "bound to non-existent persistentvolume".
-        "the volume behind its claim is gone, and what was stored there with it: delete the claim, make it again, and restore the data from a backup"
-    } else if message.contains("affinity") || message.contains("selector") {
-        "change nodeSelector or affinity of the Pod template, or label a node so that it matches (kubectl get nodes --show-labels)"
-    } else if message.contains("taint") {
-        "add a toleration for the taint to the Pod template, or remove the taint (kubectl describe nodes)"
-    } else if message.contains("topology spread") {
-        "relax topologySpreadConstraints of the Pod template, or add nodes"
-    } else if message.contains("PersistentVolumeClaim") || message.contains("persistentvolumeclaim")
-    {
-        "make the claim bind (kubectl get persistentvolumeclaims,storageclasses)"
-    } else if message.contains("ports") {
-        "free the hostPort, or drop it from the container"
-    } else {
-        "give the scheduler a node that fits: kubectl describe pod names what each node lacks"
-    };
-    advice.to_owned()
+fn remedy(message: &str) -> &'static str {
+    let advice = AnswerTexts::shared().scheduling.on(message);
+    advice.unwrap_or_default()
 }
 
 /// The claims for which an unscheduled Pod waits: missing, lost, or never bound. One that waits for its first consumer
