@@ -57,7 +57,6 @@ pub const SECRET_METADATA: Rule = ("", &["secrets"], &["list"]);
 /// What `drill` needs in addition: to take members away and put back what it took, to send its runners their orders, and to keep its own books (a
 /// journal and a Lease).
 pub const DRILL: &[Rule] = &[
-    ("batch", &["jobs"], &["get"]),
     ("", &["pods"], &["create", "delete", "patch"]),
     ("", &["pods/eviction"], &["create"]),
     (
