@@ -28,6 +28,7 @@ pub(crate) use host::{is_file, is_off};
 pub use key::{Role, role};
 pub use login::credentials;
 pub use model::*;
+pub(crate) use url::without_path;
 
 use parsed::Parsed;
 

@@ -337,10 +337,15 @@ impl Environment<'_> {
         stem: &[String],
         protocol: Option<Protocol>,
     ) -> Option<LoginReference> {
-        if matches!(
-            protocol,
-            Some(Protocol::Http | Protocol::Https | Protocol::Grpc | Protocol::Udp)
-        ) {
+        if matches!(protocol, Some(Protocol::Http | Protocol::Https)) {
+            // Only the URL itself says what goes to a web server: how a client sends what stands in other variables is its own business.
+            return (parsed.user.is_some() && parsed.password.is_some()).then(|| {
+                LoginReference::Url {
+                    variable: name.to_owned(),
+                }
+            });
+        }
+        if matches!(protocol, Some(Protocol::Grpc | Protocol::Udp)) {
             return None;
         }
         if parsed.password.is_some() {
@@ -399,8 +404,8 @@ impl Environment<'_> {
         }
     }
 
-    /// The stem under which user and password of a host stand: its own; the product's other name; or the nearest shorter stem, or
-    /// the one of the product, that no other host owns.
+    /// The stem under which user and password of a host stand: its own; of a replica that of its primary; the product's other name; or the
+    /// nearest shorter stem, or the one of the product, that no other host owns.
     fn login_stem(&self, stem: &[String], protocol: Option<Protocol>) -> Option<Vec<String>> {
         let has = |stem: &[String]| self.parts.get(stem).is_some_and(|parts| parts[1].is_some());
         if has(stem) && !stem.is_empty() {

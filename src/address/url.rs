@@ -67,6 +67,19 @@ pub(super) fn parse(text: &str) -> Vec<Parsed> {
         .collect()
 }
 
+/// A web URL as far as its port. Its path and query may hold a token (of a webhook), and say nothing of the host or the login.
+pub(crate) fn without_path(text: &str) -> &str {
+    let Some((before, rest)) = text.split_once("://") else {
+        return text;
+    };
+    let scheme = scheme::scheme(scheme_name(before)).and_then(|scheme| scheme.protocol);
+    if !matches!(scheme, Some(Protocol::Http | Protocol::Https)) {
+        return text;
+    }
+    let (authority, _) = split_authority(rest, scheme);
+    &text[..before.len() + "://".len() + authority.len()]
+}
+
 /// `write:3100$request_uri` of a web server's configuration: the port ends where a variable begins.
 fn before_variable(host: &str) -> &str {
     let end = host.rsplit_once(':').and_then(|(name, rest)| {

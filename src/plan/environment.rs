@@ -202,7 +202,7 @@ impl<'a> Environment<'a> {
 
     fn copy(&mut self, container: &'a Container, variable: &EnvVar) -> Result<(), String> {
         let Some(source) = &variable.value_from else {
-            let literal = variable.value.as_deref().unwrap_or_default();
+            let literal = address::without_path(variable.value.as_deref().unwrap_or_default());
             let names = address::references(literal);
             let mut known = Vec::new();
             for name in names {

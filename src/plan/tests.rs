@@ -497,6 +497,19 @@ fn a_literal_refers_to_what_stands_above_it_and_nothing_else() {
 }
 
 #[test]
+fn a_web_url_is_copied_without_path_and_query() {
+    let probe = environment(
+        "env: [{name: PASS, valueFrom: {secretKeyRef: {name: s, key: p}}}, {name: URL, value: 'https://u:$(PASS)@db:9200/hook/token?key=abc'}]",
+        url("URL"),
+        "[]",
+    );
+    assert_eq!(
+        serde_json::json!(probe.env[1]),
+        serde_json::json!({"name": "T_URL", "value": "https://u:$(T_PASS)@db:9200"})
+    );
+}
+
+#[test]
 fn a_reference_with_one_value_above_and_one_below_gives_no_login() {
     let probe = environment(
         "env: [{name: PASS, value: a}, {name: URL, value: 'mysql://u:$(PASS)@db'}, {name: PASS, value: b}]",

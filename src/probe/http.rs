@@ -42,17 +42,47 @@ pub(crate) async fn talk(stream: PeerLink, ask: &Ask<'_>) -> Vec<Found> {
         Box::new(stream)
     };
     let begun = Instant::now();
-    let step = match walk(ask, stream, secure, &path).await {
-        Ok(answer) => judge(ask, question, &answer).await,
-        Err(failure) => Found::fail(StepName::Protocol, failure),
+    let (step, login) = match converse(ask, stream, secure, &path).await {
+        Ok((answer, login)) => (judge(ask, question, &answer).await, login),
+        Err(failure) => (Found::fail(StepName::Protocol, failure), None),
     };
-    let status = step.facts.get("http_status").cloned();
     steps.push(
         step.asked(format!("GET {}", without_query(&path)))
             .since(begun),
     );
-    steps.extend(login_step(ask, status.as_deref()));
+    steps.extend(login);
     steps
+}
+
+/// The last answer, and what became of the login. A request without it goes first: only a server that refuses that one shows by its
+/// second answer whether it takes the login.
+async fn converse(
+    ask: &Ask<'_>,
+    stream: Stream,
+    secure: bool,
+    path: &str,
+) -> Result<(Answer, Option<Found>), Failure> {
+    let asker = Asker::new(ask, secure)?;
+    let answer = walk(ask, &asker, Some(stream), path).await?;
+    let refuses = matches!(answer.head.status, 401 | 403);
+    let (Login::With(account), Some(login)) = (ask.login(), basic(ask)) else {
+        return Ok((answer, ask.no_login().filter(|_| refuses)));
+    };
+    let unasked = if !refuses {
+        Some("the server answers without a login, so none is sent")
+    } else if answer.head.asks_for_basic == Some(false) {
+        Some("the server asks for another login than a user and a password, so none is sent")
+    } else {
+        None
+    };
+    let (answer, step) = if let Some(why) = unasked {
+        (answer, Found::skipped(StepName::Login, why))
+    } else {
+        let answer = walk(ask, &asker.with_login(login), None, path).await?;
+        let step = login_step(&answer.head);
+        (answer, step)
+    };
+    Ok((answer, Some(step.asked(format!("as {}", account.source)))))
 }
 
 /// The last answer, and the redirect that was not followed.
@@ -62,9 +92,12 @@ struct Answer {
 }
 
 /// Asks, and follows redirects on the same host.
-async fn walk(ask: &Ask<'_>, stream: Stream, secure: bool, path: &str) -> Result<Answer, Failure> {
-    let asker = Asker::new(ask, secure)?;
-    let mut open = Some(stream);
+async fn walk(
+    ask: &Ask<'_>,
+    asker: &Asker<'_>,
+    mut open: Option<Stream>,
+    path: &str,
+) -> Result<Answer, Failure> {
     let declared = path != NOWHERE;
     let mut path = path.to_owned();
     for _ in 0..=REDIRECTS {
@@ -75,7 +108,7 @@ async fn walk(ask: &Ask<'_>, stream: Stream, secure: bool, path: &str) -> Result
                 elsewhere: None,
             });
         };
-        let next = same_host(location, ask, secure, &path);
+        let next = same_host(location, ask, asker.secure, &path);
         match next {
             // The root may write: only a path that somebody declared leads there.
             Some(next) if declared || next != "/" => path = next,
@@ -146,21 +179,23 @@ fn authority(ask: &Ask<'_>, secure: bool) -> String {
     }
 }
 
-/// HTTP knows of a login only if the client's own URL carries one.
-fn login_step(ask: &Ask<'_>, status: Option<&str>) -> Option<Found> {
-    let Login::With(account) = ask.login() else {
-        return None;
-    };
-    basic(ask)?;
-    let step = match status? {
-        "401" => Found::failed(
+/// What the answer to a request with the login says of it, after one without it was refused.
+fn login_step(head: &Head) -> Found {
+    match (head.status, head.asks_for_basic) {
+        (401, Some(true)) => Found::failed(
             StepName::Login,
             StepError::LoginDenied,
-            "401: the user or the password is refused",
+            "401: the server rejects this user and password",
+        ),
+        // A server that takes another kind of login says the same, and one that refuses the path.
+        (status @ (401 | 403), _) => Found::skipped(
+            StepName::Login,
+            format!(
+                "{status} with the login too: whether it is refused, or something else is asked for, is not known"
+            ),
         ),
         _ => Found::pass(StepName::Login, ""),
-    };
-    Some(step.asked(format!("as {}", account.source)))
+    }
 }
 
 /// What the answer is worth.

@@ -381,6 +381,50 @@ async fn redis_logins_are_judged_and_no_password_is_printed() {
 }
 
 #[tokio::test]
+async fn a_login_of_http_is_proven_only_where_the_server_asks_for_it() {
+    let basic = "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"";
+    let locked = serve(Server::Locked([basic, "404 Not Found", basic])).await;
+    let unchecked = serve(Server::Locked(["200 OK"; 3])).await;
+    let digest = "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"x\"";
+    let other = serve(Server::Locked([digest, "200 OK", "500 Sent"])).await;
+    let closed = serve(Server::Locked(["403 Forbidden"; 3])).await;
+    let mute = serve(Server::Locked(["401 Unauthorized"; 3])).await;
+    let with = |id: &str, port: u16, variable: &str| {
+        let mut task = edge(id, port, Protocol::Http);
+        task.login = Some(login(variable));
+        task
+    };
+    let ports = [locked, locked, unchecked, other, closed, mute];
+    let names = ["good", "bad", "unchecked", "other", "closed", "mute"];
+    let urls = names.iter().zip(ports).map(|(name, port)| {
+        let password = if *name == "good" { "right" } else { "wrong" };
+        let url = format!("http://user:{password}-password@127.0.0.1:{port}/hook/s3cret-token");
+        (*name, url)
+    });
+    let urls: Vec<(&str, String)> = urls.collect();
+    let variables: Vec<(&str, &str)> = urls.iter().map(|(name, url)| (*name, &**url)).collect();
+    let mut tasks: Vec<EdgeTask> = names
+        .iter()
+        .zip(ports)
+        .map(|(name, port)| with(name, port, name))
+        .collect();
+    tasks.push(edge("none", locked, Protocol::Http));
+    let outcome = edges(tasks, &variables).await;
+    let status = |task: &str| outcome.step(task, StepName::Login).status;
+    assert_eq!(status("good"), StepStatus::Pass);
+    let bad = outcome.step("bad", StepName::Login);
+    assert_eq!((bad.error, bad.tries), (Some(StepError::LoginDenied), 1));
+    for name in ["unchecked", "other", "closed", "mute", "none"] {
+        assert_eq!(status(name), StepStatus::Skipped, "{name}");
+        let protocol = outcome.step(name, StepName::Protocol).status;
+        assert_eq!(protocol, StepStatus::Pass, "{name}");
+    }
+    for secret in ["right-password", "wrong-password", "s3cret-token"] {
+        assert!(!outcome.text.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
 async fn http_is_proven_by_any_answer_but_server_errors_and_bad_requests() {
     let say = |status: &str, more: &str| {
         Server::Http(format!(

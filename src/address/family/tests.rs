@@ -49,6 +49,18 @@ fn host_port_and_login_of_one_family() {
 }
 
 #[test]
+fn a_web_url_with_user_and_password_is_a_login_and_one_with_a_token_is_none() {
+    let login = |url: &str| read(&[("API_URL", url)])[0].login.clone();
+    let whole = Some(LoginReference::Url {
+        variable: "API_URL".into(),
+    });
+    assert_eq!(login("http://elastic:x@es:9200"), whole);
+    assert_eq!(login("https://u:p@api/v1?key=z"), whole);
+    assert_eq!(login("https://token@api/v1"), None);
+    assert_eq!(login("http://api:8080/hook/token"), None);
+}
+
+#[test]
 fn a_login_beside_a_host_that_says_connection_is_its_login() {
     let found = read(&[
         ("database__client", "mysql"),

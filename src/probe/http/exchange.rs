@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request, Response, Url};
 
@@ -29,6 +30,8 @@ pub(super) struct Head {
     pub(super) location: Option<String>,
     /// Type and length of the body, where both are said.
     pub(super) content: Option<String>,
+    /// Whether the server asks for a user and a password (Basic); nothing where it does not say what it asks for.
+    pub(super) asks_for_basic: Option<bool>,
     reason: String,
 }
 
@@ -36,11 +39,23 @@ impl Head {
     fn of(response: &Response) -> Self {
         let status = response.status();
         let header = |name: &str| response.headers().get(name)?.to_str().ok();
+        let mut asked = response
+            .headers()
+            .get_all("www-authenticate")
+            .iter()
+            .peekable();
+        let is_basic = |value: &HeaderValue| {
+            let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+            value
+                .split(',')
+                .any(|one| one.trim_start().starts_with("basic"))
+        };
         Self {
             status: status.as_u16(),
             location: header("location").map(str::to_owned),
             content: header("content-length")
                 .map(|length| format!("{} {length}", header("content-type").unwrap_or("-"))),
+            asks_for_basic: asked.peek().is_some().then(|| asked.any(is_basic)),
             reason: status.canonical_reason().unwrap_or_default().to_owned(),
         }
     }
@@ -62,7 +77,8 @@ impl Head {
 pub(super) struct Asker<'a> {
     client: Client,
     ask: &'a Ask<'a>,
-    secure: bool,
+    pub(super) secure: bool,
+    login: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Asker<'a> {
@@ -93,7 +109,16 @@ impl<'a> Asker<'a> {
             client,
             ask,
             secure,
+            login: None,
         })
+    }
+
+    /// The same with a user and a password.
+    pub(super) fn with_login(self, login: (&'a str, &'a str)) -> Self {
+        Self {
+            login: Some(login),
+            ..self
+        }
     }
 
     /// Asks for a path, over the connection that is open already if there is one.
@@ -106,7 +131,6 @@ impl<'a> Asker<'a> {
             None => self.open().await?,
         };
         let door = RelayAddress::open().await?;
-        // Only now is it known whether this very connection proves the server, and so whether a login may go.
         let request = self.request(path, door.port())?;
         let joined = relay::behind(door, stream);
         let answer = self.ask.clock.within(HTTP, self.client.execute(request));
@@ -143,7 +167,8 @@ impl<'a> Asker<'a> {
             .get(url(path, port)?)
             .header("host", authority(self.ask, self.secure))
             .header("connection", "close");
-        if let Some((user, password)) = basic(self.ask) {
+        // Only now is it known whether this very connection proves the server, and so whether a login may go.
+        if let Some((user, password)) = self.login.filter(|_| basic(self.ask).is_some()) {
             request = request.basic_auth(user, Some(password));
         }
         request

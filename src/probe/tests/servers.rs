@@ -30,6 +30,8 @@ pub(super) enum Server {
     Endless,
     /// Reads a request, and says this.
     Http(String),
+    /// Says the first to a request without a login, the second to one with that of `user:right-password`, the third to any other.
+    Locked([&'static str; 3]),
     /// Closes the first connections, and is a Redis then.
     CloseFirst(usize),
     /// A Redis.
@@ -82,6 +84,17 @@ async fn answer(
             let _ = request(&mut stream).await;
             let _ = stream.write_all(text.as_bytes()).await;
         }
+        Server::Locked([open, right, wrong]) => {
+            let text = request(&mut stream).await.unwrap_or_default();
+            let said = match text.split_once("authorization: Basic ") {
+                None => open,
+                // base64 of `user:right-password`
+                Some((_, rest)) if rest.starts_with("dXNlcjpyaWdodC1wYXNzd29yZA==") => right,
+                Some(_) => wrong,
+            };
+            let answer = format!("HTTP/1.1 {said}\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
         Server::CloseFirst(first) if number < first => {}
         Server::CloseFirst(_) => redis(stream, None).await,
         Server::Redis { password } => redis(stream, password).await,
@@ -104,7 +117,7 @@ async fn speaks_tls(stream: &TcpStream) -> bool {
     stream.peek(&mut first).await.is_ok() && first[0] == 0x16
 }
 
-async fn request<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<()> {
+async fn request<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<String> {
     let mut seen = Vec::new();
     while !seen.windows(4).any(|four| four == b"\r\n\r\n") {
         let mut chunk = [0; 512];
@@ -114,7 +127,7 @@ async fn request<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> std::io::Re
         }
         seen.extend_from_slice(&chunk[..length]);
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&seen).into_owned())
 }
 
 fn acceptor() -> TlsAcceptor {

@@ -200,9 +200,18 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         }
         _ => {
             receive(&mut stream).await?;
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                .await?;
+            let has_login = received
+                .lock()
+                .unwrap()
+                .windows(6)
+                .any(|part| part == b"Basic ");
+            let status = if has_login {
+                "200 OK"
+            } else {
+                "401 Unauthorized"
+            };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await?;
         }
     }
     Ok(())

@@ -177,6 +177,9 @@ where
         let path = request.uri().path();
         let status = server.paths.get(path).copied().unwrap_or(server.status);
         let mut response = Response::builder().status(status);
+        if status == 401 {
+            response = response.header("WWW-Authenticate", "Basic realm=\"sandbox\"");
+        }
         if let Some(location) = &server.location {
             response = response.header(http::header::LOCATION, location);
         }
