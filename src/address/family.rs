@@ -411,6 +411,15 @@ impl Environment<'_> {
         if has(stem) && !stem.is_empty() {
             return Some(stem.to_vec());
         }
+        // `DB_READ_HOST` beside `DB_HOST`: a replica knows the users of its primary, unless a user of its own is named for it.
+        if let Some((last, primary)) = stem.split_last()
+            && catalog::words().replicas.contains(&last.as_str())
+            && !primary.is_empty()
+            && has(primary)
+            && !self.parts.contains_key(stem)
+        {
+            return Some(primary.to_vec());
+        }
         let mut candidates: Vec<Vec<String>> = Vec::new();
         for names in Products::shared().same() {
             if let Some((last, rest)) = stem.split_last()

@@ -61,6 +61,37 @@ fn a_web_url_with_user_and_password_is_a_login_and_one_with_a_token_is_none() {
 }
 
 #[test]
+fn a_replica_shares_the_login_of_its_primary_and_another_host_does_not() {
+    let of = |host: &str, more: (&str, &str)| {
+        let found = read(&[
+            ("DB_CONNECTION", "mysql"),
+            ("DB_HOST", "db"),
+            (host, "other"),
+            ("DB_USER", "app"),
+            ("DB_PASSWORD", "x"),
+            more,
+        ]);
+        let family = found.iter().find(|family| family.target.host == "other");
+        let login = family.unwrap().login.as_ref()?;
+        Some(
+            login
+                .variables()
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    };
+    let shared = Some(
+        ["DB_READ_HOST", "DB_USER", "DB_PASSWORD"]
+            .map(str::to_owned)
+            .into(),
+    );
+    assert_eq!(of("DB_READ_HOST", ("A", "b")), shared);
+    assert_eq!(of("DB_AUDIT_HOST", ("A", "b")), None);
+    assert_eq!(of("DB_READ_HOST", ("DB_READ_USER", "reader")), None);
+}
+
+#[test]
 fn a_login_beside_a_host_that_says_connection_is_its_login() {
     let found = read(&[
         ("database__client", "mysql"),
