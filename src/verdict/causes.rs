@@ -174,7 +174,7 @@ pub(super) fn link(context: &Context<'_>, causes: &Causes, findings: &Found) -> 
             .find_map(raised)
             .or_else(|| followed(context, causes, finding).as_ref().and_then(raised))
             .or_else(|| behind(context, findings, finding).as_ref().and_then(raised))
-            .or_else(|| same_policy(findings, key));
+            .or_else(|| same_policy(findings, causes, key));
         if let Some(parent) = parent {
             parents.insert(key.clone(), parent);
         }
@@ -240,29 +240,22 @@ fn behind(context: &Context<'_>, findings: &Found, finding: &Finding) -> Option<
         .min()
 }
 
-/// One policy that denies in several ways is one thing to fix.
-fn same_policy(findings: &Found, key: &Key) -> Option<Key> {
+/// One policy that denies the same edges in several ways: what explains an edge stands above what the next step would have shown. A denial
+/// with failed edges of its own is a fault of its own.
+fn same_policy(findings: &Found, causes: &Causes, key: &Key) -> Option<Key> {
     const DENIED: [Code; 3] = [
         Code::NetworkPolicyDnsDenied,
         Code::NetworkPolicyEgressDenied,
         Code::NetworkPolicyIngressDenied,
     ];
-    let place = DENIED.iter().position(|code| *code == key.0)?;
-    // The one that explains edges stands above the ones that the next step would have shown.
-    let weight = |candidate: &Key| {
-        findings.get(candidate).map(|finding| {
-            (
-                finding.edges.is_empty(),
-                DENIED.iter().position(|code| *code == candidate.0),
-            )
-        })
-    };
-    let own = (findings.get(key)?.edges.is_empty(), Some(place));
+    let explains = |key: &Key| causes.values().any(|cause| cause == key);
+    if !DENIED.contains(&key.0) || explains(key) {
+        return None;
+    }
     DENIED
         .iter()
         .map(|code| (*code, key.1.clone()))
-        .filter(|candidate| weight(candidate).is_some_and(|weight| weight < own))
-        .min_by_key(|candidate| weight(candidate))
+        .find(|other| findings.contains_key(other) && explains(other))
 }
 
 /// Cuts every circle at the finding that the network itself showed, or else at the first by code.

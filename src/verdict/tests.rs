@@ -156,6 +156,31 @@ fn what_does_not_depend_on_the_target_stays_a_cause_of_its_own() {
 }
 
 #[test]
+fn one_policy_with_two_faults_shows_both_and_the_next_step_of_one_follows_from_it() {
+    let graph = graph(&[AP_DB, WEB_AP]);
+    let probes = vec![
+        probe("AP", "n1", refused(AP_DB)),
+        probe("WEB", "n1", refused(WEB_AP)),
+    ];
+    let policy = "networkpolicy/all";
+    let of = |edges: &[&str]| {
+        let findings = vec![
+            found(Code::NetworkPolicyEgressDenied, policy, &[AP_DB]),
+            found(Code::NetworkPolicyIngressDenied, policy, edges),
+        ];
+        let verdict = run(&graph, probes.clone(), findings);
+        let parents = verdict.findings.into_iter();
+        parents
+            .filter(|found| found.id.0.contains(policy))
+            .map(|found| found.caused_by.map(|id| id.0))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[WEB_AP]), [None, None]);
+    let first = Some("network-policy-egress-denied networkpolicy/all".to_owned());
+    assert_eq!(of(&[AP_DB]), [None, first]);
+}
+
+#[test]
 fn a_circle_is_cut_where_the_network_shows_the_fault() {
     const AP_B: &str = "AP->B:80/http";
     const B_AP: &str = "B->AP:80/http";
