@@ -1,13 +1,13 @@
-//! Section 1, Ingress: backends that lead nowhere. In: the run's namespace. Out: `ingress-backend-missing`. Pure.
+//! Section 1, Ingress and `HTTPRoute`: backends that lead nowhere. In: the run's namespace. Out: `ingress-backend-missing`. Pure.
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
-use crate::observe::kinds::{Ingress, IngressService, Service};
-use crate::observe::{NamespaceState, backends, offers};
+use crate::observe::kinds::{IngressService, Service};
+use crate::observe::{Backend, NamespaceState, backends, offers, route_backends};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::Whole(backend_missing)];
@@ -28,11 +28,11 @@ fn backend_missing(context: &Context<'_>) -> Vec<Finding> {
     if !snapshot.knows("services") {
         return Vec::new();
     }
-    own.ingresses
-        .iter()
-        .filter_map(|ingress| {
-            let finding = judge(ingress, &own.services, &snapshot.namespace)?;
-            let elsewhere = snapshot.offline && may_be_elsewhere(ingress, own);
+    let all: Vec<Entrance<'_>> = entrances(own).collect();
+    all.iter()
+        .filter_map(|entrance| {
+            let finding = judge(entrance, &own.services, &snapshot.namespace)?;
+            let elsewhere = snapshot.offline && may_be_elsewhere(entrance, &all, own);
             Some(if elsewhere {
                 doubtful(finding)
             } else {
@@ -42,17 +42,47 @@ fn backend_missing(context: &Context<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// What leads in, and where to.
+struct Entrance<'a> {
+    kind: &'static str,
+    name: &'a str,
+    backends: Vec<Backend<'a>>,
+}
+
+impl Entrance<'_> {
+    /// How a port is written there.
+    fn port(&self, number: i32) -> Value {
+        match self.kind {
+            "Ingress" => json!({"number": number}),
+            _ => json!(number),
+        }
+    }
+}
+
+fn entrances(own: &NamespaceState) -> impl Iterator<Item = Entrance<'_>> {
+    let ingresses = own.ingresses.iter().map(|ingress| Entrance {
+        kind: "Ingress",
+        name: &ingress.metadata.name,
+        backends: backends(ingress),
+    });
+    let routes = own.http_routes.iter().map(|route| Entrance {
+        kind: "HTTPRoute",
+        name: &route.metadata.name,
+        backends: route_backends(route),
+    });
+    ingresses.chain(routes)
+}
+
 /// Whether nothing distinguishes a wrong backend from one whose Service other manifests hold: no Service of that name is here, and none
 /// that could be meant is left without a way in.
-fn may_be_elsewhere(ingress: &Ingress, own: &NamespaceState) -> bool {
-    let led: BTreeSet<&String> = own
-        .ingresses
+fn may_be_elsewhere(entrance: &Entrance<'_>, all: &[Entrance<'_>], own: &NamespaceState) -> bool {
+    let led: BTreeSet<&String> = all
         .iter()
-        .flat_map(backends)
+        .flat_map(|one| &one.backends)
         .map(|backend| &backend.service.name)
         .collect();
-    backends(ingress).iter().all(|backend| {
-        let wanted = backend.service;
+    entrance.backends.iter().all(|backend| {
+        let wanted = &backend.service;
         let here = |service: &Service| service.metadata.name == wanted.name;
         let meant =
             |service: &Service| !led.contains(&service.metadata.name) && offers(service, wanted);
@@ -71,18 +101,18 @@ fn doubtful(mut finding: Finding) -> Finding {
     finding
 }
 
-fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Finding> {
+fn judge(entrance: &Entrance<'_>, services: &[Service], namespace: &str) -> Option<Finding> {
     let mut evidence = Vec::new();
     let mut patches = Vec::new();
     let mut broken = 0;
-    for backend in backends(ingress) {
-        let wanted = port_text(backend.service);
+    for backend in &entrance.backends {
+        let wanted = port_text(&backend.service);
         let name = &backend.service.name;
         let service = services
             .iter()
             .find(|service| service.metadata.name == *name);
         match service {
-            Some(service) if offers(service, backend.service) => continue,
+            Some(service) if offers(service, &backend.service) => continue,
             Some(service) => {
                 let offered: Vec<_> = service.spec.ports.iter().map(|port| port.port).collect();
                 evidence.push(format!(
@@ -90,7 +120,7 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
                     backend.rule()
                 ));
                 if let [only] = service.spec.ports.as_slice() {
-                    patches.push(json!({"op": "replace", "path": format!("{}/port", backend.pointer), "value": {"number": only.port}}));
+                    patches.push(json!({"op": "replace", "path": format!("{}/port", backend.pointer), "value": entrance.port(only.port)}));
                 }
             }
             None => {
@@ -100,7 +130,7 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
                 ));
                 let mut candidates = services
                     .iter()
-                    .filter(|service| offers(service, backend.service));
+                    .filter(|service| offers(service, &backend.service));
                 if let (Some(candidate), None) = (candidates.next(), candidates.next()) {
                     patches.push(json!({"op": "replace", "path": format!("{}/name", backend.pointer), "value": candidate.metadata.name}));
                 }
@@ -109,14 +139,14 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
         broken += 1;
     }
     let first = evidence.first()?.clone();
-    let name = &ingress.metadata.name;
-    let object = ObjectRef::new("ingress", name, namespace);
-    // Only a patch that covers every broken backend fixes the Ingress as printed.
+    let Entrance { kind, name, .. } = entrance;
+    let object = ObjectRef::new(kind.to_lowercase(), *name, namespace);
+    // Only a patch that covers every broken backend fixes the object as printed.
     let command = (patches.len() == broken).then(|| fixes::patch(&object, &patches));
     let mut finding = Finding::of(
         Code::IngressBackendMissing,
         object,
-        format!("Ingress {name}: {first}; users outside get an error there"),
+        format!("{kind} {name}: {first}; users outside get an error there"),
     )
     .because(evidence);
     let offered: Vec<_> = services
@@ -132,7 +162,8 @@ fn judge(ingress: &Ingress, services: &[Service], namespace: &str) -> Option<Fin
         .collect();
     finding.fix = Some(
         Fix::text(format!(
-            "point the backend of ingress/{name} to a Service and a port that exist; {namespace} offers {}",
+            "point the backend of {}/{name} to a Service and a port that exist; {namespace} offers {}",
+            kind.to_lowercase(),
             offered.join(", ")
         ))
         .run(command),
@@ -233,6 +264,50 @@ spec:
         assert_eq!(weight("goods", true), Some((Severity::Warning, true)));
         assert_eq!(weight("wbe", false), Some((Severity::Error, false)));
         assert_eq!(weight("web", false), None);
+    }
+
+    #[test]
+    fn the_backends_of_a_route_are_judged_as_those_of_an_ingress() {
+        const ROUTE: &str = "{metadata: {name: web, namespace: default}, spec: {hostnames: [shop.example], rules: [{matches: [{path: {type: PathPrefix, value: /}}], backendRefs: [{name: NAME, port: PORT}, {name: far, port: 1, namespace: other}, {name: bucket, group: example.com, kind: Bucket}]}]}}";
+        let found = |name: &str, port: &str| {
+            let mut snapshot = Snapshot {
+                namespace: "default".into(),
+                ..Snapshot::default()
+            };
+            snapshot.observed.insert("services".into(), Observed::Ok);
+            let route = ROUTE.replace("NAME", name).replace("PORT", port);
+            let own = NamespaceState {
+                http_routes: vec![serde_saphyr::from_str(&route).unwrap()],
+                services: vec![
+                    serde_saphyr::from_str("{metadata: {name: web}, spec: {type: ClusterIP, ports: [{port: 3000, protocol: TCP, targetPort: 3000}]}}")
+                        .unwrap(),
+                ],
+                ..NamespaceState::default()
+            };
+            snapshot.namespaces.insert("default".into(), own);
+            let found = backend_missing(&Context::new(&TierGraph::default(), &snapshot, None));
+            let first = found.first()?;
+            let command = first.fix.as_ref().unwrap().command.as_deref();
+            Some((
+                first.id("default").0,
+                command.unwrap_or_default().to_owned(),
+            ))
+        };
+        assert_eq!(found("web", "3000"), None);
+        let (id, command) = found("web", "80").unwrap();
+        assert_eq!(id, "ingress-backend-missing httproute/web");
+        assert!(
+            command.contains(
+                r#"{"op":"replace","path":"/spec/rules/0/backendRefs/0/port","value":3000}"#
+            ),
+            "{command}"
+        );
+        assert!(
+            found("www", "3000")
+                .unwrap()
+                .1
+                .contains("backendRefs/0/name")
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{Context, target};
 use crate::finding::EdgeId;
 use crate::graph::Tier;
 use crate::observe::kinds::Pod;
-use crate::observe::{Snapshot, WorkloadKey, backends, is_live};
+use crate::observe::{Snapshot, WorkloadKey, backends, is_live, route_backends};
 use crate::probe::wire::StepStatus;
 
 /// What edges and Ingresses say of one workload.
@@ -136,14 +136,16 @@ fn add_ingresses<'a>(context: &Context<'a>, needs: &mut BTreeMap<WorkloadKey, Ne
     let Some(own) = snapshot.own() else {
         return;
     };
-    let names: BTreeSet<&str> = own
+    let routes = own.http_routes.iter().flat_map(route_backends);
+    let names: BTreeSet<String> = own
         .ingresses
         .iter()
         .flat_map(backends)
-        .map(|backend| backend.service.name.as_str())
+        .chain(routes)
+        .map(|backend| backend.service.name)
         .collect();
     for service in &own.services {
-        if names.contains(service.metadata.name.as_str()) {
+        if names.contains(&service.metadata.name) {
             for key in behind(snapshot, &snapshot.namespace, &service.spec.selector) {
                 needs.entry(key).or_default().ingress = true;
             }

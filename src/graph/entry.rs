@@ -182,7 +182,7 @@ impl EntryBuilder<'_> {
     }
 
     fn ingress(&self, ingress: &Ingress, rule: &Backend<'_>) -> Option<Entry> {
-        let port = backend_port(self.service, rule.service)?;
+        let port = backend_port(self.service, &rule.service)?;
         let namespace = &self.key.namespace;
         let object = ObjectRef::new("ingress", &ingress.metadata.name, namespace);
         let path = rule.path.filter(|path| !path.is_empty()).unwrap_or("/");

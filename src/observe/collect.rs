@@ -362,6 +362,7 @@ async fn namespace_state<'a>(
         endpoint_slices: record.take(&ENDPOINT_SLICES, slices),
         network_policies: record.take(&NETWORK_POLICIES, policies),
         ingresses: record.take(&INGRESSES, ingresses),
+        http_routes: Vec::new(),
         events: record.take(&EVENTS, events),
         volume_claims: record.take(&VOLUME_CLAIMS, claims),
         config_maps: record.take(&CONFIG_MAPS, config_maps),

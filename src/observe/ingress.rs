@@ -1,11 +1,11 @@
-//! Where an Ingress leads. Pure.
+//! Where an Ingress or an `HTTPRoute` leads. Pure.
 
-use super::kinds::{Ingress, IngressService, Service, ServicePort};
+use super::kinds::{HttpRoute, Ingress, IngressPort, IngressService, Service, ServicePort};
 
-/// A backend, where it stands in the Ingress (a JSON pointer), and for whom.
+/// A backend, where it stands in the object (a JSON pointer), and for whom.
 #[derive(Debug, Clone)]
 pub struct Backend<'a> {
-    /// Its place in the Ingress.
+    /// Its place in the object.
     pub pointer: String,
     /// The host of its rule; empty: every host.
     pub host: &'a str,
@@ -14,7 +14,7 @@ pub struct Backend<'a> {
     /// Whether the path must be exactly that one.
     pub exact: bool,
     /// The Service.
-    pub service: &'a IngressService,
+    pub service: IngressService,
 }
 
 impl Backend<'_> {
@@ -42,7 +42,7 @@ pub fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
             host: "",
             path: None,
             exact: false,
-            service,
+            service: service.clone(),
         });
     }
     for (number, rule) in ingress.spec.rules.iter().enumerate() {
@@ -54,9 +54,40 @@ pub fn backends(ingress: &Ingress) -> Vec<Backend<'_>> {
                     host: &rule.host,
                     path: Some(&path.path),
                     exact: path.path_type == "Exact",
-                    service,
+                    service: service.clone(),
                 });
             }
+        }
+    }
+    found
+}
+
+/// The Services of its own namespace that an `HTTPRoute` leads to, in the order of its rules.
+pub fn route_backends(route: &HttpRoute) -> Vec<Backend<'_>> {
+    let own = &route.metadata.namespace;
+    let host = route.spec.hostnames.first().map_or("", String::as_str);
+    let mut found = Vec::new();
+    for (number, rule) in route.spec.rules.iter().enumerate() {
+        let path = rule.matches.first().map(|one| &one.path);
+        for (index, backend) in rule.backend_refs.iter().enumerate() {
+            let is_service =
+                backend.group.is_empty() && matches!(backend.kind.as_str(), "" | "Service");
+            if !is_service || !(backend.namespace.is_empty() || backend.namespace == *own) {
+                continue;
+            }
+            found.push(Backend {
+                pointer: format!("/spec/rules/{number}/backendRefs/{index}"),
+                host,
+                path: Some(path.map_or("/", |path| &path.value)),
+                exact: path.is_some_and(|path| path.kind == "Exact"),
+                service: IngressService {
+                    name: backend.name.clone(),
+                    port: IngressPort {
+                        name: String::new(),
+                        number: backend.port,
+                    },
+                },
+            });
         }
     }
     found

@@ -331,6 +331,7 @@ impl Manifests<'_> {
                 self.keep(&value()?, kind);
                 put!(ingresses);
             }
+            ("gateway.networking.k8s.io", "HTTPRoute") => put!(http_routes),
             ("policy", "PodDisruptionBudget") => put!(disruption_budgets),
             ("", "Namespace") => {
                 let object: super::kinds::Namespace = from_value(&value()?, kind, document)?;

@@ -141,6 +141,7 @@ fn state_names(state: &NamespaceState, names: &mut BTreeSet<String>) {
     add(names, &state.endpoint_slices, |object| &object.metadata);
     add(names, &state.network_policies, |object| &object.metadata);
     add(names, &state.ingresses, |object| &object.metadata);
+    add(names, &state.http_routes, |object| &object.metadata);
     add(names, &state.volume_claims, |object| &object.metadata);
     add(names, &state.config_maps, |object| &object.metadata);
     add(names, &state.disruption_budgets, |object| &object.metadata);

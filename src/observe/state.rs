@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::{
-    ConfigMap, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange, Namespace,
-    NetworkPolicy, Pod, Service, VolumeClaim, Workload,
+    ConfigMap, DisruptionBudget, EndpointSlice, Event, HttpRoute, Ingress, Known, LimitRange,
+    Namespace, NetworkPolicy, Pod, Service, VolumeClaim, Workload,
 };
 
 /// One namespace.
@@ -28,6 +28,8 @@ pub struct NamespaceState {
     pub network_policies: Vec<NetworkPolicy>,
     /// Ingresses.
     pub ingresses: Vec<Ingress>,
+    /// `HTTPRoute`s; of manifests only.
+    pub http_routes: Vec<HttpRoute>,
     /// Events.
     pub events: Vec<Event>,
     /// PersistentVolumeClaims.

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::OWN_PREFIX;
 use super::kinds::{
-    ConfigMap, Container, DisruptionBudget, EndpointSlice, Event, Ingress, Known, LimitRange,
-    Metadata, Namespace, NetworkPolicy, Node, Pod, PodSpec, Service, Volume, VolumeClaim, Workload,
+    ConfigMap, Container, DisruptionBudget, EndpointSlice, Event, HttpRoute, Ingress, Known,
+    LimitRange, Metadata, Namespace, NetworkPolicy, Node, Pod, PodSpec, Service, Volume,
+    VolumeClaim, Workload,
 };
 use super::mounted::decoded;
 use super::shared::Shared;
@@ -47,6 +48,7 @@ trim_metadata!(
     LimitRange,
     EndpointSlice,
     Event,
+    HttpRoute,
     Ingress,
     Namespace,
     NetworkPolicy,

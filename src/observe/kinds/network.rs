@@ -255,6 +255,59 @@ slim!(
     }
 );
 slim!(
+    /// An `HTTPRoute` of the Gateway API.
+    HttpRoute {
+        metadata: Metadata,
+        /// Specification.
+        spec: HttpRouteSpec,
+    }
+);
+slim!(
+    /// `spec` of an `HTTPRoute`.
+    HttpRouteSpec {
+        /// Hosts; none: every host.
+        hostnames: Vec<String>,
+        rules: Vec<HttpRouteRule>,
+    }
+);
+slim!(
+    /// A rule of an `HTTPRoute`.
+    HttpRouteRule {
+        /// What it takes; none: every path.
+        matches: Vec<HttpRouteMatch>,
+        /// Where it goes.
+        backend_refs: Vec<BackendReference>,
+    }
+);
+slim!(
+    /// What a rule of an `HTTPRoute` takes.
+    HttpRouteMatch {
+        path: HttpRoutePath,
+    }
+);
+slim!(
+    /// A path of an `HTTPRoute`.
+    HttpRoutePath {
+        value: String,
+        /// `Exact`, `PathPrefix` or `RegularExpression`.
+        #[serde(rename = "type")]
+        kind: String,
+    }
+);
+slim!(
+    /// A backend of an `HTTPRoute`.
+    BackendReference {
+        /// API group; empty for a Service.
+        group: String,
+        /// Kind; empty for a Service.
+        kind: String,
+        /// Namespace; empty for the route's own.
+        namespace: String,
+        name: String,
+        port: i32,
+    }
+);
+slim!(
     /// `spec` of an Ingress.
     IngressSpec {
         /// Where what no rule takes goes.

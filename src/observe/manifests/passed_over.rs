@@ -44,7 +44,7 @@ const KINDS: [(&str, &str); 12] = [
 ];
 
 /// Kinds that are read, with their groups.
-const READ: [(&str, &str); 15] = [
+const READ: [(&str, &str); 16] = [
     ("", "ConfigMap"),
     ("", "Namespace"),
     ("", "PersistentVolumeClaim"),
@@ -57,6 +57,7 @@ const READ: [(&str, &str); 15] = [
     ("batch", "CronJob"),
     ("batch", "Job"),
     ("discovery.k8s.io", "EndpointSlice"),
+    ("gateway.networking.k8s.io", "HTTPRoute"),
     ("networking.k8s.io", "Ingress"),
     ("networking.k8s.io", "NetworkPolicy"),
     ("policy", "PodDisruptionBudget"),
