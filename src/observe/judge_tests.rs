@@ -273,15 +273,19 @@ fn ready_pods_that_do_not_count_as_available_yet_serve() {
 
 #[test]
 fn no_node_is_certain_only_without_an_autoscaler() {
-    let unbound = |since: &str, events: &[Value]| {
+    let unscheduled = |reason: &str, since: &str, events: &[Value]| {
         let mut pod = pod(
             "db",
-            &json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes", "lastTransitionTime": since}]}),
+            &json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": reason, "message": "0/2 nodes", "lastTransitionTime": since}]}),
         );
         pod["spec"]["nodeName"] = json!("");
         let snapshot = snapshot(vec![deployment("db", &unavailable())], &[pod], events);
         word(&state_of(&snapshot, &key("deployment", "db")))
     };
+    // A gate is left to its controller for a while, and no longer.
+    assert_eq!(unscheduled("SchedulingGated", JUST_NOW, &[]), "underway");
+    assert_eq!(unscheduled("SchedulingGated", LONG_AGO, &[]), "failed");
+    let unbound = |since: &str, events: &[Value]| unscheduled("Unschedulable", since, events);
     assert_eq!(unbound(LONG_AGO, &[]), "failed");
     assert_eq!(unbound(JUST_NOW, &[]), "underway");
     let scaling = event(
@@ -438,9 +442,18 @@ fn a_refused_pod_is_known_from_events_alone() {
         "failed"
     );
     assert_eq!(
-        with("FailedCreate", "etcdserver: request timed out"),
-        "underway"
+        with(
+            "FailedCreate",
+            "pods \"x\" is forbidden: pod rejected: RuntimeClass \"gvisor\" not found"
+        ),
+        "failed"
     );
+    for message in [
+        "etcdserver: request timed out",
+        "failed calling webhook \"a.b\": service \"hook\" not found",
+    ] {
+        assert_eq!(with("FailedCreate", message), "underway", "{message}");
+    }
     assert_eq!(with("SuccessfulCreate", "Created pod: x"), "underway");
 }
 

@@ -13,7 +13,7 @@ const UNSCHEDULABLE_SECONDS: i64 = 30;
 const WRONG_ANSWER_SECONDS: i64 = 10;
 /// A server may take this long to come up, whatever its probes say.
 const LEAST_BUDGET_SECONDS: i64 = 60;
-/// The controller of a readiness gate (a balancer's, that checks the Pod's health first) may take this long.
+/// The controller of a readiness gate (a balancer's, that checks the Pod's health first) or of a scheduling gate may take this long.
 const GATE_SECONDS: i64 = 60;
 /// A server that is not ready after this time may lack something; before, it just starts.
 const STARTING_SECONDS: i64 = 15;
@@ -160,6 +160,15 @@ fn node_is_away(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> Option<String
 
 fn unscheduled(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> State {
     let name = &pod.metadata.name;
+    if let Some(gated) = Condition::of(&pod.status.conditions, "PodScheduled")
+        .filter(|condition| condition.reason == "SchedulingGated")
+    {
+        let since = gated
+            .last_transition_time
+            .or(pod.metadata.creation_timestamp);
+        let words = format!("pod/{name}: {}", gated.message);
+        return State::failed_if(age(now, since) >= GATE_SECONDS, words);
+    }
     let Some(condition) =
         pod.status.conditions.iter().find(|condition| {
             condition.kind == "PodScheduled" && condition.reason == "Unschedulable"
@@ -441,13 +450,14 @@ pub(super) fn create_refused(
         .collect();
     events.sort_by_key(|event| event.seen_at());
     let last = events.last()?;
-    let account = last.message.contains("serviceaccount") && last.message.contains("not found");
+    // What the Pod names is not there: its account, its RuntimeClass. A webhook's own Service may take longer to come up.
+    let absent = last.message.contains("not found") && !last.message.contains("webhook");
     let first = events
         .iter()
         .find(|event| event.reason == "FailedCreate")
         .and_then(|event| event.first_timestamp.or(event.seen_at()));
     let certain = is_refusal(&last.message)
-        // The account may be applied a moment later.
-        || account && age(now, first) >= MISSING_SECONDS;
+        // It may be applied a moment later.
+        || absent && age(now, first) >= MISSING_SECONDS;
     (last.reason == "FailedCreate" && certain).then(|| last.message.clone())
 }

@@ -45,11 +45,16 @@ pub(super) fn unscheduled(context: &Context<'_>, pod: &Pod) -> Option<Trouble> {
     let events = context
         .snapshot
         .events_of("Pod", &pod.metadata.namespace, &pod.metadata.name);
+    let why = if condition.reason == "SchedulingGated" {
+        "its scheduling gates are not removed"
+    } else {
+        "no node takes it"
+    };
     let mut trouble = Trouble::new(
         Code::PodUnschedulable,
         pod,
         format!(
-            "Pod {} is Pending: no node takes it ({})",
+            "Pod {} is Pending: {why} ({})",
             pod.metadata.name,
             quote(&condition.message)
         ),
@@ -197,6 +202,15 @@ mod tests {
             super::remedy("1 node(s) didn't match Pod's node affinity/selector")
                 .contains("nodeSelector")
         );
+    }
+
+    #[test]
+    fn a_gated_pod_lacks_no_node() {
+        let status = "{phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: SchedulingGated, message: Scheduling is blocked due to non-empty scheduling gates}]}";
+        let troubles = troubles_of(&pod(SPEC, status));
+        assert_eq!(troubles[0].code, Code::PodUnschedulable);
+        assert!(!troubles[0].message.contains("no node"));
+        assert!(super::remedy("non-empty scheduling gates").contains("schedulingGates"));
     }
 
     #[test]
