@@ -515,13 +515,13 @@ status: {{phase: Running}}
 
     #[test]
     fn pods_that_no_one_replaces_keep_the_variable_of_their_own_template() {
-        let raised = |kind: &str, paused: bool, old: &str| {
+        let raised = |kind: &str, strategy: &str, paused: bool, old: &str| {
             let env = |host: &str| format!("[{{name: URL, value: 'redis://{host}:6379'}}]");
             let objects = format!(
                 "
 kind: {kind}
 metadata: {{name: ap}}
-spec: {{replicas: 1, paused: {paused}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, env: {}}}]}}}}}}
+spec: {{replicas: 1, paused: {paused}, updateStrategy: {{type: {strategy}}}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, env: {}}}]}}}}}}
 ---
 kind: Pod
 metadata: {{name: ap-0, ownerReferences: [{{kind: {kind}, name: ap, controller: true}}]}}
@@ -546,22 +546,21 @@ spec: {{clusterIP: 10.96.0.7, selector: {{app: kvs}}, ports: [{{port: 6379}}]}}
                 .map(|finding| (finding.severity, finding.overrules.len()))
         };
         assert_eq!(
-            raised("StatefulSet", false, "cache"),
+            raised("StatefulSet", "OnDelete", false, "cache"),
             Some((Severity::Error, 1))
         );
         assert_eq!(
-            raised("Deployment", true, "cache"),
+            raised("Deployment", "null", true, "cache"),
             Some((Severity::Error, 1))
         );
         assert_eq!(
-            raised("StatefulSet", false, "KVS"),
+            raised("StatefulSet", "OnDelete", false, "KVS"),
             Some((Severity::Warning, 0))
         );
-        assert_eq!(raised("StatefulSet", false, "kvs"), None);
-        assert_eq!(
-            raised("Deployment", false, "cache"),
-            None,
-            "it is being replaced"
-        );
+        assert_eq!(raised("StatefulSet", "OnDelete", false, "kvs"), None);
+        for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+            let found = raised(kind, "RollingUpdate", false, "cache");
+            assert_eq!(found, None, "{kind} is being replaced");
+        }
     }
 }

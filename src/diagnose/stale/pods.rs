@@ -16,7 +16,7 @@ pub(super) fn older_than_template(
 ) -> Option<Finding> {
     let workload = subject.workload?;
     let paused = workload.spec.paused;
-    if !paused && !matches!(subject.key.kind.as_str(), "statefulset" | "daemonset") {
+    if !paused && workload.spec.update_strategy.kind != "OnDelete" {
         return None;
     }
     let variable = edge.variable.as_deref()?;
@@ -59,7 +59,7 @@ pub(super) fn older_than_template(
             if paused {
                 "the rollout is paused"
             } else {
-                "its updateStrategy replaces no Pod by itself"
+                "its updateStrategy OnDelete replaces no Pod by itself"
             }
         ),
     )

@@ -27,6 +27,8 @@ slim!(
         template: PodTemplate,
         /// Governing Service of a StatefulSet.
         service_name: String,
+        /// How a StatefulSet or DaemonSet replaces its Pods.
+        update_strategy: UpdateStrategy,
         /// Whether it is paused.
         paused: bool,
         /// Whether it is suspended (Job, CronJob).
@@ -43,6 +45,14 @@ slim!(
         job_template: Option<JobTemplate>,
         /// A CronJob's schedule.
         schedule: String,
+    }
+);
+slim!(
+    /// `updateStrategy` of a StatefulSet or DaemonSet.
+    UpdateStrategy {
+        /// `RollingUpdate` or `OnDelete`.
+        #[serde(rename = "type")]
+        kind: String,
     }
 );
 slim!(
