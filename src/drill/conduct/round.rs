@@ -163,6 +163,8 @@ impl Round<'_> {
         if let Some(ended) = self.interrupted() {
             return Ok(ended);
         }
+        let look = || faults::generations(self.conductor.api, self.fault, &self.subject.workloads);
+        let before = look().await;
         way.fault = Some(self.stage.now().max(begun));
         self.stage.change(super::live::Live::at_fault);
         self.stage.event(EventKind::FaultStarted);
@@ -184,8 +186,14 @@ impl Round<'_> {
                 ended = &mut watch => break ended,
             }
         };
+        let changed = faults::changed(&before, &look().await);
         self.take_back().await?;
-        Ok(ended)
+        Ok(match (ended, changed) {
+            (RoundEnd::Whole | RoundEnd::PatienceOver(_), Some(seen)) => {
+                RoundEnd::Spoilt(Spoilt::ChangedByOthers(seen))
+            }
+            (ended, _) => ended,
+        })
     }
 
     /// Ten seconds without a failure, all members there.
@@ -308,7 +316,7 @@ impl Round<'_> {
             },
         };
         let seed = self.conductor.wish.seed;
-        pick(&among, seed, self.number)
+        faults::pick(&among, seed, self.number)
             .map(|pod| vec![(*pod).clone()])
             .ok_or_else(|| {
                 let roles: Vec<String> = pods
@@ -481,34 +489,5 @@ impl Round<'_> {
             }
             self.stage.wait(TICK, &self.conductor.cancel).await;
         }
-    }
-}
-
-/// One of several, by seed and round: the same each time.
-fn pick<T>(among: &[T], seed: u64, round: u32) -> Option<&T> {
-    let mut state = seed ^ (u64::from(round) << 32) ^ 0x9E37_79B9_7F4A_7C15;
-    state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    state ^= state >> 31;
-    let count = u64::try_from(among.len()).ok().filter(|count| *count > 0)?;
-    among.get(usize::try_from(state % count).ok()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_seed_takes_the_same_victims_and_all_have_their_turn() {
-        let all = [1, 2, 3];
-        let taken = |seed| -> Vec<i32> {
-            (1..=20)
-                .filter_map(|n| pick(&all, seed, n).copied())
-                .collect()
-        };
-        assert_eq!(taken(1), taken(1));
-        assert_ne!(taken(1), taken(2));
-        assert!(all.iter().all(|one| taken(1).contains(one)));
-        assert_eq!(pick::<i32>(&[], 1, 1), None);
     }
 }

@@ -83,7 +83,7 @@ fn a_person_acts_when_the_first_member_goes_and_not_when_the_watch_begins() {
 }
 
 #[test]
-fn a_watch_in_which_nothing_happens_has_no_victim() {
+fn a_watch_in_which_nothing_happens_has_no_victim_and_meets_no_limit() {
     let mut it = single();
     it.attempts.clear();
     it.round.events.clear();
@@ -94,8 +94,10 @@ fn a_watch_in_which_nothing_happens_has_no_victim() {
     it.round.victims.clear();
     let round = it.round();
     let seen = super::watched(&round);
-    assert_eq!(*seen, round);
-    assert!(measure(&seen).outages.is_empty());
+    assert!(seen.victims.is_empty());
+    assert!(matches!(seen.ended, RoundEnd::Spoilt(Spoilt::NoEffect(_))));
+    let result = measure(&seen);
+    assert!(result.outages.is_empty() && result.recovers.is_none());
 }
 
 #[test]

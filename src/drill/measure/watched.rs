@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 
 use super::lanes;
 use super::timeline::Timeline;
-use crate::drill::model::{EventKind, Fault, PodChange, PodEvent, Round, Victim};
+use crate::drill::model::{
+    EventKind, Fault, PodChange, PodEvent, Round, RoundEnd, Spoilt, Value, Victim,
+};
 
-/// The round, its fault where the first member went or new writes stopped; as it is where nothing was seen, and where the tool acted.
+/// The round, its fault where the first member went or new writes stopped; without effect where nothing was seen to happen, and as it is
+/// where the tool acted.
 pub fn watched(round: &Round) -> Cow<'_, Round> {
     let as_it_is = Cow::Borrowed(round);
     let (Fault::Watch, Some(fault), Some(begin)) = (round.fault, round.fault_ms, round.baseline_ms)
@@ -24,11 +27,23 @@ pub fn watched(round: &Round) -> Cow<'_, Round> {
             _ => None,
         })
         .collect();
-    let outages = lanes(&Timeline::of(round, begin, fault), &mut BTreeMap::new());
+    let mut numbers = BTreeMap::new();
+    let outages = lanes(&Timeline::of(round, begin, fault), &mut numbers);
     let stopped = outages.first().map(|(from, _)| fault + from.max(&0));
     let first = left.iter().map(|(at, _)| *at).chain(stopped).min();
     let Some(first) = first else {
-        return as_it_is;
+        let is_failure = |value: &Value| match value {
+            Value::Known { number, .. } | Value::Over { number } => *number > 0,
+            Value::Unknown { .. } => false,
+        };
+        if round.ended != RoundEnd::Whole || numbers.values().any(is_failure) {
+            return as_it_is;
+        }
+        let why = "no member ended and no client failed while it was watched".to_owned();
+        return Cow::Owned(Round {
+            ended: RoundEnd::Spoilt(Spoilt::NoEffect(why)),
+            ..round.clone()
+        });
     };
     let mut victims: BTreeMap<&str, Victim> = BTreeMap::new();
     for (_, pod) in left {
