@@ -9,10 +9,13 @@ pub(crate) fn service_link(services: &[Service], name: &str) -> Option<String> {
 }
 
 fn of(service: &Service, name: &str) -> Option<String> {
-    let address = service.spec.cluster_ip.as_str();
-    if matches!(address, "" | "None") {
-        return None;
-    }
+    let address = match service.spec.cluster_ip.as_str() {
+        "None" => return None,
+        "" if service.spec.is_external_name() => return None,
+        // Manifests have no address yet: the one that it gets leads where its name does.
+        "" => &service.metadata.name,
+        address => address,
+    };
     let prefix = variable(&service.metadata.name);
     let rest = name.strip_prefix(&prefix)?.strip_prefix('_')?;
     let first = service.spec.ports.first()?;
@@ -66,6 +69,8 @@ mod tests {
     fn a_service_makes_the_kubelets_variables_and_no_others() {
         let services: Vec<Service> = serde_json::from_value(serde_json::json!([
             {"metadata": {"name": "web"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}},
+            {"metadata": {"name": "out"}, "spec": {"type": "ExternalName", "externalName": "a.example", "ports": [{"port": 80}]}},
+            {"metadata": {"name": "new"}, "spec": {"ports": [{"port": 80}]}},
             {"metadata": {"name": "my-db"}, "spec": {"clusterIP": "10.96.0.9", "ports": [
                 {"name": "sql", "port": 3306, "protocol": "TCP"}, {"name": "x-stats", "port": 53, "protocol": "UDP"},
             ]}},
@@ -73,6 +78,7 @@ mod tests {
         .unwrap();
         let value = |name| service_link(&services, name);
         for (name, wanted) in [
+            ("NEW_SERVICE_HOST", "new"),
             ("MY_DB_SERVICE_HOST", "10.96.0.9"),
             ("MY_DB_SERVICE_PORT", "3306"),
             ("MY_DB_SERVICE_PORT_SQL", "3306"),
@@ -86,6 +92,7 @@ mod tests {
             assert_eq!(value(name).as_deref(), Some(wanted), "{name}");
         }
         for name in [
+            "OUT_SERVICE_HOST",
             "WEB_SERVICE_HOST",
             "MY_DB_PORT_53_TCP",
             "MY_DB",

@@ -7,6 +7,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::graph::deployed::{self, VariableSource};
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
+use crate::observe::kinds::Container;
 use crate::observe::{Snapshot, WorkloadKey, is_live};
 
 use super::{Known, merge, tiers};
@@ -45,6 +46,8 @@ pub(super) fn build(
     let facts = tiers::describe_all(&mut all, snapshot, catalog);
     graph.tiers = all;
     secret_hosts(&graph.tiers, snapshot, &mut graph.notes);
+    bindings(&graph.tiers, snapshot, &mut graph.notes);
+    own_hosts(&graph.tiers, snapshot, &mut graph.notes);
     let shared = BTreeSet::new();
     let known = vec![facts];
     let sources = merge::Sources {
@@ -178,6 +181,77 @@ fn apply_rules(
             all.insert(name.clone(), tier);
         } else if rule.workloads.is_empty() {
             all.remove(name);
+        }
+    }
+}
+
+/// Service bindings: host, port and login of a server as files of a Secret, below the folder that this variable names.
+fn bindings(tiers: &BTreeMap<String, Tier>, snapshot: &Snapshot, notes: &mut Vec<Note>) {
+    const ROOT: &str = "SERVICE_BINDING_ROOT";
+    for tier in tiers.values() {
+        let templates = tier
+            .workloads
+            .iter()
+            .filter_map(|key| snapshot.template(key));
+        for container in templates.flat_map(|template| &template.spec.containers) {
+            let root = container
+                .variable(ROOT)
+                .and_then(|root| root.value.as_deref());
+            let mount = root.and_then(|root| {
+                let mounts = &container.volume_mounts;
+                mounts
+                    .iter()
+                    .find(|mount| mount.mount_path.starts_with(root))
+            });
+            if let Some(mount) = mount {
+                notes.push(Note {
+                    kind: NoteKind::Incomplete,
+                    message: format!(
+                        "{}: the binding in {} ({ROOT}) names a server in the files of a Secret, so where it leads is not known: add the edge to k8sverify.yaml",
+                        tier.name, mount.mount_path
+                    ),
+                });
+            }
+        }
+    }
+}
+
+/// Databases, caches and brokers that the only container of a Pod looks for in the Pod itself, and is not known to serve.
+fn own_hosts(tiers: &BTreeMap<String, Tier>, snapshot: &Snapshot, notes: &mut Vec<Note>) {
+    for tier in tiers.values() {
+        for key in &tier.workloads {
+            let alone = snapshot.template(key).is_some_and(|template| {
+                let runs_on = |container: &Container| container.restart_policy == "Always";
+                let spec = template.spec;
+                spec.containers.len() == 1
+                    && !spec.host_network
+                    && !spec.init_containers.iter().any(runs_on)
+            });
+            let containers = deployed::containers(snapshot, key).into_iter();
+            let container = containers
+                .filter(|container| alone && !container.init)
+                .flat_map(|container| container.environment.known());
+            for (name, value) in container {
+                let by_name = || {
+                    address::words(&name)
+                        .iter()
+                        .find_map(|word| address::product(word))
+                };
+                let targets = address::local_targets(&name, &value).into_iter();
+                let store = targets
+                    .filter_map(|target| Some((target.port, target.protocol.or_else(by_name)?)))
+                    .find(|(_, protocol)| protocol.is_store());
+                let port = store.and_then(|(port, protocol)| port.or(protocol.default_port()));
+                if let Some(port) = port.filter(|port| !tier.ports.contains(port)) {
+                    notes.push(Note {
+                        kind: NoteKind::Incomplete,
+                        message: format!(
+                            "{}: {name} leads to the Pod of {key} itself, whose only container is not known to listen on port {port}: whether anything answers there is not verified",
+                            tier.name
+                        ),
+                    });
+                }
+            }
         }
     }
 }

@@ -556,6 +556,43 @@ fn without_compose_the_cluster_alone_counts() {
 }
 
 #[test]
+fn without_compose_a_store_in_a_pod_of_one_container_that_is_none_is_reported() {
+    let said = |image: &str, env: &str, more: &str| {
+        let pod = format!(
+            "kind: Deployment\nmetadata: {{name: web}}\nspec: {{template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: [{{name: web, image: '{image}', ports: [{{containerPort: 80}}], env: [{env}]}}{more}]}}}}}}"
+        );
+        let graph = App::of("", &pod).alone();
+        notes(&graph, NoteKind::Incomplete)
+            .iter()
+            .filter(|note| note.contains("the Pod of deployment/web itself"))
+            .count()
+    };
+    let url = "{name: CACHE_URL, value: 'redis://localhost:6379'}";
+    let host = "{name: MYSQL_HOST, value: 127.0.0.1}";
+    assert_eq!(said("my/web:1", url, ""), 1);
+    assert_eq!(said("my/web:1", host, ""), 1);
+    assert_eq!(said("redis:7", url, ""), 0);
+    assert_eq!(said("my/web:1", url, ", {name: side, image: my/side}"), 0);
+    assert_eq!(
+        said("my/web:1", "{name: APP_URL, value: 'http://localhost'}", ""),
+        0
+    );
+    assert_eq!(said("my/web:1", "{name: HOST, value: 127.0.0.1}", ""), 0);
+}
+
+#[test]
+fn without_compose_a_service_binding_is_an_open_end() {
+    let pod = "kind: Deployment\nmetadata: {name: clinic}\nspec: {template: {metadata: {labels: {app: clinic}}, spec: {containers: [{name: clinic, image: my/clinic, ports: [{containerPort: 8080}], env: [{name: SERVICE_BINDING_ROOT, value: /bindings}], volumeMounts: [{name: db, mountPath: /bindings/db}]}], volumes: [{name: db, secret: {secretName: db}}]}}}";
+    let graph = App::of("", pod).alone();
+    let said = notes(&graph, NoteKind::Incomplete);
+    assert!(
+        said.iter()
+            .any(|note| note.contains("the binding in /bindings/db")),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn an_empty_cluster_gives_composes_graph() {
     let mut app = story();
     app.manifests = "kind: Service\nmetadata: {name: other}\nspec: {}".to_owned();

@@ -227,15 +227,20 @@ impl Client<'_> {
             HostTarget::Service(key) if mention.explicit || mention.port.is_some() || is_store => {
                 (key.name, true)
             }
-            // What a proxy sends on to is dialled, and a name of one label is none of the world outside.
-            HostTarget::Nowhere if mention.is_passed_on() => (mention.host.clone(), true),
+            // What a proxy sends on to is dialled, and a name of one label is none of the world outside. A text that no client can dial
+            // is reported as an edge.
+            HostTarget::Nowhere
+                if mention.is_passed_on() || mention.is_flawed() && mention.is_surely_a_host() =>
+            {
+                (mention.host.clone(), true)
+            }
             HostTarget::Nowhere | HostTarget::Outside
                 if is_store || (is_docker_host && mention.port.is_some()) =>
             {
                 (mention.host.clone(), true)
             }
             // A name of one label is none of the world outside: what it leads to is not shown here, and is not verified.
-            HostTarget::Nowhere if !mention.host.contains('.') && mention.is_surely_a_host() => {
+            HostTarget::Nowhere if self.is_no_name(mention) => {
                 self.note_unknown(mention);
                 return;
             }
@@ -346,6 +351,19 @@ impl Client<'_> {
             });
         let port = port.or(protocol.default_port()).or(only_port)?;
         Some((port, protocol))
+    }
+
+    /// Whether a host of one label can be nothing else, and is not in the client's own /etc/hosts (`hostAliases`).
+    fn is_no_name(&self, mention: &Mention) -> bool {
+        let host = &mention.host;
+        let workloads = self.tiers.get(self.name).map(|tier| &tier.workloads);
+        let mut templates = workloads
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.sources.snapshot.template(key));
+        !host.contains('.')
+            && mention.is_surely_a_host()
+            && !templates.any(|template| template.spec.aliases(host).next().is_some())
     }
 
     /// Says that a host is no name that the cluster is known to have.

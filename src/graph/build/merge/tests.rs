@@ -458,6 +458,21 @@ fn a_name_of_one_label_that_no_service_has_is_not_passed_over_in_silence() {
         let said = said(variables);
         assert!(said.len() == 1 && said[0].starts_with(named), "{said:?}");
     }
+    let alias = App::of(
+        "",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {metadata: {labels: {app: web}}, spec: {hostAliases: [{ip: 10.1.2.3, hostnames: [app]}], containers: [{name: web, image: 'my/web:1', env: [{name: API_URL, value: 'http://app:2000'}]}]}}}\n",
+    );
+    assert!(
+        alias
+            .alone()
+            .notes
+            .iter()
+            .all(|note| !note.message.contains("no Service"))
+    );
+    let flawed = "{name: DB_HOST, value: '$(DB_SERVICE_HOST)'}, {name: DB_PORT, value: '5432'}";
+    assert!(said(flawed).is_empty());
+    let flaw = graph(flawed).edges[0].flaw.clone().unwrap();
+    assert!(flaw.flaw.certain && flaw.flaw.kind == FlawKind::Unresolved);
     assert!(said("{name: API_URL, value: 'http://app.example.com:2000'}").is_empty());
     assert!(said("{name: MODE_HOST, value: production}").is_empty());
 }
