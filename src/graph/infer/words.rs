@@ -228,6 +228,10 @@ mod tests {
             [pair("edge-router", 0)]
         );
         assert_eq!(
+            read(&["until sqlcmd -S db -U sa -Q 'select 1'; do sleep 1; done"]),
+            [pair("db", 0)]
+        );
+        assert_eq!(
             read(&[
                 "bash -c 'cub kafka-ready -b broker:29092 1 40 && cub sr-ready schema-registry 8081 40'"
             ]),
