@@ -351,6 +351,17 @@ impl Products {
         })
     }
 
+    /// Whether the image's name ends with that of its product: `acme-mysql`.
+    pub fn ends_with_product(&self, image: &str) -> bool {
+        let (path, _) = path_and_tag(image);
+        let words = words(&path);
+        self.find(&path).is_some_and(|image| {
+            let places = image.names.iter();
+            let mut places = places.filter_map(|name| self.place(&words, name));
+            places.any(|place| place.end == words.len())
+        })
+    }
+
     /// Where the members of a cluster of this image call each other, if not where clients do.
     pub fn peer(&self, image: &str) -> Option<NonZeroU16> {
         self.find(&path_and_tag(image).0)?.peer

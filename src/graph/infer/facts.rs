@@ -251,7 +251,7 @@ impl TierFacts {
 }
 
 /// Whether an image is called after a store among other words (`mongo-api`) and declares none of its ports: what works with the
-/// store, and not the store.
+/// store, and not the store. Where the store's name ends it (`acme-mysql`), only ports of another kind say so.
 fn only_mentions(image: &str, evidence: &Evidence<'_>, catalog: &Catalog) -> bool {
     let serves = catalog.products.serves(image);
     let Some(first) = serves
@@ -262,11 +262,15 @@ fn only_mentions(image: &str, evidence: &Evidence<'_>, catalog: &Catalog) -> boo
         return false;
     };
     let its = |port: &NonZeroU16| serves.iter().any(|one| one.port == *port);
+    let another = |port: &NonZeroU16| {
+        !catalog.products.ends_with_product(image) || catalog.port_protocol(port.get()).is_some()
+    };
     !catalog.products.is_called(image)
         // Settings that move the store's port are the store's own.
         && own::ports(evidence, Some(first)).is_empty()
         && !evidence.ports.is_empty()
         && !evidence.ports.iter().any(|declared| its(&declared.port))
+        && evidence.ports.iter().any(|declared| another(&declared.port))
 }
 
 /// The environment as plain text.

@@ -160,6 +160,9 @@ fn an_image_called_after_a_store_that_declares_none_of_its_ports_is_another_prog
             (5432, Protocol::Postgres),
         ),
         ("acme/orders-postgres:1", &[], (5432, Protocol::Postgres)),
+        ("acme-mysql:1", &[33061], (3306, Protocol::Mysql)),
+        ("flask-mysql:1", &[5000], (5000, Protocol::Http)),
+        ("mongo-api:1", &[33061], (33061, Protocol::Tcp)),
         ("acme/rabbitmq-own", &[15672], (5672, Protocol::Amqp)),
         ("bitnami/postgresql", &[5433], (5432, Protocol::Postgres)),
     ] {
