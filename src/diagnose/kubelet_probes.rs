@@ -18,7 +18,7 @@ use super::troubles::{
 use super::words::joined;
 use super::{Context, Rule, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
-use crate::observe::kinds::{Condition, Container, Pod};
+use crate::observe::kinds::{Condition, Container, Pod, Probe};
 use crate::redact::Redactor;
 use crate::shell::Command;
 
@@ -363,8 +363,13 @@ fn target_differs(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<
     // kompose's headless dummy is no one's port.
     traffic.remove(&55555);
     let (_, container) = serving(subject, &traffic)?;
-    let asked = port_number(container, probe_of(container, ProbeKind::Readiness)?)?;
-    if !is_concerned(subject) || traffic.is_empty() || traffic.contains(&asked) {
+    let probe = probe_of(container, ProbeKind::Readiness)?;
+    let asked = port_number(container, probe)?;
+    if !is_concerned(subject)
+        || traffic.is_empty()
+        || traffic.contains(&asked)
+        || asks_for_readiness(probe)
+    {
         return None;
     }
     let finding = Finding::of(
@@ -386,6 +391,14 @@ fn target_differs(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Option<
             container.name
         ));
     Some(finding)
+}
+
+/// Whether the path asks the program itself if it is ready: on a port for management its answer is about the one that clients use.
+fn asks_for_readiness(probe: &Probe) -> bool {
+    let paths = probe.http_get.iter().map(|http| &http.path);
+    paths
+        .flat_map(|path| path.split(['/', '-', '_', '.']))
+        .any(|word| matches!(word, "ready" | "readyz" | "readiness"))
 }
 
 /// Whether a Pod has never been ready since it was started.

@@ -126,6 +126,17 @@ fn readiness_on_another_port_than_the_service_uses_is_a_warning() {
         codes(&other, false, false),
         [(Code::ProbeTargetDiffers, Severity::Warning)]
     );
+    let readiness = |path: &str| {
+        let http = format!("readinessProbe: {{httpGet: {{path: {path}, port: 9000}}}}");
+        codes(
+            &format!("livenessProbe: {{tcpSocket: {{port: 3306}}}}, {http}"),
+            false,
+            false,
+        )
+    };
+    // The program's own word, on a port that it keeps for management.
+    assert!(readiness("/health/ready").is_empty());
+    assert_eq!(readiness("/live").len(), 1);
 }
 
 #[test]
