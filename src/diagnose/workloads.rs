@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 
 use super::subject::WorkloadFacts;
 use super::trouble::Trouble;
+use super::walk::Walk;
 use super::{Context, Rule, kubelet_probes};
 use crate::finding::{Code, EdgeId, Finding, Fix, ObjectRef, Severity};
 use crate::observe::is_ready;
 use crate::observe::kinds::{Condition, Pod};
-use crate::probe::wire::StepStatus;
+use crate::probe::wire::{StepError, StepStatus};
 use crate::shell::Command;
 
 /// The rules of this file and of those below it.
@@ -113,9 +114,27 @@ fn pods_in_trouble(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Fi
         } else if code == Code::ProbePortUnknown {
             return finding.caused_by(kubelet_probes::services_without_name(context, subject));
         }
+        note_unproven(context, &mut finding);
         finding
     });
     findings.collect()
+}
+
+/// A client that does not come up may refuse a certificate that the probe could not prove: what its edges say of that.
+fn note_unproven(context: &Context<'_>, finding: &mut Finding) {
+    let of_edge = |id: &EdgeId| {
+        let walks = &context.evidence(id)?.walks;
+        let mut steps = walks.iter().flat_map(Walk::counted);
+        let step = steps.find(|step| step.error == Some(StepError::TrustNotProven))?;
+        Some(format!(
+            "{id}: {}; a client that verifies it cannot connect",
+            step.detail
+        ))
+    };
+    let lines: Vec<String> = finding.follows.iter().filter_map(of_edge).collect();
+    for line in &lines {
+        finding.note(line);
+    }
 }
 
 fn of_troubles(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::diagnose::{diagnose, fixtures};
 use crate::observe::Snapshot;
-use crate::probe::wire::{StepError, StepName};
+use crate::probe::wire::StepName;
 
 fn deployment(replicas: usize) -> String {
     format!(
@@ -164,4 +164,28 @@ fn a_dead_node_is_named_where_an_edge_suffers_only() {
         ],
     )]);
     assert!(nodes_not_ready(&Context::new(&graph, &snapshot, Some(&passes))).is_empty());
+}
+
+#[test]
+fn a_client_that_is_down_has_the_certificates_that_were_not_proven_as_evidence() {
+    const EDGE: &str = "AP->DB:5432/postgres";
+    let graph = fixtures::graph(&[EDGE]);
+    let snapshot = fixtures::snapshot("");
+    let mut tls = fixtures::pass(EDGE, StepName::Tls);
+    tls.error = Some(StepError::TrustNotProven);
+    tls.detail = "trust not proven: it does not come from a public CA".to_owned();
+    let steps = vec![fixtures::pass(EDGE, StepName::Service), tls];
+    let outcomes = fixtures::outcomes(vec![fixtures::probe("AP", "n1", steps)]);
+    let context = Context::new(&graph, &snapshot, Some(&outcomes));
+    let object = ObjectRef::new("deployment", "ap", "default");
+    let new = || {
+        let code = Code::ReadinessProbeFailing;
+        Finding::new(code, Severity::Error, object.clone(), "it is not ready")
+    };
+    let mut other = new();
+    note_unproven(&context, &mut other);
+    assert!(other.evidence.is_empty());
+    let mut finding = new().following([&graph.edges[0].id]);
+    note_unproven(&context, &mut finding);
+    assert!(finding.evidence[0].contains("not proven"), "{finding:?}");
 }
