@@ -1,5 +1,6 @@
 //! Endpoints that no selector keeps: Services whose addresses are written by hand. Pure.
 
+use crate::diagnose::services::ports::dialled;
 use crate::diagnose::services::selectors::denied;
 use crate::diagnose::services::{Usage, ids, service_name, tier_subjects};
 use crate::diagnose::words::joined;
@@ -34,7 +35,11 @@ pub(in crate::diagnose::services) fn by_hand(
     let views = views(context, usage);
     let slices = context.snapshot.slices_of(&usage.key);
     if views.is_empty() {
-        if usage.proven || (usage.service.spec.is_headless() && !slices.is_empty()) {
+        // A port that the Service does not offer has its own finding.
+        let mut looks = usage.looks.iter();
+        let offers_none = looks.all(|look| dialled(look, usage.service).is_none());
+        let is_about_ports = spec.is_headless() || (offers_none && !usage.looks.is_empty());
+        if usage.proven || (is_about_ports && !slices.is_empty()) {
             return None;
         }
         let what = if slices.is_empty() {

@@ -140,6 +140,8 @@ fn a_service_without_selector_needs_endpoints_that_answer() {
     let found_stale = found(by_hand, spec, "True", SLICE, Some(&stale));
     assert_eq!(found_stale[0].code, Code::ServiceEndpointsStale);
     assert!(found(by_hand, spec, "True", SLICE, None).is_empty());
+    let other_port = "ports: [{port: 13306, targetPort: 3306}]";
+    assert!(found(by_hand, other_port, "True", SLICE, None).is_empty());
     let unready = SLICE.replace("nodeName: node-1", "conditions: {ready: false}");
     let unready = found(by_hand, spec, "True", &unready, None);
     assert_eq!(unready[0].code, Code::ServiceEndpointsNotReady);
