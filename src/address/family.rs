@@ -70,9 +70,14 @@ pub(super) fn families(
         .chain(hidden)
         .map(|name| (name, key::words(name)))
         .collect();
+    let empty: Vec<(&String, Vec<String>)> = values
+        .iter()
+        .filter(|(name, value)| value.is_empty() && !values.contains_key(&format!("{name}_FILE")))
+        .map(|(name, _)| (name, key::words(name)))
+        .collect();
     let environment = Environment {
         values,
-        parts: parts(&keys),
+        parts: parts(&keys, &empty),
         kinds: kinds(&keys, values),
         switches: switches(&keys, values),
         keys,
@@ -129,8 +134,11 @@ fn switches(
     found
 }
 
-/// The parts of logins by their stem.
-fn parts(keys: &[(&String, Vec<String>)]) -> BTreeMap<Vec<String>, [Option<Part>; 3]> {
+/// The parts of logins by their stem. A password that is set and empty beside a user is a login without one.
+fn parts(
+    keys: &[(&String, Vec<String>)],
+    empty: &[(&String, Vec<String>)],
+) -> BTreeMap<Vec<String>, [Option<Part>; 3]> {
     let known = catalog::words();
     let tails = [known.users, known.passwords, known.databases];
     let mut found: BTreeMap<Vec<String>, [Option<Part>; 3]> = BTreeMap::new();
@@ -147,6 +155,13 @@ fn parts(keys: &[(&String, Vec<String>)]) -> BTreeMap<Vec<String>, [Option<Part>
             if slot.as_ref().is_none_or(|(known, _)| rank < *known) {
                 *slot = Some((rank, (*name).clone()));
             }
+        }
+    }
+    for (name, words) in empty {
+        if let Some((stem, _)) = key::split_words(words, &tails[1])
+            && let Some([Some(_), password @ None, _]) = found.get_mut(&stem)
+        {
+            *password = Some((usize::MAX, (*name).clone()));
         }
     }
     // Beside `database__connection__host`, whose stem is `database`, stands `database__connection__user`.

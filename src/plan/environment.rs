@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::address::{self, LoginReference, trust};
-use crate::observe::kinds::{Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec};
+use crate::observe::kinds::{
+    Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec, Volume,
+};
 use crate::observe::{NamespaceState, Snapshot, WorkloadKey, mounted_key, service_link};
 use crate::probe::wire::{ClientFile, ENVIRONMENT_PREFIX};
 
@@ -57,6 +59,12 @@ impl<'a> Environment<'a> {
             LoginReference::Parts { password, .. } => {
                 if let Some(password) = password {
                     self.need(container, password)?;
+                    let empty = self.text(container, password).as_deref() == Some("");
+                    if empty && self.may_mount_secrets(container) {
+                        return Err(format!(
+                            "{password} is empty, and a file that is mounted may hold the password"
+                        ));
+                    }
                 }
                 Ok(login.keeping(|name| self.need(container, name).is_ok()))
             }
@@ -317,6 +325,20 @@ impl<'a> Environment<'a> {
     fn file(&self, container: &Container, name: &str) -> Option<EnvSource> {
         let path = self.text(container, &format!("{name}_FILE"))?;
         mounted_key(&self.spec.volumes, &container.volume_mounts, &path)
+    }
+
+    /// Whether a volume may bring secrets: a Secret, a projection, a driver's, or what a sidecar fills; a ServiceAccount's own token is none.
+    fn may_mount_secrets(&self, container: &Container) -> bool {
+        let account = "/var/run/secrets/kubernetes.io/serviceaccount";
+        let mut mounts = container.volume_mounts.iter();
+        mounts.any(|mount| {
+            let mut volumes = self.spec.volumes.iter();
+            let is_plain = |volume: &Volume| {
+                volume.config_map.is_some() || volume.persistent_volume_claim.is_some()
+            };
+            mount.mount_path != account
+                && !volumes.any(|volume| volume.name == mount.name && is_plain(volume))
+        })
     }
 
     /// The text of a variable that stands in the specification itself or in a ConfigMap.

@@ -257,7 +257,9 @@ async fn once(
 /// What a driver's error means.
 pub(crate) fn failure(error: &tokio_postgres::Error) -> Failure {
     let Some(server) = error.as_db_error() else {
-        let text = error.to_string();
+        // The driver puts what is wrong with its configuration into the source of its error.
+        let source = std::error::Error::source(error);
+        let text = source.map_or_else(|| error.to_string(), ToString::to_string);
         if text.contains("password missing") {
             return Failure::new(
                 StepError::LoginDenied,
@@ -265,7 +267,7 @@ pub(crate) fn failure(error: &tokio_postgres::Error) -> Failure {
             )
             .fact("code", "28P01");
         }
-        return std::error::Error::source(error)
+        return source
             .and_then(|source| source.downcast_ref::<std::io::Error>())
             .map_or_else(|| Failure::new(StepError::Broken, text), Failure::broken);
     };

@@ -92,6 +92,21 @@ fn a_replica_shares_the_login_of_its_primary_and_another_host_does_not() {
 }
 
 #[test]
+fn an_empty_password_beside_a_user_is_a_login_without_one() {
+    let host = ("DB_HOST", "mysql://db:3306");
+    let (user, password) = (("DB_USER", "app"), ("DB_PASS", ""));
+    let found = read(&[host, user, password]);
+    assert_eq!(parts(&found[0]), (Some("DB_USER"), Some("DB_PASS"), None));
+    for other in [
+        vec![host, password],
+        vec![host, user],
+        vec![host, user, password, ("DB_PASS_FILE", "/run/secrets/db")],
+    ] {
+        assert_eq!(read(&other)[0].login, None, "{other:?}");
+    }
+}
+
+#[test]
 fn a_login_beside_a_host_that_says_connection_is_its_login() {
     let found = read(&[
         ("database__client", "mysql"),

@@ -289,12 +289,16 @@ async fn a_hostile_peer_costs_its_own_edge_only() {
 
 /// Servers that answer the login and then fail, and one that breaks off within it: how often each was logged in to.
 async fn logins(protocol: Protocol, script: Script) -> (usize, Outcome) {
+    logins_as("app:pw-of-the-test", protocol, script).await
+}
+
+async fn logins_as(account: &str, protocol: Protocol, script: Script) -> (usize, Outcome) {
     let (port, count) = counted(script).await;
     let mut task = edge("edge", port, protocol);
     task.login = Some(login("URL"));
     // As where policies of a new Pod may take seconds.
     task.retry_until_ms = 8_000;
-    let url = format!("{protocol}://app:pw-of-the-test@127.0.0.1:{port}/app");
+    let url = format!("{protocol}://{account}@127.0.0.1:{port}/app");
     let outcome = edges(vec![task], &[("URL", &url)]).await;
     (count.load(Ordering::Relaxed), outcome)
 }
@@ -362,4 +366,22 @@ async fn a_login_that_was_answered_is_not_sent_again() {
         "{}",
         outcome.text
     );
+}
+
+#[tokio::test]
+async fn a_password_that_the_client_does_not_have_is_a_login_denied() {
+    for asks in [
+        b"R\0\0\0\x08\0\0\0\x03",
+        b"R\0\0\0\x0c\0\0\0\x05abcd".as_slice(),
+    ] {
+        let (_, outcome) =
+            logins_as("app", Protocol::Postgres, postgres(&[asks], Vec::new())).await;
+        let denied = Some(StepError::LoginDenied);
+        assert_eq!(
+            outcome.error("edge", StepName::Login),
+            denied,
+            "{}",
+            outcome.text
+        );
+    }
 }
