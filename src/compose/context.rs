@@ -2,7 +2,7 @@
 //!
 //! Only well-known names in well-known places are read: what else lies there is code, tests, or another service's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::model::{Copied, Files, MountedFile};
 use super::{mounts, paths};
@@ -10,8 +10,23 @@ use crate::catalog::words;
 
 /// No build has more configuration than that.
 const MAX_FILES: usize = 24;
+/// Nor more modules.
+const MAX_MODULES: usize = 32;
 /// Nor deeper in what it copies.
 const MAX_DEPTH: usize = 3;
+
+/// The folders of a build that may hold its configuration: that of its Dockerfile, and those of the modules that it copies.
+pub(super) fn folders(dockerfile: &Path, copies: &[&Copied], context: &Path) -> Vec<PathBuf> {
+    let sources = copies.iter().flat_map(|copy| &copy.sources);
+    let modules = sources.map(|source| paths::join(context, source.trim_start_matches('/')));
+    let mut found = vec![dockerfile.to_path_buf()];
+    for module in modules.take(MAX_MODULES) {
+        if module.starts_with(context) && module != context && !found.contains(&module) {
+            found.push(module);
+        }
+    }
+    found
+}
 
 /// Reads the configuration beside a Dockerfile. What cannot be read is no evidence, and no error: the image decides.
 pub(super) fn read(files: &dyn Files, folder: &Path, working_directory: &Path) -> Vec<MountedFile> {
@@ -56,19 +71,8 @@ pub(super) fn copied(
 ) -> Vec<MountedFile> {
     let mut found: Vec<MountedFile> = Vec::new();
     for copy in copies {
-        let lower = copy.target.to_ascii_lowercase();
-        if !words()
-            .configuration_places
-            .iter()
-            .any(|place| lower.contains(place))
-            && !words()
-                .configuration_ends
-                .iter()
-                .any(|end| lower.ends_with(end))
-        {
-            continue;
-        }
-        if let Some(text) = &copy.text {
+        let place = is_read(&copy.target);
+        if let Some(text) = copy.text.as_ref().filter(|_| place) {
             found.push(MountedFile {
                 target: copy.target.clone(),
                 source: format!(
@@ -85,10 +89,10 @@ pub(super) fn copied(
             if !path.starts_with(context) {
                 continue;
             }
-            let into = copy.target.trim_end_matches('/');
+            let into = copy.target.trim_end_matches(['/', '.']);
             match files.list(&path) {
                 // The whole context is code.
-                Ok(_) if path == context => {}
+                Ok(_) if path == context || !place => {}
                 Ok(names) => inside(
                     files,
                     (&path, into),
@@ -98,19 +102,32 @@ pub(super) fn copied(
                 ),
                 Err(_) => {
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
-                    let folder = copy.target.ends_with('/') || copy.sources.len() > 1;
+                    let last = copy.target.rsplit('/').next().unwrap_or_default();
+                    // A name without an end is the folder that the file goes into.
+                    let folder = matches!(last, "" | ".")
+                        || copy.sources.len() > 1
+                        || !place && !last.contains('.') && name.contains('.');
                     let target = if folder {
-                        format!("{into}/{name}")
+                        format!("{}/{name}", into.trim_end_matches('/'))
                     } else {
-                        into.to_owned()
+                        copy.target.clone()
                     };
-                    let source = paths::shown(&path, working_directory);
-                    one(files, &path, (target, true), source, &mut found);
+                    if is_read(&target) {
+                        let source = paths::shown(&path, working_directory);
+                        one(files, &path, (target, true), source, &mut found);
+                    }
                 }
             }
         }
     }
     found
+}
+
+/// Whether programs in an image read their configuration there.
+fn is_read(target: &str) -> bool {
+    let lower = target.to_ascii_lowercase();
+    let (places, ends) = (words().configuration_places, words().configuration_ends);
+    places.iter().any(|place| lower.contains(place)) || ends.iter().any(|end| lower.ends_with(end))
 }
 
 /// The files of a copied folder, and those of its own folders.
@@ -185,6 +202,7 @@ mod tests {
             ("/p/web/conf", "a"),
             ("/p/web/sites/app", "b"),
             ("/p/web/main.py", "c"),
+            ("/p/web/settings/app.yml", "d"),
         ]);
         let copy = |source: &str, target: &str| Copied {
             sources: vec![source.to_owned()],
@@ -197,6 +215,9 @@ mod tests {
             copy("main.py", "/app/main.py"),
             copy(".", "/etc/x"),
             copy("none", "/etc/none"),
+            copy("settings/app.yml", "/app/."),
+            copy("settings/app.yml", "/srv"),
+            copy("main.py", "/app/."),
         ];
         let read: Vec<(String, String)> =
             copied(&files, &copies, Path::new("/p/web"), Path::new("/p"))
@@ -206,10 +227,32 @@ mod tests {
         let expected = [
             ("/etc/nginx/conf.d/default.conf", "a"),
             ("/etc/nginx/sites-enabled/app", "b"),
+            ("/app/app.yml", "d"),
+            ("/srv/app.yml", "d"),
         ];
         assert_eq!(
             read,
             expected.map(|(path, text)| (path.to_owned(), text.to_owned()))
+        );
+    }
+
+    #[test]
+    fn the_modules_that_a_build_copies_may_hold_its_configuration() {
+        let copy = |source: &str| Copied {
+            sources: vec![source.to_owned()],
+            target: "/app".to_owned(),
+            text: None,
+        };
+        let copies = [
+            copy("."),
+            copy("shop/cart"),
+            copy("/shop/cart/"),
+            copy("../x"),
+        ];
+        let copies: Vec<&Copied> = copies.iter().collect();
+        assert_eq!(
+            folders(Path::new("/p/docker"), &copies, Path::new("/p")),
+            [Path::new("/p/docker"), Path::new("/p/shop/cart")]
         );
     }
 

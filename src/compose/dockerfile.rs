@@ -1,6 +1,7 @@
 //! A Dockerfile → what matters of its last stage: `EXPOSE`, `ENV`, `ENTRYPOINT`, `CMD`, `COPY`, installed libraries, the base image. Pure.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::interpolate::interpolate;
 use super::model::{Build, Copied};
@@ -180,12 +181,20 @@ fn earlier(rest: &str, stages: &[Stage]) -> Vec<Copied> {
     let stage = stages.iter().find(named).or_else(by_number);
     stage.map_or_else(Vec::new, |stage| {
         let build = &stage.build;
-        build
-            .built_from
-            .iter()
-            .chain(&build.copies)
-            .cloned()
-            .collect()
+        // What lies in the folder of one module was built from that, and not from the modules beside it.
+        let taken = rest.split_whitespace().rev().nth(1).unwrap_or_default();
+        let taken = absolute(&stage.folder, taken);
+        let targets = build.copies.iter().map(|copy| copy.target.as_str());
+        let homes: Vec<&str> = targets
+            .filter(|target| !target.ends_with(['/', '.']) && Path::new(&taken).starts_with(target))
+            .collect();
+        let is_at_home = |copy: &Copied| {
+            let target = Path::new(&copy.target);
+            homes.iter().any(|home| target.starts_with(home))
+        };
+        let copies = build.copies.iter();
+        let own = copies.filter(|copy| homes.is_empty() || is_at_home(copy));
+        build.built_from.iter().chain(own).cloned().collect()
     })
 }
 
@@ -353,6 +362,23 @@ mod tests {
             .collect();
         assert_eq!(sources, ["x", "y"]);
         assert!(build.copies.is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_from_a_modules_folder_was_built_from_that_module() {
+        let text = "FROM a AS all\nWORKDIR /w\nCOPY gradlew ./\nCOPY one ./one\nCOPY two /w/two\nCOPY shared ./two/shared\nRUN x\nFROM b\n";
+        let sources = |taken: &str| -> Vec<String> {
+            let text = format!("{text}COPY --from=all {taken} /app/\n");
+            let build = read(&text, None, &BTreeMap::new());
+            build
+                .built_from
+                .into_iter()
+                .flat_map(|copy| copy.sources)
+                .collect()
+        };
+        assert_eq!(sources("/w/two/build/x.jar"), ["two", "shared"]);
+        assert_eq!(sources("one/x.jar"), ["one"]);
+        assert_eq!(sources("/w/out"), ["gradlew", "one", "two", "shared"]);
     }
 
     #[test]

@@ -141,11 +141,6 @@ impl Reader<'_> {
         let local = !folder.contains("://");
         let root = paths::join(self.working_directory, &folder);
         let path = paths::join(&root, file.as_deref().unwrap_or("Dockerfile"));
-        let files = if local {
-            super::context::read(self.files, &paths::folder(&path), self.working_directory)
-        } else {
-            Vec::new()
-        };
         let dockerfile = inline.or_else(|| {
             // A Dockerfile that is not here only means that nothing is known of the image.
             local.then(|| self.files.read(&path).ok()).flatten()
@@ -153,26 +148,21 @@ impl Reader<'_> {
         let read = dockerfile
             .map(|text| super::dockerfile::read(&text, target.as_deref(), &arguments))
             .unwrap_or_default();
-        let mut all = if local {
-            let mut all =
-                super::context::copied(self.files, &read.copies, &root, self.working_directory);
+        let mut all = Vec::new();
+        if local {
+            let here = self.working_directory;
             let copies: Vec<_> = read.built_from.iter().chain(&read.copies).collect();
-            all.extend(super::sources::read(
-                self.files,
-                &copies,
-                &root,
-                self.working_directory,
-            ));
-            all
-        } else {
-            Vec::new()
-        };
-        // The same file is read once, as what lies in the image.
-        let beside: Vec<_> = files
-            .into_iter()
-            .filter(|file| all.iter().all(|copied| copied.source != file.source))
-            .collect();
-        all.extend(beside);
+            all = super::context::copied(self.files, &read.copies, &root, here);
+            all.extend(super::sources::read(self.files, &copies, &root, here));
+            for folder in super::context::folders(&paths::folder(&path), &copies, &root) {
+                // The same file is read once, as what lies in the image.
+                let beside: Vec<_> = super::context::read(self.files, &folder, here)
+                    .into_iter()
+                    .filter(|file| all.iter().all(|copied| copied.source != file.source))
+                    .collect();
+                all.extend(beside);
+            }
+        }
         Ok(Build {
             context,
             files: all,
