@@ -254,23 +254,23 @@ impl TierFacts {
 /// store, and not the store. Where the store's name ends it (`acme-mysql`), only ports of another kind say so.
 fn only_mentions(image: &str, evidence: &Evidence<'_>, catalog: &Catalog) -> bool {
     let serves = catalog.products.serves(image);
-    let Some(first) = serves
-        .first()
-        .copied()
-        .filter(|one| one.protocol.is_store())
-    else {
-        return false;
+    let another = |declared: &DeclaredPort| {
+        !catalog.products.ends_with_product(image)
+            || catalog.port_protocol(declared.port.get()).is_some()
     };
-    let its = |port: &NonZeroU16| serves.iter().any(|one| one.port == *port);
-    let another = |port: &NonZeroU16| {
-        !catalog.products.ends_with_product(image) || catalog.port_protocol(port.get()).is_some()
-    };
-    !catalog.products.is_called(image)
+    serves.first().is_some_and(|one| one.protocol.is_store())
+        && !catalog.products.is_called(image)
+        && listens_elsewhere(evidence, &serves)
+        && evidence.ports.iter().any(another)
+}
+
+/// Whether a tier declares ports, and none of a product's, which no setting moves.
+fn listens_elsewhere(evidence: &Evidence<'_>, serves: &[ImagePort]) -> bool {
+    let its = |port: &DeclaredPort| serves.iter().any(|one| one.port == port.port);
+    !evidence.ports.is_empty()
+        && !evidence.ports.iter().any(its)
         // Settings that move the store's port are the store's own.
-        && own::ports(evidence, Some(first)).is_empty()
-        && !evidence.ports.is_empty()
-        && !evidence.ports.iter().any(|declared| its(&declared.port))
-        && evidence.ports.iter().any(|declared| another(&declared.port))
+        && own::ports(evidence, serves.first().copied()).is_empty()
 }
 
 /// The environment as plain text.
@@ -309,8 +309,7 @@ fn served(
             vec![port],
             format!("command {}", program.unwrap_or_default()),
         )
-    } else if let Some((port, variable)) = own::by_environment(evidence.tier, &evidence.environment)
-    {
+    } else if let Some((port, variable)) = by_environment(evidence) {
         (vec![port], format!("environment {variable}"))
     } else if let Some(port) = health.and_then(|health| health.product) {
         (vec![port], "healthcheck".to_owned())
@@ -322,6 +321,12 @@ fn served(
     } else {
         (Vec::new(), String::new())
     }
+}
+
+/// A server by its variables. A client may carry a copy of them: it listens elsewhere.
+fn by_environment(evidence: &Evidence<'_>) -> Option<(ImagePort, String)> {
+    own::by_environment(evidence.tier, &evidence.environment)
+        .filter(|(port, _)| !listens_elsewhere(evidence, &[*port]))
 }
 
 #[cfg(test)]

@@ -181,3 +181,23 @@ fn declaring(image: &str, ports: &[u16]) -> Option<(u16, Protocol)> {
         ..Evidence::default()
     })
 }
+
+#[test]
+fn a_client_with_a_copy_of_a_servers_variables_is_no_server() {
+    let environment = |name: &str| BTreeMap::from([(name.to_owned(), "x".to_owned())]);
+    for (variable, port, protocol) in [
+        ("RABBITMQ_DEFAULT_USER", 5672, Protocol::Amqp),
+        ("MYSQL_ROOT_PASSWORD", 3306, Protocol::Mysql),
+    ] {
+        let listening = |port: u16| Evidence {
+            tier: "orders",
+            base_image: Some("eclipse-temurin:21"),
+            environment: environment(variable),
+            ports: vec![declared(port, "tcp", None, PortOrigin::Dockerfile).unwrap()],
+            ..Evidence::default()
+        };
+        assert_eq!(hint(&listening(port)), Some((port, protocol)));
+        let (_, other) = hint(&listening(8082)).unwrap();
+        assert_ne!(other, protocol, "{variable}");
+    }
+}
