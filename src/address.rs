@@ -118,6 +118,11 @@ pub(crate) fn is_for_browsers(key: &str) -> bool {
     key::is_for_browsers(key)
 }
 
+/// Whether a variable, whole, names the application's own address: `BASE_URL`.
+pub(crate) fn is_own(key: &str) -> bool {
+    key::is_own(key)
+}
+
 /// The port that an application's own key means where none is written: `jobmanager.rpc.address` 6123.
 pub(crate) fn port_of_key(key: &str) -> Option<std::num::NonZeroU16> {
     key::application(key)?.1

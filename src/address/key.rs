@@ -72,6 +72,11 @@ pub(crate) fn is_for_browsers(key: &str) -> bool {
             .any(|prefix| canonical.starts_with(prefix))
 }
 
+/// Whether a variable, whole, names the application's own address.
+pub(crate) fn is_own(key: &str) -> bool {
+    Products::shared().is_own_key(&canonical(key))
+}
+
 /// What a value may be, by its key.
 pub fn role(key: &str) -> Role {
     let known = catalog::words();
@@ -90,7 +95,7 @@ pub fn role(key: &str) -> Role {
     if no_proxy
         || browser
         || advertised
-        || Products::shared().is_own_key(&canonical)
+        || is_own(key)
         || words_near(key)
             .iter()
             .any(|word| known.never.contains(&word.as_str()))

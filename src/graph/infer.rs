@@ -254,6 +254,7 @@ impl Work<'_> {
         }
         self.inside(service, &source.environment);
         self.called_like_products(service, &source.environment, &names);
+        self.called_like_its_own(service, &source.environment, &names);
         let found = scan(&source, &names, self.project.catalog);
         let labels = self.labels(&found);
         let built = |raw: &RawEdge| {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{self, Role};
+use crate::address::{self, Role, Shape};
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
 use super::super::{Confidence, NoteKind};
 use super::claim::{Claim, Written};
 use super::facts::{Dialled, TierFacts, usual};
-use super::found::{Place, RawEdge, RawTarget};
+use super::found::{Hit, Place, RawEdge, RawTarget};
 use super::merge::Draft;
 use super::names::NameTable;
-use super::{OF_FILE, Work, files_of, names};
+use super::project::Project;
+use super::{OF_FILE, Work, files_of, names, scan};
 
 impl Work<'_> {
     /// `REDIS: cache`: a variable that is called like a product, and whose whole value is the tier that is one.
@@ -51,6 +52,40 @@ impl Work<'_> {
                 tls: None,
             };
             self.admit(service, raw);
+        }
+    }
+
+    /// `SERVER_URL: http://peer:5005`: a variable that is called like the application's own address, and holds that of another tier. For
+    /// what stands in front of it, a proxy or a page, no one waits.
+    pub(super) fn called_like_its_own(
+        &mut self,
+        service: &Service,
+        environment: &BTreeMap<String, String>,
+        names: &NameTable,
+    ) {
+        let is_peer = |project: &Project<'_>, tier: &str| {
+            let links = || service.links.iter().any(|link| link.service == tier);
+            let to = project.service(tier);
+            (service.depends_on.contains_key(tier) || links())
+                && !project.is_page(tier)
+                && !to.is_some_and(|to| project.is_plain_web_server(to))
+        };
+        for (name, value) in environment.iter().filter(|(name, _)| address::is_own(name)) {
+            let urls = address::targets("", value).into_iter();
+            for target in urls.filter(|target| target.shape == Shape::Url) {
+                let hit = Hit {
+                    key: name.clone(),
+                    confidence: Confidence::Declared,
+                    target,
+                };
+                let edge = scan::raw(hit, Place::Variable(name.clone()), names);
+                let edge = edge.filter(
+                    |edge| matches!(&edge.target, RawTarget::Tier(to) if is_peer(self.project, to)),
+                );
+                if let Some(edge) = edge {
+                    self.admit(service, edge);
+                }
+            }
         }
     }
 

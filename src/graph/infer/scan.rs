@@ -146,7 +146,7 @@ fn by_image(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
         .collect()
 }
 
-fn raw(hit: Hit, place: Place, names: &NameTable) -> Option<RawEdge> {
+pub(super) fn raw(hit: Hit, place: Place, names: &NameTable) -> Option<RawEdge> {
     let Hit {
         key,
         mut target,

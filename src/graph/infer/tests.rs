@@ -1492,3 +1492,24 @@ fn a_file_is_handed_to_those_that_mount_it_itself() {
         assert!(found.contains(&sure), "{found:?}");
     }
 }
+
+#[test]
+fn a_key_of_ones_own_address_may_name_a_peer_that_it_waits_for() {
+    let peer = || listening(service("peer", "x/peer"), 5005);
+    let of = |key: &str, url: &str, on: &[&str], to: Service| {
+        let app = with_environment(service("app", "x/app"), &[(key, url)]);
+        edges(&file(vec![depending(app, on), to]))
+    };
+    for key in ["SERVER_URL", "BASE_URL"] {
+        let found = of(key, "http://peer:5005/x", &["peer"], peer());
+        assert_eq!(found, ["app->peer:5005/http declared"], "{key}");
+        assert!(of(key, "http://peer:5005", &[], peer()).is_empty(), "{key}");
+        assert!(of(key, "http://app:80", &["peer"], service("peer", "x/p")).is_empty());
+    }
+    let page = listening(service("web", "nginx"), 80);
+    assert!(
+        of("BASE_URL", "http://web", &["web"], page)
+            .iter()
+            .all(|edge| edge.ends_with("weak"))
+    );
+}
