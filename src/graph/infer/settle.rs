@@ -90,6 +90,21 @@ impl<'a> Settle<'a> {
     pub(super) fn apply(&self, drafts: &mut Drafts) -> BTreeSet<(String, String, String)> {
         let mut shared = BTreeSet::new();
         drafts.revise(|draft| self.judged(draft, &mut shared));
+        // The address of the web server that hands requests on to a tier is, in a variable of that tier, the one at which it is called.
+        let servers = all(self.project.file).filter(|one| self.project.is_plain_web_server(one));
+        let known = &*drafts;
+        let handed_on = servers.flat_map(|front| known.of(&front.name));
+        let fronts: BTreeSet<(String, String)> = handed_on
+            .filter(|draft| draft.confidence > Confidence::Weak)
+            .map(|draft| (draft.to.clone(), draft.from.clone()))
+            .collect();
+        drafts.revise(|mut draft| {
+            if draft.variable.is_some() && fronts.contains(&(draft.from.clone(), draft.to.clone()))
+            {
+                draft.confidence = Confidence::Weak;
+            }
+            Some(draft)
+        });
         drafts.absorb_guesses();
         shared
     }

@@ -1513,3 +1513,35 @@ fn a_key_of_ones_own_address_may_name_a_peer_that_it_waits_for() {
             .all(|edge| edge.ends_with("weak"))
     );
 }
+
+#[test]
+fn a_link_beside_addresses_is_weak_unless_it_leads_to_a_store() {
+    let app = with_environment(service("app", "x/app"), &[("PEER_URL", "http://peer:5005")]);
+    let app = linked(linked(app, "other"), "cache");
+    let services = vec![
+        app,
+        listening(service("peer", "x/peer"), 5005),
+        listening(service("other", "x/other"), 8080),
+        service("cache", "redis"),
+    ];
+    let inferred = infer(&file(services), &Catalog::embedded());
+    let weak: Vec<&str> = inferred
+        .edges
+        .iter()
+        .filter(|edge| edge.confidence == Confidence::Weak)
+        .map(|edge| edge.to.as_str())
+        .collect();
+    assert_eq!(weak, ["other"]);
+}
+
+#[test]
+fn the_address_of_the_web_server_in_front_is_no_peers() {
+    let conf = "server {\n listen 80;\n location / { proxy_pass http://app:8000; }\n}\n";
+    let front = mounting(service("front", "nginx"), "/etc/nginx/conf.d/a.conf", conf);
+    let app = listening(service("app", "x/app"), 8000);
+    let app = with_environment(app, &[("ASSET_URL", "http://front/x")]);
+    assert_eq!(
+        edges(&file(vec![front, app])),
+        ["app->front:80/http weak", "front->app:8000/http declared"]
+    );
+}

@@ -33,7 +33,7 @@ impl Settle<'_> {
                 if hint.strength == Strength::Twin {
                     found.extend(self.inherited(hint, drafts));
                 } else if self.is_open(hint, &dialled, drafts) {
-                    let draft = self.draft(hint);
+                    let draft = self.draft(hint, drafts);
                     let draft = draft.or_else(|| Self::agreed_by_others(hint, drafts));
                     if draft.is_none() && hint.strength == Strength::Link {
                         unknown.push((hint.from.name.clone(), hint.to.name.clone()));
@@ -46,6 +46,13 @@ impl Settle<'_> {
             }
         }
         unknown
+    }
+
+    /// Whether a tier's configuration names its peers.
+    fn names_others(&self, from: &Service, drafts: &Drafts) -> bool {
+        drafts.of(&from.name).any(|draft| {
+            draft.confidence > Confidence::Weak && !draft.external && !self.is_telemetry(draft)
+        })
     }
 
     /// Whether an edge only sends telemetry: it says nothing about how an application names its peers.
@@ -87,13 +94,19 @@ impl Settle<'_> {
     }
 
     /// An edge whose port only the target shows.
-    fn draft(&self, hint: &Hint<'_>) -> Option<Draft> {
+    fn draft(&self, hint: &Hint<'_>, drafts: &Drafts) -> Option<Draft> {
         let facts = self.project.facts.get(&hint.to.name)?;
         let dialled = facts.dial(None, None, false)?;
+        // Who names its peers would name this one too; stores often stand elsewhere (a secret, a file).
+        let beside = !self.project.is_store(&hint.to.name) && self.names_others(hint.from, drafts);
         Some(Draft {
             // Nothing of the client's configuration shows this port: what does state one is better.
             guessed: true,
-            confidence: confidence(hint),
+            confidence: if beside {
+                Confidence::Weak
+            } else {
+                confidence(hint)
+            },
             optional: hint.optional || self.project.active(&hint.from.name).is_none(),
             ..Draft::new(
                 &hint.from.name,
@@ -212,10 +225,6 @@ impl Settle<'_> {
             && protocol != project.protocol(&from.name)
             && protocol != Some(Protocol::Zookeeper);
         let by_browser = !store && calls_from_the_browser(from, to);
-        // A tier whose configuration names its peers would name this one too; stores often stand elsewhere (a secret, a file).
-        let names_others = drafts.of(&from.name).any(|draft| {
-            draft.confidence > Confidence::Weak && !draft.external && !self.is_telemetry(draft)
-        });
         // Kafka's clients wait for ZooKeeper and talk to the broker.
         let by_broker = protocol == Some(Protocol::Zookeeper)
             && drafts
@@ -230,7 +239,7 @@ impl Settle<'_> {
             || other_store
             || by_browser
             || project.is_page(&to.name) && !project.is_plain_web_server(from)
-            || (!store && (roles || served || names_others));
+            || (!store && (roles || served || self.names_others(from, drafts)));
         names::connected(project.file, from, to) && !order_only
     }
 }
