@@ -228,11 +228,13 @@ impl Work<'_> {
             .unwrap_or_default();
         environment.extend(facts::plain(&service.environment));
         let (secret_variables, secret) = read_files(service, &mut environment);
+        let sends = tiers::sends_files(service);
         let source = Source {
             environment,
             secret_variables,
             words: tiers::words(service),
             files: files_of(service)
+                .filter(|mount| !(sends && mount.text.trim_start().starts_with(['{', '['])))
                 .filter(|mount| {
                     let sharers = shared.get(mount.source.as_str());
                     mount.direct || !sharers.is_some_and(|sharers| sharers.direct)
@@ -331,18 +333,21 @@ impl Work<'_> {
     }
 
     /// Variables whose value is a list of `name:port` of which none is an address: no tier that it names listens there. They are names
-    /// of jobs, topics or published ports.
+    /// of jobs, topics, switches or published ports.
     fn labels(&self, found: &[RawEdge]) -> BTreeSet<String> {
-        let mut lists: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+        let mut lists: BTreeMap<&str, Vec<(bool, bool)>> = BTreeMap::new();
         for raw in found {
             if let (Place::Variable(name), RawTarget::Tier(to), Some(port), false) =
                 (&raw.place, &raw.target, raw.port, raw.by_scheme)
             {
                 let deaf = self.project.does_not_listen(to, port);
-                lists.entry(name).or_default().push(deaf);
+                let elsewhere = self.project.listens_elsewhere(to, port);
+                lists.entry(name).or_default().push((deaf, elsewhere));
             }
         }
-        lists.retain(|_, deaf| deaf.len() > 1 && deaf.iter().all(|deaf| *deaf));
+        lists.retain(|_, list| {
+            list.len() > 1 && list.iter().any(|one| one.0) && list.iter().all(|one| one.1)
+        });
         lists.into_keys().map(str::to_owned).collect()
     }
 

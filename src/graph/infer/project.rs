@@ -29,11 +29,17 @@ impl<'a> Project<'a> {
 
     /// Whether a tier neither listens on a port nor is exposed there, though something shows where it does.
     pub(super) fn does_not_listen(&self, tier: &str, port: NonZeroU16) -> bool {
+        let declared = self.facts.get(tier).is_some_and(TierFacts::is_declared);
+        declared && self.listens_elsewhere(tier, port)
+    }
+
+    /// Whether a tier listens, by what is declared or as its product does, and not on a port.
+    pub(super) fn listens_elsewhere(&self, tier: &str, port: NonZeroU16) -> bool {
         self.facts.get(tier).is_some_and(|facts| {
             let listens = facts.listens();
             let known =
                 listens.contains(&port) || facts.serves(port) || facts.peer_port() == Some(port);
-            facts.is_declared() && !listens.is_empty() && !known
+            !listens.is_empty() && !known
         })
     }
 

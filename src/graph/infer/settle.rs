@@ -179,9 +179,9 @@ impl<'a> Settle<'a> {
             return ClaimStrength::Own;
         };
         let own = service.name.as_str();
-        // A web server that runs as it is reads no variable that others are handed, whatever it waits for.
-        if matches!(claim.written, Written::Value(_))
-            && self.project.is_plain_web_server(service)
+        // A web server that runs as it is reads its own configuration of what others are handed, whatever it waits for.
+        if self.project.is_plain_web_server(service)
+            && !self.may_read(service, claim)
             && !handed.named.contains(own)
         {
             return ClaimStrength::Foreign;

@@ -1535,6 +1535,26 @@ fn a_link_beside_addresses_is_weak_unless_it_leads_to_a_store() {
 }
 
 #[test]
+fn a_web_server_reads_no_settings_in_the_folder_that_it_hands_out() {
+    let settings =
+        |service: Service| mounting(service, "/var/www/.env", "DB_HOST=db\nDB_PORT=3306\n");
+    let services = vec![
+        settings(depending(service("site", "nginx:1"), &["app", "db"])),
+        settings(depending(service("app", "php:8-fpm"), &["db"])),
+        service("db", "mysql:8"),
+    ];
+    let edges = edges(&file(services));
+    assert!(
+        edges.contains(&"app->db:3306/mysql declared".to_owned()),
+        "{edges:?}"
+    );
+    assert!(
+        !edges.iter().any(|edge| edge.starts_with("site->db")),
+        "{edges:?}"
+    );
+}
+
+#[test]
 fn the_address_of_the_web_server_in_front_is_no_peers() {
     let conf = "server {\n listen 80;\n location / { proxy_pass http://app:8000; }\n}\n";
     let front = mounting(service("front", "nginx"), "/etc/nginx/conf.d/a.conf", conf);
@@ -1543,5 +1563,28 @@ fn the_address_of_the_web_server_in_front_is_no_peers() {
     assert_eq!(
         edges(&file(vec![front, app])),
         ["app->front:80/http weak", "front->app:8000/http declared"]
+    );
+}
+
+#[test]
+fn switches_are_no_addresses_and_a_document_that_is_sent_is_for_others() {
+    let app = with_environment(service("app", "x/app"), &[("FLAGS", "search:1,peer:2")]);
+    let search = service("search", "elasticsearch:8");
+    let peer = listening(service("peer", "x/peer"), 8080);
+    assert!(edges(&file(vec![app, search, peer.clone()])).is_empty());
+    let mut sender = mounting(
+        service("sender", "curlimages/curl"),
+        "/c/a.json",
+        r#"{"config": {"database.hostname": "db", "database.port": "5432"}}"#,
+    );
+    sender.command = Some(vec![
+        "-d".into(),
+        "@/c/a.json".into(),
+        "http://peer:8080/x".into(),
+    ]);
+    let db = service("db", "postgres:16");
+    assert_eq!(
+        edges(&file(vec![sender, peer, db])),
+        ["sender->peer:8080/http declared"]
     );
 }

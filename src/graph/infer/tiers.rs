@@ -189,3 +189,12 @@ pub(super) fn ends(
             && (service.is_one_shot() || called)
             && facts.is_none_or(|facts| facts.server().is_none()))
 }
+/// Whether a command sends documents to another tier (`curl -d @/x.json`): what stands in them is for that one.
+pub(super) fn sends_files(service: &Service) -> bool {
+    let text = words(service).join(" ");
+    let image = service.image.as_deref().unwrap_or_default();
+    (text.contains("curl") || image.contains("curl"))
+        && [" @", "\"@", "'@", "=@"]
+            .iter()
+            .any(|mark| text.contains(mark))
+}

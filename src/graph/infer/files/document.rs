@@ -10,7 +10,17 @@ use super::pairs;
 /// The addresses of tiers in a document; `None` where the text is none.
 pub(super) fn scan(text: &str, names: &NameTable) -> Option<Vec<Hit>> {
     let document = address::document(&without_comments(text))?;
+    // An object with a list of where its owner may be redirected describes a caller.
+    let callers: Vec<&str> = document.keys().filter_map(|key| caller(key)).collect();
+    let is_callers = |key: &str| {
+        let inner = |caller: &&str| {
+            let rest = key.strip_prefix(*caller);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        callers.iter().any(inner)
+    };
     let families = address::families(&document).into_iter();
+    let families = families.filter(|family| !is_callers(&family.host_variable));
     let of_tiers = families.filter(|family| {
         let host = family.target.shape != Shape::Host || pairs::is_host_key(&family.host_variable);
         host && names.resolve(&family.target.host).is_some()
@@ -24,6 +34,16 @@ pub(super) fn scan(text: &str, names: &NameTable) -> Option<Vec<Hit>> {
             })
             .collect(),
     )
+}
+
+/// The object of a key like `clients.0.redirectUris`.
+fn caller(key: &str) -> Option<&str> {
+    let (object, name) = key.rsplit_once('.')?;
+    let words = address::words(name);
+    let is_list = words
+        .last()
+        .is_some_and(|word| matches!(word.as_str(), "uris" | "urls"));
+    (is_list && words.iter().any(|word| word == "redirect")).then_some(object)
 }
 
 /// The text without `// …` and `/* … */` outside of strings.
@@ -91,6 +111,7 @@ mod tests {
         for text in [
             r#"{"database": "db", "service": "kvs", "title": "peer"}"#,
             r#"{"allowedOrigins": ["http://peer:80"]}"#,
+            r#"{"clients": [{"rootUrl": "http://peer:80", "redirectUris": ["http://db:80/*"]}]}"#,
         ] {
             assert_eq!(read(text), Some(Vec::new()), "{text}");
         }
