@@ -134,16 +134,15 @@ pub(super) fn source(text: &str, names: &NameTable) -> Vec<Hit> {
             {
                 continue;
             }
-            let Some(literal) = literal
-                .iter()
-                .skip(1)
-                .flatten()
-                .next()
-                .map(|found| found.as_str())
-            else {
+            let Some(literal) = literal.iter().skip(1).flatten().next() else {
                 continue;
             };
-            let targets = address::targets("", literal);
+            let (end, literal) = (literal.end() + 1, literal.as_str());
+            let beside = names.resolve(literal).and(number_after(line.text, end));
+            let targets = match beside {
+                Some(port) => address::targets("", &format!("{literal}:{port}")),
+                None => address::targets("", literal),
+            };
             found.extend(
                 targets
                     .into_iter()
@@ -166,6 +165,12 @@ pub(super) fn source(text: &str, names: &NameTable) -> Vec<Hit> {
         }
     }
     found
+}
+
+/// The port that stands right behind a place in a line: `("redis", 6379)`.
+fn number_after(line: &str, at: usize) -> Option<std::num::NonZeroU16> {
+    let rest = line.get(at..)?.strip_prefix(',')?.trim_start();
+    address::port(rest.split(|c: char| !c.is_ascii_digit()).next()?)
 }
 
 /// The word that stands right before a place in a line: the key of a value, or the function to which it is given.
@@ -605,7 +610,7 @@ mod tests {
     #[test]
     fn literals_of_programs() {
         let found = source(
-            "r = redis.Redis(host='redis', port=6380)\nu = \"http://backend:8080/x\"\n# v = 'http://web:80'\nname = 'redis'\ndefine('DB_HOST', 'postgres');\ndefine('DB_NAME', 'web');",
+            "r = redis.Redis(host='redis', port=6380)\nu = \"http://backend:8080/x\"\n# v = 'http://web:80'\nname = 'redis'\ndefine('DB_HOST', 'postgres');\ndefine('DB_NAME', 'web');\nhosts = [('web', 81)]\nget('http://x:1/y', 82)",
             &names(),
         );
         let found: Vec<(String, u16)> = found
@@ -621,6 +626,7 @@ mod tests {
             pair("redis", 6380),
             pair("backend", 8080),
             pair("postgres", 0),
+            pair("web", 81),
         ];
         assert_eq!(found, wanted);
     }
