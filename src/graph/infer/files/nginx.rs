@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::address;
+use crate::address::{self, TlsMode};
 use crate::protocol::Protocol;
 
 use super::super::found::Hit;
@@ -39,8 +39,11 @@ pub(super) fn is(path: &str, text: &str) -> bool {
 /// The targets of a file. `beside`: the server's other files, whose `upstream` blocks count here too.
 pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec<Hit> {
     let mut known = BTreeMap::new();
+    let mut verified_around = false;
     for other in beside {
-        known.extend(blocks(&statements(other)).1);
+        let other = statements(other);
+        verified_around |= other.iter().any(is_verification);
+        known.extend(blocks(&other).1);
     }
     let statements = statements(text);
     let (variables, own) = blocks(&statements);
@@ -57,7 +60,14 @@ pub(super) fn scan<'a>(text: &str, beside: impl Iterator<Item = &'a str>) -> Vec
         };
         if let Some((_, protocol)) = PASSES.iter().find(|(name, _)| name == directive) {
             let value = resolved(value, variables);
-            found.extend(pass(directive, &value, *protocol, &known, &mut used));
+            let mut hits = pass(directive, &value, *protocol, &known, &mut used);
+            if value.starts_with("https://") || value.starts_with("grpcs://") {
+                for hit in &mut hits {
+                    hit.target.tls = tls(directive, &hit.target.host, &value, variables)
+                        .or((!verified_around).then_some(TlsMode::Required));
+                }
+            }
+            found.extend(hits);
         }
     }
     // An upstream that another file refers to.
@@ -88,11 +98,16 @@ pub(in crate::graph) fn scopes(statements: &[Part]) -> Vec<Rc<BTreeMap<String, S
             }
             Part::Close => block = above[block],
             Part::Simple(words) => {
-                if let [set, name, value] = words.as_slice()
-                    && set == "set"
-                {
-                    let name = name.trim_start_matches('$').to_owned();
-                    sets[block].insert(name, value.clone());
+                match words.as_slice() {
+                    [set, name, value] if set == "set" => {
+                        let name = name.trim_start_matches('$').to_owned();
+                        sets[block].insert(name, value.clone());
+                    }
+                    // Inherited like a variable of its block, and no variable is called like a directive.
+                    [name, value] if is_tls_setting(name) => {
+                        sets[block].insert(name.clone(), value.clone());
+                    }
+                    _ => {}
                 }
             }
         }
@@ -145,6 +160,43 @@ pub(in crate::graph) fn blocks(
         }
     }
     (variables, upstreams)
+}
+
+/// Whether a directive says what a `…_pass` verifies, or by which name.
+fn is_tls_setting(directive: &str) -> bool {
+    directive.ends_with("_ssl_verify") || directive.ends_with("_ssl_name")
+}
+
+fn is_verification(statement: &Part) -> bool {
+    matches!(statement, Part::Simple(words) if words.first().is_some_and(|word| word.ends_with("_ssl_verify")))
+}
+
+/// What nginx verifies of a server that it passes requests to: nothing, unless it is switched on, and then by the name in the directive.
+fn tls(
+    directive: &str,
+    host: &str,
+    value: &str,
+    settings: &BTreeMap<String, String>,
+) -> Option<TlsMode> {
+    let of = directive.trim_end_matches("_pass");
+    let is_on = settings.get(&format!("{of}_ssl_verify"))? == "on";
+    let (_, authority) = value.split_once("://")?;
+    let name = settings.get(&format!("{of}_ssl_name")).map_or_else(
+        || {
+            authority
+                .split(['/', '?', ':', '$'])
+                .next()
+                .unwrap_or_default()
+        },
+        String::as_str,
+    );
+    Some(if !is_on {
+        TlsMode::Required
+    } else if name.eq_ignore_ascii_case(host) {
+        TlsMode::Verify
+    } else {
+        TlsMode::VerifyCa
+    })
 }
 
 /// The targets of one `…_pass`.
@@ -316,6 +368,34 @@ mod tests {
             read("grpc_pass grpc://svc:50051;"),
             [("svc".into(), 50051, Some(Protocol::Grpc))]
         );
+    }
+
+    #[test]
+    fn a_certificate_is_verified_only_where_it_is_switched_on() {
+        let tls = |text: &str, beside: &[&str]| {
+            let found = scan(text, beside.iter().copied());
+            found.into_iter().map(|hit| hit.target.tls).next().flatten()
+        };
+        let plain = "location / { proxy_pass https://search/; }";
+        assert_eq!(tls(plain, &[]), Some(TlsMode::Required));
+        assert_eq!(
+            tls("location / { grpc_pass grpcs://cart:9090; }", &[]),
+            Some(TlsMode::Required)
+        );
+        assert_eq!(tls("proxy_pass http://search/;", &[]), None);
+        let on = "server { proxy_ssl_verify on; location / { proxy_pass https://search/; } }";
+        assert_eq!(tls(on, &[]), Some(TlsMode::Verify));
+        let off = "server { proxy_ssl_verify on; location / { proxy_pass https://search/; proxy_ssl_verify off; } }";
+        assert_eq!(tls(off, &[]), Some(TlsMode::Required));
+        let renamed =
+            "proxy_ssl_verify on; proxy_ssl_name find.example; proxy_pass https://search/;";
+        assert_eq!(tls(renamed, &[]), Some(TlsMode::VerifyCa));
+        let upstream =
+            "upstream pool { server search:443; } proxy_ssl_verify on; proxy_pass https://pool;";
+        assert_eq!(tls(upstream, &[]), Some(TlsMode::VerifyCa));
+        assert_eq!(tls(plain, &["http { proxy_ssl_verify on; }"]), None);
+        let grpc = "grpc_ssl_verify off; proxy_ssl_verify on; grpc_pass grpcs://cart:9090;";
+        assert_eq!(tls(grpc, &[]), Some(TlsMode::Required));
     }
 
     #[test]
