@@ -88,6 +88,13 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// Whether the containers may have variables whose very names are not known.
+    pub(super) fn is_open(&self) -> bool {
+        let sources = self.spec.containers.iter().flat_map(|one| &one.env_from);
+        let mut sources = sources.filter(|source| self.holds(source, "").is_none());
+        sources.next().is_some()
+    }
+
     /// Brings along the CAs that the tier has mounted.
     pub(super) fn authorities(&mut self) -> Vec<ClientFile> {
         let (files, variables) = super::authorities::authorities(self.state(), self.spec);

@@ -10,9 +10,10 @@ use super::model::{Look, PlanOptions, ProbePlan, TierProbe, Vantage};
 use super::names;
 use super::permission::permission;
 use super::pool::{Pool, spec};
+use crate::address::LoginReference;
 use crate::graph::{Edge, TierGraph};
 use crate::observe::Snapshot;
-use crate::probe::wire::ProbeSpec;
+use crate::probe::wire::{NO_CREDENTIALS, ProbeSpec};
 
 /// What a look that goes out of the tiers' own places is to do.
 pub(super) struct ExtraLook<'w> {
@@ -142,8 +143,18 @@ fn login(
             "an edge that must not work: only the connection is tried".to_owned(),
         );
     }
+    let names_no_password = matches!(
+        edge.login,
+        None | Some(LoginReference::Parts { password: None, .. })
+    );
+    if names_no_password && edge.login_said.is_none() && environment.is_open() {
+        return Login::Without(
+            "its password may stand in a Secret that is taken in as a whole, whose keys are not read"
+                .to_owned(),
+        );
+    }
     let Some(login) = &edge.login else {
-        return Login::Without("no credentials in the tier's environment".to_owned());
+        return Login::Without(NO_CREDENTIALS.to_owned());
     };
     if !wish.options.login {
         return Login::Without("logins are switched off".to_owned());

@@ -606,6 +606,29 @@ fn a_login_whose_secret_is_not_set_is_not_tried() {
     );
 }
 
+#[test]
+fn what_a_whole_secret_may_hold_is_not_known_to_be_missing() {
+    let without = LoginReference::Parts {
+        host: Some("DB_HOST".into()),
+        port: None,
+        user: None,
+        password: None,
+        database: Some("DB_NAME".into()),
+    };
+    let whole = "env: [{name: DB_HOST, value: db}], envFrom: [{secretRef: {name: s}}]";
+    let probe = environment(whole, without.clone(), "[]");
+    let task = &probe.spec.edges[0];
+    assert!(task.login.is_none());
+    assert!(
+        task.no_login_reason.contains("taken in as a whole"),
+        "{}",
+        task.no_login_reason
+    );
+    let known = "env: [{name: DB_HOST, value: db}], envFrom: [{configMapRef: {name: c}}]";
+    let probe = environment(known, without, "[]");
+    assert!(probe.spec.edges[0].login.is_some());
+}
+
 fn looked(step: crate::probe::wire::Step, node: &str) -> Outcomes {
     let mut probe = probe("AP", node, vec![step]);
     probe.vantage = "v1".into();
