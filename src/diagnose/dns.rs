@@ -316,7 +316,10 @@ fn record_wrong(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Findi
     let Some(key) = target::service(context, edge) else {
         return Vec::new();
     };
-    let own = addresses_of(context, &key);
+    let namespace = target::client_namespace(context, edge);
+    let way = context.snapshot.way(&edge.host, namespace);
+    let last = way.services.last().map_or(&key, |(last, _)| last);
+    let own = addresses_of(context, last);
     if own.is_empty() {
         return Vec::new();
     }
@@ -336,10 +339,11 @@ fn record_wrong(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Findi
             Code::DnsRecordWrong,
             object.clone(),
             format!(
-                "`{}` leads {} to {}, but {object} has {}: {why}",
+                "`{}` leads {} to {}, but {} has {}: {why}",
                 edge.host,
                 edge.from,
                 joined(&answered),
+                last.object(),
                 joined(&own)
             ),
         )

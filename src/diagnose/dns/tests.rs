@@ -123,6 +123,22 @@ fn a_record_that_leads_elsewhere() {
     let found = record("10.9.9.9", false);
     assert_eq!(found[0].object.to_string(), "service/db");
     assert!(found[0].message.contains("hostAliases of deployment/ap"));
+    let mut graph = graph(&[AP_DB]);
+    graph.edges[0].host = "other".into();
+    let mut snapshot = cluster("hostAliases: [{ip: 10.9.9.9, hostnames: [other]}]");
+    let state = snapshot.namespaces.get_mut("default").unwrap();
+    state.services.push(
+        serde_saphyr::from_str("{metadata: {name: other, namespace: default}, spec: {type: ExternalName, externalName: db.default.svc.cluster.local}}").unwrap(),
+    );
+    let mut name = pass(AP_DB, StepName::Dns);
+    name.facts
+        .insert("addresses".to_owned(), "10.9.9.9".to_owned());
+    let steps = vec![name, fail(AP_DB, StepName::Service, StepError::Timeout)];
+    let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
+    let rule = Rule::EdgeMany(record_wrong);
+    let found = rule.raise(&Context::new(&graph, &snapshot, Some(&outcomes)));
+    assert_eq!(found[0].object.to_string(), "service/other");
+    assert!(found[0].message.contains("service/db has 10.96.0.9"));
     assert!(record("10.96.0.9", false).is_empty());
     assert!(record("10.9.9.9", true).is_empty());
     assert!(record("", false).is_empty());
