@@ -284,8 +284,12 @@ impl Snapshot {
     /// The endpoints behind one port of a Service, IPv4 and IPv6, ready or not; sorted, none twice.
     pub fn endpoints(&self, key: &ServiceKey, port: &ServicePort) -> Vec<EndpointView> {
         let mut views: BTreeMap<(IpAddr, Option<NonZeroU16>), EndpointView> = BTreeMap::new();
+        // Pods without the port that `targetPort` names: DNS of a headless Service shows them, and no proxy sends anything there.
+        let by_port = self
+            .service(key)
+            .is_some_and(|service| !service.spec.is_headless() && !service.spec.ports.is_empty());
         for slice in self.slices_of(key) {
-            if slice.address_type == "FQDN" {
+            if slice.address_type == "FQDN" || by_port && slice.ports.is_empty() {
                 continue;
             }
             let target = match SlicePort::of(&slice.ports, port) {

@@ -54,6 +54,10 @@ fn snapshot() -> Snapshot {
              "endpoints": [{"addresses": ["10.0.0.5"], "conditions": {"ready": false}, "targetRef": {"kind": "Pod", "name": "db-1-x"}}]},
             {"metadata": {"name": "db-c", "labels": {"kubernetes.io/service-name": "db"}}, "addressType": "IPv4", "ports": [{"name": "http", "port": 80}],
              "endpoints": [{"addresses": ["10.0.0.8"]}]},
+            {"metadata": {"name": "db-d", "labels": {"kubernetes.io/service-name": "db"}}, "addressType": "IPv4", "ports": null,
+             "endpoints": [{"addresses": ["10.0.0.9"]}]},
+            {"metadata": {"name": "kafka-a", "labels": {"kubernetes.io/service-name": "kafka"}}, "addressType": "IPv4",
+             "endpoints": [{"addresses": ["10.0.0.10"]}]},
             {"metadata": {"name": "db-v6", "labels": {"kubernetes.io/service-name": "db"}}, "addressType": "IPv6", "ports": [{"name": "sql", "port": null}],
              "endpoints": [{"addresses": ["fd00::5"], "conditions": {"terminating": true}}]},
         ],
@@ -172,6 +176,7 @@ fn endpoints_follow_the_nil_rules_and_leave_our_own_pods_out() {
         ..port.clone()
     };
     assert!(snapshot.endpoints(&service, &udp).is_empty());
+    assert_eq!(snapshot.endpoints(&key("shop", "kafka"), port).len(), 1);
 }
 
 #[test]
