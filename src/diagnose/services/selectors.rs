@@ -167,6 +167,12 @@ fn nearest<'c, 'a>(
 /// The command that makes the Service select those Pods.
 fn select(context: &Context<'_>, usage: &Usage<'_, '_>, subject: &WorkloadFacts<'_>) -> Fix {
     let selector = fixes::selector(context, subject);
+    if selector.as_ref() == Some(&usage.service.spec.selector) {
+        return Fix::text(format!(
+            "give the Pods of {} a label of their own, and let service/{} select by it: other Pods have all the labels that it selects by",
+            subject.key, usage.key.name
+        ));
+    }
     Fix::text(format!(
         "make the selector of service/{} that of {}{}",
         usage.key.name,
