@@ -154,6 +154,25 @@ fn a_tier_that_no_one_runs_is_missing_if_it_is_called() {
 }
 
 #[test]
+fn a_service_of_another_name_that_selects_no_pod_has_its_own_finding() {
+    let mut graph = graph("shop-db");
+    graph.tiers.get_mut("DB").unwrap().server = Some(ServerHint {
+        port: NonZeroU16::new(3306).unwrap(),
+        protocol: Protocol::Mysql,
+        evidence: "image mysql:8".to_owned(),
+        by_container_alone: false,
+    });
+    let typo = "---\nkind: Service\nmetadata: {name: shop-db}\nspec: {selector: {app: bd}, ports: [{port: 3306}]}\n";
+    let snapshot = fixtures::snapshot(&(DB.to_owned() + typo));
+    assert!(servers_without_service(&Context::new(&graph, &snapshot, None)).is_empty());
+    let snapshot = fixtures::snapshot(DB);
+    assert_eq!(
+        servers_without_service(&Context::new(&graph, &snapshot, None)).len(),
+        1
+    );
+}
+
+#[test]
 fn a_server_without_service_is_found_without_an_edge_and_a_worker_is_not() {
     let snapshot = fixtures::snapshot(DB);
     let mut graph = graph("DB");

@@ -7,6 +7,7 @@ use crate::diagnose::services::{
     Unproven, askers, dns_words, ids, selecting, services_known, tier_subjects,
 };
 use crate::diagnose::subject::WorkloadFacts;
+use crate::diagnose::target;
 use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::{Confidence, Tier};
 use crate::observe::ServiceKey;
@@ -176,24 +177,26 @@ pub(in crate::diagnose::services) fn servers_without_service(
     findings
 }
 
-/// Whether a Service that is called like the tier serves it in another way: an `ExternalName`, endpoints made by hand, or a
-/// selector that is merely wrong, which has its own finding.
+/// Whether a Service that is called like the tier or its workload, or that its clients dial, serves it in another way: an `ExternalName`,
+/// endpoints made by hand, or a selector that is merely wrong, which has its own finding.
 pub(super) fn serves_by_name(
     context: &Context<'_>,
     tier: &Tier,
     subject: &WorkloadFacts<'_>,
 ) -> bool {
-    let mut names = tier
-        .names
-        .iter()
-        .filter_map(|name| fixes::nearest_name(name));
-    names.any(|name| {
+    let mut names = tier.names.iter().chain([&subject.key.name]);
+    let is_there = names.any(|name| {
+        let Some(name) = fixes::nearest_name(name) else {
+            return false;
+        };
         let key = ServiceKey {
             namespace: subject.key.namespace.clone(),
             name,
         };
         context.snapshot.service(&key).is_some()
-    })
+    });
+    let mut edges = context.graph.edges.iter();
+    is_there || edges.any(|edge| edge.to == tier.name && target::service(context, edge).is_some())
 }
 
 /// Tiers of compose that nothing runs and no one deployed calls: perhaps they live elsewhere now.
