@@ -4,8 +4,10 @@ use std::num::NonZeroU16;
 
 use crate::address;
 use crate::compose::Service;
+use crate::graph::deployed::VariableSource;
 use crate::graph::infer::is_replica;
-use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Outside};
+use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Outside, Tier};
+use crate::observe::WorkloadKey;
 use crate::observe::kinds::ServicePort;
 use crate::protocol::Protocol;
 
@@ -186,11 +188,49 @@ impl Client<'_> {
             let claim = (self.name.to_owned(), name.clone(), to.to_owned());
             same && self.sources.shared.contains(&claim)
         });
-        if handed {
+        let unsaid = service.is_some_and(|service| {
+            let known = self.drafts.iter().filter(|draft| draft.in_compose);
+            let mut known = known.map(|draft| draft.edge.to.as_str());
+            mention.variable.as_ref().is_some_and(|name| {
+                !service.environment.contains_key(name)
+                    && !known.any(|known| known == to)
+                    && self.is_in_common(name)
+            })
+        });
+        if handed || unsaid {
             Confidence::Weak
         } else {
             mention.confidence
         }
+    }
+
+    /// Whether a variable comes from a ConfigMap that workloads of other tiers take in as a whole, too.
+    fn is_in_common(&self, variable: &str) -> bool {
+        let containers = self.deployed.containers.iter();
+        let map = containers
+            .filter_map(|container| container.environment.variables.get(variable))
+            .find_map(|variable| match &variable.source {
+                VariableSource::ConfigMap { name } => Some(name),
+                _ => None,
+            });
+        let Some(map) = map else {
+            return false;
+        };
+        let takes = |key: &WorkloadKey| {
+            let template = self.sources.snapshot.template(key);
+            let containers = template.iter().flat_map(|one| &one.spec.containers);
+            containers.flat_map(|one| &one.env_from).any(|source| {
+                let whole = source.config_map_ref.as_ref();
+                whole.is_some_and(|whole| whole.name == *map)
+            })
+        };
+        let of = |tier: &Tier| {
+            let here = |key: &&WorkloadKey| key.namespace == *self.namespace;
+            tier.workloads.iter().filter(here).any(takes)
+        };
+        let (own, others): (Vec<&Tier>, Vec<&Tier>) =
+            self.tiers.values().partition(|tier| tier.name == self.name);
+        own.into_iter().any(of) && others.into_iter().any(of)
     }
 
     /// The tier to which the same variable leads in another workload of this one.

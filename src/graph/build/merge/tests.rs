@@ -40,6 +40,29 @@ fn composes_name_is_not_dialled_for_a_variable_that_no_container_has() {
 }
 
 #[test]
+fn what_one_config_map_gives_to_all_is_weak_for_those_that_compose_does_not_give_it_to() {
+    let graph = |map: &str| {
+        let common = "envFrom: [{configMapRef: {name: common}}]\n        ";
+        let env = "env: [{name: AP_URL, value: \"http://AP:2000\"}]";
+        story()
+            .deploy(env, &format!("{common}{env}"))
+            .deploy(
+                "        image: registry.example/notes/ap:1\n",
+                &format!("        image: registry.example/notes/ap:1\n        envFrom: [{{configMapRef: {{name: {map}}}}}]\n"),
+            )
+            .add("kind: ConfigMap\nmetadata: {name: common}\ndata: {KVS_URL: 'redis://KVS:6379/0'}\n")
+            .graph()
+    };
+    let confidence = |graph: &TierGraph| edge(graph, "WEB->KVS:6379/redis").confidence;
+    assert_eq!(confidence(&graph("common")), Confidence::Weak);
+    assert_ne!(confidence(&graph("other")), Confidence::Weak);
+    assert_ne!(
+        edge(&graph("common"), "AP->KVS:6379/redis").confidence,
+        Confidence::Weak
+    );
+}
+
+#[test]
 fn the_users_word_takes_the_place_of_a_variable_that_no_container_has() {
     let graph = |config: &str| {
         let app = story().deploy(DB_HOST, "");
