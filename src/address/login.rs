@@ -64,7 +64,7 @@ pub fn credentials(
 fn value<'a>(variable: &str, environment: &'a BTreeMap<String, String>) -> Result<&'a str, String> {
     let value = environment
         .get(variable)
-        .ok_or_else(|| format!("{variable} is not set in the client's container"))?;
+        .ok_or_else(|| format!("the client's container has no {variable}"))?;
     if value.is_empty() {
         return Err(format!("{variable} is empty"));
     }

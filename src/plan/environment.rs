@@ -209,7 +209,7 @@ impl<'a> Environment<'a> {
                 Ok(())
             }
             Source::Missing => Err(format!(
-                "{name} is not set in container {} of {}",
+                "container {} of {} has no {name}",
                 container.name, self.workload
             )),
         }

@@ -587,7 +587,7 @@ fn a_login_whose_secret_is_not_set_is_not_tried() {
     assert!(task.login.is_none());
     assert_eq!(
         task.no_login_reason,
-        "URL is not set in container app of deployment/ap"
+        "container app of deployment/ap has no URL"
     );
     let probe = environment(
         "env: []",
