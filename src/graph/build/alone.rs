@@ -108,8 +108,12 @@ fn hosts(key: &WorkloadKey, snapshot: &Snapshot) -> BTreeSet<String> {
         .collect()
 }
 
-/// A bare Pod that has ended is no tier.
+/// A bare Pod that has ended is no tier, nor what is suspended and calls no one.
 fn is_leftover(key: &WorkloadKey, snapshot: &Snapshot) -> bool {
+    let workload = snapshot.workload(key);
+    if workload.is_some_and(|workload| workload.spec.suspend) {
+        return true;
+    }
     key.kind == "pod"
         && snapshot
             .pod(&key.namespace, &key.name)

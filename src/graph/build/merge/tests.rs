@@ -499,3 +499,15 @@ fn a_name_of_one_label_that_no_service_has_is_not_passed_over_in_silence() {
     assert!(said("{name: API_URL, value: 'http://app.example.com:2000'}").is_empty());
     assert!(said("{name: MODE_HOST, value: production}").is_empty());
 }
+
+#[test]
+fn what_is_suspended_calls_no_one() {
+    let graph = |suspend: bool| {
+        let job = format!(
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: prune}}\nspec: {{schedule: '0 3 * * *', suspend: {suspend}, jobTemplate: {{spec: {{template: {{spec: {{containers: [{{name: prune, image: 'my/prune:1', env: [{{name: REDIS_URL, value: 'redis://old-redis:6379/0'}}]}}]}}}}}}}}}}\n"
+        );
+        App::of("", &job).alone()
+    };
+    assert_eq!(graph(false).edges.len(), 1);
+    assert!(graph(true).edges.is_empty());
+}
