@@ -39,6 +39,7 @@ pub use found::{Place, RawEdge, RawTarget, Source};
 pub(super) use health::asks;
 pub use merge::{identify, is_replica};
 pub(crate) use names::same_namespace;
+pub(super) use names::service_of_member;
 pub use names::{NameTable, Tables};
 pub use scan::scan;
 pub(super) use scan::written;

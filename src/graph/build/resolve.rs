@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::Tier;
+use crate::graph::{Tier, infer};
 use crate::observe::kinds::{Service, service_selects};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
 
@@ -91,12 +91,21 @@ impl<'a> Resolver<'a> {
                 .map(|key| self.service(key))
                 .find(|leads| matches!(leads, HostTarget::Tier(_)))
                 .unwrap_or(HostTarget::Nowhere),
-            // `db.data` where the Service is missing: the first label is still the tier's name.
-            HostMeaning::Missing => host_name
-                .split('.')
-                .next()
-                .and_then(|label| self.by_name.get(label))
-                .map_or(HostTarget::Nowhere, |tier| HostTarget::Tier(tier.clone())),
+            // `db.data` where the Service is missing: the first label is still the tier's name. And `db-3.db` is a member that is not there.
+            HostMeaning::Missing => {
+                let first = host_name.split('.').next();
+                let tier = first.and_then(|label| self.by_name.get(label));
+                let of_member = || {
+                    let service = infer::service_of_member(&host_name)?;
+                    match self.snapshot.meaning(service, namespace) {
+                        HostMeaning::Service(key) => Some(self.service(&key)),
+                        _ => None,
+                    }
+                };
+                tier.map(|tier| HostTarget::Tier(tier.clone()))
+                    .or_else(of_member)
+                    .unwrap_or(HostTarget::Nowhere)
+            }
             HostMeaning::Address(_) | HostMeaning::Outside => HostTarget::Outside,
         }
     }

@@ -5,6 +5,14 @@ use std::sync::Arc;
 
 use crate::compose::{ComposeFile, NetworkMode, Service};
 
+/// The Service in the name of a member of a StatefulSet: `db.data` of `db-0.db.data`.
+pub(in crate::graph) fn service_of_member(host: &str) -> Option<&str> {
+    let (pod, service) = host.split_once('.')?;
+    let (set, ordinal) = pod.rsplit_once('-')?;
+    let is_ordinal = !ordinal.is_empty() && ordinal.bytes().all(|byte| byte.is_ascii_digit());
+    (is_ordinal && !set.is_empty()).then_some(service)
+}
+
 /// Host names (and fixed addresses) → tier.
 #[derive(Debug, Clone, Default)]
 pub struct NameTable {
@@ -53,8 +61,14 @@ impl NameTable {
         self.pinned.insert(name.to_ascii_lowercase());
     }
 
-    /// The tier behind a host; DNS does not distinguish case, so an exact match only comes first.
+    /// The tier behind a host, also behind that of one member (`db-0.db`).
     pub fn resolve(&self, host: &str) -> Option<&str> {
+        let of_member = || self.named(service_of_member(host)?);
+        self.named(host).or_else(of_member)
+    }
+
+    /// DNS does not distinguish case, so an exact match only comes first.
+    fn named(&self, host: &str) -> Option<&str> {
         let host = host.trim_end_matches('.');
         let folded = host.to_ascii_lowercase();
         if self.pinned.contains(&folded) {
@@ -246,6 +260,7 @@ pub(super) fn of_service(service: &Service) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     use crate::compose::ServiceNetwork;
 
     fn service(name: &str, networks: &[&str]) -> Service {
@@ -256,6 +271,26 @@ mod tests {
                 .map(|key| ((*key).to_owned(), ServiceNetwork::default()))
                 .collect(),
             ..Service::default()
+        }
+    }
+
+    #[test]
+    fn a_member_is_of_the_tier_behind_its_service() {
+        let mut names = NameTable::default();
+        names.insert("mysql", "mysql");
+        names.insert("mysql.data.svc.cluster.local", "mysql");
+        let resolves = |host: &str| names.resolve(host).is_some();
+        assert!(resolves("mysql-0.mysql") && resolves("MYSQL-12.mysql"));
+        assert!(resolves("mysql-0.mysql.data.svc.cluster.local"));
+        for other in [
+            "mysql-0",
+            "mysql-a.mysql",
+            "-0.mysql",
+            "0.mysql",
+            "mysql-.mysql",
+            "a-1.other",
+        ] {
+            assert!(!resolves(other), "{other}");
         }
     }
 
