@@ -42,7 +42,7 @@ pub(crate) use names::same_namespace;
 pub(super) use names::service_of_member;
 pub use names::{NameTable, Tables};
 pub use scan::scan;
-pub(super) use scan::written;
+pub(super) use scan::{strangers, written};
 
 use merge::{Draft, Drafts};
 use project::Project;

@@ -71,6 +71,8 @@ impl Mention {
 pub(super) struct Deployed {
     /// Every address, none twice.
     pub(super) mentions: Vec<Mention>,
+    /// What files name that no name leads to.
+    pub(super) strangers: Vec<Mention>,
     /// The containers.
     pub(super) containers: Vec<DeployedContainer>,
 }
@@ -86,6 +88,7 @@ pub(super) fn of_tier(
     catalog: &Catalog,
 ) -> Deployed {
     let mut mentions: Vec<Mention> = Vec::new();
+    let mut strangers: Vec<Mention> = Vec::new();
     let mut all = Vec::new();
     for key in workloads {
         for container in deployed::containers(snapshot, key) {
@@ -95,11 +98,16 @@ pub(super) fn of_tier(
             for mention in of_container(&container, key, compose_variables, names, catalog) {
                 add(&mut mentions, mention);
             }
+            let source = container.source(compose_variables);
+            for raw in infer::strangers(&source, names) {
+                add(&mut strangers, of_scan(raw, &container, key));
+            }
             all.push(container);
         }
     }
     Deployed {
         mentions,
+        strangers,
         containers: all,
     }
 }

@@ -224,6 +224,9 @@ impl Client<'_> {
                 None => self.add(&mention, leads),
             }
         }
+        if self.sources.compose.is_none() {
+            self.note_strangers();
+        }
         if !self.deployed.containers.is_empty() {
             self.settle_silent_edges();
             self.at_home();
@@ -231,6 +234,19 @@ impl Client<'_> {
         }
         self.name_hosts();
         self.merge_equal();
+    }
+
+    /// What a file names and no one has; compose knows what its own files mean, and without it they would be passed over in silence.
+    fn note_strangers(&mut self) {
+        let deployed = self.deployed;
+        for stranger in &deployed.strangers {
+            let leads = self
+                .resolver
+                .leads(&stranger.meant, self.namespace, self.aliases);
+            if matches!(leads, HostTarget::Nowhere) {
+                self.note_unknown(stranger);
+            }
+        }
     }
 
     /// A mention with the port that is meant, and the same for each further port that may be meant and on which that tier listens.

@@ -18,6 +18,7 @@ use super::found::{Hit, Source};
 use super::names::NameTable;
 use super::words;
 
+pub(super) use pairs::is_host_key;
 pub(super) use substitute::substitute;
 
 /// The addresses of a file, placeholders replaced by the client's environment. Only tiers count in what is no reader's own kind.
@@ -69,6 +70,24 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         }
     }
     found
+}
+
+/// Whether a file is by its name one of settings, and of its variants the one that is chosen: what stands in it is no program's text.
+pub(super) fn is_settings(path: &str, source: &Source) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or(&lower);
+    let ends = [
+        ".toml",
+        ".ini",
+        ".properties",
+        ".yaml",
+        ".yml",
+        ".json",
+        ".env",
+        ".xml",
+    ];
+    let is = name.starts_with(".env") || ends.iter().any(|end| name.ends_with(end));
+    is && (variant(name).is_none() || is_chosen(path, source) == Some(true))
 }
 
 /// Where a web server's configuration sends requests; `None` for any other file. `beside`: the other files of that nginx.

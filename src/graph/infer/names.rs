@@ -22,6 +22,8 @@ pub struct NameTable {
     pinned: BTreeSet<String>,
     /// Names that many clients share, in order; those of this table go before them.
     shared: Vec<Arc<NameTable>>,
+    /// Whether every host counts as one that is known.
+    open: bool,
 }
 
 impl NameTable {
@@ -30,6 +32,14 @@ impl NameTable {
         let name = host.trim_end_matches('.');
         Self {
             folded: BTreeMap::from([(name.to_ascii_lowercase(), name.to_owned())]),
+            ..Self::default()
+        }
+    }
+
+    /// Every host, whatever it leads to.
+    pub(super) fn of_all() -> Self {
+        Self {
+            open: true,
             ..Self::default()
         }
     }
@@ -64,7 +74,8 @@ impl NameTable {
     /// The tier behind a host, also behind that of one member (`db-0.db`).
     pub fn resolve(&self, host: &str) -> Option<&str> {
         let of_member = || self.named(service_of_member(host)?);
-        self.named(host).or_else(of_member)
+        let found = self.named(host).or_else(of_member);
+        found.or(self.open.then_some("any"))
     }
 
     /// DNS does not distinguish case, so an exact match only comes first.

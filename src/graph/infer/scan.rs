@@ -75,6 +75,39 @@ pub(in crate::graph) fn written(source: &Source, names: &NameTable) -> Vec<RawEd
     edges
 }
 
+/// What configuration files name that no name leads to: a store's URL, or a host beside its port. A variable that ends like the key may
+/// stand for it.
+pub(in crate::graph) fn strangers(source: &Source, names: &NameTable) -> Vec<RawEdge> {
+    let all = NameTable::of_all();
+    let variables = source.environment.keys().chain(&source.secret_variables);
+    let variables: Vec<Vec<String>> = variables.map(|name| address::words(name)).collect();
+    let is_stranger = |hit: &Hit| {
+        let target = &hit.target;
+        let is_address = match target.shape {
+            Shape::Url => target.protocol.is_some_and(Protocol::is_store),
+            Shape::Host => target.port.is_some() && files::is_host_key(&hit.key),
+            Shape::HostPort => false,
+        };
+        let host = target.host.as_str();
+        let key = address::words(&hit.key);
+        is_address
+            && !host.contains(['.', ':'])
+            && names.resolve(host).is_none()
+            && !address::is_local(host)
+            && !variables.iter().any(|words| words.ends_with(&key))
+    };
+    let files = source
+        .files
+        .iter()
+        .filter(|(path, _)| files::is_settings(path, source));
+    let found = files.flat_map(|(path, text)| {
+        let hits = files::scan(path, text, source, &all).into_iter();
+        let strangers = hits.filter(&is_stranger);
+        strangers.filter_map(move |hit| raw(hit, Place::File(path.clone()), names))
+    });
+    found.collect()
+}
+
 /// Variables with the documents that they hold.
 type Documents<'a> = Vec<(&'a String, BTreeMap<String, String>)>;
 
@@ -232,6 +265,51 @@ mod tests {
                 ("mail.example.com", &RawTarget::Outside),
             ]
         );
+    }
+
+    #[test]
+    fn what_settings_name_and_no_one_has_is_a_stranger() {
+        let named = |path: &str, text: &str, variables: &[(&str, &str)]| {
+            let mut source = source(variables);
+            source.files.push((path.to_owned(), text.to_owned()));
+            let found = strangers(&source, &names()).into_iter();
+            let hosts = found.map(|edge| {
+                let port = edge.port.map_or(0, NonZeroU16::get);
+                format!("{}:{port}", edge.host)
+            });
+            hosts.collect::<Vec<_>>().join(" ")
+        };
+        let url = "spring:\n  datasource:\n    url: jdbc:mysql://mysql-db:3306/shop\n";
+        let toml = "[server]\nlisten = \"0.0.0.0:80\"\n[database]\nhost = \"mysql-master\"\nport = 3306\nname = \"shop\"\n";
+        assert_eq!(named("/etc/app.toml", toml, &[]), "mysql-master:3306");
+        assert_eq!(named("/etc/app.toml", toml, &[("DB_HOST", "db")]), "");
+        assert_eq!(
+            named("/config/application-dev.yaml", url, &[]),
+            "",
+            "it may not be active"
+        );
+        assert_eq!(named("/etc/app.py", toml, &[]), "");
+        let dotenv = "DB_HOST=base\nDB_PORT=3306\nMODE=prod\nCACHE=redis\n";
+        assert_eq!(named("/app/.env", dotenv, &[]), "base:3306");
+        assert_eq!(named("/config/application.yaml", url, &[]), "mysql-db:3306");
+        assert_eq!(
+            named(
+                "/config/application-dev.yaml",
+                url,
+                &[("SPRING_PROFILES_ACTIVE", "prod")]
+            ),
+            ""
+        );
+        let overridden = [("SPRING_DATASOURCE_URL", "jdbc:mysql://db:3306/shop")];
+        assert_eq!(named("/config/application.yaml", url, &overridden), "");
+        for plain in [
+            "host: db\nport: 3306\n",
+            "host: localhost\nport: 3306\n",
+            "url: jdbc:mysql://shop.rds.example.com:3306/x\n",
+            "# host: old\nimage: app:12\nlevel: info\n",
+        ] {
+            assert_eq!(named("/etc/app.yaml", plain, &[]), "", "{plain}");
+        }
     }
 
     #[test]

@@ -407,7 +407,7 @@ impl Client<'_> {
     }
 
     /// Says that a host is no name that the cluster is known to have.
-    fn note_unknown(&mut self, mention: &Mention) {
+    pub(super) fn note_unknown(&mut self, mention: &Mention) {
         let port = mention.port.map(|port| format!(":{port}"));
         self.notes.push(Note {
             kind: NoteKind::Incomplete,

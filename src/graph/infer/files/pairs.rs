@@ -350,7 +350,7 @@ fn host_words(key: &str) -> Vec<String> {
 }
 
 /// Whether a key in a file takes a host: more than these would catch ordinary words.
-pub(super) fn is_host_key(key: &str) -> bool {
+pub(in crate::graph::infer) fn is_host_key(key: &str) -> bool {
     host_words(key).last().is_some_and(|tail| {
         words().host_keys.contains(&tail.as_str())
             || tail.ends_with("host") && address::role(key) == Role::Host
