@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::compose::ComposeFile;
 use crate::graph::deployed::DeployedContainer;
 use crate::graph::infer::{self, NameTable, Tables};
-use crate::graph::{Confidence, Edge, Note, Outside, Tier, TierGraph};
+use crate::graph::{Confidence, Edge, Note, NoteKind, Outside, Tier, TierGraph};
 use crate::observe::{Snapshot, WorkloadKey};
 use crate::protocol::Protocol;
 
@@ -229,11 +229,40 @@ impl Client<'_> {
         }
         if !self.deployed.containers.is_empty() {
             self.settle_silent_edges();
+            self.leave_out_what_is_switched_off();
             self.at_home();
             self.mark_other_case();
         }
         self.name_hosts();
         self.merge_equal();
+    }
+
+    /// An empty variable beside a tier that nothing runs is a feature that is switched off.
+    fn leave_out_what_is_switched_off(&mut self) {
+        let environments = || self.deployed.containers.iter().map(|one| &one.environment);
+        let is_empty = |name: &String| {
+            let mut values =
+                environments().filter_map(|one| one.variables.get(name)?.value.as_ref());
+            values.next().is_some_and(String::is_empty)
+        };
+        let is_off = |draft: &Draft| {
+            let to = self.tiers.get(&draft.edge.to);
+            to.is_some_and(|to| to.workloads.is_empty() && to.services.is_empty())
+                && draft.edge.variable.as_ref().is_some_and(is_empty)
+        };
+        let (off, kept): (Vec<Draft>, Vec<Draft>) = std::mem::take(&mut self.drafts)
+            .into_iter()
+            .partition(is_off);
+        self.drafts = kept;
+        self.notes.extend(off.into_iter().map(|draft| Note {
+            kind: NoteKind::Information,
+            message: format!(
+                "{} is empty in {}, and nothing runs {}: taken as switched off",
+                draft.edge.variable.unwrap_or_default(),
+                draft.edge.from,
+                draft.edge.to
+            ),
+        }));
     }
 
     /// What a file names and no one has; compose knows what its own files mean, and without it they would be passed over in silence.

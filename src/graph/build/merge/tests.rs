@@ -511,3 +511,29 @@ fn what_is_suspended_calls_no_one() {
     assert_eq!(graph(false).edges.len(), 1);
     assert!(graph(true).edges.is_empty());
 }
+
+#[test]
+fn an_empty_variable_of_a_tier_that_nothing_runs_is_switched_off() {
+    let graph = |value: &str| {
+        let env = "        - {name: DB_HOST, value: DB}\n";
+        story()
+            .compose(
+                "      DB_HOST: DB\n",
+                "      DB_HOST: DB\n      SMTP_HOST: mailhog\n      SMTP_PORT: 1025\n",
+            )
+            .compose(
+                "services:\n",
+                "services:\n  mailhog: {image: 'mailhog/mailhog:v1'}\n",
+            )
+            .deploy(
+                env,
+                &format!("{env}        - {{name: SMTP_HOST, value: '{value}'}}\n"),
+            )
+            .graph()
+    };
+    let mails = |graph: &TierGraph| graph.edges.iter().any(|edge| edge.to == "mailhog");
+    assert!(mails(&graph("mailhog")));
+    assert!(!mails(&graph("")));
+    let empty = story().deploy(DB_HOST, "        - {name: DB_HOST, value: ''}\n");
+    assert!(empty.graph().edges.iter().any(|edge| edge.to == "DB"));
+}
