@@ -237,7 +237,7 @@ impl Client<'_> {
         self.merge_equal();
     }
 
-    /// An empty variable beside a tier that nothing runs is a feature that is switched off.
+    /// An empty variable beside a tier that nothing runs is a feature that is switched off; a store is none that can be done without.
     fn leave_out_what_is_switched_off(&mut self) {
         let environments = || self.deployed.containers.iter().map(|one| &one.environment);
         let is_empty = |name: &String| {
@@ -248,6 +248,7 @@ impl Client<'_> {
         let is_off = |draft: &Draft| {
             let to = self.tiers.get(&draft.edge.to);
             to.is_some_and(|to| to.workloads.is_empty() && to.services.is_empty())
+                && !draft.edge.protocol.is_store()
                 && draft.edge.variable.as_ref().is_some_and(is_empty)
         };
         let (off, kept): (Vec<Draft>, Vec<Draft>) = std::mem::take(&mut self.drafts)

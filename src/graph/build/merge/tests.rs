@@ -536,4 +536,15 @@ fn an_empty_variable_of_a_tier_that_nothing_runs_is_switched_off() {
     assert!(!mails(&graph("")));
     let empty = story().deploy(DB_HOST, "        - {name: DB_HOST, value: ''}\n");
     assert!(empty.graph().edges.iter().any(|edge| edge.to == "DB"));
+    let store = story()
+        .compose(
+            "      DB_HOST: DB\n",
+            "      DB_HOST: DB\n      LOG_DB_URL: mysql://logs/x\n",
+        )
+        .compose("services:\n", "services:\n  logs: {image: 'mysql:8'}\n")
+        .deploy(
+            DB_HOST,
+            &format!("{DB_HOST}        - {{name: LOG_DB_URL, value: ''}}\n"),
+        );
+    assert!(store.graph().edges.iter().any(|edge| edge.to == "logs"));
 }
