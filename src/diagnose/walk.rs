@@ -247,16 +247,15 @@ fn status(walk: &Walk<'_>, edge: &Edge) -> StepStatus {
     }
 }
 
-/// A walk done once more because the cluster changed under it replaces the first one of the same tier.
+/// A walk done once more because the cluster changed under it replaces the first one of the same tier; a login that was refused
+/// stands until it is tried again.
 fn supersede(walks: &mut [Walk<'_>]) {
-    let again: Vec<(String, Option<String>)> = walks
+    let again: Vec<(String, Option<String>, bool)> = walks
         .iter()
         .filter(|walk| walk.probe.look == Look::Again && walk.probe.failure.is_none())
         .map(|walk| {
-            (
-                walk.probe.tier.clone(),
-                Some(walk.probe.node.clone()).filter(|node| !node.is_empty()),
-            )
+            let node = Some(walk.probe.node.clone()).filter(|node| !node.is_empty());
+            (walk.probe.tier.clone(), node, walk.has_logged_in())
         })
         .collect();
     for walk in walks
@@ -267,9 +266,12 @@ fn supersede(walks: &mut [Walk<'_>]) {
             node.as_ref()
                 .is_none_or(|node| walk.probe.node.is_empty() || *node == walk.probe.node)
         };
-        walk.superseded = again
-            .iter()
-            .any(|(tier, node)| *tier == walk.probe.tier && same_node(node));
+        let refused = walk
+            .broken
+            .is_some_and(|step| step.error == Some(StepError::LoginDenied));
+        walk.superseded = again.iter().any(|(tier, node, logged_in)| {
+            *tier == walk.probe.tier && same_node(node) && (*logged_in || !refused)
+        });
     }
 }
 
@@ -277,6 +279,12 @@ impl<'a> Walk<'a> {
     /// Whether it looked as the tier itself does, and still counts: only such walks decide the edge's status.
     pub fn is_firm(&self) -> bool {
         !self.superseded && matches!(self.probe.look, Look::First | Look::Again)
+    }
+
+    /// Whether a login was tried.
+    fn has_logged_in(&self) -> bool {
+        self.counted()
+            .any(|step| step.name == StepName::Login && step.status != StepStatus::Skipped)
     }
 
     /// Every step that counts for the edge: all but those on endpoints that get no traffic.

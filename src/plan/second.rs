@@ -347,9 +347,8 @@ pub fn again(
         },
         names: false,
         no_login: &|edge| {
-            steps(edge)
-                .iter()
-                .any(|step| step.error == Some(StepError::LoginDenied))
+            let refused = |step: &&Step| step.error == Some(StepError::LoginDenied);
+            (steps(edge).iter().any(refused) && !has_new_pods(graph, before, after, edge))
                 .then(|| "a login that was refused is not tried again".to_owned())
         },
         prefix: "a",
@@ -360,6 +359,20 @@ pub fn again(
         skipped: BTreeMap::new(),
         ..plan_look(graph, after, &wish)
     }
+}
+
+/// Whether a Pod at either end of an edge is another by now: one of the client may log in as someone else, one of the server may
+/// know other users.
+fn has_new_pods(graph: &TierGraph, before: &Snapshot, after: &Snapshot, edge: &Edge) -> bool {
+    let of = |snapshot: &Snapshot| -> BTreeSet<String> {
+        let ends = [&edge.from, &edge.to];
+        ends.iter()
+            .flat_map(|tier| graph.workloads(tier))
+            .flat_map(|key| snapshot.pods_of(key))
+            .map(|pod| pod.metadata.uid.clone())
+            .collect()
+    };
+    !of(after).is_subset(&of(before))
 }
 
 /// Whether what stands at either end of an edge changed between two snapshots: the Service, its endpoints, the Pods.

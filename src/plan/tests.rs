@@ -761,6 +761,28 @@ fn what_changed_behind_a_failed_edge_is_looked_at_once_more() {
         "10.1.0.99"
     );
     assert!(task(&once_more).login.is_none());
+    let mut replaced = snapshot(&usual());
+    for state in replaced.namespaces.values_mut() {
+        for pod in &mut state.pods {
+            pod.metadata.uid.push_str("-new");
+        }
+    }
+    let reason = |after: &Snapshot| {
+        let mut graph = app();
+        graph.edges[0].login = Some(url("URL"));
+        let once_more = again(&graph, &before, after, &denied, &options());
+        task(&once_more).no_login_reason.clone()
+    };
+    assert!(
+        reason(&after).contains("not tried again"),
+        "{}",
+        reason(&after)
+    );
+    let tried = reason(&replaced);
+    assert!(
+        !tried.is_empty() && !tried.contains("not tried again"),
+        "{tried}"
+    );
     let passed = looked(pass(EDGE, StepName::Query), "n1");
     assert!(
         again(&graph, &before, &after, &passed, &options())

@@ -96,7 +96,20 @@ fn one_place_that_fails_fails_the_edge_and_a_second_look_fixes_nothing() {
     only(vec![probe("AP", "n1", good), first.clone()], |evidence| {
         assert_eq!(evidence.status(), StepStatus::Fail);
     });
-    only(vec![first, again], |evidence| {
+    only(vec![first, again.clone()], |evidence| {
+        assert_eq!(evidence.status(), StepStatus::Pass);
+    });
+    // A login that was refused stands until it is tried again.
+    let refused = vec![
+        pass(EDGE, StepName::Service),
+        fail(EDGE, StepName::Login, StepError::LoginDenied),
+    ];
+    let refused = probe("AP", "n2", refused);
+    only(vec![refused.clone(), again], |evidence| {
+        assert_eq!(evidence.status(), StepStatus::Fail);
+    });
+    let tried = probe("AP", "n2", vec![pass(EDGE, StepName::Login)]);
+    only(vec![refused, look(Look::Again, tried)], |evidence| {
         assert_eq!(evidence.status(), StepStatus::Pass);
     });
 }
