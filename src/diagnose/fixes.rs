@@ -94,6 +94,22 @@ fn takes(subject: &WorkloadFacts<'_>, other: &WorkloadFacts<'_>, labels: &Labels
             .is_some_and(|template| service_selects(labels, template.labels))
 }
 
+/// Ports as `spec.ports` of a Service has them.
+pub(super) fn service_ports(ports: &[PortToMake], named: bool) -> Vec<Value> {
+    let value = |port: &PortToMake| {
+        let mut value = json!({
+            "port": port.port,
+            "targetPort": port.target,
+            "protocol": port.transport,
+        });
+        if named {
+            value["name"] = json!(format!("{}-{}", port.transport.to_lowercase(), port.port));
+        }
+        value
+    };
+    ports.iter().map(value).collect()
+}
+
 /// The manifest of a `ClusterIP` Service.
 pub(super) fn service(
     name: &str,
@@ -101,21 +117,8 @@ pub(super) fn service(
     selector: &Labels,
     ports: &[PortToMake],
 ) -> Option<String> {
-    let ports: Vec<Value> = ports
-        .iter()
-        .map(|port| {
-            let mut value = json!({
-                "port": port.port,
-                "targetPort": port.target,
-                "protocol": port.transport,
-            });
-            // Several ports need names; a lone one does well without.
-            if ports.len() > 1 {
-                value["name"] = json!(format!("{}-{}", port.transport.to_lowercase(), port.port));
-            }
-            value
-        })
-        .collect();
+    // Several ports need names; a lone one does well without.
+    let ports = service_ports(ports, ports.len() > 1);
     let service = json!({
         "apiVersion": "v1",
         "kind": "Service",

@@ -190,24 +190,33 @@ spec:
         backend: {service: {name: NAME, port: {number: 3000}}}
 ";
 
-    fn findings(service: &str, observed: Observed) -> Vec<Finding> {
+    /// What is raised in a namespace of these entrances and a Service `web` on port 3000.
+    fn raised(entrances: NamespaceState, observed: Observed, offline: bool) -> Vec<Finding> {
         let mut snapshot = Snapshot {
             namespace: "default".into(),
+            offline,
             ..Snapshot::default()
         };
         snapshot.observed.insert("services".into(), observed);
+        let web = "{metadata: {name: web}, spec: {type: ClusterIP, ports: [{port: 3000, protocol: TCP, targetPort: 3000}]}}";
         let own = NamespaceState {
-            ingresses: vec![
-                serde_saphyr::from_str(&INGRESS.replace("NAME", service)).unwrap(),
-            ],
-            services: vec![
-                serde_saphyr::from_str("{metadata: {name: web}, spec: {type: ClusterIP, ports: [{port: 3000, protocol: TCP, targetPort: 3000}]}}")
-                    .unwrap(),
-            ],
-            ..NamespaceState::default()
+            services: vec![serde_saphyr::from_str(web).unwrap()],
+            ..entrances
         };
         snapshot.namespaces.insert("default".into(), own);
         backend_missing(&Context::new(&TierGraph::default(), &snapshot, None))
+    }
+
+    fn ingresses(services: &[&str]) -> NamespaceState {
+        let ingress = |name: &&str| serde_saphyr::from_str(&INGRESS.replace("NAME", name)).unwrap();
+        NamespaceState {
+            ingresses: services.iter().map(ingress).collect(),
+            ..NamespaceState::default()
+        }
+    }
+
+    fn findings(service: &str, observed: Observed) -> Vec<Finding> {
+        raised(ingresses(&[service]), observed, false)
     }
 
     #[test]
@@ -234,27 +243,8 @@ spec:
 
     /// The weight of a backend of manifests that none of their Services is; `led`: another Ingress leads to the one that is there.
     fn weight(service: &str, led: bool) -> Option<(Severity, bool)> {
-        let mut snapshot = Snapshot {
-            namespace: "default".into(),
-            offline: true,
-            ..Snapshot::default()
-        };
-        snapshot.observed.insert("services".into(), Observed::Ok);
-        let names = [Some(service), Some("web").filter(|_| led)];
-        let own = NamespaceState {
-            ingresses: names
-                .iter()
-                .flatten()
-                .map(|name| serde_saphyr::from_str(&INGRESS.replace("NAME", name)).unwrap())
-                .collect(),
-            services: vec![
-                serde_saphyr::from_str("{metadata: {name: web}, spec: {type: ClusterIP, ports: [{port: 3000, protocol: TCP, targetPort: 3000}]}}")
-                    .unwrap(),
-            ],
-            ..NamespaceState::default()
-        };
-        snapshot.namespaces.insert("default".into(), own);
-        let found = backend_missing(&Context::new(&TierGraph::default(), &snapshot, None));
+        let services: &[&str] = if led { &[service, "web"] } else { &[service] };
+        let found = raised(ingresses(services), Observed::Ok, true);
         let first = found.first()?;
         Some((first.severity, first.message.contains("other manifests")))
     }
@@ -270,22 +260,12 @@ spec:
     fn the_backends_of_a_route_are_judged_as_those_of_an_ingress() {
         const ROUTE: &str = "{metadata: {name: web, namespace: default}, spec: {hostnames: [shop.example], rules: [{matches: [{path: {type: PathPrefix, value: /}}], backendRefs: [{name: NAME, port: PORT}, {name: far, port: 1, namespace: other}, {name: bucket, group: example.com, kind: Bucket}]}]}}";
         let found = |name: &str, port: &str| {
-            let mut snapshot = Snapshot {
-                namespace: "default".into(),
-                ..Snapshot::default()
-            };
-            snapshot.observed.insert("services".into(), Observed::Ok);
             let route = ROUTE.replace("NAME", name).replace("PORT", port);
-            let own = NamespaceState {
+            let routes = NamespaceState {
                 http_routes: vec![serde_saphyr::from_str(&route).unwrap()],
-                services: vec![
-                    serde_saphyr::from_str("{metadata: {name: web}, spec: {type: ClusterIP, ports: [{port: 3000, protocol: TCP, targetPort: 3000}]}}")
-                        .unwrap(),
-                ],
                 ..NamespaceState::default()
             };
-            snapshot.namespaces.insert("default".into(), own);
-            let found = backend_missing(&Context::new(&TierGraph::default(), &snapshot, None));
+            let found = raised(routes, Observed::Ok, false);
             let first = found.first()?;
             let command = first.fix.as_ref().unwrap().command.as_deref();
             Some((

@@ -215,7 +215,7 @@ fn tier_subjects<'c, 'a>(context: &'c Context<'a>, tier: &Tier) -> Vec<&'c Workl
 }
 
 /// The Services that select a subject's Pods.
-fn selecting<'a>(
+pub(super) fn selecting<'a>(
     context: &Context<'a>,
     subject: &WorkloadFacts<'a>,
 ) -> Vec<(ServiceKey, &'a Service)> {

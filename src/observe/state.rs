@@ -139,6 +139,13 @@ impl ServiceKey {
     }
 }
 
+/// The StatefulSet and the ordinal in the name of one of its Pods: `db` and 0 of `db-0`.
+pub(crate) fn member_of_set(pod: &str) -> Option<(&str, i32)> {
+    let (set, ordinal) = pod.rsplit_once('-')?;
+    let ordinal = ordinal.parse().ok()?;
+    (!set.is_empty()).then_some((set, ordinal))
+}
+
 /// Whether a Pod is neither ended nor being deleted.
 pub fn is_live(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none()

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::containers_path;
+use crate::diagnose::services::selecting;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::troubles::{ProbeKind, named_port, port_is_declared, probe_of};
 use crate::diagnose::{Context, fixes};
@@ -32,26 +33,17 @@ pub(in crate::diagnose) fn services_without_name(
     subject: &WorkloadFacts<'_>,
 ) -> Vec<(Code, ObjectRef)> {
     let names = undeclared(subject);
-    let Some(template) = subject.template.filter(|_| !names.is_empty()) else {
+    if names.is_empty() {
         return Vec::new();
-    };
-    context
-        .snapshot
-        .services_selecting(&subject.key.namespace, template.labels)
-        .into_iter()
-        .filter(|service| {
-            let mut targets = service
-                .spec
-                .ports
-                .iter()
-                .filter_map(ServicePort::target_name);
+    }
+    let services = selecting(context, subject).into_iter();
+    services
+        .filter(|(_, service)| {
+            let ports = &service.spec.ports;
+            let mut targets = ports.iter().filter_map(ServicePort::target_name);
             targets.any(|target| names.iter().any(|(_, name)| *name == target))
         })
-        .map(|service| {
-            let metadata = &service.metadata;
-            let object = ObjectRef::new("service", &*metadata.name, &*metadata.namespace);
-            (Code::ServiceTargetPortUnknown, object)
-        })
+        .map(|(key, _)| (Code::ServiceTargetPortUnknown, key.object()))
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::names::ports_to_make;
 use super::{
@@ -166,13 +166,7 @@ fn runs_here(context: &Context<'_>, key: &ServiceKey, looks: &[&Unproven<'_, '_>
     if subject.key.namespace != key.namespace || !selecting(context, subject).is_empty() {
         return None;
     }
-    let ports: Vec<Value> = ports_to_make(subject, looks)
-        .iter()
-        .map(|port| {
-            let name = format!("{}-{}", port.transport.to_lowercase(), port.port);
-            json!({"name": name, "port": port.port, "targetPort": port.target, "protocol": port.transport})
-        })
-        .collect();
+    let ports = fixes::service_ports(&ports_to_make(subject, looks), true);
     let operations = [
         json!({"op": "replace", "path": "/spec/type", "value": "ClusterIP"}),
         json!({"op": "remove", "path": "/spec/externalName"}),

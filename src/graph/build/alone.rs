@@ -7,7 +7,6 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::graph::deployed::{self, VariableSource};
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
-use crate::observe::kinds::Container;
 use crate::observe::{Snapshot, WorkloadKey, is_live};
 
 use super::{Known, merge, tiers};
@@ -225,11 +224,7 @@ fn own_hosts(tiers: &BTreeMap<String, Tier>, snapshot: &Snapshot, notes: &mut Ve
     for tier in tiers.values() {
         for key in &tier.workloads {
             let alone = snapshot.template(key).is_some_and(|template| {
-                let runs_on = |container: &Container| container.restart_policy == "Always";
-                let spec = template.spec;
-                spec.containers.len() == 1
-                    && !spec.host_network
-                    && !spec.init_containers.iter().any(runs_on)
+                template.spec.long_running().count() == 1 && !template.spec.host_network
             });
             let containers = deployed::containers(snapshot, key).into_iter();
             let container = containers

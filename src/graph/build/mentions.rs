@@ -71,19 +71,21 @@ impl Mention {
 pub(super) struct Deployed {
     /// Every address, none twice.
     pub(super) mentions: Vec<Mention>,
-    /// What files name that no name leads to.
+    /// What files name that no name leads to, if that was asked for.
     pub(super) strangers: Vec<Mention>,
     /// The containers.
     pub(super) containers: Vec<DeployedContainer>,
 }
 
-/// Reads the workloads of one tier; `owns` distinguishes its containers from those of other tiers in the same Pod. `compose_variables` are the names of the tier's variables in compose: where a whole Secret is
-/// taken in, they may be in it.
+/// Reads the workloads of one tier; `owns` distinguishes its containers from those of other tiers in the same Pod. `compose_variables` are the names of
+/// the tier's variables in compose: where a whole Secret is taken in, they may be in it. `seek_strangers`: whether the files are also read
+/// for what no name leads to.
 pub(super) fn of_tier(
     workloads: &[WorkloadKey],
     owns: &dyn Fn(&WorkloadKey, &DeployedContainer) -> bool,
     compose_variables: &BTreeSet<String>,
     names: &NameTable,
+    seek_strangers: bool,
     snapshot: &Snapshot,
     catalog: &Catalog,
 ) -> Deployed {
@@ -98,9 +100,11 @@ pub(super) fn of_tier(
             for mention in of_container(&container, key, compose_variables, names, catalog) {
                 add(&mut mentions, mention);
             }
-            let source = container.source(compose_variables);
-            for raw in infer::strangers(&source, names) {
-                add(&mut strangers, of_scan(raw, &container, key));
+            if seek_strangers {
+                let source = container.source(compose_variables);
+                for raw in infer::strangers(&source, names) {
+                    add(&mut strangers, of_scan(raw, &container, key));
+                }
             }
             all.push(container);
         }

@@ -83,6 +83,8 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
             &|key, container| owns(runs.get(key), name, container),
             &variables,
             &names,
+            // Compose knows what its own files mean; without it they would be passed over in silence.
+            sources.compose.is_none(),
             sources.snapshot,
             sources.catalog,
         );
@@ -224,9 +226,7 @@ impl Client<'_> {
                 None => self.add(&mention, leads),
             }
         }
-        if self.sources.compose.is_none() {
-            self.note_strangers();
-        }
+        self.note_strangers();
         if !self.deployed.containers.is_empty() {
             self.settle_silent_edges();
             self.leave_out_what_is_switched_off();
@@ -266,7 +266,7 @@ impl Client<'_> {
         }));
     }
 
-    /// What a file names and no one has; compose knows what its own files mean, and without it they would be passed over in silence.
+    /// What a file names and no one has.
     fn note_strangers(&mut self) {
         let deployed = self.deployed;
         for stranger in &deployed.strangers {

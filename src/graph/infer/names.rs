@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::compose::{ComposeFile, NetworkMode, Service};
+use crate::observe::member_of_set;
 
 /// The Service in the name of a member of a StatefulSet: `db.data` of `db-0.db.data`.
 pub(in crate::graph) fn service_of_member(host: &str) -> Option<&str> {
     let (pod, service) = host.split_once('.')?;
-    let (set, ordinal) = pod.rsplit_once('-')?;
-    let is_ordinal = !ordinal.is_empty() && ordinal.bytes().all(|byte| byte.is_ascii_digit());
-    (is_ordinal && !set.is_empty()).then_some(service)
+    member_of_set(pod).map(|_| service)
 }
 
 /// Host names (and fixed addresses) → tier.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::{Observed, ServiceKey, Snapshot, WorkloadKey};
+use super::super::{Observed, ServiceKey, Snapshot, WorkloadKey, member_of_set};
 use super::key;
 
 /// What a host means to a client of some namespace, as far as the API shows.
@@ -173,8 +173,7 @@ impl Snapshot {
             return None;
         }
         let by_ordinal = || {
-            let (name, ordinal) = hostname.rsplit_once('-')?;
-            let ordinal: i32 = ordinal.parse().ok()?;
+            let (name, ordinal) = member_of_set(hostname)?;
             let set = WorkloadKey::new(namespace, "statefulset", name);
             let spec = &self.workload(&set)?.spec;
             Some(spec.service_name == service && ordinal < spec.replicas.unwrap_or(1))

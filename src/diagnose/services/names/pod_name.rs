@@ -1,7 +1,7 @@
 //! The name of one Pod of a StatefulSet that does not exist: why, and what makes it exist. Pure.
 
 use crate::diagnose::Context;
-use crate::observe::{ServiceKey, WorkloadKey};
+use crate::observe::{ServiceKey, WorkloadKey, member_of_set};
 
 /// Why no Pod has the name.
 pub(super) struct NoSuchPod {
@@ -21,8 +21,7 @@ pub(super) fn no_such_pod(
     let mut labels = host.split('.');
     let (pod, asked) = (labels.next()?, labels.next()?);
     let namespace = labels.next().unwrap_or(client_namespace);
-    let (name, number) = pod.rsplit_once('-')?;
-    let number: i32 = number.parse().ok()?;
+    let (name, number) = member_of_set(pod)?;
     let set = WorkloadKey::new(namespace, "statefulset", name);
     let spec = &context.snapshot.workload(&set)?.spec;
     let service = |name: &str| {
