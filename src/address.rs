@@ -85,6 +85,16 @@ pub(crate) fn settings(text: &str) -> BTreeMap<String, String> {
     document::variables(text).unwrap_or_else(|| settings::of_text(text))
 }
 
+/// How a part of a login is named that stands under a key of a file: no variable is called like that.
+pub(crate) fn key_of_file(path: &str, key: &str) -> String {
+    format!("{path}:{key}")
+}
+
+/// The file and the key of such a name; `None` for a variable's.
+pub(crate) fn file_and_key(name: &str) -> Option<(&str, &str)> {
+    name.split_once(':').filter(|_| name.starts_with('/'))
+}
+
 /// The addresses of a protocol in settings; not the container itself.
 pub(crate) fn of_protocol(
     settings: &BTreeMap<String, String>,
@@ -111,7 +121,7 @@ pub(crate) fn kind(word: &str) -> Option<&'static [crate::protocol::Protocol]> {
     scheme::kind(word)
 }
 
-pub(crate) use family::{names_account, subject};
+pub(crate) use family::{names_account, names_password, subject};
 
 /// Whether a bundler writes the variable into code for browsers: `VITE_API_URL`.
 pub(crate) fn is_for_browsers(key: &str) -> bool {

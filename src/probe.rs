@@ -48,6 +48,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::address;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::ladder::Agent;
@@ -218,16 +219,36 @@ pub async fn run(
 
 /// Takes in what the client reads from files: CAs of mounted Secrets, and values without the end of their last line.
 fn read_files(spec: &ProbeSpec, environment: &mut BTreeMap<String, String>) {
-    for authority in spec.authorities.iter().filter(|one| one.secret.is_some()) {
-        let path = format!("{}/{}/{}", wire::FILES, authority.variable, wire::FILE);
+    let files = spec.authorities.iter().chain(&spec.settings);
+    for file in files.filter(|one| one.secret.is_some()) {
+        let path = format!("{}/{}/{}", wire::FILES, file.variable, wire::FILE);
         // A key that the Secret does not have is no file.
         if let Ok(text) = std::fs::read_to_string(path) {
-            environment.insert(authority.variable.clone(), text);
+            environment.insert(file.variable.clone(), text);
         }
     }
+    read_settings(spec, environment);
     for name in &spec.from_files {
         if let Some(text) = environment.get_mut(name) {
             text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        }
+    }
+}
+
+/// Takes the parts of logins out of the files of settings in which they stand.
+fn read_settings(spec: &ProbeSpec, environment: &mut BTreeMap<String, String>) {
+    let logins = spec.edges.iter().filter_map(|task| task.login.as_ref());
+    let names: Vec<&str> = logins.flat_map(|login| login.variables()).collect();
+    for file in &spec.settings {
+        let Some(text) = environment.remove(&file.variable) else {
+            continue;
+        };
+        let settings = address::settings(&text);
+        for name in &names {
+            let key = address::file_and_key(name).filter(|(path, _)| *path == file.path);
+            if let Some(value) = key.and_then(|(_, key)| settings.get(key)) {
+                environment.insert((*name).to_owned(), value.clone());
+            }
         }
     }
 }

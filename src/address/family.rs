@@ -31,6 +31,11 @@ pub(crate) fn names_account(name: &str) -> bool {
     is(&words.users) || is(&words.databases)
 }
 
+/// Whether a variable is by its name a password.
+pub(crate) fn names_password(name: &str) -> bool {
+    key::split_tail(name, &catalog::words().passwords).is_some()
+}
+
 /// An environment, indexed by what its keys mean.
 pub(super) struct Environment<'a> {
     values: &'a BTreeMap<String, String>,

@@ -10,7 +10,7 @@ use crate::observe::kinds::{
     Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec, Volume,
 };
 use crate::observe::{NamespaceState, Snapshot, WorkloadKey, mounted_key, service_link};
-use crate::probe::wire::{ClientFile, ENVIRONMENT_PREFIX};
+use crate::probe::wire::{ClientFile, ENVIRONMENT_PREFIX, SecretKey};
 
 /// Collects what the probe's container of one tier needs.
 pub(super) struct Environment<'a> {
@@ -24,6 +24,21 @@ pub(super) struct Environment<'a> {
     env_from: Vec<EnvFrom>,
     /// Variables whose text stands in a file of the container.
     from_files: Vec<String>,
+    /// Files of settings that hold a part of a login.
+    settings: Vec<ClientFile>,
+}
+
+/// What goes into the probe's container.
+#[derive(Default)]
+pub(super) struct Copied {
+    /// Its own variables.
+    pub(super) env: Vec<EnvVar>,
+    /// Sources that are taken in as a whole.
+    pub(super) env_from: Vec<EnvFrom>,
+    /// Which of the variables are the texts of files.
+    pub(super) from_files: Vec<String>,
+    /// Files of settings that hold a part of a login.
+    pub(super) settings: Vec<ClientFile>,
 }
 
 impl<'a> Environment<'a> {
@@ -40,6 +55,7 @@ impl<'a> Environment<'a> {
             variables: Vec::new(),
             env_from: Vec::new(),
             from_files: Vec::new(),
+            settings: Vec::new(),
         }
     }
 
@@ -52,6 +68,15 @@ impl<'a> Environment<'a> {
         let container = self
             .container(login)
             .ok_or_else(|| format!("{} has no container", self.workload))?;
+        let names = login.variables();
+        let file = names.iter().find_map(|name| address::file_and_key(name));
+        if let Some((path, _)) = file
+            && (self.is_open() || self.may_mount_secrets(container, Some(path)))
+        {
+            return Err(format!(
+                "{path} holds a login, and a Secret that the container has as well may hold another one"
+            ));
+        }
         match login {
             LoginReference::Url { variable } => {
                 self.need(container, variable).map(|()| login.clone())
@@ -60,7 +85,7 @@ impl<'a> Environment<'a> {
                 if let Some(password) = password {
                     self.need(container, password)?;
                     let empty = self.text(container, password).as_deref() == Some("");
-                    if empty && self.may_mount_secrets(container) {
+                    if empty && self.may_mount_secrets(container, None) {
                         return Err(format!(
                             "{password} is empty, and a file that is mounted may hold the password"
                         ));
@@ -146,13 +171,20 @@ impl<'a> Environment<'a> {
         match self.source(container, name) {
             Source::Variable(variable) => variable.value_from.as_ref()?.secret_key_ref.clone(),
             Source::Key(source) | Source::File(source) => source.secret_key_ref,
-            Source::Whole(_) | Source::ServiceLink(_) | Source::Missing => None,
+            Source::Settings(..) | Source::Whole(_) | Source::ServiceLink(_) | Source::Missing => {
+                None
+            }
         }
     }
 
-    /// What goes into the probe's container, and which of its variables are the texts of files.
-    pub(super) fn finish(self) -> (Vec<EnvVar>, Vec<EnvFrom>, Vec<String>) {
-        (self.variables, self.env_from, self.from_files)
+    /// What goes into the probe's container.
+    pub(super) fn finish(self) -> Copied {
+        Copied {
+            env: self.variables,
+            env_from: self.env_from,
+            from_files: self.from_files,
+            settings: self.settings,
+        }
     }
 
     /// The container that knows most of the login's variables; in doubt the first.
@@ -196,6 +228,11 @@ impl<'a> Environment<'a> {
                 self.from_files.push(name.to_owned());
                 Ok(())
             }
+            Source::Settings(value_from, path) => {
+                self.bring_settings(container, path, value_from);
+                self.taken.insert(name.to_owned(), &container.name);
+                Ok(())
+            }
             Source::Whole(sources) => {
                 for source in sources {
                     if !self.env_from.contains(&source) {
@@ -213,6 +250,26 @@ impl<'a> Environment<'a> {
                 container.name, self.workload
             )),
         }
+    }
+
+    /// Brings a file of settings along: as a variable out of a `ConfigMap`, as a file out of a Secret.
+    fn bring_settings(&mut self, container: &'a Container, path: &str, value_from: EnvSource) {
+        if self.settings.iter().any(|file| file.path == path) {
+            return;
+        }
+        let variable = format!("K8SVERIFY_SETTINGS_{}", self.settings.len());
+        let secret = value_from.secret_key_ref.as_ref().map(|key| SecretKey {
+            name: key.name.clone(),
+            key: key.key.clone(),
+        });
+        if secret.is_none() {
+            self.put(container, &variable, None, Some(value_from));
+        }
+        self.settings.push(ClientFile {
+            path: path.to_owned(),
+            variable,
+            secret,
+        });
     }
 
     fn copy(&mut self, container: &'a Container, variable: &EnvVar) -> Result<(), String> {
@@ -290,7 +347,11 @@ impl<'a> Environment<'a> {
     }
 
     /// Where the container has a variable from: `env` wins over `envFrom`, a later entry over an earlier one.
-    fn source<'c>(&self, container: &'c Container, name: &str) -> Source<'c> {
+    fn source<'c>(&self, container: &'c Container, name: &'c str) -> Source<'c> {
+        if let Some((path, _)) = address::file_and_key(name) {
+            let key = mounted_key(&self.spec.volumes, &container.volume_mounts, path);
+            return key.map_or(Source::Missing, |key| Source::Settings(key, path));
+        }
         if let Some(variable) = container.variable(name) {
             return Source::Variable(variable);
         }
@@ -334,8 +395,9 @@ impl<'a> Environment<'a> {
         mounted_key(&self.spec.volumes, &container.volume_mounts, &path)
     }
 
-    /// Whether a volume may bring secrets: a Secret, a projection, a driver's, or what a sidecar fills; a ServiceAccount's own token is none.
-    fn may_mount_secrets(&self, container: &Container) -> bool {
+    /// Whether a volume may bring secrets, but for the one of that file: a Secret, a projection, a driver's, or what a sidecar fills; a
+    /// ServiceAccount's own token is none.
+    fn may_mount_secrets(&self, container: &Container, except: Option<&str>) -> bool {
         let account = "/var/run/secrets/kubernetes.io/serviceaccount";
         let mut mounts = container.volume_mounts.iter();
         mounts.any(|mount| {
@@ -343,7 +405,10 @@ impl<'a> Environment<'a> {
             let is_plain = |volume: &Volume| {
                 volume.config_map.is_some() || volume.persistent_volume_claim.is_some()
             };
+            let is_of_file =
+                except.is_some_and(|path| path.starts_with(mount.mount_path.trim_end_matches('/')));
             mount.mount_path != account
+                && !is_of_file
                 && !volumes.any(|volume| volume.name == mount.name && is_plain(volume))
         })
     }
@@ -395,6 +460,8 @@ enum Source<'c> {
     ServiceLink(String),
     /// The key of a file that another variable names.
     File(EnvSource),
+    /// A file of settings, by its path.
+    Settings(EnvSource, &'c str),
     Missing,
 }
 

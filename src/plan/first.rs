@@ -115,16 +115,17 @@ fn tier_probe(
         .collect();
     environment.bring_trust();
     let authorities = environment.authorities();
-    let (env, env_from, from_files) = environment.finish();
+    let copied = environment.finish();
     TierProbe {
         tier: tier.to_owned(),
         workload: Some(client.workload.clone()),
         container: String::new(),
-        env,
-        env_from,
+        env: copied.env,
+        env_from: copied.env_from,
         spec: ProbeSpec {
             authorities,
-            from_files,
+            from_files: copied.from_files,
+            settings: copied.settings,
             ..spec(wish.options, Vec::new(), tasks)
         },
     }

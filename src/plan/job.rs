@@ -314,7 +314,8 @@ fn container(probe: &TierProbe, resources: &Resources, options: &JobOptions) -> 
 
 /// The files of Secrets that a container gets: the volume's name, the variable that the text becomes, and the key.
 fn secret_files(probe: &TierProbe) -> impl Iterator<Item = (String, &str, &SecretKey)> {
-    probe.spec.authorities.iter().filter_map(|file| {
+    let files = probe.spec.authorities.iter().chain(&probe.spec.settings);
+    files.filter_map(|file| {
         let name = file.variable.to_ascii_lowercase().replace('_', "-");
         let name = format!("{}-{name}", probe.container);
         Some((name, file.variable.as_str(), file.secret.as_ref()?))

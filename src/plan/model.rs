@@ -166,7 +166,8 @@ impl TierProbe {
         !(self.env.is_empty()
             && self.env_from.is_empty()
             && spec.authorities.is_empty()
-            && spec.from_files.is_empty())
+            && spec.from_files.is_empty()
+            && spec.settings.is_empty())
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn spec(options: &PlanOptions, names: Vec<NameTask>, edges: Vec<EdgeT
         network: options.network.clone(),
         authorities: Vec::new(),
         from_files: Vec::new(),
+        settings: Vec::new(),
         require_trust: options.require_trust,
         sql: None,
         drill: None,

@@ -1205,3 +1205,58 @@ fn nothing_is_walked_ahead_while_a_rollout_has_pods_to_make() {
     assert_eq!(ahead("1"), 1);
     assert_eq!(ahead("2"), 0);
 }
+
+#[test]
+fn a_login_that_stands_in_a_file_comes_by_reference_where_nothing_else_may_say_another() {
+    let name = |key: &str| Some(crate::address::key_of_file("/etc/app/app.yaml", key));
+    let mut graph = app();
+    graph.edges[0].login = Some(LoginReference::Parts {
+        host: name("db.host"),
+        port: None,
+        user: name("db.user"),
+        password: name("db.password"),
+        database: None,
+    });
+    let pod = |source: &str, rest: &str| {
+        let spec = format!(
+            "containers: [{{name: app, volumeMounts: [{{name: conf, mountPath: /etc/app}}, {{name: more, mountPath: /more}}]{rest}}}], volumes: [{{name: conf, {source}}}, {{name: more, MORE}}]"
+        );
+        let spec = spec.replace(
+            "MORE",
+            if rest == "+" {
+                "secret: {secretName: s}"
+            } else {
+                "configMap: {name: m}"
+            },
+        );
+        let spec = spec.replace("]+}", "]}");
+        let objects = [tier("ap", &spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+        planned(&graph, &objects).vantages[0].containers[0].clone()
+    };
+    let of_map = pod("configMap: {name: conf}", "");
+    assert!(of_map.spec.edges[0].login.is_some());
+    assert_eq!(
+        serde_json::json!([of_map.env, of_map.spec.settings]),
+        serde_json::json!([
+            [{"name": "T_K8SVERIFY_SETTINGS_0", "valueFrom": {"configMapKeyRef": {"name": "conf", "key": "app.yaml", "optional": true}}}],
+            [{"path": "/etc/app/app.yaml", "variable": "K8SVERIFY_SETTINGS_0"}]
+        ])
+    );
+    let of_secret = pod("secret: {secretName: conf}", "");
+    assert!(of_secret.spec.edges[0].login.is_some());
+    assert_eq!(
+        serde_json::json!(of_secret.spec.settings),
+        serde_json::json!([{"path": "/etc/app/app.yaml", "variable": "K8SVERIFY_SETTINGS_0", "secret": {"name": "conf", "key": "app.yaml"}}])
+    );
+    for rest in ["+", ", envFrom: [{secretRef: {name: s}}]"] {
+        let other = pod("configMap: {name: conf}", rest);
+        assert_eq!(other.spec.edges[0].login, None, "{rest}");
+        assert!(
+            other.spec.edges[0]
+                .no_login_reason
+                .contains("may hold another")
+        );
+    }
+    let absent = pod("configMap: {name: conf, items: [{key: a, path: b}]}", "");
+    assert_eq!(absent.spec.edges[0].login, None);
+}

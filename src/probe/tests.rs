@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::address::{HttpQuestion, LoginReference, TlsMode};
 use crate::probe::tests::servers::{Server, dns, mysql_error, mysql_greeting, serve};
 use crate::probe::wire::{
-    EdgeTask, EndpointTask, NO_CREDENTIALS, NameTask, NetworkTable, ProbeSpec, Record, Step,
-    StepError, StepName, StepStatus, VERSION,
+    ClientFile, EdgeTask, EndpointTask, NO_CREDENTIALS, NameTask, NetworkTable, ProbeSpec, Record,
+    Step, StepError, StepName, StepStatus, VERSION,
 };
 use crate::probe::{ProbeError, run, spec};
 use crate::protocol::Protocol;
@@ -741,4 +741,40 @@ async fn a_host_that_the_clients_container_does_not_have_is_not_dialled_by_anoth
         named.step("gone", StepName::Dns).status,
         StepStatus::Skipped
     );
+}
+
+#[tokio::test]
+async fn a_login_out_of_a_file_of_settings_is_used_and_not_printed() {
+    let locked = serve(Server::Redis {
+        password: Some("right-hush"),
+    })
+    .await;
+    let name = |key: &str| Some(crate::address::key_of_file("/etc/app.toml", key));
+    let walk = async |password: &str| {
+        let mut task = edge("e", locked, Protocol::Redis);
+        task.login = Some(LoginReference::Parts {
+            host: name("cache.host"),
+            port: None,
+            user: None,
+            password: name("cache.password"),
+            database: None,
+        });
+        let text = format!("[cache]\nhost = \"127.0.0.1\"\npassword = \"{password}\"\n");
+        edges_of(vec![task], &[("TEXT", &text)], |spec| {
+            spec.settings = vec![ClientFile {
+                path: "/etc/app.toml".to_owned(),
+                variable: "TEXT".to_owned(),
+                secret: None,
+            }];
+        })
+        .await
+    };
+    let right = walk("right-hush").await;
+    assert_eq!(right.step("e", StepName::Login).status, StepStatus::Pass);
+    let wrong = walk("wrong-hush").await;
+    assert_eq!(
+        wrong.error("e", StepName::Login),
+        Some(StepError::LoginDenied)
+    );
+    assert!(!format!("{}{}", right.text, wrong.text).contains("hush"));
 }

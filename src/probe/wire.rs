@@ -58,6 +58,9 @@ pub struct ProbeSpec {
     /// Variables that the client reads from a file: what ends the text's last line is not part of their value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_files: Vec<String>,
+    /// Files of settings in which a part of a login stands, each with the variable that brings its text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<ClientFile>,
     /// Whether an edge whose server's certificate is not proven to be trusted counts as unknown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_trust: bool,

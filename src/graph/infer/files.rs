@@ -2,6 +2,7 @@
 //! and values. Pure.
 
 mod document;
+mod logins;
 pub(in crate::graph) mod nginx;
 mod pairs;
 mod proxies;
@@ -18,6 +19,7 @@ use super::found::{Hit, Source};
 use super::names::NameTable;
 use super::words;
 
+pub(super) use logins::logins;
 pub(super) use pairs::is_host_key;
 pub(super) use substitute::substitute;
 

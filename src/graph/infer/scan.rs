@@ -68,8 +68,20 @@ pub(in crate::graph) fn written(source: &Source, names: &NameTable) -> Vec<RawEd
         edges.extend(raw(hit, Place::Words, names));
     }
     for (path, text) in &source.files {
-        for hit in files::scan(path, text, source, names) {
-            edges.extend(raw(hit, Place::File(path.clone()), names));
+        let hits = files::scan(path, text, source, names);
+        let logins = match hits.as_slice() {
+            [] => Vec::new(),
+            _ => files::logins(path, text, source, names),
+        };
+        for hit in hits {
+            let beside = logins.iter().find(|(target, _)| {
+                let ports = (target.port, hit.target.port);
+                address::is_same_host(&target.host, &hit.target.host)
+                    && (ports.0 == ports.1 || ports.0.is_none() || ports.1.is_none())
+            });
+            let login = beside.map(|(_, login)| login.clone());
+            let edge = raw(hit, Place::File(path.clone()), names);
+            edges.extend(edge.map(|edge| RawEdge { login, ..edge }));
         }
     }
     edges
