@@ -397,7 +397,7 @@ impl<'a> Environment<'a> {
 
     /// Whether a volume may bring secrets, but for the one of that file: a Secret, a projection, a driver's, or what a sidecar fills; a
     /// ServiceAccount's own token is none.
-    fn may_mount_secrets(&self, container: &Container, except: Option<&str>) -> bool {
+    pub(super) fn may_mount_secrets(&self, container: &Container, except: Option<&str>) -> bool {
         let account = "/var/run/secrets/kubernetes.io/serviceaccount";
         let mut mounts = container.volume_mounts.iter();
         mounts.any(|mount| {

@@ -11,7 +11,7 @@ use super::names;
 use super::permission::permission;
 use super::pool::{Pool, spec};
 use crate::address::LoginReference;
-use crate::graph::{Edge, TierGraph};
+use crate::graph::{self, Edge, TierGraph};
 use crate::observe::Snapshot;
 use crate::probe::wire::{NO_CREDENTIALS, ProbeSpec};
 
@@ -148,11 +148,11 @@ fn login(
         edge.login,
         None | Some(LoginReference::Parts { password: None, .. })
     );
-    if names_no_password && edge.login_said.is_none() && environment.is_open() {
-        return Login::Without(
-            "its password may stand in a Secret that is taken in as a whole, whose keys are not read"
-                .to_owned(),
-        );
+    if names_no_password
+        && edge.login_said.is_none()
+        && let Some(place) = login_elsewhere(snapshot, client, edge, environment)
+    {
+        return Login::Without(place);
     }
     let Some(login) = &edge.login else {
         return Login::Without(NO_CREDENTIALS.to_owned());
@@ -181,6 +181,39 @@ fn login(
         Ok((login, permitted)) => Login::With(login, permitted),
         Err(reason) => Login::Without(reason),
     }
+}
+
+/// Where the client may have a login that cannot be read: without such a place it surely sends none.
+fn login_elsewhere(
+    snapshot: &Snapshot,
+    client: &Client<'_>,
+    edge: &Edge,
+    environment: &Environment<'_>,
+) -> Option<String> {
+    if environment.is_open() {
+        return Some(
+            "its password may stand in a Secret that is taken in as a whole, whose keys are not read"
+                .to_owned(),
+        );
+    }
+    let mut containers = client.configured.containers.iter();
+    if containers.any(|container| environment.may_mount_secrets(container, None)) {
+        return Some("its password may stand in a file that is mounted".to_owned());
+    }
+    if graph::files_hold_password(snapshot, &client.workload, &edge.host) {
+        return Some(
+            "which password of its mounted files it sends cannot be determined".to_owned(),
+        );
+    }
+    let place = (edge.host.as_str(), edge.port, edge.protocol);
+    let mut containers = client.configured.containers.iter();
+    let is_named = edge.variable.is_some()
+        || edge.login.is_some()
+        || containers.any(|one| graph::names_host(snapshot, &client.workload, &one.name, place));
+    (!is_named).then(|| {
+        "its Pod's configuration does not name the host: what does may hold the password as well"
+            .to_owned()
+    })
 }
 
 /// Lets the most ordinary client of each namespace ask for the names; where all are strange, a Pod that is nothing else.
