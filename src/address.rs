@@ -27,6 +27,7 @@ pub use host::{bracketed, host_and_port, is_docker_host, is_host, is_local, is_s
 pub(crate) use host::{is_file, is_off};
 pub use key::{Role, role};
 pub use login::credentials;
+pub(crate) use login::{names_account, names_password, subject};
 pub use model::*;
 pub(crate) use url::without_path;
 
@@ -120,8 +121,6 @@ pub fn product(name: &str) -> Option<crate::protocol::Protocol> {
 pub(crate) fn kind(word: &str) -> Option<&'static [crate::protocol::Protocol]> {
     scheme::kind(word)
 }
-
-pub(crate) use family::{names_account, names_password, subject};
 
 /// Whether a bundler writes the variable into code for browsers: `VITE_API_URL`.
 pub(crate) fn is_for_browsers(key: &str) -> bool {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::parse;
-use super::{Credentials, LoginReference, host, url};
+use super::{Credentials, LoginReference, host, key, url};
+use crate::catalog;
 
 /// Beginnings of values that only point at a secret kept elsewhere.
 const REFERENCES: [&str; 9] = [
@@ -17,6 +18,28 @@ const REFERENCES: [&str; 9] = [
     "akv:",
     "{{",
 ];
+
+/// Of what a variable is the password, the user or the database: `[shop, db]` for `SHOP_DB_PASSWORD`, `[pg]` for `PGPASSWORD`; all its
+/// words where it says none of them.
+pub(crate) fn subject(name: &str) -> Vec<String> {
+    let words = catalog::words();
+    let all = [words.passwords, words.users, words.databases];
+    all.iter()
+        .find_map(|tails| key::split_tail(name, tails))
+        .map_or_else(|| key::words(name), |(stem, _)| stem)
+}
+
+/// Whether a variable is by its name a user or a database: nothing that would be kept from a server.
+pub(crate) fn names_account(name: &str) -> bool {
+    let words = catalog::words();
+    let is = |tails: &[&str]| key::split_tail(name, tails).is_some();
+    is(&words.users) || is(&words.databases)
+}
+
+/// Whether a variable is by its name a password.
+pub(crate) fn names_password(name: &str) -> bool {
+    key::split_tail(name, &catalog::words().passwords).is_some()
+}
 
 /// Puts a login together.
 ///

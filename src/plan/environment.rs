@@ -3,14 +3,15 @@
 //! No value of a Secret or ConfigMap passes through here. The kubelet expands `$(NAME)` in the probe's Pod exactly as it did in the client's:
 //! what the client's kubelet knew at that place is referred to by its name in the probe, all else stays literal.
 
+mod reference;
+
 use std::collections::BTreeMap;
 
 use crate::address::{self, LoginReference, trust};
-use crate::observe::kinds::{
-    Container, EnvFrom, EnvSource, EnvVar, KeyRef, OptionalRef, PodSpec, Volume,
-};
+use crate::observe::kinds::{Container, EnvFrom, EnvSource, EnvVar, KeyRef, PodSpec, Volume};
 use crate::observe::{NamespaceState, Snapshot, WorkloadKey, mounted_key, service_link};
 use crate::probe::wire::{ClientFile, ENVIRONMENT_PREFIX, SecretKey};
+use reference::{key_of, optional, whole};
 
 /// Collects what the probe's container of one tier needs.
 pub(super) struct Environment<'a> {
@@ -463,45 +464,4 @@ enum Source<'c> {
     /// A file of settings, by its path.
     Settings(EnvSource, &'c str),
     Missing,
-}
-
-/// The same reference, but a probe must start where the app could not.
-fn optional(source: &EnvSource) -> Option<EnvSource> {
-    // Resources are those of the app's container.
-    if source.resource_field_ref.is_some() {
-        return None;
-    }
-    let mut source = source.clone();
-    for reference in [&mut source.config_map_key_ref, &mut source.secret_key_ref]
-        .into_iter()
-        .flatten()
-    {
-        reference.optional = true;
-    }
-    Some(source)
-}
-
-fn key_of(source: &EnvFrom, name: &str) -> EnvSource {
-    let reference = |object: &OptionalRef| KeyRef {
-        name: object.name.clone(),
-        key: name[source.prefix.len()..].to_owned(),
-        optional: true,
-    };
-    EnvSource {
-        config_map_key_ref: source.config_map_ref.as_ref().map(reference),
-        secret_key_ref: source.secret_ref.as_ref().map(reference),
-        ..EnvSource::default()
-    }
-}
-
-fn whole(source: &EnvFrom) -> EnvFrom {
-    let optional = |object: &OptionalRef| OptionalRef {
-        optional: true,
-        ..object.clone()
-    };
-    EnvFrom {
-        prefix: format!("{ENVIRONMENT_PREFIX}{}", source.prefix),
-        config_map_ref: source.config_map_ref.as_ref().map(optional),
-        secret_ref: source.secret_ref.as_ref().map(optional),
-    }
 }

@@ -31,7 +31,7 @@ pub(in super::super) fn logins(
         .collect();
     let written = address::settings(text);
     let read = address::settings(&substitute(text, source, names).text);
-    let named = |login: LoginReference| {
+    let deployed = |login: LoginReference| {
         let login = login.renamed(|key| named(path, key, &written, source))?;
         let mut variables = source.environment.keys().chain(&source.secret_variables);
         let may_change = |name: &String| {
@@ -46,7 +46,7 @@ pub(in super::super) fn logins(
     };
     let families = address::families(&read).into_iter();
     families
-        .filter_map(|family| Some((family.target, named(family.login?)?)))
+        .filter_map(|family| Some((family.target, deployed(family.login?)?)))
         .collect()
 }
 
