@@ -38,7 +38,6 @@ fn go(text: &str) -> Option<Vec<Parsed>> {
         port: port.or(Protocol::Mysql.default_port()),
         protocol: Some(Protocol::Mysql),
         by_scheme: true,
-        path: None,
         tls,
         user: (!user.is_empty()).then(|| user.to_owned()),
         password: password.filter(|text| !text.is_empty()),

@@ -174,11 +174,8 @@ pub struct Target {
     /// The protocol, as far as scheme or key say.
     pub protocol: Option<Protocol>,
     /// HTTP: the path, without its query.
-    pub path: Option<String>,
     /// TLS as the value says.
     pub tls: Option<TlsMode>,
-    /// Whether the value carries a user or a password.
-    pub has_login: bool,
     /// How it was written.
     pub shape: Shape,
     /// Whether `protocol` comes from a scheme, which beats every other hint.

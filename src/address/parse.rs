@@ -33,14 +33,9 @@ fn beside_references(value: &str, read: fn(&str) -> Vec<Parsed>) -> Vec<Parsed> 
     let mut found = read(&masked);
     found.retain(|one| !one.host.contains(OPEN));
     for one in &mut found {
-        for text in [
-            &mut one.user,
-            &mut one.password,
-            &mut one.database,
-            &mut one.path,
-        ]
-        .into_iter()
-        .flatten()
+        for text in [&mut one.user, &mut one.password, &mut one.database]
+            .into_iter()
+            .flatten()
         {
             *text = text.replace(OPEN, "$(").replace(CLOSE, ")");
         }

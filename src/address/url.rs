@@ -47,7 +47,6 @@ pub(super) fn parse(text: &str) -> Vec<Parsed> {
         port: None,
         protocol: scheme.protocol,
         by_scheme: scheme.protocol.is_some(),
-        path: http_path(path, scheme.protocol),
         tls: parameters.tls(scheme.tls),
         user: user.or(parameters.user),
         password: password.or(parameters.password),
@@ -213,13 +212,6 @@ fn address(
 fn host_before_unknown_port(text: &str) -> Option<String> {
     let (name, rest) = text.split_once(':')?;
     (host::is_host(name) && rest.contains(['$', '{', '%', '<'])).then(|| name.to_owned())
-}
-
-fn http_path(path: &str, protocol: Option<Protocol>) -> Option<String> {
-    let web = matches!(protocol, Some(Protocol::Http | Protocol::Https));
-    let path = path.split('#').next().unwrap_or("");
-    (web && path.len() > 1 && !path.contains(['$', '{', '<', '"', '\'', ' ']))
-        .then(|| path.to_owned())
 }
 
 fn database(path: &str, protocol: Option<Protocol>) -> Option<String> {

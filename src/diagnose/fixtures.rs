@@ -50,10 +50,7 @@ pub(crate) fn graph(ids: &[&str]) -> TierGraph {
                 name: name.clone(),
                 in_compose: true,
                 workloads: vec![WorkloadKey::new("default", "deployment", lower.clone())],
-                services: vec![ServiceKey {
-                    namespace: "default".to_owned(),
-                    name: lower,
-                }],
+                services: vec![ServiceKey::new("default", lower)],
                 names: vec![name.clone()],
                 expected: true,
                 ..Tier::default()

@@ -85,6 +85,9 @@ impl Unproven<'_, '_> {
 
 /// Every edge that must work and is not proven to.
 fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Unproven<'c, 'a>> {
+    if !services_known(context) {
+        return Vec::new();
+    }
     context
         .graph
         .edges
@@ -228,10 +231,7 @@ pub(super) fn selecting<'a>(
         .services_selecting(namespace, template.labels)
         .into_iter()
         .map(|service| {
-            let key = ServiceKey {
-                namespace: namespace.clone(),
-                name: service.metadata.name.clone(),
-            };
+            let key = ServiceKey::new(namespace.clone(), service.metadata.name.clone());
             (key, service)
         })
         .collect()

@@ -50,8 +50,6 @@ pub struct EndpointView {
     pub port: Option<NonZeroU16>,
     /// Ready: absent means true.
     pub ready: bool,
-    /// Serving: absent means true.
-    pub serving: bool,
     /// Terminating: absent means false.
     pub terminating: bool,
     /// The Pod behind it.
@@ -89,10 +87,10 @@ impl Snapshot {
     pub(crate) fn usual_dns(&self) -> Option<ServiceKey> {
         let (namespace, position) = self.built().dns.as_ref()?;
         let service = self.namespaces.get(namespace)?.services.get(*position)?;
-        Some(ServiceKey {
-            namespace: namespace.clone(),
-            name: service.metadata.name.clone(),
-        })
+        Some(ServiceKey::new(
+            namespace.clone(),
+            service.metadata.name.clone(),
+        ))
     }
 
     /// The namespace and live Pod that has an address of its own.
@@ -359,10 +357,7 @@ fn is_own_pod_name(pod: Option<&str>) -> bool {
 }
 
 fn key(namespace: &str, name: &str) -> ServiceKey {
-    ServiceKey {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
+    ServiceKey::new(namespace, name)
 }
 
 /// The items at these positions.
@@ -423,7 +418,6 @@ fn view(
         address,
         port,
         ready: endpoint.conditions.ready.unwrap_or(true),
-        serving: endpoint.conditions.serving.unwrap_or(true),
         terminating: endpoint.conditions.terminating.unwrap_or(false),
         pod: target.map(|target| target.name.clone()),
         pod_namespace: target

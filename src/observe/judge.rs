@@ -400,10 +400,7 @@ fn lacks_endpoint(snapshot: &Snapshot, pod: &Pod, now: Timestamp) -> bool {
         .services_selecting(namespace, &pod.metadata.labels)
         .iter()
         .any(|service| {
-            let key = super::ServiceKey {
-                namespace: namespace.clone(),
-                name: service.metadata.name.clone(),
-            };
+            let key = super::ServiceKey::new(namespace.clone(), service.metadata.name.clone());
             !snapshot.slices_of(&key).iter().any(|slice| {
                 slice.endpoints.iter().any(|endpoint| {
                     endpoint.conditions.ready.unwrap_or(true)

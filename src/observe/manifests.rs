@@ -657,10 +657,7 @@ mod tests {
             .map(|service| service.metadata.name.as_str())
             .collect();
         assert_eq!(names, ["web"]);
-        let key = ServiceKey {
-            namespace: "data".into(),
-            name: "db".into(),
-        };
+        let key = ServiceKey::new("data", "db");
         assert_eq!(snapshot.service(&key).unwrap().spec.ports[0].port, 3306);
     }
 

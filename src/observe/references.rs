@@ -72,10 +72,7 @@ fn namespace_of<'a>(snapshot: &Snapshot, labels: &[&'a str]) -> Option<&'a str> 
         _ => return None,
     };
     let service = labels[labels.len() - 2];
-    let key = ServiceKey {
-        namespace: namespace.to_ascii_lowercase(),
-        name: service.to_ascii_lowercase(),
-    };
+    let key = ServiceKey::new(namespace.to_ascii_lowercase(), service.to_ascii_lowercase());
     let exists = snapshot.service(&key).is_some()
         || (!snapshot.knows("services@*")
             && snapshot
@@ -99,10 +96,7 @@ pub fn dns_services(snapshot: &Snapshot) -> Vec<ServiceKey> {
                 .iter()
                 .any(|port| port.port == 53 && port.protocol == "UDP");
             if serves {
-                let key = ServiceKey {
-                    namespace: namespace.clone(),
-                    name: service.metadata.name.clone(),
-                };
+                let key = ServiceKey::new(namespace.clone(), service.metadata.name.clone());
                 found.push((key.name != "kube-dns", key));
             }
         }

@@ -133,6 +133,14 @@ pub struct ServiceKey {
 }
 
 impl ServiceKey {
+    /// The Service of that name in that namespace.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
     /// As a finding's object.
     pub fn object(&self) -> crate::finding::ObjectRef {
         crate::finding::ObjectRef::new("service", self.name.clone(), self.namespace.clone())

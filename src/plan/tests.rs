@@ -835,10 +835,7 @@ status: {phase: Running, podIP: 10.1.7.7}
     assert_eq!(vantage.containers[0].spec.edges[0].endpoints.len(), 1);
     assert_eq!(
         graph.tiers["DB"].services,
-        [ServiceKey {
-            namespace: "default".into(),
-            name: "db".into()
-        }]
+        [ServiceKey::new("default", "db")]
     );
     // The other namespace's policies were not read: they may concern the edge.
     assert_eq!(vantage.containers[0].spec.edges[0].retry_until_ms, 10_000);

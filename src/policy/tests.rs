@@ -557,10 +557,7 @@ fn a_route_follows_the_service_to_pods_and_their_ports() {
     let found = route(&snapshot, "shop", "resolver", port(53), "UDP");
     assert_eq!(
         found.service,
-        Some(ServiceKey {
-            namespace: "kube-system".into(),
-            name: "kube-dns".into()
-        })
+        Some(ServiceKey::new("kube-system", "kube-dns"))
     );
     assert_eq!(found.endpoints[0].port, port(5353));
     assert_eq!(

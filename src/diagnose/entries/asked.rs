@@ -188,10 +188,7 @@ mod tests {
             kind: EntryKind::Ingress,
             object: ObjectRef::new("ingress", "shop", "default"),
             to: "WEB".into(),
-            service: ServiceKey {
-                namespace: "default".into(),
-                name: "web".into(),
-            },
+            service: ServiceKey::new("default", "web"),
             port: 80,
             transport: "TCP".into(),
             addresses: vec![EntryAddress {

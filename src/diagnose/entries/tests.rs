@@ -31,10 +31,7 @@ spec: {podSelector: {}}
 
 fn graph(kind: EntryKind, hosts: &[(&str, Option<&str>)]) -> TierGraph {
     let mut graph = fixtures::graph(&["LB->WEB:80/http"]);
-    let service = ServiceKey {
-        namespace: "default".into(),
-        name: "web".into(),
-    };
+    let service = ServiceKey::new("default", "web");
     graph.entries.push(Entry {
         id: format!("{kind}/web:30080"),
         kind,

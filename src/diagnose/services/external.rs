@@ -6,9 +6,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::names::ports_to_make;
-use super::{
-    Unproven, dns_words, ids, looks, selecting, service_name, services_known, tier_subjects,
-};
+use super::{Unproven, dns_words, ids, looks, selecting, service_name, tier_subjects};
 use crate::diagnose::dns::kept_from_cluster_dns;
 use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, Severity};
@@ -18,9 +16,6 @@ use crate::probe::wire::StepStatus;
 
 /// `ExternalName` Services whose name is none, or leads nowhere.
 pub(super) fn external_name(context: &Context<'_>) -> Vec<Finding> {
-    if !services_known(context) {
-        return Vec::new();
-    }
     let looks = looks(context);
     let mut used: BTreeMap<ServiceKey, (&Service, Vec<&Unproven<'_, '_>>)> = BTreeMap::new();
     for look in looks.iter().filter(|look| !look.resolved()) {

@@ -14,9 +14,7 @@ pub(super) use tiers::{
     mapped_to_nothing, missing_tier, servers_without_service, tiers_without_workload,
 };
 
-use super::{
-    Unproven, askers, dns_words, ids, looks, selecting, service_name, services_known, tier_subjects,
-};
+use super::{Unproven, askers, dns_words, ids, looks, selecting, service_name, tier_subjects};
 use crate::address;
 use crate::diagnose::Context;
 use crate::diagnose::fixes::{self};
@@ -57,9 +55,6 @@ impl NameProblem<'_, '_> {
 
 /// Edges whose host is no name of the cluster.
 pub(super) fn unresolved(context: &Context<'_>) -> Vec<Finding> {
-    if !services_known(context) {
-        return Vec::new();
-    }
     let looks = looks(context);
     let mut found: BTreeMap<(Code, ObjectRef), (NameProblem<'_, '_>, Vec<&Unproven<'_, '_>>)> =
         BTreeMap::new();

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
-use super::{Unproven, Usage, ids, looks, service_name, services_known};
+use super::{Unproven, Usage, ids, looks, service_name};
 use crate::diagnose::Context;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::words::joined;
@@ -55,9 +55,6 @@ fn offer(service: &Service) -> String {
 
 /// Ports that clients dial and the Service does not offer, or offers with another transport.
 pub(super) fn not_offered(context: &Context<'_>) -> Vec<Finding> {
-    if !services_known(context) {
-        return Vec::new();
-    }
     let looks = looks(context);
     // Whether the Service offers the port to another protocol.
     let mut missing: BTreeMap<(ServiceKey, bool), (&Service, Vec<&Unproven<'_, '_>>)> =

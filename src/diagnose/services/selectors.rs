@@ -219,7 +219,10 @@ fn no_pod<'c, 'a>(
         Code::ServiceSelectorMismatch,
         // A second Service of a tier that another one serves is no one's way.
         Severity::error_if(
-            usage.in_scope && (!usage.looks.is_empty() || !served_otherwise(context, wanted)),
+            usage.in_scope
+                && (!usage.looks.is_empty()
+                    || (wanted.iter())
+                        .all(|subject| super::selecting(context, subject).is_empty())),
         ),
         usage.key.object(),
         format!(
@@ -231,12 +234,6 @@ fn no_pod<'c, 'a>(
     .because(labels)
     .on(ids(&usage.looks))
     .fix(fix)
-}
-
-fn served_otherwise(context: &Context<'_>, wanted: &[&WorkloadFacts<'_>]) -> bool {
-    wanted
-        .iter()
-        .any(|subject| !super::selecting(context, subject).is_empty())
 }
 
 /// One endpoint as the clients of a Service saw it.

@@ -48,7 +48,7 @@ fn snapshot() -> Snapshot {
         "endpoint_slices": [
             {"metadata": {"name": "db-a", "labels": {"kubernetes.io/service-name": "db"}}, "addressType": "IPv4", "ports": [{"name": "sql", "port": 3306}],
              "endpoints": [{"addresses": ["10.0.0.5"], "targetRef": {"kind": "Pod", "name": "db-1-x"}, "nodeName": "n1"},
-                           {"addresses": ["10.0.0.6"], "conditions": {"ready": false, "serving": null}},
+                           {"addresses": ["10.0.0.6"], "conditions": {"ready": false}},
                            {"addresses": ["10.0.0.7"], "targetRef": {"kind": "Pod", "name": "k8sverify-r1-v1-abcde"}}]},
             {"metadata": {"name": "db-b", "labels": {"kubernetes.io/service-name": "db"}}, "addressType": "IPv4", "ports": [{"name": "sql", "port": 3306}],
              "endpoints": [{"addresses": ["10.0.0.5"], "conditions": {"ready": false}, "targetRef": {"kind": "Pod", "name": "db-1-x"}}]},
@@ -150,7 +150,7 @@ fn endpoints_follow_the_nil_rules_and_leave_our_own_pods_out() {
     let snapshot = snapshot();
     let service = key("shop", "db");
     let port = &snapshot.service(&service).unwrap().spec.ports[0];
-    let seen: Vec<(String, Option<u16>, bool, bool, bool)> = snapshot
+    let seen: Vec<(String, Option<u16>, bool, bool)> = snapshot
         .endpoints(&service, port)
         .iter()
         .map(|view| {
@@ -158,7 +158,6 @@ fn endpoints_follow_the_nil_rules_and_leave_our_own_pods_out() {
                 view.address.to_string(),
                 view.port.map(NonZeroU16::get),
                 view.ready,
-                view.serving,
                 view.terminating,
             )
         })
@@ -166,9 +165,9 @@ fn endpoints_follow_the_nil_rules_and_leave_our_own_pods_out() {
     assert_eq!(
         seen,
         [
-            ("10.0.0.5".into(), Some(3306), true, true, false),
-            ("10.0.0.6".into(), Some(3306), false, true, false),
-            ("fd00::5".into(), None, true, true, true),
+            ("10.0.0.5".into(), Some(3306), true, false),
+            ("10.0.0.6".into(), Some(3306), false, false),
+            ("fd00::5".into(), None, true, true),
         ]
     );
     let udp = ServicePort {
@@ -319,10 +318,7 @@ fn manifests_alone_show_which_names_pods_will_have() {
         ..Snapshot::default()
     };
     let pod = |pod: &str| HostMeaning::HeadlessPod {
-        service: ServiceKey {
-            namespace: "shop".to_owned(),
-            name: "kvs".to_owned(),
-        },
+        service: ServiceKey::new("shop", "kvs"),
         pod: pod.to_owned(),
     };
     assert_eq!(snapshot.meaning("kvs-1.kvs", "shop"), pod("kvs-1"));

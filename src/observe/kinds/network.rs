@@ -158,10 +158,9 @@ slim!(
     }
 );
 slim!(
-    /// Conditions of an endpoint; absent `ready` and `serving` mean true, absent `terminating` false.
+    /// Conditions of an endpoint; absent `ready` means true, absent `terminating` false.
     EndpointConditions {
         ready: Option<bool>,
-        serving: Option<bool>,
         terminating: Option<bool>,
     }
 );

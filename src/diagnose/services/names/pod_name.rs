@@ -24,12 +24,7 @@ pub(super) fn no_such_pod(
     let (name, number) = member_of_set(pod)?;
     let set = WorkloadKey::new(namespace, "statefulset", name);
     let spec = &context.snapshot.workload(&set)?.spec;
-    let service = |name: &str| {
-        context.snapshot.service(&ServiceKey {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        })
-    };
+    let service = |name: &str| context.snapshot.service(&ServiceKey::new(namespace, name));
     let own = spec.service_name.as_str();
     if own != asked {
         let make_again = format!(

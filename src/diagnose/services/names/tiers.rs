@@ -189,10 +189,7 @@ pub(super) fn serves_by_name(
         let Some(name) = fixes::nearest_name(name) else {
             return false;
         };
-        let key = ServiceKey {
-            namespace: subject.key.namespace.clone(),
-            name,
-        };
+        let key = ServiceKey::new(subject.key.namespace.clone(), name);
         context.snapshot.service(&key).is_some()
     });
     let mut edges = context.graph.edges.iter();

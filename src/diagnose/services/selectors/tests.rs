@@ -156,10 +156,7 @@ fn a_stranger_among_the_endpoints_makes_the_selector_too_broad() {
     // A tier stands behind every Service that takes its Pods, and still does not belong to this one.
     let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", "{shop: a}"));
     let mut graph = fixtures::graph(&[ID]);
-    let key = ServiceKey {
-        namespace: "default".to_owned(),
-        name: "db".to_owned(),
-    };
+    let key = ServiceKey::new("default", "db");
     graph.tiers.get_mut("AP").unwrap().services.push(key);
     let found = mixed(&Context::new(&graph, &snapshot, Some(&refused)));
     assert_eq!(found[0].code, Code::ServiceSelectorTooBroad);
