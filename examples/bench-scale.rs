@@ -153,7 +153,6 @@ fn outcomes(plan: &ProbePlan, dead: bool) -> Outcomes {
         node: vantage.identity.node.clone().unwrap_or_default(),
         look: vantage.look,
         nameservers: Vec::new(),
-        search: Vec::new(),
         steps: probe.spec.edges.iter().flat_map(steps).collect(),
         complete: true,
         failure: None,

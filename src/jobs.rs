@@ -29,9 +29,9 @@ use crate::plan::{JobOptions, Outcomes, ProbePlan};
 
 pub(crate) use create::{create_job, create_pod};
 use feed::Feeds;
+use remove::Made;
 pub use remove::sweep;
 pub(crate) use remove::{JobName, delete_job};
-use remove::{Made, Removed};
 use slots::Slots;
 
 /// How far the probes are.
@@ -39,8 +39,6 @@ use slots::Slots;
 pub struct JobsProgress {
     /// Containers in all.
     pub containers: usize,
-    /// Containers whose log is being read.
-    pub started: usize,
     /// Containers that are done, well or not.
     pub finished: usize,
     /// Steps that came in.
@@ -109,8 +107,7 @@ impl<'a> JobSession<'a> {
     pub async fn finish(self, limit: Duration) -> Vec<String> {
         let made = self.made().clone();
         match tokio::time::timeout(limit, remove::remove_all(self.api, &made)).await {
-            Ok(Removed::All) => Vec::new(),
-            Ok(Removed::Left(left)) => left,
+            Ok(left) => left,
             Err(_) => made
                 .iter()
                 .filter(|(_, deleted)| !**deleted)

@@ -20,7 +20,7 @@ use crate::probe::wire::StepStatus;
 use crate::report::{Depth, VerdictValue};
 
 /// What the user and the run bring to the verdict.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct VerdictOptions {
     /// The severity from which a finding without a cause above it fails the run.
     pub fail_on: Severity,
@@ -34,19 +34,6 @@ pub struct VerdictOptions {
     pub skipped: BTreeMap<EdgeId, String>,
     /// Edges under which Pods or EndpointSlices changed, and changed again when they were walked once more.
     pub changing: BTreeSet<EdgeId>,
-}
-
-impl Default for VerdictOptions {
-    fn default() -> Self {
-        Self {
-            fail_on: Severity::Error,
-            severity: BTreeMap::new(),
-            ignore: Vec::new(),
-            config_file: String::new(),
-            skipped: BTreeMap::new(),
-            changing: BTreeSet::new(),
-        }
-    }
 }
 
 /// What was decided.

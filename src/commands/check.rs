@@ -7,10 +7,9 @@ use super::{CommandError, input};
 use crate::catalog::Catalog;
 use crate::cli::CheckArgs;
 use crate::diagnose::{Context, diagnose, offline};
-use crate::finding::Severity;
 use crate::observe;
 use crate::report::Report;
-use crate::verdict::{self, ReportMeta, VerdictOptions};
+use crate::verdict;
 
 /// Runs `check`.
 ///
@@ -36,30 +35,13 @@ fn report(args: &CheckArgs) -> Result<Report, CommandError> {
     let graph = input.graph(snapshot, &Catalog::embedded());
     input::no_errors(&graph)?;
     let context = Context::new(&graph, snapshot, None).with_compose(input.compose.as_ref());
-    let options = VerdictOptions {
-        fail_on: args
-            .output
-            .fail_on
-            .map(Into::into)
-            .or(input.config.fail_on)
-            .unwrap_or(Severity::Error),
-        severity: input.config.severity.clone(),
-        ignore: input.config.ignore.clone(),
-        config_file: input.config.file.clone(),
-        ..VerdictOptions::default()
-    };
+    let options = input.verdict_options(&args.output);
     let assumed = read.assumed.then_some(snapshot.namespace.as_str());
     let mut findings = diagnose(&context);
     for finding in &mut findings {
         offline::for_files(finding, &read.objects, assumed);
     }
     let verdict = verdict::judge(&context, findings, &options);
-    let meta = ReportMeta {
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: start.text(),
-        duration_ms: start.elapsed_ms(),
-        input: input.names,
-        notes: read.notes,
-    };
+    let meta = start.meta(input.names, read.notes);
     Ok(verdict::report(&context, &verdict, &options, meta))
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::CommandError;
 use crate::catalog::Catalog;
-use crate::cli::ComposeArgs;
+use crate::cli::{ComposeArgs, OutputArgs};
 use crate::compose::{self, ComposeFile, Files, LoadOptions, ProjectFiles};
 use crate::config::{self, Config};
 use crate::graph::{self, TierGraph};
 use crate::observe::Snapshot;
 use crate::reason;
+use crate::verdict::VerdictOptions;
 
 /// The user's files, read and checked.
 #[derive(Debug)]
@@ -24,6 +25,19 @@ pub struct Input {
 
 impl Input {
     /// The tier graph of what they say and of what was observed.
+    /// What decides the verdict: the command line first, then the user's file.
+    pub fn verdict_options(&self, output: &OutputArgs) -> VerdictOptions {
+        let fail_on = output.fail_on.map(Into::into).or(self.config.fail_on);
+        VerdictOptions {
+            fail_on: fail_on.unwrap_or_default(),
+            severity: self.config.severity.clone(),
+            ignore: self.config.ignore.clone(),
+            config_file: self.config.file.clone(),
+            ..VerdictOptions::default()
+        }
+    }
+
+    /// The tier graph of it and of the snapshot.
     pub fn graph(&self, snapshot: &Snapshot, catalog: &Catalog) -> TierGraph {
         graph::build(self.compose.as_ref(), snapshot, &self.config, catalog)
     }
@@ -67,12 +81,13 @@ fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Comm
             })
             .collect(),
     };
+    let nothing = |config| Input {
+        compose: None,
+        config,
+        names: Vec::new(),
+    };
     if args.infer {
-        return Ok(Input {
-            compose: None,
-            config,
-            names: Vec::new(),
-        });
+        return Ok(nothing(config));
     }
     let wrong = |error: compose::ComposeError| CommandError::Usage(error.to_string());
     if options.files.is_empty() {
@@ -84,13 +99,7 @@ fn read_files(args: &ComposeArgs, without_env_files: bool) -> Result<Input, Comm
                 files = ProjectFiles::around(&folder, &[named, above].concat());
                 options.files = found;
             }
-            None => {
-                return Ok(Input {
-                    compose: None,
-                    config,
-                    names: Vec::new(),
-                });
-            }
+            None => return Ok(nothing(config)),
         }
     }
     let file = compose::load(&options, &files).map_err(wrong)?;

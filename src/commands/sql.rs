@@ -129,7 +129,7 @@ impl Command<'_> {
         let (api, namespace) = connect(&self.args.run.cluster).await?;
         // Nothing of the application's logs is of interest.
         let options = observing(namespace, &self.input.config, true);
-        let (snapshot, _) = tokio::join!(
+        let (snapshot, ()) = tokio::join!(
             Box::pin(observe::observe(&api, &options)),
             jobs::sweep(&api, &options.namespace)
         );

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, Unit};
 
+use crate::verdict::ReportMeta;
+
 /// The moment in which a run started.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start {
@@ -25,7 +27,18 @@ impl Start {
         self.at.round(Unit::Second).unwrap_or(self.at).to_string()
     }
 
-    /// How long ago it was.
+    /// What the run's report says of the run.
+    pub(super) fn meta(self, input: Vec<String>, notes: Vec<String>) -> ReportMeta {
+        ReportMeta {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.text(),
+            duration_ms: self.elapsed_ms(),
+            input,
+            notes,
+        }
+    }
+
+    /// How long ago that was.
     pub(super) fn elapsed(self) -> Duration {
         self.since.elapsed()
     }

@@ -140,7 +140,7 @@ impl Run<'_> {
         let options = self.observe_options(namespace);
         self.progress.stage("observing");
         // Jobs of a run that was killed are swept meanwhile; what cannot be swept has its TTL.
-        let (snapshot, _) = tokio::join!(
+        let (snapshot, ()) = tokio::join!(
             Box::pin(observe::observe(&api, &options)),
             jobs::sweep(&api, &options.namespace)
         );
@@ -405,17 +405,7 @@ impl Run<'_> {
     }
 
     fn verdict_options(&self) -> VerdictOptions {
-        let config = &self.input.config;
-        let from_arguments = self.args.output.fail_on.map(Into::into);
-        VerdictOptions {
-            fail_on: from_arguments
-                .or(config.fail_on)
-                .unwrap_or(crate::finding::Severity::Error),
-            severity: config.severity.clone(),
-            ignore: config.ignore.clone(),
-            config_file: config.file.clone(),
-            ..VerdictOptions::default()
-        }
+        self.input.verdict_options(&self.args.output)
     }
 
     fn report(
@@ -432,13 +422,8 @@ impl Run<'_> {
     }
 
     fn meta(&self) -> ReportMeta {
-        ReportMeta {
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: self.start.text(),
-            duration_ms: self.start.elapsed_ms(),
-            input: self.input.names.clone(),
-            notes: self.notes.clone(),
-        }
+        self.start
+            .meta(self.input.names.clone(), self.notes.clone())
     }
 }
 

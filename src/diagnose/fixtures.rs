@@ -168,7 +168,6 @@ pub(crate) fn probe(tier: &str, node: &str, steps: Vec<Step>) -> ProbeOutcome {
         node: node.to_owned(),
         look: Look::First,
         nameservers: vec!["10.96.0.10".to_owned()],
-        search: vec!["default.svc.cluster.local".to_owned()],
         steps,
         complete: true,
         failure: None,

@@ -30,7 +30,7 @@ pub(super) enum PodSays {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ContainerSays {
     /// It may still start, with what it waits for.
-    Waiting(String),
+    Waiting,
     /// An image pull that may succeed when tried again.
     PullTrouble(ProbeFailure),
     /// It runs.
@@ -163,7 +163,7 @@ fn image_of<'a>(pod: &'a Pod, name: &str) -> &'a str {
 /// What one container's status says.
 pub(super) fn container(job: &JobName, pod: &Pod, name: &str) -> ContainerSays {
     let Some(status) = pod.status.container(name) else {
-        return ContainerSays::Waiting("it has no status yet".to_owned());
+        return ContainerSays::Waiting;
     };
     let image = image_of(pod, name);
     if let Some(waiting) = &status.state.waiting {
@@ -184,7 +184,7 @@ pub(super) fn container(job: &JobName, pod: &Pod, name: &str) -> ContainerSays {
     if status.state.running.is_some() {
         ContainerSays::Running
     } else {
-        ContainerSays::Waiting("it has no state yet".to_owned())
+        ContainerSays::Waiting
     }
 }
 
@@ -226,7 +226,7 @@ fn waiting(job: &JobName, image: &str, waiting: &StateWaiting) -> ContainerSays 
         Some(WaitReason::NoCommand | WaitReason::Create | WaitReason::Start) => {
             ContainerSays::Failed(image_failed(start_error(image, message)))
         }
-        Some(WaitReason::CrashLoop) | None => ContainerSays::Waiting(evidence.concat()),
+        Some(WaitReason::CrashLoop) | None => ContainerSays::Waiting,
     }
 }
 

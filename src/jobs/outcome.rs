@@ -24,7 +24,6 @@ pub(super) fn outcomes(
         look: vantage.look,
         complete,
         nameservers: log.nameservers,
-        search: log.search,
         steps: log.steps,
         sql: log.sql,
         failure,

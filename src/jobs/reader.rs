@@ -96,7 +96,7 @@ impl Reader<'_> {
                     let pulled = trouble.take().map(|(_, failure)| failure);
                     return pulled.map_or(Ok(()), Err);
                 }
-                ContainerSays::Waiting(_) | ContainerSays::Running | ContainerSays::Ended => {}
+                ContainerSays::Waiting | ContainerSays::Running | ContainerSays::Ended => {}
             }
             match self.follow(&seen.pod, counts, &mut started).await {
                 Ok(()) if taken(self.log).is_over() => return self.judge(&seen.pod).await,
@@ -155,9 +155,7 @@ impl Reader<'_> {
         started: &mut bool,
     ) -> Result<(), CallError> {
         let mut lines = self.api.stream(&self.path(pod, true), LOG_OPEN).await?;
-        if !std::mem::replace(started, true) {
-            counts.change(|now| now.started += 1);
-        }
+        *started = true;
         let mut behind = Some(Log::default());
         // A stream that breaks ends like one that is over: the records show which.
         while let Ok(Some(line)) = lines.next().await {

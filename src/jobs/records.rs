@@ -13,8 +13,6 @@ const KEPT: usize = 5;
 pub(super) struct Log {
     /// Name servers of the Pod.
     pub(super) nameservers: Vec<String>,
-    /// Search domains of the Pod.
-    pub(super) search: Vec<String>,
     /// Steps.
     pub(super) steps: Vec<Step>,
     /// Edges that were begun.
@@ -52,12 +50,10 @@ impl Log {
                 version,
                 tool,
                 nameservers,
-                search,
-                ndots: _,
+                ..
             }) => {
                 self.greeted = true;
                 self.nameservers = nameservers;
-                self.search = search;
                 if version != VERSION {
                     self.refused = Some(format!(
                         "the image is k8sverify {tool}, which speaks version {version} of the probe's format, and this one speaks {VERSION}"
@@ -107,7 +103,6 @@ impl Log {
             finished: own(&self.finished),
             steps,
             nameservers: self.nameservers.clone(),
-            search: self.search.clone(),
             sql: Vec::new(),
             greeted: self.greeted,
             refused: self.refused.clone(),

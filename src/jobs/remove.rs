@@ -52,15 +52,6 @@ impl JobName {
 /// The Jobs of a run, each with whether its deletion was answered well.
 pub(super) type Made = BTreeMap<JobName, bool>;
 
-/// Whether everything is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Removed {
-    /// It is.
-    All,
-    /// What is left, and how to delete it.
-    Left(Vec<String>),
-}
-
 /// What to say of a Job when the API server does not answer its deletion.
 pub(super) fn unanswered(job: &JobName, limit: Duration) -> String {
     let JobName { namespace, name } = job;
@@ -128,7 +119,7 @@ async fn delete(api: &Api, path: &str, options: &Value) -> Result<(), CallError>
 }
 
 /// Deletes the Jobs that are not deleted yet in parallel, waits until the Pods of all are gone, and forces those that stay.
-pub(super) async fn remove_all(api: &Api, made: &Made) -> Removed {
+pub(super) async fn remove_all(api: &Api, made: &Made) -> Vec<String> {
     let jobs: BTreeSet<JobName> = made.keys().cloned().collect();
     let open = || made.iter().filter(|(_, deleted)| !**deleted);
     let results = join_all(open().map(|(job, _)| delete_job(api, job))).await;
@@ -152,11 +143,7 @@ pub(super) async fn remove_all(api: &Api, made: &Made) -> Removed {
     )
     .await;
     left.extend(pods.into_iter().flatten());
-    if left.is_empty() {
-        Removed::All
-    } else {
-        Removed::Left(left)
-    }
+    left
 }
 
 async fn see_gone(api: &Api, namespace: &str, jobs: &BTreeSet<JobName>) -> Vec<String> {
@@ -223,14 +210,14 @@ fn is_of(metadata: &Metadata, namespace: &str, jobs: &BTreeSet<JobName>) -> bool
 
 /// Deletes Jobs that a run which was killed left behind: those well past their own deadline. Returns their names; what may not
 /// be read or deleted is left to its time to live.
-pub async fn sweep(api: &Api, namespace: &str) -> Vec<String> {
+pub async fn sweep(api: &Api, namespace: &str) {
     let query = labelled(&format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUN_LABEL}"));
     let path = JOBS.path(Some(namespace));
     let listed = match api.list::<Value>(&path, &query).await {
         Ok(listed) => listed.items,
         Err(error) => {
             tracing::debug!("failed to look for left-over probe Jobs: {error}");
-            return Vec::new();
+            return;
         }
     };
     let now = api.now();
@@ -241,16 +228,11 @@ pub async fn sweep(api: &Api, namespace: &str) -> Vec<String> {
         .map(|name| JobName::new(namespace, name))
         .collect();
     let results = join_all(old.iter().map(|job| delete_job(api, job))).await;
-    old.into_iter()
-        .zip(results)
-        .filter_map(|(job, result)| match result {
-            Ok(()) => Some(job.name),
-            Err(error) => {
-                tracing::debug!("failed to delete the left-over job/{}: {error}", job.name);
-                None
-            }
-        })
-        .collect()
+    for (job, result) in old.iter().zip(results) {
+        if let Err(error) = result {
+            tracing::debug!("failed to delete the left-over job/{}: {error}", job.name);
+        }
+    }
 }
 
 /// Whether one of our Jobs outlived its deadline; a Job without one is not ours.

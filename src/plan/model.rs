@@ -254,8 +254,6 @@ pub struct ProbeOutcome {
     pub look: Look,
     /// The name servers of its resolv.conf.
     pub nameservers: Vec<String>,
-    /// The search domains of its resolv.conf.
-    pub search: Vec<String>,
     /// Its steps, in the order in which they were written.
     pub steps: Vec<Step>,
     /// Whether the end record was seen: without it what is missing is unknown.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::finding::{Code, EdgeId, FindingId, Fix, Severity};
 use crate::graph::{Confidence, EntryKind, Origin};
@@ -14,9 +15,7 @@ use crate::protocol::Protocol;
 pub const SCHEMA: &str = "k8sverify/report/v1";
 
 /// The three values of a verdict.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, strum::IntoStaticStr,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum VerdictValue {
@@ -289,11 +288,10 @@ pub struct EntryReport {
     Eq,
     PartialOrd,
     Ord,
-    Hash,
     Default,
     Serialize,
     Deserialize,
-    strum::IntoStaticStr,
+    IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]

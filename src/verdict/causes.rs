@@ -214,10 +214,10 @@ fn behind(context: &Context<'_>, findings: &Found, finding: &Finding) -> Option<
     ) {
         return None;
     }
-    let service = ServiceKey {
-        namespace: finding.object.namespace.clone(),
-        name: finding.object.name.clone(),
-    };
+    let service = ServiceKey::new(
+        finding.object.namespace.clone(),
+        finding.object.name.clone(),
+    );
     let workloads: BTreeSet<ObjectRef> = context
         .graph
         .tiers

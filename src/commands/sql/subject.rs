@@ -14,8 +14,6 @@ use crate::probe::wire::{ENVIRONMENT_PREFIX, EdgeTask, EndpointTask};
 /// Where SQL is run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Subject {
-    /// Its name.
-    pub(super) name: String,
     /// The Pod to make, with the login by reference and the edge as its one task.
     pub(super) vantage: Vantage,
     /// The members, as far as the API shows them.
@@ -74,7 +72,6 @@ pub(super) fn find(
     let database = database(candidate.login.as_ref(), task, &probe.env);
     let members = members(&found, snapshot, task);
     Ok(Subject {
-        name: name.to_owned(),
         members,
         database,
         fresh: found.fresh,

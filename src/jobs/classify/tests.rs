@@ -155,7 +155,7 @@ fn waiting_containers_fail_for_good_may_pass_or_just_wait() {
     let code = |says: ContainerSays| match says {
         ContainerSays::Failed(failure) => failure.code.name(),
         ContainerSays::PullTrouble(_) => "trouble",
-        ContainerSays::Waiting(_) => "waiting",
+        ContainerSays::Waiting => "waiting",
         ContainerSays::Running => "running",
         ContainerSays::Ended => "ended",
     };
