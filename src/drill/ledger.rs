@@ -29,14 +29,8 @@ impl Ledger {
     /// The name as statements write it.
     fn quoted(&self, engine: Engine) -> String {
         let mark = if engine == Engine::Postgres { '"' } else { '`' };
-        let quote = |name: &str| {
-            let doubled = name.replace(mark, &format!("{mark}{mark}"));
-            format!("{mark}{doubled}{mark}")
-        };
-        match &self.schema {
-            Some(schema) => format!("{}.{}", quote(schema), quote(&self.name)),
-            None => quote(&self.name),
-        }
+        let doubled = self.name.replace(mark, &format!("{mark}{mark}"));
+        format!("{mark}{doubled}{mark}")
     }
 
     /// The statements for `MySQL` and `PostgreSQL`.
@@ -218,7 +212,6 @@ impl RowFold {
                 let rows = LaneRows {
                     whole: halves.single.union(&both).difference(&halves.damaged),
                     half: any.difference(&both).difference(&halves.damaged),
-                    damaged: halves.damaged,
                 };
                 (lane, rows)
             })
@@ -233,7 +226,6 @@ mod tests {
     fn ledger() -> Ledger {
         Ledger {
             name: "k8sverify_drill_ab12".into(),
-            schema: Some("shop".into()),
         }
     }
 
@@ -244,24 +236,21 @@ mod tests {
         assert!(
             mysql
                 .create
-                .starts_with("CREATE TABLE IF NOT EXISTS `shop`.`k8sverify_drill_ab12` (lane "),
+                .starts_with("CREATE TABLE IF NOT EXISTS `k8sverify_drill_ab12` (lane "),
             "{}",
             mysql.create
         );
         assert!(!mysql.create.contains("ENGINE"));
         assert_eq!(
             ledger.statements(Engine::Postgres).drop,
-            "DROP TABLE IF EXISTS \"shop\".\"k8sverify_drill_ab12\""
+            "DROP TABLE IF EXISTS \"k8sverify_drill_ab12\""
         );
         let insert = ledger.insert(Engine::Mysql, "a/w-new", 7, 0, "node-1'); DROP TABLE x; --");
         assert!(
             insert.contains("VALUES ('a/w-new', 7, 0, 'node-1DROPTABLEx--', "),
             "{insert}"
         );
-        let hostile = Ledger {
-            name: "a`b".into(),
-            schema: None,
-        };
+        let hostile = Ledger { name: "a`b".into() };
         assert_eq!(
             hostile.statements(Engine::Mysql).drop,
             "DROP TABLE IF EXISTS `a``b`"
@@ -272,7 +261,6 @@ mod tests {
     fn redis_keeps_a_lane_in_one_set_that_expires() {
         let redis = Ledger {
             name: "k8sverify:ab12:".into(),
-            schema: None,
         };
         let commands = redis.commands("a/w-held/0", 3, &[1, 2], "node-1");
         assert_eq!(commands.len(), 3);
@@ -289,10 +277,7 @@ mod tests {
         fold.member("a/w-held/0", &commands[1][3]);
         fold.member("a/w-held/0", "nonsense");
         let rows = &fold.finish()["a/w-held/0"];
-        assert_eq!(
-            (rows.whole.to_string(), rows.damaged.to_string()),
-            ("3".into(), "0".into())
-        );
+        assert_eq!(rows.whole.to_string(), "3");
     }
 
     #[test]
@@ -318,6 +303,5 @@ mod tests {
         assert_eq!(rows["held"].whole.to_string(), "1");
         assert_eq!(rows["held"].half.to_string(), "2-4");
         assert_eq!(rows["new"].whole.to_string(), "1");
-        assert_eq!(rows["new"].damaged.to_string(), "2");
     }
 }

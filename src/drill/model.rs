@@ -20,7 +20,7 @@ pub use result::*;
 pub use round::*;
 
 /// The version of [`RunnerSpec`] and [`RunnerRecord`]; runner and conductor refuse another.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How a server is talked to. A Galera member is asked whether it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,8 +54,6 @@ impl std::fmt::Display for Address {
 pub struct RunnerSpec {
     /// [`VERSION`].
     pub version: u32,
-    /// The run: part of every ledger's name and of every label.
-    pub run: String,
     /// Which runner: `a`, `b`. Lanes are named after it, so that no two runners share one.
     pub runner: String,
     /// How the servers are talked to.
@@ -83,8 +81,6 @@ pub struct RunnerSpec {
 pub struct Ledger {
     /// `k8sverify_drill_RUN`; for Redis `k8sverify:RUN:`.
     pub name: String,
-    /// The database or schema that it lies in; none: the login's own.
-    pub schema: Option<String>,
 }
 
 /// One loop of a runner that attempts the same thing again and again.
@@ -129,8 +125,6 @@ pub struct Limits {
     pub login_refused_wait_ms: u64,
     /// … and is tried so many times at most.
     pub login_refused_tries: u32,
-    /// A turn that begins later than this after its time makes a blind interval.
-    pub late_ms: u64,
 }
 
 impl Default for Limits {
@@ -141,7 +135,6 @@ impl Default for Limits {
             statement_ms: 2000,
             login_refused_wait_ms: 10_000,
             login_refused_tries: 5,
-            late_ms: 250,
         }
     }
 }
@@ -154,12 +147,6 @@ pub enum RunnerRecord {
     Hello {
         /// [`VERSION`].
         version: u32,
-        /// The tool's version.
-        tool: String,
-        /// Which runner.
-        runner: String,
-        /// The node's wall clock at the runner's start, milliseconds since 1970; for people, not for measuring.
-        node_clock_ms: i64,
     },
     /// The runner cannot work: its spec is bad, or the ledger cannot be made. Nothing follows.
     Error {
@@ -192,12 +179,6 @@ pub struct Batch {
     /// The turns of the members' lanes that ended in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberState>,
-    /// Servers that were seen for the first time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub servers: Vec<Server>,
-    /// Turns that were skipped because too many were under way, by lane.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub skipped: BTreeMap<String, u64>,
 }
 
 /// One turn of a lane.
@@ -216,9 +197,6 @@ pub struct Attempt {
     pub ended_ms: i64,
     /// How it ended.
     pub outcome: AttemptOutcome,
-    /// At which step, where it is not acked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<AttemptStep>,
     /// Why, where it is not acked: the server's code (`1290`, `25006`, `READONLY`), or ours: `refused`, `timeout`, `reset`, `closed`, `nxdomain` …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -271,34 +249,14 @@ pub enum AttemptStep {
     Commit,
 }
 
-/// A server process: distinguished from another one at the same address.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Server {
-    /// A short name for it in this runner's records, made of what follows, so that two runners call one server alike.
-    pub key: String,
-    /// `@@hostname`, the address for `PostgreSQL`, or nothing.
-    pub hostname: String,
-    /// `@@server_uuid`, else `@@server_id`; `run_id` of Redis; the system identifier of `PostgreSQL`.
-    pub id: String,
-    /// When it started, as far as it reports that: milliseconds since 1970 by its own clock, rounded to the second.
-    pub started: Option<i64>,
-    /// Its version, as it says.
-    pub version: String,
-}
-
 /// What a member said of itself in one turn of its lane.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MemberState {
     /// The member's name in the plan.
     pub member: String,
-    /// When it was asked.
-    pub asked_ms: i64,
     /// When it had answered, or failed to.
     pub ended_ms: i64,
     /// How much after its time it was asked.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub late_ms: u64,
-    /// Why there is no answer: a code as in [`Attempt::code`]. All else is then empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Who answered: [`Server::key`].
@@ -365,12 +323,10 @@ pub struct AuditAnswer {
     /// Where it was read.
     pub place: ReadPlace,
     /// Who answered: [`Server::key`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
-    /// Why it could not be read; the rows are then unknown, not absent.
+    /// Why nothing could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Lane → its rows.
+    /// By lane.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: BTreeMap<String, LaneRows>,
 }
@@ -405,9 +361,6 @@ pub struct LaneRows {
     /// Seqs with one half of a transaction.
     #[serde(default, skip_serializing_if = "SeqSet::is_empty")]
     pub half: SeqSet,
-    /// Seqs whose checksum does not fit.
-    #[serde(default, skip_serializing_if = "SeqSet::is_empty")]
-    pub damaged: SeqSet,
 }
 
 /// A runner's last record: the sums of all that it wrote.
@@ -417,8 +370,6 @@ pub struct End {
     pub batches: u64,
     /// Lane → its sums.
     pub lanes: BTreeMap<String, LaneSums>,
-    /// Whether its own deadline ended it.
-    pub cut_short: bool,
 }
 
 /// A lane's sums.
@@ -430,6 +381,4 @@ pub struct LaneSums {
     pub refused: u64,
     /// Attempts of unknown outcome, or a member's turns without an answer.
     pub unknown: u64,
-    /// The last seq that was begun.
-    pub last_seq: u64,
 }

@@ -12,6 +12,8 @@ mod text;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::consent::NamespaceKey;
 use super::model::{
     Address, Candidate, CandidateLogin, ExpectedTable, Fault, Fresh, Keys, Member, PlannedFault,
@@ -289,7 +291,7 @@ fn victims(
             .workloads
             .iter()
             .filter_map(|key| scale(key, snapshot))
-            .map(|scale| format!("{} (from {} and back)", scale.workload, scale.replicas))
+            .map(|scale| format!("{scale} (from {} and back)", scale.replicas))
             .collect(),
         Fault::Delete | Fault::DeleteHard | Fault::Evict => match (&wish.victim, pods) {
             (VictimRule::Pod(name), _) => vec![format!("pod/{name}")],
@@ -310,14 +312,23 @@ fn victims(
 }
 
 /// A workload's scale, as it is put back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
-    /// The workload.
-    pub workload: WorkloadKey,
+    /// `deployment` or `statefulset`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
     /// Its unique id.
     pub uid: String,
     /// Replicas now.
     pub replicas: i32,
+}
+
+/// The scale of a workload that has one.
+impl std::fmt::Display for Scale {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
 }
 
 /// The scale of a workload that has one.
@@ -327,7 +338,8 @@ pub fn scale(key: &WorkloadKey, snapshot: &Snapshot) -> Option<Scale> {
     }
     let workload = snapshot.workload(key)?;
     Some(Scale {
-        workload: key.clone(),
+        kind: key.kind.clone(),
+        name: key.name.clone(),
         uid: workload.metadata.uid.clone(),
         replicas: workload.spec.replicas.unwrap_or(1),
     })

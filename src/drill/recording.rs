@@ -61,7 +61,6 @@ impl Recording {
             ended: RoundEnd::Whole,
             runners: vec![RunnerLog {
                 runner: "a".to_owned(),
-                node: "node-1".to_owned(),
                 clock: ClockMap {
                     offset_ms: -OFFSET,
                     error_ms: 0,
@@ -99,7 +98,6 @@ impl Recording {
             sent_ms: (outcome != AttemptOutcome::Refused).then_some(at + OFFSET),
             ended_ms: at + took + OFFSET,
             outcome,
-            step: None,
             code: None,
             server: (outcome == AttemptOutcome::Acked).then(|| "s0".to_owned()),
             late_ms: 0,
@@ -149,7 +147,6 @@ impl Recording {
         while at < to {
             self.states.push(MemberState {
                 member: member.to_owned(),
-                asked_ms: at + OFFSET,
                 ended_ms: at + OFFSET,
                 ..state.clone()
             });
@@ -200,7 +197,6 @@ impl Recording {
                 }
                 AuditAnswer {
                     place: place.clone(),
-                    server: None,
                     error: None,
                     rows,
                 }
@@ -239,7 +235,6 @@ impl Recording {
                     .filter(|s| inside(s.ended_ms))
                     .cloned()
                     .collect(),
-                ..Batch::default()
             });
             from = to;
         }

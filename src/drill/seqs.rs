@@ -55,16 +55,6 @@ impl SeqSet {
         self.0.is_empty()
     }
 
-    /// The largest number.
-    pub fn last(&self) -> Option<u64> {
-        self.0.last().map(|(_, last)| *last)
-    }
-
-    /// Its ranges, both ends included, in order.
-    pub fn ranges(&self) -> &[(u64, u64)] {
-        &self.0
-    }
-
     /// What is in it or in `other`.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -74,20 +64,7 @@ impl SeqSet {
     /// What is in it and in `other`.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let mut both = Vec::new();
-        let (mut mine, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
-        while let (Some(a), Some(b)) = (mine.peek(), theirs.peek()) {
-            let (first, last) = (a.0.max(b.0), a.1.min(b.1));
-            if first <= last {
-                both.push((first, last));
-            }
-            if a.1 <= b.1 {
-                mine.next();
-            } else {
-                theirs.next();
-            }
-        }
-        both.into_iter().collect()
+        self.difference(&self.difference(other))
     }
 
     /// What is in it and not in `other`.
@@ -188,7 +165,7 @@ mod tests {
     }
 
     fn plain(set: &SeqSet) -> BTreeSet<u64> {
-        set.ranges()
+        set.0
             .iter()
             .flat_map(|(first, last)| *first..=*last)
             .collect()

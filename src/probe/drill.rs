@@ -168,7 +168,7 @@ async fn work<E: EngineClient>(
         client: GuardedLogin::new(engine),
         observer: eyes.map(GuardedLogin::new),
         refused: RefusedErrors::embedded(),
-        book: Book::new(spec),
+        book: Book::new(),
         orders,
         members: RefCell::default(),
         held: RefCell::default(),
@@ -176,7 +176,7 @@ async fn work<E: EngineClient>(
         wants_ledger: Notify::new(),
         made: Cell::new(Instant::now()),
     };
-    write(out, &runner.book.hello())?;
+    write(out, &RunnerRecord::Hello { version: VERSION })?;
     if !spec.lanes.is_empty()
         && let Err(broken) = runner.ledger(Ledger::Make).await
     {
@@ -188,7 +188,6 @@ async fn work<E: EngineClient>(
     let mut batch = Instant::now() + BATCH;
     let mut look = Instant::now();
     let mut audited = 0;
-    let mut cut_short = false;
     let mut remove = spec.lanes.is_empty();
     loop {
         let orders = runner.orders.borrow().clone();
@@ -218,19 +217,15 @@ async fn work<E: EngineClient>(
                 look = Instant::now() + LOOK;
                 runner.receive(&orders_out, &std::fs::read_to_string(file).unwrap_or_default());
             }
-            () = &mut stop => {
-                (cut_short, remove) = (true, true);
-            }
-            () = sleep_until(deadline) => {
-                (cut_short, remove) = (true, true);
-            }
+            () = &mut stop => remove = true,
+            () = sleep_until(deadline) => remove = true,
         }
     }
     runner.write_batch(out)?;
     if remove && let Err(broken) = runner.ledger(Ledger::Remove).await {
         return write(out, &runner.without_ledger("removed", &broken));
     }
-    write(out, &runner.book.end(cut_short))
+    write(out, &runner.book.end())
 }
 
 /// What is done with the ledger.

@@ -122,10 +122,11 @@ impl MysqlSession {
 
     /// Says goodbye.
     pub(crate) async fn leave(self) {
-        let Self {
-            connection, opened, ..
-        } = self;
-        LoggedIn { connection, opened }.leave().await;
+        let goodbye = async {
+            let _ = self.connection.disconnect().await;
+            self.opened.joined.ended().await;
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
     }
 }
 
@@ -154,17 +155,12 @@ pub(crate) async fn open_on(
         }
     };
     let greeted = greet(stream, ask).await?;
-    let version = greeted.greeting.version.clone();
     let wish = SessionUse {
         database: account.credentials.database.clone().filter(|_| database),
         packet: STATEMENT_BYTES,
     };
     match log_in(greeted, ask, account, wish).await {
-        Ok(LoggedIn { connection, opened }) => Ok(MysqlSession {
-            connection,
-            version,
-            opened,
-        }),
+        Ok(session) => Ok(session),
         Err(Stop::Failed(failure)) => Err(failure),
         Err(Stop::Withheld(_, why)) => Err(Failure::new(StepError::LoginDenied, why)),
         Err(Stop::Tls(found)) => Err(Failure::new(
@@ -183,31 +179,13 @@ struct SessionUse {
     packet: usize,
 }
 
-/// A login that went through.
-struct LoggedIn {
-    connection: Conn,
-    opened: Opened,
-}
-
-impl LoggedIn {
-    /// `COM_QUIT`, and waits until the server has ended: one that does not receive it counts an aborted client, and a proxy may keep its own
-    /// connection to the server behind it.
-    async fn leave(self) {
-        let goodbye = async {
-            let _ = self.connection.disconnect().await;
-            self.opened.joined.ended().await;
-        };
-        let _ = timeout(GOODBYE, goodbye).await;
-    }
-}
-
 /// Logs in; once more with TLS where plain was refused, or in plain where TLS could not be agreed on and the client does not insist.
 async fn log_in(
     greeted: Greeted,
     ask: &Ask<'_>,
     account: &Account,
     wish: SessionUse,
-) -> Result<LoggedIn, Stop> {
+) -> Result<MysqlSession, Stop> {
     let offered = greeted.greeting.tls;
     if ask.wants_tls() && !offered {
         return Err(Stop::Tls(Box::new(
@@ -272,7 +250,7 @@ async fn once(
     account: &Account,
     secured: bool,
     wish: SessionUse,
-) -> Result<LoggedIn, Stop> {
+) -> Result<MysqlSession, Stop> {
     let Greeted { peer, greeting } = greeted;
     let (stream, rest) = peer.into_parts();
     let mut first = greeting.packet;
@@ -292,28 +270,30 @@ async fn once(
         .enable_cleartext_plugin(secured && account.frankness.clear_text);
     let relay = Box::pin(relay.run(first, stream, secured, ask, account));
     let login = async { Conn::new(options).await.map_err(|error| refused(&error)) };
-    match ask.clock.within(LOGIN, both(login, relay)).await {
-        Ok(logged_in) => logged_in,
-        Err(late) => Err(login_late(late).into()),
-    }
+    let (connection, opened) = match ask.clock.within(LOGIN, both(login, relay)).await {
+        Ok(both) => both?,
+        Err(late) => return Err(login_late(late).into()),
+    };
+    Ok(MysqlSession {
+        connection,
+        version: greeting.version,
+        opened,
+    })
 }
 
 /// The driver and its relay together; what the relay says of a failure comes before what the driver makes of it.
 async fn both(
     login: impl Future<Output = Result<Conn, Stop>>,
     mut relay: impl Future<Output = Result<Opened, Stop>> + Unpin,
-) -> Result<LoggedIn, Stop> {
+) -> Result<(Conn, Opened), Stop> {
     let mut login = std::pin::pin!(login);
     tokio::select! {
         biased;
         opened = &mut relay => {
             let opened = opened?;
-            Ok(LoggedIn { connection: login.await?, opened })
+            Ok((login.await?, opened))
         }
-        connection = &mut login => match connection {
-            Ok(connection) => Ok(LoggedIn { connection, opened: relay.await? }),
-            Err(stop) => Err(stop),
-        },
+        connection = &mut login => Ok((connection?, relay.await?)),
     }
 }
 

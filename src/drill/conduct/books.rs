@@ -13,7 +13,7 @@ use super::ConductError;
 use crate::drill::model::Candidate;
 use crate::drill::plan::runners::Runners;
 use crate::drill::plan::{JOURNAL, Scale};
-use crate::observe::resources::{CONFIG_MAPS, LEASES, collection, encode};
+use crate::observe::resources::{CONFIG_MAPS, LEASES};
 use crate::observe::{Api, CallError, Snapshot, retrying};
 use crate::plan::job::run_labels;
 use crate::shell::Command;
@@ -44,40 +44,10 @@ pub(super) struct Journal {
     pub(super) remover: Value,
     /// Scales that were set to zero.
     #[serde(default)]
-    pub(super) scales: Vec<Entry>,
+    pub(super) scales: Vec<Scale>,
     /// A hook that was begun.
     #[serde(default)]
     pub(super) hook: Option<String>,
-}
-
-/// A workload's scale as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) kind: String,
-    pub(super) name: String,
-    pub(super) uid: String,
-    pub(super) replicas: i32,
-}
-
-impl Entry {
-    pub(super) fn of(scale: &Scale) -> Self {
-        Self {
-            kind: scale.workload.kind.clone(),
-            name: scale.workload.name.clone(),
-            uid: scale.uid.clone(),
-            replicas: scale.replicas,
-        }
-    }
-
-    /// The path of its scale.
-    pub(super) fn path(&self, namespace: &str) -> String {
-        let plural = format!("{}s", self.kind);
-        format!(
-            "{}/{}/scale",
-            collection("apps", "v1", &plural, Some(namespace)),
-            encode(&self.name)
-        )
-    }
 }
 
 /// The run's own books.
@@ -280,7 +250,8 @@ pub(super) async fn take_lease(api: &Api, namespace: &str, run: &str) -> Result<
         "renewTime": micro(api.now()),
     });
     let failed = || ConductError::call(format!("take the Lease {LEASE}"));
-    match api.get::<Value>(&LEASES.object(namespace, LEASE)).await {
+    let object = LEASES.object(namespace, LEASE);
+    let (method, path, body) = match api.get::<Value>(&object).await {
         Ok(lease) => {
             if let Some((left, holder)) = held(&lease, api.now()) {
                 return Err(ConductError::Busy(format!(
@@ -291,11 +262,7 @@ pub(super) async fn take_lease(api: &Api, namespace: &str, run: &str) -> Result<
             // With its version: of two that take it over, one does.
             let version = lease.pointer("/metadata/resourceVersion");
             let body = json!({"metadata": {"resourceVersion": version}, "spec": spec});
-            let path = LEASES.object(namespace, LEASE);
-            api.call::<Value>(Method::PATCH, &path, Some(&body), CALL)
-                .await
-                .map(|_| ())
-                .map_err(failed())
+            (Method::PATCH, object, body)
         }
         Err(error) if error.is_not_found() => {
             let body = json!({
@@ -304,18 +271,12 @@ pub(super) async fn take_lease(api: &Api, namespace: &str, run: &str) -> Result<
                 "metadata": {"name": LEASE, "labels": run_labels(run)},
                 "spec": spec,
             });
-            api.call::<Value>(
-                Method::POST,
-                &LEASES.path(Some(namespace)),
-                Some(&body),
-                CALL,
-            )
-            .await
-            .map(|_| ())
-            .map_err(failed())
+            (Method::POST, LEASES.path(Some(namespace)), body)
         }
-        Err(error) => Err(failed()(error)),
-    }
+        Err(error) => return Err(failed()(error)),
+    };
+    let taken = api.call::<Value>(method, &path, Some(&body), CALL).await;
+    taken.map(drop).map_err(failed())
 }
 
 pub(super) async fn release(api: &Api, namespace: &str) {

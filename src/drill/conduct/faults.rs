@@ -8,10 +8,11 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::books::{CALL, Entry};
+use super::books::CALL;
 use crate::drill::model::{Fault, PodIdentity};
+use crate::drill::plan::Scale;
 use crate::observe::resources::{
-    DAEMON_SETS, DEPLOYMENTS, PODS, Resource, STATEFUL_SETS, with_field,
+    DAEMON_SETS, DEPLOYMENTS, PODS, Resource, STATEFUL_SETS, collection, encode, with_field,
 };
 use crate::observe::{Api, CallError, WorkloadKey, retrying};
 
@@ -52,11 +53,16 @@ pub(super) async fn take(
 pub(super) async fn scale(
     api: &Api,
     namespace: &str,
-    entry: &Entry,
+    entry: &Scale,
     replicas: i32,
 ) -> Result<(), CallError> {
     let body = json!({"metadata": {"uid": entry.uid}, "spec": {"replicas": replicas}});
-    let path = entry.path(namespace);
+    let plural = format!("{}s", entry.kind);
+    let path = format!(
+        "{}/{}/scale",
+        collection("apps", "v1", &plural, Some(namespace)),
+        encode(&entry.name)
+    );
     retrying(|| api.call::<Value>(Method::PATCH, &path, Some(&body), CALL))
         .await
         .map(|_| ())

@@ -264,7 +264,7 @@ fn is_whole(state: &MemberState, passed_over: Option<&BTreeSet<(String, String)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drill::model::{Address, Attempt, AttemptStep};
+    use crate::drill::model::{Address, Attempt};
 
     fn lane(name: &str, kind: LaneKind) -> Lane {
         Lane {
@@ -291,7 +291,6 @@ mod tests {
             } else {
                 AttemptOutcome::Unknown
             },
-            step: (!acked).then_some(AttemptStep::Statement),
             code: (!acked).then(|| "timeout".to_owned()),
             server: None,
             late_ms: 0,

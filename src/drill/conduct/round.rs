@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::books::{Entry, RunRecords};
+use super::books::RunRecords;
 use super::stage::{SeenPod, Stage, TICK};
 use super::{ConductError, Conductor, faults};
 use crate::drill::model::{
@@ -14,7 +14,7 @@ use crate::drill::model::{
     Round as Recorded, RoundEnd, Spoilt, Victim,
 };
 use crate::drill::orders::Act;
-use crate::drill::plan::{Subject, VictimRule, scale, takes_pods};
+use crate::drill::plan::{Scale, Subject, VictimRule, scale, takes_pods};
 use crate::observe::Snapshot;
 
 /// So long everything must run without a failure before the fault.
@@ -371,19 +371,18 @@ impl Round<'_> {
     /// To zero, until all Pods are gone, and back; the journal knows the scale before.
     async fn scale_zero(&self, victims: &[SeenPod]) -> Result<Option<RoundEnd>, ConductError> {
         let Conductor { api, wish, .. } = self.conductor;
-        let entries: Vec<Entry> = self
+        let entries: Vec<Scale> = self
             .subject
             .workloads
             .iter()
             .filter_map(|key| scale(key, self.snapshot))
-            .map(|scale| Entry::of(&scale))
             .collect();
         self.books
             .note(|journal| journal.scales.clone_from(&entries))
             .await?;
         for entry in &entries {
             if let Err(error) = faults::scale(api, &self.now.namespace, entry, 0).await {
-                let why = format!("{}/{} to 0: {error}", entry.kind, entry.name);
+                let why = format!("{entry} to 0: {error}");
                 return Ok(Some(RoundEnd::Spoilt(Spoilt::NoEffect(why))));
             }
         }
@@ -407,10 +406,7 @@ impl Round<'_> {
         let journal = self.books.read();
         let namespace = &self.now.namespace;
         for entry in &journal.scales {
-            let what = format!(
-                "scale {}/{} back to {}",
-                entry.kind, entry.name, entry.replicas
-            );
+            let what = format!("scale {entry} back to {}", entry.replicas);
             faults::scale(self.conductor.api, namespace, entry, entry.replicas)
                 .await
                 .map_err(ConductError::call(what))?;

@@ -1,18 +1,14 @@
 //! The runners' Jobs: created, and given their orders by an annotation of their Pods. IO.
 
-use std::time::Duration;
-
 use http::Method;
 use serde_json::{Value, json};
 
+use super::books::CALL;
 use crate::drill::orders::{ANNOTATION, Orders};
 use crate::drill::plan::runners::Runner;
 use crate::jobs::{JobName, create_job, create_pod};
 use crate::observe::resources::PODS;
 use crate::observe::{Api, CallError, retrying};
-
-/// Time for one call.
-pub(super) const CALL: Duration = Duration::from_secs(10);
 
 /// Makes a runner: its Job, or where a `PodDisruptionBudget` would count the Job's Pod, a Job that makes none and a Pod that goes with it.
 pub(super) async fn start(api: &Api, namespace: &str, runner: &Runner) -> Result<(), CallError> {

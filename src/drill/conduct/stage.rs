@@ -10,8 +10,9 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ConductError;
+use super::books::CALL;
 use super::live::Live;
-use super::runners::{CALL, send, start};
+use super::runners::{send, start};
 use crate::drill::model::{
     AuditAnswer, Batch, Candidate, ClockMap, End, Event, EventKind, Lane, RunnerLog, RunnerRecord,
 };
@@ -49,7 +50,7 @@ struct RunnerPod {
 /// One runner, as far as its log was read.
 #[derive(Debug, Clone, Default)]
 struct RunnerState {
-    pod: Option<(String, String, Option<String>)>,
+    pod: Option<RunnerPod>,
     greeted: bool,
     lanes: Vec<Lane>,
     batches: Vec<Batch>,
@@ -217,9 +218,8 @@ impl<'a> Stage<'a> {
                         inner.sent.get(*name) != Some(&inner.orders) && state.end.is_none()
                     })
                     .filter_map(|(name, state)| {
-                        let (pod, _, over) = state.pod.as_ref()?;
-                        over.is_none()
-                            .then(|| (name.clone(), pod.clone(), inner.orders.clone()))
+                        let pod = state.pod.as_ref().filter(|pod| pod.over.is_none())?;
+                        Some((name.clone(), pod.name.clone(), inner.orders.clone()))
                     })
                     .collect()
             };
@@ -329,11 +329,6 @@ impl<'a> Stage<'a> {
                 let offset = state.offset.unwrap_or(0);
                 RunnerLog {
                     runner: name.clone(),
-                    node: state
-                        .pod
-                        .as_ref()
-                        .map(|pod| pod.1.clone())
-                        .unwrap_or_default(),
                     clock: ClockMap {
                         offset_ms: offset - from,
                         error_ms: CLOCK_ERROR_MS,
@@ -377,9 +372,7 @@ impl<'a> Stage<'a> {
     }
 
     fn runner_pod(&self, runner: &str) -> Option<RunnerPod> {
-        let inner = self.inner();
-        let (name, _, over) = inner.runners.get(runner)?.pod.clone()?;
-        Some(RunnerPod { name, over })
+        self.inner().runners.get(runner)?.pod.clone()
     }
 
     fn has_ended(&self, runner: &str) -> bool {

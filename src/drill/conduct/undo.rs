@@ -84,12 +84,12 @@ pub async fn undo(
     on_progress("putting scales back");
     let mut left = scales(api, namespace, &journal).await;
     if left.is_empty() {
-        done.extend(journal.scales.iter().map(|entry| {
-            format!(
-                "{}/{} has its scale of {}",
-                entry.kind, entry.name, entry.replicas
-            )
-        }));
+        done.extend(
+            journal
+                .scales
+                .iter()
+                .map(|entry| format!("{entry} has its scale of {}", entry.replicas)),
+        );
     }
     if let Some(command) = &journal.hook {
         // A command that stands in the cluster is not run here: only what the user passes is.
@@ -156,9 +156,7 @@ async fn scales(api: &Api, namespace: &str, journal: &Journal) -> Vec<String> {
     for entry in &journal.scales {
         if let Err(error) = faults::scale(api, namespace, entry, entry.replicas).await {
             left.push(format!(
-                "failed to scale {kind}/{name} back to {replicas}: {error}; {again}",
-                kind = entry.kind,
-                name = entry.name,
+                "failed to scale {entry} back to {replicas}: {error}; {again}",
                 replicas = entry.replicas,
                 again = Command::kubectl(
                     namespace,
@@ -314,12 +312,7 @@ mod tests {
         let error = line(&RunnerRecord::Error {
             message: "there is no login".to_owned(),
         });
-        let hello = line(&RunnerRecord::Hello {
-            version: 1,
-            tool: String::new(),
-            runner: "a".to_owned(),
-            node_clock_ms: 0,
-        });
+        let hello = line(&RunnerRecord::Hello { version: 1 });
         assert!(is_only_an_error(&error));
         // Who has greeted may have made the ledger.
         assert!(!is_only_an_error(&format!("{hello}\n{error}\n")));

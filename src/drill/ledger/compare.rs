@@ -46,12 +46,8 @@ pub struct Comparison {
     pub unexpected: Lanes,
     /// One half of a transaction, in any place.
     pub torn: Lanes,
-    /// Rows whose checksum does not fit, in any place.
-    pub damaged: Lanes,
     /// Members whose rows differ from those of the largest group of members that agree.
     pub diverged: Vec<String>,
-    /// How many members answered.
-    pub members: usize,
 }
 
 /// How many seqs are in all lanes together.
@@ -101,7 +97,6 @@ pub fn compare(written: &Written, audit: &Audit) -> Comparison {
         for (lane, rows) in &answer.rows {
             add(there, lane, &rows.whole);
             add(&mut found.torn, lane, &rows.half);
-            add(&mut found.damaged, lane, &rows.damaged);
         }
     }
     found.silent.retain(|place, _| !places.contains_key(place));
@@ -116,7 +111,6 @@ pub fn compare(written: &Written, audit: &Audit) -> Comparison {
             ReadPlace::Write | ReadPlace::Read => None,
         })
         .collect();
-    found.members = members.len();
     let mut anywhere = Lanes::new();
     for there in places.values() {
         for (lane, seqs) in there {
@@ -156,11 +150,9 @@ mod tests {
         let rows = LaneRows {
             whole: whole.iter().copied().collect(),
             half: half.iter().copied().collect(),
-            damaged: SeqSet::new(),
         };
         AuditAnswer {
             place,
-            server: None,
             error: None,
             rows: BTreeMap::from([("w".to_owned(), rows)]),
         }

@@ -162,7 +162,7 @@ fn an_old_server_that_answers_once_more_after_an_error_has_not_come_back() {
         }
     }
     let mut last = it.states[0].clone();
-    (last.asked_ms, last.ended_ms) = (600 + OFFSET, 600 + OFFSET);
+    last.ended_ms = 600 + OFFSET;
     let after = it
         .states
         .partition_point(|state| state.ended_ms <= 500 + OFFSET);
@@ -331,7 +331,6 @@ fn sums_that_do_not_fit_make_it_unknown() {
     let mut end = End {
         batches,
         lanes: BTreeMap::from([("a/w-new".to_owned(), sums(all))]),
-        cut_short: false,
     };
     round.runners[0].end = Some(end.clone());
     assert_eq!(known(&measure(&round), Metric::Lost), 0);

@@ -56,7 +56,6 @@ impl Value {
     Eq,
     PartialOrd,
     Ord,
-    Hash,
     Serialize,
     Deserialize,
     IntoStaticStr,

@@ -116,8 +116,6 @@ pub enum Spoilt {
 pub struct RunnerLog {
     /// Which runner.
     pub runner: String,
-    /// Its node.
-    pub node: String,
     /// From its clock to the conductor's.
     pub clock: ClockMap,
     /// Its lanes.

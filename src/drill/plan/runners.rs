@@ -210,7 +210,6 @@ fn variables(prefix: &str, login: &SecretLogin) -> (Vec<EnvVar>, LoginReference)
 fn spec(candidate: &Candidate, name: &str, options: &PlanOptions, lanes: Vec<Lane>) -> RunnerSpec {
     RunnerSpec {
         version: VERSION,
-        run: options.run.clone(),
         runner: name.to_owned(),
         engine: candidate.engine,
         write: candidate.write.clone(),
@@ -229,7 +228,7 @@ fn ledger(candidate: &Candidate, run: &str) -> Ledger {
         Engine::Redis => format!("k8sverify:{run}:"),
         _ => format!("k8sverify_drill_{run}"),
     };
-    Ledger { name, schema: None }
+    Ledger { name }
 }
 
 /// The lanes of one runner: new connections through the addresses, a kept one for each member behind the write address, one to each member.

@@ -418,10 +418,7 @@ fn an_alias_of_a_name_outside_has_no_endpoints_to_watch() {
         let objects = format!("{ALLOWED}{}{service}", members_of("db", 1, CLAIMED));
         let snapshot = snapshot(&objects);
         let mut subject = subject_of(&snapshot);
-        subject.service = Some(ServiceKey {
-            namespace: "default".to_owned(),
-            name: "db".to_owned(),
-        });
+        subject.service = Some(ServiceKey::new("default", "db"));
         candidate(&subject, &wish(&[Fault::Delete]), &snapshot).write_service
     };
     let alias = |to: &str| {

@@ -7,13 +7,11 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::drill::model::{
-    Attempt, AttemptOutcome, Batch, End, LaneSums, MemberState, RunnerRecord, RunnerSpec, Server,
-    VERSION,
+    Attempt, AttemptOutcome, Batch, End, LaneSums, MemberState, RunnerRecord,
 };
 
 /// The book; one thread writes in it.
 pub(super) struct Book {
-    runner: String,
     start: Instant,
     pages: RefCell<Pages>,
 }
@@ -22,26 +20,14 @@ pub(super) struct Book {
 struct Pages {
     batch: Batch,
     sums: BTreeMap<String, LaneSums>,
-    servers: BTreeMap<String, Server>,
     batches: u64,
 }
 
 impl Book {
-    pub(super) fn new(spec: &RunnerSpec) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            runner: spec.runner.clone(),
             start: Instant::now(),
             pages: RefCell::default(),
-        }
-    }
-
-    /// The first record.
-    pub(super) fn hello(&self) -> RunnerRecord {
-        RunnerRecord::Hello {
-            version: VERSION,
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            runner: self.runner.clone(),
-            node_clock_ms: jiff::Timestamp::now().as_millisecond(),
         }
     }
 
@@ -65,7 +51,6 @@ impl Book {
             AttemptOutcome::Refused => sums.refused += 1,
             AttemptOutcome::Unknown => sums.unknown += 1,
         }
-        sums.last_seq = sums.last_seq.max(attempt.seq);
         pages.batch.attempts.push(attempt);
     }
 
@@ -79,27 +64,6 @@ impl Book {
             sums.unknown += 1;
         }
         pages.batch.members.push(state);
-    }
-
-    /// A turn that was not begun.
-    pub(super) fn skipped(&self, lane: &str) {
-        let mut pages = self.pages.borrow_mut();
-        *pages.batch.skipped.entry(lane.to_owned()).or_default() += 1;
-    }
-
-    /// Whether the server was seen before.
-    pub(super) fn knows(&self, key: &str) -> bool {
-        self.pages.borrow().servers.contains_key(key)
-    }
-
-    /// A server, with its start where it is known now.
-    pub(super) fn server(&self, server: &Server) {
-        let mut pages = self.pages.borrow_mut();
-        if pages.servers.get(&server.key) == Some(server) {
-            return;
-        }
-        pages.servers.insert(server.key.clone(), server.clone());
-        pages.batch.servers.push(server.clone());
     }
 
     /// What was seen since the last batch; none where no time has passed.
@@ -124,12 +88,11 @@ impl Book {
     }
 
     /// The last record.
-    pub(super) fn end(&self, cut_short: bool) -> RunnerRecord {
+    pub(super) fn end(&self) -> RunnerRecord {
         let pages = self.pages.borrow();
         RunnerRecord::End(End {
             batches: pages.batches,
             lanes: pages.sums.clone(),
-            cut_short,
         })
     }
 }

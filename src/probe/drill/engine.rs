@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::drill::model::{AttemptStep, ExpectedTable, LaneRows, MemberState, Server, Span};
+use crate::drill::model::{AttemptStep, ExpectedTable, LaneRows, MemberState, Span};
 
 /// Why something did not come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +105,7 @@ pub(crate) trait EngineClient {
 /// An open session.
 pub(crate) trait Session {
     /// Who answers.
-    async fn identify(&mut self) -> Result<Server, Broken>;
-    /// When it started, where it reports that: milliseconds since 1970.
-    async fn started(&mut self) -> Option<i64>;
+    async fn identify(&mut self) -> Result<String, Broken>;
     /// Makes the ledger where it is not there.
     async fn make(&mut self) -> Result<(), Broken>;
     /// Removes it.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::engine::{Broken, EngineClient, Session};
 use super::{MAKE_AGAIN, Runner};
-use crate::drill::model::{Attempt, AttemptOutcome, AttemptStep, Lane, LaneKind, Server};
+use crate::drill::model::{Attempt, AttemptOutcome, AttemptStep, Lane, LaneKind};
 
 /// How often a held lane looks for a server that no other one holds.
 const SPREAD: u32 = 12;
@@ -53,7 +53,6 @@ impl<E: EngineClient> Runner<'_, E> {
                         continue;
                     }
                     if turns.len() >= room {
-                        self.book.skipped(&lane.name);
                         continue;
                     }
                     seq += 1;
@@ -71,7 +70,7 @@ impl<E: EngineClient> Runner<'_, E> {
         match self.meet(&turn.lane.address, turn.seq).await {
             Err(broken) => came.broken = Some(broken),
             Ok((mut session, server)) => {
-                came.server = Some(server.key);
+                came.server = Some(server);
                 came.sent = Some(Instant::now());
                 let limit = self.statement();
                 let lane = &turn.lane.name;
@@ -160,7 +159,7 @@ impl<E: EngineClient> Runner<'_, E> {
     async fn spread(&self, lane: &Lane) -> Option<Kept<E::Session>> {
         for attempt in 1..=SPREAD {
             let (session, server) = self.meet(&lane.address, u64::from(attempt)).await.ok()?;
-            if self.held.borrow_mut().insert(server.key.clone()) || attempt == SPREAD {
+            if self.held.borrow_mut().insert(server.clone()) || attempt == SPREAD {
                 return Some(self.keep(session, server).await);
             }
             session.close().await;
@@ -168,16 +167,13 @@ impl<E: EngineClient> Runner<'_, E> {
         None
     }
 
-    async fn keep(&self, mut session: E::Session, server: Server) -> Kept<E::Session> {
+    async fn keep(&self, mut session: E::Session, server: String) -> Kept<E::Session> {
         // A proxy that does not take it keeps its connection as it would have.
         let _ = self
             .statement()
             .of(session.keep(), AttemptStep::Statement)
             .await;
-        Kept {
-            session,
-            server: server.key,
-        }
+        Kept { session, server }
     }
 
     /// Writes a turn into the book; a server that came back empty gets its ledger again.
@@ -191,10 +187,7 @@ impl<E: EngineClient> Runner<'_, E> {
                     (Some(_), outcome) => outcome,
                 }
             });
-        let (step, code) = match came.broken {
-            Some(broken) => (Some(broken.step), Some(broken.code)),
-            None => (None, None),
-        };
+        let code = came.broken.map(|broken| broken.code);
         let lost = code
             .as_deref()
             .is_some_and(|code| NO_LEDGER.contains(&code));
@@ -205,7 +198,6 @@ impl<E: EngineClient> Runner<'_, E> {
             sent_ms: came.sent.map(|sent| self.book.at(sent)),
             ended_ms: self.book.now(),
             outcome,
-            step,
             code,
             server: came.server,
             late_ms: u64::try_from(turn.delay.as_millis()).unwrap_or(u64::MAX),

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio::time::Instant;
-
 use super::Runner;
 use super::engine::{Broken, EngineClient, HeldRows, Session};
 use super::lanes::Beat;
-use crate::drill::model::{Address, AttemptStep, Lane, MemberState, Server};
+use crate::drill::model::{Address, AttemptStep, Lane, MemberState};
 
 /// Expected tables are asked for at every so many turns.
 const TABLES: u64 = 4;
@@ -22,7 +20,7 @@ struct Expected {
 /// A kept session to a member, and where it leads.
 struct Wire<S> {
     session: S,
-    server: Server,
+    server: String,
     address: Address,
 }
 
@@ -43,7 +41,7 @@ impl<E: EngineClient> Runner<'_, E> {
         let mut turn = 0;
         let mut expected = Expected::default();
         loop {
-            let delay = clock.next().await;
+            clock.next().await;
             let address = self.place(member, lane);
             if address.host.is_empty() {
                 continue;
@@ -52,8 +50,6 @@ impl<E: EngineClient> Runner<'_, E> {
             turn += 1;
             let mut state = MemberState {
                 member: member.to_owned(),
-                asked_ms: self.book.at(Instant::now()),
-                late_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
                 host: address.host.clone(),
                 ..MemberState::default()
             };
@@ -71,8 +67,6 @@ impl<E: EngineClient> Runner<'_, E> {
                 Err(broken) => {
                     state = MemberState {
                         member: state.member,
-                        asked_ms: state.asked_ms,
-                        late_ms: state.late_ms,
                         host: state.host,
                         error: Some(broken.code),
                         ..MemberState::default()
@@ -127,7 +121,7 @@ impl<E: EngineClient> Runner<'_, E> {
                 address: address.clone(),
             }
         };
-        state.server = Some(wire.server.key.clone());
+        state.server = Some(wire.server.clone());
         let limit = self.statement();
         limit
             .of(wire.session.state(state), AttemptStep::Statement)

@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use super::engine::Broken;
 use super::open::{Protocol, Servers};
 use super::table::{self, Sql, value};
-use crate::drill::model::{AttemptStep, Engine, MemberRole, MemberState, RunnerSpec, Server};
+use crate::drill::model::{AttemptStep, Engine, MemberRole, MemberState, RunnerSpec};
 use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
 use crate::probe::link::PeerLink;
@@ -138,11 +138,11 @@ impl Sql for DrillSession<'_> {
         Self::is_answer(&broken.code)
     }
 
-    async fn who(&mut self) -> Result<Server, Broken> {
+    async fn who(&mut self) -> Result<String, Broken> {
         let query = if self.mariadb {
-            "SELECT @@hostname, @@server_id, @@version"
+            "SELECT @@hostname, @@server_id"
         } else {
-            "SELECT @@hostname, @@server_uuid, @@version"
+            "SELECT @@hostname, @@server_uuid"
         };
         let rows = match self.ask(query, AttemptStep::Identify).await {
             // A proxy that knows no variables is one server.
@@ -152,21 +152,7 @@ impl Sql for DrillSession<'_> {
         let word = |column| rows.first().and_then(|row| value(row, column));
         let (hostname, id) = (word(0).unwrap_or_default(), word(1).unwrap_or_default());
         let short: String = id.chars().take(8).collect();
-        Ok(Server {
-            key: format!("{hostname}/{short}"),
-            hostname,
-            id,
-            started: None,
-            version: word(2).unwrap_or_default(),
-        })
-    }
-
-    async fn since(&mut self) -> Option<i64> {
-        let query = "SHOW GLOBAL STATUS LIKE 'Uptime'";
-        let rows = self.ask(query, AttemptStep::Identify).await.ok()?;
-        let uptime: i64 = value(rows.first()?, 1)?.parse().ok()?;
-        let now = jiff::Timestamp::now().as_second();
-        now.checked_sub(uptime)?.checked_mul(1000)
+        Ok(format!("{hostname}/{short}"))
     }
 
     async fn describe(&mut self, state: &mut MemberState) -> Result<(), Broken> {

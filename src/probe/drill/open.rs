@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Runner;
 use super::engine::{Broken, EngineClient, Limit, Session};
-use crate::drill::model::{Address, AttemptStep, Limits, RunnerSpec, Server};
+use crate::drill::model::{Address, AttemptStep, Limits, RunnerSpec};
 use crate::probe::ask::Ask;
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
@@ -218,7 +218,7 @@ impl<E: EngineClient> Runner<'_, E> {
         &self,
         place: &Address,
         turn: u64,
-    ) -> Result<(E::Session, Server), Broken> {
+    ) -> Result<(E::Session, String), Broken> {
         self.meet_by(&self.client, place, turn).await
     }
 
@@ -228,14 +228,10 @@ impl<E: EngineClient> Runner<'_, E> {
         door: &GuardedLogin<E>,
         place: &Address,
         turn: u64,
-    ) -> Result<(E::Session, Server), Broken> {
+    ) -> Result<(E::Session, String), Broken> {
         let mut session = door.open(&self.spec.limits, place, turn).await?;
-        let limit = self.statement();
-        let mut server = limit.of(session.identify(), AttemptStep::Identify).await?;
-        if !self.book.knows(&server.key) {
-            server.started = timeout(limit.0, session.started()).await.ok().flatten();
-            self.book.server(&server);
-        }
+        let identify = session.identify();
+        let server = self.statement().of(identify, AttemptStep::Identify).await?;
         Ok((session, server))
     }
 }

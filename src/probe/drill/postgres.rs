@@ -5,7 +5,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use super::engine::Broken;
 use super::open::{Protocol, Servers};
 use super::table::{Row, Sql, value};
-use crate::drill::model::{AttemptStep, Engine, MemberRole, MemberState, RunnerSpec, Server};
+use crate::drill::model::{AttemptStep, Engine, MemberRole, MemberState, RunnerSpec};
 use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
 use crate::probe::link::PeerLink;
@@ -75,27 +75,12 @@ impl Sql for DrillSession<'_> {
         !self.client.is_closed()
     }
 
-    async fn who(&mut self) -> Result<Server, Broken> {
-        let query = "SELECT coalesce(host(inet_server_addr()), ''), \
-                     extract(epoch from pg_postmaster_start_time())::bigint, current_setting('server_version')";
+    async fn who(&mut self) -> Result<String, Broken> {
+        let query = "SELECT coalesce(host(inet_server_addr()), ''), extract(epoch from pg_postmaster_start_time())::bigint";
         let rows = self.ask(query, AttemptStep::Identify).await?;
         let word = |column| rows.first().and_then(|row| value(row, column));
         let (hostname, started) = (word(0).unwrap_or_default(), word(1).unwrap_or_default());
-        Ok(Server {
-            key: format!("{hostname}/{started}"),
-            hostname,
-            started: started
-                .parse::<i64>()
-                .ok()
-                .map(|at| at.saturating_mul(1000)),
-            id: started,
-            version: word(2).unwrap_or_default(),
-        })
-    }
-
-    async fn since(&mut self) -> Option<i64> {
-        // Said with the identity already.
-        None
+        Ok(format!("{hostname}/{started}"))
     }
 
     async fn describe(&mut self, state: &mut MemberState) -> Result<(), Broken> {

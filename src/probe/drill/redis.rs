@@ -9,7 +9,7 @@ use super::engine::{Broken, HeldRows, Session};
 use super::open::{Protocol, Servers};
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
-    AttemptStep, ExpectedTable, LaneKind, LaneRows, MemberRole, MemberState, Server, Span,
+    AttemptStep, ExpectedTable, LaneKind, LaneRows, MemberRole, MemberState, Span,
 };
 use crate::probe::ask::Ask;
 use crate::probe::found::Failure;
@@ -106,26 +106,13 @@ impl DrillSession<'_> {
 }
 
 impl Session for DrillSession<'_> {
-    async fn identify(&mut self) -> Result<Server, Broken> {
+    async fn identify(&mut self) -> Result<String, Broken> {
         let mut info = self.info("server").await.map_err(|broken| Broken {
             step: AttemptStep::Identify,
             ..broken
         })?;
         let id = info.remove("run_id").unwrap_or_default();
-        Ok(Server {
-            key: id.chars().take(8).collect(),
-            hostname: String::new(),
-            id,
-            started: None,
-            version: info.remove("redis_version").unwrap_or_default(),
-        })
-    }
-
-    async fn started(&mut self) -> Option<i64> {
-        let info = self.info("server").await.ok()?;
-        let up: i64 = info.get("uptime_in_seconds")?.parse().ok()?;
-        let now = jiff::Timestamp::now().as_second();
-        now.checked_sub(up)?.checked_mul(1000)
+        Ok(id.chars().take(8).collect())
     }
 
     async fn make(&mut self) -> Result<(), Broken> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::engine::{Broken, HeldRows, Session};
 use crate::drill::ledger::{RowFold, Statements, span};
 use crate::drill::model::{
-    AttemptStep, Engine, ExpectedTable, LaneRows, MemberState, RunnerSpec, Server, Span,
+    AttemptStep, Engine, ExpectedTable, LaneRows, MemberState, RunnerSpec, Span,
 };
 
 /// A row of an answer as text.
@@ -38,9 +38,7 @@ pub(super) trait Sql {
     /// Whether the session goes on after a failure.
     fn goes_on(&self, broken: &Broken) -> bool;
     /// Who answers.
-    async fn who(&mut self) -> Result<Server, Broken>;
-    /// When it started, where it reports that.
-    async fn since(&mut self) -> Option<i64>;
+    async fn who(&mut self) -> Result<String, Broken>;
     /// Role, writability, membership.
     async fn describe(&mut self, state: &mut MemberState) -> Result<(), Broken>;
     /// Says goodbye.
@@ -97,12 +95,8 @@ pub(super) trait Sql {
 }
 
 impl<S: Sql> Session for S {
-    async fn identify(&mut self) -> Result<Server, Broken> {
+    async fn identify(&mut self) -> Result<String, Broken> {
         self.who().await
-    }
-
-    async fn started(&mut self) -> Option<i64> {
-        self.since().await
     }
 
     async fn make(&mut self) -> Result<(), Broken> {

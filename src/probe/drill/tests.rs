@@ -13,8 +13,7 @@ use super::work;
 use crate::drill::ledger::RowFold;
 use crate::drill::model::{
     Address, AttemptOutcome, AttemptStep, Batch, Engine as Kind, ExpectedTable, Lane, LaneKind,
-    LaneRows, Ledger, Limits, MemberState, ReadPlace, RunnerRecord, RunnerSpec, Server, Span,
-    VERSION,
+    LaneRows, Ledger, Limits, MemberState, ReadPlace, RunnerRecord, RunnerSpec, Span, VERSION,
 };
 use crate::drill::orders::{Act, Orders};
 
@@ -101,18 +100,8 @@ impl EngineClient for FakeServer {
 }
 
 impl Session for FakeServer {
-    async fn identify(&mut self) -> Result<Server, Broken> {
-        Ok(Server {
-            key: "db/1".to_owned(),
-            hostname: "db".to_owned(),
-            id: "1".to_owned(),
-            started: None,
-            version: String::new(),
-        })
-    }
-
-    async fn started(&mut self) -> Option<i64> {
-        None
+    async fn identify(&mut self) -> Result<String, Broken> {
+        Ok("db/1".to_owned())
     }
 
     async fn make(&mut self) -> Result<(), Broken> {
@@ -206,14 +195,12 @@ fn spec() -> RunnerSpec {
     };
     RunnerSpec {
         version: VERSION,
-        run: "r".to_owned(),
         runner: "a".to_owned(),
         engine: Kind::Mysql,
         write: address.clone(),
         read: None,
         ledger: Ledger {
             name: "k8sverify_drill_r".to_owned(),
-            schema: None,
         },
         lanes: vec![
             lane("a/w-new", LaneKind::WriteNew, 200, 16),
@@ -345,7 +332,7 @@ async fn a_quiet_run_acknowledges_everything_and_its_audit_finds_it() {
     assert_eq!(whole.len(), turns.len() as u64);
     // Members are asked while all else is quiet.
     let last = batches.iter().flat_map(|batch| &batch.members).next_back();
-    assert!(last.unwrap().asked_ms > 13_000);
+    assert!(last.unwrap().ended_ms > 13_000);
     assert!(play.0.borrow().removed);
     let Some(RunnerRecord::End(end)) = ran.records.last() else {
         panic!()

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Row, Value};
 use tokio::time::Instant;
 
 use crate::probe::ask::Ask;
 use crate::probe::clock::{Clock, Late};
 use crate::probe::found::Failure;
+use crate::probe::mysql::replication::text;
 use crate::probe::mysql::{self, MysqlSession};
 use crate::probe::sql::Setting;
 use crate::probe::wire::EdgeTask;
@@ -124,7 +125,7 @@ impl Connection {
     pub(super) async fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
         let asked = self.session.connection.query::<Row, _>(sql);
         match self.clock.within(self.limit, asked).await {
-            Ok(Ok(rows)) => rows.into_iter().map(|row| texts(&row)).collect(),
+            Ok(Ok(rows)) => rows.iter().map(texts).collect(),
             Ok(Err(mysql_async::Error::Server(_))) => Vec::new(),
             Ok(Err(_)) | Err(_) => {
                 self.lost = true;
@@ -170,11 +171,6 @@ async fn run(session: &mut MysqlSession, sql: &[u8]) -> mysql_async::Result<(Opt
 
 fn texts(row: &Row) -> Vec<String> {
     (0..row.len())
-        .map(|column| match row.as_ref(column) {
-            Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-            Some(Value::Int(number)) => number.to_string(),
-            Some(Value::UInt(number)) => number.to_string(),
-            _ => String::new(),
-        })
+        .map(|column| text(row, column).unwrap_or_default())
         .collect()
 }

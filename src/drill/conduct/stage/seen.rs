@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{RunnerState, Stage};
+use super::{RunnerPod, RunnerState, Stage};
 use crate::drill::conduct::live::Live;
 use crate::drill::model::{Address, Event, EventKind, PodChange, PodEvent, PodIdentity};
 use crate::drill::orders::Orders;
@@ -66,11 +66,10 @@ impl Stage<'_> {
         if let Some(job) = pod.metadata.labels.get("job-name") {
             let runner = self.runners.iter().find(|runner| runner.job == *job);
             if let Some(state) = runner.and_then(|runner| inner.runners.get_mut(&runner.name)) {
-                state.pod = Some((
-                    pod.metadata.name.clone(),
-                    pod.spec.node_name.clone(),
-                    why_over(pod, gone),
-                ));
+                state.pod = Some(RunnerPod {
+                    name: pod.metadata.name.clone(),
+                    over: why_over(pod, gone),
+                });
             }
             return;
         }

@@ -111,7 +111,6 @@ proptest! {
         let (one, two, write) = (rows(|k| k.0), rows(|k| k.1), rows(|k| k.2));
         let answer = |place: ReadPlace, rows: &BTreeSet<u64>| AuditAnswer {
             place,
-            server: None,
             error: None,
             rows: BTreeMap::from([("w".to_owned(), LaneRows { whole: rows.iter().copied().collect(), ..LaneRows::default() })]),
         };
