@@ -173,13 +173,26 @@ pub struct Target {
     pub port: Option<NonZeroU16>,
     /// The protocol, as far as scheme or key say.
     pub protocol: Option<Protocol>,
-    /// HTTP: the path, without its query.
     /// TLS as the value says.
     pub tls: Option<TlsMode>,
     /// How it was written.
     pub shape: Shape,
     /// Whether `protocol` comes from a scheme, which beats every other hint.
     pub by_scheme: bool,
+}
+
+impl Target {
+    /// `host:port` of which nothing more is known.
+    pub(crate) const fn at(host: String, port: Option<NonZeroU16>) -> Self {
+        Self {
+            host,
+            port,
+            protocol: None,
+            tls: None,
+            shape: Shape::HostPort,
+            by_scheme: false,
+        }
+    }
 }
 
 /// An address that one variable, or several that belong together, give.

@@ -33,10 +33,8 @@ fn beside_references(value: &str, read: fn(&str) -> Vec<Parsed>) -> Vec<Parsed> 
     let mut found = read(&masked);
     found.retain(|one| !one.host.contains(OPEN));
     for one in &mut found {
-        for text in [&mut one.user, &mut one.password, &mut one.database]
-            .into_iter()
-            .flatten()
-        {
+        let parts = [&mut one.user, &mut one.password, &mut one.database];
+        for text in parts.into_iter().flatten() {
             *text = text.replace(OPEN, "$(").replace(CLOSE, ")");
         }
     }

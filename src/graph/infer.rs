@@ -290,7 +290,7 @@ impl Work<'_> {
             if built(&raw).is_some_and(|file| !(file.direct && file.target.starts_with("/etc/"))) {
                 raw.confidence = raw.confidence.min(Confidence::Likely);
             }
-            self.admit(service, raw);
+            self.admit(service, &raw);
         }
     }
 
@@ -313,20 +313,19 @@ impl Work<'_> {
                         .then_some((peer, dialled))
                 });
                 if let Some((peer, dialled)) = peer {
-                    let origin = Origin::variable(&service.name, name);
-                    let draft = Draft {
+                    let edge = Edge {
                         variable: Some(name.clone()),
                         by_scheme: target.by_scheme,
-                        stated: target.protocol == Some(dialled.protocol),
-                        ..Draft::new(
+                        guessed: target.protocol != Some(dialled.protocol),
+                        ..Edge::new(
                             &service.name,
                             &peer.name,
                             "localhost",
                             dialled.port,
                             dialled.protocol,
-                            origin,
                         )
                     };
+                    let draft = Draft::new(edge, Origin::variable(&service.name, name));
                     self.drafts.add(draft);
                 }
             }

@@ -6,7 +6,7 @@ use crate::address::{self, Role, Shape};
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
-use super::super::{Confidence, NoteKind};
+use super::super::{Confidence, Edge, NoteKind};
 use super::claim::{Claim, Written};
 use super::facts::{Dialled, TierFacts, usual};
 use super::found::{Hit, Place, RawEdge, RawTarget};
@@ -29,29 +29,21 @@ impl Work<'_> {
             let Some(protocol) = product.filter(|protocol| protocol.is_store()) else {
                 continue;
             };
-            let Some(tier) = names.resolve(value).map(str::to_owned) else {
+            let Some(tier) = names.resolve(value) else {
                 continue;
             };
-            let server = self.facts.get(&tier).and_then(TierFacts::server);
+            let server = self.facts.get(tier).and_then(TierFacts::server);
             if server.is_none_or(|server| server.protocol != protocol)
                 || address::role(name) == Role::Never
             {
                 continue;
             }
+            let place = Place::Variable(name.clone());
             let raw = RawEdge {
-                target: RawTarget::Tier(tier),
-                host: value.clone(),
-                port: None,
-                further_ports: Vec::new(),
                 protocol: Some(protocol),
-                by_scheme: false,
-                place: Place::Variable(name.clone()),
-                key: name.clone(),
-                confidence: Confidence::Likely,
-                login: None,
-                tls: None,
+                ..RawEdge::of_tier(tier, value, place, name)
             };
-            self.admit(service, raw);
+            self.admit(service, &raw);
         }
     }
 
@@ -73,32 +65,28 @@ impl Work<'_> {
         for (name, value) in environment.iter().filter(|(name, _)| address::is_own(name)) {
             let urls = address::targets("", value).into_iter();
             for target in urls.filter(|target| target.shape == Shape::Url) {
-                let hit = Hit {
-                    key: name.clone(),
-                    confidence: Confidence::Declared,
-                    target,
-                };
+                let hit = Hit::new(name, target, Confidence::Declared);
                 let edge = scan::raw(hit, Place::Variable(name.clone()), names);
                 let edge = edge.filter(
                     |edge| matches!(&edge.target, RawTarget::Tier(to) if is_peer(self.project, to)),
                 );
                 if let Some(edge) = edge {
-                    self.admit(service, edge);
+                    self.admit(service, &edge);
                 }
             }
         }
     }
 
     /// Takes a raw edge in, if it is one.
-    pub(super) fn admit(&mut self, service: &Service, raw: RawEdge) {
-        let claim = claim(service, &raw);
+    pub(super) fn admit(&mut self, service: &Service, raw: &RawEdge) {
+        let claim = claim(service, raw);
         let name = match &raw.target {
             RawTarget::Tier(name) => name.clone(),
-            RawTarget::Outside => return self.outside(service, raw, claim),
+            RawTarget::Outside => return self.outside(service, raw, &claim),
             RawTarget::Unknown => {
                 // A store that a URL names is an edge, whatever runs it: a name that no one defines is a fault worth finding.
                 if raw.by_scheme && raw.protocol.is_some_and(Protocol::is_store) {
-                    return self.outside(service, raw, claim);
+                    return self.outside(service, raw, &claim);
                 }
                 let message = format!(
                     "{} names {} ({claim}), a host that no file defines",
@@ -114,7 +102,7 @@ impl Work<'_> {
             // Both switched off: they come together or not at all.
             let both = self.file.inactive.contains_key(&service.name);
             match self.file.inactive.get(&name) {
-                Some(to) if both => self.connect(service, to, &raw, &claim),
+                Some(to) if both => self.connect(service, to, raw, &claim),
                 _ => self.note(
                     NoteKind::Information,
                     format!(
@@ -128,7 +116,7 @@ impl Work<'_> {
         if names::same_namespace(service, to) {
             return;
         }
-        self.connect(service, to, &raw, &claim);
+        self.connect(service, to, raw, &claim);
     }
 
     fn connect(&mut self, service: &Service, to: &Service, raw: &RawEdge, claim: &Claim) {
@@ -175,65 +163,64 @@ impl Work<'_> {
             .filter_map(|port| facts.dial(Some(*port), None, false))
             .collect();
         for (index, dialled) in std::iter::once(first).chain(further).enumerate() {
-            self.drafts.add(Draft {
-                from: service.name.clone(),
-                to: to.name.clone(),
-                host: raw.host.clone(),
-                port: dialled.port,
-                protocol: dialled.protocol,
-                guessed: dialled.guessed
-                    || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none(),
-                by_scheme: raw.by_scheme,
-                stated: raw.protocol == Some(dialled.protocol),
-                claims: vec![claim.clone()],
-                confidence: if dialled.guessed || index > 0 {
-                    Confidence::Likely
-                } else {
-                    raw.confidence
-                },
-                variable: match &raw.place {
-                    Place::Variable(name) => Some(name.clone()),
-                    _ => None,
-                },
-                login: raw.login.clone().filter(|_| index == 0),
-                tls: raw.tls,
-                external: false,
-                optional: self.file.inactive.contains_key(&service.name),
-            });
+            let mut draft = self.draft(service, &to.name, raw, dialled, claim);
+            draft.guessed = dialled.guessed
+                || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none();
+            if dialled.guessed || index > 0 {
+                draft.edge.confidence = Confidence::Likely;
+            }
+            draft.edge.login = draft.edge.login.filter(|_| index == 0);
+            self.drafts.add(draft);
         }
     }
 
+    /// What a raw edge says of a connection whose other end is known.
+    fn draft(
+        &self,
+        service: &Service,
+        to: &str,
+        raw: &RawEdge,
+        dialled: Dialled,
+        claim: &Claim,
+    ) -> Draft {
+        let variable = match &raw.place {
+            Place::Variable(name) => Some(name.clone()),
+            _ => None,
+        };
+        let edge = Edge {
+            by_scheme: raw.by_scheme,
+            guessed: raw.protocol != Some(dialled.protocol),
+            confidence: raw.confidence,
+            variable,
+            login: raw.login.clone(),
+            tls: raw.tls,
+            optional: self.file.inactive.contains_key(&service.name),
+            ..Edge::new(&service.name, to, &raw.host, dialled.port, dialled.protocol)
+        };
+        Draft::new(edge, claim.clone())
+    }
+
     /// A database, cache or broker outside is an edge like any other; the rest is listed.
-    fn outside(&mut self, service: &Service, raw: RawEdge, claim: Claim) {
-        let store = raw.protocol.filter(|protocol| protocol.is_store());
+    fn outside(&mut self, service: &Service, raw: &RawEdge, claim: &Claim) {
         let port = raw
             .port
             .or_else(|| raw.protocol.and_then(Protocol::default_port));
-        let from_file = matches!(raw.place, Place::File(_) | Place::Words) && !raw.by_scheme;
-        if let (Some(protocol), Some(port), false) = (store, port, from_file) {
-            self.drafts.add(Draft {
-                from: service.name.clone(),
-                to: raw.host.clone(),
-                host: raw.host,
+        if matches!(raw.place, Place::File(_) | Place::Words) && !raw.by_scheme {
+            return;
+        }
+        if let (Some(protocol), Some(port)) = (raw.protocol.filter(|one| one.is_store()), port) {
+            let dialled = Dialled {
                 port,
                 protocol,
                 guessed: false,
-                by_scheme: raw.by_scheme,
-                stated: true,
-                claims: vec![claim],
-                confidence: raw.confidence,
-                variable: match raw.place {
-                    Place::Variable(name) => Some(name),
-                    _ => None,
-                },
-                login: raw.login,
-                tls: raw.tls,
-                external: true,
-                optional: self.file.inactive.contains_key(&service.name),
-            });
-        } else if raw.port.is_some() && !from_file {
+            };
+            let mut draft = self.draft(service, &raw.host, raw, dialled, claim);
+            draft.edge.external = true;
+            self.drafts.add(draft);
+        } else if raw.port.is_some() {
+            let (from, host) = (service.name.clone(), raw.host.clone());
             self.outside
-                .insert((service.name.clone(), raw.host, raw.port, claim.origin));
+                .insert((from, host, raw.port, claim.origin.clone()));
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
-use super::super::Confidence;
+use super::super::{Confidence, Edge};
 use super::merge::Draft;
 use super::project::Project;
 use super::{names, own};
@@ -54,17 +54,12 @@ impl<'a> Project<'a> {
                     .map(|found| found.port)
             });
             if let Some(port) = dialled {
-                drafts.push(Draft {
+                let edge = Edge {
                     confidence: Confidence::Likely,
-                    ..Draft::new(
-                        &proxy.name,
-                        &to.name,
-                        &to.name,
-                        port,
-                        Protocol::Http,
-                        origin,
-                    )
-                });
+                    guessed: true,
+                    ..Edge::new(&proxy.name, &to.name, &to.name, port, Protocol::Http)
+                };
+                drafts.push(Draft::new(edge, origin));
             }
         }
         drafts
@@ -127,10 +122,12 @@ impl<'a> Project<'a> {
                     "compose services.{}.environment, where it advertises its address to the other brokers",
                     to.name
                 );
-                drafts.push(Draft {
+                let edge = Edge {
                     confidence: Confidence::Likely,
-                    ..Draft::new(&from.name, &to.name, &host, port, Protocol::Kafka, origin)
-                });
+                    guessed: true,
+                    ..Edge::new(&from.name, &to.name, host, port, Protocol::Kafka)
+                };
+                drafts.push(Draft::new(edge, origin));
             }
         }
         drafts

@@ -10,7 +10,7 @@ mod substitute;
 
 use std::num::NonZeroU16;
 
-use crate::address::{self, Shape, Target};
+use crate::address::{self, Target};
 use crate::catalog;
 use crate::protocol::Protocol;
 
@@ -228,11 +228,7 @@ fn development_proxy(text: &str, names: &NameTable) -> Vec<Hit> {
     address::targets("proxy", url)
         .into_iter()
         .filter(|target| names.resolve(&target.host).is_some())
-        .map(|target| Hit {
-            key: "proxy".to_owned(),
-            target,
-            confidence: Confidence::Likely,
-        })
+        .map(|target| Hit::new("proxy", target, Confidence::Likely))
         .collect()
 }
 
@@ -257,18 +253,12 @@ fn address_hit(
     if address::is_local(&host) || address::is_docker_host(&host) || host == "unix" {
         return None;
     }
-    Some(Hit {
-        key: key.to_owned(),
-        confidence: Confidence::Declared,
-        target: Target {
-            host,
-            port: port.or(default),
-            protocol,
-            tls: None,
-            shape: Shape::HostPort,
-            by_scheme: protocol.is_some(),
-        },
-    })
+    let target = Target {
+        protocol,
+        by_scheme: protocol.is_some(),
+        ..Target::at(host, port.or(default))
+    };
+    Some(Hit::new(key, target, Confidence::Declared))
 }
 
 #[cfg(test)]

@@ -74,10 +74,39 @@ pub struct RawEdge {
     pub tls: Option<TlsMode>,
 }
 
+impl RawEdge {
+    /// A tier that is named under a key, and nothing more.
+    pub(super) fn of_tier(tier: &str, host: &str, place: Place, key: &str) -> Self {
+        Self {
+            target: RawTarget::Tier(tier.to_owned()),
+            host: host.to_owned(),
+            port: None,
+            further_ports: Vec::new(),
+            protocol: None,
+            by_scheme: false,
+            place,
+            key: key.to_owned(),
+            confidence: Confidence::Likely,
+            login: None,
+            tls: None,
+        }
+    }
+}
+
 /// An address in a command or file, before its host is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hit {
     pub key: String,
     pub target: Target,
     pub confidence: Confidence,
+}
+
+impl Hit {
+    pub(super) fn new(key: &str, target: Target, confidence: Confidence) -> Self {
+        Self {
+            key: key.to_owned(),
+            target,
+            confidence,
+        }
+    }
 }

@@ -4,13 +4,15 @@
 //! No source sees what another one found, nor what addresses say: which of them counts is settled in `settle/hints.rs`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use crate::address;
 use crate::catalog::ImageDial;
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
-use super::super::Origin;
+use super::super::{Confidence, Edge, Origin};
+use super::merge::Draft;
 use super::project::Project;
 use super::{files_of, libraries, names, tiers};
 
@@ -65,6 +67,25 @@ impl<'a> Hint<'a> {
             library: None,
             optional: false,
         }
+    }
+}
+
+impl Hint<'_> {
+    /// The connection that it means, on that port.
+    pub(super) fn draft(
+        &self,
+        port: NonZeroU16,
+        protocol: Protocol,
+        confidence: Confidence,
+        project: &Project<'_>,
+    ) -> Draft {
+        let edge = Edge {
+            confidence,
+            guessed: true,
+            optional: self.optional || project.active(&self.from.name).is_none(),
+            ..Edge::new(&self.from.name, &self.to.name, self.host, port, protocol)
+        };
+        Draft::new(edge, self.origin.clone())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
-use crate::address::{self, HttpQuestion, LoginReference, TlsMode};
+use crate::address::{self, HttpQuestion};
 use crate::catalog::words;
 use crate::finding::EdgeId;
 use crate::protocol::Protocol;
@@ -14,51 +14,20 @@ use super::claim::Claim;
 /// An edge while claims still come in.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Draft {
-    pub from: String,
-    pub to: String,
-    pub host: String,
-    pub port: NonZeroU16,
-    pub protocol: Protocol,
+    /// What the claims say together; where it is known from stands in them.
+    pub edge: Edge,
+    pub claims: Vec<Claim>,
     /// Whether nothing on the client's side, nor the server's image, shows the port.
     pub guessed: bool,
-    pub by_scheme: bool,
-    /// Whether the client's own words show the protocol, by a scheme or by a product in a key.
-    pub stated: bool,
-    pub claims: Vec<Claim>,
-    pub confidence: Confidence,
-    pub variable: Option<String>,
-    pub login: Option<LoginReference>,
-    pub tls: Option<TlsMode>,
-    pub external: bool,
-    pub optional: bool,
 }
 
 impl Draft {
-    /// A declared connection of which nothing more is known.
-    pub(super) fn new(
-        from: &str,
-        to: &str,
-        host: &str,
-        port: NonZeroU16,
-        protocol: Protocol,
-        claim: impl Into<Claim>,
-    ) -> Self {
+    /// A connection of which one claim speaks.
+    pub(super) fn new(edge: Edge, claim: impl Into<Claim>) -> Self {
         Self {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            host: host.to_owned(),
-            port,
-            protocol,
-            guessed: false,
-            by_scheme: false,
-            stated: false,
+            edge,
             claims: vec![claim.into()],
-            confidence: Confidence::Declared,
-            variable: None,
-            login: None,
-            tls: None,
-            external: false,
-            optional: false,
+            guessed: false,
         }
     }
 }
@@ -71,44 +40,37 @@ impl Drafts {
     /// Adds what one claim says; the strongest says host, variable and login, all are listed.
     pub(super) fn add(&mut self, draft: Draft) {
         let key = (
-            draft.from.clone(),
-            draft.to.clone(),
-            draft.port,
-            draft.host.to_ascii_lowercase(),
+            draft.edge.from.clone(),
+            draft.edge.to.clone(),
+            draft.edge.port,
+            draft.edge.host.to_ascii_lowercase(),
         );
         let Some(known) = self.0.get_mut(&key) else {
             self.0.insert(key, draft);
             return;
         };
-        let stronger =
-            (draft.confidence, draft.login.is_some()) > (known.confidence, known.login.is_some());
-        let mut draft = draft;
-        let mut claims = std::mem::take(&mut known.claims);
-        for one in std::mem::take(&mut draft.claims) {
-            if claims.iter().all(|other| other.origin != one.origin) {
-                claims.push(one);
+        for one in draft.claims {
+            if known.claims.iter().all(|other| other.origin != one.origin) {
+                known.claims.push(one);
             }
         }
-        let (mut first, second) = if stronger {
-            (draft, known.clone())
-        } else {
-            (known.clone(), draft)
-        };
+        known.guessed &= draft.guessed;
+        let strength = |edge: &Edge| (edge.confidence, edge.login.is_some());
+        let mut second = draft.edge;
+        if strength(&second) > strength(&known.edge) {
+            std::mem::swap(&mut known.edge, &mut second);
+        }
+        let first = &mut known.edge;
         if second.by_scheme && !first.by_scheme || first.protocol == Protocol::Tcp {
             first.protocol = second.protocol;
             first.by_scheme |= second.by_scheme;
-            first.stated = second.stated;
+            first.guessed = second.guessed;
         }
-        first.stated |= second.stated && first.protocol == second.protocol;
-        *known = Draft {
-            claims,
-            guessed: first.guessed && second.guessed,
-            variable: first.variable.or(second.variable),
-            login: first.login.or(second.login),
-            tls: first.tls.or(second.tls),
-            optional: first.optional && second.optional,
-            ..first
-        };
+        first.guessed &= second.guessed || first.protocol != second.protocol;
+        first.variable = first.variable.take().or(second.variable);
+        first.login = first.login.take().or(second.login);
+        first.tls = first.tls.or(second.tls);
+        first.optional &= second.optional;
     }
 
     /// Every draft between two tiers.
@@ -117,7 +79,7 @@ impl Drafts {
         from: &'a str,
         to: &'a str,
     ) -> impl Iterator<Item = &'a Draft> {
-        self.of(from).filter(move |draft| draft.to == to)
+        self.of(from).filter(move |draft| draft.edge.to == to)
     }
 
     /// Every draft of a client.
@@ -125,18 +87,18 @@ impl Drafts {
         let of_client = self.0.range(first_of(from)..);
         of_client
             .map(|(_, draft)| draft)
-            .take_while(move |draft| draft.from == from)
+            .take_while(move |draft| draft.edge.from == from)
     }
 
     /// Every server of which some client's own words show the port.
     pub(super) fn dialled(&self) -> BTreeSet<String> {
         let stated = self.0.values().filter(|draft| !draft.guessed);
-        stated.map(|draft| draft.to.clone()).collect()
+        stated.map(|draft| draft.edge.to.clone()).collect()
     }
 
     /// Every draft to a server.
     pub(super) fn to<'a>(&'a self, to: &'a str) -> impl Iterator<Item = &'a Draft> {
-        self.0.values().filter(move |draft| draft.to == to)
+        self.0.values().filter(move |draft| draft.edge.to == to)
     }
 
     /// Adds a claim to what is known between two tiers.
@@ -151,10 +113,10 @@ impl Drafts {
             .0
             .range_mut(first_of(from)..)
             .map(|(_, draft)| draft)
-            .take_while(|draft| draft.from == from)
-            .filter(|draft| draft.to == to);
+            .take_while(|draft| draft.edge.from == from)
+            .filter(|draft| draft.edge.to == to);
         for draft in known {
-            draft.confidence = draft.confidence.max(confidence);
+            draft.edge.confidence = draft.edge.confidence.max(confidence);
             if draft.claims.iter().all(|one| one.origin != *origin) {
                 draft.claims.push(origin.clone().into());
             }
@@ -175,17 +137,22 @@ impl Drafts {
             .0
             .values()
             .filter(|draft| !draft.guessed)
-            .map(|draft| (draft.from.clone(), draft.to.clone()))
+            .map(|draft| (draft.edge.from.clone(), draft.edge.to.clone()))
             .collect();
         let (gone, kept): (BTreeMap<_, Draft>, BTreeMap<_, Draft>) = std::mem::take(&mut self.0)
             .into_iter()
             .partition(|(_, draft)| {
-                draft.guessed && sure.contains(&(draft.from.clone(), draft.to.clone()))
+                draft.guessed && sure.contains(&(draft.edge.from.clone(), draft.edge.to.clone()))
             });
         self.0 = kept;
         for guess in gone.into_values() {
             for claim in &guess.claims {
-                self.confirm(&guess.from, &guess.to, &claim.origin, Confidence::Weak);
+                self.confirm(
+                    &guess.edge.from,
+                    &guess.edge.to,
+                    &claim.origin,
+                    Confidence::Weak,
+                );
             }
         }
     }
@@ -213,22 +180,15 @@ fn first_of(from: &str) -> (String, String, NonZeroU16, String) {
 }
 
 fn edge(draft: Draft, health: &dyn Fn(&str) -> Option<HealthPath>) -> Edge {
-    let web = matches!(draft.protocol, Protocol::Http | Protocol::Https);
-    let health = health(&draft.to).filter(|health| health.port == draft.port);
-    let http = health.filter(|_| web).map(question);
+    let edge = draft.edge;
+    let web = matches!(edge.protocol, Protocol::Http | Protocol::Https);
+    let health = health(&edge.to).filter(|health| health.port == edge.port);
     Edge {
-        replica: is_replica(&draft.to) || is_replica(&draft.host),
+        replica: is_replica(&edge.to) || is_replica(&edge.host),
         origin: draft.claims.into_iter().map(|one| one.origin).collect(),
-        confidence: draft.confidence,
-        external: draft.external,
-        variable: draft.variable,
-        by_scheme: draft.by_scheme,
-        guessed: !draft.stated && !matches!(draft.protocol, Protocol::Tcp | Protocol::Udp),
-        http,
-        tls: draft.tls,
-        login: draft.login,
-        optional: draft.optional,
-        ..Edge::new(draft.from, draft.to, draft.host, draft.port, draft.protocol)
+        guessed: edge.guessed && !matches!(edge.protocol, Protocol::Tcp | Protocol::Udp),
+        http: health.filter(|_| web).map(question),
+        ..edge
     }
 }
 
@@ -273,10 +233,11 @@ mod tests {
 
     pub(super) fn draft(host: &str, port: u16, confidence: Confidence, origin: &str) -> Draft {
         let port = NonZeroU16::new(port).unwrap();
-        Draft {
+        let edge = Edge {
             confidence,
-            ..Draft::new("ap", "db", host, port, Protocol::Mysql, origin.to_owned())
-        }
+            ..Edge::new("ap", "db", host, port, Protocol::Mysql)
+        };
+        Draft::new(edge, origin.to_owned())
     }
 
     #[test]

@@ -25,14 +25,14 @@ pub(in crate::graph) fn written(source: &Source, names: &NameTable) -> Vec<RawEd
     let (documents, environment) = documents(&source.environment);
     for family in address::families_beside(&environment, &source.secret_variables) {
         let name = family.host_variable.clone();
-        edges.extend(of_family(family, (&name, name.clone()), names));
+        edges.extend(of_family(family, (&name, &name), names));
     }
     for (name, document) in documents {
         for mut family in address::families(&document) {
             // Its parts are no variables: no one can look a login up by their names.
             family.login = None;
             let key = format!("{name}.{}", family.host_variable);
-            edges.extend(of_family(family, (name, key), names));
+            edges.extend(of_family(family, (name, &key), names));
         }
     }
     for (name, value) in &environment {
@@ -41,11 +41,7 @@ pub(in crate::graph) fn written(source: &Source, names: &NameTable) -> Vec<RawEd
             let urls = address::targets("", value).into_iter();
             let weak = urls
                 .filter(|target| target.shape == Shape::Url)
-                .map(|target| Hit {
-                    key: name.clone(),
-                    confidence: Confidence::Weak,
-                    target,
-                });
+                .map(|target| Hit::new(name, target, Confidence::Weak));
             let found = weak.filter_map(|hit| raw(hit, Place::Variable(name.clone()), names));
             edges.extend(found.filter(|edge| matches!(edge.target, RawTarget::Tier(_))));
         }
@@ -141,14 +137,10 @@ fn documents(environment: &BTreeMap<String, String>) -> (Documents<'_>, BTreeMap
 /// What belongs together in an environment, or in a document of it, by the variable and the key under which it stands.
 fn of_family(
     family: address::Family,
-    (variable, key): (&String, String),
+    (variable, key): (&String, &str),
     names: &NameTable,
 ) -> Option<RawEdge> {
-    let hit = Hit {
-        key,
-        confidence: Confidence::Declared,
-        target: family.target,
-    };
+    let hit = Hit::new(key, family.target, Confidence::Declared);
     let edge = raw(hit, Place::Variable(variable.clone()), names)?;
     // A bare unknown word is worth a word only if a port stands beside it.
     let worth = edge.target != RawTarget::Unknown || edge.port.is_some();
@@ -175,17 +167,8 @@ fn by_image(source: &Source, names: &NameTable, catalog: &Catalog) -> Vec<RawEdg
         .filter_map(|dial| {
             let tier = names.resolve(&dial.host)?;
             Some(RawEdge {
-                target: RawTarget::Tier(tier.to_owned()),
-                host: dial.host.clone(),
                 port: dial.port,
-                further_ports: Vec::new(),
-                protocol: None,
-                by_scheme: false,
-                place: Place::Image,
-                key: String::new(),
-                confidence: Confidence::Likely,
-                login: None,
-                tls: None,
+                ..RawEdge::of_tier(tier, &dial.host, Place::Image, "")
             })
         })
         .collect()

@@ -95,13 +95,14 @@ impl<'a> Settle<'a> {
         let known = &*drafts;
         let handed_on = servers.flat_map(|front| known.of(&front.name));
         let fronts: BTreeSet<(String, String)> = handed_on
-            .filter(|draft| draft.confidence > Confidence::Weak)
-            .map(|draft| (draft.to.clone(), draft.from.clone()))
+            .filter(|draft| draft.edge.confidence > Confidence::Weak)
+            .map(|draft| (draft.edge.to.clone(), draft.edge.from.clone()))
             .collect();
         drafts.revise(|mut draft| {
-            if draft.variable.is_some() && fronts.contains(&(draft.from.clone(), draft.to.clone()))
+            if draft.edge.variable.is_some()
+                && fronts.contains(&(draft.edge.from.clone(), draft.edge.to.clone()))
             {
-                draft.confidence = Confidence::Weak;
+                draft.edge.confidence = Confidence::Weak;
             }
             Some(draft)
         });
@@ -115,15 +116,19 @@ impl<'a> Settle<'a> {
         mut draft: Draft,
         shared: &mut BTreeSet<(String, String, String)>,
     ) -> Option<Draft> {
-        let service = self.project.service(&draft.from)?;
+        let service = self.project.service(&draft.edge.from)?;
         if self.is_for_the_jobs(service, &draft) {
             return None;
         }
         let mut best = ClaimStrength::Foreign;
         draft.claims.retain(|claim| {
-            let standing = self.standing(service, &draft.to, claim);
+            let standing = self.standing(service, &draft.edge.to, claim);
             if standing < ClaimStrength::Own && matches!(claim.written, Written::Value(_)) {
-                shared.insert((draft.from.clone(), claim.key.clone(), draft.to.clone()));
+                shared.insert((
+                    draft.edge.from.clone(),
+                    claim.key.clone(),
+                    draft.edge.to.clone(),
+                ));
             }
             best = best.max(standing);
             standing > ClaimStrength::Foreign
@@ -133,11 +138,13 @@ impl<'a> Settle<'a> {
         }
         let handed = |claim: &Claim| self.sharers.contains_key(&claim.written);
         // A port that nothing of the target shows is believed of a client that waits for it and says so itself.
-        let deaf = !draft.external
-            && self.project.does_not_listen(&draft.to, draft.port)
-            && (draft.claims.iter().all(handed) || !self.waits(service, &draft.to));
+        let deaf = !draft.edge.external
+            && self
+                .project
+                .does_not_listen(&draft.edge.to, draft.edge.port)
+            && (draft.claims.iter().all(handed) || !self.waits(service, &draft.edge.to));
         if best == ClaimStrength::Shared || deaf {
-            draft.confidence = Confidence::Weak;
+            draft.edge.confidence = Confidence::Weak;
         }
         Some(draft)
     }
@@ -147,9 +154,9 @@ impl<'a> Settle<'a> {
         let twin = |other: &Service| {
             other.name != clock.name && other.image.is_some() && other.image == clock.image
         };
-        !draft.protocol.is_store()
+        !draft.edge.protocol.is_store()
             && own::is_clock(&tiers::words(clock))
-            && !clock.depends_on.contains_key(&draft.to)
+            && !clock.depends_on.contains_key(&draft.edge.to)
             && self.project.file.services.values().any(twin)
     }
 

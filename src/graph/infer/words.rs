@@ -154,34 +154,20 @@ fn plain(token: &str, next: Option<&str>, names: &NameTable) -> Vec<Hit> {
     };
     let following: Option<NonZeroU16> = next.and_then(address::port);
     match port.or(following) {
-        Some(port) if known(&host) => vec![Hit {
-            confidence: Confidence::Likely,
-            ..hit(
-                "",
-                Target {
-                    host,
-                    port: Some(port),
-                    protocol: None,
-                    tls: None,
-                    shape: Shape::HostPort,
-                    by_scheme: false,
-                },
-            )
-        }],
+        Some(port) if known(&host) => {
+            let target = Target::at(host, Some(port));
+            vec![Hit::new("", target, Confidence::Likely)]
+        }
         _ => Vec::new(),
     }
 }
 
 fn hit(key: &str, target: Target) -> Hit {
-    Hit {
-        key: key.to_owned(),
-        confidence: if target.shape == Shape::Host {
-            Confidence::Likely
-        } else {
-            Confidence::Declared
-        },
-        target,
-    }
+    let confidence = match target.shape {
+        Shape::Host => Confidence::Likely,
+        _ => Confidence::Declared,
+    };
+    Hit::new(key, target, confidence)
 }
 
 #[cfg(test)]

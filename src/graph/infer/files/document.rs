@@ -1,6 +1,6 @@
 //! A JSON file, comments and all, read as what it is: its paths are keys, and what stands in one object belongs together. Pure.
 
-use crate::address::{self, Shape};
+use crate::address::{self, Family, Shape};
 
 use super::super::super::Confidence;
 use super::super::found::Hit;
@@ -25,15 +25,8 @@ pub(super) fn scan(text: &str, names: &NameTable) -> Option<Vec<Hit>> {
         let host = family.target.shape != Shape::Host || pairs::is_host_key(&family.host_variable);
         host && names.resolve(&family.target.host).is_some()
     });
-    Some(
-        of_tiers
-            .map(|family| Hit {
-                key: family.host_variable,
-                target: family.target,
-                confidence: Confidence::Declared,
-            })
-            .collect(),
-    )
+    let hit = |family: Family| Hit::new(&family.host_variable, family.target, Confidence::Declared);
+    Some(of_tiers.map(hit).collect())
 }
 
 /// The object of a key like `clients.0.redirectUris`.

@@ -149,7 +149,7 @@ pub(super) fn source(text: &str, names: &NameTable) -> Vec<Hit> {
                     .filter(|target| {
                         target.shape != Shape::Host && names.resolve(&target.host).is_some()
                     })
-                    .map(|target| hit("", target, Confidence::Likely)),
+                    .map(|target| Hit::new("", target, Confidence::Likely)),
             );
         }
         if found.len() == before {
@@ -265,7 +265,7 @@ fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
         .filter(|(_, value)| value.contains('=') && value.contains([';', ' ']))
         .flat_map(|(key, value)| {
             let targets = address::targets("", value).into_iter();
-            targets.map(move |target| hit(key, target, Confidence::Declared))
+            targets.map(move |target| Hit::new(key, target, Confidence::Declared))
         })
         .filter(|hit| hit.target.shape == Shape::Url && names.resolve(&hit.target.host).is_some())
         .collect();
@@ -301,7 +301,7 @@ fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
         let read = read.unwrap_or_else(|| tiers(token));
         found.extend(
             read.into_iter()
-                .map(|target| hit(key, target, Confidence::Declared)),
+                .map(|target| Hit::new(key, target, Confidence::Declared)),
         );
     }
     found
@@ -337,7 +337,7 @@ fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
                     .last()
                     .or(block_name(lines, at).last())
                     .and_then(|word| address::product(word));
-                found.push(hit(pair.key, target, Confidence::Declared));
+                found.push(Hit::new(pair.key, target, Confidence::Declared));
             }
         }
     }
@@ -373,7 +373,7 @@ fn directive(line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
     });
     found
         .flatten()
-        .map(|target| hit(key, target, Confidence::Declared))
+        .map(|target| Hit::new(key, target, Confidence::Declared))
         .collect()
 }
 
@@ -433,14 +433,6 @@ fn port_beside(
             .flat_map(|line| &line.pairs)
             .find_map(fits)
     })
-}
-
-fn hit(key: &str, target: Target, confidence: Confidence) -> Hit {
-    Hit {
-        key: key.to_owned(),
-        target,
-        confidence,
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::address;
 use crate::compose::Service;
 use crate::protocol::Protocol;
 
-use super::super::super::Confidence;
+use super::super::super::{Confidence, Edge};
 use super::super::hints::{Hint, Strength};
 use super::super::merge::{Draft, Drafts};
 use super::super::project::same_application;
@@ -34,7 +34,7 @@ impl Settle<'_> {
                     found.extend(self.inherited(hint, drafts));
                 } else if self.is_open(hint, &dialled, drafts) {
                     let draft = self.draft(hint, drafts);
-                    let draft = draft.or_else(|| Self::agreed_by_others(hint, drafts));
+                    let draft = draft.or_else(|| self.agreed_by_others(hint, drafts));
                     if draft.is_none() && hint.strength == Strength::Link {
                         unknown.push((hint.from.name.clone(), hint.to.name.clone()));
                     }
@@ -51,14 +51,16 @@ impl Settle<'_> {
     /// Whether a tier's configuration names its peers.
     fn names_others(&self, from: &Service, drafts: &Drafts) -> bool {
         drafts.of(&from.name).any(|draft| {
-            draft.confidence > Confidence::Weak && !draft.external && !self.is_telemetry(draft)
+            draft.edge.confidence > Confidence::Weak
+                && !draft.edge.external
+                && !self.is_telemetry(draft)
         })
     }
 
     /// Whether an edge only sends telemetry: it says nothing about how an application names its peers.
     fn is_telemetry(&self, draft: &Draft) -> bool {
         let products = self.project.catalog.products;
-        products.is_telemetry(draft.port.get(), draft.variable.as_deref())
+        products.is_telemetry(draft.edge.port.get(), draft.edge.variable.as_deref())
     }
 
     /// Whether nothing stronger speaks of the two tiers, nor against the hint.
@@ -87,7 +89,7 @@ impl Settle<'_> {
                 unnamed()
                     && !drafts
                         .of(from)
-                        .any(|draft| self.project.is_store(&draft.to))
+                        .any(|draft| self.project.is_store(&draft.edge.to))
             }
             Strength::Default | Strength::Registry | Strength::Twin => true,
         }
@@ -99,42 +101,26 @@ impl Settle<'_> {
         let dialled = facts.dial(None, None, false)?;
         // Who names its peers would name this one too; stores often stand elsewhere (a secret, a file).
         let beside = !self.project.is_store(&hint.to.name) && self.names_others(hint.from, drafts);
+        let confidence = if beside {
+            Confidence::Weak
+        } else {
+            confidence(hint)
+        };
         Some(Draft {
             // Nothing of the client's configuration shows this port: what does state one is better.
             guessed: true,
-            confidence: if beside {
-                Confidence::Weak
-            } else {
-                confidence(hint)
-            },
-            optional: hint.optional || self.project.active(&hint.from.name).is_none(),
-            ..Draft::new(
-                &hint.from.name,
-                &hint.to.name,
-                hint.host,
-                dialled.port,
-                dialled.protocol,
-                hint.origin.clone(),
-            )
+            ..hint.draft(dialled.port, dialled.protocol, confidence, self.project)
         })
     }
 
     /// A linked tier of which nothing shows a port, where its other clients agree on one: weak.
-    fn agreed_by_others(hint: &Hint<'_>, drafts: &Drafts) -> Option<Draft> {
+    fn agreed_by_others(&self, hint: &Hint<'_>, drafts: &Drafts) -> Option<Draft> {
         let mut stated = drafts.to(&hint.to.name).filter(|draft| !draft.guessed);
-        let first = stated.next()?;
-        let linked = hint.strength == Strength::Link;
-        (linked && stated.all(|draft| draft.port == first.port)).then(|| Draft {
+        let first = &stated.next()?.edge;
+        let agreed = stated.all(|draft| draft.edge.port == first.port);
+        (hint.strength == Strength::Link && agreed).then(|| Draft {
             guessed: true,
-            confidence: Confidence::Weak,
-            ..Draft::new(
-                &hint.from.name,
-                &hint.to.name,
-                hint.host,
-                first.port,
-                first.protocol,
-                hint.origin.clone(),
-            )
+            ..hint.draft(first.port, first.protocol, Confidence::Weak, self.project)
         })
     }
 
@@ -145,20 +131,23 @@ impl Settle<'_> {
             return Vec::new();
         }
         let reachable = |draft: &&Draft| {
-            let store = self.project.service(&draft.to);
-            !draft.external
-                && self.project.is_store(&draft.to)
-                && draft.to != from.name
+            let store = self.project.service(&draft.edge.to);
+            !draft.edge.external
+                && self.project.is_store(&draft.edge.to)
+                && draft.edge.to != from.name
                 && store.is_some_and(|store| names::connected(self.project.file, from, store))
         };
         let stores = drafts.of(&hint.to.name).filter(reachable).cloned();
         stores
             .map(|draft| Draft {
-                from: from.name.clone(),
+                edge: Edge {
+                    from: from.name.clone(),
+                    confidence: Confidence::Weak,
+                    variable: None,
+                    login: None,
+                    ..draft.edge
+                },
                 claims: vec![hint.origin.clone().into()],
-                confidence: Confidence::Weak,
-                variable: None,
-                login: None,
                 ..draft
             })
             .collect()
@@ -170,7 +159,7 @@ impl Settle<'_> {
         let Some((library, protocol)) = &hint.library else {
             return false;
         };
-        let sure = |draft: &Draft| draft.confidence > Confidence::Weak && !draft.external;
+        let sure = |draft: &Draft| draft.edge.confidence > Confidence::Weak && !draft.edge.external;
         let has = |name: &str| {
             self.project.service(name).is_some_and(|other| {
                 files_of(other)
@@ -179,11 +168,11 @@ impl Settle<'_> {
             })
         };
         let own = || drafts.of(&hint.from.name);
-        own().any(|draft| draft.protocol == *protocol)
+        own().any(|draft| draft.edge.protocol == *protocol)
             || own().any(|draft| sure(draft) && !self.is_telemetry(draft))
                 && drafts
                     .to(&hint.to.name)
-                    .any(|draft| sure(draft) && has(&draft.from))
+                    .any(|draft| sure(draft) && has(&draft.edge.from))
     }
 
     /// Whether a tier reaches a store through a proxy that speaks the same protocol, and that calls the store.
@@ -192,6 +181,7 @@ impl Settle<'_> {
         let protocol = protocol.filter(|one| one.is_store());
         protocol.is_some_and(|protocol| {
             drafts.of(&from.name).any(|one| {
+                let one = &one.edge;
                 one.to != to.name
                     && one.confidence > Confidence::Weak
                     && one.protocol == protocol
@@ -206,7 +196,7 @@ impl Settle<'_> {
         let store = project.is_store(&to.name);
         let backwards = drafts
             .between(&to.name, &from.name)
-            .any(|draft| draft.confidence > Confidence::Weak);
+            .any(|draft| draft.edge.confidence > Confidence::Weak);
         // A worker waits for the web role of the same application because that one migrates.
         let roles = same_application(from, to);
         // A service that finds others through the docker socket does not call its peer; a database calls no application; a shell that
@@ -229,7 +219,7 @@ impl Settle<'_> {
         let by_broker = protocol == Some(Protocol::Zookeeper)
             && drafts
                 .of(&from.name)
-                .any(|draft| draft.protocol == Protocol::Kafka);
+                .any(|draft| draft.edge.protocol == Protocol::Kafka);
         let order_only = backwards
             || self.goes_through_another(from, to, drafts)
             || fellows
