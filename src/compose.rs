@@ -49,7 +49,6 @@ pub use resolved::resolved;
 pub use veil::veiled;
 pub use words::split_words;
 
-pub(crate) use dockerfile::installed;
 pub(crate) use sources::ENDS as SOURCES;
 
 use environment::{Variables, normal_name, of_project, project_name};

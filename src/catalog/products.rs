@@ -28,7 +28,6 @@ struct Table {
     client_starts: List,
     tools: BTreeMap<Protocol, List>,
     server_variables: Vec<ServerVariable>,
-    frameworks: Vec<Framework>,
     drivers: BTreeMap<Protocol, List>,
     strict: BTreeMap<String, String>,
     web_servers: List,
@@ -70,16 +69,6 @@ pub struct ServerVariable {
     pub name: String,
     /// What the server speaks.
     pub protocol: Protocol,
-}
-
-/// A framework's own server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Framework {
-    program: String,
-    #[serde(default)]
-    word: Option<String>,
-    port: NonZeroU16,
 }
 
 /// Where telemetry goes.
@@ -243,17 +232,6 @@ impl Products {
     /// Variables that only a server's own image reads, in the order in which they count.
     pub fn server_variables(&self) -> &[ServerVariable] {
         &self.table.server_variables
-    }
-
-    /// The usual port of the framework whose server a command runs.
-    pub fn framework(&self, command: &[&str]) -> Option<NonZeroU16> {
-        let runs = |one: &&Framework| {
-            let at = command.iter().position(|name| *name == one.program);
-            let follows = |at: usize, word| command[at..].contains(&word);
-            at.is_some_and(|at| one.word.as_deref().is_none_or(|word| follows(at, word)))
-        };
-        let found = self.table.frameworks.iter().find(runs)?;
-        Some(found.port)
     }
 
     /// What a library connects to, by its name in lower case.

@@ -1,4 +1,4 @@
-//! A Dockerfile → what matters of its last stage: `EXPOSE`, `ENV`, `ENTRYPOINT`, `CMD`, `COPY`, installed libraries, the base image. Pure.
+//! A Dockerfile → what matters of its last stage: `EXPOSE`, `ENV`, `ENTRYPOINT`, `CMD`, `COPY`, the base image. Pure.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,20 +19,6 @@ struct Stage {
 
 /// An image that exposes more says nothing by them.
 const MOST_EXPOSED: usize = 4096;
-
-/// Commands that install libraries of a program.
-const INSTALLERS: [&str; 10] = [
-    "docker-php-ext-install",
-    "install-php-extensions",
-    "pecl install",
-    "pip install",
-    "pip3 install",
-    "npm install",
-    "yarn add",
-    "pnpm add",
-    "gem install",
-    "go get",
-];
 
 /// Reads the last stage, or the one that `target` names. What cannot be understood is left out: the image itself decides.
 pub(super) fn read(
@@ -98,11 +84,6 @@ pub(super) fn read(
                     stage.build.built_from.extend(built);
                     let copy = copy(&rest, here, &stage.folder);
                     stage.build.copies.extend(copy);
-                }
-            }
-            "RUN" => {
-                if let Some(stage) = stages.last_mut() {
-                    stage.build.installs.extend(installed(rest));
                 }
             }
             "ENTRYPOINT" => {
@@ -230,21 +211,6 @@ fn absolute(folder: &str, path: &str) -> String {
             path.trim_start_matches("./")
         )
     }
-}
-
-/// The words behind the installers of a `RUN` line or any other command.
-pub(crate) fn installed(command: &str) -> Vec<String> {
-    command
-        .split(['&', ';', '|', '\n'])
-        .filter_map(|part| {
-            INSTALLERS
-                .iter()
-                .find_map(|name| part.split_once(name).map(|(_, after)| after))
-        })
-        .flat_map(str::split_whitespace)
-        .filter(|word| !word.starts_with('-'))
-        .map(|word| word.trim_matches(['"', '\'']).to_owned())
-        .collect()
 }
 
 /// `A=1 B="x y"`, or the old form `A x y`.
@@ -382,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_copied_and_installed_is_read() {
+    fn what_is_copied_is_read() {
         let build = read(
             "FROM node AS b\nCOPY x /y\nFROM nginx\nWORKDIR /etc/nginx\nCOPY --from=b /dist /html\nCOPY --chown=a:b conf ./conf.d/default.conf\n\
              ADD [\"a b\", \"/z/\"]\nCOPY <<EOF /etc/app.conf\nEXPOSE 5\nEOF\nRUN apt-get update && docker-php-ext-install pdo_mysql \\\n  mysqli\n",
@@ -412,7 +378,6 @@ mod tests {
                 (vec![], "/etc/app.conf", Some("EXPOSE 5")),
             ]
         );
-        assert_eq!(build.installs, ["pdo_mysql", "mysqli"]);
         assert!(
             build.exposed.is_empty(),
             "a here-document is no instruction"

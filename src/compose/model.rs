@@ -184,8 +184,6 @@ pub struct Build {
     pub copies: Vec<Copied>,
     /// What earlier stages copy from it, out of which the last one copies.
     pub built_from: Vec<Copied>,
-    /// Words of `RUN` lines that install libraries (`docker-php-ext-install pdo_mysql`).
-    pub installs: Vec<String>,
 }
 
 /// One `COPY` or `ADD` of a Dockerfile.

@@ -57,7 +57,4 @@ pub enum PortOrigin {
     /// The settings of Spring Boot.
     #[strum(to_string = "Spring Boot's settings,")]
     SpringBoot,
-    /// Its framework's habit.
-    #[strum(to_string = "the usual port of its framework,")]
-    Framework,
 }

@@ -20,8 +20,6 @@ use super::own;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TierFacts {
     serves: Vec<ImagePort>,
-    /// Whether nothing but its name shows what it serves.
-    by_name: bool,
     ports: Vec<DeclaredPort>,
     udp: Vec<NonZeroU16>,
     own: Vec<NonZeroU16>,
@@ -69,13 +67,6 @@ impl TierFacts {
                 catalog,
             )
         };
-        let silent = evidence.ports.is_empty() && health.is_none() && program.is_none();
-        let named = own::by_name(evidence.tier, &evidence.environment)
-            .filter(|_| serves.is_empty() && silent && !client && !evidence.one_shot);
-        let (serves, why) = match named {
-            Some(port) => (vec![port], "its name".to_owned()),
-            None => (serves, why),
-        };
         let own = own::ports(evidence, serves.first().copied());
         let mut known: BTreeMap<u16, Protocol> = evidence
             .ports
@@ -92,7 +83,6 @@ impl TierFacts {
         );
         let mut facts = Self {
             serves,
-            by_name: named.is_some(),
             ports: evidence.ports.clone(),
             udp: evidence.udp.clone(),
             own,
@@ -112,30 +102,8 @@ impl TierFacts {
                 .map(str::to_owned),
             peer: image.and_then(|image| catalog.products.peer(image)),
         };
-        facts.by_framework(evidence);
         facts.server = facts.hint(&why, evidence);
         facts
-    }
-
-    /// A framework's usual port, where nothing else shows any.
-    fn by_framework(&mut self, evidence: &Evidence<'_>) {
-        let known = !self.serves.is_empty()
-            || !self.ports.is_empty()
-            || !self.own.is_empty()
-            || self
-                .health
-                .as_ref()
-                .is_some_and(|health| health.port.is_some());
-        let usual = if known {
-            None
-        } else {
-            own::by_framework(evidence.words)
-        };
-        self.ports.extend(usual.map(|port| DeclaredPort {
-            port,
-            protocol: Some(Protocol::Http),
-            origin: PortOrigin::Framework,
-        }));
     }
 
     /// Whether both run the same product as servers: members of one cluster.

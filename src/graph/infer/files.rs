@@ -32,9 +32,6 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
     let folder = lower
         .split('/')
         .any(|part| known.foreign_folders.contains(&part));
-    if name == "package.json" && !folder {
-        return development_proxy(text, names);
-    }
     let compose = name.contains("compose") && ends(&[".yml", ".yaml"]);
     if folder
         || compose
@@ -219,19 +216,6 @@ fn dotenv(name: &str, text: &str, source: &Source) -> Option<Source> {
     })
 }
 
-/// `"proxy": "http://backend:8000"` of a package.json: where the development server of a web page sends what it does not have.
-fn development_proxy(text: &str, names: &NameTable) -> Vec<Hit> {
-    let read: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    let Some(url) = read.as_ref().and_then(|read| read.get("proxy")?.as_str()) else {
-        return Vec::new();
-    };
-    address::targets("proxy", url)
-        .into_iter()
-        .filter(|target| names.resolve(&target.host).is_some())
-        .map(|target| Hit::new("proxy", target, Confidence::Likely))
-        .collect()
-}
-
 /// A shell script: its words.
 fn script(text: &str, names: &NameTable) -> Vec<Hit> {
     let mut found = words::scan(&[text.to_owned()], names);
@@ -300,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_of_a_development_server_and_connection_strings_are_read() {
+    fn connection_strings_are_read() {
         let read = |path: &str, text: &str| -> Vec<(String, u16)> {
             scan(path, text, &Source::default(), &names())
                 .into_iter()
@@ -308,20 +292,6 @@ mod tests {
                 .collect()
         };
         let db = |port: u16| vec![("db".to_owned(), port)];
-        assert_eq!(
-            read(
-                "/app/package.json",
-                r#"{"name": "db", "proxy": "http://db:8000"}"#
-            ),
-            db(8000)
-        );
-        assert!(
-            read(
-                "/app/package.json",
-                r#"{"scripts": {"x": "curl http://db:1"}}"#
-            )
-            .is_empty()
-        );
         let settings = r#"{"ConnectionStrings": {"A": "Host=db;Port=5433;Username=u;Database=x"}}"#;
         assert_eq!(read("/app/appsettings.json", settings), db(5433));
         let xml = r#"<add name="A" connectionString="Server=db,1434;Database=x;User Id=sa;Password=p" />"#;

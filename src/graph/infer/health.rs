@@ -143,7 +143,7 @@ fn tool(tokens: &[String], local: &dyn Fn(&str) -> bool) -> Option<Health> {
     })
 }
 
-/// `nc -z localhost 8080`, `/dev/tcp/localhost/9555`, `grpc_health_probe -addr=:5050`, `TCPSocket.new('localhost', 6060)`.
+/// `nc -z localhost 8080`, `/dev/tcp/localhost/9555`, `grpc_health_probe -addr=:5050`.
 fn tokens_with_port(tokens: &[String], text: &str, local: &dyn Fn(&str) -> bool) -> Option<Health> {
     let found = |port, protocol| Health {
         port: Some(port),
@@ -181,19 +181,6 @@ fn tokens_with_port(tokens: &[String], text: &str, local: &dyn Fn(&str) -> bool)
                 .get(at + 1)
                 .and_then(|next| address::port(&bare(next)));
             if let Some(port) = port.or(next) {
-                return Some(found(port, None));
-            }
-        }
-    }
-    // Calls in a script: the number that follows the host.
-    for host in ["localhost'", "localhost\"", "127.0.0.1'", "127.0.0.1\""] {
-        if let Some((_, rest)) = text.split_once(host) {
-            let digits: String = rest
-                .trim_start_matches([',', ' ', ')', ':'])
-                .chars()
-                .take_while(char::is_ascii_digit)
-                .collect();
-            if let Some(port) = address::port(&digits) {
                 return Some(found(port, None));
             }
         }
@@ -238,10 +225,6 @@ mod tests {
             Some((9555, None, None))
         );
         assert_eq!(shell("nc -z localhost 7001"), Some((7001, None, None)));
-        assert_eq!(
-            shell("ruby -e \"TCPSocket.new('localhost', 6060).close\""),
-            Some((6060, None, None))
-        );
         assert_eq!(
             shell("/bin/grpc_health_probe -addr=:5050"),
             Some((5050, Some(Protocol::Grpc), None))

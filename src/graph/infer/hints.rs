@@ -1,5 +1,5 @@
 //! What compose says of a connection without any address, each kind a source of its own: `links`, orders of start, twins, libraries,
-//! defaults of an image, names of a registry, stores that are called like a tier or stand alone with one. Pure.
+//! defaults of an image, names of a registry, stores that are called like a tier. Pure.
 //!
 //! No source sees what another one found, nor what addresses say: which of them counts is settled in `settle/hints.rs`.
 
@@ -19,8 +19,6 @@ use super::{files_of, libraries, names, tiers};
 /// How strong a hint is, the weakest first; the strongest is settled first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Strength {
-    /// A store alone on a network with one tier.
-    Neighbour,
     /// A store that is called like one tier.
     Namesake,
     /// A name that the registry of a gateway knows.
@@ -103,7 +101,6 @@ impl<'a> Project<'a> {
             found.extend(self.defaults(service));
             found.extend(self.registered(service));
             found.extend(self.namesake(service));
-            found.extend(self.neighbours(service));
         }
         found
     }
@@ -178,17 +175,6 @@ impl<'a> Project<'a> {
         for file in files_of(from) {
             for (library, protocol) in libraries::drivers(file) {
                 found.entry(protocol).or_insert((library, &file.source));
-            }
-        }
-        let built = from.build.iter().flat_map(|build| build.installs.clone());
-        let words = tiers::words(from);
-        let installed = words
-            .iter()
-            .flat_map(|word| crate::compose::installed(word));
-        for library in built.chain(installed) {
-            if let Some(protocol) = libraries::driver(&library) {
-                let place = "what its image installs";
-                found.entry(protocol).or_insert((library, place));
             }
         }
         let only = |protocol| {
@@ -280,33 +266,6 @@ impl<'a> Project<'a> {
             store.name, from.name
         );
         fits.then(|| Hint::new(Strength::Namesake, from, store, origin))
-    }
-
-    /// The only service that shares a network with a store is there for it. The network that a project has anyway says nothing.
-    fn neighbours(&self, store: &'a Service) -> Vec<Hint<'a>> {
-        if !self.is_store(&store.name) {
-            return Vec::new();
-        }
-        let networks = names::networks(self.file, store).into_iter();
-        let hints = networks
-            .filter(|network| *network != "default")
-            .filter_map(|network| {
-                let mut members = self.file.services.values().filter(|other| {
-                    other.name != store.name && names::networks(self.file, other).contains(network)
-                });
-                let (from, None) = (members.next()?, members.next()) else {
-                    return None;
-                };
-                let calls_none = self.is_store(&from.name)
-                    || self.only_answers(&from.name)
-                    || self.is_plain_web_server(from);
-                let origin = format!(
-                    "compose services.{}: alone with {} on the network {network}",
-                    from.name, store.name
-                );
-                (!calls_none).then(|| Hint::new(Strength::Neighbour, from, store, origin))
-            });
-        hints.collect()
     }
 }
 

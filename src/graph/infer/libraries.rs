@@ -38,28 +38,11 @@ pub(super) fn drivers(file: &MountedFile) -> Vec<(String, Protocol)> {
             Some((path, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => path,
             _ => &library,
         };
-        if let Some(protocol) =
-            driver(plain).filter(|wanted| found.iter().all(|(_, known)| known != wanted))
-        {
-            found.push((plain.to_owned(), protocol));
-        }
+        let protocol = Products::shared().driver(plain);
+        let new = protocol.filter(|wanted| found.iter().all(|(_, known)| known != wanted));
+        found.extend(new.map(|protocol| (plain.to_owned(), protocol)));
     }
     found
-}
-
-/// The protocol of a driver by its name: as package managers call it, or an extension of PHP (`pdo_mysql`), a version behind it.
-pub(super) fn driver(library: &str) -> Option<Protocol> {
-    let name = library
-        .split(['=', '<', '>', '~', '['])
-        .next()
-        .unwrap_or(library);
-    let scoped = name.rsplit_once('@').map_or(name, |(head, _)| head);
-    let name = if scoped.is_empty() { name } else { scoped };
-    let extension = format!("ext-{name}");
-    let products = Products::shared();
-    products
-        .driver(name)
-        .or_else(|| products.driver(&extension))
 }
 
 /// What runs, of npm's and Composer's files; not what only developers need.
@@ -177,21 +160,6 @@ mod tests {
             ),
         ] {
             assert_eq!(read(name, text), [Protocol::Redis], "{name}");
-        }
-    }
-
-    #[test]
-    fn what_a_dockerfile_installs_is_a_driver_by_any_of_its_names() {
-        for (library, protocol) in [
-            ("pdo_pgsql", Some(Protocol::Postgres)),
-            ("mysqli", Some(Protocol::Mysql)),
-            ("redis-5.3.7", None),
-            ("redis", Some(Protocol::Redis)),
-            ("psycopg2-binary==2.9", Some(Protocol::Postgres)),
-            ("mysql2@3.1", Some(Protocol::Mysql)),
-            ("gd", None),
-        ] {
-            assert_eq!(driver(library), protocol, "{library}");
         }
     }
 

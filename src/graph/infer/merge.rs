@@ -1,4 +1,4 @@
-//! Claims of all sources → one edge for each connection: deduplicated, firm ones absorbing guesses, with identities. Pure.
+//! Claims of all sources → one edge for each connection: deduplicated, with identities. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -131,32 +131,6 @@ impl Drafts {
             .collect();
     }
 
-    /// A port that was only chosen gives way to one that the client's configuration shows for the same server.
-    pub(super) fn absorb_guesses(&mut self) {
-        let sure: BTreeSet<(String, String)> = self
-            .0
-            .values()
-            .filter(|draft| !draft.guessed)
-            .map(|draft| (draft.edge.from.clone(), draft.edge.to.clone()))
-            .collect();
-        let (gone, kept): (BTreeMap<_, Draft>, BTreeMap<_, Draft>) = std::mem::take(&mut self.0)
-            .into_iter()
-            .partition(|(_, draft)| {
-                draft.guessed && sure.contains(&(draft.edge.from.clone(), draft.edge.to.clone()))
-            });
-        self.0 = kept;
-        for guess in gone.into_values() {
-            for claim in &guess.claims {
-                self.confirm(
-                    &guess.edge.from,
-                    &guess.edge.to,
-                    &claim.origin,
-                    Confidence::Weak,
-                );
-            }
-        }
-    }
-
     /// The edges, sorted, with their identities. `health` gives a tier's health path.
     pub(super) fn edges(self, health: &dyn Fn(&str) -> Option<HealthPath>) -> Vec<Edge> {
         let mut edges: Vec<Edge> = self
@@ -256,14 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_gives_way_and_two_names_stay_two_edges() {
+    fn two_names_stay_two_edges() {
         let mut drafts = Drafts::default();
         drafts.add(draft("db", 3307, Confidence::Declared, "env"));
-        let mut guess = draft("db", 3306, Confidence::Declared, "links");
-        guess.guessed = true;
-        drafts.add(guess);
         drafts.add(draft("main-db", 3307, Confidence::Declared, "file"));
-        drafts.absorb_guesses();
         let ids: Vec<String> = drafts
             .edges(&|_| None)
             .into_iter()

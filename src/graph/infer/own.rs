@@ -78,16 +78,6 @@ pub(super) fn is_clock(command: &[String]) -> bool {
     })
 }
 
-/// The port on which a framework's own server listens where no one says otherwise.
-pub(super) fn by_framework(command: &[String]) -> Option<NonZeroU16> {
-    let tokens = words::tokens(command);
-    let names: Vec<&str> = tokens
-        .iter()
-        .map(|token| token.rsplit('/').next().unwrap_or(token))
-        .collect();
-    Products::shared().framework(&names)
-}
-
 /// A server by the variables that only a server's image reads; not where the same environment names a host, as a client's does.
 pub(super) fn by_environment(
     tier: &str,
@@ -118,23 +108,6 @@ fn is_called_like_a_store(tier: &str) -> bool {
     address::words(tier).iter().any(|word| {
         address::kind(word).is_some_and(|kinds| kinds.contains(&Protocol::Postgres))
             || address::product(word).is_some_and(Protocol::is_store)
-    })
-}
-
-/// The store that a tier's name says, where nothing else says anything: `shop-redis`, `zammad-postgresql`; not what prepares a store
-/// (`wait-for-mysql`), nor a client, whose environment names the store.
-pub(super) fn by_name(tier: &str, environment: &BTreeMap<String, String>) -> Option<ImagePort> {
-    let words = address::words(tier);
-    let product = words.last().and_then(|word| address::product(word));
-    let protocol = product.filter(|protocol| protocol.is_store())?;
-    let before = |word: &String| catalog::words().wrappers.contains(&word.as_str());
-    let is_helper = words.iter().any(|word| prepares(word) || before(word));
-    if is_helper || !address::families(environment).is_empty() {
-        return None;
-    }
-    Some(ImagePort {
-        port: protocol.default_port()?,
-        protocol,
     })
 }
 
@@ -307,30 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_shows_a_store_where_nothing_else_does() {
-        let none = BTreeMap::new();
-        let read = |tier: &str| by_name(tier, &none).map(|one| one.port.get());
-        assert_eq!(read("zammad-postgresql"), Some(5432));
-        assert_eq!(read("redis"), Some(6379));
-        for other in ["wait-for-mysql", "redis-commander", "db", "web"] {
-            assert_eq!(read(other), None, "{other}");
-        }
-        let client = BTreeMap::from([("MYSQL_HOST".to_owned(), "db".to_owned())]);
-        assert_eq!(by_name("backup-mysql", &client), None);
-    }
-
-    #[test]
-    fn roles_and_frameworks_are_known_by_their_commands() {
+    fn roles_are_known_by_their_commands() {
         assert!(is_background(&command(&["celery -A app worker -l INFO"])));
         assert!(is_background(&command(&["./boot.sh", "worker"])));
         assert!(!is_background(&command(&["gunicorn", "worker.wsgi"])));
         assert!(is_clock(&command(&["./bin/entrypoint-beat.sh"])));
         assert!(!is_clock(&command(&["metricbeat", "-e"])));
-        let port = |text: &str| by_framework(&command(&[text])).map(NonZeroU16::get);
-        assert_eq!(port("bundle exec rails server -b 0.0.0.0"), Some(3000));
-        assert_eq!(port("bundle exec rails console"), None);
-        assert_eq!(port("python manage.py runserver"), Some(8000));
-        assert_eq!(port("node index.js"), None);
     }
 
     #[test]

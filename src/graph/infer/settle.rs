@@ -106,7 +106,6 @@ impl<'a> Settle<'a> {
             }
             Some(draft)
         });
-        drafts.absorb_guesses();
         shared
     }
 

@@ -544,24 +544,6 @@ fn a_name_of_extra_hosts_leads_elsewhere_also_for_depends_on() {
 }
 
 #[test]
-fn a_driver_that_the_image_installs_shows_the_only_store_of_its_kind() {
-    let build = |installs: &[&str]| crate::compose::Build {
-        installs: installs.iter().map(|word| (*word).to_owned()).collect(),
-        ..Default::default()
-    };
-    let app = |installs: &[&str]| built(service("app", ""), build(installs));
-    let all = |installs: &[&str]| {
-        edges(&file(vec![
-            service("db", "postgres:16"),
-            service("cache", "redis:8"),
-            app(installs),
-        ]))
-    };
-    assert_eq!(all(&["pdo_pgsql", "zip"]), ["app->db:5432/postgres weak"]);
-    assert!(all(&["pdo_mysql"]).is_empty());
-}
-
-#[test]
 fn what_a_framework_listens_on_is_its_port() {
     let api = with_environment(
         service("api", "shop/api"),
@@ -626,40 +608,13 @@ fn a_node_of_kafka_that_only_votes_calls_no_broker() {
 }
 
 #[test]
-fn a_store_of_an_unknown_image_is_known_by_its_name_or_variables() {
-    let app = || depending(service("app", "shop/app"), &["shop-redis", "db"]);
+fn a_store_of_an_unknown_image_is_known_by_its_variables() {
+    let app = depending(service("app", "shop/app"), &["db"]);
     let db = with_environment(service("db", "shop/data"), &[("POSTGRES_PASSWORD", "p")]);
-    let found = edges(&file(vec![app(), service("shop-redis", "shop/cache"), db]));
-    assert_eq!(
-        found,
-        [
-            "app->db:5432/postgres weak",
-            "app->shop-redis:6379/redis weak"
-        ]
-    );
+    assert_eq!(edges(&file(vec![app, db])), ["app->db:5432/postgres weak"]);
     let client = with_environment(service("app", "shop/app"), &[("POSTGRES_PASSWORD", "p")]);
     let inferred = infer(&file(vec![client]), &Catalog::embedded());
     assert!(inferred.tiers["app"].server.is_none());
-}
-
-#[test]
-fn alone_on_a_network_with_a_store_is_there_for_it() {
-    let on = |mut service: Service, networks: &[&str]| {
-        service.networks = networks
-            .iter()
-            .map(|name| ((*name).to_owned(), ServiceNetwork::default()))
-            .collect();
-        service
-    };
-    let app = on(service("app", "shop/app"), &["front", "back"]);
-    let web = on(service("web", "shop/web"), &["front"]);
-    let db = on(service("db", "postgres:16"), &["back"]);
-    assert_eq!(
-        edges(&file(vec![app.clone(), web, db.clone()])),
-        ["app->db:5432/postgres weak"]
-    );
-    let other = on(service("other", "shop/other"), &["back"]);
-    assert!(edges(&file(vec![app, other, db])).is_empty());
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl TierFacts {
             return said == protocol;
         }
         let health = self.health.as_ref().and_then(|one| one.protocol(port));
-        let product = !self.by_name && self.serves.iter().any(|one| one.protocol == protocol);
+        let product = self.serves.iter().any(|one| one.protocol == protocol);
         let server = self.server.as_ref().map(|server| server.port);
         health == Some(protocol)
             || product && (protocol.is_store() || self.serves(port) || server == Some(port))

@@ -77,20 +77,13 @@ impl Settle<'_> {
             }
             return false;
         }
-        let unnamed = || drafts.to(to).next().is_none();
         match hint.strength {
             Strength::Link => {
                 !self.project.is_page(to) || self.project.is_plain_web_server(hint.from)
             }
             Strength::Order => self.speaks_for_a_connection(hint.from, hint.to, drafts),
             Strength::Library => !self.would_be_named(hint, drafts),
-            Strength::Namesake => unnamed(),
-            Strength::Neighbour => {
-                unnamed()
-                    && !drafts
-                        .of(from)
-                        .any(|draft| self.project.is_store(&draft.edge.to))
-            }
+            Strength::Namesake => drafts.to(to).next().is_none(),
             Strength::Default | Strength::Registry | Strength::Twin => true,
         }
     }
