@@ -2,6 +2,7 @@
 //! and values. Pure.
 
 mod document;
+mod layers;
 mod logins;
 pub(in crate::graph) mod nginx;
 mod pairs;
@@ -19,6 +20,7 @@ use super::found::{Hit, Source};
 use super::names::NameTable;
 use super::words;
 
+use document::without_comments;
 pub(super) use logins::logins;
 pub(super) use pairs::is_host_key;
 pub(super) use substitute::substitute;
@@ -63,6 +65,10 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
         sent.or_else(|| document::scan(text, names))
             .unwrap_or_else(|| pairs::configuration(text, names))
     };
+    if !is_source {
+        let layers = layers::Layers::over(path, source);
+        found.retain(|hit| !layers.set(&hit.key));
+    }
     for hit in &mut found {
         if replaced.guessed.contains(&hit.target.host) {
             hit.confidence = hit.confidence.min(Confidence::Likely);
@@ -165,6 +171,10 @@ fn is_chosen(path: &str, source: &Source) -> Option<bool> {
         if values.any(same) {
             return Some(true);
         }
+    }
+    // .NET is in production where nothing else is said.
+    if !chosen && base.starts_with("appsettings.") && variant.eq_ignore_ascii_case("production") {
+        return Some(true);
     }
     // A dotenv beside the plain one is another place's.
     (chosen || base == ".env" && beside.is_some()).then_some(false)

@@ -40,7 +40,7 @@ fn caller(key: &str) -> Option<&str> {
 }
 
 /// The text without `// …` and `/* … */` outside of strings.
-fn without_comments(text: &str) -> String {
+pub(super) fn without_comments(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     let mut quoted = false;

@@ -101,6 +101,17 @@ pub(super) fn configuration(text: &str, names: &NameTable) -> Vec<Hit> {
     found
 }
 
+/// The keys that have a value, each with those above it.
+pub(super) fn keys(text: &str) -> Vec<String> {
+    let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| !line.opens()) {
+        let above = above(&lines, at);
+        found.extend(line.pairs.iter().map(|pair| format!("{above}{}", pair.key)));
+    }
+    found
+}
+
 /// The keys above a line from the top of the file, each with a dot behind it.
 fn above(lines: &[Line<'_>], at: usize) -> String {
     let mut keys = vec![""];
