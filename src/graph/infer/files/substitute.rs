@@ -1,5 +1,5 @@
 //! Placeholders in configuration: `${VAR}`, `${VAR:-default}`, Spring's `${VAR:default}`, the collector's `${env:VAR}`, Caddy's
-//! `{$VAR}`, Go templates' `{{ env "VAR" }}`. Pure.
+//! `{$VAR}`, Go templates' `{{ env "VAR" }}`, Ruby's `<%= ENV["VAR"] %>`. Pure.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -22,6 +22,8 @@ pub(in super::super) struct Substituted {
 const PLACEHOLDER: &str = concat!(
     r#"\{\{-?\s*(?:env|getenv|\.Env\.?)\s*"?(?P<go>[A-Za-z_]\w*)"?(?:\s+"(?P<godefault>[^"]*)")?\s*-?\}\}"#,
     r"|\$\{(?:env:|env\.)?(?P<brace>[A-Za-z_][\w.]*)(?:(?P<operator>:-|:|-)(?P<default>[^{}]*))?\}",
+    r#"|<%=?\s*ENV(?:\.fetch\(|\[)\s*["'](?P<erb>[A-Za-z_]\w*)["']\s*(?:,\s*["']?(?P<erbsecond>[^"'()]*)["']?\s*)?[\])]"#,
+    r#"(?:\s*(?:\{|\|\|)\s*["']?(?P<erbdefault>[^"'{}%]*)["']?\s*\}?)?\s*-?%>"#,
     r"|\{\$(?P<caddy>[A-Za-z_]\w*)(?::(?P<caddydefault>[^{}]*))?\}",
     r"|\{env\.(?P<caddyenv>[A-Za-z_]\w*)\}",
     r"|\$(?P<plain>[A-Za-z_]\w*)",
@@ -34,7 +36,7 @@ static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(PLACEHOLDE
 pub(in super::super) fn substitute(text: &str, source: &Source, names: &NameTable) -> Substituted {
     let Some(pattern) = PATTERN
         .as_ref()
-        .filter(|_| text.contains('$') || text.contains('{'))
+        .filter(|_| text.contains(['$', '{']) || text.contains("<%"))
     else {
         return Substituted {
             text: text.to_owned(),
@@ -50,7 +52,7 @@ pub(in super::super) fn substitute(text: &str, source: &Source, names: &NameTabl
                 .map(|found| found.as_str())
         };
         let whole = captures.get(0).map_or("", |found| found.as_str());
-        let Some(name) = group(&["go", "brace", "caddy", "caddyenv", "plain"]) else {
+        let Some(name) = group(&["go", "brace", "erb", "caddy", "caddyenv", "plain"]) else {
             return whole.to_owned();
         };
         let value = source
@@ -60,7 +62,13 @@ pub(in super::super) fn substitute(text: &str, source: &Source, names: &NameTabl
         if let Some(value) = value {
             return value.clone();
         }
-        if let Some(default) = group(&["default", "caddydefault", "godefault"]) {
+        if let Some(default) = group(&[
+            "default",
+            "erbsecond",
+            "erbdefault",
+            "caddydefault",
+            "godefault",
+        ]) {
             return default.trim_matches('"').to_owned();
         }
         match named_tier(name, names) {
@@ -115,6 +123,11 @@ mod tests {
             "${X:-db}",
             "${X:db}",
             "{$X:db}",
+            "<%= ENV['DB'] %>",
+            "<%= ENV.fetch(\"DB\") %>",
+            "<%= ENV.fetch(\"X\") { \"db\" } %>",
+            "<%= ENV.fetch('X', 'db') -%>",
+            "<%= ENV['X'] || 'db' %>",
         ] {
             assert_eq!(read(text), "db", "{text}");
         }
