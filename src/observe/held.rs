@@ -39,6 +39,8 @@ pub fn held(waiting: &StateWaiting) -> Option<WaitReason> {
         "CreateContainerConfigError" if says(&["runAsNonRoot", "non-root", "run as root"]) => {
             WaitReason::AsRoot
         }
+        // The kubelet has not seen the object yet: it tries again.
+        "CreateContainerConfigError" if says(&["cache: timed out waiting"]) => return None,
         "CreateContainerConfigError" => WaitReason::Config,
         "CreateContainerError" if says(&["no command specified"]) => WaitReason::NoCommand,
         "CreateContainerError" => WaitReason::Create,
@@ -46,4 +48,24 @@ pub fn held(waiting: &StateWaiting) -> Option<WaitReason> {
         "CrashLoopBackOff" => WaitReason::CrashLoop,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubelet_that_has_not_seen_a_secret_yet_is_on_its_way() {
+        let waiting = |message: &str| StateWaiting {
+            reason: "CreateContainerConfigError".to_owned(),
+            message: message.to_owned(),
+        };
+        for kind in ["secret", "configmap"] {
+            let message =
+                format!("failed to sync {kind} cache: timed out waiting for the condition");
+            assert_eq!(held(&waiting(&message)), None);
+        }
+        let missing = held(&waiting("secret \"x\" not found"));
+        assert_eq!(missing, Some(WaitReason::Config));
+    }
 }
