@@ -11,6 +11,7 @@ use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::Edge;
 use crate::policy::{self, Decision, Denial, Direction, Path, Peer, PeerKind};
 use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+use crate::protocol::Protocol;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
@@ -62,7 +63,10 @@ fn denied(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
         if context.outcomes.is_some() {
             judge_by_node(context, edge, &mut path);
         }
+        // No one answers a datagram for certain: there the rules are all there is, too.
+        let by_datagram = edge.protocol == Protocol::Udp && path.decision.is_denied();
         let confirmation = match context.outcomes {
+            Some(_) if by_datagram => Vec::new(),
             // Offline the rules are all there is, so both ways of reading them must agree.
             None if path.decision.is_denied() => Vec::new(),
             None => continue,
@@ -174,6 +178,7 @@ fn denial_finding(
     .because(undecided)
     .because(confirmation)
     .on([&edge.id])
+    .overruling((edge.protocol == Protocol::Udp).then_some(&edge.id))
     .fix(policy::fix(
         denial,
         &path.source,
