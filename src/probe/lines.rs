@@ -1,5 +1,7 @@
 //! Protocols in lines of text: memcached, SMTP, NATS, ZooKeeper. IO: the connection.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::probe::ask::{ANSWER, Ask};
@@ -45,6 +47,9 @@ pub(crate) async fn talk(
     Ok(())
 }
 
+/// So long a mail server may keep a client waiting for its first word, to find out those that cannot wait.
+const GREETING: Duration = Duration::from_secs(8);
+
 async fn line(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<String, Failure> {
     let line = peer.line(ask.clock.phase(ANSWER)).await?;
     Ok(String::from_utf8_lossy(&line).into_owned())
@@ -54,8 +59,12 @@ async fn line(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<String, Failure> {
 const LINES: usize = 200;
 
 /// The first and the last line of an SMTP reply; all of it has one limit in time and in lines.
-async fn reply(peer: &mut PeerStream, ask: &Ask<'_>) -> Result<(String, String), Failure> {
-    let end = ask.clock.phase(ANSWER);
+async fn reply(
+    peer: &mut PeerStream,
+    ask: &Ask<'_>,
+    patience: Duration,
+) -> Result<(String, String), Failure> {
+    let end = ask.clock.phase(patience);
     let mut first = None;
     for _ in 0..LINES {
         let line = peer.line(end).await?;
@@ -93,7 +102,7 @@ async fn memcached(peer: &mut PeerStream, ask: &Ask<'_>) -> Said {
 }
 
 async fn smtp(peer: &mut PeerStream, ask: &Ask<'_>) -> Said {
-    let (banner, _) = reply(peer, ask).await?;
+    let (banner, _) = reply(peer, ask, GREETING).await?;
     if ["421", "554"].iter().any(|code| banner.starts_with(code)) {
         return Err(Failure::new(StepError::Unavailable, banner));
     }
@@ -102,7 +111,7 @@ async fn smtp(peer: &mut PeerStream, ask: &Ask<'_>) -> Said {
     }
     peer.send(b"EHLO k8sverify\r\n", ask.clock.phase(ANSWER))
         .await?;
-    let (_, answer) = reply(peer, ask).await?;
+    let (_, answer) = reply(peer, ask, ANSWER).await?;
     // Polite, and no one's loss if it does not arrive.
     let _ = peer.send(b"QUIT\r\n", ask.clock.phase(ANSWER)).await;
     if answer.starts_with("250") {
