@@ -58,6 +58,13 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     }
     let mut tables = sources.compose.map(Tables::new);
     for (name, drafts) in by_tier {
+        if is_suspended(graph.workloads(name), sources.snapshot) {
+            notes.push(Note {
+                kind: NoteKind::Information,
+                message: format!("{name} is suspended: what it calls is not asked"),
+            });
+            continue;
+        }
         let service = sources.compose.and_then(|file| file.services.get(name));
         let variables: BTreeSet<String> = service
             .map(|service| service.environment.keys().cloned().collect())
@@ -110,6 +117,12 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     graph.edges = edges;
     graph.outside.extend(outside);
     graph.notes.extend(notes);
+}
+
+/// Whether all that runs a tier is suspended: then it calls no one.
+fn is_suspended(workloads: &[WorkloadKey], snapshot: &Snapshot) -> bool {
+    let is = |key| snapshot.workload(key).is_some_and(|one| one.spec.suspend);
+    !workloads.is_empty() && workloads.iter().all(is)
 }
 
 /// Whether a container is the tier's, where several tiers run in one Pod (`here`): it is that of no other tier.

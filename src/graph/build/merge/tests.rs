@@ -510,41 +510,13 @@ fn what_is_suspended_calls_no_one() {
     };
     assert_eq!(graph(false).edges.len(), 1);
     assert!(graph(true).edges.is_empty());
-}
-
-#[test]
-fn an_empty_variable_of_a_tier_that_nothing_runs_is_switched_off() {
-    let graph = |value: &str| {
-        let env = "        - {name: DB_HOST, value: DB}\n";
-        story()
-            .compose(
-                "      DB_HOST: DB\n",
-                "      DB_HOST: DB\n      SMTP_HOST: mailhog\n      SMTP_PORT: 1025\n",
-            )
-            .compose(
-                "services:\n",
-                "services:\n  mailhog: {image: 'mailhog/mailhog:v1'}\n",
-            )
-            .deploy(
-                env,
-                &format!("{env}        - {{name: SMTP_HOST, value: '{value}'}}\n"),
-            )
-            .graph()
-    };
-    let mails = |graph: &TierGraph| graph.edges.iter().any(|edge| edge.to == "mailhog");
-    assert!(mails(&graph("mailhog")));
-    assert!(!mails(&graph("")));
-    let empty = story().deploy(DB_HOST, "        - {name: DB_HOST, value: ''}\n");
-    assert!(empty.graph().edges.iter().any(|edge| edge.to == "DB"));
-    let store = story()
-        .compose(
-            "      DB_HOST: DB\n",
-            "      DB_HOST: DB\n      LOG_DB_URL: mysql://logs/x\n",
-        )
-        .compose("services:\n", "services:\n  logs: {image: 'mysql:8'}\n")
-        .deploy(
-            DB_HOST,
-            &format!("{DB_HOST}        - {{name: LOG_DB_URL, value: ''}}\n"),
+    let beside_compose = |suspend: bool| {
+        let compose = "services:\n  prune: {image: 'my/prune:1', environment: {DB_HOST: db}}\n  db: {image: 'mysql:8'}\n";
+        let job = format!(
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: prune}}\nspec: {{schedule: '0 3 * * *', suspend: {suspend}, jobTemplate: {{spec: {{template: {{spec: {{containers: [{{name: prune, image: 'my/prune:1', env: [{{name: DB_HOST, value: old}}]}}]}}}}}}}}}}\n"
         );
-    assert!(store.graph().edges.iter().any(|edge| edge.to == "logs"));
+        App::of(compose, &job).graph()
+    };
+    assert_eq!(beside_compose(false).edges.len(), 1);
+    assert!(beside_compose(true).edges.is_empty());
 }
