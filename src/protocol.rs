@@ -141,6 +141,11 @@ impl Protocol {
         NonZeroU16::new(port)
     }
 
+    /// Whether a server of it takes no password without a user.
+    pub const fn needs_user(self) -> bool {
+        matches!(self, Self::Mysql | Self::Postgres)
+    }
+
     /// Whether the peer is a database, a cache or a broker: a host outside the cluster that speaks such a
     /// protocol is an edge like any other.
     pub const fn is_store(self) -> bool {

@@ -27,6 +27,8 @@ pub enum FlawKind {
     Malformed,
     /// The client's own container does not have the variable, or has it in a way that no one else can read.
     Absent,
+    /// It may stand in a mounted file that is not read.
+    Unread,
 }
 
 impl Flaw {
@@ -34,6 +36,15 @@ impl Flaw {
     pub const fn absent(words: String) -> Self {
         Self {
             kind: FlawKind::Absent,
+            certain: false,
+            words,
+        }
+    }
+
+    /// An address that may stand in a mounted file that is not read.
+    pub const fn unread(words: String) -> Self {
+        Self {
+            kind: FlawKind::Unread,
             certain: false,
             words,
         }

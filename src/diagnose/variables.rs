@@ -14,6 +14,7 @@ use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepStatus};
 pub(super) const RULES: &[Rule] = &[
     Rule::Whole(of_edges),
     Rule::Edge(of_secrets),
+    Rule::Whole(without_password),
     Rule::WorkloadMany(defined_below),
     Rule::Edge(not_at_home),
 ];
@@ -36,7 +37,7 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     let object = client(context, edge);
     let consequence = if flaw.certain {
         format!("so its connection to {} cannot work", edge.to)
-    } else if flaw.kind == FlawKind::Absent {
+    } else if matches!(flaw.kind, FlawKind::Absent | FlawKind::Unread) {
         absent(&edge.to)
     } else {
         "which some runtimes clean by themselves and others do not".to_owned()
@@ -49,12 +50,35 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     )
     .on([&edge.id])
     .overruling(flaw.certain.then_some(&edge.id))
-    .because([if flaw.kind == FlawKind::Absent {
-        format!("{origin} leads to {}:{}", edge.host, edge.port)
-    } else {
-        format!("{origin} {}", flaw.words)
-    }])
+    .because([
+        if matches!(flaw.kind, FlawKind::Absent | FlawKind::Unread) {
+            format!("{origin} leads to {}:{}", edge.host, edge.port)
+        } else {
+            format!("{origin} {}", flaw.words)
+        },
+    ])
     .fix(fix(flaw.kind, variable, &named(edge)))
+}
+
+/// Clients without the password that compose gives them.
+fn without_password(context: &Context<'_>) -> Vec<Finding> {
+    let edges = context.graph.edges.iter().filter(|edge| !edge.forbidden);
+    let lacking = edges.filter_map(|edge| Some((edge, edge.lacks.as_ref()?)));
+    let found = lacking.map(|(edge, variable)| {
+        let object = client(context, edge);
+        let text = format!(
+            "{variable} is set in no container of {object}, and compose logs in to {} with it: no login is tried",
+            edge.to
+        );
+        let fix = format!(
+            "set {variable} in the Pod template, or the key that it comes from, then restart the Pods"
+        );
+        Finding::new(Code::VariableUnresolved, Severity::Warning, object, text)
+            .on([&edge.id])
+            .because([format!("compose sets {variable} for {}", edge.from)])
+            .fix(fix)
+    });
+    found.collect()
 }
 
 /// What follows where the client lacks the variable.
@@ -64,7 +88,7 @@ fn absent(to: &str) -> String {
 
 const fn code(kind: FlawKind) -> Code {
     match kind {
-        FlawKind::Unresolved | FlawKind::Absent => Code::VariableUnresolved,
+        FlawKind::Unresolved | FlawKind::Absent | FlawKind::Unread => Code::VariableUnresolved,
         FlawKind::Malformed => Code::VariableMalformed,
     }
 }
@@ -81,6 +105,9 @@ fn fix(kind: FlawKind, variable: &str, edge: &str) -> Fix {
         ),
         FlawKind::Absent => format!(
             "set {variable} in the Pod template, or the key that it comes from, then restart the Pods. If the application has the address from elsewhere (its image, a file), write the host that it dials in place of HOST in k8sverify.yaml: edges: {{adjust: [{{edge: \"{edge}\", host: HOST}}]}}"
+        ),
+        FlawKind::Unread => format!(
+            "write the host that the application dials in place of HOST in k8sverify.yaml: edges: {{adjust: [{{edge: \"{edge}\", host: HOST}}]}}"
         ),
         FlawKind::Malformed => format!(
             "write the value of {variable} without quotes, blanks and line ends (`kubectl create configmap --from-env-file` keeps quotes, `echo` adds a line end: use `printf`), then restart the Pods"

@@ -3,6 +3,7 @@
 //! Secrets are known by name only. Variables that `enableServiceLinks` injects are not configuration and are not here.
 
 mod environment;
+mod login;
 mod mounts;
 mod resolver;
 mod script;
@@ -35,6 +36,8 @@ pub(super) struct DeployedContainer {
     pub(super) words: Vec<String>,
     /// Text files from ConfigMaps.
     pub(super) files: Vec<MountedFile>,
+    /// What it mounts that may hold settings and is not read: `secret/NAME`.
+    pub(super) unread: Vec<String>,
     /// Whether it runs before the others and ends.
     pub(super) init: bool,
 }
@@ -221,6 +224,7 @@ fn deployed(
         image: container.image.clone(),
         words,
         files,
+        unread: login::unread(container, volumes, ambient.maps),
         environment,
         init,
     }

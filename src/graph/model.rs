@@ -186,6 +186,10 @@ pub struct Edge {
     pub tls: Option<TlsMode>,
     /// How the client logs in: the names of its variables.
     pub login: Option<LoginReference>,
+    /// Where a login may stand that no variable of the Pods holds: a mounted file, a Secret. None is tried then.
+    pub login_place: Option<String>,
+    /// The variable with which compose logs in and which nothing in the Pods can bring.
+    pub lacks: Option<String>,
     /// Where the user's own file names the login's variables: `k8sverify.yaml:7`.
     pub login_said: Option<String>,
     /// The user says that it may fail.
@@ -240,6 +244,8 @@ impl Edge {
             http: None,
             tls: None,
             login: None,
+            login_place: None,
+            lacks: None,
             login_said: None,
             optional: false,
             forbidden: false,
@@ -270,7 +276,7 @@ pub struct EdgeFlaw {
 impl EdgeFlaw {
     /// Whether the client does not have the variable at all: there is nothing to dial, and nothing is proven either.
     pub fn is_absent(&self) -> bool {
-        self.flaw.kind == FlawKind::Absent
+        matches!(self.flaw.kind, FlawKind::Absent | FlawKind::Unread)
     }
 }
 

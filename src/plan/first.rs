@@ -154,6 +154,15 @@ fn login(
     {
         return Login::Without(place);
     }
+    if let Some(place) = edge
+        .login_place
+        .as_ref()
+        .filter(|_| edge.login_said.is_none())
+    {
+        return Login::Without(format!(
+            "its login may stand in {place}, and no login in a file is tried"
+        ));
+    }
     let Some(login) = &edge.login else {
         return Login::Without(NO_CREDENTIALS.to_owned());
     };

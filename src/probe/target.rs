@@ -167,7 +167,7 @@ fn flawed(found: Found, variable: &str, flaw: &Flaw) -> Found {
     let kind = match flaw.kind {
         FlawKind::Unresolved => "unresolved",
         FlawKind::Malformed => "malformed",
-        FlawKind::Absent => "absent",
+        FlawKind::Absent | FlawKind::Unread => "absent",
     };
     found
         .fact(FLAW_KIND, kind.to_owned())

@@ -3,6 +3,7 @@
 //! The deployed Pod decides: what it names is dialled, and an edge that both know is one edge. Compose speaks where the Pod is
 //! silent: links, orders of start, and variables whose value is in a Secret.
 
+mod logins;
 mod moved;
 mod pair;
 mod silent;
@@ -248,6 +249,7 @@ impl Client<'_> {
         }
         self.name_hosts();
         self.merge_equal();
+        self.place_logins();
     }
 
     /// An empty variable beside a tier that nothing runs is a feature that is switched off; a store is none that can be done without.

@@ -13,6 +13,7 @@ use crate::protocol::Protocol;
 
 use super::super::mentions::Mention;
 use super::super::resolve::{HostTarget, normal};
+use super::logins::password_of;
 use super::{Client, Draft};
 
 /// How a mention fits an edge that is known, the best first.
@@ -161,6 +162,7 @@ impl Client<'_> {
             edge.flaw.clone_from(&mention.flaw);
             edge.resolver.clone_from(&mention.resolver);
             edge.at_start = mention.at_start;
+            edge.lacks = password_of(edge.login.as_ref()).cloned();
             edge.login.clone_from(&mention.login);
             edge.tls = mention.tls;
             edge.http = None;

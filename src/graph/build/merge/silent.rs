@@ -131,7 +131,10 @@ impl Client<'_> {
             }
             if kept.is_none() {
                 edge.tls = None;
-                edge.flaw = variable.as_ref().and_then(|name| self.lost(edge, name));
+                edge.flaw = match &variable {
+                    Some(name) => self.lost(edge, name),
+                    None => self.unread(edge),
+                };
                 // The Pods lack the variable, and nothing runs what it led to: it is left out on purpose.
                 let target = self.tiers.get(&edge.to);
                 let is_gone = target.is_some_and(|tier| !tier.is_deployed());
@@ -297,6 +300,27 @@ impl Client<'_> {
             variable: name.to_owned(),
             flaw: Flaw::absent(words),
             origin: Origin::variable(self.name, name).into(),
+        })
+    }
+
+    /// What is to be said of an edge that compose has from a file, where the Pods mount what is not read and the cluster has no such name:
+    /// the host may stand there, under the name that the tier has here.
+    fn unread(&self, edge: &Edge) -> Option<EdgeFlaw> {
+        let target = self.tiers.get(&edge.to)?;
+        let by_name = edge.origin.iter().all(Origin::is_without_port);
+        if edge.confidence == Confidence::Weak
+            || by_name
+            || target.services.is_empty()
+            || !self.resolver.is_nowhere(&edge.host, self.namespace)
+        {
+            return None;
+        }
+        let mut containers = self.deployed.containers.iter().filter(|one| !one.init);
+        let place = containers.find_map(|container| container.unread.first())?;
+        Some(EdgeFlaw {
+            variable: "the configuration".to_owned(),
+            flaw: Flaw::unread(format!("may stand in {place}, which is not read")),
+            origin: edge.origin.first()?.to_string(),
         })
     }
 

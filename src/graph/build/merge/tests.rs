@@ -520,3 +520,56 @@ fn what_is_suspended_calls_no_one() {
     assert_eq!(beside_compose(false).edges.len(), 1);
     assert!(beside_compose(true).edges.is_empty());
 }
+
+#[test]
+fn a_host_that_may_stand_in_a_mounted_secret_is_not_looked_for_under_composes_name() {
+    let graph = |service: &str, volume: &str| {
+        let compose = "services:\n  ap: {image: 'x/ap:1', command: ap --config /etc/ap.conf --database mysql://db:3306/x}\n  db: {image: 'mysql:8'}\n";
+        let manifests = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: ap}}\nspec: {{selector: {{matchLabels: {{app: ap}}}}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, image: 'x/ap:1', volumeMounts: [{{name: v, mountPath: /etc/ap}}]}}], volumes: [{{name: v, {volume}}}]}}}}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: db}}\nspec: {{selector: {{matchLabels: {{app: db}}}}, template: {{metadata: {{labels: {{app: db}}}}, spec: {{containers: [{{name: db, image: 'mysql:8'}}]}}}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\nspec: {{selector: {{app: db}}, ports: [{{port: 3306}}]}}\n"
+        );
+        let graph = App::of(compose, &manifests).graph();
+        graph.edges[0].flaw.as_ref().map(|flaw| flaw.flaw.kind)
+    };
+    let secret = "secret: {secretName: conf}";
+    assert_eq!(graph("acme-db", secret), Some(FlawKind::Unread));
+    assert_eq!(graph("db", secret), None);
+    assert_eq!(graph("acme-db", "emptyDir: {}"), None);
+}
+
+#[test]
+fn an_empty_variable_of_a_tier_that_nothing_runs_is_switched_off() {
+    let graph = |value: &str| {
+        let env = "        - {name: DB_HOST, value: DB}\n";
+        story()
+            .compose(
+                "      DB_HOST: DB\n",
+                "      DB_HOST: DB\n      SMTP_HOST: mailhog\n      SMTP_PORT: 1025\n",
+            )
+            .compose(
+                "services:\n",
+                "services:\n  mailhog: {image: 'mailhog/mailhog:v1'}\n",
+            )
+            .deploy(
+                env,
+                &format!("{env}        - {{name: SMTP_HOST, value: '{value}'}}\n"),
+            )
+            .graph()
+    };
+    let mails = |graph: &TierGraph| graph.edges.iter().any(|edge| edge.to == "mailhog");
+    assert!(mails(&graph("mailhog")));
+    assert!(!mails(&graph("")));
+    let empty = story().deploy(DB_HOST, "        - {name: DB_HOST, value: ''}\n");
+    assert!(empty.graph().edges.iter().any(|edge| edge.to == "DB"));
+    let store = story()
+        .compose(
+            "      DB_HOST: DB\n",
+            "      DB_HOST: DB\n      LOG_DB_URL: mysql://logs/x\n",
+        )
+        .compose("services:\n", "services:\n  logs: {image: 'mysql:8'}\n")
+        .deploy(
+            DB_HOST,
+            &format!("{DB_HOST}        - {{name: LOG_DB_URL, value: ''}}\n"),
+        );
+    assert!(store.graph().edges.iter().any(|edge| edge.to == "logs"));
+}

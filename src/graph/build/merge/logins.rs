@@ -1,0 +1,171 @@
+//! Logins that no variable of the Pods holds: where they may stand, and which are not there at all. Pure.
+
+use crate::address::{self, LoginReference};
+use crate::graph::Edge;
+use crate::graph::deployed::DeployedContainer;
+
+use super::Client;
+
+impl Client<'_> {
+    /// Notes where the login of an edge may stand that the Pods' variables do not hold as a whole, and what compose logs in with and the
+    /// Pods lack.
+    pub(super) fn place_logins(&mut self) {
+        let containers = || self.deployed.containers.iter().filter(|one| !one.init);
+        let place = containers().find_map(DeployedContainer::login_place);
+        let user_place = containers().find_map(DeployedContainer::user_place);
+        let taken: Vec<String> = self
+            .drafts
+            .iter()
+            .filter_map(|draft| password_of(draft.edge.login.as_ref()))
+            .cloned()
+            .collect();
+        let mut drafts = std::mem::take(&mut self.drafts);
+        for edge in drafts.iter_mut().map(|draft| &mut draft.edge) {
+            if !edge.protocol.is_store() {
+                edge.lacks = None;
+                continue;
+            }
+            edge.login_place = match missing(edge) {
+                Missing::Nothing => None,
+                Missing::User => user_place.clone(),
+                Missing::Password => place.clone(),
+            };
+            let lacked = edge.lacks.take();
+            let is_lacked = |name: &String| {
+                place.is_none() && edge.flaw.is_none() && self.lacks_password(name, &taken)
+            };
+            edge.lacks = lacked
+                .filter(|_| password_of(edge.login.as_ref()).is_none())
+                .filter(is_lacked);
+        }
+        self.drafts = drafts;
+    }
+
+    /// Whether nothing in the Pods can bring a password: neither the variable, nor one that names its file, nor another password that is
+    /// of no other login, nor the image.
+    fn lacks_password(&self, name: &str, taken: &[String]) -> bool {
+        let may_be_it = |other: &String| {
+            let last = address::words(other).pop().unwrap_or_default();
+            let is_password = matches!(
+                last.as_str(),
+                "password" | "passwd" | "pass" | "pwd" | "pw" | "file" | "url" | "uri" | "dsn"
+            );
+            is_password && !taken.contains(other) && !self.asked.contains_key(other)
+        };
+        let by_image = self
+            .sources
+            .compose
+            .and_then(|file| file.services.get(self.name)?.build.as_ref())
+            .is_some_and(|build| build.environment.contains_key(name));
+        !by_image
+            && self.deployed.containers.iter().all(|container| {
+                let environment = &container.environment;
+                let mut names = environment.variables.keys();
+                !environment.may_have(name) && !names.any(may_be_it)
+            })
+    }
+}
+
+/// The variable of a login's password.
+pub(super) fn password_of(login: Option<&LoginReference>) -> Option<&String> {
+    match login {
+        Some(LoginReference::Parts { password, .. }) => password.as_ref(),
+        _ => None,
+    }
+}
+
+/// What the variables of an edge do not hold of its login.
+enum Missing {
+    Nothing,
+    User,
+    Password,
+}
+
+fn missing(edge: &Edge) -> Missing {
+    match &edge.login {
+        Some(LoginReference::Url { .. }) => Missing::Nothing,
+        None | Some(LoginReference::Parts { password: None, .. }) => Missing::Password,
+        Some(LoginReference::Parts { user, .. }) => {
+            if user.is_none() && edge.protocol.needs_user() {
+                Missing::User
+            } else {
+                Missing::Nothing
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::graph::TierGraph;
+    use crate::graph::fixture::{App, edge};
+
+    const EDGE: &str = "ap->db:5432/postgres";
+    const PASSWORD: &str = "{name: DB_PASSWORD, value: x}";
+
+    /// A client with the variables of its Pod, and what is mounted there.
+    fn graph(variables: &str, volume: &str, objects: &str) -> TierGraph {
+        let compose = "services:\n  ap: {image: 'x/ap:1', environment: {DB_HOST: db, DB_USER: u, DB_PASSWORD: x}}\n  db: {image: 'postgres:16'}\n";
+        let (mounts, volumes) = if volume.is_empty() {
+            (String::new(), String::new())
+        } else {
+            let mounts = ", volumeMounts: [{name: v, mountPath: /app/config}]".to_owned();
+            (mounts, format!(", volumes: [{{name: v, {volume}}}]"))
+        };
+        let manifests = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: ap}}\nspec: {{selector: {{matchLabels: {{app: ap}}}}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, image: 'x/ap:1', env: [{variables}]{mounts}}}]{volumes}}}}}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: db}}\nspec: {{selector: {{matchLabels: {{app: db}}}}, template: {{metadata: {{labels: {{app: db}}}}, spec: {{containers: [{{name: db, image: 'postgres:16'}}]}}}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: db}}\nspec: {{selector: {{app: db}}, ports: [{{port: 5432}}]}}\n{objects}"
+        );
+        App::of(compose, &manifests).graph()
+    }
+
+    fn settings(text: &str) -> String {
+        format!(
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: conf}}\ndata: {{settings.yml: \"{text}\"}}\n"
+        )
+    }
+
+    const HOST: &str = "{name: DB_HOST, value: db}, {name: DB_USER, value: u}";
+
+    #[test]
+    fn a_password_that_compose_gives_and_nothing_in_the_pod_can_bring_is_lacking() {
+        let lacks = |variables: &str, volume: &str| {
+            edge(&graph(variables, volume, &settings("a: b")), EDGE)
+                .lacks
+                .clone()
+        };
+        let with = |more: &str| lacks(&format!("{HOST}, {more}"), "");
+        assert_eq!(lacks(HOST, ""), Some("DB_PASSWORD".to_owned()));
+        assert_eq!(
+            lacks(HOST, "configMap: {name: conf}"),
+            Some("DB_PASSWORD".to_owned())
+        );
+        assert_eq!(with(PASSWORD), None);
+        assert_eq!(with("{name: DB_PASSWORD_FILE, value: /x}"), None);
+        assert_eq!(with("{name: PGPASS, value: x}"), None);
+        assert_eq!(lacks(HOST, "secret: {secretName: s}"), None);
+    }
+
+    #[test]
+    fn a_login_may_stand_in_a_mounted_file() {
+        let place = |variables: &str, volume: &str, text: &str| {
+            let graph = graph(variables, volume, &settings(text));
+            edge(&graph, EDGE).login_place.clone()
+        };
+        let map = "configMap: {name: conf}";
+        let whole = format!("{HOST}, {PASSWORD}");
+        assert_eq!(place(HOST, map, "a: b"), None);
+        assert_eq!(
+            place(HOST, map, "password: x").as_deref(),
+            Some("/app/config/settings.yml, configmap/conf settings.yml")
+        );
+        assert_eq!(
+            place(HOST, "secret: {secretName: s}", "").as_deref(),
+            Some("secret/s")
+        );
+        assert_eq!(place(&whole, map, "password: x"), None);
+        // The user stands in the file, too.
+        let user = format!("{{name: DB_HOST, value: db}}, {PASSWORD}");
+        assert!(place(&user, map, "username: u").is_some());
+        assert_eq!(place(&user, map, "a: b"), None);
+    }
+}
