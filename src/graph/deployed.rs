@@ -164,35 +164,6 @@ pub(crate) fn names_host(
         })
 }
 
-/// Whether a file of settings that a `ConfigMap` brings to a workload holds a password that may be for a host: all but those which belong
-/// to another address in the file.
-pub(crate) fn files_hold_password(snapshot: &Snapshot, key: &WorkloadKey, host: &str) -> bool {
-    let holds = |text: &str| {
-        let settings = address::settings(text);
-        let families = address::families(&settings);
-        let (own, others): (Vec<&Family>, Vec<&Family>) = families
-            .iter()
-            .filter(|family| family.login.is_some())
-            .partition(|family| address::is_same_host(&family.target.host, host));
-        let taken: BTreeSet<&str> = others
-            .iter()
-            .filter_map(|family| family.login.as_ref())
-            .flat_map(|login| login.variables())
-            .collect();
-        let mut keys = settings.iter();
-        let is_loose = |(key, value): (&String, &String)| {
-            let is_free = !value.is_empty() && !taken.contains(key.as_str());
-            is_free && address::names_password(key)
-        };
-        !own.is_empty() || keys.any(is_loose)
-    };
-    containers(snapshot, key).iter().any(|container| {
-        let source = container.source(&BTreeSet::new());
-        let mut files = source.files.iter();
-        files.any(|(path, text)| infer::is_settings(path, &source) && holds(text))
-    })
-}
-
 /// The addresses that a container's own variables give, with what belongs to each.
 pub(crate) fn own_families(snapshot: &Snapshot, key: &WorkloadKey, container: &str) -> Vec<Family> {
     containers(snapshot, key)

@@ -34,7 +34,7 @@ use super::{Confidence, Edge, Note, NoteKind, Origin, Outside, Tier};
 pub use evidence::{DeclaredPort, Evidence, PortOrigin};
 pub(super) use facts::usual;
 pub use facts::{Dialled, TierFacts};
-pub(super) use files::{is_settings, nginx};
+pub(super) use files::nginx;
 pub use found::{Place, RawEdge, RawTarget, Source};
 pub(super) use health::asks;
 pub use merge::{identify, is_replica};

@@ -398,19 +398,31 @@ impl<'a> Environment<'a> {
 
     /// Whether a volume may bring secrets, but for the one of that file: a Secret, a projection, a driver's, or what a sidecar fills; a
     /// ServiceAccount's own token is none.
-    pub(super) fn may_mount_secrets(&self, container: &Container, except: Option<&str>) -> bool {
+    fn may_mount_secrets(&self, container: &Container, except: Option<&str>) -> bool {
         let account = "/var/run/secrets/kubernetes.io/serviceaccount";
         let mut mounts = container.volume_mounts.iter();
         mounts.any(|mount| {
             let mut volumes = self.spec.volumes.iter();
             let is_plain = |volume: &Volume| {
-                volume.config_map.is_some() || volume.persistent_volume_claim.is_some()
+                volume.config_map.is_some()
+                    || volume.persistent_volume_claim.is_some()
+                    || volume.empty_dir.is_some() && !self.is_shared(volume, container)
             };
             let is_of_file =
                 except.is_some_and(|path| path.starts_with(mount.mount_path.trim_end_matches('/')));
             mount.mount_path != account
                 && !is_of_file
                 && !volumes.any(|volume| volume.name == mount.name && is_plain(volume))
+        })
+    }
+
+    /// Whether another container of the Pod mounts a volume as well, and may fill it.
+    fn is_shared(&self, volume: &Volume, container: &Container) -> bool {
+        let mut others = self.spec.every().filter(|one| one.name != container.name);
+        others.any(|one| {
+            one.volume_mounts
+                .iter()
+                .any(|mount| mount.name == volume.name)
         })
     }
 

@@ -144,24 +144,10 @@ fn login(
             "an edge that must not work: only the connection is tried".to_owned(),
         );
     }
-    let names_no_password = matches!(
-        edge.login,
-        None | Some(LoginReference::Parts { password: None, .. })
-    );
-    if names_no_password
-        && edge.login_said.is_none()
+    if edge.login_said.is_none()
         && let Some(place) = login_elsewhere(snapshot, client, edge, environment)
     {
         return Login::Without(place);
-    }
-    if let Some(place) = edge
-        .login_place
-        .as_ref()
-        .filter(|_| edge.login_said.is_none())
-    {
-        return Login::Without(format!(
-            "its login may stand in {place}, and no login in a file is tried"
-        ));
     }
     let Some(login) = &edge.login else {
         return Login::Without(NO_CREDENTIALS.to_owned());
@@ -192,26 +178,24 @@ fn login(
     }
 }
 
-/// Where the client may have a login that cannot be read: without such a place it surely sends none.
+/// Where the client may have a login, or the rest of one, that cannot be read: without such a place it sends what its variables say.
 fn login_elsewhere(
     snapshot: &Snapshot,
     client: &Client<'_>,
     edge: &Edge,
     environment: &Environment<'_>,
 ) -> Option<String> {
-    if environment.is_open() {
+    if let Some(place) = &edge.login_place {
+        return Some(format!("its login may stand in {place}"));
+    }
+    let names_no_password = matches!(
+        edge.login,
+        None | Some(LoginReference::Parts { password: None, .. })
+    );
+    if names_no_password && environment.is_open() {
         return Some(
             "its password may stand in a Secret that is taken in as a whole, whose keys are not read"
                 .to_owned(),
-        );
-    }
-    let mut containers = client.configured.containers.iter();
-    if containers.any(|container| environment.may_mount_secrets(container, None)) {
-        return Some("its password may stand in a file that is mounted".to_owned());
-    }
-    if graph::files_hold_password(snapshot, &client.workload, &edge.host) {
-        return Some(
-            "which password of its mounted files it sends cannot be determined".to_owned(),
         );
     }
     let place = (edge.host.as_str(), edge.port, edge.protocol);

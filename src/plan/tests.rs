@@ -1259,33 +1259,23 @@ fn a_login_that_stands_in_a_file_comes_by_reference_where_nothing_else_may_say_a
 }
 
 #[test]
-fn a_client_surely_sends_no_password_only_where_no_file_may_hold_one() {
-    let reason = |pod: &str, text: &str| {
-        let text = text.replace('\n', "\\n");
-        let map = format!(
-            "kind: ConfigMap\nmetadata: {{name: conf}}\ndata: {{app.ini: \"{text}\"}}\n---\n"
-        );
-        let spec = format!(
-            "containers: [{{name: app, {pod}}}], volumes: [{{name: c, configMap: {{name: conf}}}}, {{name: s, secret: {{secretName: s}}}}]"
-        );
-        let objects = [map, tier("ap", &spec, &["n1"]), DB_SERVICE.to_owned()].concat();
+fn a_client_surely_sends_no_password_only_where_its_pod_names_the_host() {
+    let reason = |env: &str, place: Option<&str>| {
+        let spec = format!("containers: [{{name: app, env: [{env}]}}]");
+        let objects = [tier("ap", &spec, &["n1"]), DB_SERVICE.to_owned()].concat();
         let mut graph = app();
-        graph.edges[0].variable = pod.contains("DB_HOST").then(|| "DB_HOST".to_owned());
+        let edge = &mut graph.edges[0];
+        edge.variable = env.contains("HOST").then(|| "DB_HOST".to_owned());
+        edge.login_place = place.map(str::to_owned);
         task(&planned(&graph, &objects)).no_login_reason.clone()
     };
-    let host = "env: [{name: DB_HOST, value: db}]";
-    let mounted =
-        |name: &str| format!("{host}, volumeMounts: [{{name: {name}, mountPath: /etc/app}}]");
     let none = crate::probe::wire::NO_CREDENTIALS;
-    assert_eq!(reason(host, ""), none);
-    assert_eq!(reason(&mounted("c"), "[log]\nlevel = info\n"), none);
+    assert_eq!(reason("{name: DB_HOST, value: db}", None), none);
     assert_eq!(
-        reason(&mounted("c"), "[kvs]\nhost = kvs\npassword = x\n"),
+        reason("{name: URL, value: 'mysql://db:3306/x'}", None),
         none
     );
-    assert!(reason(&mounted("c"), "[db]\npassword = x\n").contains("mounted files"));
-    assert!(reason(&mounted("s"), "").contains("may stand in a file"));
-    assert!(reason("env: []", "").contains("does not name the host"));
-    let named = mounted("c").replace(host, "env: []");
-    assert_eq!(reason(&named, "url = mysql://db:3306/x\n"), none);
+    assert!(reason("", None).contains("does not name the host"));
+    let place = reason("{name: DB_HOST, value: db}", Some("secret/conf"));
+    assert!(place.ends_with("secret/conf"), "{place}");
 }

@@ -78,7 +78,7 @@ pub(super) fn scan(path: &str, text: &str, source: &Source, names: &NameTable) -
 }
 
 /// Whether a file is by its name one of settings, and of its variants the one that is chosen: what stands in it is no program's text.
-pub(in crate::graph) fn is_settings(path: &str, source: &Source) -> bool {
+pub(super) fn is_settings(path: &str, source: &Source) -> bool {
     let lower = path.to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let ends = [

@@ -338,6 +338,8 @@ slim!(
         projected: Option<Value>,
         /// A path of the node.
         host_path: Option<Value>,
+        /// A folder that is empty at first.
+        empty_dir: Option<Value>,
     }
 );
 slim!(
