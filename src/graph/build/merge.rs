@@ -60,10 +60,7 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     let mut tables = sources.compose.map(Tables::new);
     for (name, drafts) in by_tier {
         if is_suspended(graph.workloads(name), sources.snapshot) {
-            notes.push(Note {
-                kind: NoteKind::Information,
-                message: format!("{name} is suspended: what it calls is not asked"),
-            });
+            notes.push(suspended(name));
             continue;
         }
         let service = sources.compose.and_then(|file| file.services.get(name));
@@ -118,6 +115,13 @@ pub(super) fn merge(graph: &mut TierGraph, inferred: Vec<Edge>, sources: &Source
     graph.edges = edges;
     graph.outside.extend(outside);
     graph.notes.extend(notes);
+}
+
+fn suspended(tier: &str) -> Note {
+    Note {
+        kind: NoteKind::Information,
+        message: format!("{tier} is suspended: what it calls is not asked"),
+    }
 }
 
 /// Whether all that runs a tier is suspended: then it calls no one.
