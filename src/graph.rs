@@ -15,6 +15,7 @@ pub mod svg;
 
 pub use build::build;
 pub(crate) use deployed::{known_containers, names_host, own_families};
+pub(crate) use infer::asks_a_server;
 pub use infer::{Inferred, identify, infer};
 pub use isolation::forbid_between_networks;
 pub use model::*;

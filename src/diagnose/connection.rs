@@ -7,7 +7,7 @@ use super::target::{self, line};
 use super::walk::{EdgeEvidence, Stage};
 use super::{Context, Rule, protocol};
 use crate::finding::{Code, Finding, ObjectRef, Severity};
-use crate::graph::{Edge, Origin};
+use crate::graph::{self, Edge, Origin};
 use crate::observe::kinds::{Container, PodSpec};
 use crate::observe::{HostMeaning, WorkloadKey, is_ready};
 use crate::probe::wire::{LISTENS_FACT, Step, StepError, StepStatus};
@@ -396,7 +396,9 @@ fn exec_probe(spec: &PodSpec) -> Option<String> {
         .find_map(|container| {
             container
                 .probes()
-                .find_map(|probe| probe.exec.as_ref())
+                .filter_map(|probe| probe.exec.as_ref())
+                // `true` and `test -f` pass whatever listens where.
+                .find(|exec| graph::asks_a_server(&exec.command))
                 .map(|exec| exec.command.join(" "))
         })
 }
@@ -457,6 +459,8 @@ metadata: {{name: kvs}}
             ", readinessProbe: {tcpSocket: {port: 6379}}",
             ", args: [redis-server, --port, '6380'], readinessProbe: {exec: {command: [redis-cli, ping]}}",
             ", readinessProbe: {exec: {command: [redis-cli, -p, '6380', ping]}}",
+            ", readinessProbe: {exec: {command: ['true']}}",
+            ", readinessProbe: {exec: {command: [test, -f, /tmp/ready]}}",
         ];
         for container in none {
             assert!(

@@ -37,6 +37,7 @@ pub use facts::{Dialled, TierFacts};
 pub(super) use files::nginx;
 pub use found::{Place, RawEdge, RawTarget, Source};
 pub(super) use health::asks;
+pub(crate) use health::asks_a_server;
 pub use merge::{identify, is_replica};
 pub(crate) use names::same_namespace;
 pub(super) use names::service_of_member;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{DeployedContainer, Maps};
-use crate::address;
+use crate::address::{self, Family};
 use crate::compose::{MountedFile, SOURCES};
 use crate::observe::kinds::{Container, Volume};
 use crate::redact;
@@ -21,22 +21,22 @@ static USER_INFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"://[^/\s:@]*:(?P<value>[^/\s@]+)@").ok());
 
 impl DeployedContainer {
-    /// Where a login may stand beside the variables: a file with a password in it, or what is not read.
-    pub(in crate::graph) fn login_place(&self) -> Option<String> {
-        self.place(redact::names_value)
+    /// Where the login for a host may stand beside the variables: a file with a password that is of no other host, or what is not read.
+    pub(in crate::graph) fn login_place(&self, host: &str) -> Option<String> {
+        self.place(|file| holds(file, &redact::names_value) && !is_of_others(&file.text, host))
     }
 
     /// Where the user may stand to whom a variable's password belongs.
     pub(in crate::graph) fn user_place(&self) -> Option<String> {
-        self.place(|key| {
-            address::words(key)
-                .iter()
-                .any(|word| word.starts_with("user"))
-        })
+        let is_user = |key: &str| {
+            let words = address::words(key);
+            words.iter().any(|word| word.starts_with("user"))
+        };
+        self.place(|file| holds(file, &is_user))
     }
 
-    fn place(&self, is_key: impl Fn(&str) -> bool) -> Option<String> {
-        let file = self.files.iter().find(|file| holds(file, &is_key));
+    fn place(&self, is_it: impl Fn(&MountedFile) -> bool) -> Option<String> {
+        let file = self.files.iter().find(|file| is_it(file));
         let place = file.map(|file| format!("{}, {}", file.target, file.source));
         place.or_else(|| self.unread.first().cloned())
     }
@@ -98,6 +98,28 @@ fn holds(file: &MountedFile, is_key: &impl Fn(&str) -> bool) -> bool {
     })
 }
 
+/// Whether every password of a file of settings stands beside the address of another host.
+fn is_of_others(text: &str, host: &str) -> bool {
+    let settings = address::settings(text);
+    let families = address::families(&settings);
+    let is_own = |family: &Family| address::is_same_host(&family.target.host, host);
+    let logins = families.iter().filter_map(|family| {
+        let login = family.login.as_ref()?;
+        Some((is_own(family), login.variables()))
+    });
+    let (own, others): (Vec<_>, Vec<_>) = logins.partition(|(is_own, _)| *is_own);
+    let is_taken = |key: &String| {
+        others
+            .iter()
+            .any(|(_, names)| names.contains(&key.as_str()))
+    };
+    let mut passwords = settings.iter().filter(|(key, value)| {
+        let last = key.rsplit('.').next().unwrap_or_default();
+        !value.is_empty() && redact::names_value(last)
+    });
+    own.is_empty() && !others.is_empty() && passwords.all(|(key, _)| is_taken(key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +159,17 @@ mod tests {
             assert!(!holds("/app/settings.yml", text), "{text}");
         }
         assert!(!holds("/srv/ap.py", "connect(password=E[\"DB_PASS\"])"));
+    }
+
+    #[test]
+    fn a_password_of_another_host_in_the_file_is_none_for_this_one() {
+        let spring = "spring:\n  datasource:\n    url: jdbc:mariadb://db:3306/x\n    username: u\n    password: x-pass\n  redis:\n    host: kvs\n";
+        assert!(is_of_others(spring, "kvs"));
+        assert!(!is_of_others(spring, "db"));
+        assert!(!is_of_others(
+            &format!("{spring}extra:\n  password: y-pass\n"),
+            "kvs"
+        ));
+        assert!(!is_of_others("password: x-pass\n", "kvs"));
     }
 }

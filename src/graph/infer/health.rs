@@ -45,6 +45,14 @@ pub(in crate::graph) fn asks(command: &[String]) -> Option<Protocol> {
     Some(product.protocol)
 }
 
+/// Whether a command asks a server in its own container for anything.
+pub(crate) fn asks_a_server(command: &[String]) -> bool {
+    let test: Vec<String> = std::iter::once("CMD".to_owned())
+        .chain(command.iter().cloned())
+        .collect();
+    read(&test, "").is_some()
+}
+
 /// Reads a healthcheck in compose's normal form; what asks another host says nothing about this tier.
 pub(super) fn read(test: &[String], tier: &str) -> Option<Health> {
     let (kind, rest) = test.split_first()?;

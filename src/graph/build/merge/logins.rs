@@ -11,7 +11,7 @@ impl Client<'_> {
     /// Pods lack.
     pub(super) fn place_logins(&mut self) {
         let containers = || self.deployed.containers.iter().filter(|one| !one.init);
-        let place = containers().find_map(DeployedContainer::login_place);
+        let place = |edge: &Edge| containers().find_map(|one| one.login_place(&edge.host));
         let user_place = containers().find_map(DeployedContainer::user_place);
         let taken: Vec<String> = self
             .drafts
@@ -28,11 +28,11 @@ impl Client<'_> {
             edge.login_place = match missing(edge) {
                 Missing::Nothing => None,
                 Missing::User => user_place.clone(),
-                Missing::Password => place.clone(),
+                Missing::Password => place(edge),
             };
             let lacked = edge.lacks.take();
             let is_lacked = |name: &String| {
-                place.is_none() && edge.flaw.is_none() && self.lacks_password(name, &taken)
+                edge.flaw.is_none() && self.lacks_password(name, &taken) && place(edge).is_none()
             };
             edge.lacks = lacked
                 .filter(|_| password_of(edge.login.as_ref()).is_none())

@@ -23,7 +23,7 @@ impl Layers {
         };
         let variants = source.files.iter().filter(|(other, _)| is_over(other));
         let keys = variants.flat_map(|(_, text)| keys(text));
-        let variables = source.environment.keys();
+        let variables = source.environment.keys().chain(&source.secret_variables);
         Self(
             keys.map(|key| plain(&key))
                 .chain(variables.map(|name| plain(name)))
@@ -88,6 +88,10 @@ mod tests {
         assert_eq!(of(json, NET, "ConnectionStrings__Main"), ["kvs"]);
         assert_eq!(of(json, NET, "ConnectionStrings__Other"), ["db", "kvs"]);
         assert_eq!(of("/app/x.yml", "host: db\nport: 5432\n", "HOST"), ["db"]);
+        let mut secret = source(&[], &[]);
+        let name = "ConnectionStrings__Main".to_owned();
+        secret.secret_variables.insert(name);
+        assert_eq!(hosts(json, NET, &secret), ["kvs"]);
     }
 
     #[test]
