@@ -1,11 +1,12 @@
 //! Where a login may stand that no variable holds: in a mounted file with a password, or in what is mounted and not read. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::{DeployedContainer, Maps};
-use crate::address::{self, Family};
+use crate::address::{self, Family, LoginReference};
 use crate::compose::{MountedFile, SOURCES};
 use crate::observe::kinds::{Container, Volume};
 use crate::redact;
@@ -23,7 +24,10 @@ static USER_INFO: LazyLock<Option<Regex>> =
 impl DeployedContainer {
     /// Where the login for a host may stand beside the variables: a file with a password that is of no other host, or what is not read.
     pub(in crate::graph) fn login_place(&self, host: &str) -> Option<String> {
-        self.place(|file| holds(file, &redact::names_value) && !is_of_others(&file.text, host))
+        self.place(|file| {
+            let passwords = count(file, &redact::names_value);
+            passwords > of_others(&file.text, host)
+        })
     }
 
     /// Where the user may stand to whom a variable's password belongs.
@@ -32,7 +36,7 @@ impl DeployedContainer {
             let words = address::words(key);
             words.iter().any(|word| word.starts_with("user"))
         };
-        self.place(|file| holds(file, &is_user))
+        self.place(|file| count(file, &is_user) > 0)
     }
 
     fn place(&self, is_it: impl Fn(&MountedFile) -> bool) -> Option<String> {
@@ -66,9 +70,9 @@ pub(super) fn unread(container: &Container, volumes: &[Volume], maps: Maps<'_>) 
     mounts.filter_map(|mount| of(&mount.name)).collect()
 }
 
-/// Whether a file holds the value of such a key itself, or a URL with a password. A program's text names its variables in the same form:
+/// How many values of such a key a file holds itself, and URLs with a password. A program's text names its variables in the same form:
 /// there only a literal counts.
-fn holds(file: &MountedFile, is_key: &impl Fn(&str) -> bool) -> bool {
+fn count(file: &MountedFile, is_key: &impl Fn(&str) -> bool) -> usize {
     let is_source = SOURCES.iter().any(|end| file.target.ends_with(end));
     let is_value = |value: &str| {
         let literal = value.trim_matches(['"', '\'']);
@@ -76,48 +80,43 @@ fn holds(file: &MountedFile, is_key: &impl Fn(&str) -> bool) -> bool {
             && !literal.is_empty()
             && !literal.starts_with(['$', '<', '{', '%'])
     };
-    let has_pair = |text: &str| {
+    let pairs = |text: &str| {
         let pairs = PAIR.iter().flat_map(|pattern| pattern.captures_iter(text));
-        let mut named = pairs.filter(|pair| {
+        let named = pairs.filter(|pair| {
             let key = pair["key"].rsplit('.').next().unwrap_or_default();
-            is_key(key)
+            is_key(key) && is_value(&pair["value"])
         });
-        named.any(|pair| is_value(&pair["value"]))
+        named.count()
     };
-    let has_user_info = |text: &str| {
-        let mut found = USER_INFO.iter().flat_map(|one| one.captures_iter(text));
-        found.any(|one| is_value(&one["value"]) || is_source)
+    let urls = |text: &str| {
+        let found = USER_INFO.iter().flat_map(|one| one.captures_iter(text));
+        let passwords = found.filter(|one| is_value(&one["value"]) || is_source);
+        passwords.count()
     };
     let comments = ["#", "//", ";", "--"];
     let lines = file.text.lines().map(str::trim_start);
-    let mut lines = lines.filter(|line| !comments.iter().any(|mark| line.starts_with(mark)));
-    lines.any(|line| {
+    let lines = lines.filter(|line| !comments.iter().any(|mark| line.starts_with(mark)));
+    let counts = lines.map(|line| {
         // `"Main": "Host=db;Password=x"`: pairs within a text.
-        let mut parts = line.split(';').skip(1);
-        has_pair(line) || !is_source && parts.any(has_pair) || has_user_info(line)
-    })
+        let parts = line.split(';').skip(1).filter(|_| !is_source);
+        pairs(line).max(parts.map(pairs).sum()) + urls(line)
+    });
+    counts.sum()
 }
 
-/// Whether every password of a file of settings stands beside the address of another host.
-fn is_of_others(text: &str, host: &str) -> bool {
-    let settings = address::settings(text);
-    let families = address::families(&settings);
-    let is_own = |family: &Family| address::is_same_host(&family.target.host, host);
-    let logins = families.iter().filter_map(|family| {
-        let login = family.login.as_ref()?;
-        Some((is_own(family), login.variables()))
+/// How many passwords of a file of settings stand beside the address of another host; 0 where one stands beside this one's.
+fn of_others(text: &str, host: &str) -> usize {
+    let families = address::families(&address::settings(text));
+    let with_login = families.iter().filter(|family| family.login.is_some());
+    let (own, others): (Vec<&Family>, Vec<&Family>) =
+        with_login.partition(|family| address::is_same_host(&family.target.host, host));
+    let names = others.iter().filter_map(|family| match &family.login {
+        Some(LoginReference::Url { variable }) => Some(variable),
+        Some(LoginReference::Parts { password, .. }) => password.as_ref(),
+        None => None,
     });
-    let (own, others): (Vec<_>, Vec<_>) = logins.partition(|(is_own, _)| *is_own);
-    let is_taken = |key: &String| {
-        others
-            .iter()
-            .any(|(_, names)| names.contains(&key.as_str()))
-    };
-    let mut passwords = settings.iter().filter(|(key, value)| {
-        let last = key.rsplit('.').next().unwrap_or_default();
-        !value.is_empty() && redact::names_value(last)
-    });
-    own.is_empty() && !others.is_empty() && passwords.all(|(key, _)| is_taken(key))
+    let names: BTreeSet<&String> = names.collect();
+    if own.is_empty() { names.len() } else { 0 }
 }
 
 #[cfg(test)]
@@ -131,7 +130,7 @@ mod tests {
             direct: true,
             text: text.to_owned(),
         };
-        super::holds(&file, &redact::names_value)
+        count(&file, &redact::names_value) > 0
     }
 
     #[test]
@@ -164,12 +163,24 @@ mod tests {
     #[test]
     fn a_password_of_another_host_in_the_file_is_none_for_this_one() {
         let spring = "spring:\n  datasource:\n    url: jdbc:mariadb://db:3306/x\n    username: u\n    password: x-pass\n  redis:\n    host: kvs\n";
-        assert!(is_of_others(spring, "kvs"));
-        assert!(!is_of_others(spring, "db"));
-        assert!(!is_of_others(
-            &format!("{spring}extra:\n  password: y-pass\n"),
-            "kvs"
-        ));
-        assert!(!is_of_others("password: x-pass\n", "kvs"));
+        let is_place = |text: &str, host: &str| {
+            let file = MountedFile {
+                target: "/app/application.yml".to_owned(),
+                source: "configmap/x".to_owned(),
+                direct: true,
+                text: text.to_owned(),
+            };
+            count(&file, &redact::names_value) > of_others(text, host)
+        };
+        assert!(!is_place(spring, "kvs"));
+        assert!(is_place(spring, "db"));
+        let extra = format!("{spring}extra:\n  password: y-pass\n");
+        assert!(is_place(&extra, "kvs"));
+        let in_line = spring.replace(
+            "redis:\n    host: kvs",
+            "redis: {host: kvs, password: y-pass}",
+        );
+        assert!(is_place(&in_line, "kvs"), "{in_line}");
+        assert!(is_place("password: x-pass\n", "kvs"));
     }
 }
