@@ -43,7 +43,7 @@ pub use ingress::*;
 pub(crate) use judge::pods_of_newest;
 pub use judge::*;
 pub use manifests::*;
-pub(crate) use mounted::{config_map_file, mounted_key};
+pub(crate) use mounted::{config_map_file, mounted_key, mounted_secret};
 pub use references::*;
 pub(crate) use service_links::service_link;
 pub use settle::*;

@@ -96,28 +96,24 @@ impl LoginReference {
 
     /// The same login with each name replaced; `None` where one has no other.
     pub(crate) fn renamed(&self, new_name: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let part = |name: &Option<String>| match name {
-            Some(name) => new_name(name).map(Some),
-            None => Some(None),
-        };
-        Some(match self {
-            Self::Url { variable } => Self::Url {
-                variable: new_name(variable)?,
-            },
+        let mut renamed = self.clone();
+        let names = match &mut renamed {
+            Self::Url { variable } => vec![variable],
             Self::Parts {
                 host,
                 port,
                 user,
                 password,
                 database,
-            } => Self::Parts {
-                host: part(host)?,
-                port: part(port)?,
-                user: part(user)?,
-                password: part(password)?,
-                database: part(database)?,
-            },
-        })
+            } => [host, port, user, password, database]
+                .into_iter()
+                .flatten()
+                .collect(),
+        };
+        for name in names {
+            *name = new_name(name)?;
+        }
+        Some(renamed)
     }
 
     /// The login without the variables that are not there; `None` where its URL, user or password is one of them.

@@ -29,6 +29,7 @@ fn of_edges(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
+    let is_absent = flaw.is_absent();
     let EdgeFlaw {
         variable,
         flaw,
@@ -37,7 +38,7 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     let object = client(context, edge);
     let consequence = if flaw.certain {
         format!("so its connection to {} cannot work", edge.to)
-    } else if matches!(flaw.kind, FlawKind::Absent | FlawKind::Unread) {
+    } else if is_absent {
         absent(&edge.to)
     } else {
         "which some runtimes clean by themselves and others do not".to_owned()
@@ -50,13 +51,11 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
     )
     .on([&edge.id])
     .overruling(flaw.certain.then_some(&edge.id))
-    .because([
-        if matches!(flaw.kind, FlawKind::Absent | FlawKind::Unread) {
-            format!("{origin} leads to {}:{}", edge.host, edge.port)
-        } else {
-            format!("{origin} {}", flaw.words)
-        },
-    ])
+    .because([if is_absent {
+        format!("{origin} leads to {}:{}", edge.host, edge.port)
+    } else {
+        format!("{origin} {}", flaw.words)
+    }])
     .fix(fix(flaw.kind, variable, &named(edge)))
 }
 

@@ -101,6 +101,12 @@ impl Shown {
     }
 }
 
+/// The first Secret whose keys a volume shows, also a projected one.
+pub(crate) fn mounted_secret(volume: &Volume) -> Option<String> {
+    let mut secrets = shown(volume).into_iter().filter(|shown| shown.secret);
+    secrets.next().map(|shown| shown.name)
+}
+
 /// What a volume shows, also a projected one.
 fn shown(volume: &Volume) -> Vec<Shown> {
     #[derive(Deserialize)]

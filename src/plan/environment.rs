@@ -20,23 +20,17 @@ pub(super) struct Environment<'a> {
     spec: &'a PodSpec,
     /// By name without prefix: the container that it was taken from.
     taken: BTreeMap<String, &'a str>,
-    /// What goes into the probe's Pod: what a literal refers to stands before it.
-    variables: Vec<EnvVar>,
-    env_from: Vec<EnvFrom>,
-    /// Variables whose text stands in a file of the container.
-    from_files: Vec<String>,
-    /// Files of settings that hold a part of a login.
-    settings: Vec<ClientFile>,
+    copied: Copied,
 }
 
 /// What goes into the probe's container.
 #[derive(Default)]
 pub(super) struct Copied {
-    /// Its own variables.
+    /// Its own variables: what a literal refers to stands before it.
     pub(super) env: Vec<EnvVar>,
     /// Sources that are taken in as a whole.
     pub(super) env_from: Vec<EnvFrom>,
-    /// Which of the variables are the texts of files.
+    /// Which of the variables are the texts of files of the client's container.
     pub(super) from_files: Vec<String>,
     /// Files of settings that hold a part of a login.
     pub(super) settings: Vec<ClientFile>,
@@ -53,10 +47,7 @@ impl<'a> Environment<'a> {
             workload,
             spec,
             taken: BTreeMap::new(),
-            variables: Vec::new(),
-            env_from: Vec::new(),
-            from_files: Vec::new(),
-            settings: Vec::new(),
+            copied: Copied::default(),
         }
     }
 
@@ -124,7 +115,7 @@ impl<'a> Environment<'a> {
     /// Brings along the CAs that the tier has mounted.
     pub(super) fn authorities(&mut self) -> Vec<ClientFile> {
         let (files, variables) = super::authorities::authorities(self.state(), self.spec);
-        self.variables.extend(variables);
+        self.copied.env.extend(variables);
         files
     }
 
@@ -180,12 +171,7 @@ impl<'a> Environment<'a> {
 
     /// What goes into the probe's container.
     pub(super) fn finish(self) -> Copied {
-        Copied {
-            env: self.variables,
-            env_from: self.env_from,
-            from_files: self.from_files,
-            settings: self.settings,
-        }
+        self.copied
     }
 
     /// The container that knows most of the login's variables; in doubt the first.
@@ -226,7 +212,7 @@ impl<'a> Environment<'a> {
             }
             Source::File(value_from) => {
                 self.put(container, name, None, Some(value_from));
-                self.from_files.push(name.to_owned());
+                self.copied.from_files.push(name.to_owned());
                 Ok(())
             }
             Source::Settings(value_from, path) => {
@@ -236,8 +222,8 @@ impl<'a> Environment<'a> {
             }
             Source::Whole(sources) => {
                 for source in sources {
-                    if !self.env_from.contains(&source) {
-                        self.env_from.push(source);
+                    if !self.copied.env_from.contains(&source) {
+                        self.copied.env_from.push(source);
                     }
                 }
                 Ok(())
@@ -255,10 +241,10 @@ impl<'a> Environment<'a> {
 
     /// Brings a file of settings along: as a variable out of a `ConfigMap`, as a file out of a Secret.
     fn bring_settings(&mut self, container: &'a Container, path: &str, value_from: EnvSource) {
-        if self.settings.iter().any(|file| file.path == path) {
+        if self.copied.settings.iter().any(|file| file.path == path) {
             return;
         }
-        let variable = format!("K8SVERIFY_SETTINGS_{}", self.settings.len());
+        let variable = format!("K8SVERIFY_SETTINGS_{}", self.copied.settings.len());
         let secret = value_from.secret_key_ref.as_ref().map(|key| SecretKey {
             name: key.name.clone(),
             key: key.key.clone(),
@@ -266,7 +252,7 @@ impl<'a> Environment<'a> {
         if secret.is_none() {
             self.put(container, &variable, None, Some(value_from));
         }
-        self.settings.push(ClientFile {
+        self.copied.settings.push(ClientFile {
             path: path.to_owned(),
             variable,
             secret,
@@ -343,7 +329,7 @@ impl<'a> Environment<'a> {
             value,
             value_from,
         };
-        self.variables.push(variable);
+        self.copied.env.push(variable);
         self.taken.insert(name.to_owned(), &container.name);
     }
 

@@ -9,6 +9,7 @@ use super::{DeployedContainer, Maps};
 use crate::address::{self, Family, LoginReference};
 use crate::compose::{MountedFile, SOURCES};
 use crate::observe::kinds::{Container, Volume};
+use crate::observe::mounted_secret;
 use crate::redact;
 
 // The patterns are constants and compile: the tests of this file use them.
@@ -50,13 +51,7 @@ impl DeployedContainer {
 pub(super) fn unread(container: &Container, volumes: &[Volume], maps: Maps<'_>) -> Vec<String> {
     let of = |name: &str| {
         let volume = volumes.iter().find(|volume| volume.name == name)?;
-        let sources = volume.projected.as_ref();
-        let sources = sources.and_then(|all| all["sources"].as_array());
-        let projected = sources.into_iter().flatten();
-        let mut projected = projected.filter_map(|source| source["secret"]["name"].as_str());
-        let own = volume.secret.as_ref();
-        let own = own.map(|secret| secret.secret_name.as_str());
-        if let Some(name) = own.or_else(|| projected.next()) {
+        if let Some(name) = mounted_secret(volume) {
             return Some(format!("secret/{name}"));
         }
         let map = volume.config_map.as_ref()?;

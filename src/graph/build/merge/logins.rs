@@ -11,8 +11,6 @@ impl Client<'_> {
     /// Pods lack.
     pub(super) fn place_logins(&mut self) {
         let containers = || self.deployed.containers.iter().filter(|one| !one.init);
-        let place = |edge: &Edge| containers().find_map(|one| one.login_place(&edge.host));
-        let user_place = containers().find_map(DeployedContainer::user_place);
         let taken: Vec<String> = self
             .drafts
             .iter()
@@ -21,22 +19,22 @@ impl Client<'_> {
             .collect();
         let mut drafts = std::mem::take(&mut self.drafts);
         for edge in drafts.iter_mut().map(|draft| &mut draft.edge) {
+            let lacked = edge.lacks.take();
             if !edge.protocol.is_store() {
-                edge.lacks = None;
                 continue;
             }
-            edge.login_place = match missing(edge) {
-                Missing::Nothing => None,
-                Missing::User => user_place.clone(),
-                Missing::Password => place(edge),
-            };
-            let lacked = edge.lacks.take();
-            let is_lacked = |name: &String| {
-                edge.flaw.is_none() && self.lacks_password(name, &taken) && place(edge).is_none()
-            };
-            edge.lacks = lacked
-                .filter(|_| password_of(edge.login.as_ref()).is_none())
-                .filter(is_lacked);
+            match missing(edge) {
+                Missing::Nothing => {}
+                Missing::User => {
+                    edge.login_place = containers().find_map(DeployedContainer::user_place);
+                }
+                Missing::Password => {
+                    edge.login_place = containers().find_map(|one| one.login_place(&edge.host));
+                    let may_lack = edge.login_place.is_none() && edge.flaw.is_none();
+                    edge.lacks =
+                        lacked.filter(|name| may_lack && self.lacks_password(name, &taken));
+                }
+            }
         }
         self.drafts = drafts;
     }
@@ -46,10 +44,8 @@ impl Client<'_> {
     fn lacks_password(&self, name: &str, taken: &[String]) -> bool {
         let may_be_it = |other: &String| {
             let last = address::words(other).pop().unwrap_or_default();
-            let is_password = matches!(
-                last.as_str(),
-                "password" | "passwd" | "pass" | "pwd" | "pw" | "file" | "url" | "uri" | "dsn"
-            );
+            let is_password = address::names_password(other)
+                || matches!(last.as_str(), "file" | "url" | "uri" | "dsn");
             is_password && !taken.contains(other) && !self.asked.contains_key(other)
         };
         let by_image = self

@@ -22,6 +22,13 @@ pub(in super::super) fn logins(
     if !is_settings(path, source) || text.contains("\n---") {
         return Vec::new();
     }
+    let read = address::settings(&substitute(text, source, names).text);
+    let mut families = address::families(&read);
+    families.retain(|family| family.login.is_some());
+    if families.is_empty() {
+        return Vec::new();
+    }
+    let written = address::settings(text);
     let beside = source.files.iter().filter(|(other, _)| other != path);
     let elsewhere: Vec<Vec<String>> = beside
         .filter(|(other, _)| is_settings(other, source))
@@ -29,23 +36,21 @@ pub(in super::super) fn logins(
         .filter(|key| address::names_password(key))
         .map(|key| address::words(&key))
         .collect();
-    let written = address::settings(text);
-    let read = address::settings(&substitute(text, source, names).text);
     let deployed = |login: LoginReference| {
         let login = login.renamed(|key| named(path, key, &written, source))?;
         let mut variables = source.environment.keys().chain(&source.secret_variables);
         let may_change = |name: &String| {
             address::names_password(name) && !login.variables().contains(&name.as_str())
         };
-        let keys = login.variables().into_iter().filter_map(|name| {
+        let mut keys = login.variables().into_iter().filter_map(|name| {
             let (_, key) = address::file_and_key(name)?;
             Some(address::words(key))
         });
-        let is_unique = keys.into_iter().all(|key| !elsewhere.contains(&key));
+        let is_unique = keys.all(|key| !elsewhere.contains(&key));
         (is_unique && !variables.any(may_change)).then_some(login)
     };
-    let families = address::families(&read).into_iter();
     families
+        .into_iter()
         .filter_map(|family| Some((family.target, deployed(family.login?)?)))
         .collect()
 }
