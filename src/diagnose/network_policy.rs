@@ -63,8 +63,10 @@ fn denied(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
         if context.outcomes.is_some() {
             judge_by_node(context, edge, &mut path);
         }
-        // No one answers a datagram for certain: there the rules are all there is, too.
-        let by_datagram = edge.protocol == Protocol::Udp && path.decision.is_denied();
+        // No one answers a datagram for certain: there the rules are all there is, too, unless others are seen to pass in spite of them.
+        let by_datagram = edge.protocol == Protocol::Udp
+            && path.decision.is_denied()
+            && not_enforced(context).is_empty();
         let confirmation = match context.outcomes {
             Some(_) if by_datagram => Vec::new(),
             // Offline the rules are all there is, so both ways of reading them must agree.
@@ -329,6 +331,9 @@ fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
     let all = context.evidence.values();
     for evidence in all.filter(|evidence| evidence.status() == StepStatus::Pass) {
         let edge = evidence.edge;
+        if edge.protocol == Protocol::Udp {
+            continue; // What was sent is no sign that it arrived.
+        }
         for path in paths(context, edge) {
             if !path.decision.is_denied() || !was_reached(evidence, &path.target) {
                 continue;

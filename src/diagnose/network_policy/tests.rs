@@ -113,6 +113,31 @@ fn rules_that_deny_what_passes_are_not_enforced() {
 }
 
 #[test]
+fn a_datagram_that_is_denied_is_lost_unless_denied_connections_pass() {
+    const STATISTICS: &str = "AP->DB:8125/udp";
+    let of = |steps: Vec<Step>| {
+        let graph = graph(&[STATISTICS, EDGE]);
+        let port = "ports: [{port: 3306}, {name: u, port: 8125, protocol: UDP}]";
+        let snapshot = snapshot(&format!(
+            "{}\n---\n{OTHERS_ONLY}",
+            APP.replace("ports: [{port: 3306}]", port)
+        ));
+        let sent = [
+            pass(STATISTICS, StepName::Dns),
+            pass(STATISTICS, StepName::Service),
+        ];
+        let steps = sent.into_iter().chain(steps).collect();
+        let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
+        let found = Rule::EdgeMany(denied).raise(&Context::new(&graph, &snapshot, Some(&outcomes)));
+        let of_datagrams =
+            |finding: &&Finding| finding.edges.iter().any(|edge| edge.0 == STATISTICS);
+        found.iter().filter(of_datagrams).count()
+    };
+    assert_eq!(of(blocked_steps()), 1);
+    assert_eq!(of(open_steps()), 0);
+}
+
+#[test]
 fn a_client_that_may_not_ask_cluster_dns() {
     let silent = || vec![fail(EDGE, StepName::Dns, StepError::DnsTimeout)];
     assert_eq!(
