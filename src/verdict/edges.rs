@@ -1,13 +1,13 @@
 //! The status of every edge, from its walks alone: any failure of a firm walk fails it, what is missing leaves it unknown. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::causes::Found;
 use super::depth::depth;
 use super::{EdgeVerdict, VerdictOptions};
 use crate::diagnose::Context;
 use crate::diagnose::walk::EdgeEvidence;
-use crate::finding::{EdgeId, Severity};
+use crate::finding::{Code, EdgeId, Severity};
 use crate::graph::{Edge, EdgeFlaw};
 use crate::probe::wire::{StepError, StepStatus};
 use crate::report::Depth;
@@ -120,6 +120,70 @@ pub(super) fn spare_list_members(context: &Context<'_>, edges: &mut BTreeMap<Edg
             verdict.firm = false;
         }
     }
+}
+
+/// A client that policies keep from what a `ConfigMap` of several workloads names, while another of them reaches it: the map says what the
+/// application has, the policies say who needs it. The verdict does not count it where no compose file says that the client does.
+pub(super) fn spare_denied_sharers(
+    context: &Context<'_>,
+    edges: &mut BTreeMap<EdgeId, EdgeVerdict>,
+    findings: &Found,
+) {
+    if context.graph.from_compose {
+        return;
+    }
+    let is_denial = |code| {
+        matches!(
+            code,
+            Code::NetworkPolicyIngressDenied | Code::NetworkPolicyEgressDenied
+        )
+    };
+    let denied: BTreeSet<&EdgeId> = findings
+        .values()
+        .filter(|finding| is_denial(finding.code))
+        .flat_map(|finding| &finding.edges)
+        .collect();
+    let all = &context.graph.edges;
+    let spare = all.iter().filter(|edge| {
+        denied.contains(&edge.id)
+            && edge.variable.as_ref().is_some_and(|variable| {
+                let own = maps_with(context, &edge.from, variable);
+                all.iter().any(|other| {
+                    other.to == edge.to
+                        && other.variable == edge.variable
+                        && edges[&other.id].status == StepStatus::Pass
+                        && !own.is_disjoint(&maps_with(context, &other.from, variable))
+                })
+            })
+    });
+    let spare: Vec<EdgeId> = spare.map(|edge| edge.id.clone()).collect();
+    for id in spare {
+        if let Some(verdict) = edges.get_mut(&id) {
+            verdict.firm = false;
+        }
+    }
+}
+
+/// The `ConfigMaps` with that variable which a tier's containers take in as a whole: namespace and name.
+fn maps_with<'a>(
+    context: &Context<'a>,
+    tier: &str,
+    variable: &str,
+) -> BTreeSet<(&'a str, &'a str)> {
+    let snapshot = context.snapshot;
+    let mut found = BTreeSet::new();
+    for key in context.graph.workloads(tier) {
+        let template = snapshot.template(key);
+        let containers = template.iter().flat_map(|one| &one.spec.containers);
+        let sources = containers.flat_map(|one| &one.env_from);
+        for name in sources.filter_map(|source| Some(&source.config_map_ref.as_ref()?.name)) {
+            let map = snapshot.config_map(&key.namespace, name);
+            if map.is_some_and(|map| map.data.contains_key(variable)) {
+                found.insert((key.namespace.as_str(), name.as_str()));
+            }
+        }
+    }
+    found
 }
 
 /// Whether a weak edge was proven after all: the server took the login that the client's own variables hold for it.

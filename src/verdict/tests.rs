@@ -230,6 +230,46 @@ fn a_weak_edge_never_sets_the_verdict() {
 }
 
 #[test]
+fn what_a_common_map_names_and_policies_give_to_another_is_not_counted() {
+    const BATCH_DB: &str = "BATCH->DB:3306/mysql";
+    let workload = |name: &str, map: &str| {
+        format!(
+            "kind: Deployment\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{containers: [{{name: {name}, envFrom: [{{configMapRef: {{name: {map}}}}}]}}]}}}}}}\n"
+        )
+    };
+    let decide = |map: &str, batch: bool, from_compose: bool| {
+        let mut graph = graph(&[AP_DB, BATCH_DB]);
+        graph.from_compose = from_compose;
+        for edge in &mut graph.edges {
+            edge.variable = Some("DB_HOST".to_owned());
+        }
+        let maps = "kind: ConfigMap\nmetadata: {name: common}\ndata: {DB_HOST: db}\n---\nkind: ConfigMap\nmetadata: {name: own}\ndata: {DB_HOST: db}\n";
+        let (ap, other) = (workload("ap", "common"), workload("batch", map));
+        let snapshot = snapshot(&format!("{ap}---\n{other}---\n{maps}"));
+        let ways = if batch {
+            good(BATCH_DB)
+        } else {
+            refused(BATCH_DB)
+        };
+        let outcomes = outcomes(vec![
+            probe("AP", "n1", refused(AP_DB)),
+            probe("BATCH", "n1", ways),
+        ]);
+        let denied = found(
+            Code::NetworkPolicyIngressDenied,
+            "networkpolicy/x",
+            &[AP_DB],
+        );
+        let context = Context::new(&graph, &snapshot, Some(&outcomes));
+        judge(&context, vec![denied], &VerdictOptions::default()).value
+    };
+    assert_eq!(decide("common", true, false), VerdictValue::Pass);
+    assert_eq!(decide("own", true, false), VerdictValue::Fail);
+    assert_eq!(decide("common", false, false), VerdictValue::Fail);
+    assert_eq!(decide("common", true, true), VerdictValue::Fail);
+}
+
+#[test]
 fn a_weak_edge_that_logs_in_with_its_own_variables_counts_as_proven() {
     let mut graph = graph(&[AP_DB, WEB_AP]);
     graph.edges[0].confidence = Confidence::Weak;
