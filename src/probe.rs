@@ -48,7 +48,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::address;
+use crate::address::{self, LoginReference};
 use crate::probe::clock::Clock;
 use crate::probe::dns::Resolver;
 use crate::probe::ladder::Agent;
@@ -263,10 +263,19 @@ fn targets(spec: &ProbeSpec, environment: &BTreeMap<String, String>) -> Vec<Dial
         .map(|name| name.trim_end_matches('.').to_ascii_lowercase())
         .collect();
     let trust = trust::ClientTrust::read(environment, &spec.authorities);
-    spec.edges
-        .iter()
-        .map(|task| DialTarget::of(task, environment, &trust, &shown))
-        .collect()
+    let logins = spec.edges.iter().filter_map(|task| task.login.as_ref());
+    let taken: BTreeSet<&str> = logins.flat_map(LoginReference::variables).collect();
+    let mut others = environment.keys();
+    let another =
+        others.any(|name| address::may_hold_password(name) && !taken.contains(name.as_str()));
+    let target = |task| {
+        let mut target = DialTarget::of(task, environment, &trust, &shown);
+        if !another {
+            target.miss_password(task, environment);
+        }
+        target
+    };
+    spec.edges.iter().map(target).collect()
 }
 
 /// Everything that must not be read in the log.

@@ -41,6 +41,12 @@ pub(crate) fn names_password(name: &str) -> bool {
     key::split_tail(name, &catalog::words().passwords).is_some()
 }
 
+/// Whether a variable may hold a password by its name: it is called one, or it names a file or an address in which one may stand.
+pub(crate) fn may_hold_password(name: &str) -> bool {
+    let last = key::words(name).pop().unwrap_or_default();
+    names_password(name) || matches!(last.as_str(), "file" | "url" | "uri" | "dsn")
+}
+
 /// Puts a login together.
 ///
 /// # Errors

@@ -4,11 +4,11 @@ use super::subject::WorkloadFacts;
 use super::target;
 use super::walk::{EdgeEvidence, Walk};
 use super::{Context, Rule};
-use crate::address::{self, FlawKind};
+use crate::address::{self, FlawKind, LoginReference};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::{Edge, EdgeFlaw};
 use crate::observe::kinds::Container;
-use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepStatus};
+use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepName, StepStatus};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
@@ -63,21 +63,30 @@ fn of_edge(context: &Context<'_>, edge: &Edge, flaw: &EdgeFlaw) -> Finding {
 fn without_password(context: &Context<'_>) -> Vec<Finding> {
     let edges = context.graph.edges.iter().filter(|edge| !edge.forbidden);
     let lacking = edges.filter_map(|edge| Some((edge, edge.lacks.as_ref()?)));
+    // Of a login's own password only the probe sees whether it is there.
+    let lacking = lacking.filter(|(edge, variable)| {
+        let mut logins = edge.login.iter().flat_map(LoginReference::variables);
+        !logins.any(|name| name == *variable)
+    });
     let found = lacking.map(|(edge, variable)| {
         let object = client(context, edge);
         let text = format!(
             "{variable} is set in no container of {object}, and compose logs in to {} with it: no login is tried",
             edge.to
         );
-        let fix = format!(
-            "set {variable} in the Pod template, or the key that it comes from, then restart the Pods"
-        );
         Finding::new(Code::VariableUnresolved, Severity::Warning, object, text)
             .on([&edge.id])
             .because([format!("compose sets {variable} for {}", edge.from)])
-            .fix(fix)
+            .fix(set(variable))
     });
     found.collect()
+}
+
+/// How to give a client its password.
+fn set(variable: &str) -> Fix {
+    Fix::text(format!(
+        "set {variable} in the Pod template, or the key that it comes from, then restart the Pods"
+    ))
 }
 
 /// What follows where the client lacks the variable.
@@ -140,9 +149,13 @@ fn of_secrets(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Find
     let variable = place.split(' ').next().unwrap_or_default();
     let object = client(context, edge);
     let fails = step.status == StepStatus::Fail;
+    let is_password = step.name == StepName::Login && kind == FlawKind::Absent;
     let (severity, consequence) = if fails {
         let consequence = format!("so its connection to {} fails", edge.to);
         (Severity::Error, consequence)
+    } else if is_password {
+        let consequence = format!("so no login to {} is tried", edge.to);
+        (Severity::Warning, consequence)
     } else if kind == FlawKind::Absent {
         (Severity::Warning, absent(&edge.to))
     } else {
@@ -157,7 +170,11 @@ fn of_secrets(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Find
     )
     .on([&edge.id])
     .because([format!("seen in the probe's Pod: {place}")])
-    .fix(fix(kind, variable, &named(edge)));
+    .fix(if is_password {
+        set(variable)
+    } else {
+        fix(kind, variable, &named(edge))
+    });
     Some(finding)
 }
 

@@ -188,7 +188,8 @@ pub struct Edge {
     pub login: Option<LoginReference>,
     /// Where a login may stand that no variable of the Pods holds: a mounted file, a Secret. None is tried then.
     pub login_place: Option<String>,
-    /// The variable with which compose logs in and which nothing in the Pods can bring.
+    /// The password's variable that nothing else in the Pods can stand in for: compose's, which they do not have, or the login's own, where
+    /// only the probe sees whether what it comes from holds it.
     pub lacks: Option<String>,
     /// Where the user's own file names the login's variables: `k8sverify.yaml:7`.
     pub login_said: Option<String>,

@@ -16,7 +16,7 @@ use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::{Condition, Pod, PodSpec};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot};
 use crate::policy::{self, Path, Peer, Route, RouteEndpoint};
-use crate::probe::wire::{EdgeTask, EndpointTask};
+use crate::probe::wire::{EdgeTask, EndpointTask, NO_CREDENTIALS};
 use crate::protocol::Protocol;
 use crate::redact;
 
@@ -70,9 +70,14 @@ pub(super) fn task(
         endpoints(snapshot, edge, &route, notes)
     };
     let (login, login_addresses, no_login_reason) = match login {
-        Login::With(login, Permission::Host) => (Some(login), None, String::new()),
-        Login::With(login, Permission::Only(addresses)) => {
-            (Some(login), Some(addresses), String::new())
+        Login::With(login, permission) => {
+            let addresses = match permission {
+                Permission::Host => None,
+                Permission::Only(addresses) => Some(addresses),
+            };
+            // What the password comes from may not hold it: then the client has none.
+            let without = edge.lacks.as_ref().map_or("", |_| NO_CREDENTIALS);
+            (Some(login), addresses, without.to_owned())
         }
         Login::Without(reason) => (None, None, reason),
     };

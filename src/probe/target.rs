@@ -10,6 +10,9 @@ use crate::probe::trust::{ClientTrust, Trust};
 use crate::probe::wire::{EdgeTask, FLAW_KIND, FLAW_PLACE, NO_CREDENTIALS, StepError, StepName};
 use crate::protocol::Protocol;
 
+/// What is wrong with a variable that the container does not have.
+const NOT_THERE: &str = "does not exist in its container: what it comes from does not hold it";
+
 /// What is dialled for an edge.
 pub(crate) struct DialTarget {
     /// The host.
@@ -113,6 +116,25 @@ impl DialTarget {
         }
     }
 
+    /// Takes a client without its password for one that has none, where that can stand nowhere else.
+    pub(crate) fn miss_password(
+        &mut self,
+        task: &EdgeTask,
+        environment: &BTreeMap<String, String>,
+    ) {
+        let Some(LoginReference::Parts {
+            password: Some(name),
+            ..
+        }) = &task.login
+        else {
+            return;
+        };
+        if task.no_login_reason == NO_CREDENTIALS && !environment.contains_key(name) {
+            self.login = Login::Without(NO_CREDENTIALS.to_owned());
+            self.password_flaw = Some((name.clone(), Flaw::absent(NOT_THERE.to_owned())));
+        }
+    }
+
     /// How to call the host and port.
     pub(crate) fn shown(&self) -> String {
         match &self.from_secret {
@@ -140,7 +162,11 @@ impl DialTarget {
     /// A refused login with what is wrong with the password's text.
     pub(crate) fn explain(&self, found: Found) -> Found {
         match &self.password_flaw {
-            Some((variable, flaw)) if found.error == Some(StepError::LoginDenied) => {
+            Some((variable, flaw))
+                if found.name == StepName::Login
+                    && (found.error == Some(StepError::LoginDenied)
+                        || flaw.kind == FlawKind::Absent) =>
+            {
                 flawed(found, variable, flaw)
             }
             _ => found,
@@ -180,8 +206,7 @@ fn absent(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(St
         LoginReference::Url { variable } => variable,
         LoginReference::Parts { host, .. } => host.as_ref()?,
     };
-    let words = "does not exist in its container: what it comes from does not hold it";
-    (!environment.contains_key(name)).then(|| (name.clone(), Flaw::absent(words.to_owned())))
+    (!environment.contains_key(name)).then(|| (name.clone(), Flaw::absent(NOT_THERE.to_owned())))
 }
 
 /// What is wrong with the text of the variables that say where to dial, as the client's container has them.
@@ -246,6 +271,31 @@ fn variable<'a>(task: &'a EdgeTask, source: &'a str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_that_is_not_there_and_can_stand_nowhere_else_is_none() {
+        let port = std::num::NonZeroU16::new(6379).unwrap();
+        let mut task = EdgeTask::bare("e".to_owned(), "kvs".to_owned(), port, Protocol::Redis);
+        task.login = Some(LoginReference::Parts {
+            host: None,
+            port: None,
+            user: None,
+            password: Some("KVS_PASSWORD".to_owned()),
+            database: None,
+        });
+        let none = |task: &EdgeTask, environment: &BTreeMap<String, String>| {
+            let trust = ClientTrust::read(environment, &[]);
+            let mut target = DialTarget::of(task, environment, &trust, &BTreeSet::new());
+            target.miss_password(task, environment);
+            matches!(target.login, Login::Without(reason) if reason == NO_CREDENTIALS)
+        };
+        let empty = BTreeMap::new();
+        assert!(!none(&task, &empty));
+        task.no_login_reason = NO_CREDENTIALS.to_owned();
+        assert!(none(&task, &empty));
+        let there = BTreeMap::from([("KVS_PASSWORD".to_owned(), "x".to_owned())]);
+        assert!(!none(&task, &there));
+    }
 
     #[test]
     fn what_a_url_says_of_the_clients_ways_is_kept_without_a_login() {

@@ -157,7 +157,8 @@ pub struct EdgeTask {
     /// The addresses to which the login may go; `None`: to whatever the host resolves to.
     #[serde(default)]
     pub login_addresses: Option<BTreeSet<IpAddr>>,
-    /// Why there is no login; [`NO_CREDENTIALS`] means that the client surely sends none.
+    /// Why there is no login; [`NO_CREDENTIALS`] means that the client surely sends none, beside a login that it has none if its password's
+    /// variable is not there.
     pub no_login_reason: String,
     /// Milliseconds to go on asking after NXDOMAIN (see [`NameTask`]).
     pub retry_not_found_ms: u64,

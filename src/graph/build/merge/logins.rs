@@ -24,29 +24,36 @@ impl Client<'_> {
                 continue;
             }
             match missing(edge) {
-                Missing::Nothing => {}
+                Missing::Nothing => {
+                    let hidden = password_of(edge.login.as_ref()).filter(|name| self.hides(name));
+                    let alone = hidden.filter(|name| {
+                        let place = |one: &DeployedContainer| one.login_place(&edge.host);
+                        self.is_alone(name, &taken) && containers().find_map(place).is_none()
+                    });
+                    edge.lacks = alone.cloned();
+                }
                 Missing::User => {
                     edge.login_place = containers().find_map(DeployedContainer::user_place);
                 }
                 Missing::Password => {
                     edge.login_place = containers().find_map(|one| one.login_place(&edge.host));
                     let may_lack = edge.login_place.is_none() && edge.flaw.is_none();
-                    edge.lacks =
-                        lacked.filter(|name| may_lack && self.lacks_password(name, &taken));
+                    edge.lacks = lacked.filter(|name| {
+                        may_lack && !self.may_have(name) && self.is_alone(name, &taken)
+                    });
                 }
             }
         }
         self.drafts = drafts;
     }
 
-    /// Whether nothing in the Pods can bring a password: neither the variable, nor one that names its file, nor another password that is
+    /// Whether nothing in the Pods can bring a password but its variable: neither one that names its file, nor another password that is
     /// of no other login, nor the image.
-    fn lacks_password(&self, name: &str, taken: &[String]) -> bool {
+    fn is_alone(&self, name: &str, taken: &[String]) -> bool {
         let may_be_it = |other: &String| {
-            let last = address::words(other).pop().unwrap_or_default();
-            let is_password = address::names_password(other)
-                || matches!(last.as_str(), "file" | "url" | "uri" | "dsn");
-            is_password && !taken.contains(other) && !self.asked.contains_key(other)
+            address::may_hold_password(other)
+                && !taken.contains(other)
+                && !self.asked.contains_key(other)
         };
         let by_image = self
             .sources
@@ -54,11 +61,25 @@ impl Client<'_> {
             .and_then(|file| file.services.get(self.name)?.build.as_ref())
             .is_some_and(|build| build.environment.contains_key(name));
         !by_image
-            && self.deployed.containers.iter().all(|container| {
-                let environment = &container.environment;
-                let mut names = environment.variables.keys();
-                !environment.may_have(name) && !names.any(may_be_it)
-            })
+            && self
+                .deployed
+                .containers
+                .iter()
+                .all(|container| !container.environment.variables.keys().any(&may_be_it))
+    }
+
+    fn may_have(&self, name: &str) -> bool {
+        let mut containers = self.deployed.containers.iter();
+        containers.any(|one| one.environment.may_have(name))
+    }
+
+    /// Whether no container shows the value of a variable.
+    fn hides(&self, name: &str) -> bool {
+        let mut containers = self.deployed.containers.iter();
+        containers.all(|one| {
+            let variable = one.environment.variables.get(name);
+            variable.is_none_or(|variable| variable.value.is_none())
+        })
     }
 }
 
@@ -139,6 +160,22 @@ mod tests {
         assert_eq!(with("{name: DB_PASSWORD_FILE, value: /x}"), None);
         assert_eq!(with("{name: PGPASS, value: x}"), None);
         assert_eq!(lacks(HOST, "secret: {secretName: s}"), None);
+    }
+
+    #[test]
+    fn of_a_hidden_password_the_probe_sees_whether_it_is_there() {
+        let lacks = |more: &str, volume: &str| {
+            let key = "valueFrom: {secretKeyRef: {name: s, key: k, optional: true}}";
+            let variables = format!("{HOST}, {{name: DB_PASSWORD, {key}}}{more}");
+            edge(&graph(&variables, volume, &settings("a: b")), EDGE)
+                .lacks
+                .clone()
+        };
+        assert_eq!(lacks("", ""), Some("DB_PASSWORD".to_owned()));
+        assert_eq!(lacks(", {name: PGPASS, value: x}", ""), None);
+        assert_eq!(lacks("", "secret: {secretName: s}"), None);
+        let shown = format!("{HOST}, {PASSWORD}");
+        assert_eq!(edge(&graph(&shown, "", ""), EDGE).lacks, None);
     }
 
     #[test]
