@@ -91,6 +91,12 @@ pub(crate) fn key_of_file(path: &str, key: &str) -> String {
     format!("{path}:{key}")
 }
 
+/// Whether the value of a key stands for another one, which the program that reads the file puts in its place, or is none.
+pub(crate) fn is_placeholder(value: &str) -> bool {
+    let is_mark = |c: char| matches!(c, '$' | '{' | '}' | '<' | '>' | '%' | '\\');
+    value.contains(is_mark) || value.starts_with(['_', '@', '!', '&', '*']) || value.is_empty()
+}
+
 /// The file and the key of such a name; `None` for a variable's.
 pub(crate) fn file_and_key(name: &str) -> Option<(&str, &str)> {
     name.split_once(':').filter(|_| name.starts_with('/'))

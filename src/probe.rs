@@ -246,7 +246,9 @@ fn read_settings(spec: &ProbeSpec, environment: &mut BTreeMap<String, String>) {
         let settings = address::settings(&text);
         for name in &names {
             let key = address::file_and_key(name).filter(|(path, _)| *path == file.path);
-            if let Some(value) = key.and_then(|(_, key)| settings.get(key)) {
+            // What stands for something else is filled in by the client alone.
+            let value = key.and_then(|(_, key)| settings.get(key));
+            if let Some(value) = value.filter(|value| !address::is_placeholder(value)) {
                 environment.insert((*name).to_owned(), value.clone());
             }
         }

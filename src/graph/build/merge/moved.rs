@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::address::{self, LoginReference, Role};
 use crate::graph::infer::{self, NameTable, Place, RawEdge};
 use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Tier};
+use crate::observe::mounted_key;
 use crate::protocol::Protocol;
 
 use super::silent::{deployed_login, host_in, lead};
@@ -129,6 +130,53 @@ impl Client<'_> {
         edge.tls = None;
         edge.variable = Some(variable.clone());
         true
+    }
+
+    /// The edge goes where a file says that the Pods have out of a Secret in the place of compose's: only the probe reads it.
+    pub(super) fn lead_by_secret_file(&mut self, edge: &mut Edge) -> bool {
+        let host = match &edge.login {
+            Some(LoginReference::Url { variable }) => Some(variable),
+            Some(LoginReference::Parts { host, .. }) => host.as_ref(),
+            None => None,
+        };
+        let Some(host) = host.filter(|name| self.is_in_secret_file(name)).cloned() else {
+            return false;
+        };
+        let containers = &self.deployed.containers;
+        let is_there = |name: &String| {
+            self.is_in_secret_file(name)
+                || containers.iter().any(|one| one.environment.may_have(name))
+        };
+        let login = edge.login.as_ref().and_then(|login| login.within(is_there));
+        if login.is_none() {
+            return false;
+        }
+        let (path, _) = address::file_and_key(&host).unwrap_or_default();
+        let workload = self.tiers[self.name].workloads.first();
+        let owner = workload.map_or_else(|| self.name.to_owned(), ToString::to_string);
+        edge.origin
+            .push(format!("{path} of {owner}, which comes from a Secret").into());
+        edge.login = login;
+        edge.tls = None;
+        edge.variable = Some(host);
+        true
+    }
+
+    /// Whether a key of a file stands in a Secret that the Pods mount at that path.
+    fn is_in_secret_file(&self, name: &str) -> bool {
+        let Some((path, _)) = address::file_and_key(name) else {
+            return false;
+        };
+        let templates = self.tiers[self.name].workloads.iter();
+        let mut templates = templates.filter_map(|key| self.sources.snapshot.template(key));
+        templates.any(|template| {
+            let spec = template.spec;
+            let mut containers = spec.containers.iter();
+            containers.any(|one| {
+                let key = mounted_key(&spec.volumes, &one.volume_mounts, path);
+                key.is_some_and(|key| key.secret_key_ref.is_some())
+            })
+        })
     }
 
     /// What the Pods ask on `localhost` where compose puts both ends into one network: a port on which the other one's Pods listen, and not

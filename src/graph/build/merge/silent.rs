@@ -123,7 +123,11 @@ impl Client<'_> {
             if (kept.is_none() || is_off) && (self.absorb(edge) || self.replaced(edge)) {
                 continue;
             }
-            if kept.is_none() && (self.lead_by_file(edge) || self.lead_by_secret(edge)) {
+            let leads = kept.is_none()
+                && (self.lead_by_file(edge)
+                    || self.lead_by_secret(edge)
+                    || self.lead_by_secret_file(edge));
+            if leads {
                 edge.unseen = edge.variable.is_some();
                 draft.deployed = true;
                 self.drafts.push(draft);

@@ -1,6 +1,6 @@
 //! What becomes of compose's edges where the Pods lack the variable, or have the address elsewhere.
 
-use crate::address::FlawKind;
+use crate::address::{FlawKind, LoginReference};
 use crate::graph::fixture::{App, edge, login, shown, story};
 use crate::graph::{Confidence, Edge, TierGraph};
 
@@ -535,6 +535,29 @@ fn a_host_that_may_stand_in_a_mounted_secret_is_not_looked_for_under_composes_na
     assert_eq!(graph("acme-db", secret), Some(FlawKind::Unread));
     assert_eq!(graph("db", secret), None);
     assert_eq!(graph("acme-db", "emptyDir: {}"), None);
+}
+
+#[test]
+fn a_file_that_comes_from_a_secret_is_read_by_the_probe_alone() {
+    let graph = |volume: &str| {
+        let compose = "services:\n  ap:\n    image: 'x/ap:1'\n    configs: [{source: conf, target: /app/settings.json}]\n  db: {image: 'mysql:8'}\nconfigs:\n  conf: {content: '{\"database\": {\"host\": \"db\", \"user\": \"ap\", \"password\": \"hush\"}}'}\n";
+        let manifests = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: ap}}\nspec: {{selector: {{matchLabels: {{app: ap}}}}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, image: 'x/ap:1', volumeMounts: [{{name: v, mountPath: /app}}]}}], volumes: [{{name: v, {volume}}}]}}}}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: db}}\nspec: {{selector: {{matchLabels: {{app: db}}}}, template: {{metadata: {{labels: {{app: db}}}}, spec: {{containers: [{{name: db, image: 'mysql:8'}}]}}}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: acme-db}}\nspec: {{selector: {{app: db}}, ports: [{{port: 3306}}]}}\n"
+        );
+        let graph = App::of(compose, &manifests).graph();
+        let edge = &graph.edges[0];
+        let login = edge.login.iter().flat_map(LoginReference::variables);
+        let names: Vec<String> = login.map(str::to_owned).collect();
+        (edge.is_unread(), edge.flaw.is_some(), names.join(" "))
+    };
+    let login =
+        ["host", "user", "password"].map(|key| format!("/app/settings.json:database.{key}"));
+    let of_file = (true, false, login.join(" "));
+    assert_eq!(graph("secret: {secretName: conf}"), of_file);
+    let item = "secret: {secretName: conf, items: [{key: x, path: settings.json}]}";
+    assert_eq!(graph(item), of_file);
+    let other = "secret: {secretName: conf, items: [{key: x, path: other.yml}]}";
+    assert_eq!(graph(other), (true, true, String::new()));
 }
 
 #[test]

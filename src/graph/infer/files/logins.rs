@@ -73,10 +73,7 @@ fn named(
             source.environment.contains_key(name) || source.secret_variables.contains(name);
         return is_set.then(|| name.to_owned());
     }
-    let is_mark = |c: char| matches!(c, '$' | '{' | '}' | '<' | '>' | '%' | '\\');
-    let stands_for_another =
-        value.contains(is_mark) || value.starts_with(['_', '@', '!', '&', '*']) || value.is_empty();
-    (!stands_for_another).then(|| address::key_of_file(path, key))
+    (!address::is_placeholder(value)).then(|| address::key_of_file(path, key))
 }
 
 #[cfg(test)]
