@@ -166,7 +166,9 @@ impl Work<'_> {
             let mut draft = self.draft(service, &to.name, raw, dialled, claim);
             draft.guessed = dialled.guessed
                 || raw.port.is_none() && raw.place != Place::Image && facts.server().is_none();
-            if dialled.guessed || index > 0 {
+            if dialled.guessed {
+                draft.edge.confidence = Confidence::Weak;
+            } else if index > 0 {
                 draft.edge.confidence = Confidence::Likely;
             }
             draft.edge.login = draft.edge.login.filter(|_| index == 0);

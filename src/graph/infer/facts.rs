@@ -39,7 +39,7 @@ pub struct Dialled {
     pub port: NonZeroU16,
     /// Protocol.
     pub protocol: Protocol,
-    /// Whether the port is a choice among several, or usage only.
+    /// Whether the port is a choice among several of which nothing shows which one is meant.
     pub guessed: bool,
 }
 

@@ -17,11 +17,11 @@ pub(super) fn program(command: &[String]) -> Option<String> {
     let tokens = words::tokens(command);
     let mut names = tokens
         .iter()
+        .filter(|token| !token.starts_with('-'))
         .map(|token| token.rsplit('/').next().unwrap_or(token));
     let first = names.clone().find(|name| {
-        let option = name.starts_with('-') || name.contains('=');
         !(name.is_empty()
-            || option
+            || name.contains('=')
             || words.wrappers.contains(name)
             || name.ends_with("entrypoint.sh"))
     })?;

@@ -46,14 +46,16 @@ impl TierFacts {
         if let Some(port) = self.handed_on(hint).filter(|_| same.is_none()) {
             return Some((port, false));
         }
+        let declared = |wanted: NonZeroU16| self.ports.iter().any(|port| port.port == wanted);
         if let Some(one) = same.or(self.serves.first()) {
             // A store listens on its usual port whatever is declared; where a web server or a collector does, its settings say.
             let settable = !one.protocol.is_store() && one.protocol != Protocol::Udp;
-            if let Some(port) = self
-                .declared_elsewhere(one.port)
-                .filter(|_| settable && self.own.is_empty())
+            let elsewhere = !declared(one.port) && self.only_declared().is_none();
+            if let Some(found) = self
+                .chosen()
+                .filter(|_| elsewhere && settable && self.own.is_empty())
             {
-                return Some((port, true));
+                return Some(found);
             }
             // If its only declared port is another one it serves there, unless that is another port of the same product: its
             // console, not what its clients call.
@@ -71,30 +73,22 @@ impl TierFacts {
         if let Some(port) = self.health.as_ref().and_then(|health| health.port) {
             return Some((port, false));
         }
-        let declared = |wanted: NonZeroU16| self.ports.iter().any(|port| port.port == wanted);
         let usual = hint.and_then(Protocol::default_port);
         if let Some(port) = usual.filter(|port| self.ports.is_empty() || declared(*port)) {
-            return Some((port, true));
+            return Some((port, false));
         }
-        // Several: HTTP's own, else the first that was declared.
-        let web = Protocol::Http.default_port().filter(|port| declared(*port));
-        web.or_else(|| self.ports.first().map(|port| port.port))
-            .map(|port| (port, true))
+        self.chosen()
     }
 
-    /// Of several declared ports the one of a web server whose usual one is not among them: HTTP's own, else the first.
-    fn declared_elsewhere(&self, usual: NonZeroU16) -> Option<NonZeroU16> {
-        let declared = |wanted: NonZeroU16| self.ports.iter().any(|port| port.port == wanted);
-        if declared(usual) || self.only_declared().is_some() {
-            return None;
+    /// Of several declared ports, those of a product aside: HTTP's own, else the first, and then by choice.
+    fn chosen(&self) -> Option<(NonZeroU16, bool)> {
+        let mut ports = self.ports.iter().map(|port| port.port);
+        let web = Protocol::Http.default_port();
+        let web = web.filter(|web| ports.clone().any(|port| port == *web));
+        match web {
+            Some(web) => Some((web, false)),
+            None => Some((ports.find(|port| !self.serves(*port))?, true)),
         }
-        let web = Protocol::Http.default_port().filter(|port| declared(*port));
-        let other = self
-            .ports
-            .iter()
-            .map(|port| port.port)
-            .find(|port| !self.serves(*port));
-        web.or(other)
     }
 
     /// The usual port of a store's protocol, on a proxy that is declared there.

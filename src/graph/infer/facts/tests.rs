@@ -109,7 +109,7 @@ fn ports_without_a_number_in_the_address() {
         facts
             .dial(None, None, false)
             .map(|found| (found.port.get(), found.guessed)),
-        Some((80, true))
+        Some((80, false))
     );
     let kafka = TierFacts::read(
         &Evidence {

@@ -318,10 +318,18 @@ fn literals(first: &str, line: &Line<'_>, names: &NameTable) -> Vec<Hit> {
     found
 }
 
-/// `host: redis` with `port: 6379` in the same block.
+/// `host: redis` with `port: 6379` in the same block; one line of a list below `hosts:`.
 fn bare(lines: &[Line<'_>], at: usize, names: &NameTable) -> Vec<Hit> {
     let mut found = Vec::new();
-    for (index, pair) in lines[at].pairs.iter().enumerate() {
+    let item = Pair {
+        key: parent(lines, at),
+        value: lines[at].text.trim(),
+    };
+    let pairs = match lines[at].pairs.as_slice() {
+        [] => std::slice::from_ref(&item),
+        pairs => pairs,
+    };
+    for (index, pair) in pairs.iter().enumerate() {
         let words = host_words(pair.key);
         if words.is_empty() {
             continue;
@@ -590,6 +598,13 @@ mod tests {
             assert_eq!(read(directive), [pair("redis", 6380)], "{directive}");
         }
         assert!(read("listen web 80\nredis 6380").is_empty());
+        for list in [
+            "seed_hosts:\n  - redis\n",
+            "\"hosts\": [\n  \"redis\",\n  \"x\"\n]",
+        ] {
+            assert_eq!(read(list), [pair("redis", 0)], "{list}");
+        }
+        assert!(read("names:\n  - redis\ntags: [\n  web\n]").is_empty());
         assert_eq!(
             read("- api:\n    url: https://backend\n    port: 55000\n"),
             [pair("backend", 55000)]

@@ -79,7 +79,12 @@ impl Settle<'_> {
         }
         match hint.strength {
             Strength::Link => {
-                !self.project.is_page(to) || self.project.is_plain_web_server(hint.from)
+                let web = self.project.is_plain_web_server(hint.from);
+                !(if web {
+                    hands_on(hint.from)
+                } else {
+                    self.project.is_page(to)
+                })
             }
             Strength::Order => self.speaks_for_a_connection(hint.from, hint.to, drafts),
             Strength::Library => !self.would_be_named(hint, drafts),
@@ -198,9 +203,7 @@ impl Settle<'_> {
         let served = project.is_store(&from.name) || project.only_answers(&from.name);
         let idle = own::is_idle(&tiers::words(from));
         // A web server that only hands requests on has no client of a store; what a page in a browser calls, it calls from outside.
-        // What it hands on stands in its configuration, where that is here.
-        let hands_on = project.is_plain_web_server(from)
-            && (store || files_of(from).any(|file| files::hands_on(&file.target, &file.text)));
+        let hands_on = project.is_plain_web_server(from) && (store || hands_on(from));
         // A store calls its like and its coordinator.
         let protocol = project.protocol(&to.name);
         let other_store = store
@@ -225,6 +228,11 @@ impl Settle<'_> {
             || (!store && (roles || served || self.names_others(from, drafts)));
         names::connected(project.file, from, to) && !order_only
     }
+}
+
+/// Whether a web server's configuration is here and says where requests go: to no other tier then.
+fn hands_on(from: &Service) -> bool {
+    files_of(from).any(|file| files::hands_on(&file.target, &file.text))
 }
 
 /// How sure a hint is by itself.
