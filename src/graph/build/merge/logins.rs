@@ -68,7 +68,7 @@ impl Client<'_> {
                 .all(|container| !container.environment.variables.keys().any(&may_be_it))
     }
 
-    fn may_have(&self, name: &str) -> bool {
+    pub(super) fn may_have(&self, name: &str) -> bool {
         let mut containers = self.deployed.containers.iter();
         containers.any(|one| one.environment.may_have(name))
     }

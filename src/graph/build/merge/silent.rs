@@ -225,11 +225,14 @@ impl Client<'_> {
         let Some(same) = same else {
             return false;
         };
+        let other = same.edge.variable.clone();
         for (index, origin) in edge.origin.iter().enumerate() {
             if !same.edge.origin.contains(origin) {
                 same.edge.origin.insert(index, origin.clone());
             }
         }
+        let renamed = self.renamed(edge, other.as_ref());
+        self.notes.extend(renamed);
         true
     }
 

@@ -538,6 +538,23 @@ fn a_host_that_may_stand_in_a_mounted_secret_is_not_looked_for_under_composes_na
 }
 
 #[test]
+fn another_variable_in_the_place_of_composes_is_said() {
+    let said = |variable: &str, image: &str| {
+        let env = format!("        - {{name: {variable}, value: DB}}\n");
+        let graph = story()
+            .compose("    build: ap\n", image)
+            .deploy(DB_HOST, &env)
+            .graph();
+        let mut notes = graph.notes.iter();
+        notes.any(|note| note.message.contains("has no DB_HOST") && note.message.contains(variable))
+    };
+    let built = "    build: ap\n";
+    assert!(said("MYSQL_HOST", built));
+    assert!(!said("DB_HOST", built));
+    assert!(!said("MYSQL_HOST", "    image: 'vendor/other:1'\n"));
+}
+
+#[test]
 fn a_file_that_comes_from_a_secret_is_read_by_the_probe_alone() {
     let graph = |volume: &str| {
         let compose = "services:\n  ap:\n    image: 'x/ap:1'\n    configs: [{source: conf, target: /app/settings.json}]\n  db: {image: 'mysql:8'}\nconfigs:\n  conf: {content: '{\"database\": {\"host\": \"db\", \"user\": \"ap\", \"password\": \"hush\"}}'}\n";
