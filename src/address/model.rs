@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::Protocol;
 
 /// What to ask of an HTTP server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpQuestion {
     /// Path with query; `None`: one that surely does not exist, where any answer below 500 but 400 proves HTTP.
     pub path: Option<String>,

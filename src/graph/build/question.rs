@@ -26,12 +26,7 @@ pub(super) fn fill(graph: &mut TierGraph, snapshot: &Snapshot) {
         let question = own.or_else(|| target.and_then(|tier| declared(edge, tier, snapshot)));
         edge.http = Some(HttpQuestion {
             expect_status,
-            ..question.unwrap_or(HttpQuestion {
-                path: None,
-                origin: String::new(),
-                health: false,
-                expect_status: None,
-            })
+            ..question.unwrap_or_default()
         });
     }
 }

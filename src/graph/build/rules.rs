@@ -6,7 +6,7 @@ use crate::address::HttpQuestion;
 use crate::catalog::Catalog;
 use crate::config::{AddedEdge, AdjustedEdge, Config, EdgeSettings};
 use crate::graph::{Confidence, Edge, EdgeFlaw, Origin, Tier, TierGraph};
-use crate::observe::Snapshot;
+use crate::observe::{ServiceKey, Snapshot};
 use crate::protocol::Protocol;
 use crate::spelling;
 
@@ -111,11 +111,8 @@ fn unknown_ends(
         unknown.push(format!("the client `{from}`, which is no tier{near}"));
     }
     // What is a Service of the namespace is known once a cluster was read.
-    let is_service = snapshot.own().is_none_or(|own| {
-        own.services
-            .iter()
-            .any(|service| service.metadata.name.eq_ignore_ascii_case(to))
-    });
+    let key = ServiceKey::new(&snapshot.namespace, to.to_ascii_lowercase());
+    let is_service = snapshot.own().is_none() || snapshot.service(&key).is_some();
     let is_host = has_host || to.contains(['.', ':']) || is_service;
     if !graph.tiers.contains_key(to) && !is_host {
         let near = spelling::hint(to, known());
@@ -216,21 +213,18 @@ fn set(edge: &mut Edge, settings: &EdgeSettings, config: &Config, line: u64) {
         edge.login_said = Some(origin.clone());
     }
     if path.is_some() || status.is_some() {
-        let known = edge.http.take();
-        edge.http = Some(HttpQuestion {
-            path: path
-                .clone()
-                .or_else(|| known.as_ref().and_then(|known| known.path.clone())),
-            origin: if path.is_some() {
-                origin.clone()
-            } else {
-                known
-                    .as_ref()
-                    .map(|known| known.origin.clone())
-                    .unwrap_or_default()
+        let known = edge.http.take().unwrap_or_default();
+        edge.http = Some(match path {
+            Some(_) => HttpQuestion {
+                path: path.clone(),
+                origin: origin.clone(),
+                health: true,
+                expect_status: *status,
             },
-            health: path.is_some() || known.as_ref().is_some_and(|known| known.health),
-            expect_status: *status,
+            None => HttpQuestion {
+                expect_status: *status,
+                ..known
+            },
         });
     }
     if edge.http.is_some() && edge.protocol == Protocol::Tcp {
@@ -257,12 +251,8 @@ fn protocol(tier: Option<&Tier>, port: NonZeroU16, catalog: &Catalog) -> Protoco
 /// be a name in Kubernetes and the other one is there.
 pub(super) fn usable_name(tier: &Tier, snapshot: &Snapshot) -> String {
     let converted = resolve::normal(&tier.name);
-    let is_service = snapshot.own().is_some_and(|own| {
-        own.services
-            .iter()
-            .any(|service| service.metadata.name == converted)
-    });
-    if tier.name.contains('_') && is_service {
+    let key = ServiceKey::new(&snapshot.namespace, &converted);
+    if tier.name.contains('_') && snapshot.service(&key).is_some() {
         converted
     } else {
         tier.name.clone()

@@ -10,53 +10,23 @@ use crate::observe::{ServiceKey, Snapshot, WorkloadKey};
 
 use super::resolve::normal;
 
-/// The Services of each namespace by their normalised name.
-struct Called<'a>(BTreeMap<&'a str, BTreeMap<String, Vec<&'a str>>>);
-
-impl<'a> Called<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
-        let mut called: BTreeMap<&str, BTreeMap<String, Vec<&str>>> = BTreeMap::new();
-        for (namespace, state) in &snapshot.namespaces {
-            let names = called.entry(namespace).or_default();
-            for service in &state.services {
-                let name = service.metadata.name.as_str();
-                names.entry(normal(name)).or_default().push(name);
-            }
-        }
-        Self(called)
-    }
-
-    fn get(&self, namespace: &str, name: &str) -> &[&'a str] {
-        self.0
-            .get(namespace)
-            .and_then(|names| names.get(&normal(name)))
-            .map_or(&[], Vec::as_slice)
-    }
-}
-
 /// Describes every tier; gives what the Pods of each say about what they serve.
 pub(super) fn describe_all(
     tiers: &mut BTreeMap<String, Tier>,
     snapshot: &Snapshot,
     catalog: &Catalog,
 ) -> BTreeMap<String, TierFacts> {
-    let called = Called::of(snapshot);
     tiers
         .iter_mut()
         .filter_map(|(name, tier)| {
-            let facts = describe(tier, &called, snapshot, catalog)?;
+            let facts = describe(tier, snapshot, catalog)?;
             Some((name.clone(), facts))
         })
         .collect()
 }
 
 /// Fills in what the tier's workloads and Services show; gives what the Pods say about what they serve.
-fn describe(
-    tier: &mut Tier,
-    called: &Called,
-    snapshot: &Snapshot,
-    catalog: &Catalog,
-) -> Option<TierFacts> {
+fn describe(tier: &mut Tier, snapshot: &Snapshot, catalog: &Catalog) -> Option<TierFacts> {
     let mut services = BTreeSet::new();
     let mut ports: BTreeSet<NonZeroU16> = tier.ports.iter().copied().collect();
     for key in &tier.workloads {
@@ -85,18 +55,11 @@ fn describe(
         }
     }
     // A Service that is called like the tier is meant to lead to it, whatever its selector does.
-    let namespaces: BTreeSet<&str> = tier
-        .workloads
-        .iter()
-        .map(|key| key.namespace.as_str())
-        .chain([snapshot.namespace.as_str()])
-        .collect();
-    for namespace in namespaces {
-        for name in called.get(namespace, &tier.name) {
-            services.insert(ServiceKey {
-                namespace: namespace.to_owned(),
-                name: (*name).to_owned(),
-            });
+    let namespaces = tier.workloads.iter().map(|key| &key.namespace);
+    for namespace in namespaces.chain([&snapshot.namespace]) {
+        let called = ServiceKey::new(namespace, normal(&tier.name));
+        if snapshot.service(&called).is_some() {
+            services.insert(called);
         }
     }
     tier.services = services.into_iter().collect();
