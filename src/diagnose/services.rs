@@ -118,7 +118,9 @@ struct Usage<'l, 'a> {
     looks: Vec<&'l Unproven<'l, 'a>>,
     /// Whether some edge that leads to it is proven to work.
     proven: bool,
-    /// The tiers that its edges lead to, or that it stands for by name or selector.
+    /// The tiers that its edges lead to.
+    asked: Vec<&'a Tier>,
+    /// Those, and the tiers that it stands for by name or selector.
     tiers: Vec<&'a Tier>,
     /// Whether an edge or a tier that counts stands behind it.
     in_scope: bool,
@@ -144,6 +146,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Unproven<'l, 'a>]) -> Vec<Usa
         service,
         looks: Vec::new(),
         proven: false,
+        asked: Vec::new(),
         tiers: Vec::new(),
         in_scope: false,
     };
@@ -165,7 +168,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Unproven<'l, 'a>]) -> Vec<Usa
             .or_insert_with(|| entry(key, service));
         usage.in_scope = true;
         usage.proven |= context.came_out(&edge.id, StepStatus::Pass);
-        usage.tiers.extend(graph.tiers.get(&edge.to));
+        usage.asked.extend(graph.tiers.get(&edge.to));
     }
     for tier in graph.tiers.values() {
         for key in &tier.services {
@@ -186,6 +189,7 @@ fn uses<'l, 'a>(context: &Context<'a>, looks: &'l [Unproven<'l, 'a>]) -> Vec<Usa
     });
     let mut uses: Vec<_> = found.into_values().collect();
     for usage in &mut uses {
+        usage.tiers.extend(&usage.asked);
         usage
             .tiers
             .sort_by(|left, right| left.name.cmp(&right.name));

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use other::{left_behind, wrong_pods};
 
 use super::ports::subjects_behind;
-use super::{Unproven, Usage, ids, looks, service_name, subject, tier_subjects, uses};
+use super::{Unproven, Usage, ids, looks, selecting, service_name, subject, tier_subjects, uses};
 use crate::address::is_same_host;
 use crate::diagnose::subject::WorkloadFacts;
 use crate::diagnose::walk::EndpointWalk;
@@ -256,18 +256,20 @@ fn answers(context: &Context<'_>, look: &Unproven<'_, '_>) -> Vec<EndpointAnswer
     }
     seen.into_iter()
         .filter_map(|(endpoint, walks)| {
-            let failure = walks
-                .iter()
-                .find_map(|(place, walk)| broken(walk, look, place));
+            let workload = target::workload_at(context, endpoint);
+            let own = context.graph.workloads(&look.edge.to);
+            let stranger = !own.is_empty() && workload.iter().any(|one| !own.contains(one));
+            let broken = |walk: &EndpointWalk<'_>, place: &str| broken(walk, look, place, stranger);
+            let failure = walks.iter().find_map(|(place, walk)| broken(walk, place));
             let works = walks
                 .iter()
-                .any(|(place, walk)| walk.is_connected() && broken(walk, look, place).is_none());
+                .any(|(place, walk)| walk.is_connected() && broken(walk, place).is_none());
             if !works && failure.is_none() {
                 return None;
             }
             Some(EndpointAnswer {
                 endpoint: endpoint.to_owned(),
-                workload: target::workload_at(context, endpoint),
+                workload,
                 works,
                 words: failure.unwrap_or_default(),
             })
@@ -275,10 +277,16 @@ fn answers(context: &Context<'_>, look: &Unproven<'_, '_>) -> Vec<EndpointAnswer
         .collect()
 }
 
-/// Why an endpoint is of no use at all: it cannot be connected to, or something else answers there.
-fn broken(walk: &EndpointWalk<'_>, look: &Unproven<'_, '_>, place: &str) -> Option<String> {
+/// Why an endpoint is of no use at all: it cannot be connected to, or something else answers there, be it by the same protocol.
+fn broken(
+    walk: &EndpointWalk<'_>,
+    look: &Unproven<'_, '_>,
+    place: &str,
+    stranger: bool,
+) -> Option<String> {
     let step = walk.failure(look.edge)?;
-    let useless = step.name == StepName::Endpoint
+    let useless = stranger
+        || step.name == StepName::Endpoint
         || (step.name == StepName::Protocol
             && matches!(
                 step.error,
@@ -322,9 +330,10 @@ pub(super) fn mixed(context: &Context<'_>) -> Vec<Finding> {
         let looks = usage.looks.iter();
         looks.filter_map(move |look| split(context, usage, look))
     });
-    let declared = uses.iter().filter(|_| context.outcomes.is_none());
-    let declared = declared.filter_map(|usage| declared_mix(context, usage));
-    findings.chain(declared).collect()
+    let unproven = |usage: &&Usage<'_, '_>| context.outcomes.is_some() && !usage.looks.is_empty();
+    let shared = uses.iter().filter(|usage| !unproven(usage));
+    let shared = shared.filter_map(|usage| shared_by_tiers(context, usage));
+    findings.chain(shared).collect()
 }
 
 fn split(context: &Context<'_>, usage: &Usage<'_, '_>, look: &Unproven<'_, '_>) -> Option<Finding> {
@@ -414,48 +423,67 @@ fn troubles_of(context: &Context<'_>, keys: &BTreeSet<&WorkloadKey>) -> Vec<(Cod
         .collect()
 }
 
-/// Without a cluster: a selector that takes Pods of two tiers, of which one declares other ports only, is worth a warning.
-fn declared_mix(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
+/// A selector that takes Pods of two tiers, though all of them answer: the other tier has a Service that is its alone, or, as far as manifests
+/// show, other ports only. Clients cannot mean both, and perhaps a canary is meant: a warning.
+fn shared_by_tiers(context: &Context<'_>, usage: &Usage<'_, '_>) -> Option<Finding> {
     let behind = subjects_behind(context, &usage.key, usage.service);
-    let own = wanted(context, usage);
-    let is_own = |subject: &WorkloadFacts<'_>| own.iter().any(|own| own.key == subject.key);
-    if !behind.iter().any(|subject| is_own(subject)) {
-        return None;
-    }
-    let foreign_workloads: Vec<String> = behind
-        .iter()
-        .filter(|subject| !is_own(subject) && !subject.tiers.is_empty())
+    let (own, others): (Vec<_>, Vec<_>) = behind.into_iter().partition(|subject| {
+        let mut asked = usage.asked.iter();
+        asked.any(|tier| tier.workloads.contains(&subject.key))
+    });
+    let foreign = others
+        .into_iter()
+        .filter(|subject| !subject.tiers.is_empty());
+    let foreign: Vec<String> = foreign
         .filter(|subject| {
-            let Some(template) = subject.template else {
-                return false;
-            };
-            let declared = fixes::declared_ports(template.spec);
-            !declared.is_empty()
-                && usage.service.spec.ports.iter().all(|port| {
-                    port.target(template.spec)
-                        .map(NonZeroU16::get)
-                        .is_none_or(|target| !declared.contains(&target))
-                })
+            (context.outcomes.is_none() && serves_other_ports(usage, subject))
+                || has_own_service(context, &own, subject)
         })
         .map(|subject| subject.key.to_string())
         .collect();
-    if foreign_workloads.is_empty() {
-        return None;
-    }
+    let first = own.first().filter(|_| !foreign.is_empty())?;
     let finding = Finding::new(
         Code::ServiceSelectorTooBroad,
         Severity::Warning,
         usage.key.object(),
         format!(
-            "the selector {} of {} also takes Pods of {}, which declare other ports only",
+            "the selector {} of {} also takes Pods of {}, so these get a part of what is meant for {}",
             fixes::labels_text(&usage.service.spec.selector),
             service_name(context, &usage.key),
-            foreign_workloads.join(", ")
+            foreign.join(", "),
+            first.key
         ),
     )
     .because([selector_line(usage)])
-    .fix(select(context, usage, own.first()?));
+    .fix(select(context, usage, first));
     Some(finding)
+}
+
+/// Whether the Pods declare ports, and none that the Service leads to.
+fn serves_other_ports(usage: &Usage<'_, '_>, subject: &WorkloadFacts<'_>) -> bool {
+    subject.template.is_some_and(|template| {
+        let declared = fixes::declared_ports(template.spec);
+        !declared.is_empty()
+            && usage.service.spec.ports.iter().all(|port| {
+                port.target(template.spec)
+                    .map(NonZeroU16::get)
+                    .is_none_or(|target| !declared.contains(&target))
+            })
+    })
+}
+
+/// Whether compose has the tier as one by itself, and a Service leads to it and to none of the others.
+fn has_own_service(
+    context: &Context<'_>,
+    others: &[&WorkloadFacts<'_>],
+    subject: &WorkloadFacts<'_>,
+) -> bool {
+    subject.tiers.iter().all(|tier| tier.in_compose)
+        && selecting(context, subject).iter().any(|(key, service)| {
+            let behind = subjects_behind(context, key, service);
+            let is_other = |one: &&WorkloadFacts<'_>| others.iter().any(|own| own.key == one.key);
+            !behind.iter().any(is_other)
+        })
 }
 
 #[cfg(test)]

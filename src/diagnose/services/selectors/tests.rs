@@ -151,8 +151,27 @@ fn a_stranger_among_the_endpoints_makes_the_selector_too_broad() {
     assert_eq!(broad[0].code, Code::ServiceSelectorTooBroad);
     assert!(broad[0].message.contains("deployment/ap"));
     assert_eq!(broad[0].edges.len(), 1);
+    // A second database is one too many as well, though it speaks the protocol.
+    let mut second = two(pass(ID, StepName::Endpoint));
+    let login = fail(ID, StepName::Login, StepError::LoginDenied);
+    second.probes[0].steps.push(at("10.244.0.2:3306", login));
+    let broad = found("{shop: a}", Some(&second));
+    assert_eq!(broad[0].code, Code::ServiceSelectorTooBroad, "{broad:?}");
     let works = two(pass(ID, StepName::Endpoint));
     assert!(found("{shop: a}", Some(&works)).is_empty());
+    // All of them answer, and the stranger has a Service that is its alone: two tiers answer by turns.
+    let own = "---\nkind: Service\nmetadata: {name: ap}\nspec: {clusterIP: 10.96.0.8, selector: {app: ap}, ports: [{port: 80}]}\n";
+    let objects = OBJECTS.replace("SELECTOR", "{shop: a}") + own;
+    let snapshot = fixtures::snapshot(&objects);
+    let mut graph = fixtures::graph(&[ID]);
+    let shared = mixed(&Context::new(&graph, &snapshot, Some(&works)));
+    assert_eq!(
+        shared[0].id("default").0,
+        "service-selector-too-broad service/db"
+    );
+    assert_eq!(shared[0].severity, Severity::Warning);
+    graph.tiers.get_mut("AP").unwrap().in_compose = false;
+    assert!(mixed(&Context::new(&graph, &snapshot, Some(&works))).is_empty());
     // A tier stands behind every Service that takes its Pods, and still does not belong to this one.
     let snapshot = fixtures::snapshot(&OBJECTS.replace("SELECTOR", "{shop: a}"));
     let mut graph = fixtures::graph(&[ID]);
