@@ -1,5 +1,6 @@
 //! What a Pod is configured with → the edge of compose that it is, or a new one. Pure.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use crate::address;
@@ -11,6 +12,7 @@ use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Outside, Tier};
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::ServicePort;
 use crate::protocol::Protocol;
+use crate::spelling::is_akin;
 
 use super::super::mentions::Mention;
 use super::super::resolve::{HostTarget, normal};
@@ -275,19 +277,52 @@ impl Client<'_> {
         same.map(|draft| draft.edge.to.clone())
     }
 
+    /// The only other tier behind Services that offer the port and are called nearly like the host, which no one is.
+    fn akin(&self, mention: &Mention) -> Option<String> {
+        let port = mention.port?;
+        if self.is_own_alias(&mention.host) {
+            return None;
+        }
+        let host = normal(&mention.meant);
+        let label = host.split('.').next()?;
+        let namespace = self.sources.snapshot.namespaces.get(self.namespace)?;
+        let services = namespace.services.iter().filter(|service| {
+            let mut ports = service.spec.ports.iter();
+            is_akin(label, &service.metadata.name) && ports.any(|one| one.is(port))
+        });
+        let tiers: BTreeSet<String> = services
+            .filter_map(|service| {
+                let name = &service.metadata.name;
+                match self.resolver.leads(name, self.namespace, self.aliases) {
+                    HostTarget::Tier(tier) => Some(tier),
+                    _ => None,
+                }
+            })
+            .collect();
+        let mut tiers = tiers.into_iter().filter(|tier| *tier != self.name);
+        let first = tiers.next()?;
+        tiers.next().is_none().then_some(first)
+    }
+
+    /// Where a host leads, or the tier that it was probably meant to lead to.
+    fn meant(&self, mention: &Mention, leads: HostTarget) -> HostTarget {
+        let of_host = address::is_docker_host(&mention.meant).then(|| self.published(mention));
+        let meant = match (of_host.flatten(), &leads) {
+            (Some(tier), _) => Some(tier),
+            // Another workload of the client has another host in the variable that leads to that tier.
+            (None, HostTarget::Nowhere) => self
+                .of_same_variable(mention)
+                .or_else(|| self.akin(mention)),
+            _ => None,
+        };
+        meant.map_or(leads, HostTarget::Tier)
+    }
+
     /// What only the Pods show.
     pub(super) fn add(&mut self, mention: &Mention, leads: HostTarget) {
         let is_store = mention.protocol.is_some_and(Protocol::is_store);
         let is_docker_host = address::is_docker_host(&mention.meant);
-        let leads = match self.published(mention).filter(|_| is_docker_host) {
-            Some(tier) => HostTarget::Tier(tier),
-            None => leads,
-        };
-        // Another workload of the client has another host in the variable that leads to that tier.
-        let leads = match (leads, self.of_same_variable(mention)) {
-            (HostTarget::Nowhere, Some(tier)) => HostTarget::Tier(tier),
-            (leads, _) => leads,
-        };
+        let leads = self.meant(mention, leads);
         let (to, external) = match leads.clone() {
             HostTarget::Tier(tier) if tier == self.name => return,
             HostTarget::Tier(tier) => (tier, false),
@@ -307,7 +342,7 @@ impl Client<'_> {
             {
                 (mention.host.clone(), true)
             }
-            // A name of one label is none of the world outside: what it leads to is not shown here, and is not verified.
+            // A name of the cluster is none of the world outside: what it leads to is not shown here, and is not verified.
             HostTarget::Nowhere if self.is_no_name(mention) => {
                 self.note_unknown(mention);
                 return;
@@ -421,17 +456,19 @@ impl Client<'_> {
         Some((port, protocol))
     }
 
-    /// Whether a host of one label can be nothing else, and is not in the client's own /etc/hosts (`hostAliases`).
+    /// Whether a host that the cluster should know can be nothing else, and is no `hostAliases` of the client.
     fn is_no_name(&self, mention: &Mention) -> bool {
-        let host = &mention.host;
+        mention.is_surely_a_host() && !self.is_own_alias(&mention.host)
+    }
+
+    /// Whether a host is in the client's own /etc/hosts.
+    fn is_own_alias(&self, host: &str) -> bool {
         let workloads = self.tiers.get(self.name).map(|tier| &tier.workloads);
         let mut templates = workloads
             .into_iter()
             .flatten()
             .filter_map(|key| self.sources.snapshot.template(key));
-        !host.contains('.')
-            && mention.is_surely_a_host()
-            && !templates.any(|template| template.spec.aliases(host).next().is_some())
+        templates.any(|template| template.spec.aliases(host).next().is_some())
     }
 
     /// Says that a host is no name that the cluster is known to have.

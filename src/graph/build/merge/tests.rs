@@ -477,6 +477,10 @@ fn a_name_of_one_label_that_no_service_has_is_not_passed_over_in_silence() {
             "{name: DB_HOST, value: mysql-primary}",
             "web names mysql-primary (env DB_HOST",
         ),
+        (
+            "{name: API_URL, value: 'http://app.default.svc:2000'}",
+            "web names app.default.svc:2000 (env API_URL",
+        ),
     ] {
         let said = said(variables);
         assert!(said.len() == 1 && said[0].starts_with(named), "{said:?}");
@@ -498,6 +502,33 @@ fn a_name_of_one_label_that_no_service_has_is_not_passed_over_in_silence() {
     assert!(flaw.flaw.certain && flaw.flaw.kind == FlawKind::Unresolved);
     assert!(said("{name: API_URL, value: 'http://app.example.com:2000'}").is_empty());
     assert!(said("{name: MODE_HOST, value: production}").is_empty());
+}
+
+#[test]
+fn a_name_that_no_service_has_leads_to_the_only_one_that_is_called_nearly_so_and_offers_the_port() {
+    let edges = |host: &str, services: &[(&str, u16)]| {
+        let one = |(name, port): &(&str, u16)| {
+            format!(
+                "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{containers: [{{name: {name}, image: 'my/{name}:1'}}]}}}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: {name}}}, ports: [{{port: {port}}}]}}\n"
+            )
+        };
+        let web = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: [{{name: web, image: 'my/web:1', env: [{{name: CART_ADDR, value: '{host}'}}]}}]}}}}}}\n"
+        );
+        let others: String = services.iter().map(one).collect();
+        let graph = App::of("", &(web + &others)).alone();
+        let edges = graph.edges.iter();
+        edges
+            .map(|edge| format!("{}:{}", edge.to, edge.port))
+            .collect::<Vec<_>>()
+    };
+    let cart = ("cartservice", 7070);
+    for host in ["cart-service:7070", "cart:7070", "cart.default.svc:7070"] {
+        assert_eq!(edges(host, &[cart]), ["cartservice:7070"], "{host}");
+    }
+    assert!(edges("cart:7071", &[cart]).is_empty());
+    assert!(edges("payment:7070", &[cart]).is_empty());
+    assert!(edges("cart:7070", &[cart, ("cart-redis", 7070)]).is_empty());
 }
 
 #[test]
