@@ -1,12 +1,16 @@
 //! Endpoints that no selector keeps: Services whose addresses are written by hand. Pure.
 
+use std::collections::BTreeSet;
+
+use super::refuses;
 use crate::diagnose::services::ports::dialled;
 use crate::diagnose::services::selectors::denied;
 use crate::diagnose::services::{Usage, ids, service_name, tier_subjects};
 use crate::diagnose::words::joined;
 use crate::diagnose::{Context, fixes};
 use crate::finding::{Code, Finding, Fix, Severity};
-use crate::observe::{EndpointView, is_live};
+use crate::observe::kinds::Pod;
+use crate::observe::{EndpointView, is_live, is_ready};
 
 pub(super) fn views(context: &Context<'_>, usage: &Usage<'_, '_>) -> Vec<EndpointView> {
     usage
@@ -79,32 +83,62 @@ pub(in crate::diagnose::services) fn by_hand(
     if looks.is_empty() {
         return None;
     }
-    let owners = views.iter().map(|view| {
-        let mut pods = context
-            .snapshot
-            .namespaces
-            .values()
-            .flat_map(|state| &state.pods);
-        match pods.find(|pod| is_live(pod) && pod.status.pod_ip.parse() == Ok(view.address)) {
-            Some(pod) => format!("{} is Pod {}", view.address, pod.metadata.name),
-            None => format!("no Pod that could be read has the address {}", view.address),
-        }
+    let owner = |view: &EndpointView| {
+        let namespaces = snapshot.namespaces.values();
+        let mut pods = namespaces.flat_map(|state| &state.pods);
+        pods.find(|pod| is_live(pod) && pod.status.pod_ip.parse() == Ok(view.address))
+    };
+    let pods: Vec<&Pod> = views.iter().filter_map(owner).collect();
+    let seen = views.iter().map(|view| match owner(view) {
+        Some(pod) => format!("{} is Pod {}", view.address, pod.metadata.name),
+        None => format!("no Pod that could be read has the address {}", view.address),
     });
-    let finding = Finding::of(
-        Code::ServiceEndpointsStale,
+    let is_refused = looks.iter().all(|look| refuses(context, usage, look));
+    let is_theirs = pods.len() == views.len() && pods.iter().all(|pod| is_ready(pod));
+    let finding = if is_refused && is_theirs {
+        closed(usage, &name, &views, &pods)
+    } else {
+        Finding::of(
+            Code::ServiceEndpointsStale,
+            usage.key.object(),
+            format!(
+                "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
+                joined(views.iter().map(|view| view.address))
+            ),
+        )
+        .fix(format!(
+            "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
+            usage.key.name
+        ))
+    };
+    Some(finding.because(seen).on(ids(&looks)))
+}
+
+/// The addresses are those of Pods that are ready, so it is the port that is wrong.
+fn closed(usage: &Usage<'_, '_>, name: &str, views: &[EndpointView], pods: &[&Pod]) -> Finding {
+    let ports: BTreeSet<_> = views.iter().filter_map(|view| view.port).collect();
+    let declared: BTreeSet<u16> = pods
+        .iter()
+        .flat_map(|pod| fixes::declared_ports(&pod.spec))
+        .collect();
+    let has = if declared.is_empty() {
+        String::new()
+    } else {
+        format!(": its containers declare {}", joined(&declared))
+    };
+    Finding::of(
+        Code::ServiceTargetPortClosed,
         usage.key.object(),
         format!(
-            "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
-            joined(views.iter().map(|view| view.address))
+            "the EndpointSlice of {name}, made by hand, leads to port {} of Pod {}, on which nothing listens{has}",
+            joined(&ports),
+            joined(pods.iter().map(|pod| &pod.metadata.name)),
         ),
     )
-    .because(owners)
-    .on(ids(&looks))
     .fix(format!(
-        "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
+        "write the port on which the program listens into the EndpointSlice of service/{}: the targetPort of a Service without selector has no effect",
         usage.key.name
-    ));
-    Some(finding)
+    ))
 }
 
 /// Endpoints that are there, and of which their maker says that none is ready: nothing is sent to them.

@@ -137,7 +137,14 @@ fn a_service_without_selector_needs_endpoints_that_answer() {
     let command = none[0].fix.as_ref().unwrap().command.clone().unwrap();
     assert!(command.contains(r#"{"app":"db"}"#), "{command}");
     let stale = refused("node-1", "10.244.0.1:3306");
-    let found_stale = found(by_hand, spec, "True", SLICE, Some(&stale));
+    // The address of a Pod that serves another port is right, that of one that is not ready tells nothing.
+    let closed = found(by_hand, spec, "True", SLICE, Some(&stale));
+    assert_eq!(closed[0].code, Code::ServiceTargetPortClosed);
+    assert!(
+        closed[0].message.contains("port 3306 of Pod db-"),
+        "{closed:?}"
+    );
+    let found_stale = found(by_hand, spec, "False", SLICE, Some(&stale));
     assert_eq!(found_stale[0].code, Code::ServiceEndpointsStale);
     assert!(found(by_hand, spec, "True", SLICE, None).is_empty());
     let other_port = "ports: [{port: 13306, targetPort: 3306}]";
