@@ -12,7 +12,7 @@ use crate::diagnose::{Context, fixes, target};
 use crate::finding::{Code, Finding, Fix, Severity};
 use crate::observe::kinds::Service;
 use crate::observe::{HostMeaning, ServiceKey};
-use crate::probe::wire::StepStatus;
+use crate::probe::wire::{StepError, StepStatus};
 
 /// `ExternalName` Services whose name is none, or leads nowhere.
 pub(super) fn external_name(context: &Context<'_>) -> Vec<Finding> {
@@ -113,7 +113,10 @@ fn judge(
         look.evidence
             .firm()
             .filter_map(|walk| walk.dns)
-            .any(|step| step.status == StepStatus::Fail)
+            // No answer at all says nothing of the name.
+            .any(|step| {
+                step.status == StepStatus::Fail && step.error != Some(StepError::DnsTimeout)
+            })
     });
     let (code, reason) = if let Some(reason) = invalid(key, name) {
         (Code::ServiceExternalNameInvalid, reason)
@@ -286,18 +289,21 @@ mod tests {
 
     #[test]
     fn a_client_past_the_clusters_dns_says_nothing_of_the_name() {
-        let of = |policy: &str| {
+        let of = |policy: &str, error: StepError| {
             let objects = format!(
                 "kind: Service\nmetadata: {{name: db}}\nspec: {{type: ExternalName, externalName: mysql.example.com}}\n---\nkind: Deployment\nmetadata: {{name: ap}}\nspec: {{selector: {{matchLabels: {{app: ap}}}}, template: {{metadata: {{labels: {{app: ap}}}}, spec: {{dnsPolicy: {policy}, containers: [{{name: ap}}]}}}}}}\n"
             );
             let snapshot = fixtures::snapshot(&objects);
             let mut graph = fixtures::graph(&[ID]);
             graph.tiers.get_mut("DB").unwrap().workloads.clear();
-            let missing = fail(ID, StepName::Dns, StepError::Nxdomain);
+            let missing = fail(ID, StepName::Dns, error);
             let outcomes = outcomes(vec![probe("AP", "n", vec![missing])]);
             external_name(&Context::new(&graph, &snapshot, Some(&outcomes))).len()
         };
-        assert_eq!((of("ClusterFirst"), of("Default")), (1, 0));
+        let missing = StepError::Nxdomain;
+        assert_eq!(of("ClusterFirst", missing), 1);
+        assert_eq!(of("Default", missing), 0);
+        assert_eq!(of("ClusterFirst", StepError::DnsTimeout), 0);
     }
 
     #[test]
