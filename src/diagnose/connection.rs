@@ -187,12 +187,19 @@ fn listens_on_loopback(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Ve
 fn address_stale(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Finding> {
     let edge = evidence.edge;
     let namespace = target::client_namespace(context, edge);
-    let HostMeaning::Address(address) = context.snapshot.meaning(&edge.host, namespace) else {
+    let client = target::clients(context, edge).first()?;
+    let template = context.snapshot.template(client);
+    let mut aliases = template.iter().flat_map(|one| one.spec.aliases(&edge.host));
+    let alias = aliases.next().map(|alias| alias.ip.as_str());
+    let host = alias.unwrap_or(&edge.host);
+    let HostMeaning::Address(address) = context.snapshot.meaning(host, namespace) else {
         return None;
     };
-    let client = target::clients(context, edge).first()?;
     let kind = range_of(context, address).filter(|_| evidence.breaks_at(Stage::Connect))?;
-    let place = edge.variable.as_deref().unwrap_or("its configuration");
+    let place = match alias {
+        Some(_) => "hostAliases",
+        None => edge.variable.as_deref().unwrap_or("its configuration"),
+    };
     let services = context.graph.tiers.get(&edge.to).map(|tier| &tier.services);
     let name = services.and_then(|services| services.first()).map_or_else(
         || "a Service".to_owned(),
