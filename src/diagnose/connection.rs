@@ -10,7 +10,7 @@ use crate::finding::{Code, Finding, ObjectRef, Severity};
 use crate::graph::{self, Edge, Origin};
 use crate::observe::kinds::{Container, PodSpec};
 use crate::observe::{HostMeaning, WorkloadKey, is_ready};
-use crate::probe::wire::{LISTENS_FACT, Step, StepError, StepStatus};
+use crate::probe::wire::{HOST_FROM_SECRET, LISTENS_FACT, Step, StepError, StepStatus};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
@@ -77,9 +77,6 @@ fn name_symptom(context: &Context<'_>, edge: &Edge, step: &Step) -> Finding {
         "correct the host in {place}, or create a Service of that name in the namespace where it is looked for"
     ))
 }
-
-/// The fact that says that the host was read in the Pod, from a Secret: a name that the API shows, else the place in words.
-const HOST_FROM_SECRET: &str = "host_from_secret";
 
 /// A host from a Secret that does not resolve, while the target tier has a Service of another name.
 fn secret_name_symptom(context: &Context<'_>, edge: &Edge, place: &str) -> Finding {

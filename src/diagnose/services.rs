@@ -22,7 +22,7 @@ use crate::finding::{EdgeId, Finding};
 use crate::graph::{Edge, Tier};
 use crate::observe::kinds::Service;
 use crate::observe::{ServiceKey, WorkloadKey};
-use crate::probe::wire::StepStatus;
+use crate::probe::wire::{HOST_FROM_SECRET, StepStatus};
 
 /// The rules of this file and of those below it.
 pub(super) const RULES: &[Rule] = &[
@@ -98,8 +98,10 @@ fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Unproven<'c, 'a>> {
         .filter(|edge| !address::is_local(&edge.host))
         .filter_map(|edge| {
             let evidence = context.evidence(&edge.id)?;
-            // Nothing is held against a host of compose that no one is known to ask for.
-            let is_asked = !edge.is_unread() || evidence.firm().next().is_some();
+            // Nothing is held against a host of compose that no one is known to ask for, or in whose place the client's Secret names another.
+            let mut firm = evidence.firm();
+            let by_secret = evidence.firm().any(|walk| walk.says(HOST_FROM_SECRET));
+            let is_asked = !by_secret && (!edge.is_unread() || firm.next().is_some());
             (is_asked && evidence.status() != StepStatus::Pass).then(|| Unproven {
                 edge,
                 evidence,

@@ -8,7 +8,7 @@ use crate::address::{self, FlawKind, LoginReference};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
 use crate::graph::{Edge, EdgeFlaw};
 use crate::observe::kinds::Container;
-use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepName, StepStatus};
+use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepName, StepStatus, WITHIN_POD};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
@@ -189,7 +189,14 @@ fn not_at_home(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Fin
     let (client, other) = (clients.first()?, targets.first()?);
     let template = context.snapshot.template(client);
     let uses_node = template.is_none_or(|template| template.spec.host_network);
-    if !address::is_local(&edge.host) || is_inside || uses_node {
+    let said = address::is_local(&edge.host);
+    let host = if said {
+        edge.host.as_str()
+    } else {
+        "localhost"
+    };
+    let is_local = said || evidence.firm().any(|walk| walk.says(WITHIN_POD));
+    if !is_local || is_inside || uses_node {
         return None;
     }
     let shared = shares_network(context, edge);
@@ -204,13 +211,13 @@ fn not_at_home(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Fin
             client.object(),
             if shared {
                 format!(
-                    "{} and {} share one network in compose and run in two Pods: {place} of {client} leads to {}, where {} is not",
-                    edge.from, edge.to, edge.host, edge.to
+                    "{} and {} share one network in compose and run in two Pods: {place} of {client} leads to {host}, where {} is not",
+                    edge.from, edge.to, edge.to
                 )
             } else {
                 format!(
-                    "{place} of {client} leads to {}:{}, its own Pod, and {} runs in {other}",
-                    edge.host, edge.port, edge.to
+                    "{place} of {client} leads to {host}:{}, its own Pod, and {} runs in {other}",
+                    edge.port, edge.to
                 )
             },
         )
@@ -219,8 +226,7 @@ fn not_at_home(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Fin
         .because(edge.origin.iter().cloned())
         .because([format!("{} runs in {other}", edge.to)])
         .fix(format!(
-            "make {place} of {client} name a Service of {other} in place of {}, or put both containers into one Pod",
-            edge.host
+            "make {place} of {client} name a Service of {other} in place of {host}, or put both containers into one Pod"
         ));
     Some(finding)
 }

@@ -8,7 +8,7 @@ use crate::finding::EdgeId;
 use crate::graph::{Edge, TierGraph};
 use crate::observe::Snapshot;
 use crate::plan::{Look, Outcomes, ProbeOutcome};
-use crate::probe::wire::{Step, StepError, StepName, StepStatus};
+use crate::probe::wire::{HOST_FROM_SECRET, Step, StepError, StepName, StepStatus, WITHIN_POD};
 use crate::protocol::Protocol;
 
 /// Everything that the probes said about one edge.
@@ -83,11 +83,13 @@ pub fn evidence<'a>(
         .edges
         .iter()
         .map(|edge| {
+            let (own, others) = (graph.workloads(&edge.from), graph.workloads(&edge.to));
+            let beside = own.iter().any(|workload| others.contains(workload));
             let mut walks: Vec<Walk<'a>> = said
                 .get(edge.id.0.as_str())
                 .into_iter()
                 .flatten()
-                .map(|(position, steps)| walk(&probes[*position], steps, edge, &unready))
+                .map(|(position, steps)| walk(&probes[*position], steps, edge, beside, &unready))
                 .collect();
             supersede(&mut walks);
             (edge.id.clone(), EdgeEvidence { edge, walks })
@@ -140,6 +142,7 @@ fn walk<'a>(
     probe: &'a ProbeOutcome,
     steps: &[&'a Step],
     edge: &Edge,
+    beside: bool,
     unready: &BTreeSet<String>,
 ) -> Walk<'a> {
     let mut dns: Option<&Step> = None;
@@ -181,7 +184,12 @@ fn walk<'a>(
         walk.broken = None;
         walk.departs = Some(probe.identity.departs.as_str());
     }
-    walk.status = status(&walk, edge);
+    if beside && walk.says(WITHIN_POD) {
+        walk.broken = None;
+        walk.status = StepStatus::Skipped;
+    } else {
+        walk.status = status(&walk, edge);
+    }
     walk
 }
 
@@ -273,12 +281,27 @@ fn supersede(walks: &mut [Walk<'_>]) {
             *tier == walk.probe.tier && same_node(node) && (*logged_in || !refused)
         });
     }
+    // Who got no login went to compose's host, and the client's own Secret names another.
+    let told: BTreeSet<String> = walks
+        .iter()
+        .filter(|walk| walk.is_firm() && walk.says(HOST_FROM_SECRET))
+        .map(|walk| walk.probe.tier.clone())
+        .collect();
+    for walk in walks.iter_mut() {
+        let went_elsewhere = walk.dns.is_some() && !walk.says(HOST_FROM_SECRET);
+        walk.superseded |= told.contains(&walk.probe.tier) && went_elsewhere;
+    }
 }
 
 impl<'a> Walk<'a> {
     /// Whether it looked as the tier itself does, and still counts: only such walks decide the edge's status.
     pub fn is_firm(&self) -> bool {
         !self.superseded && matches!(self.probe.look, Look::First | Look::Again)
+    }
+
+    /// Whether a step has that fact.
+    pub fn says(&self, fact: &str) -> bool {
+        self.counted().any(|step| step.facts.contains_key(fact))
     }
 
     /// Whether a login was tried.

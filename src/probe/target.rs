@@ -7,7 +7,10 @@ use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, is_same_host
 use crate::probe::found::Found;
 use crate::probe::login::Login;
 use crate::probe::trust::{ClientTrust, Trust};
-use crate::probe::wire::{EdgeTask, FLAW_KIND, FLAW_PLACE, NO_CREDENTIALS, StepError, StepName};
+use crate::probe::wire::{
+    EdgeTask, FLAW_KIND, FLAW_PLACE, HOST_FROM_SECRET, NO_CREDENTIALS, StepError, StepName,
+    WITHIN_POD,
+};
 use crate::protocol::Protocol;
 
 /// What is wrong with a variable that the container does not have.
@@ -181,9 +184,19 @@ impl DialTarget {
             _ => found,
         };
         match &self.from_secret {
-            Some(name) => found
-                .fact("host_from_secret", name.clone())
-                .fact("port_from_secret", self.port.to_string()),
+            Some(name) => {
+                let found = found
+                    .fact(HOST_FROM_SECRET, name.clone())
+                    .fact("port_from_secret", self.port.to_string());
+                if address::is_local(&self.host) {
+                    found.fact(
+                        WITHIN_POD,
+                        "the client's own URL leads into its own Pod: not asked",
+                    )
+                } else {
+                    found
+                }
+            }
             None => found,
         }
     }

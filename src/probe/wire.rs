@@ -26,6 +26,10 @@ pub const NO_CREDENTIALS: &str = "no credentials in the tier's environment";
 
 /// The fact of an answer that holds type and length of its body, for comparison.
 pub const HTTP_CONTENT: &str = "http_content";
+/// The fact that says that the host was read in the Pod, from a Secret: a name that the API shows, else the place in words.
+pub const HOST_FROM_SECRET: &str = "host_from_secret";
+/// The fact of such a host that leads back into the client's own Pod, where no other Pod can look; it says so in words.
+pub const WITHIN_POD: &str = "within_pod";
 /// The fact of a step that says what is wrong with the text of the client's own variable: `malformed` or `unresolved`.
 pub const FLAW_KIND: &str = "flaw";
 /// The fact of a refused endpoint that names the other ports on which it takes connections: `8080, 9090`.

@@ -6,10 +6,10 @@ use super::causes::Found;
 use super::depth::depth;
 use super::{EdgeVerdict, VerdictOptions};
 use crate::diagnose::Context;
-use crate::diagnose::walk::EdgeEvidence;
+use crate::diagnose::walk::{EdgeEvidence, Walk};
 use crate::finding::{Code, EdgeId, Severity};
 use crate::graph::{Edge, EdgeFlaw};
-use crate::probe::wire::{StepError, StepStatus};
+use crate::probe::wire::{StepError, StepStatus, WITHIN_POD};
 use crate::report::Depth;
 
 /// Every edge of the graph with its status and depth, without causes yet.
@@ -199,6 +199,10 @@ fn reason(evidence: &EdgeEvidence<'_>, seen: StepStatus) -> String {
     }
     if let Some(departs) = walks().find_map(|walk| walk.departs) {
         return format!("it failed, but the probe differed from its tier: {departs}");
+    }
+    let mut steps = walks().flat_map(Walk::counted);
+    if let Some(words) = steps.find_map(|step| step.facts.get(WITHIN_POD)) {
+        return words.clone();
     }
     for walk in walks() {
         for step in walk.counted() {

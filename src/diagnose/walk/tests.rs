@@ -6,7 +6,14 @@ use super::*;
 const EDGE: &str = "AP->DB:3306/mysql";
 
 fn only<T>(probes: Vec<ProbeOutcome>, check: impl FnOnce(&EdgeEvidence<'_>) -> T) -> T {
-    let graph = graph(&[EDGE]);
+    only_in(&graph(&[EDGE]), probes, check)
+}
+
+fn only_in<T>(
+    graph: &TierGraph,
+    probes: Vec<ProbeOutcome>,
+    check: impl FnOnce(&EdgeEvidence<'_>) -> T,
+) -> T {
     let snapshot = snapshot(
         "
 kind: EndpointSlice
@@ -19,13 +26,17 @@ endpoints:
 ",
     );
     let outcomes = outcomes(probes);
-    let found = evidence(&graph, &snapshot, Some(&outcomes));
+    let found = evidence(graph, &snapshot, Some(&outcomes));
     check(&found[&EdgeId(EDGE.to_owned())])
 }
 
 fn status_of(probes: Vec<ProbeOutcome>) -> StepStatus {
+    status_in(&graph(&[EDGE]), probes)
+}
+
+fn status_in(graph: &TierGraph, probes: Vec<ProbeOutcome>) -> StepStatus {
     let mut status = StepStatus::Skipped;
-    only(probes, |evidence| status = evidence.status());
+    only_in(graph, probes, |evidence| status = evidence.status());
     status
 }
 
@@ -43,6 +54,51 @@ fn a_connection_passes_and_a_name_alone_does_not() {
     let mut cut = probe("AP", "n1", connected);
     cut.complete = false;
     assert_eq!(status_of(vec![cut]), StepStatus::Unknown);
+}
+
+#[test]
+fn the_host_in_the_clients_own_secret_counts_and_not_that_of_compose() {
+    let told = |mut step: Step, facts: &[&str]| {
+        for fact in facts {
+            step.facts
+                .insert((*fact).to_owned(), "the host in URL".to_owned());
+        }
+        step
+    };
+    let by_name = || {
+        probe(
+            "AP",
+            "n2",
+            vec![fail(EDGE, StepName::Dns, StepError::Nxdomain)],
+        )
+    };
+    let by_secret = |service: Step, facts: &[&str]| {
+        let dns = told(pass(EDGE, StepName::Dns), facts);
+        probe("AP", "n1", vec![dns, told(service, facts)])
+    };
+    let works = || pass(EDGE, StepName::Service);
+    assert_eq!(
+        status_of(vec![by_secret(works(), &[]), by_name()]),
+        StepStatus::Fail
+    );
+    let secret = [HOST_FROM_SECRET];
+    assert_eq!(
+        status_of(vec![by_secret(works(), &secret), by_name()]),
+        StepStatus::Pass
+    );
+    // What is within a Pod cannot be asked from another.
+    let refused = fail(EDGE, StepName::Service, StepError::Refused);
+    let within = [HOST_FROM_SECRET, WITHIN_POD];
+    let mut one_pod = graph(&[EDGE]);
+    let own = one_pod.tiers["AP"].workloads.clone();
+    let home = || vec![by_secret(refused.clone(), &within), by_name()];
+    assert_eq!(status_of(home()), StepStatus::Fail);
+    one_pod.tiers.get_mut("DB").unwrap().workloads = own;
+    assert_eq!(status_in(&one_pod, home()), StepStatus::Skipped);
+    assert_eq!(
+        status_of(vec![by_secret(refused, &secret), by_name()]),
+        StepStatus::Fail
+    );
 }
 
 #[test]
