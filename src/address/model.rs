@@ -94,6 +94,20 @@ impl LoginReference {
         }
     }
 
+    /// The part that says where to dial; `None` where that stands elsewhere.
+    pub(crate) fn host_alone(&self) -> Option<Self> {
+        match self {
+            Self::Url { .. } => Some(self.clone()),
+            Self::Parts { host, port, .. } => host.as_ref().map(|host| Self::Parts {
+                host: Some(host.clone()),
+                port: port.clone(),
+                user: None,
+                password: None,
+                database: None,
+            }),
+        }
+    }
+
     /// The same login with each name replaced; `None` where one has no other.
     pub(crate) fn renamed(&self, new_name: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let mut renamed = self.clone();

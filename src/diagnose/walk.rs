@@ -8,7 +8,7 @@ use crate::finding::EdgeId;
 use crate::graph::{Edge, TierGraph};
 use crate::observe::Snapshot;
 use crate::plan::{Look, Outcomes, ProbeOutcome};
-use crate::probe::wire::{HOST_FROM_SECRET, Step, StepError, StepName, StepStatus, WITHIN_POD};
+use crate::probe::wire::{Step, StepError, StepName, StepStatus, WITHIN_POD};
 use crate::protocol::Protocol;
 
 /// Everything that the probes said about one edge.
@@ -280,16 +280,6 @@ fn supersede(walks: &mut [Walk<'_>]) {
         walk.superseded = again.iter().any(|(tier, node, logged_in)| {
             *tier == walk.probe.tier && same_node(node) && (*logged_in || !refused)
         });
-    }
-    // Who got no login went to compose's host, and the client's own Secret names another.
-    let told: BTreeSet<String> = walks
-        .iter()
-        .filter(|walk| walk.is_firm() && walk.says(HOST_FROM_SECRET))
-        .map(|walk| walk.probe.tier.clone())
-        .collect();
-    for walk in walks.iter_mut() {
-        let went_elsewhere = walk.dns.is_some() && !walk.says(HOST_FROM_SECRET);
-        walk.superseded |= told.contains(&walk.probe.tier) && went_elsewhere;
     }
 }
 

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::probe::wire::NameTask;
 
-    const HELLO: &str = r#"{"record":"hello","version":2,"tool":"0.1.0","nameservers":["10.96.0.10"],"search":["a.svc.cluster.local"],"ndots":5}"#;
+    const HELLO: &str = r#"{"record":"hello","version":3,"tool":"0.1.0","nameservers":["10.96.0.10"],"search":["a.svc.cluster.local"],"ndots":5}"#;
     const STEP: &str = r#"{"record":"step","task":"a","name":"dns","target":"db","status":"pass","duration_ms":1}"#;
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(log.other.len(), 3);
         assert_eq!(log.steps.len(), 1);
         assert!(log.greeted && log.refused.is_none());
-        let other = Log::read(&HELLO.replace("\"version\":2", "\"version\":9"));
+        let other = Log::read(&HELLO.replace("\"version\":3", "\"version\":9"));
         assert!(other.refused.unwrap().contains("version 9"));
         let error = Log::read(r#"{"record":"error","message":"bad spec"}"#);
         assert_eq!(error.refused.as_deref(), Some("bad spec"));

@@ -16,7 +16,7 @@ use crate::graph::{Edge, TierGraph};
 use crate::observe::kinds::{Condition, Pod, PodSpec};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot};
 use crate::policy::{self, Path, Peer, Route, RouteEndpoint};
-use crate::probe::wire::{EdgeTask, EndpointTask, NO_CREDENTIALS};
+use crate::probe::wire::{EdgeTask, EndpointTask};
 use crate::protocol::Protocol;
 use crate::redact;
 
@@ -35,8 +35,10 @@ const STARTING_MS: i64 = 30_000;
 /// How the client logs in, or why not.
 #[derive(Debug, Clone)]
 pub(super) enum Login {
-    With(LoginReference, Permission),
-    Without(String),
+    /// With these, to there; and why there is none where they hold none.
+    With(LoginReference, Permission, String),
+    /// Not, and why; `LoginReference`: where the host stands that cannot be read from outside.
+    Without(String, Option<LoginReference>),
 }
 
 /// The task; `notes` takes what a reader should know of it.
@@ -69,17 +71,19 @@ pub(super) fn task(
     } else {
         endpoints(snapshot, edge, &route, notes)
     };
+    let mut withheld = false;
     let (login, login_addresses, no_login_reason) = match login {
-        Login::With(login, permission) => {
+        Login::With(login, permission, without) => {
             let addresses = match permission {
                 Permission::Host => None,
                 Permission::Only(addresses) => Some(addresses),
             };
-            // What the password comes from may not hold it: then the client has none.
-            let without = edge.lacks.as_ref().map_or("", |_| NO_CREDENTIALS);
-            (Some(login), addresses, without.to_owned())
+            (Some(login), addresses, without)
         }
-        Login::Without(reason) => (None, None, reason),
+        Login::Without(reason, host) => {
+            withheld = host.is_some();
+            (host, None, reason)
+        }
     };
     EdgeTask {
         id: edge.id.0.clone(),
@@ -96,6 +100,7 @@ pub(super) fn task(
         host_variable: edge.variable.clone(),
         login,
         login_addresses,
+        withheld,
         no_login_reason,
         retry_not_found_ms: if asks_cluster_dns(&client.identity) {
             not_found_ms(snapshot, &route)

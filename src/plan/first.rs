@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::harmless;
 use super::model::{Look, PlanOptions, ProbePlan, TierProbe, Vantage};
 use super::names;
-use super::permission::permission;
+use super::permission::{Permission, permission};
 use super::pool::{Pool, spec};
 use crate::address::LoginReference;
 use crate::graph::{self, Edge, TierGraph};
@@ -131,6 +131,7 @@ fn tier_probe(
     }
 }
 
+/// How the client logs in. A host that cannot be read from outside is dialled as the client's own variables have it, with a login or without.
 fn login(
     wish: &ExtraLook<'_>,
     snapshot: &Snapshot,
@@ -139,43 +140,65 @@ fn login(
     index: usize,
     environment: &mut Environment<'_>,
 ) -> Login {
-    if edge.forbidden {
-        return Login::Without(
-            "an edge that must not work: only the connection is tried".to_owned(),
-        );
-    }
-    if edge.login_said.is_none()
-        && let Some(place) = login_elsewhere(snapshot, client, edge, environment)
-    {
-        return Login::Without(place);
-    }
-    let Some(login) = &edge.login else {
-        return Login::Without(NO_CREDENTIALS.to_owned());
+    let hidden = edge.login.as_ref().filter(|_| edge.unseen);
+    let hidden = hidden.and_then(LoginReference::host_alone);
+    let elsewhere = if edge.forbidden || edge.login_said.is_some() {
+        None
+    } else {
+        login_elsewhere(snapshot, client, edge, environment)
     };
-    if !wish.options.login {
-        return Login::Without("logins are switched off".to_owned());
-    }
-    if let Some(reason) = (wish.no_login)(edge) {
-        return Login::Without(reason);
-    }
-    if index > 0 {
-        return Login::Without("the tier logs in from another node".to_owned());
-    }
-    let permitted = environment.known(login).and_then(|(container, known)| {
-        permission(
-            snapshot,
-            client,
-            edge,
-            &known,
-            container,
-            environment,
-            wish.options,
-        )
-    });
-    match permitted.and_then(|permitted| Ok((environment.add_login(login)?, permitted))) {
-        Ok((login, permitted)) => Login::With(login, permitted),
-        Err(reason) => Login::Without(reason),
-    }
+    let withheld = if edge.forbidden {
+        Some("an edge that must not work: only the connection is tried".to_owned())
+    } else if let Some(place) = elsewhere.as_ref().filter(|_| hidden.is_none()) {
+        Some(place.clone())
+    } else if edge.login.is_none() {
+        Some(NO_CREDENTIALS.to_owned())
+    } else if !wish.options.login {
+        Some("logins are switched off".to_owned())
+    } else if let Some(reason) = (wish.no_login)(edge) {
+        Some(reason)
+    } else {
+        (index > 0).then(|| "the tier logs in from another node".to_owned())
+    };
+    let reason = match (withheld, &edge.login) {
+        (None, Some(login)) => match with(snapshot, client, edge, login, environment, wish) {
+            Ok((login, permitted)) => {
+                // What the password comes from may not hold it: then the client has none.
+                let none = edge.lacks.as_ref().map(|_| NO_CREDENTIALS.to_owned());
+                let without = none.or(elsewhere).unwrap_or_default();
+                return Login::With(login, permitted, without);
+            }
+            Err(reason) => reason,
+        },
+        (withheld, _) => withheld.unwrap_or_default(),
+    };
+    let host = hidden.and_then(|host| environment.add_login(&host).ok());
+    Login::Without(reason, host)
+}
+
+/// The login as the client's container has it, and where it may go.
+///
+/// # Errors
+/// In words, why there can be none.
+fn with(
+    snapshot: &Snapshot,
+    client: &Client<'_>,
+    edge: &Edge,
+    login: &LoginReference,
+    environment: &mut Environment<'_>,
+    wish: &ExtraLook<'_>,
+) -> Result<(LoginReference, Permission), String> {
+    let (container, known) = environment.known(login)?;
+    let permitted = permission(
+        snapshot,
+        client,
+        edge,
+        &known,
+        container,
+        environment,
+        wish.options,
+    )?;
+    Ok((environment.add_login(login)?, permitted))
 }
 
 /// Where the client may have a login, or the rest of one, that cannot be read: without such a place it sends what its variables say.

@@ -85,7 +85,7 @@ fn add(
     identity: Identity,
     next: &[String],
 ) {
-    let login = Login::Without("a second look stops at the greeting".to_owned());
+    let login = Login::Without("a second look stops at the greeting".to_owned(), None);
     let mut unheard = Vec::new();
     let task = edge::task(case.snapshot, case.client, case.edge, login, &mut unheard);
     let probe = TierProbe {
@@ -114,7 +114,8 @@ impl Case<'_> {
     /// whichever way a plugin looks at them.
     fn is_explained(&self) -> bool {
         let own = self.edge.resolver.as_ref();
-        if own.is_some_and(|own| own.servers.is_empty()) {
+        // What only the client's own Pod shows cannot be dialled from elsewhere.
+        if self.edge.is_unread() || own.is_some_and(|own| own.servers.is_empty()) {
             return true;
         }
         let behind = &self.route.endpoints;

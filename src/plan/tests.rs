@@ -405,6 +405,39 @@ fn a_young_name_is_asked_for_until_the_negative_cache_has_run_out() {
 }
 
 #[test]
+fn a_host_that_only_the_pod_shows_is_dialled_from_everywhere_and_logged_in_to_once() {
+    let spec = "containers: [{name: app, env: [{name: URL, valueFrom: {secretKeyRef: {name: s, key: u}}}], envFrom: [{secretRef: {name: t}}]}]";
+    let objects = [tier("ap", spec, &["n2", "n1"]), DB_SERVICE.to_owned()].concat();
+    let seen = |change: &dyn Fn(&mut crate::graph::Edge), login: bool| {
+        let mut graph = app();
+        let edge = &mut graph.edges[0];
+        edge.login = Some(LoginReference::Parts {
+            host: Some("URL".to_owned()),
+            port: None,
+            user: None,
+            password: None,
+            database: None,
+        });
+        edge.variable = Some("URL".to_owned());
+        edge.unseen = true;
+        change(edge);
+        let options = PlanOptions { login, ..options() };
+        let plan = plan(&graph, &snapshot(&objects), &options);
+        let tasks = plan.vantages.iter();
+        let tasks = tasks.map(|vantage| &vantage.containers[0].spec.edges[0]);
+        let seen = tasks.map(|task| (task.login.is_some(), task.withheld));
+        seen.collect::<Vec<_>>()
+    };
+    let once = [(true, false), (true, true)];
+    assert_eq!(seen(&|_| {}, true), once);
+    let place = |edge: &mut crate::graph::Edge| edge.login_place = Some("secret/x".to_owned());
+    assert_eq!(seen(&place, true), once);
+    assert_eq!(seen(&|_| {}, false), [(true, true); 2]);
+    assert_eq!(seen(&|edge| edge.forbidden = true, true), [(true, true); 2]);
+    assert_eq!(seen(&|edge| edge.unseen = false, true), [(false, false); 2]);
+}
+
+#[test]
 fn an_edge_that_must_not_work_is_only_connected_to() {
     let mut graph = app();
     graph.edges[0].forbidden = true;

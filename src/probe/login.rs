@@ -35,9 +35,6 @@ impl Login {
         let Some(reference) = &task.login else {
             return Self::Without(task.no_login_reason.clone());
         };
-        if task.forbidden {
-            return Self::Without("this connection must not work: no login is tried".to_owned());
-        }
         let reference = without_empty_password(reference, environment);
         match credentials(&reference, environment) {
             Ok(credentials) => {

@@ -41,8 +41,21 @@ pub(crate) struct DialTarget {
 }
 
 impl DialTarget {
-    /// Where the edge leads; `shown` are the names that may be printed.
+    /// Where the edge leads, and the login, unless it is withheld; `shown` are the names that may be printed.
     pub(crate) fn of(
+        task: &EdgeTask,
+        environment: &BTreeMap<String, String>,
+        trust: &ClientTrust<'_>,
+        shown: &BTreeSet<String>,
+    ) -> Self {
+        let mut target = Self::read(task, environment, trust, shown);
+        if task.withheld || task.forbidden {
+            target.login = Login::Without(task.no_login_reason.clone());
+        }
+        target
+    }
+
+    fn read(
         task: &EdgeTask,
         environment: &BTreeMap<String, String>,
         trust: &ClientTrust<'_>,
@@ -101,7 +114,11 @@ impl DialTarget {
         let source = account.source.clone();
         if nothing {
             // A URL that only says where: the whole of it is known, and there is nothing to log in with.
-            target.login = Login::Without(NO_CREDENTIALS.to_owned());
+            let reason = match task.no_login_reason.as_str() {
+                "" => NO_CREDENTIALS,
+                reason => reason,
+            };
+            target.login = Login::Without(reason.to_owned());
         }
         if is_same_host(&host, &task.host) && port == task.port.get() {
             return target;

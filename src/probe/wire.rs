@@ -14,7 +14,7 @@ use crate::drill::model::RunnerSpec;
 use crate::protocol::Protocol;
 
 /// The version of spec and records; agent and tool refuse another.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The spec's JSON is cut into chunks in variables `K8SVERIFY_SPEC_0`, `K8SVERIFY_SPEC_1` …, joined in order.
 pub const SPEC_VARIABLE: &str = "K8SVERIFY_SPEC_";
 /// The client tier's variables reach the agent under this prefix, so that none of them changes the agent itself.
@@ -161,8 +161,11 @@ pub struct EdgeTask {
     /// The addresses to which the login may go; `None`: to whatever the host resolves to.
     #[serde(default)]
     pub login_addresses: Option<BTreeSet<IpAddr>>,
-    /// Why there is no login; [`NO_CREDENTIALS`] means that the client surely sends none, beside a login that it has none if its password's
-    /// variable is not there.
+    /// Whether only the host is taken from `login`, and no login is tried.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
+    /// Why there is no login, beside a login if that holds none; [`NO_CREDENTIALS`] means that the client surely sends none, beside a login
+    /// that it has none if its password's variable is not there.
     pub no_login_reason: String,
     /// Milliseconds to go on asking after NXDOMAIN (see [`NameTask`]).
     pub retry_not_found_ms: u64,
@@ -201,6 +204,7 @@ impl EdgeTask {
             host_variable: None,
             login: None,
             login_addresses: None,
+            withheld: false,
             no_login_reason: String::new(),
             retry_not_found_ms: 0,
             retry_until_ms: 0,

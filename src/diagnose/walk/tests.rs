@@ -57,48 +57,18 @@ fn a_connection_passes_and_a_name_alone_does_not() {
 }
 
 #[test]
-fn the_host_in_the_clients_own_secret_counts_and_not_that_of_compose() {
-    let told = |mut step: Step, facts: &[&str]| {
-        for fact in facts {
-            step.facts
-                .insert((*fact).to_owned(), "the host in URL".to_owned());
-        }
-        step
+fn what_a_secret_leads_to_within_the_pod_is_not_asked_from_another() {
+    let refused = || {
+        let mut step = fail(EDGE, StepName::Service, StepError::Refused);
+        step.facts
+            .insert(WITHIN_POD.to_owned(), "its own Pod".to_owned());
+        vec![probe("AP", "n1", vec![pass(EDGE, StepName::Dns), step])]
     };
-    let by_name = || {
-        probe(
-            "AP",
-            "n2",
-            vec![fail(EDGE, StepName::Dns, StepError::Nxdomain)],
-        )
-    };
-    let by_secret = |service: Step, facts: &[&str]| {
-        let dns = told(pass(EDGE, StepName::Dns), facts);
-        probe("AP", "n1", vec![dns, told(service, facts)])
-    };
-    let works = || pass(EDGE, StepName::Service);
-    assert_eq!(
-        status_of(vec![by_secret(works(), &[]), by_name()]),
-        StepStatus::Fail
-    );
-    let secret = [HOST_FROM_SECRET];
-    assert_eq!(
-        status_of(vec![by_secret(works(), &secret), by_name()]),
-        StepStatus::Pass
-    );
-    // What is within a Pod cannot be asked from another.
-    let refused = fail(EDGE, StepName::Service, StepError::Refused);
-    let within = [HOST_FROM_SECRET, WITHIN_POD];
     let mut one_pod = graph(&[EDGE]);
+    assert_eq!(status_in(&one_pod, refused()), StepStatus::Fail);
     let own = one_pod.tiers["AP"].workloads.clone();
-    let home = || vec![by_secret(refused.clone(), &within), by_name()];
-    assert_eq!(status_of(home()), StepStatus::Fail);
     one_pod.tiers.get_mut("DB").unwrap().workloads = own;
-    assert_eq!(status_in(&one_pod, home()), StepStatus::Skipped);
-    assert_eq!(
-        status_of(vec![by_secret(refused, &secret), by_name()]),
-        StepStatus::Fail
-    );
+    assert_eq!(status_in(&one_pod, refused()), StepStatus::Skipped);
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn an_injected_init_container_that_failed_is_named() {
 #[test]
 fn a_probe_that_broke_down_blames_the_edges_that_were_open_and_no_node() {
     let log = Log::read(concat!(
-        r#"{"record":"hello","version":2,"tool":"0.1.0","nameservers":[],"search":[],"ndots":5}"#,
+        r#"{"record":"hello","version":3,"tool":"0.1.0","nameservers":[],"search":[],"ndots":5}"#,
         "\n",
         r#"{"record":"started","task":"AP->KVS:6379/redis"}"#,
         "\n",

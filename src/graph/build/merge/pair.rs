@@ -7,7 +7,6 @@ use crate::address;
 use crate::compose::Service;
 use crate::graph::deployed::VariableSource;
 use crate::graph::infer::is_replica;
-use crate::graph::mapping::image_path;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Outside, Tier};
 use crate::observe::WorkloadKey;
 use crate::observe::kinds::ServicePort;
@@ -183,29 +182,6 @@ impl Client<'_> {
             edge.origin.push(mention.origin.clone());
         }
         draft.deployed = true;
-    }
-
-    /// What a reader should know of an edge whose variable in compose no container has, while another one leads to the tier: a program
-    /// that asks for the first does not find it. `None` also where the Pods run another image than compose.
-    pub(super) fn renamed(&self, edge: &Edge, other: Option<&String>) -> Option<Note> {
-        let (name, other) = (edge.variable.as_ref()?, other?);
-        let service = self.sources.compose?.services.get(self.name)?;
-        let plain = |image: &str| {
-            let name = image_path(image).rsplit('/').next();
-            name.map(str::to_owned)
-        };
-        let is_other_image = service.image.as_ref().is_some_and(|image| {
-            let mut containers = self.deployed.containers.iter();
-            !containers.any(|one| plain(&one.image) == plain(image))
-        });
-        let is_said = name != other && service.environment.contains_key(name);
-        (is_said && !self.may_have(name) && !is_other_image).then(|| Note {
-            kind: NoteKind::Differs,
-            message: format!(
-                "{} has no {name}, by which compose leads it to {}, and is led there by {other}: make sure that the program asks for that",
-                self.name, edge.to
-            ),
-        })
     }
 
     /// How sure a mention is. What compose hands to several tiers is no surer for having been deployed to each of them.

@@ -18,8 +18,8 @@ pub(in super::super) fn logins(
     source: &Source,
     names: &NameTable,
 ) -> Vec<(Target, LoginReference)> {
-    // Of several documents in one file a profile chooses.
-    if !is_settings(path, source) || text.contains("\n---") {
+    // Of several documents in one file a profile chooses; where a file of the build stands in the container is not known.
+    if !is_settings(path, source) || text.contains("\n---") || !path.starts_with('/') {
         return Vec::new();
     }
     let read = address::settings(&substitute(text, source, names).text);
@@ -29,7 +29,9 @@ pub(in super::super) fn logins(
         return Vec::new();
     }
     let written = address::settings(text);
-    let beside = source.files.iter().filter(|(other, _)| other != path);
+    // The same file may be seen in two places: where it is built from and where it is mounted.
+    let beside = source.files.iter();
+    let beside = beside.filter(|(other, same)| other != path && same != text);
     let elsewhere: Vec<Vec<String>> = beside
         .filter(|(other, _)| is_settings(other, source))
         .flat_map(|(_, text)| address::settings(text).into_keys())
@@ -141,6 +143,8 @@ mod tests {
         assert_eq!(read(text, &[], &other), "");
         let note = [("/etc/notes.txt", "database:\n  password: other\n")];
         assert_eq!(read(text, &[], &note), whole);
+        let same = [("app/app.yaml", text)];
+        assert_eq!(read(text, &[], &same), whole, "the file that is mounted");
         assert_eq!(read(&format!("{text}---\nx: y\n"), &[], &[]), "");
         for value in [
             "{{ .Password }}",
