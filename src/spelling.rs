@@ -32,7 +32,7 @@ pub(crate) fn is_akin(left: &str, right: &str) -> bool {
     let all_in = |some: &[String], all: &[String]| some.iter().all(|word| all.contains(word));
     let (left_letters, right_letters) = (left_words.concat(), right_words.concat());
     let is_part = |part: &str, whole: &str| {
-        part.len() > 2 && (whole.starts_with(part) || whole.ends_with(part))
+        part.len() > 3 && (whole.starts_with(part) || whole.ends_with(part))
     };
     all_in(&left_words, &right_words)
         || all_in(&right_words, &left_words)
