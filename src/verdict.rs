@@ -82,8 +82,7 @@ pub fn judge(context: &Context<'_>, findings: Vec<Finding>, options: &VerdictOpt
     let mut edges = edges::statuses(context, options);
     let mut findings = causes::merge(findings);
     edges::overrule(context, &mut edges, &findings);
-    edges::spare_list_members(context, &mut edges);
-    edges::spare_denied_sharers(context, &mut edges, &findings);
+    edges::spare(context, &mut edges, &findings);
     let causes = causes::assign(context, &mut edges, &mut findings);
     causes::lower_severities(context, &edges, &causes, &mut findings);
     causes::drop_symptoms(&edges, &causes, &mut findings);

@@ -97,8 +97,23 @@ pub(super) fn overrule(
     }
 }
 
-/// A server of a list that fails while another of the same list works: the client goes on with that one, so the verdict does not count it.
-pub(super) fn spare_list_members(context: &Context<'_>, edges: &mut BTreeMap<EdgeId, EdgeVerdict>) {
+/// Takes out of the verdict what fails and is not needed.
+pub(super) fn spare(
+    context: &Context<'_>,
+    edges: &mut BTreeMap<EdgeId, EdgeVerdict>,
+    findings: &Found,
+) {
+    let mut spare = list_members(context, edges);
+    spare.extend(denied_sharers(context, edges, findings));
+    for id in spare {
+        if let Some(verdict) = edges.get_mut(&id) {
+            verdict.firm = false;
+        }
+    }
+}
+
+/// Servers of a list that fail while another of the same list works: the client goes on with that one.
+fn list_members(context: &Context<'_>, edges: &BTreeMap<EdgeId, EdgeVerdict>) -> Vec<EdgeId> {
     let listed = |edge: &&Edge| edge.protocol.has_seeds() && edge.variable.is_some();
     let listed: Vec<&Edge> = context.graph.edges.iter().filter(listed).collect();
     let is = |edge: &Edge, status| edges.get(&edge.id).is_some_and(|one| one.status == status);
@@ -110,27 +125,22 @@ pub(super) fn spare_list_members(context: &Context<'_>, edges: &mut BTreeMap<Edg
         });
         others.any(|other| is(other, StepStatus::Pass))
     };
-    let spare: Vec<EdgeId> = listed
+    listed
         .iter()
         .filter(|edge| is(edge, StepStatus::Fail) && !edge.forbidden && works(edge))
         .map(|edge| edge.id.clone())
-        .collect();
-    for id in spare {
-        if let Some(verdict) = edges.get_mut(&id) {
-            verdict.firm = false;
-        }
-    }
+        .collect()
 }
 
-/// A client that policies keep from what a `ConfigMap` of several workloads names, while another of them reaches it: the map says what the
-/// application has, the policies say who needs it. The verdict does not count it where no compose file says that the client does.
-pub(super) fn spare_denied_sharers(
+/// Clients that policies keep from what a `ConfigMap` of several workloads names, while another of them reaches it: the map says what the
+/// application has, the policies say who needs it, where no compose file does.
+fn denied_sharers(
     context: &Context<'_>,
-    edges: &mut BTreeMap<EdgeId, EdgeVerdict>,
+    edges: &BTreeMap<EdgeId, EdgeVerdict>,
     findings: &Found,
-) {
+) -> Vec<EdgeId> {
     if context.graph.from_compose {
-        return;
+        return Vec::new();
     }
     let is_denial = |code| {
         matches!(
@@ -156,12 +166,7 @@ pub(super) fn spare_denied_sharers(
                 })
             })
     });
-    let spare: Vec<EdgeId> = spare.map(|edge| edge.id.clone()).collect();
-    for id in spare {
-        if let Some(verdict) = edges.get_mut(&id) {
-            verdict.firm = false;
-        }
-    }
+    spare.map(|edge| edge.id.clone()).collect()
 }
 
 /// The `ConfigMaps` with that variable which a tier's containers take in as a whole: namespace and name.
