@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::trust::is_direct;
-use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, is_same_host};
+use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, credentials, is_same_host};
 use crate::probe::found::Found;
 use crate::probe::login::Login;
 use crate::probe::trust::{ClientTrust, Trust};
@@ -62,13 +62,16 @@ impl DialTarget {
         shown: &BTreeSet<String>,
     ) -> Self {
         let login = Login::of(task, environment);
-        let tls = login
-            .account()
-            .and_then(|account| account.credentials.tls)
-            .or(task.tls);
-        let has_address = login
-            .account()
-            .is_some_and(|account| account.credentials.host.is_some());
+        // A login that is not whole still says where to dial.
+        let said = match login.account() {
+            Some(account) => Some(account.credentials.clone()),
+            None => {
+                let host = task.login.as_ref().and_then(LoginReference::host_alone);
+                host.and_then(|host| credentials(&host, environment).ok())
+            }
+        };
+        let tls = said.as_ref().and_then(|said| said.tls).or(task.tls);
+        let has_address = said.as_ref().is_some_and(|said| said.host.is_some());
         let mut variables: Vec<&str> = match &task.login {
             Some(reference) => reference.variables(),
             None => Vec::new(),
@@ -76,6 +79,8 @@ impl DialTarget {
         variables.extend(task.host_variable.as_deref());
         let none = BTreeMap::new();
         let parameters = login.account().map_or(&none, |account| &account.parameters);
+        // What a URL says of the client's ways holds for one without a login, too.
+        let direct = task.protocol == Protocol::Mongodb && is_direct(parameters);
         let trust = Trust::of(task, tls, &variables, parameters, trust);
         let mut target = Self {
             host: task.host.clone(),
@@ -91,18 +96,18 @@ impl DialTarget {
             flaw: absent(task, environment).or_else(|| flaw(task, environment)),
             password_flaw: password_flaw(task, environment),
         };
-        let Some(account) = target.login.account() else {
+        let Some(said) = said else {
             return target;
         };
-        let credentials = &account.credentials;
         // Redis takes a client without a login into the database that it selects.
-        let selects = task.protocol == Protocol::Redis && credentials.database.is_some();
-        // And what a URL says of the client's ways holds for one without a login, too.
-        let is_mongodb = task.protocol == Protocol::Mongodb;
-        let says = selects || is_mongodb && is_direct(&account.parameters);
-        let nothing = credentials.user.is_none() && credentials.password.is_none() && !says;
-        let host = credentials.host.as_deref().unwrap_or(&task.host);
-        let port = credentials.port.map_or(
+        let selects = task.protocol == Protocol::Redis && said.database.is_some();
+        let says = selects || direct;
+        let nothing = said.user.is_none() && said.password.is_none() && !says;
+        let account = target.login.account();
+        let has_account = account.is_some();
+        let source = account.map_or_else(String::new, |account| account.source.clone());
+        let host = said.host.as_deref().unwrap_or(&task.host);
+        let port = said.port.map_or(
             if is_same_host(host, &task.host) {
                 task.port.get()
             } else {
@@ -111,8 +116,7 @@ impl DialTarget {
             std::num::NonZeroU16::get,
         );
         let host = host.to_owned();
-        let source = account.source.clone();
-        if nothing {
+        if nothing && has_account {
             // A URL that only says where: the whole of it is known, and there is nothing to log in with.
             let reason = match task.no_login_reason.as_str() {
                 "" => NO_CREDENTIALS,
@@ -313,6 +317,16 @@ mod tests {
             password: Some("KVS_PASSWORD".to_owned()),
             database: None,
         });
+        let host = |environment: &BTreeMap<String, String>| {
+            let mut task = task.clone();
+            if let Some(LoginReference::Parts { host, .. }) = &mut task.login {
+                *host = Some("KVS_HOST".to_owned());
+            }
+            let trust = ClientTrust::read(environment, &[]);
+            DialTarget::of(&task, environment, &trust, &BTreeSet::new()).host
+        };
+        let named = BTreeMap::from([("KVS_HOST".to_owned(), "cache".to_owned())]);
+        assert_eq!(host(&named), "cache");
         let none = |task: &EdgeTask, environment: &BTreeMap<String, String>| {
             let trust = ClientTrust::read(environment, &[]);
             let mut target = DialTarget::of(task, environment, &trust, &BTreeSet::new());

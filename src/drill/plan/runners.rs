@@ -163,7 +163,7 @@ pub fn vantage(
         probe.spec.edges.push(task(reference));
     }
     match probe.spec.edges.first() {
-        Some(task) if task.login.is_some() => Ok(vantage),
+        Some(task) if task.login.is_some() && !task.withheld => Ok(vantage),
         // A Redis that asks for no password is written to without one.
         Some(task) if subject.engine == Engine::Redis && task.no_login_reason == NO_CREDENTIALS => {
             Ok(vantage)
