@@ -63,13 +63,11 @@ impl DialTarget {
     ) -> Self {
         let login = Login::of(task, environment);
         // A login that is not whole still says where to dial.
-        let said = match login.account() {
-            Some(account) => Some(account.credentials.clone()),
-            None => {
-                let host = task.login.as_ref().and_then(LoginReference::host_alone);
-                host.and_then(|host| credentials(&host, environment).ok())
-            }
-        };
+        let whole = login.account().map(|account| account.credentials.clone());
+        let said = whole.or_else(|| {
+            let host = task.login.as_ref()?.host_alone()?;
+            credentials(&host, environment).ok()
+        });
         let tls = said.as_ref().and_then(|said| said.tls).or(task.tls);
         let has_address = said.as_ref().is_some_and(|said| said.host.is_some());
         let mut variables: Vec<&str> = match &task.login {
