@@ -43,8 +43,14 @@ pub(crate) fn names_password(name: &str) -> bool {
 
 /// Whether a variable may hold a password by its name: it is called one, or it names a file or an address in which one may stand.
 pub(crate) fn may_hold_password(name: &str) -> bool {
+    let is_file = key::words(name).last().is_some_and(|word| word == "file");
+    is_file || names_password(name) || names_url(name)
+}
+
+/// Whether a variable is by its name an address as a whole, in which a login may stand.
+pub(crate) fn names_url(name: &str) -> bool {
     let last = key::words(name).pop().unwrap_or_default();
-    names_password(name) || matches!(last.as_str(), "file" | "url" | "uri" | "dsn")
+    matches!(last.as_str(), "url" | "uri" | "dsn")
 }
 
 /// Puts a login together.

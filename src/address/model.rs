@@ -94,6 +94,22 @@ impl LoginReference {
         }
     }
 
+    /// The variable in which the host stands.
+    pub(crate) fn host(&self) -> Option<&String> {
+        match self {
+            Self::Url { variable } => Some(variable),
+            Self::Parts { host, .. } => host.as_ref(),
+        }
+    }
+
+    /// The variable that is the password and nothing else.
+    pub(crate) fn password(&self) -> Option<&String> {
+        match self {
+            Self::Url { .. } => None,
+            Self::Parts { password, .. } => password.as_ref(),
+        }
+    }
+
     /// The part that says where to dial; `None` where that stands elsewhere.
     pub(crate) fn host_alone(&self) -> Option<Self> {
         match self {

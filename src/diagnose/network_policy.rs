@@ -1,6 +1,7 @@
 //! Section 4: NetworkPolicies that deny an edge, and edges that should not work. The rules of the policies explain, the probe
 //! decides: a denial counts only where the probe failed at a step that a policy can break. Pure.
 
+use std::cell::LazyCell;
 use std::net::IpAddr;
 
 use super::dns::is_unanswered;
@@ -59,14 +60,13 @@ pub(super) fn may_deny(context: &Context<'_>, edge: &Edge) -> bool {
 fn denied(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Vec<Finding> {
     let edge = evidence.edge;
     let mut found = Vec::new();
+    let enforced = LazyCell::new(|| not_enforced(context).is_empty());
     for mut path in paths(context, edge) {
         if context.outcomes.is_some() {
             judge_by_node(context, edge, &mut path);
         }
         // No one answers a datagram for certain: there the rules are all there is, too, unless others are seen to pass in spite of them.
-        let by_datagram = edge.protocol == Protocol::Udp
-            && path.decision.is_denied()
-            && not_enforced(context).is_empty();
+        let by_datagram = edge.protocol == Protocol::Udp && path.decision.is_denied() && *enforced;
         let confirmation = match context.outcomes {
             Some(_) if by_datagram => Vec::new(),
             // Offline the rules are all there is, so both ways of reading them must agree.

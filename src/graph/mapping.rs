@@ -8,7 +8,7 @@ mod candidate;
 mod elsewhere;
 mod evidence;
 
-pub(super) use candidate::image_path;
+pub(super) use candidate::{image_name, image_path};
 
 use std::collections::{BTreeMap, BTreeSet};
 

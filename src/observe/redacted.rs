@@ -236,10 +236,8 @@ fn secrets_of<'a>(state: &'a NamespaceState, container: &'a Container) -> Vec<&'
         Some((env.name.as_str(), value))
     });
     let whole = container
-        .env_from
-        .iter()
-        .filter_map(|from| from.config_map_ref.as_ref())
-        .filter_map(|reference| state.config_map(&reference.name))
+        .whole_maps()
+        .filter_map(|name| state.config_map(name))
         .flat_map(|map| {
             map.data
                 .iter()

@@ -58,10 +58,7 @@ fn candidates(
 ) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     let map = |name: &str| state?.config_map(name);
-    let whole = container
-        .env_from
-        .iter()
-        .filter_map(|from| map(&from.config_map_ref.as_ref()?.name));
+    let whole = container.whole_maps().filter_map(map);
     let from_maps = whole.flat_map(|map| &map.data);
     let own = container.env.iter().filter_map(|variable| {
         let reference = variable.value_from.as_ref();

@@ -68,11 +68,8 @@ fn parameters_of(
     reference: &LoginReference,
     environment: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let variable = match reference {
-        LoginReference::Url { variable } => Some(variable),
-        LoginReference::Parts { host, .. } => host.as_ref(),
-    };
-    variable
+    reference
+        .host()
         .and_then(|variable| environment.get(variable))
         .map(|value| parameters(value))
         .unwrap_or_default()

@@ -80,6 +80,7 @@ impl DialTarget {
         // What a URL says of the client's ways holds for one without a login, too.
         let direct = task.protocol == Protocol::Mongodb && is_direct(parameters);
         let trust = Trust::of(task, tls, &variables, parameters, trust);
+        let absent = absent(task, environment);
         let mut target = Self {
             host: task.host.clone(),
             port: task.port.get(),
@@ -87,11 +88,11 @@ impl DialTarget {
             tls_unseen: task.unseen && tls.is_none() && !has_address,
             trust,
             login,
-            unusable: absent(task, environment).map(|(name, flaw)| {
+            unusable: absent.as_ref().map(|(name, flaw)| {
                 format!("{name} {}: what the client dials is not known", flaw.words)
             }),
             from_secret: None,
-            flaw: absent(task, environment).or_else(|| flaw(task, environment)),
+            flaw: absent.or_else(|| flaw(task, environment)),
             password_flaw: password_flaw(task, environment),
         };
         let Some(said) = said else {
@@ -144,11 +145,7 @@ impl DialTarget {
         task: &EdgeTask,
         environment: &BTreeMap<String, String>,
     ) {
-        let Some(LoginReference::Parts {
-            password: Some(name),
-            ..
-        }) = &task.login
-        else {
+        let Some(name) = task.login.as_ref().and_then(LoginReference::password) else {
             return;
         };
         if task.no_login_reason == NO_CREDENTIALS && !environment.contains_key(name) {
@@ -234,18 +231,16 @@ fn flawed(found: Found, variable: &str, flaw: &Flaw) -> Found {
 
 /// The variable in which the client has the host, by reference from where its own container has it, if it is not there.
 fn absent(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(String, Flaw)> {
-    let name = match task.login.as_ref().filter(|_| task.unseen)? {
-        LoginReference::Url { variable } => variable,
-        LoginReference::Parts { host, .. } => host.as_ref()?,
-    };
+    let name = task.login.as_ref().filter(|_| task.unseen)?.host()?;
     (!environment.contains_key(name)).then(|| (name.clone(), Flaw::absent(NOT_THERE.to_owned())))
 }
 
 /// What is wrong with the text of the variables that say where to dial, as the client's container has them.
 fn flaw(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(String, Flaw)> {
-    let (host, port) = match task.login.as_ref()? {
-        LoginReference::Url { variable } => (Some(variable), None),
-        LoginReference::Parts { host, port, .. } => (host.as_ref(), port.as_ref()),
+    let login = task.login.as_ref()?;
+    let port = match login {
+        LoginReference::Url { .. } => None,
+        LoginReference::Parts { port, .. } => port.as_ref(),
     };
     let of = |name: Option<&String>, read: &dyn Fn(&str) -> Option<Flaw>| {
         let name = name?;
@@ -254,7 +249,7 @@ fn flaw(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(Stri
     let address = |value: &str| {
         address::flaw_of_address(value).or_else(|| unresolved(value, task.protocol.is_store()))
     };
-    let found = of(host, &address).into_iter();
+    let found = of(login.host(), &address).into_iter();
     let mut found: Vec<_> = found.chain(of(port, &address::flaw_of_port)).collect();
     found.sort_by_key(|(_, flaw)| !flaw.certain);
     found.into_iter().next()
@@ -277,13 +272,7 @@ fn password_flaw(
     task: &EdgeTask,
     environment: &BTreeMap<String, String>,
 ) -> Option<(String, Flaw)> {
-    let Some(LoginReference::Parts {
-        password: Some(name),
-        ..
-    }) = &task.login
-    else {
-        return None;
-    };
+    let name = task.login.as_ref()?.password()?;
     let value = environment.get(name).filter(|value| !value.is_empty())?;
     let flaw = address::flaw_of_address(value).or_else(|| unresolved(value, true))?;
     Some((name.clone(), flaw))
@@ -291,13 +280,8 @@ fn password_flaw(
 
 /// The variable that the host stands in.
 fn variable<'a>(task: &'a EdgeTask, source: &'a str) -> &'a str {
-    match &task.login {
-        Some(LoginReference::Url { variable }) => variable,
-        Some(LoginReference::Parts {
-            host: Some(host), ..
-        }) => host,
-        _ => source,
-    }
+    let host = task.login.as_ref().and_then(LoginReference::host);
+    host.map_or(source, String::as_str)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::diagnose::Context;
 use crate::diagnose::walk::{EdgeEvidence, Walk};
 use crate::finding::{Code, EdgeId, Severity};
 use crate::graph::{Edge, EdgeFlaw};
+use crate::observe::kinds::Container;
 use crate::probe::wire::{StepError, StepStatus, WITHIN_POD};
 use crate::report::Depth;
 
@@ -180,13 +181,11 @@ fn maps_with<'a>(
     for key in context.graph.workloads(tier) {
         let template = snapshot.template(key);
         let containers = template.iter().flat_map(|one| &one.spec.containers);
-        let sources = containers.flat_map(|one| &one.env_from);
-        for name in sources.filter_map(|source| Some(&source.config_map_ref.as_ref()?.name)) {
+        let maps = containers.flat_map(Container::whole_maps).filter(|name| {
             let map = snapshot.config_map(&key.namespace, name);
-            if map.is_some_and(|map| map.data.contains_key(variable)) {
-                found.insert((key.namespace.as_str(), name.as_str()));
-            }
-        }
+            map.is_some_and(|map| map.data.contains_key(variable))
+        });
+        found.extend(maps.map(|name| (key.namespace.as_str(), name)));
     }
     found
 }

@@ -157,6 +157,12 @@ pub(in super::super) fn image_path(image: &str) -> &str {
     path.strip_prefix("library/").unwrap_or(path)
 }
 
+/// The last part of an image's path, which most registries that hold a copy leave as it is.
+pub(in super::super) fn image_name(image: &str) -> &str {
+    let path = image_path(image);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

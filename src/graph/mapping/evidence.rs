@@ -3,7 +3,7 @@
 use crate::catalog::Catalog;
 use crate::observe::Snapshot;
 
-use super::candidate::{Candidate, Wanted, image_path, normal};
+use super::candidate::{Candidate, Wanted, image_name, image_path, normal};
 
 /// A kind of evidence; the order is that of strength.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,12 +236,8 @@ fn image_fits(candidate: &Candidate, tier: &Wanted) -> bool {
     let Some(wanted) = tier.image else {
         return true;
     };
-    let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-    let wanted = last(image_path(wanted));
-    candidate
-        .containers
-        .iter()
-        .any(|(_, image)| last(image_path(image)) == wanted)
+    let mut containers = candidate.containers.iter();
+    containers.any(|(_, image)| image_name(image) == image_name(wanted))
 }
 
 /// Whether a workload has the very image that compose names, and that image says what it serves: a language's runtime does not.

@@ -153,6 +153,12 @@ impl Container {
         self.env.iter().rfind(|variable| variable.name == name)
     }
 
+    /// The `ConfigMaps` that it takes in as a whole, by name.
+    pub fn whole_maps(&self) -> impl Iterator<Item = &str> {
+        let maps = self.env_from.iter();
+        maps.filter_map(|source| Some(source.config_map_ref.as_ref()?.name.as_str()))
+    }
+
     /// The words of the command and of its arguments.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.command.iter().chain(&self.args).map(String::as_str)

@@ -88,8 +88,9 @@ pub(in crate::diagnose::services) fn by_hand(
         let mut pods = namespaces.flat_map(|state| &state.pods);
         pods.find(|pod| is_live(pod) && pod.status.pod_ip.parse() == Ok(view.address))
     };
-    let pods: Vec<&Pod> = views.iter().filter_map(owner).collect();
-    let seen = views.iter().map(|view| match owner(view) {
+    let owners: Vec<Option<&Pod>> = views.iter().map(owner).collect();
+    let pods: Vec<&Pod> = owners.iter().copied().flatten().collect();
+    let seen = views.iter().zip(&owners).map(|(view, owner)| match owner {
         Some(pod) => format!("{} is Pod {}", view.address, pod.metadata.name),
         None => format!("no Pod that could be read has the address {}", view.address),
     });
@@ -98,20 +99,25 @@ pub(in crate::diagnose::services) fn by_hand(
     let finding = if is_refused && is_theirs {
         closed(usage, &name, &views, &pods)
     } else {
-        Finding::of(
-            Code::ServiceEndpointsStale,
-            usage.key.object(),
-            format!(
-                "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
-                joined(views.iter().map(|view| view.address))
-            ),
-        )
-        .fix(format!(
-            "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
-            usage.key.name
-        ))
+        stale(usage, &name, &views)
     };
     Some(finding.because(seen).on(ids(&looks)))
+}
+
+/// No Pod that serves stands at the addresses.
+fn stale(usage: &Usage<'_, '_>, name: &str, views: &[EndpointView]) -> Finding {
+    Finding::of(
+        Code::ServiceEndpointsStale,
+        usage.key.object(),
+        format!(
+            "the EndpointSlice of {name}, made by hand, leads to {}, where nothing answers",
+            joined(views.iter().map(|view| view.address))
+        ),
+    )
+    .fix(format!(
+        "write the present address into the EndpointSlice of service/{}, or give the Service a selector so that Kubernetes does",
+        usage.key.name
+    ))
 }
 
 /// The addresses are those of Pods that are ready, so it is the port that is wrong.

@@ -68,6 +68,7 @@ impl Client<'_> {
                 .all(|container| !container.environment.variables.keys().any(&may_be_it))
     }
 
+    /// Whether a container has a variable, or may have it from what is not read.
     pub(super) fn may_have(&self, name: &str) -> bool {
         let mut containers = self.deployed.containers.iter();
         containers.any(|one| one.environment.may_have(name))
@@ -85,10 +86,7 @@ impl Client<'_> {
 
 /// The variable of a login's password.
 pub(super) fn password_of(login: Option<&LoginReference>) -> Option<&String> {
-    match login {
-        Some(LoginReference::Parts { password, .. }) => password.as_ref(),
-        _ => None,
-    }
+    login.and_then(LoginReference::password)
 }
 
 /// What the variables of an edge do not hold of its login.

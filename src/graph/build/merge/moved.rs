@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::address::{self, LoginReference, Role};
 use crate::graph::infer::{self, NameTable, Place, RawEdge};
-use crate::graph::mapping::image_path;
+use crate::graph::mapping::image_name;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Origin, Tier};
 use crate::observe::mounted_key;
 use crate::protocol::Protocol;
@@ -106,8 +106,7 @@ impl Client<'_> {
         let (Some(variable), None) = (hidden.next(), hidden.next()) else {
             return false;
         };
-        let last = address::words(variable).pop().unwrap_or_default();
-        let login = if matches!(last.as_str(), "url" | "uri" | "dsn") {
+        let login = if address::names_url(variable) {
             LoginReference::Url {
                 variable: variable.clone(),
             }
@@ -123,43 +122,34 @@ impl Client<'_> {
             }
             login
         };
-        let workload = self.tiers[self.name].workloads.first();
-        let owner = workload.map_or_else(|| self.name.to_owned(), ToString::to_string);
-        edge.origin
-            .push(format!("env {variable} of {owner}, whose value is in a Secret").into());
-        edge.login = Some(login);
-        edge.tls = None;
-        edge.variable = Some(variable.clone());
+        let place = format!(
+            "env {variable} of {}, whose value is in a Secret",
+            self.owner()
+        );
+        lead_unseen(edge, place, login, variable);
         true
+    }
+
+    /// The client's own workload, as a reader is shown it.
+    fn owner(&self) -> String {
+        let workload = self.tiers[self.name].workloads.first();
+        workload.map_or_else(|| self.name.to_owned(), ToString::to_string)
     }
 
     /// The edge goes where a file says that the Pods have out of a Secret in the place of compose's: only the probe reads it.
     pub(super) fn lead_by_secret_file(&mut self, edge: &mut Edge) -> bool {
-        let host = match &edge.login {
-            Some(LoginReference::Url { variable }) => Some(variable),
-            Some(LoginReference::Parts { host, .. }) => host.as_ref(),
-            None => None,
-        };
+        let host = edge.login.as_ref().and_then(LoginReference::host);
         let Some(host) = host.filter(|name| self.is_in_secret_file(name)).cloned() else {
             return false;
         };
-        let containers = &self.deployed.containers;
-        let is_there = |name: &String| {
-            self.is_in_secret_file(name)
-                || containers.iter().any(|one| one.environment.may_have(name))
-        };
+        let is_there = |name: &String| self.is_in_secret_file(name) || self.may_have(name);
         let login = edge.login.as_ref().and_then(|login| login.within(is_there));
-        if login.is_none() {
+        let Some(login) = login else {
             return false;
-        }
+        };
         let (path, _) = address::file_and_key(&host).unwrap_or_default();
-        let workload = self.tiers[self.name].workloads.first();
-        let owner = workload.map_or_else(|| self.name.to_owned(), ToString::to_string);
-        edge.origin
-            .push(format!("{path} of {owner}, which comes from a Secret").into());
-        edge.login = login;
-        edge.tls = None;
-        edge.variable = Some(host);
+        let place = format!("{path} of {}, which comes from a Secret", self.owner());
+        lead_unseen(edge, place, login, &host);
         true
     }
 
@@ -185,13 +175,9 @@ impl Client<'_> {
     pub(super) fn renamed(&self, edge: &Edge, other: Option<&String>) -> Option<Note> {
         let (name, other) = (edge.variable.as_ref()?, other?);
         let service = self.sources.compose?.services.get(self.name)?;
-        let plain = |image: &str| {
-            let name = image_path(image).rsplit('/').next();
-            name.map(str::to_owned)
-        };
         let is_other_image = service.image.as_ref().is_some_and(|image| {
             let mut containers = self.deployed.containers.iter();
-            !containers.any(|one| plain(&one.image) == plain(image))
+            !containers.any(|one| image_name(&one.image) == image_name(image))
         });
         let is_said = name != other && service.environment.contains_key(name);
         (is_said && !self.may_have(name) && !is_other_image).then(|| Note {
@@ -323,6 +309,14 @@ impl Client<'_> {
             ),
         }
     }
+}
+
+/// The edge goes where the variables say whose values only the probe sees; `place` is where the host stands, for people.
+fn lead_unseen(edge: &mut Edge, place: String, login: LoginReference, host: &str) {
+    edge.origin.push(place.into());
+    edge.login = Some(login);
+    edge.tls = None;
+    edge.variable = Some(host.to_owned());
 }
 
 /// The hosts of a protocol's URLs in a text, and those of its settings; not the container itself.

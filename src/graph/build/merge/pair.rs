@@ -224,11 +224,8 @@ impl Client<'_> {
         };
         let takes = |key: &WorkloadKey| {
             let template = self.sources.snapshot.template(key);
-            let containers = template.iter().flat_map(|one| &one.spec.containers);
-            containers.flat_map(|one| &one.env_from).any(|source| {
-                let whole = source.config_map_ref.as_ref();
-                whole.is_some_and(|whole| whole.name == *map)
-            })
+            let mut containers = template.iter().flat_map(|one| &one.spec.containers);
+            containers.any(|one| one.whole_maps().any(|name| name == map))
         };
         let of = |tier: &Tier| {
             let here = |key: &&WorkloadKey| key.namespace == *self.namespace;

@@ -110,12 +110,7 @@ impl Client<'_> {
             let containers = &self.deployed.containers;
             let edge = &mut draft.edge;
             let variable = edge.variable.clone();
-            let may_have = |name: &String| {
-                containers
-                    .iter()
-                    .any(|container| container.environment.may_have(name))
-            };
-            let kept = variable.clone().filter(may_have);
+            let kept = variable.clone().filter(|name| self.may_have(name));
             let value = kept.as_ref().and_then(|name| known_value(name, containers));
             let is_off = value
                 .as_ref()
