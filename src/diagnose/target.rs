@@ -185,15 +185,17 @@ fn error_name(step: &Step) -> &'static str {
 /// A step in one line, for evidence: `as AP on node-1: service 10.96.0.9:3306 → timeout (no answer in 3 s)`.
 pub(super) fn line(place: &str, step: &Step) -> String {
     use crate::probe::wire::StepName;
+    let what = step.endpoint.as_deref().unwrap_or(&step.target);
     let name = match step.name {
         StepName::Dns => "resolve",
         StepName::Service | StepName::Endpoint => "connect to",
         StepName::Tls => "TLS with",
         StepName::Protocol => "ask",
+        // At the Service it is said as whom: `as DB_USER`.
+        StepName::Login if step.endpoint.is_none() => "log in",
         StepName::Login => "log in to",
         StepName::Query => "query",
     };
-    let what = step.endpoint.as_deref().unwrap_or(&step.target);
     let error = error_name(step);
     if step.detail.is_empty() {
         format!("as {place}: {name} {what} → {error}")
