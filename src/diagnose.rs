@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub(crate) mod connection;
+pub mod dialled;
 mod dns;
 pub mod entries;
 mod fixes;

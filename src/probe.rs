@@ -156,7 +156,7 @@ pub async fn run(
     let clock = Clock::starting(length.saturating_sub(MARGIN.min(length / 4)));
     let network = AgentNetwork::new(&spec.network);
     let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
-    let targets = targets(&spec, &environment);
+    let targets = targets(&spec, &environment, resolver.config());
     let scrubber = scrubber(&spec, &targets, &environment, resolver.config());
     let mut recorder = Recorder::new(out, &scrubber);
     recorder.mark(&hello(&resolver))?;
@@ -255,15 +255,27 @@ fn read_settings(spec: &ProbeSpec, environment: &mut BTreeMap<String, String>) {
     }
 }
 
+/// The names that may be said, as DNS is asked for them.
+fn known_names(spec: &ProbeSpec, resolver: &ResolverConfig) -> BTreeSet<String> {
+    let hosts = spec.edges.iter().map(|task| &task.host);
+    let names = hosts.chain(spec.names.iter().map(|task| &task.name));
+    let names = names.chain(&spec.services);
+    let asked = names.flat_map(|name| resolver.candidates(&name.to_ascii_lowercase()));
+    asked.collect()
+}
+
 /// Where every edge leads, in the order of the spec.
-fn targets(spec: &ProbeSpec, environment: &BTreeMap<String, String>) -> Vec<DialTarget> {
-    let shown: BTreeSet<String> = spec
-        .edges
-        .iter()
-        .map(|task| &task.host)
-        .chain(spec.names.iter().map(|task| &task.name))
-        .map(|name| name.trim_end_matches('.').to_ascii_lowercase())
-        .collect();
+fn targets(
+    spec: &ProbeSpec,
+    environment: &BTreeMap<String, String>,
+    resolver: &ResolverConfig,
+) -> Vec<DialTarget> {
+    let known = known_names(spec, resolver);
+    // `db.shop` is asked for by a name of the Service `db` of its own namespace.
+    let shown = |host: &str| {
+        let mut asked = resolver.candidates(host).into_iter();
+        asked.any(|name| known.contains(&name))
+    };
     let trust = trust::ClientTrust::read(environment, &spec.authorities);
     let logins = spec.edges.iter().filter_map(|task| task.login.as_ref());
     let taken: BTreeSet<&str> = logins.flat_map(LoginReference::variables).collect();

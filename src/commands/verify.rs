@@ -22,6 +22,7 @@ use super::start::Start;
 use super::{CommandError, cluster};
 use crate::catalog::Catalog;
 use crate::cli::{Switch, VerifyArgs};
+use crate::diagnose::dialled::as_dialled;
 use crate::diagnose::{Context, diagnose};
 use crate::finding::EdgeId;
 use crate::graph::{self, TierGraph};
@@ -415,6 +416,8 @@ impl Run<'_> {
         outcomes: Option<&Outcomes>,
         options: &VerdictOptions,
     ) -> Report {
+        let dialled = outcomes.and_then(|outcomes| as_dialled(graph, snapshot, outcomes));
+        let graph = dialled.as_ref().unwrap_or(graph);
         let context =
             Context::new(graph, snapshot, outcomes).with_compose(self.input.compose.as_ref());
         let verdict = verdict::judge(&context, diagnose(&context), options);

@@ -15,14 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::subject::WorkloadFacts;
 use super::target::{self, Destination};
-use super::walk::EdgeEvidence;
+use super::walk::{EdgeEvidence, Walk};
 use super::{Context, Rule};
 use crate::address;
 use crate::finding::{EdgeId, Finding};
 use crate::graph::{Edge, Tier};
 use crate::observe::kinds::Service;
 use crate::observe::{ServiceKey, WorkloadKey};
-use crate::probe::wire::{HOST_FROM_SECRET, StepStatus};
+use crate::probe::wire::StepStatus;
 
 /// The rules of this file and of those below it.
 pub(super) const RULES: &[Rule] = &[
@@ -100,7 +100,8 @@ fn looks<'c, 'a>(context: &'c Context<'a>) -> Vec<Unproven<'c, 'a>> {
             let evidence = context.evidence(&edge.id)?;
             // Nothing is held against a host of compose that no one is known to ask for, or in whose place the client's Secret names another.
             let mut firm = evidence.firm();
-            let by_secret = evidence.firm().any(|walk| walk.says(HOST_FROM_SECRET));
+            let mut hosts = evidence.firm().filter_map(Walk::host_from_secret);
+            let by_secret = hosts.any(|host| host != edge.host);
             let is_asked = !by_secret && (!edge.is_unread() || firm.next().is_some());
             (is_asked && evidence.status() != StepStatus::Pass).then(|| Unproven {
                 edge,

@@ -8,7 +8,7 @@ use crate::finding::EdgeId;
 use crate::graph::{Edge, TierGraph};
 use crate::observe::Snapshot;
 use crate::plan::{Look, Outcomes, ProbeOutcome};
-use crate::probe::wire::{Step, StepError, StepName, StepStatus, WITHIN_POD};
+use crate::probe::wire::{HOST_FROM_SECRET, Step, StepError, StepName, StepStatus, WITHIN_POD};
 use crate::protocol::Protocol;
 
 /// Everything that the probes said about one edge.
@@ -298,6 +298,12 @@ impl<'a> Walk<'a> {
     fn has_logged_in(&self) -> bool {
         self.counted()
             .any(|step| step.name == StepName::Login && step.status != StepStatus::Skipped)
+    }
+
+    /// How the walk calls the host that the client has out of a Secret: by its name where that may be said.
+    pub fn host_from_secret(&self) -> Option<&'a str> {
+        let mut steps = self.counted();
+        steps.find_map(|step| step.facts.get(HOST_FROM_SECRET).map(String::as_str))
     }
 
     /// Every step that counts for the edge: all but those on endpoints that get no traffic.

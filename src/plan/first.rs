@@ -113,6 +113,13 @@ fn tier_probe(
             edge::task(snapshot, client, edge, login, notes)
         })
         .collect();
+    let services = if edges.iter().any(|edge| edge.is_unread()) {
+        let own = snapshot.namespaces.get(&client.workload.namespace);
+        let services = own.iter().flat_map(|own| &own.services);
+        services.map(|one| one.metadata.name.clone()).collect()
+    } else {
+        Vec::new()
+    };
     environment.bring_trust();
     let authorities = environment.authorities();
     let copied = environment.finish();
@@ -123,6 +130,7 @@ fn tier_probe(
         env: copied.env,
         env_from: copied.env_from,
         spec: ProbeSpec {
+            services,
             authorities,
             from_files: copied.from_files,
             settings: copied.settings,

@@ -27,6 +27,7 @@ pub(super) fn spec(options: &PlanOptions, names: Vec<NameTask>, edges: Vec<EdgeT
         names,
         edges,
         network: options.network.clone(),
+        services: Vec::new(),
         authorities: Vec::new(),
         from_files: Vec::new(),
         settings: Vec::new(),

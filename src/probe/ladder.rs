@@ -491,7 +491,6 @@ impl Walk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::num::NonZeroU16;
 
     use tokio::sync::mpsc;
@@ -506,7 +505,7 @@ mod tests {
         let port = NonZeroU16::new(80).unwrap();
         let task = EdgeTask::bare("e".to_owned(), "h".to_owned(), port, Protocol::Tcp);
         let environment = ClientTrust::read(&none, &[]);
-        let target = DialTarget::of(&task, &none, &environment, &BTreeSet::new());
+        let target = DialTarget::of(&task, &none, &environment, &|_| false);
         let network = AgentNetwork::default();
         let agent = Agent {
             clock: Clock::starting(Duration::from_secs(1)),

@@ -1,6 +1,6 @@
 //! Where an edge really leads: to the host of its task, unless the URL in the client's own Secret names another. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::address::trust::is_direct;
 use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, credentials, is_same_host};
@@ -8,8 +8,8 @@ use crate::probe::found::Found;
 use crate::probe::login::Login;
 use crate::probe::trust::{ClientTrust, Trust};
 use crate::probe::wire::{
-    EdgeTask, FLAW_KIND, FLAW_PLACE, HOST_FROM_SECRET, NO_CREDENTIALS, StepError, StepName,
-    WITHIN_POD,
+    EdgeTask, FLAW_KIND, FLAW_PLACE, HOST_FROM_SECRET, NO_CREDENTIALS, PORT_FROM_SECRET, StepError,
+    StepName, WITHIN_POD,
 };
 use crate::protocol::Protocol;
 
@@ -41,12 +41,12 @@ pub(crate) struct DialTarget {
 }
 
 impl DialTarget {
-    /// Where the edge leads, and the login, unless it is withheld; `shown` are the names that may be printed.
+    /// Where the edge leads, and the login, unless it is withheld; `shown`: whether a name may be printed.
     pub(crate) fn of(
         task: &EdgeTask,
         environment: &BTreeMap<String, String>,
         trust: &ClientTrust<'_>,
-        shown: &BTreeSet<String>,
+        shown: &dyn Fn(&str) -> bool,
     ) -> Self {
         let mut target = Self::read(task, environment, trust, shown);
         if task.withheld || task.forbidden {
@@ -59,7 +59,7 @@ impl DialTarget {
         task: &EdgeTask,
         environment: &BTreeMap<String, String>,
         trust: &ClientTrust<'_>,
-        shown: &BTreeSet<String>,
+        shown: &dyn Fn(&str) -> bool,
     ) -> Self {
         let login = Login::of(task, environment);
         // A login that is not whole still says where to dial.
@@ -126,8 +126,7 @@ impl DialTarget {
         if is_same_host(&host, &task.host) && port == task.port.get() {
             return target;
         }
-        let name = host.trim_end_matches('.').to_ascii_lowercase();
-        target.from_secret = Some(if shown.contains(&name) {
+        target.from_secret = Some(if shown(&host.to_ascii_lowercase()) {
             host.clone()
         } else {
             format!("the host in {}", variable(task, &source))
@@ -203,7 +202,7 @@ impl DialTarget {
             Some(name) => {
                 let found = found
                     .fact(HOST_FROM_SECRET, name.clone())
-                    .fact("port_from_secret", self.port.to_string());
+                    .fact(PORT_FROM_SECRET, self.port.to_string());
                 if address::is_local(&self.host) {
                     found.fact(
                         WITHIN_POD,
@@ -305,13 +304,13 @@ mod tests {
                 *host = Some("KVS_HOST".to_owned());
             }
             let trust = ClientTrust::read(environment, &[]);
-            DialTarget::of(&task, environment, &trust, &BTreeSet::new()).host
+            DialTarget::of(&task, environment, &trust, &|_| false).host
         };
         let named = BTreeMap::from([("KVS_HOST".to_owned(), "cache".to_owned())]);
         assert_eq!(host(&named), "cache");
         let none = |task: &EdgeTask, environment: &BTreeMap<String, String>| {
             let trust = ClientTrust::read(environment, &[]);
-            let mut target = DialTarget::of(task, environment, &trust, &BTreeSet::new());
+            let mut target = DialTarget::of(task, environment, &trust, &|_| false);
             target.miss_password(task, environment);
             matches!(target.login, Login::Without(reason) if reason == NO_CREDENTIALS)
         };
@@ -333,7 +332,7 @@ mod tests {
             });
             let environment = BTreeMap::from([("URL".to_owned(), url.to_owned())]);
             let trust = ClientTrust::read(&environment, &[]);
-            let target = DialTarget::of(&task, &environment, &trust, &BTreeSet::new());
+            let target = DialTarget::of(&task, &environment, &trust, &|_| false);
             target.login.account().is_some()
         };
         let direct = "mongodb://mongo:27017/app?directConnection=true";

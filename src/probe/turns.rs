@@ -182,7 +182,7 @@ mod tests {
                 .unwrap();
             let none = BTreeMap::new();
             let environment = ClientTrust::read(&none, &[]);
-            let mut target = DialTarget::of(&task, &none, &environment, &BTreeSet::new());
+            let mut target = DialTarget::of(&task, &none, &environment, &|_| false);
             target.from_secret = secret.then(|| "elsewhere".to_owned());
             TurnPlace::of(&task, &target)
         };

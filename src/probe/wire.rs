@@ -28,6 +28,8 @@ pub const NO_CREDENTIALS: &str = "no credentials in the tier's environment";
 pub const HTTP_CONTENT: &str = "http_content";
 /// The fact that says that the host was read in the Pod, from a Secret: a name that the API shows, else the place in words.
 pub const HOST_FROM_SECRET: &str = "host_from_secret";
+/// The fact of a step that holds the port which the client has out of a Secret.
+pub const PORT_FROM_SECRET: &str = "port_from_secret";
 /// The fact of such a host that leads back into the client's own Pod, where no other Pod can look; it says so in words.
 pub const WITHIN_POD: &str = "within_pod";
 /// The fact of a step that says what is wrong with the text of the client's own variable: `malformed` or `unresolved`.
@@ -56,6 +58,9 @@ pub struct ProbeSpec {
     /// Where to dial and resolve; empty in a cluster.
     #[serde(default)]
     pub network: NetworkTable,
+    /// The Services of the client's namespace, where it has a host that only the probe sees: names that may be said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
     /// Files of the client's container that hold CAs, each with the variable that brings its text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<ClientFile>,

@@ -53,9 +53,9 @@ impl<'a> Dialler<'a> {
             .edges
             .get(index)
             .ok_or("the spec names no edge whose login is used")?;
-        let targets = targets(spec, environment);
         let network = AgentNetwork::new(&spec.network);
         let resolver = Resolver::new(&network, &file("/etc/resolv.conf"), &file("/etc/hosts"));
+        let targets = targets(spec, environment, resolver.config());
         let scrubber = scrubber(spec, &targets, environment, resolver.config());
         let target = targets
             .into_iter()
