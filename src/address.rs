@@ -128,6 +128,34 @@ pub(crate) fn kind(word: &str) -> Option<&'static [crate::protocol::Protocol]> {
     scheme::kind(word)
 }
 
+/// The protocols of the stores of which one is meant by the name of a variable that holds an address; none where it names no store.
+pub(crate) fn stores(name: &str) -> BTreeSet<crate::protocol::Protocol> {
+    let words = key::words(name);
+    let products: BTreeSet<_> = words.iter().filter_map(|word| product(word)).collect();
+    let kinds = || {
+        words
+            .iter()
+            .filter_map(|word| kind(word))
+            .flatten()
+            .copied()
+    };
+    let mut found = if products.is_empty() {
+        kinds().collect()
+    } else {
+        products
+    };
+    if found.is_empty() && key::is_connection_string(&words) {
+        found.extend(kind("db").into_iter().flatten());
+    }
+    found.retain(|protocol| protocol.is_store());
+    found
+}
+
+/// Of what a variable is the host, in words: `[shop, db]` for `SHOP_DB_HOST`.
+pub(crate) fn subject_of_host(name: &str) -> Vec<String> {
+    key::host_stem(name)
+}
+
 /// Whether a bundler writes the variable into code for browsers: `VITE_API_URL`.
 pub(crate) fn is_for_browsers(key: &str) -> bool {
     key::is_for_browsers(key)

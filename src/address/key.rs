@@ -109,8 +109,7 @@ pub fn role(key: &str) -> Role {
     if known.opaque_tails.contains(&last) {
         return Role::Never;
     }
-    // .NET's `ConnectionStrings__EventBus=rabbitmq`: nothing but where to connect stands there.
-    if words.len() > 2 && words[0] == "connection" && words[1] == "strings" {
+    if is_connection_string(&words) {
         return Role::Host;
     }
     if known.data_tails.contains(&last) {
@@ -120,6 +119,11 @@ pub fn role(key: &str) -> Role {
         return Role::Host;
     }
     Role::Plain
+}
+
+/// .NET's `ConnectionStrings__EventBus=rabbitmq`: nothing but where to connect stands there.
+pub(crate) fn is_connection_string(words: &[String]) -> bool {
+    words.len() > 2 && words[0] == "connection" && words[1] == "strings"
 }
 
 /// The words of a key and of the one above it: what stands higher in a path (`public.shop.orders.url`) speaks of other things too.

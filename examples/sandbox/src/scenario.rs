@@ -71,6 +71,8 @@ struct File {
     edits: Vec<Edit>,
     /// Merged into the base's.
     network: Value,
+    /// Whether the user has no compose file, whatever the base has.
+    without_compose: bool,
     /// What is expected; nothing is taken from the base.
     expect: Option<Expected>,
 }
@@ -151,6 +153,9 @@ impl Scenario {
             .map_err(|error| wrong(format!("network: {error}")))?;
         scenario.network.inherited = inherited;
         scenario.files();
+        if file.without_compose {
+            scenario.compose.clear();
+        }
         Ok(scenario)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address;
 use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::graph::deployed::{self, VariableSource};
+use crate::graph::deployed;
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
 use crate::observe::{Snapshot, WorkloadKey, is_live};
 
@@ -44,7 +44,6 @@ pub(super) fn build(
     apply_rules(&mut all, config, snapshot, &mut graph);
     let facts = tiers::describe_all(&mut all, snapshot, catalog);
     graph.tiers = all;
-    secret_hosts(&graph.tiers, snapshot, &mut graph.notes);
     bindings(&graph.tiers, snapshot, &mut graph.notes);
     own_hosts(&graph.tiers, snapshot, &mut graph.notes);
     let shared = BTreeSet::new();
@@ -246,32 +245,6 @@ fn own_hosts(tiers: &BTreeMap<String, Tier>, snapshot: &Snapshot, notes: &mut Ve
                         kind: NoteKind::Incomplete,
                         message: format!(
                             "{}: {name} leads to the Pod of {key} itself, whose only container is not known to listen on port {port}: whether anything answers there is not verified",
-                            tier.name
-                        ),
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// Addresses in Secrets are not known without compose.
-fn secret_hosts(tiers: &BTreeMap<String, Tier>, snapshot: &Snapshot, notes: &mut Vec<Note>) {
-    for tier in tiers.values() {
-        let containers = tier
-            .workloads
-            .iter()
-            .flat_map(|key| deployed::containers(snapshot, key));
-        for container in containers {
-            for (name, variable) in &container.environment.variables {
-                if variable.value.is_none()
-                    && matches!(variable.source, VariableSource::Secret { .. })
-                    && address::role(name) == address::Role::Host
-                {
-                    notes.push(Note {
-                        kind: NoteKind::Incomplete,
-                        message: format!(
-                            "{}: {name} stands in a Secret, so where it leads is not known without compose: add the edge to k8sverify.yaml",
                             tier.name
                         ),
                     });

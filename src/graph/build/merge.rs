@@ -3,6 +3,7 @@
 //! The deployed Pod decides: what it names is dialled, and an edge that both know is one edge. Compose speaks where the Pod is
 //! silent: links, orders of start, and variables whose value is in a Secret.
 
+mod hidden;
 mod logins;
 mod moved;
 mod pair;
@@ -247,6 +248,7 @@ impl Client<'_> {
         self.note_strangers();
         if !self.deployed.containers.is_empty() {
             self.settle_silent_edges();
+            self.suppose_hidden();
             self.leave_out_what_is_switched_off();
             self.at_home();
             self.mark_other_case();

@@ -40,6 +40,13 @@ pub(in crate::graph) struct Variable {
     pub(in crate::graph) unresolved: Vec<String>,
 }
 
+impl Variable {
+    /// Whether its value stands in a Secret.
+    pub(in crate::graph) fn is_secret(&self) -> bool {
+        self.value.is_none() && matches!(self.source, VariableSource::Secret { .. })
+    }
+}
+
 /// A container's variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::graph) struct Environment {

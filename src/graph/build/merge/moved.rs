@@ -106,22 +106,11 @@ impl Client<'_> {
         let (Some(variable), None) = (hidden.next(), hidden.next()) else {
             return false;
         };
-        let login = if address::names_url(variable) {
-            LoginReference::Url {
-                variable: variable.clone(),
-            }
-        } else {
-            let beside = edge
-                .login
-                .as_ref()
-                .and_then(|login| deployed_login(login, containers));
-            let mut login = beside.unwrap_or_else(|| host_in(variable.clone()));
-            match &mut login {
-                LoginReference::Parts { host, .. } => *host = Some(variable.clone()),
-                LoginReference::Url { .. } => login = host_in(variable.clone()),
-            }
-            login
-        };
+        let beside = edge
+            .login
+            .as_ref()
+            .and_then(|login| deployed_login(login, containers));
+        let login = login_at(variable, beside);
         let place = format!(
             "env {variable} of {}, whose value is in a Secret",
             self.owner()
@@ -131,7 +120,7 @@ impl Client<'_> {
     }
 
     /// The client's own workload, as a reader is shown it.
-    fn owner(&self) -> String {
+    pub(super) fn owner(&self) -> String {
         let workload = self.tiers[self.name].workloads.first();
         workload.map_or_else(|| self.name.to_owned(), ToString::to_string)
     }
@@ -308,6 +297,31 @@ impl Client<'_> {
                 edge.compose_said.as_deref().unwrap_or_default()
             ),
         }
+    }
+}
+
+/// The login beside a host that stands in a Secret: all of it where the variable is a whole address.
+pub(super) fn login_at(variable: &str, beside: Option<LoginReference>) -> LoginReference {
+    if address::names_url(variable) {
+        return LoginReference::Url {
+            variable: variable.to_owned(),
+        };
+    }
+    match beside {
+        Some(LoginReference::Parts {
+            port,
+            user,
+            password,
+            database,
+            ..
+        }) => LoginReference::Parts {
+            host: Some(variable.to_owned()),
+            port,
+            user,
+            password,
+            database,
+        },
+        _ => host_in(variable.to_owned()),
     }
 }
 
