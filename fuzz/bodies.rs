@@ -205,7 +205,7 @@ pub(crate) fn sql(text: &str) {
         prefix: Some("scratch_".to_owned()),
     };
     let known: BTreeSet<String> = ["shop".to_owned(), "a".to_owned()].into();
-    for client in [Client::MYSQL, Client::MARIADB, Client::MYSQL_9] {
+    for client in [Client::Mysql, Client::Mariadb] {
         let mut last = 0;
         for item in lex(text.as_bytes(), client) {
             assert!(item.line >= last, "lines go forward");

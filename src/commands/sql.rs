@@ -268,9 +268,9 @@ impl SqlRun<'_> {
             .and_then(|tier| self.graph.tiers.get(tier)?.image.clone())
             .unwrap_or_default();
         let client = if self.plan.products.has_mariadb_client(&image) {
-            Client::MARIADB
+            Client::Mariadb
         } else {
-            Client::MYSQL
+            Client::Mysql
         };
         let scratch = Scratch {
             prefix: (!subject.fresh).then(|| format!("k8sverify_{}_", self.plan.run)),

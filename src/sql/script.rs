@@ -321,7 +321,7 @@ mod tests {
         let file = source(
             "CREATE DATABASE a; USE a;\nCREATE TABLE t (id INT);\nINSERT INTO b.u VALUES (1);\nsource x.sql\nFLUSH PRIVILEGES;",
         );
-        let script = read(&[file], None, Client::MYSQL, Some("shop"), &scratch()).unwrap();
+        let script = read(&[file], None, Client::Mysql, Some("shop"), &scratch()).unwrap();
         assert_eq!(script.schemas, ["b", "shop"]);
         assert_eq!(script.made, ["a".to_owned()].into());
         assert_eq!(script.tables, [("a".to_owned(), "t".to_owned())].into());
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn marks_of_the_workload_are_read_and_wrong_ones_are_errors() {
         let text = "-- The queries.\n-- k8sverify: name=list required rows=1\nSELECT 1;\n-- k8sverify: transaction=in write\nDELETE FROM t;";
-        let script = read(&[], Some(&source(text)), Client::MYSQL, None, &scratch()).unwrap();
+        let script = read(&[], Some(&source(text)), Client::Mysql, None, &scratch()).unwrap();
         let [list, delete] = script.queries.as_slice() else {
             panic!("{script:?}");
         };
@@ -355,7 +355,7 @@ mod tests {
             ("-- k8sverify: rows=x\nSELECT 1;", 2),
             ("-- nothing", 1),
         ] {
-            let error = read(&[], Some(&source(bad)), Client::MYSQL, None, &scratch()).unwrap_err();
+            let error = read(&[], Some(&source(bad)), Client::Mysql, None, &scratch()).unwrap_err();
             assert_eq!(error.line, line);
         }
     }

@@ -16,7 +16,7 @@ fn script(sql: &str, workload: Option<&str>) -> Script {
     read(
         &[source("a.sql", sql)],
         workload.as_ref(),
-        Client::MYSQL,
+        Client::Mysql,
         Some("shop"),
         &Scratch {
             prefix: Some("k8sverify_r_".into()),

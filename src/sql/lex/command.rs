@@ -69,15 +69,15 @@ static SANDBOX: Command = command("sandbox", b'-', false);
 static RESET: Command = command("resetconnection", b'x', false);
 
 fn commands(client: Client) -> impl Iterator<Item = &'static Command> {
-    let own = if client.mariadb { &SANDBOX } else { &RESET };
+    let own = match client {
+        Client::Mariadb => &SANDBOX,
+        Client::Mysql => &RESET,
+    };
     COMMANDS.iter().chain([own])
 }
 
 /// The command whose letter stands behind a backslash, and whether it takes parameters.
 pub(super) fn by_letter(letter: u8, client: Client) -> Option<(Found, bool)> {
-    if client.no_commands {
-        return None;
-    }
     commands(client)
         .find(|command| command.letter == letter)
         .map(|command| (command.found, command.takes))
@@ -87,9 +87,6 @@ pub(super) fn by_letter(letter: u8, client: Client) -> Option<(Found, bool)> {
 pub(super) fn by_name(line: &[u8], delimiter: &[u8], client: Client) -> Option<Found> {
     let start = line.iter().position(|byte| !is_space(*byte))?;
     let line = &line[start..];
-    if client.no_commands {
-        return super::starts_with_delimiter(line).then_some(Found::Delimiter);
-    }
     let holds = |text: &[u8]| line.windows(text.len()).any(|window| window == text);
     if holds(b"\\g") || (holds(delimiter) && !super::starts_with_delimiter(line)) {
         return None;

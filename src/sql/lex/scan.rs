@@ -19,25 +19,9 @@ impl<'l> Scan<'l> {
         self.line.get(self.at + ahead).copied().unwrap_or(0)
     }
 
-    /// Whether the byte before is part of a name.
-    pub(super) fn within_word(&self) -> bool {
-        self.at > 0 && {
-            let before = self.line[self.at - 1];
-            before.is_ascii_alphanumeric() || matches!(before, b'_' | b'$')
-        }
-    }
-
     pub(super) fn rest(&self) -> &'l [u8] {
         &self.line[self.at.min(self.line.len())..]
     }
-}
-
-/// The `$$` or `$tag$` that a text begins with.
-pub(super) fn dollar_tag(text: &[u8]) -> Option<&[u8]> {
-    let end = text.get(1..)?.iter().position(|byte| *byte == b'$')? + 1;
-    let word = &text[1..end];
-    let inner = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
-    (word.iter().all(inner) && !word.first().is_some_and(u8::is_ascii_digit)).then(|| &text[..=end])
 }
 
 /// What C calls a space.
