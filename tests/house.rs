@@ -121,7 +121,6 @@ const NAMING: &[&str] = &[
     "probe/redis/session",
     "probe/seen",
     "probe/sql",
-    "sql/lex",
     "sql/names",
 ];
 /// Products that no other file names.

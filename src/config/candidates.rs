@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 use super::values::{NonEmpty, by, checked, lined};
 use super::workload::{WorkloadName, members};
-use crate::address::{self, bracketed};
+use crate::address;
 
 /// One database deployment that stands for the application's database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -172,15 +172,6 @@ impl FromStr for HostPort {
     }
 }
 
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            Some(port) => write!(f, "{}:{port}", bracketed(&self.host)),
-            None => f.write_str(&self.host),
-        }
-    }
-}
-
 lined!(CandidateRule);
 
 impl<'de> Deserialize<'de> for CandidateRule {
@@ -313,8 +304,11 @@ mod tests {
         let galera = &config.candidates["galera"];
         assert_eq!(galera.members[0].name, "mysql");
         assert_eq!(galera.engine, Some(EngineName::Galera));
-        assert_eq!(galera.write.as_ref().unwrap().to_string(), "mysql:3306");
-        assert_eq!(galera.read.as_ref().unwrap().to_string(), "[fd00::1]:3307");
+        let parts = |place: &HostPort| (place.host.clone(), place.port.map(NonZeroU16::get));
+        let write = galera.write.as_ref().map(parts).unwrap();
+        assert_eq!(write, ("mysql".to_owned(), Some(3306)));
+        let read = galera.read.as_ref().map(parts).unwrap();
+        assert_eq!(read, ("fd00::1".to_owned(), Some(3307)));
         let login = galera.login.as_ref().unwrap();
         assert_eq!(login.user, Word::Value("root".into()));
         assert_eq!(login.password, "root-password");

@@ -16,7 +16,7 @@ pub use entry::{Entry, EntryAddress, EntryKind, EntryQuestion, EntryRule, Unreac
 pub use origin::{Origin, OriginKind};
 
 /// Tiers, and what each must reach.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TierGraph {
     /// Tiers by name (compose's, else the workload's).
     pub tiers: BTreeMap<String, Tier>,
@@ -43,7 +43,7 @@ pub struct TierGraph {
 }
 
 /// None of the application's tiers runs in the namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Absent {
     /// The compose file that was named first.
     pub file: String,
@@ -68,7 +68,7 @@ impl TierGraph {
 }
 
 /// One tier.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tier {
     /// Its name.
     pub name: String,
@@ -141,7 +141,7 @@ pub enum Confidence {
 }
 
 /// One connection that must work.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Edge {
     /// Identity.
     pub id: EdgeId,
@@ -257,14 +257,14 @@ impl Edge {
 }
 
 /// A resolver of a client's own configuration: without the Pod's search list and hosts file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnResolver {
     /// The name servers as they are written: addresses, names, `$VARIABLES`; none: nothing can be resolved.
     pub servers: Vec<String>,
 }
 
 /// A variable of the client whose text is not the address that was meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeFlaw {
     /// The variable.
     pub variable: String,

@@ -18,7 +18,7 @@ pub use super::writes::FieldWrite;
 macro_rules! slim {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty),* $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(rename_all = "camelCase", default)]
         pub struct $name { $(#[doc = concat!("`", stringify!($field), "`.")] $(#[$field_meta])* #[serde(skip_serializing_if = "is_default", deserialize_with = "null_is_default")] pub $field: $type),* }
     };
@@ -86,8 +86,6 @@ slim!(
         owner_references: Vec<OwnerReference>,
         /// Generation of the spec.
         generation: i64,
-        /// Name prefix for generated names.
-        generate_name: String,
         /// Resource version, to resume a watch from.
         resource_version: String,
         /// Who wrote what and when; kept of ConfigMaps and Secrets alone.
@@ -147,6 +145,36 @@ impl Condition {
         Self::of(conditions, kind).filter(|condition| condition.status == status)
     }
 }
+slim!(
+    /// `dnsConfig`.
+    #[derive(Serialize)]
+    DnsConfig {
+        /// Name servers.
+        nameservers: Vec<String>,
+        /// Search domains.
+        searches: Vec<String>,
+        /// Options such as `ndots`.
+        options: Vec<NameValue>,
+    }
+);
+slim!(
+    /// A name and a value.
+    #[derive(Serialize)]
+    NameValue {
+        name: String,
+        value: Option<String>,
+    }
+);
+slim!(
+    /// An entry of `hostAliases`.
+    #[derive(Serialize)]
+    HostAlias {
+        /// The address.
+        ip: String,
+        /// The names.
+        hostnames: Vec<String>,
+    }
+);
 slim!(
     /// A label selector.
     LabelSelector {

@@ -324,7 +324,7 @@ mod tests {
         for pod in &mut shown.pods {
             pod.spec = PodSpec::default();
         }
-        (serde_json::to_string(&shown).unwrap(), state)
+        (format!("{shown:?}"), state)
     }
 
     #[test]

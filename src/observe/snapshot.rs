@@ -22,8 +22,7 @@ pub enum Observed {
 }
 
 /// Everything that was observed in one moment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// A name of the cluster for people: the context or cluster name of the kubeconfig.
     pub cluster: String,
@@ -44,13 +43,10 @@ pub struct Snapshot {
     /// How waiting for the rollouts ended.
     pub settle: Settle,
     /// Where objects of manifest files stand, by namespace and `kind/name`.
-    #[serde(skip)]
     pub places: BTreeMap<(String, String), FilePlace>,
     /// Objects of manifest files whose kinds no rule reads: what an operator makes of them is not known.
-    #[serde(skip)]
     pub unread: Vec<Unread>,
     /// The objects by key; derived.
-    #[serde(skip)]
     pub index: Index,
 }
 
@@ -75,8 +71,7 @@ pub struct FilePlace {
 }
 
 /// A served policy kind beyond NetworkPolicy.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct OtherPolicy {
     /// `PLURAL.GROUP`.
     pub resource: String,
@@ -87,8 +82,7 @@ pub struct OtherPolicy {
 }
 
 /// How waiting for the rollouts ended.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settle {
     /// Milliseconds waited.
     pub waited_ms: u64,

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::kinds::{
     ConfigMap, DisruptionBudget, EndpointSlice, Event, HttpRoute, Ingress, Known, LimitRange,
     Namespace, NetworkPolicy, Pod, Service, VolumeClaim, Workload,
 };
 
 /// One namespace.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
 pub struct NamespaceState {
     /// The namespace's own object, where it may be read.
     pub object: Option<Namespace>,
@@ -100,31 +98,8 @@ impl fmt::Display for WorkloadKey {
     }
 }
 
-/// As one string (`namespace/kind/name`), so that it can be a key in JSON.
-impl Serialize for WorkloadKey {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!(
-            "{}/{}/{}",
-            self.namespace, self.kind, self.name
-        ))
-    }
-}
-
-impl<'de> Deserialize<'de> for WorkloadKey {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let mut parts = text.splitn(3, '/');
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(namespace), Some(kind), Some(name)) => Ok(Self::new(namespace, kind, name)),
-            _ => Err(serde::de::Error::custom(format!(
-                "`{text}` is not NAMESPACE/KIND/NAME"
-            ))),
-        }
-    }
-}
-
 /// A Service's identity.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceKey {
     /// Namespace.
     pub namespace: String,

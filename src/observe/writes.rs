@@ -5,31 +5,25 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 
 /// An entry of `managedFields`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FieldWrite {
     /// When that manager wrote last.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// The keys that it owns.
-    #[serde(skip_serializing_if = "Option::is_none")]
     fields_v1: Option<Fields>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-#[expect(
-    clippy::zero_sized_map_values,
-    reason = "it is read and written as a map"
-)]
+#[expect(clippy::zero_sized_map_values, reason = "it is read as a map")]
 struct Fields {
-    #[serde(rename = "f:data", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "f:data")]
     data: BTreeMap<String, Owned>,
-    #[serde(rename = "f:stringData", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "f:stringData")]
     string_data: BTreeMap<String, Owned>,
 }
 
@@ -50,11 +44,5 @@ impl FieldWrite {
 impl<'de> Deserialize<'de> for Owned {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
-}
-
-impl Serialize for Owned {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_map(Some(0))?.end()
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Clients<'a> {
         if usable.is_empty() {
             let (pod, is_newest) = representative(pods, &newest);
             let mut client = self.client(workload, (pod, is_newest), None);
-            client.identity.tolerations = json_text(&pod.spec.tolerations);
+            client.identity.tolerations = json_text(&pod.spec.tolerations[..]);
             client.fallback_nodes = fallbacks(self.snapshot, &[], None);
             return vec![client];
         }
@@ -187,7 +187,7 @@ impl<'a> Clients<'a> {
             mesh::settings(None, template.annotations, template.labels),
             false,
         );
-        identity.tolerations = json_text(&template.spec.tolerations);
+        identity.tolerations = json_text(&template.spec.tolerations[..]);
         if some_node_has(self.snapshot, &template.spec.node_selector) {
             identity.node_selector = template.spec.node_selector.clone();
         }
@@ -234,7 +234,7 @@ impl<'a> Clients<'a> {
             host_aliases: if spec.host_aliases.is_empty() {
                 String::new()
             } else {
-                json_text(&spec.host_aliases)
+                json_text(&spec.host_aliases[..])
             },
             host_network: spec.host_network,
             service_account,
@@ -277,7 +277,7 @@ pub(super) fn unpublished(
 }
 
 /// As JSON text, so that an identity can be compared; these types always have a JSON form.
-fn json_text<T: Serialize>(value: &T) -> String {
+fn json_text<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 

@@ -219,9 +219,12 @@ mod tests {
 
     /// What becomes of a vantage that wears `app: ap`, with these objects in its namespace.
     fn fitted(labels: &[(&str, &str)], state: &Value) -> (bool, Vec<String>) {
-        let snapshot: Snapshot =
-            serde_json::from_value(json!({"namespace": "shop", "namespaces": {"shop": state}}))
-                .unwrap();
+        let state = serde_json::from_value(state.clone()).unwrap();
+        let snapshot = Snapshot {
+            namespace: "shop".to_owned(),
+            namespaces: [("shop".to_owned(), state)].into(),
+            ..Snapshot::default()
+        };
         let mut vantages = [Vantage {
             id: "v1".into(),
             identity: Identity {

@@ -13,7 +13,7 @@ use crate::probe::wire::sql::SqlRecord;
 use crate::probe::wire::{NetworkTable, ProbeSpec, Step};
 
 /// What to probe, from where; what not, and why.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProbePlan {
     /// One Job each.
     pub vantages: Vec<Vantage>,
@@ -63,7 +63,7 @@ impl Default for PlanOptions {
 }
 
 /// One network identity to look from: one Job.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Vantage {
     /// Unique within the run, fit for an object's name: `v1`.
     pub id: String,
@@ -80,7 +80,6 @@ pub struct Vantage {
     /// What each container asks for.
     pub resources: Resources,
     /// A file that its containers read; it travels in a Secret that goes with the Job.
-    #[serde(skip)]
     pub payload: Option<Payload>,
 }
 
@@ -143,7 +142,7 @@ pub struct Identity {
 }
 
 /// Everything for one tier from one vantage.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TierProbe {
     /// The tier.
     pub tier: String,
@@ -198,7 +197,7 @@ pub enum Look {
 }
 
 /// What the whole run wants of every Job.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobOptions {
     /// The run's label, unique.
     pub run: String,

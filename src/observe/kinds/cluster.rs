@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Condition, Metadata, is_default, null_is_default};
+use super::{Condition, Metadata, null_is_default};
 
 slim!(
     /// An event (`v1`).

@@ -3,12 +3,10 @@
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    LabelSelector, Labels, Metadata, PodSpec, addresses, is_default, null_is_default, transport,
-};
+use super::{LabelSelector, Labels, Metadata, PodSpec, addresses, null_is_default, transport};
 
 slim!(
     /// A Service.
@@ -41,8 +39,6 @@ slim!(
         /// `Cluster` or `Local`; empty means Cluster.
         internal_traffic_policy: String,
         ip_families: Vec<String>,
-        ip_family_policy: String,
-        session_affinity: String,
         /// `Cluster` or `Local`: to whom traffic from outside goes; empty means Cluster.
         external_traffic_policy: String,
         /// Addresses outside that lead to it.
@@ -312,7 +308,6 @@ slim!(
         /// Where what no rule takes goes.
         default_backend: Option<IngressBackend>,
         rules: Vec<IngressRule>,
-        ingress_class_name: String,
         /// Hosts that are served over TLS.
         tls: Vec<IngressTls>,
     }

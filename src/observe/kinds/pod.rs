@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Condition, Labels, Metadata, Shared, addresses, is_default, null_is_default, transport,
+    Condition, DnsConfig, HostAlias, Labels, Metadata, Shared, addresses, is_default,
+    null_is_default, transport,
 };
 use crate::address::is_same_host;
 
@@ -40,8 +41,6 @@ slim!(
         node_selector: Labels,
         /// `tolerations`, as they stand.
         tolerations: Shared<Value>,
-        /// `affinity`, as it stands.
-        affinity: Option<Value>,
         service_account_name: String,
         /// `enableServiceLinks`; absent means true.
         enable_service_links: Option<bool>,
@@ -49,10 +48,7 @@ slim!(
         restart_policy: String,
         volumes: Shared<Volume>,
         readiness_gates: Vec<ReadinessGate>,
-        image_pull_secrets: Vec<NameRef>,
-        runtime_class_name: String,
         scheduler_name: String,
-        priority_class_name: String,
     }
 );
 impl PodSpec {
@@ -93,35 +89,9 @@ slim!(
 );
 slim!(
     /// A reference by name.
+    #[derive(Serialize)]
     NameRef {
         name: String,
-    }
-);
-slim!(
-    /// `dnsConfig`.
-    DnsConfig {
-        /// Name servers.
-        nameservers: Vec<String>,
-        /// Search domains.
-        searches: Vec<String>,
-        /// Options such as `ndots`.
-        options: Vec<NameValue>,
-    }
-);
-slim!(
-    /// A name and a value.
-    NameValue {
-        name: String,
-        value: Option<String>,
-    }
-);
-slim!(
-    /// An entry of `hostAliases`.
-    HostAlias {
-        /// The address.
-        ip: String,
-        /// The names.
-        hostnames: Vec<String>,
     }
 );
 slim!(
@@ -206,6 +176,7 @@ slim!(
 );
 slim!(
     /// An environment variable. The literal value may be a secret: it is never printed.
+    #[derive(Serialize)]
     EnvVar {
         name: String,
         /// Literal value, with `$(VAR)` unexpanded.
@@ -216,6 +187,7 @@ slim!(
 );
 slim!(
     /// `valueFrom`.
+    #[derive(Serialize)]
     EnvSource {
         config_map_key_ref: Option<KeyRef>,
         secret_key_ref: Option<KeyRef>,
@@ -227,6 +199,7 @@ slim!(
 );
 slim!(
     /// A key of a ConfigMap or Secret.
+    #[derive(Serialize)]
     KeyRef {
         /// Object name.
         name: String,
@@ -237,6 +210,7 @@ slim!(
 );
 slim!(
     /// An entry of `envFrom`.
+    #[derive(Serialize)]
     EnvFrom {
         /// Put before every key.
         prefix: String,
@@ -248,6 +222,7 @@ slim!(
 );
 slim!(
     /// A named object that may be optional.
+    #[derive(Serialize)]
     OptionalRef {
         name: String,
         /// Whether absence is fine.
@@ -275,6 +250,7 @@ impl ContainerPort {
 
 slim!(
     /// A probe of the kubelet.
+    #[derive(Serialize)]
     Probe {
         http_get: Option<HttpGet>,
         tcp_socket: Option<PortRef>,
@@ -290,12 +266,11 @@ slim!(
         timeout_seconds: i32,
         /// Failures in a row; 0 means 3.
         failure_threshold: i32,
-        /// Successes in a row; 0 means 1.
-        success_threshold: i32,
     }
 );
 slim!(
     /// `httpGet`.
+    #[derive(Serialize)]
     HttpGet {
         path: String,
         /// Number or name.
@@ -308,6 +283,7 @@ slim!(
 );
 slim!(
     /// `tcpSocket` or `grpc`.
+    #[derive(Serialize)]
     PortRef {
         /// Number or name.
         port: Value,
@@ -317,6 +293,7 @@ slim!(
 );
 slim!(
     /// `exec`.
+    #[derive(Serialize)]
     ExecAction {
         /// The command's words.
         command: Vec<String>,

@@ -1,9 +1,9 @@
 //! What makes Pods, and what bounds them: workloads, disruption budgets, limit ranges. Pure data.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Condition, LabelSelector, Labels, Metadata, PodSpec, is_default, null_is_default};
+use super::{Condition, LabelSelector, Labels, Metadata, PodSpec, null_is_default};
 
 slim!(
     /// A Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob, or any other controller that owns Pods.
@@ -35,16 +35,8 @@ slim!(
         suspend: bool,
         /// Seconds that a Pod must be ready before it counts as available.
         min_ready_seconds: i32,
-        /// Seconds until a rollout counts as stalled; absent means 600.
-        progress_deadline_seconds: Option<i32>,
-        /// Retries of a Job.
-        backoff_limit: Option<i32>,
-        /// Completions of a Job.
-        completions: Option<i32>,
         /// A CronJob's Job template.
         job_template: Option<JobTemplate>,
-        /// A CronJob's schedule.
-        schedule: String,
     }
 );
 slim!(
