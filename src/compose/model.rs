@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use serde::Serialize;
-
 /// Where compose text and the files beside it are read from, so that the stage itself stays pure.
 pub trait Files {
     /// The text of a file.
@@ -28,7 +26,7 @@ pub trait Files {
 }
 
 /// A place in a compose file or env file; lines and columns count from 1.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub struct Location {
     /// The file as the user named it (relative to the current folder where possible).
     pub file: String,
@@ -39,7 +37,7 @@ pub struct Location {
 }
 
 /// One resolved application: every file merged, every variable replaced, profiles applied.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ComposeFile {
     /// The project name (`-p`, `COMPOSE_PROJECT_NAME`, top-level `name`, directory).
     pub project: String,
@@ -56,7 +54,7 @@ pub struct ComposeFile {
 }
 
 /// Something that the reader of a compose file should know, but that is no error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// What kind of warning.
     pub kind: WarningKind,
@@ -67,8 +65,7 @@ pub struct Warning {
 }
 
 /// The kinds of [`Warning`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WarningKind {
     /// An active profile that no service has: services may be missing (`graph-incomplete`).
     UnknownProfile,
@@ -85,7 +82,7 @@ pub enum WarningKind {
 }
 
 /// One compose service.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Service {
     /// Its key under `services`.
     pub name: String,
@@ -138,7 +135,6 @@ pub struct Service {
     /// Files that the container sees: bind mounts and `configs` whose text could be read. Secrets stand apart.
     pub mounts: Vec<MountedFile>,
     /// The files of its secrets, which count only where a variable (`…_FILE`) names one of them. Never shown.
-    #[serde(skip)]
     pub secrets: Vec<MountedFile>,
     /// Whether it mounts the docker socket (discovery that cannot work in Kubernetes).
     pub docker_socket: bool,
@@ -151,7 +147,7 @@ pub struct Service {
 }
 
 /// A value of `environment` or `env_file` with its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvironmentValue {
     /// The value, interpolated.
     pub value: String,
@@ -162,7 +158,7 @@ pub struct EnvironmentValue {
 }
 
 /// `build`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Build {
     /// The context, from where the user stands.
     pub context: Option<String>,
@@ -187,19 +183,18 @@ pub struct Build {
 }
 
 /// One `COPY` or `ADD` of a Dockerfile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
     /// Paths in the context; empty for a text that stands in the Dockerfile itself.
     pub sources: Vec<String>,
     /// Where it lies in the image.
     pub target: String,
     /// The text of a here-document.
-    #[serde(skip)]
     pub text: Option<String>,
 }
 
 /// One of `links`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// The linked service.
     pub service: String,
@@ -208,7 +203,7 @@ pub struct Link {
 }
 
 /// One of `depends_on`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DependsOn {
     /// `service_started`, `service_healthy` or `service_completed_successfully`.
     pub condition: String,
@@ -221,7 +216,7 @@ pub struct DependsOn {
 }
 
 /// One port of `ports` after expansion of ranges.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     /// The container's port.
     pub target: u16,
@@ -240,7 +235,7 @@ pub struct Port {
 }
 
 /// One port of `expose`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expose {
     /// The container's port.
     pub port: u16,
@@ -249,7 +244,7 @@ pub struct Expose {
 }
 
 /// How a service joins a network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceNetwork {
     /// `aliases`.
     pub aliases: Vec<String>,
@@ -260,8 +255,7 @@ pub struct ServiceNetwork {
 }
 
 /// `network_mode`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkMode {
     /// `host`.
     Host,
@@ -276,7 +270,7 @@ pub enum NetworkMode {
 }
 
 /// A top-level network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
     /// `name` or `<project>_<key>`.
     pub name: String,
@@ -287,7 +281,7 @@ pub struct Network {
 }
 
 /// `healthcheck`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Healthcheck {
     /// `test` in compose's normal form: `["CMD", …]`, `["CMD-SHELL", "…"]`, `["NONE"]`; empty where only timings are set.
     pub test: Vec<String>,
@@ -306,7 +300,7 @@ pub struct Healthcheck {
 }
 
 /// A text file that a container sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedFile {
     /// Its path inside the container.
     pub target: String,
@@ -315,7 +309,6 @@ pub struct MountedFile {
     /// Whether it is mounted by itself, not with the folder around it.
     pub direct: bool,
     /// The text, at most 256 KiB.
-    #[serde(skip)]
     pub text: String,
 }
 

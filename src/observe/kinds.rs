@@ -1,4 +1,4 @@
-//! Slim, serialisable views of the API objects that the tool reads: the field names of the Kubernetes API, without the
+//! Slim views of the API objects that the tool reads: the field names of the Kubernetes API, without the
 //! fields that no rule needs. They read both the API's JSON and manifest files. Pure data.
 //!
 //! Source: the Kubernetes API reference, v1.33. An absent field is its type's default; where the API gives absence another

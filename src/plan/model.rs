@@ -111,7 +111,7 @@ impl std::fmt::Debug for Payload {
 }
 
 /// What the network can distinguish about a client.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// Namespace.
     pub namespace: String,
@@ -137,7 +137,6 @@ pub struct Identity {
     pub node_selector: Labels,
     /// In what it had to depart from the tier's own identity (labels that a Service would publish, say): a failure is then unknown.
     /// Empty: in nothing.
-    #[serde(default)]
     pub departs: String,
 }
 
@@ -232,14 +231,14 @@ pub struct JobOptions {
 }
 
 /// Everything that the probes said.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcomes {
     /// One entry per container of each vantage.
     pub probes: Vec<ProbeOutcome>,
 }
 
 /// What one container said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProbeOutcome {
     /// The vantage's id.
     pub vantage: String,
@@ -262,12 +261,11 @@ pub struct ProbeOutcome {
     /// The tasks that it was given.
     pub tasks: Vec<String>,
     /// What it said of a script of SQL.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sql: Vec<SqlRecord>,
 }
 
 /// Why a probe never ran or was lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeFailure {
     /// `probe-forbidden`, `probe-image-failed`, `probe-unschedulable`, `probe-timeout`, `probe-lost`, `api-forbidden` …
     pub code: Code,
@@ -278,6 +276,5 @@ pub struct ProbeFailure {
     /// The cluster's own words.
     pub evidence: Vec<String>,
     /// Whether the same probe may do better at once.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub passing: bool,
 }
