@@ -417,7 +417,25 @@ impl Run<'_> {
         options: &VerdictOptions,
     ) -> Report {
         let dialled = outcomes.and_then(|outcomes| as_dialled(graph, snapshot, outcomes));
-        let graph = dialled.as_ref().unwrap_or(graph);
+        let Some((dialled, outcomes)) = dialled.zip(outcomes) else {
+            return self.judge(graph, snapshot, outcomes, options);
+        };
+        let changing = options.changing.iter();
+        let options = VerdictOptions {
+            changing: changing.map(|edge| dialled.name(edge)).collect(),
+            ..options.clone()
+        };
+        let outcomes = dialled.outcomes(outcomes);
+        self.judge(&dialled.graph, snapshot, Some(&outcomes), &options)
+    }
+
+    fn judge(
+        &self,
+        graph: &TierGraph,
+        snapshot: &Snapshot,
+        outcomes: Option<&Outcomes>,
+        options: &VerdictOptions,
+    ) -> Report {
         let context =
             Context::new(graph, snapshot, outcomes).with_compose(self.input.compose.as_ref());
         let verdict = verdict::judge(&context, diagnose(&context), options);

@@ -100,7 +100,7 @@ fn secret_name_symptom(context: &Context<'_>, edge: &Edge, place: &str) -> Findi
         None => (
             Code::DnsNameNotFound,
             ObjectRef::new("name", place, ""),
-            format!("the API shows no Service of {}", edge.to),
+            "the API shows no Service of that name".to_owned(),
         ),
     };
     Finding::new(

@@ -4,43 +4,146 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::address::is_host;
-use crate::graph::{Edge, Note, NoteKind, TierGraph};
-use crate::observe::Snapshot;
+use crate::finding::EdgeId;
+use crate::graph::{Confidence, Edge, Note, NoteKind, Tier, TierGraph};
+use crate::observe::{HostRoute, Snapshot};
 use crate::plan::Outcomes;
 use crate::probe::wire::{HOST_FROM_SECRET, PORT_FROM_SECRET, Step, StepName, StepStatus};
+use crate::protocol::Protocol;
 
-/// The graph with the hosts and ports that the probes found in Secrets and may say; `None` where they found none. Without compose only
-/// the variable's name says to which tier such a host leads: an edge whose host leads elsewhere is left out, with a note.
-pub fn as_dialled(
-    graph: &TierGraph,
-    snapshot: &Snapshot,
-    outcomes: &Outcomes,
-) -> Option<TierGraph> {
+/// What the probes read in Secrets, put into the graph.
+#[derive(Debug)]
+pub struct Dialled {
+    /// The graph, with the hosts and ports that may be said.
+    pub graph: TierGraph,
+    /// The edges that lead to another tier than was supposed, by what they were called, with their new identity.
+    pub renamed: BTreeMap<EdgeId, EdgeId>,
+}
+
+/// The graph with the hosts and ports that the probes found in Secrets and may say; `None` where there is nothing to put in. Without
+/// compose only the variable's name says to which tier such a host leads: an edge goes to the tier to which the host leads, and one
+/// whose host leads to nothing that is known is left out, with a note.
+pub fn as_dialled(graph: &TierGraph, snapshot: &Snapshot, outcomes: &Outcomes) -> Option<Dialled> {
+    let is_open = |edge: &Edge| !graph.from_compose && edge.unseen;
     let mut said: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
     for step in outcomes.probes.iter().flat_map(|probe| &probe.steps) {
-        if step.facts.contains_key(HOST_FROM_SECRET) {
-            said.entry(&step.task).or_default().push(step);
-        }
+        said.entry(&step.task).or_default().push(step);
     }
-    let mut dialled = (!said.is_empty()).then(|| graph.clone())?;
+    let has_host = |steps: &&Vec<&Step>| steps.iter().any(|step| found(step).is_some());
+    let any = said.values().any(|steps| has_host(&steps));
+    let mut dialled = (any || graph.edges.iter().any(is_open)).then(|| graph.clone())?;
+    let mut renamed = BTreeMap::new();
     dialled.edges.retain_mut(|edge| {
         let Some(steps) = said.get(edge.id.0.as_str()) else {
             return true;
         };
-        let Some((host, port)) = steps.iter().find_map(|step| found(step)) else {
-            return true;
-        };
-        if !graph.from_compose && is_found(steps) && leads_elsewhere(graph, snapshot, edge, host) {
-            dialled.notes.push(elsewhere(edge, host, port));
-            return false;
+        let host = steps.iter().find_map(|step| found(step));
+        if is_open(edge) {
+            // The value was read: that the client dials what it says is no guess any more.
+            let was_guessed = edge.confidence == Confidence::Weak;
+            edge.confidence = edge.confidence.max(Confidence::Likely);
+            if let Some((host, port)) = host {
+                let is_found = is_found(steps);
+                match leads(graph, snapshot, edge, host, is_found) {
+                    Leads::AsSupposed if was_guessed && !is_found => {
+                        edge.to = all_like(graph, edge);
+                        edge.external = true;
+                        host.clone_into(&mut edge.host);
+                    }
+                    Leads::AsSupposed => {}
+                    Leads::To(to) => {
+                        to.clone_into(&mut edge.to);
+                        edge.port = port;
+                        let old = edge.id.clone();
+                        edge.id = EdgeId(format!(
+                            "{}->{to}:{port}/{}@{host}",
+                            edge.from, edge.protocol
+                        ));
+                        renamed.insert(old, edge.id.clone());
+                    }
+                    Leads::Elsewhere => {
+                        dialled.notes.push(elsewhere(edge, host, port));
+                        return false;
+                    }
+                }
+            }
         }
-        if is_host(host) {
+        if let Some((host, port)) = host.filter(|(host, _)| is_host(host)) {
             host.clone_into(&mut edge.host);
             edge.port = port;
         }
         true
     });
-    Some(dialled)
+    Some(Dialled {
+        graph: dialled,
+        renamed,
+    })
+}
+
+impl Dialled {
+    /// What an edge is called now.
+    pub fn name(&self, edge: &EdgeId) -> EdgeId {
+        self.renamed.get(edge).unwrap_or(edge).clone()
+    }
+
+    /// The outcomes by the names that the edges have now.
+    pub fn outcomes(&self, outcomes: &Outcomes) -> Outcomes {
+        let mut outcomes = outcomes.clone();
+        for probe in &mut outcomes.probes {
+            let steps = probe.steps.iter_mut().map(|step| &mut step.task);
+            for task in probe.tasks.iter_mut().chain(steps) {
+                *task = self.name(&EdgeId(std::mem::take(task))).0;
+            }
+        }
+        outcomes
+    }
+}
+
+/// To what the host of an edge leads that was supposed to lead to a tier.
+enum Leads<'a> {
+    /// To that tier; or to nothing at all, which is a fault whatever was meant.
+    AsSupposed,
+    /// To another tier that speaks the same.
+    To(&'a str),
+    /// To what is spoken no one knows.
+    Elsewhere,
+}
+
+/// The servers of which one was meant, in words.
+fn all_like(graph: &TierGraph, edge: &Edge) -> String {
+    let tiers = graph.tiers.values();
+    let tiers = tiers.filter(|tier| tier.name != edge.from && speaks(tier, edge.protocol));
+    let names: Vec<&str> = tiers.map(|tier| tier.name.as_str()).collect();
+    names.join(" or ")
+}
+
+fn speaks(tier: &Tier, protocol: Protocol) -> bool {
+    let server = tier.server.as_ref();
+    server.is_some_and(|server| server.protocol == protocol)
+}
+
+fn leads<'a>(
+    graph: &'a TierGraph,
+    snapshot: &Snapshot,
+    edge: &Edge,
+    host: &str,
+    is_found: bool,
+) -> Leads<'a> {
+    let client = graph.workloads(&edge.from).first();
+    let way: Option<HostRoute<'_>> = client.map(|key| snapshot.way(host, &key.namespace));
+    let Some(way) = way.filter(|_| is_found) else {
+        return Leads::AsSupposed;
+    };
+    let behind = way.workloads(snapshot);
+    let is_behind = |tier: &Tier| tier.workloads.iter().any(|key| behind.contains(key));
+    let is_nowhere = way.last().is_some() && behind.is_empty();
+    if is_nowhere || graph.tiers.get(&edge.to).is_some_and(is_behind) {
+        return Leads::AsSupposed;
+    }
+    let mut others = graph.tiers.values();
+    others
+        .find(|tier| is_behind(tier) && speaks(tier, edge.protocol))
+        .map_or(Leads::Elsewhere, |tier| Leads::To(&tier.name))
 }
 
 /// How a step calls the host that it found in a Secret, and the port.
@@ -54,19 +157,6 @@ fn found(step: &Step) -> Option<(&str, NonZeroU16)> {
 fn is_found(steps: &[&Step]) -> bool {
     let mut asked = steps.iter().filter(|step| step.name == StepName::Dns);
     asked.all(|step| step.status != StepStatus::Fail)
-}
-
-/// Whether a host leads to something else than the edge's tier; a Service with nothing behind it leads nowhere.
-fn leads_elsewhere(graph: &TierGraph, snapshot: &Snapshot, edge: &Edge, host: &str) -> bool {
-    let Some(client) = graph.workloads(&edge.from).first() else {
-        return false;
-    };
-    let way = snapshot.way(host, &client.namespace);
-    let behind = way.workloads(snapshot);
-    let own = graph.workloads(&edge.to);
-    let leads_nowhere = way.last().is_some() && behind.is_empty();
-    let leads_there = behind.iter().any(|key| own.contains(key));
-    !(leads_nowhere || leads_there)
 }
 
 fn elsewhere(edge: &Edge, host: &str, port: NonZeroU16) -> Note {
@@ -85,6 +175,7 @@ fn elsewhere(edge: &Edge, host: &str, port: NonZeroU16) -> Note {
 mod tests {
     use super::*;
     use crate::diagnose::fixtures::{fail, graph, outcomes, pass, probe, snapshot};
+    use crate::graph::ServerHint;
     use crate::probe::wire::StepError;
 
     const EDGE: &str = "AP->DB:3306/mysql";
@@ -105,11 +196,30 @@ mod tests {
             workload("ap"),
             workload("db"),
             workload("other"),
+            workload("replica"),
+            service("replica", "replica"),
             service("store", "db"),
             service("other", "other"),
             service("empty", "none"),
         ];
-        let mut graph = graph(&[EDGE]);
+        let mut graph = graph(&[EDGE, "AP->REPLICA:3306/mysql", "AP->OTHER:80/http"]);
+        graph.edges.truncate(1);
+        graph.edges[0].unseen = true;
+        graph.edges[0].confidence = Confidence::Weak;
+        for (name, tier) in &mut graph.tiers {
+            let port = NonZeroU16::new(80).unwrap();
+            let protocol = if name == "OTHER" {
+                Protocol::Http
+            } else {
+                Protocol::Mysql
+            };
+            tier.server = Some(ServerHint {
+                port,
+                protocol,
+                evidence: String::new(),
+                by_container_alone: false,
+            });
+        }
         graph.from_compose = from_compose;
         let mut steps = match name {
             StepName::Dns => vec![fail(EDGE, name, StepError::Nxdomain)],
@@ -124,9 +234,14 @@ mod tests {
             step.facts.extend(facts);
         }
         let outcomes = outcomes(vec![probe("AP", "n1", steps)]);
-        let seen = as_dialled(&graph, &snapshot(&objects.concat()), &outcomes).unwrap();
+        let seen = as_dialled(&graph, &snapshot(&objects.concat()), &outcomes)
+            .unwrap()
+            .graph;
         match (seen.edges.as_slice(), seen.notes.as_slice()) {
-            ([edge], []) => format!("{}:{}", edge.host, edge.port),
+            ([edge], []) => {
+                assert_eq!(edge.is_firm(), !from_compose);
+                format!("{}: {}:{}", edge.to, edge.host, edge.port)
+            }
             ([], [note]) => note.message.clone(),
             other => panic!("{other:?}"),
         }
@@ -136,20 +251,26 @@ mod tests {
     fn a_host_of_a_secret_takes_the_place_of_the_one_that_was_supposed() {
         let place = "the host in DATABASE_URL";
         for (host, name, from_compose, wanted) in [
-            ("store", StepName::Service, false, "store:3307"),
+            ("store", StepName::Service, false, "DB: store:3307"),
             (
                 "store.default",
                 StepName::Service,
                 false,
-                "store.default:3307",
+                "DB: store.default:3307",
             ),
-            ("empty", StepName::Service, false, "empty:3307"),
-            ("other", StepName::Service, true, "other:3307"),
-            (place, StepName::Service, true, "DB:3306"),
-            (place, StepName::Dns, false, "DB:3306"),
+            ("empty", StepName::Service, false, "DB: empty:3307"),
+            ("replica", StepName::Service, false, "REPLICA: replica:3307"),
+            ("other", StepName::Service, true, "DB: other:3307"),
+            (place, StepName::Service, true, "DB: DB:3306"),
+            // Which of the two was meant no one knows.
+            (
+                place,
+                StepName::Dns,
+                false,
+                "DB or REPLICA: the host in DATABASE_URL:3306",
+            ),
         ] {
-            let seen = dialled(host, name, from_compose);
-            assert_eq!(seen.to_ascii_lowercase(), wanted.to_ascii_lowercase());
+            assert_eq!(dialled(host, name, from_compose), wanted);
         }
     }
 

@@ -58,7 +58,13 @@ impl Client<'_> {
             let server = tier.server.as_ref();
             server.is_some_and(|server| stores.contains(&server.protocol))
         };
-        let tier = self.only(&is_called).or_else(|| self.only(&is_store))?;
+        let called = self.servers(&is_called);
+        let (tier, confidence) = match (called.as_slice(), self.servers(&is_store).as_slice()) {
+            ([only], _) | (_, [only]) => (*only, Confidence::Likely),
+            // Any of its kind will do: the probe sees which one it is.
+            (_, [first, others @ ..]) if are_alike(first, others) => (*first, Confidence::Weak),
+            _ => return None,
+        };
         if self
             .drafts
             .iter()
@@ -80,7 +86,7 @@ impl Client<'_> {
                 )
                 .into(),
             ],
-            confidence: Confidence::Likely,
+            confidence,
             variable: Some(variable.to_owned()),
             guessed: true,
             unseen: true,
@@ -89,13 +95,19 @@ impl Client<'_> {
         })
     }
 
-    /// The only other server of which that is so.
-    fn only(&self, is_so: &dyn Fn(&Tier) -> bool) -> Option<&Tier> {
-        let mut tiers = self.tiers.values().filter(|tier| {
+    /// The other servers of which that is so: one that is called after the client comes first.
+    fn servers(&self, is_so: &dyn Fn(&Tier) -> bool) -> Vec<&Tier> {
+        let own = address::words(self.name);
+        let tiers = self.tiers.values().filter(|tier| {
             tier.name != self.name && tier.server.is_some() && tier.is_deployed() && is_so(tier)
         });
-        let first = tiers.next()?;
-        tiers.next().is_none().then_some(first)
+        let mut tiers: Vec<&Tier> = tiers.collect();
+        tiers.sort_by_key(|tier| {
+            !address::words(&tier.name)
+                .iter()
+                .any(|word| own.contains(word))
+        });
+        tiers
     }
 
     /// How the client most likely calls a tier: by a Service that leads to its port, with an address of its own before one without.
@@ -134,6 +146,12 @@ impl Client<'_> {
             format!("{}.{}", key.name, key.namespace)
         }
     }
+}
+
+/// Whether servers speak the same.
+fn are_alike(first: &Tier, others: &[&Tier]) -> bool {
+    let speaks = |tier: &Tier| tier.server.as_ref().map(|server| server.protocol);
+    others.iter().all(|tier| speaks(tier) == speaks(first))
 }
 
 /// The variables of a container that are called like a host and whose value is not known.
@@ -235,8 +253,24 @@ mod tests {
     }
 
     #[test]
-    fn where_none_or_several_stores_can_be_meant_it_stays_open() {
-        let other = POSTGRES.replace("pg", "pg2").replace("store", "store2");
+    fn of_several_alike_the_one_called_after_the_client_is_asked_first() {
+        let other = |name: &str| POSTGRES.replace("pg", name).replace("store", name);
+        let graph = |name: &str| graph(&["DATABASE_URL"], &(other("a-db") + &other(name)));
+        for (name, wanted) in [
+            ("z-db", "ap->a-db:5433/postgres a-db"),
+            ("ap-db", "ap->ap-db:5433/postgres ap-db"),
+        ] {
+            let graph = graph(name);
+            assert_eq!(shown(&graph), [wanted]);
+            assert!(!graph.edges[0].is_firm());
+            assert_eq!(open(&graph), 0);
+        }
+    }
+
+    #[test]
+    fn where_none_or_stores_of_several_kinds_can_be_meant_it_stays_open() {
+        let other = POSTGRES.replace("pg", "my").replace("store", "data");
+        let other = other.replace("postgres:16", "mysql:8");
         for (name, more) in [
             ("API_URL", POSTGRES.to_owned()),
             ("MYSQL_URL", POSTGRES.to_owned()),
