@@ -13,7 +13,7 @@ use crate::protocol::Protocol;
 
 /// What the probes read in Secrets, put into the graph.
 #[derive(Debug)]
-pub struct Dialled {
+pub struct DialledGraph {
     /// The graph, with the hosts and ports that may be said.
     pub graph: TierGraph,
     /// The edges that lead to another tier than was supposed, by what they were called, with their new identity.
@@ -23,7 +23,11 @@ pub struct Dialled {
 /// The graph with the hosts and ports that the probes found in Secrets and may say; `None` where there is nothing to put in. Without
 /// compose only the variable's name says to which tier such a host leads: an edge goes to the tier to which the host leads, and one
 /// whose host leads to nothing that is known is left out, with a note.
-pub fn as_dialled(graph: &TierGraph, snapshot: &Snapshot, outcomes: &Outcomes) -> Option<Dialled> {
+pub fn as_dialled(
+    graph: &TierGraph,
+    snapshot: &Snapshot,
+    outcomes: &Outcomes,
+) -> Option<DialledGraph> {
     let is_open = |edge: &Edge| !graph.from_compose && edge.unseen;
     let mut said: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
     for step in outcomes.probes.iter().flat_map(|probe| &probe.steps) {
@@ -74,13 +78,13 @@ pub fn as_dialled(graph: &TierGraph, snapshot: &Snapshot, outcomes: &Outcomes) -
         }
         true
     });
-    Some(Dialled {
+    Some(DialledGraph {
         graph: dialled,
         renamed,
     })
 }
 
-impl Dialled {
+impl DialledGraph {
     /// What an edge is called now.
     pub fn name(&self, edge: &EdgeId) -> EdgeId {
         self.renamed.get(edge).unwrap_or(edge).clone()
