@@ -19,12 +19,28 @@ const JDBC_MODES: [&str; 7] = [
     "tracing",
 ];
 
+/// The ways in which a client of gRPC looks for a server, which it writes where a scheme would stand: `dns:///host:port`.
+const RESOLVERS: [&str; 2] = ["dns", "passthrough"];
+
 /// Every address of one URL; empty if it names no host.
 pub(super) fn parse(text: &str) -> Vec<Parsed> {
     let Some((before, rest)) = text.split_once("://") else {
         return Vec::new();
     };
     let name = scheme_name(before);
+    if RESOLVERS.contains(&name.to_ascii_lowercase().as_str()) {
+        let target = rest.split_once('/').map_or("", |(_, target)| target);
+        let hosts = target.split(',').filter_map(host::host_and_port);
+        return hosts
+            .map(|(host, port)| Parsed {
+                port,
+                protocol: Some(Protocol::Grpc),
+                by_scheme: true,
+                shape: Shape::Url,
+                ..Parsed::host(&host)
+            })
+            .collect();
+    }
     let Some(scheme) = scheme::scheme(name) else {
         return Vec::new();
     };
@@ -389,6 +405,22 @@ mod tests {
         );
         assert_eq!(one("http://files/@scope/x").0, "files");
         assert_eq!(one("http://api:8000/?mail=a@b").0, "api");
+    }
+
+    #[test]
+    fn a_resolver_of_grpc_stands_where_a_scheme_would() {
+        for text in [
+            "dns:///pricer:50051",
+            "dns://10.0.0.1/pricer:50051",
+            "passthrough:///pricer:50051",
+        ] {
+            assert_eq!(
+                (one(text).0, one(text).1),
+                ("pricer".into(), 50051),
+                "{text}"
+            );
+            assert_eq!(parse(text)[0].protocol, Some(Protocol::Grpc));
+        }
     }
 
     #[test]
