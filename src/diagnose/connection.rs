@@ -320,8 +320,10 @@ fn declares_loopback(spec: &PodSpec) -> Option<String> {
                 return Some((*word).to_owned());
             }
             let next = words.get(index + 1);
+            // `-l 127.0.0.1`: a switch of one letter beside an address says where a server listens.
+            let is_letter = lower.len() == 2;
             if lower.starts_with('-')
-                && binds(&lower)
+                && (is_letter || binds(&lower))
                 && let Some(next) = next
                 && is_loopback(&next.to_ascii_lowercase())
             {
@@ -443,6 +445,7 @@ metadata: {{name: kvs}}
         let declared = [
             ", command: [redis-server, --bind, 127.0.0.1]",
             ", args: [mysqld, --bind-address=127.0.0.1]",
+            ", args: [memcached, -u, nobody, -l, 127.0.0.1]",
             ", args: [postgres, -c, listen_addresses=localhost]",
         ];
         for container in declared {
