@@ -85,6 +85,11 @@ fn answer<'c, 'a>(
     if look.resolved() || look.destination.aliased || !look.destination.way.services.is_empty() {
         return None;
     }
+    // What the client's own variable does not hold was not asked for: compose's name is no more than compose's.
+    let mut steps = look.evidence.firm().filter_map(|walk| walk.dns);
+    if look.edge.is_unread() && steps.any(|step| step.status == StepStatus::Unknown) {
+        return None;
+    }
     let tier = context.graph.tiers.get(&look.edge.to);
     let client_runs_here = context
         .graph
