@@ -14,6 +14,7 @@ use crate::address::LoginReference;
 use crate::graph::{self, Edge, TierGraph};
 use crate::observe::Snapshot;
 use crate::probe::wire::{NO_CREDENTIALS, ProbeSpec};
+use crate::protocol::Protocol;
 
 /// What a look that goes out of the tiers' own places is to do.
 pub(super) struct ExtraLook<'w> {
@@ -180,8 +181,13 @@ fn login(
         },
         (withheld, _) => withheld.unwrap_or_default(),
     };
-    let host = hidden.and_then(|host| environment.add_login(&host).ok());
-    Login::Without(reason, host)
+    // What a URL says of the client's ways holds from every place.
+    let url = edge.login.as_ref().filter(|login| {
+        edge.protocol == Protocol::Mongodb && matches!(login, LoginReference::Url { .. })
+    });
+    let said = hidden.or_else(|| url.cloned());
+    let said = said.and_then(|said| environment.add_login(&said).ok());
+    Login::Without(reason, said)
 }
 
 /// The login as the client's container has it, and where it may go.

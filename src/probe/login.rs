@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::trust::{Frankness, parameters};
+use crate::address::trust::{Frankness, is_direct, parameters};
 use crate::address::{Credentials, LoginReference, credentials};
 use crate::probe::record::Scrubber;
 use crate::probe::wire::EdgeTask;
@@ -51,6 +51,18 @@ impl Login {
                 }))
             }
             Err(reason) => Self::Without(reason),
+        }
+    }
+
+    /// The same without user and password, for `reason`: a client of MongoDB that connects directly does so all the same.
+    pub(crate) fn withheld(self, reason: String) -> Self {
+        match self {
+            Self::With(mut account) if is_direct(&account.parameters) => {
+                account.credentials.user = None;
+                account.credentials.password = None;
+                Self::With(account)
+            }
+            _ => Self::Without(reason),
         }
     }
 

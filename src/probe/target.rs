@@ -50,7 +50,7 @@ impl DialTarget {
     ) -> Self {
         let mut target = Self::read(task, environment, trust, shown);
         if task.withheld || task.forbidden {
-            target.login = Login::Without(task.no_login_reason.clone());
+            target.login = target.login.withheld(task.no_login_reason.clone());
         }
         target
     }
@@ -332,8 +332,14 @@ mod tests {
             });
             let environment = BTreeMap::from([("URL".to_owned(), url.to_owned())]);
             let trust = ClientTrust::read(&environment, &[]);
-            let target = DialTarget::of(&task, &environment, &trust, &|_| false);
-            target.login.account().is_some()
+            let of = |task: &EdgeTask| {
+                let target = DialTarget::of(task, &environment, &trust, &|_| false);
+                target.login.account().is_some()
+            };
+            let kept = of(&task);
+            task.withheld = true;
+            assert_eq!(of(&task), kept, "from another node");
+            kept
         };
         let direct = "mongodb://mongo:27017/app?directConnection=true";
         assert!(kept(direct, Protocol::Mongodb));
