@@ -14,7 +14,7 @@ pub mod render;
 pub mod svg;
 
 pub use build::build;
-pub(crate) use deployed::{known_containers, names_host, own_families};
+pub(crate) use deployed::{known_containers, names_host, own_families, variable_is};
 pub(crate) use infer::asks_a_server;
 pub use infer::{Inferred, identify, infer};
 pub use isolation::forbid_between_networks;

@@ -6,7 +6,8 @@ use super::walk::{EdgeEvidence, Walk};
 use super::{Context, Rule};
 use crate::address::{self, FlawKind, LoginReference};
 use crate::finding::{Code, Finding, Fix, ObjectRef, Severity};
-use crate::graph::{Edge, EdgeFlaw};
+use crate::graph::{self, Edge, EdgeFlaw};
+use crate::observe::WorkloadKey;
 use crate::observe::kinds::Container;
 use crate::probe::wire::{FLAW_KIND, FLAW_PLACE, Step, StepName, StepStatus, WITHIN_POD};
 
@@ -185,8 +186,18 @@ fn not_at_home(context: &Context<'_>, evidence: &EdgeEvidence<'_>) -> Option<Fin
         target::clients(context, edge),
         context.graph.workloads(&edge.to),
     );
+    // Of several workloads of the client each is one of its own.
+    let asks_itself = |client: &WorkloadKey| {
+        let variable = edge.variable.as_deref()?;
+        let is = |text: &str| !address::local_targets(variable, text).is_empty();
+        graph::variable_is(context.snapshot, client, variable, is)
+    };
+    let is_apart =
+        |client: &&WorkloadKey| !targets.contains(client) && asks_itself(client) == Some(true);
     let is_inside = clients.iter().any(|client| targets.contains(client));
-    let (client, other) = (clients.first()?, targets.first()?);
+    let apart = clients.iter().find(is_apart).filter(|_| is_inside);
+    let (client, other) = (apart.or(clients.first())?, targets.first()?);
+    let is_inside = is_inside && apart.is_none();
     let template = context.snapshot.template(client);
     let uses_node = template.is_none_or(|template| template.spec.host_network);
     let said = address::is_local(&edge.host);

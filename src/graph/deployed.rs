@@ -109,6 +109,20 @@ pub(super) fn containers(snapshot: &Snapshot, key: &WorkloadKey) -> Vec<Deployed
         .collect()
 }
 
+/// Whether a text of a workload's variable fulfils `is`; `None` where no running container has a text of it that may be read.
+pub(crate) fn variable_is(
+    snapshot: &Snapshot,
+    key: &WorkloadKey,
+    variable: &str,
+    is: impl Fn(&str) -> bool,
+) -> Option<bool> {
+    let containers = known_containers(snapshot, key);
+    let texts = containers
+        .iter()
+        .filter_map(|(environment, _)| environment.get(variable));
+    texts.map(|text| is(text)).reduce(|one, other| one || other)
+}
+
 /// The variables of each of a workload's running containers, as far as they may be read, and the text that it runs: command and mounted files.
 pub(crate) fn known_containers(
     snapshot: &Snapshot,

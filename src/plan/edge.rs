@@ -341,10 +341,15 @@ pub(super) fn why_not_probed(
     }
     match clients.get(edge.from.as_str()) {
         Some(clients) if !clients.is_empty() => {
-            let own = clients
-                .iter()
-                .find(|client| leads_home(edge, client.spec))?;
-            let is_inside = graph.workloads(&edge.to).contains(&own.workload);
+            let is_inside = |client: &&Client<'_>| {
+                let targets = graph.workloads(&edge.to);
+                targets.contains(&client.workload)
+            };
+            let home = || clients.iter().filter(|one| leads_home(edge, one.spec));
+            let own = home()
+                .find(|one| !is_inside(one))
+                .or_else(|| home().next())?;
+            let is_inside = is_inside(&own);
             Some(if is_inside {
                 format!("within the Pod of {}: not asked", own.workload)
             } else if address::is_local(&edge.host) {

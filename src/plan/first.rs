@@ -57,8 +57,10 @@ pub(super) fn plan_look(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook
     let mut pool = Pool::new(wish.options);
     let mut asked = Vec::new();
     for (tier, edges) in &edges {
-        for (index, client) in clients.get(tier).into_iter().flatten().enumerate() {
-            let probe = tier_probe(snapshot, wish, tier, client, edges, index, &mut plan.notes);
+        let clients = clients.get(tier).map_or(&[][..], Vec::as_slice);
+        for (index, client) in clients.iter().enumerate() {
+            let edges = own(edges, client, clients, snapshot);
+            let probe = tier_probe(snapshot, wish, tier, client, &edges, index, &mut plan.notes);
             pool.add_as(client.identity.clone(), &client.fallback_nodes, probe);
             asked.push(client);
         }
@@ -74,6 +76,28 @@ pub(super) fn plan_look(graph: &TierGraph, snapshot: &Snapshot, wish: &ExtraLook
     plan.notes.sort();
     plan.notes.dedup();
     plan
+}
+
+/// The edges of a tier that one of its workloads has. Where the variable of the host leads another one of them there and this one elsewhere,
+/// the edge is the other one's.
+fn own<'e>(
+    edges: &[&'e Edge],
+    client: &Client<'_>,
+    clients: &[Client<'_>],
+    snapshot: &Snapshot,
+) -> Vec<&'e Edge> {
+    let several = clients.iter().any(|one| one.workload != client.workload);
+    let names = |edge: &Edge, client: &Client<'_>| {
+        let host = edge.host.to_ascii_lowercase();
+        let is = |text: &str| text.to_ascii_lowercase().contains(&host);
+        graph::variable_is(snapshot, &client.workload, edge.variable.as_deref()?, is)
+    };
+    let is_own = |edge: &Edge| {
+        let is_others = || clients.iter().any(|one| names(edge, one) == Some(true));
+        names(edge, client) != Some(false) || !is_others()
+    };
+    let own = edges.iter().filter(|edge| !several || is_own(edge));
+    own.copied().collect()
 }
 
 fn different_identities(vantages: &[Vantage]) -> Vec<String> {

@@ -438,6 +438,54 @@ fn a_host_that_only_the_pod_shows_is_dialled_from_everywhere_and_logged_in_to_on
 }
 
 #[test]
+fn what_a_url_says_of_the_clients_ways_holds_from_every_node() {
+    let spec = "containers: [{name: app, env: [{name: URL, value: 'mongodb://db/x?directConnection=true'}]}]";
+    let objects = [tier("ap", spec, &["n1", "n2"]), DB_SERVICE.to_owned()].concat();
+    let mut graph = graph(&["AP->DB:27017/mongodb"]);
+    graph.edges[0].login = Some(LoginReference::Url {
+        variable: "URL".into(),
+    });
+    let plan = planned(&graph, &objects);
+    let tasks = plan.vantages.iter();
+    let tasks = tasks.map(|vantage| &vantage.containers[0].spec.edges[0]);
+    let seen: Vec<_> = tasks
+        .map(|task| (task.login.is_some(), task.withheld))
+        .collect();
+    assert_eq!(seen, [(true, false), (true, true)]);
+}
+
+#[test]
+fn a_workload_whose_variable_leads_elsewhere_has_no_edge_of_another_one() {
+    let spec =
+        |url: &str| format!("containers: [{{name: app, env: [{{name: URL, value: '{url}'}}]}}]");
+    let mut graph = app();
+    let ap = graph.tiers.get_mut("AP").unwrap();
+    ap.workloads = vec![
+        WorkloadKey::new("default", "deployment", "ap"),
+        WorkloadKey::new("default", "deployment", "ap-b"),
+    ];
+    graph.edges[0].variable = Some("URL".to_owned());
+    let asked = |first: &str, second: &str| {
+        let objects = [
+            tier("ap", &spec(first), &["n1"]),
+            tier("ap-b", &spec(second), &["n2"]),
+            DB_SERVICE.to_owned(),
+        ]
+        .concat();
+        let plan = planned(&graph, &objects);
+        let probes = plan.vantages.iter().flat_map(|one| &one.containers);
+        let probes = probes.filter(|probe| !probe.spec.edges.is_empty());
+        let of = |probe: &TierProbe| probe.workload.as_ref().map(|key| key.name.clone());
+        probes.filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("http://db:3306", "http://db:3306"), ["ap", "ap-b"]);
+    assert_eq!(asked("http://db:3306", "http://localhost:3306"), ["ap"]);
+    assert_eq!(asked("http://localhost:3306", "http://DB:3306"), ["ap-b"]);
+    // Where none of them names it, nothing is left out.
+    assert_eq!(asked("", "").len(), 2);
+}
+
+#[test]
 fn an_edge_that_must_not_work_is_only_connected_to() {
     let mut graph = app();
     graph.edges[0].forbidden = true;
