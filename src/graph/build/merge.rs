@@ -22,7 +22,7 @@ use crate::protocol::Protocol;
 
 use super::Known;
 use super::mentions::{self, Deployed, Mention};
-use super::resolve::{HostTarget, Resolver, normal};
+use super::resolve::{HostTarget, Resolver, normal, owner};
 
 /// What edges are put together from.
 pub(super) struct Sources<'a> {
@@ -133,16 +133,8 @@ fn is_suspended(workloads: &[WorkloadKey], snapshot: &Snapshot) -> bool {
 
 /// Whether a container is the tier's, where several tiers run in one Pod (`here`): it is that of no other tier.
 fn owns(here: Option<&Vec<&Tier>>, name: &str, container: &DeployedContainer) -> bool {
-    let is_of = |tier: &Tier| {
-        let called = normal(&container.name);
-        let mut names = tier.names.iter().chain([&tier.name]);
-        names.any(|name| normal(name) == called)
-    };
-    let is_image_of = |tier: &Tier| tier.image.as_ref() == Some(&container.image);
-    let here = || here.into_iter().flatten();
-    let owner = here()
-        .find(|tier| is_of(tier))
-        .or_else(|| here().find(|tier| is_image_of(tier)));
+    let here = here.map_or(&[][..], Vec::as_slice);
+    let owner = owner(here, &container.name, &container.image);
     owner.is_none_or(|owner| owner.name == name)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::graph::{Tier, infer};
-use crate::observe::kinds::{Service, service_selects};
+use crate::observe::kinds::{Container, Service, service_selects};
 use crate::observe::{HostMeaning, ServiceKey, Snapshot, WorkloadKey};
 
 /// Where a host leads.
@@ -23,13 +23,14 @@ pub(super) enum HostTarget {
 pub(super) struct Resolver<'a> {
     snapshot: &'a Snapshot,
     by_name: BTreeMap<String, String>,
-    by_workload: BTreeMap<WorkloadKey, String>,
+    /// What runs in each workload: several tiers where converters or people put them into one Pod.
+    by_workload: BTreeMap<WorkloadKey, Vec<&'a Tier>>,
     /// What the user named that is no topmost owner: a ReplicaSet, one Pod of several.
     below: Vec<WorkloadKey>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(tiers: &BTreeMap<String, Tier>, snapshot: &'a Snapshot) -> Self {
+    pub(super) fn new(tiers: &'a BTreeMap<String, Tier>, snapshot: &'a Snapshot) -> Self {
         let mut by_name = BTreeMap::new();
         // A tier's own key beats an alias of another one.
         for tier in tiers.values() {
@@ -42,14 +43,12 @@ impl<'a> Resolver<'a> {
                     .or_insert_with(|| tier.name.clone());
             }
         }
-        let by_workload: BTreeMap<WorkloadKey, String> = tiers
-            .values()
-            .flat_map(|tier| {
-                tier.workloads
-                    .iter()
-                    .map(|key| (key.clone(), tier.name.clone()))
-            })
-            .collect();
+        let mut by_workload: BTreeMap<WorkloadKey, Vec<&Tier>> = BTreeMap::new();
+        for tier in tiers.values() {
+            for key in &tier.workloads {
+                by_workload.entry(key.clone()).or_default().push(tier);
+            }
+        }
         Self {
             snapshot,
             by_name,
@@ -155,7 +154,7 @@ impl<'a> Resolver<'a> {
         let mut behind: Vec<&String> = selected
             .into_iter()
             .chain(below)
-            .filter_map(|workload| self.by_workload.get(workload))
+            .flat_map(|workload| self.served(workload, service))
             .collect();
         behind.sort();
         behind.dedup();
@@ -171,18 +170,62 @@ impl<'a> Resolver<'a> {
     /// The tier of the Pods that hand-made EndpointSlices name.
     fn endpoint_tier(&self, key: &ServiceKey) -> Option<String> {
         let behind = self.snapshot.workloads_at_endpoints(key);
-        behind
+        behind.iter().find_map(|workload| self.last(workload))
+    }
+
+    /// The tiers of a workload that a Service leads to: those whose containers have its ports, or all.
+    fn served(&self, workload: &WorkloadKey, service: &Service) -> Vec<&'a String> {
+        let Some(here) = self.by_workload.get(workload) else {
+            return Vec::new();
+        };
+        let template = self.snapshot.template(workload).filter(|_| here.len() > 1);
+        let owners: Vec<&String> = template
             .iter()
-            .find_map(|workload| self.by_workload.get(workload))
-            .cloned()
+            .flat_map(|template| {
+                let ports = &service.spec.ports;
+                let is_led_to = |container: &&Container| {
+                    ports.iter().any(|port| {
+                        let target = port.target(template.spec);
+                        container
+                            .declared(port.transport())
+                            .any(|one| Some(one) == target)
+                    })
+                };
+                template.spec.long_running().filter(is_led_to)
+            })
+            .filter_map(|container| owner(here, &container.name, &container.image))
+            .map(|tier| &tier.name)
+            .collect();
+        if owners.is_empty() {
+            here.iter().map(|tier| &tier.name).collect()
+        } else {
+            owners
+        }
+    }
+
+    fn last(&self, workload: &WorkloadKey) -> Option<String> {
+        let here = self.by_workload.get(workload)?;
+        here.last().map(|tier| tier.name.clone())
     }
 
     fn pod(&self, namespace: &str, pod: &str) -> Option<String> {
         let pod = self.snapshot.pod(namespace, pod)?;
-        self.by_workload
-            .get(&self.snapshot.workload_of(pod))
-            .cloned()
+        self.last(&self.snapshot.workload_of(pod))
     }
+}
+
+/// Whose a container is, of the tiers in one Pod: that which is called like it, else that of its image.
+pub(super) fn owner<'a>(here: &[&'a Tier], container: &str, image: &str) -> Option<&'a Tier> {
+    let called = normal(container);
+    let is_of = |tier: &Tier| {
+        let mut names = tier.names.iter().chain([&tier.name]);
+        names.any(|name| normal(name) == called)
+    };
+    let mut tiers = here.iter().copied();
+    tiers.find(|tier| is_of(tier)).or_else(|| {
+        let mut tiers = here.iter().copied();
+        tiers.find(|tier| tier.image.as_deref() == Some(image))
+    })
 }
 
 /// Names as DNS and converters see them: case does not matter, `_` became `-`.
