@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::address::trust::is_direct;
 use crate::address::{self, Flaw, FlawKind, LoginReference, TlsMode, credentials, is_same_host};
 use crate::probe::found::Found;
-use crate::probe::login::Login;
+use crate::probe::login::{Account, Login};
 use crate::probe::trust::{ClientTrust, Trust};
 use crate::probe::wire::{
     EdgeTask, FLAW_KIND, FLAW_PLACE, HOST_FROM_SECRET, NO_CREDENTIALS, PORT_FROM_SECRET, StepError,
@@ -148,7 +148,16 @@ impl DialTarget {
             return;
         };
         if task.no_login_reason == NO_CREDENTIALS && !environment.contains_key(name) {
-            self.login = Login::Without(NO_CREDENTIALS.to_owned());
+            // With a user it is what a client sends whose password is empty.
+            let mut without = environment.clone();
+            without.insert(name.clone(), String::new());
+            let login = Login::of(task, &without);
+            let has_user = |account: &Account| account.credentials.user.is_some();
+            self.login = if login.account().is_some_and(has_user) && !task.withheld {
+                login
+            } else {
+                Login::Without(NO_CREDENTIALS.to_owned())
+            };
             self.password_flaw = Some((name.clone(), Flaw::absent(NOT_THERE.to_owned())));
         }
     }
@@ -320,6 +329,19 @@ mod tests {
         assert!(none(&task, &empty));
         let there = BTreeMap::from([("KVS_PASSWORD".to_owned(), "x".to_owned())]);
         assert!(!none(&task, &there));
+        // A user logs in without one, as the client would, but from one place only.
+        if let Some(LoginReference::Parts { user, .. }) = &mut task.login {
+            *user = Some("KVS_USER".to_owned());
+        }
+        let user = BTreeMap::from([("KVS_USER".to_owned(), "u".to_owned())]);
+        assert!(!none(&task, &user));
+        let trust = ClientTrust::read(&user, &[]);
+        let mut target = DialTarget::of(&task, &user, &trust, &BTreeSet::new());
+        target.miss_password(&task, &user);
+        let account = target.login.account().unwrap();
+        assert!(account.credentials.password.is_none());
+        task.withheld = true;
+        assert!(none(&task, &user));
     }
 
     #[test]
