@@ -105,7 +105,7 @@ fn pods_in_trouble(context: &Context<'_>, subject: &WorkloadFacts<'_>) -> Vec<Fi
         }
     }
     let findings = groups.into_iter().map(|((code, object), troubles)| {
-        let mut finding = of_troubles(subject, code, object, &troubles);
+        let mut finding = of_troubles(context, subject, code, object, &troubles);
         if code == Code::ContainerCrashLooping && collision::explains_crash(context, subject) {
             let cause = (Code::ServiceEnvCollision, subject.key.object());
             finding.caused_by.push(cause);
@@ -138,6 +138,7 @@ fn note_unproven(context: &Context<'_>, finding: &mut Finding) {
 }
 
 fn of_troubles(
+    context: &Context<'_>,
     subject: &WorkloadFacts<'_>,
     code: Code,
     object: ObjectRef,
@@ -174,9 +175,19 @@ fn of_troubles(
     }
     let down = standing == Standing::Down;
     let follows = down && troubles.iter().any(|trouble| trouble.dependent);
+    // What is down with the Pod itself is no reason for it: the other end of that edge is a container beside.
+    let is_beside = |edge: &EdgeId| {
+        let edge = context.evidence(edge).map(|evidence| evidence.edge);
+        edge.is_some_and(|edge| edge.from != edge.to && subject.into.contains(&edge.id))
+    };
     finding
         .on(subject.into.iter().filter(|_| down))
-        .following(subject.from.iter().filter(|_| follows))
+        .following(
+            subject
+                .from
+                .iter()
+                .filter(|edge| follows && !is_beside(edge)),
+        )
         .fix(Fix::text(first.remedy.clone()).run(kubelet_probes::command_for(subject, code)))
 }
 

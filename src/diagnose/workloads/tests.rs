@@ -189,3 +189,25 @@ fn a_client_that_is_down_has_the_certificates_that_were_not_proven_as_evidence()
     note_unproven(&context, &mut finding);
     assert!(finding.evidence[0].contains("not proven"), "{finding:?}");
 }
+
+#[test]
+fn a_crash_follows_from_no_edge_to_the_pod_itself() {
+    let crash = "{waiting: {reason: CrashLoopBackOff, message: back-off}}, restartCount: 3, lastState: {terminated: {exitCode: 1, reason: Error}}";
+    let snapshot = fixtures::snapshot(&(deployment(1) + &pod("db-1", "a", EARLY, crash, "False")));
+    let follows = |edge: &str, beside: &str| {
+        let mut graph = fixtures::graph(&[edge]);
+        let own = crate::observe::WorkloadKey::new("default", "deployment", "db");
+        if let Some(tier) = graph.tiers.get_mut(beside) {
+            tier.workloads = vec![own];
+        }
+        let outcomes = fixtures::outcomes(Vec::new());
+        let context = Context::new(&graph, &snapshot, Some(&outcomes));
+        let found: Vec<Finding> = RULES.iter().flat_map(|rule| rule.raise(&context)).collect();
+        let mut crashes = found
+            .iter()
+            .filter(|finding| finding.code == Code::ContainerCrashLooping);
+        crashes.next().unwrap().follows.len()
+    };
+    assert_eq!(follows("DB->KVS:6379/redis", ""), 1);
+    assert_eq!(follows("DB->KVS:6379/redis", "KVS"), 0);
+}
