@@ -27,7 +27,9 @@ pub use host::{bracketed, host_and_port, is_docker_host, is_host, is_local, is_s
 pub(crate) use host::{is_file, is_off};
 pub use key::{Role, role};
 pub use login::credentials;
-pub(crate) use login::{may_hold_password, names_account, names_password, names_url, subject};
+pub(crate) use login::{
+    is_reference, may_hold_password, names_account, names_password, names_url, subject,
+};
 pub use model::*;
 pub(crate) use url::without_path;
 

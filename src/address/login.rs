@@ -103,16 +103,19 @@ fn value<'a>(variable: &str, environment: &'a BTreeMap<String, String>) -> Resul
     if value.is_empty() {
         return Err(format!("{variable} is empty"));
     }
-    let lower = value.to_ascii_lowercase();
-    if REFERENCES.iter().any(|start| lower.starts_with(start))
-        || lower.starts_with("$(")
-        || lower.starts_with("${")
-    {
+    if is_reference(value) {
         return Err(format!(
             "{variable} only refers to a secret that the application itself fetches"
         ));
     }
     Ok(value)
+}
+
+/// Whether a value only points at a secret kept elsewhere, which the application itself fetches.
+pub(crate) fn is_reference(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let mut starts = REFERENCES.iter().chain(&["$(", "${"]);
+    starts.any(|start| lower.starts_with(start))
 }
 
 /// Everything that one address says.

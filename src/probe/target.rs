@@ -88,9 +88,11 @@ impl DialTarget {
             tls_unseen: task.unseen && tls.is_none() && !has_address,
             trust,
             login,
-            unusable: absent.as_ref().map(|(name, flaw)| {
-                format!("{name} {}: what the client dials is not known", flaw.words)
-            }),
+            unusable: absent
+                .as_ref()
+                .map(|(name, flaw)| (name, flaw.words.as_str()))
+                .or_else(|| unreadable(task, environment))
+                .map(|(name, words)| format!("{name} {words}: what the client dials is not known")),
             from_secret: None,
             flaw: absent.or_else(|| flaw(task, environment)),
             password_flaw: password_flaw(task, environment),
@@ -243,6 +245,22 @@ fn absent(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(St
     (!environment.contains_key(name)).then(|| (name.clone(), Flaw::absent(NOT_THERE.to_owned())))
 }
 
+/// The variable of a host that is there and whose text is no address, and that in words.
+fn unreadable<'a>(
+    task: &'a EdgeTask,
+    environment: &BTreeMap<String, String>,
+) -> Option<(&'a String, &'static str)> {
+    let name = task.login.as_ref().filter(|_| task.unseen)?.host()?;
+    let text = environment.get(name)?;
+    let alone = LoginReference::Url {
+        variable: name.clone(),
+    };
+    let is_read = text.trim().is_empty()
+        || address::is_reference(text)
+        || credentials(&alone, environment).is_ok();
+    (!is_read).then_some((name, "holds no address that can be read"))
+}
+
 /// What is wrong with the text of the variables that say where to dial, as the client's container has them.
 fn flaw(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(String, Flaw)> {
     let login = task.login.as_ref()?;
@@ -297,6 +315,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_secrets_text_that_is_no_address_is_not_dialled() {
+        let port = std::num::NonZeroU16::new(5432).unwrap();
+        let mut task = EdgeTask::bare("e".to_owned(), "pg".to_owned(), port, Protocol::Postgres);
+        task.unseen = true;
+        task.login = Some(LoginReference::Url {
+            variable: "DATABASE_URL".to_owned(),
+        });
+        let of = |value: &str| {
+            let environment = BTreeMap::from([("DATABASE_URL".to_owned(), value.to_owned())]);
+            let trust = ClientTrust::read(&environment, &[]);
+            DialTarget::of(&task, &environment, &trust, &|_| false).unusable
+        };
+        assert_eq!(of("postgres://u:p@pg/db"), None);
+        assert_eq!(of("postgresql+asyncpg://u:p@elsewhere/db"), None);
+        assert_eq!(of("vault:secret/data/db#url"), None);
+        assert!(of("sqlite:///data/db").is_some());
+        // A URL that was encoded twice.
+        let why = of("cG9zdGdyZXM6Ly91OnBAcGcvZGI=").unwrap();
+        assert!(!why.contains("cG9z"), "{why}");
+    }
+
+    #[test]
     fn a_password_that_is_not_there_and_can_stand_nowhere_else_is_none() {
         let port = std::num::NonZeroU16::new(6379).unwrap();
         let mut task = EdgeTask::bare("e".to_owned(), "kvs".to_owned(), port, Protocol::Redis);
@@ -336,7 +376,7 @@ mod tests {
         let user = BTreeMap::from([("KVS_USER".to_owned(), "u".to_owned())]);
         assert!(!none(&task, &user));
         let trust = ClientTrust::read(&user, &[]);
-        let mut target = DialTarget::of(&task, &user, &trust, &BTreeSet::new());
+        let mut target = DialTarget::of(&task, &user, &trust, &|_| false);
         target.miss_password(&task, &user);
         let account = target.login.account().unwrap();
         assert!(account.credentials.password.is_none());
