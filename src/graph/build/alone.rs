@@ -56,6 +56,7 @@ pub(super) fn build(
         catalog,
     };
     merge::merge(&mut graph, Vec::new(), &sources);
+    uncalled(&mut graph, snapshot);
 
     let ends: BTreeSet<&String> = graph
         .edges
@@ -185,6 +186,41 @@ fn apply_rules(
             all.remove(name);
         }
     }
+}
+
+/// Databases, caches and brokers that no one is seen to call, where others take Secrets in as a whole, whose keys are not read.
+fn uncalled(graph: &mut TierGraph, snapshot: &Snapshot) {
+    let called: BTreeSet<&String> = graph.edges.iter().map(|edge| &edge.to).collect();
+    let is_store = |tier: &Tier| {
+        let server = tier.server.as_ref();
+        server.is_some_and(|server| server.protocol.is_store())
+    };
+    let takes_whole = |tier: &&Tier| {
+        let containers = tier
+            .workloads
+            .iter()
+            .flat_map(|key| deployed::containers(snapshot, key));
+        let mut running = containers.filter(|one| !one.init);
+        !is_store(tier) && running.any(|one| one.environment.is_open())
+    };
+    let tiers = || graph.tiers.values();
+    let clients: Vec<&str> = tiers()
+        .filter(takes_whole)
+        .map(|tier| tier.name.as_str())
+        .collect();
+    let uncalled = tiers().filter(|tier| is_store(tier) && !called.contains(&tier.name));
+    let notes: Vec<Note> = uncalled
+        .filter(|_| !clients.is_empty())
+        .map(|tier| Note {
+            kind: NoteKind::Incomplete,
+            message: format!(
+                "{} is called by no one as far as can be read, while {} take Secrets in as a whole, whose keys are not read: add the edge to k8sverify.yaml",
+                tier.name,
+                clients.join(", ")
+            ),
+        })
+        .collect();
+    graph.notes.extend(notes);
 }
 
 /// Service bindings: host, port and login of a server as files of a Secret, below the folder that this variable names.

@@ -616,6 +616,27 @@ fn without_compose_a_store_in_a_pod_of_one_container_that_is_none_is_reported() 
 }
 
 #[test]
+fn without_compose_a_store_that_only_a_whole_secret_can_name_is_an_open_end() {
+    let store = "---\nkind: Deployment\nmetadata: {name: kvs}\nspec: {template: {metadata: {labels: {app: kvs}}, spec: {containers: [{name: kvs, image: 'redis:7'}]}}}\n---\nkind: Service\nmetadata: {name: kvs}\nspec: {selector: {app: kvs}, ports: [{port: 6379}]}\n";
+    let said = |env: &str| {
+        let client = format!(
+            "kind: Deployment\nmetadata: {{name: ap}}\nspec: {{template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, image: my/ap, ports: [{{containerPort: 80}}], {env}}}]}}}}}}\n{store}"
+        );
+        let graph = App::of("", &client).alone();
+        let notes = notes(&graph, NoteKind::Incomplete);
+        notes
+            .iter()
+            .filter(|note| note.contains("kvs is called by no one"))
+            .count()
+    };
+    let whole = "envFrom: [{secretRef: {name: s}}]";
+    assert_eq!(said(whole), 1);
+    assert_eq!(said("env: [{name: X, value: z}]"), 0);
+    let named = format!("{whole}, env: [{{name: REDIS_URL, value: 'redis://kvs:6379'}}]");
+    assert_eq!(said(&named), 0);
+}
+
+#[test]
 fn without_compose_a_service_binding_is_an_open_end() {
     let pod = "kind: Deployment\nmetadata: {name: clinic}\nspec: {template: {metadata: {labels: {app: clinic}}, spec: {containers: [{name: clinic, image: my/clinic, ports: [{containerPort: 8080}], env: [{name: SERVICE_BINDING_ROOT, value: /bindings}], volumeMounts: [{name: db, mountPath: /bindings/db}]}], volumes: [{name: db, secret: {secretName: db}}]}}}";
     let graph = App::of("", pod).alone();

@@ -301,6 +301,11 @@ impl Environment {
             })
     }
 
+    /// Whether a Secret is taken in as a whole, whose keys are not read.
+    pub(in crate::graph) fn is_open(&self) -> bool {
+        !self.open_prefixes.is_empty()
+    }
+
     /// Whether the container has the variable, or may have it.
     pub(in crate::graph) fn may_have(&self, name: &str) -> bool {
         self.variables.contains_key(name) || self.may_hold_secretly(name)
