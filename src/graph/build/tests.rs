@@ -551,6 +551,46 @@ fn without_compose_the_cluster_alone_counts() {
 }
 
 #[test]
+fn a_service_of_a_pod_of_two_tiers_leads_to_the_one_that_has_its_port() {
+    let compose = "
+services:
+  proxy: {build: ./proxy, environment: {BACKEND_URL: 'http://app:8000'}}
+  app: {build: ./app, expose: ['8000'], environment: {THUMBS_URL: 'http://thumbs:8888'}}
+  thumbs: {build: ./thumbs, expose: ['8888']}
+";
+    let manifests = "
+kind: Deployment
+metadata: {name: proxy, labels: {io.kompose.service: proxy}}
+spec: {template: {metadata: {labels: {io.kompose.service: proxy}}, spec: {containers: [{name: proxy, image: my/proxy, env: [{name: BACKEND_URL, value: 'http://app-web:8080'}]}]}}}
+---
+kind: Deployment
+metadata: {name: app-web, labels: {io.kompose.service: app}}
+spec: {template: {metadata: {labels: {io.kompose.service: app}}, spec: {containers: [{name: app, image: py, ports: [{name: http, containerPort: 8080}], env: [{name: THUMBS_URL, value: 'http://localhost:8888'}]}, {name: thumbs, image: py, ports: [{containerPort: 8888}]}]}}}
+---
+kind: Service
+metadata: {name: app-web}
+spec: {selector: {io.kompose.service: app}, ports: [{port: 8080, targetPort: http}]}
+---
+kind: Service
+metadata: {name: thumbs}
+spec: {selector: {io.kompose.service: app}, ports: [{port: 8888}]}
+";
+    let graph = App::of(compose, manifests).graph();
+    assert!(
+        shown(&graph)
+            .iter()
+            .any(|edge| edge == "proxy->app:8080/http app-web"),
+        "{:?}",
+        shown(&graph)
+    );
+    assert!(
+        !shown(&graph)
+            .iter()
+            .any(|edge| edge.starts_with("proxy->thumbs"))
+    );
+}
+
+#[test]
 fn without_compose_a_store_in_a_pod_of_one_container_that_is_none_is_reported() {
     let said = |image: &str, env: &str, more: &str| {
         let pod = format!(
@@ -573,6 +613,27 @@ fn without_compose_a_store_in_a_pod_of_one_container_that_is_none_is_reported() 
         0
     );
     assert_eq!(said("my/web:1", "{name: HOST, value: 127.0.0.1}", ""), 0);
+}
+
+#[test]
+fn without_compose_a_store_that_only_a_whole_secret_can_name_is_an_open_end() {
+    let store = "---\nkind: Deployment\nmetadata: {name: kvs}\nspec: {template: {metadata: {labels: {app: kvs}}, spec: {containers: [{name: kvs, image: 'redis:7'}]}}}\n---\nkind: Service\nmetadata: {name: kvs}\nspec: {selector: {app: kvs}, ports: [{port: 6379}]}\n";
+    let said = |env: &str| {
+        let client = format!(
+            "kind: Deployment\nmetadata: {{name: ap}}\nspec: {{template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, image: my/ap, ports: [{{containerPort: 80}}], {env}}}]}}}}}}\n{store}"
+        );
+        let graph = App::of("", &client).alone();
+        let notes = notes(&graph, NoteKind::Incomplete);
+        notes
+            .iter()
+            .filter(|note| note.contains("kvs is called by no one"))
+            .count()
+    };
+    let whole = "envFrom: [{secretRef: {name: s}}]";
+    assert_eq!(said(whole), 1);
+    assert_eq!(said("env: [{name: X, value: z}]"), 0);
+    let named = format!("{whole}, env: [{{name: REDIS_URL, value: 'redis://kvs:6379'}}]");
+    assert_eq!(said(&named), 0);
 }
 
 #[test]
