@@ -644,3 +644,39 @@ fn an_empty_variable_of_a_tier_that_nothing_runs_is_switched_off() {
         );
     assert!(store.graph().edges.iter().any(|edge| edge.to == "logs"));
 }
+
+#[test]
+fn a_variable_that_the_pods_lack_is_no_other_one_that_speaks_something_else_to_the_tier() {
+    let compose = "
+services:
+  ap: {image: x/ap, environment: {BROKER_URL: 'amqp://mq:5672', STATS_URL: 'http://mq:15672'}}
+  mq: {image: 'rabbitmq:3-management'}
+";
+    let flaw = |variable: &str| {
+        let manifests = format!(
+            "
+kind: Deployment
+metadata: {{name: ap}}
+spec: {{template: {{metadata: {{labels: {{app: ap}}}}, spec: {{containers: [{{name: ap, image: x/ap, env: [{{name: {variable}, value: 'amqp://mq:5672'}}]}}]}}}}}}
+---
+kind: Deployment
+metadata: {{name: mq}}
+spec: {{template: {{metadata: {{labels: {{app: mq}}}}, spec: {{containers: [{{name: mq, image: 'rabbitmq:3-management'}}]}}}}}}
+---
+kind: Service
+metadata: {{name: mq}}
+spec: {{selector: {{app: mq}}, ports: [{{name: amqp, port: 5672}}, {{name: http, port: 15672}}]}}
+"
+        );
+        let graph = App::of(compose, &manifests).graph();
+        let flaws = graph.edges.iter().filter_map(|edge| edge.flaw.as_ref());
+        let flaws: Vec<String> = flaws.map(|flaw| flaw.variable.clone()).collect();
+        (shown(&graph), flaws)
+    };
+    let edges = ["ap->mq:15672/http mq", "ap->mq:5672/amqp mq"];
+    for variable in ["BROKER_URL", "AMQP_URL"] {
+        let (found, flaws) = flaw(variable);
+        assert_eq!(found, edges, "{variable}");
+        assert_eq!(flaws, ["STATS_URL"], "{variable}");
+    }
+}
