@@ -8,7 +8,9 @@ use crate::finding::EdgeId;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Tier, TierGraph};
 use crate::observe::{HostRoute, Snapshot};
 use crate::plan::Outcomes;
-use crate::probe::wire::{HOST_FROM_SECRET, PORT_FROM_SECRET, Step, StepName, StepStatus};
+use crate::probe::wire::{
+    FLAW_KIND, HOST_FROM_SECRET, NO_SERVER, PORT_FROM_SECRET, Step, StepName, StepStatus,
+};
 use crate::protocol::Protocol;
 
 /// What the probes read in Secrets, put into the graph.
@@ -33,8 +35,8 @@ pub fn as_dialled(
     for step in outcomes.probes.iter().flat_map(|probe| &probe.steps) {
         said.entry(&step.task).or_default().push(step);
     }
-    let has_host = |steps: &&Vec<&Step>| steps.iter().any(|step| found(step).is_some());
-    let any = said.values().any(|steps| has_host(&steps));
+    let says = |step: &&Step| found(step).is_some() || has_no_server(step, false);
+    let any = said.values().flatten().any(says);
     let mut dialled = (any || graph.edges.iter().any(is_open)).then(|| graph.clone())?;
     let mut renamed = BTreeMap::new();
     dialled.edges.retain_mut(|edge| {
@@ -42,6 +44,10 @@ pub fn as_dialled(
             return true;
         };
         let host = steps.iter().find_map(|step| found(step));
+        if let Some(step) = steps.iter().find(|step| has_no_server(step, is_open(edge))) {
+            dialled.notes.push(no_server(edge, step));
+            return false;
+        }
         if is_open(edge) {
             // The value was read: that the client dials what it says is no guess any more.
             let was_guessed = edge.confidence == Confidence::Weak;
@@ -161,6 +167,24 @@ fn found(step: &Step) -> Option<(&str, NonZeroU16)> {
 fn is_found(steps: &[&Step]) -> bool {
     let mut asked = steps.iter().filter(|step| step.name == StepName::Dns);
     asked.all(|step| step.status != StepStatus::Fail)
+}
+
+/// Whether a step shows that the client has no server there. `is_open`: also where a key that can be done without is not there, which
+/// compose would name.
+fn has_no_server(step: &Step, is_open: bool) -> bool {
+    let is_absent = || {
+        step.facts
+            .get(FLAW_KIND)
+            .is_some_and(|kind| kind == "absent")
+    };
+    step.facts.contains_key(NO_SERVER) || is_open && step.name == StepName::Dns && is_absent()
+}
+
+fn no_server(edge: &Edge, step: &Step) -> Note {
+    Note {
+        kind: NoteKind::Information,
+        message: format!("{} is not led to {}: {}", edge.from, edge.to, step.detail),
+    }
 }
 
 fn elsewhere(edge: &Edge, host: &str, port: NonZeroU16) -> Note {

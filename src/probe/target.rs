@@ -8,8 +8,8 @@ use crate::probe::found::Found;
 use crate::probe::login::{Account, Login};
 use crate::probe::trust::{ClientTrust, Trust};
 use crate::probe::wire::{
-    EdgeTask, FLAW_KIND, FLAW_PLACE, HOST_FROM_SECRET, NO_CREDENTIALS, PORT_FROM_SECRET, StepError,
-    StepName, WITHIN_POD,
+    EdgeTask, FLAW_KIND, FLAW_PLACE, HOST_FROM_SECRET, NO_CREDENTIALS, NO_SERVER, PORT_FROM_SECRET,
+    StepError, StepName, WITHIN_POD,
 };
 use crate::protocol::Protocol;
 
@@ -32,6 +32,8 @@ pub(crate) struct DialTarget {
     pub(crate) login: Login,
     /// Why there is nothing to dial.
     pub(crate) unusable: Option<String>,
+    /// Whether the hidden text of the host's variable says that there is none to dial.
+    is_off: bool,
     /// How to call the host if it came from a Secret: itself, or the variable that holds it.
     pub(crate) from_secret: Option<String>,
     /// What is wrong with the text of the address, and in which variable.
@@ -81,7 +83,9 @@ impl DialTarget {
         let direct = task.protocol == Protocol::Mongodb && is_direct(parameters);
         let trust = Trust::of(task, tls, &variables, parameters, trust);
         let absent = absent(task, environment);
+        let text = hidden_host(task).and_then(|name| environment.get(name));
         let mut target = Self {
+            is_off: text.is_some_and(|text| address::is_file(text) || address::is_off(text)),
             host: task.host.clone(),
             port: task.port.get(),
             tls,
@@ -209,6 +213,11 @@ impl DialTarget {
             Some((variable, flaw)) if found.name == StepName::Dns => flawed(found, variable, flaw),
             _ => found,
         };
+        let found = if self.is_off {
+            found.fact(NO_SERVER, "")
+        } else {
+            found
+        };
         match &self.from_secret {
             Some(name) => {
                 let found = found
@@ -239,9 +248,14 @@ fn flawed(found: Found, variable: &str, flaw: &Flaw) -> Found {
         .fact(FLAW_PLACE, format!("{variable} {}", flaw.words))
 }
 
+/// The variable of a host that only the probe sees.
+fn hidden_host(task: &EdgeTask) -> Option<&String> {
+    task.login.as_ref().filter(|_| task.unseen)?.host()
+}
+
 /// The variable in which the client has the host, by reference from where its own container has it, if it is not there.
 fn absent(task: &EdgeTask, environment: &BTreeMap<String, String>) -> Option<(String, Flaw)> {
-    let name = task.login.as_ref().filter(|_| task.unseen)?.host()?;
+    let name = hidden_host(task)?;
     (!environment.contains_key(name)).then(|| (name.clone(), Flaw::absent(NOT_THERE.to_owned())))
 }
 
@@ -250,7 +264,7 @@ fn unreadable<'a>(
     task: &'a EdgeTask,
     environment: &BTreeMap<String, String>,
 ) -> Option<(&'a String, &'static str)> {
-    let name = task.login.as_ref().filter(|_| task.unseen)?.host()?;
+    let name = hidden_host(task)?;
     let text = environment.get(name)?;
     let alone = LoginReference::Url {
         variable: name.clone(),

@@ -30,6 +30,8 @@ pub const HTTP_CONTENT: &str = "http_content";
 pub const HOST_FROM_SECRET: &str = "host_from_secret";
 /// The fact of a step that holds the port which the client has out of a Secret.
 pub const PORT_FROM_SECRET: &str = "port_from_secret";
+/// The fact of an edge whose host's variable, which only the probe sees, names a file or a word that switches it off: there is no server.
+pub const NO_SERVER: &str = "no_server";
 /// The fact of such a host that leads back into the client's own Pod, where no other Pod can look; it says so in words.
 pub const WITHIN_POD: &str = "within_pod";
 /// The fact of a step that says what is wrong with the text of the client's own variable: `malformed` or `unresolved`.
