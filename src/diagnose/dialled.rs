@@ -1,6 +1,6 @@
 //! The graph as the clients' own Secrets have it, which only the probes read: what rules say of an edge is about what was dialled. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::address::is_host;
@@ -39,6 +39,7 @@ pub fn as_dialled(
     let any = said.values().flatten().any(says);
     let mut dialled = (any || graph.edges.iter().any(is_open)).then(|| graph.clone())?;
     let mut renamed = BTreeMap::new();
+    let mut known: BTreeSet<EdgeId> = graph.edges.iter().map(|edge| edge.id.clone()).collect();
     dialled.edges.retain_mut(|edge| {
         let Some(steps) = said.get(edge.id.0.as_str()) else {
             return true;
@@ -64,12 +65,14 @@ pub fn as_dialled(
                     Leads::To(to) => {
                         to.clone_into(&mut edge.to);
                         edge.port = port;
-                        let old = edge.id.clone();
-                        edge.id = EdgeId(format!(
+                        let new = EdgeId(format!(
                             "{}->{to}:{port}/{}@{host}",
                             edge.from, edge.protocol
                         ));
-                        renamed.insert(old, edge.id.clone());
+                        // Of two that lead to one place the second keeps its name.
+                        if known.insert(new.clone()) {
+                            renamed.insert(std::mem::replace(&mut edge.id, new.clone()), new);
+                        }
                     }
                     Leads::Elsewhere => {
                         dialled.notes.push(elsewhere(edge, host, port));

@@ -58,20 +58,19 @@ impl Client<'_> {
             let server = tier.server.as_ref();
             server.is_some_and(|server| stores.contains(&server.protocol))
         };
-        let called = self.servers(&is_called);
-        let (tier, confidence) = match (called.as_slice(), self.servers(&is_store).as_slice()) {
-            ([only], _) | (_, [only]) => (*only, Confidence::Likely),
+        let (called, stores) = (self.servers(&is_called), self.servers(&is_store));
+        let meant = match (called.as_slice(), stores.as_slice()) {
+            ([_], _) => called,
             // Any of its kind will do: the probe sees which one it is.
-            (_, [first, others @ ..]) if are_alike(first, others) => (*first, Confidence::Weak),
+            (_, [first, others @ ..]) if are_alike(first, others) => stores,
             _ => return None,
         };
-        if self
-            .drafts
-            .iter()
-            .any(|draft| draft.edge.to == tier.name && !draft.edge.unseen)
-        {
-            return None;
-        }
+        let tier = meant.iter().find(|tier| !self.is_led_to(tier, variable))?;
+        let confidence = if meant.len() == 1 {
+            Confidence::Likely
+        } else {
+            Confidence::Weak
+        };
         let server = tier.server.as_ref()?;
         let (host, port) = self.called(tier, server);
         let login = login_at(
@@ -93,6 +92,12 @@ impl Client<'_> {
             login: Some(login),
             ..Edge::new(self.name, &tier.name, host, port, server.protocol)
         })
+    }
+
+    /// Whether another variable of the client leads to a tier.
+    fn is_led_to(&self, tier: &Tier, variable: &str) -> bool {
+        let mut edges = self.drafts.iter().map(|draft| &draft.edge);
+        edges.any(|edge| edge.to == tier.name && edge.variable.as_deref() != Some(variable))
     }
 
     /// The other servers of which that is so: one that is called after the client comes first.
@@ -265,6 +270,10 @@ mod tests {
             assert!(!graph.edges[0].is_firm());
             assert_eq!(open(&graph), 0);
         }
+        // Each variable has one of its own, and what none is left for stays open.
+        let names = ["DATABASE_URL", "AUDIT_DATABASE_URL", "OLD_DB_URL"];
+        let all = super::tests::graph(&names, &(other("a-db") + &other("z-db")));
+        assert_eq!((all.edges.len(), open(&all)), (2, 1), "{:?}", shown(&all));
     }
 
     #[test]
