@@ -271,10 +271,14 @@ fn targets(
     resolver: &ResolverConfig,
 ) -> Vec<DialTarget> {
     let known = known_names(spec, resolver);
-    // `db.shop` is asked for by a name of the Service `db` of its own namespace.
-    let shown = |host: &str| {
+    // `db.shop` is asked for by a name of the Service `db` of its own namespace, and `db-0.db` is a Pod's behind it.
+    let is_known = |host: &str| {
         let mut asked = resolver.candidates(host).into_iter();
         asked.any(|name| known.contains(&name))
+    };
+    let shown = |host: &str| {
+        let service = host.split_once('.').map(|(_, service)| service);
+        is_known(host) || service.is_some_and(is_known)
     };
     let trust = trust::ClientTrust::read(environment, &spec.authorities);
     let logins = spec.edges.iter().filter_map(|task| task.login.as_ref());

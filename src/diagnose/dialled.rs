@@ -45,6 +45,7 @@ pub fn as_dialled(
             return true;
         };
         let host = steps.iter().find_map(|step| found(step));
+        let was = edge.to.clone();
         if let Some(step) = steps.iter().find(|step| has_no_server(step, is_open(edge))) {
             dialled.notes.push(no_server(edge, step));
             return false;
@@ -62,18 +63,7 @@ pub fn as_dialled(
                         host.clone_into(&mut edge.host);
                     }
                     Leads::AsSupposed => {}
-                    Leads::To(to) => {
-                        to.clone_into(&mut edge.to);
-                        edge.port = port;
-                        let new = EdgeId(format!(
-                            "{}->{to}:{port}/{}@{host}",
-                            edge.from, edge.protocol
-                        ));
-                        // Of two that lead to one place the second keeps its name.
-                        if known.insert(new.clone()) {
-                            renamed.insert(std::mem::replace(&mut edge.id, new.clone()), new);
-                        }
-                    }
+                    Leads::To(to) => to.clone_into(&mut edge.to),
                     Leads::Elsewhere => {
                         dialled.notes.push(elsewhere(edge, host, port));
                         return false;
@@ -84,6 +74,15 @@ pub fn as_dialled(
         if let Some((host, port)) = host.filter(|(host, _)| is_host(host)) {
             host.clone_into(&mut edge.host);
             edge.port = port;
+        }
+        let Edge { from, to, host, .. } = &*edge;
+        let new = EdgeId(format!(
+            "{from}->{to}:{}/{}@{host}",
+            edge.port, edge.protocol
+        ));
+        // Of two that lead to one place the second keeps its name.
+        if *to != was && known.insert(new.clone()) {
+            renamed.insert(std::mem::replace(&mut edge.id, new.clone()), new);
         }
         true
     });

@@ -689,6 +689,43 @@ async fn a_secret_that_leads_elsewhere_is_followed_and_its_host_hidden() {
 }
 
 #[test]
+fn a_host_of_a_secret_is_said_where_it_is_a_services_name_or_a_pods_behind_it() {
+    let resolver = super::ResolverConfig::parse(
+        "search shop.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5",
+    );
+    let said = |host: &str| {
+        let mut task = edge("e", 6379, Protocol::Redis);
+        task.login = Some(login("CACHE_URL"));
+        let spec = ProbeSpec {
+            edges: vec![task],
+            services: vec!["store".to_owned()],
+            ..ProbeSpec::default()
+        };
+        let url = format!("redis://:some-password@{host}:6379/0");
+        let environment = BTreeMap::from([("CACHE_URL".to_owned(), url)]);
+        let target = super::targets(&spec, &environment, &resolver).remove(0);
+        target.from_secret.unwrap() == host
+    };
+    for host in [
+        "store",
+        "Store.shop",
+        "store.shop.svc",
+        "db-0.store",
+        "db-0.store.shop.svc",
+    ] {
+        assert!(said(host), "{host}");
+    }
+    for host in [
+        "other",
+        "store.example.com",
+        "db-0.other",
+        "store.elsewhere",
+    ] {
+        assert!(!said(host), "{host}");
+    }
+}
+
+#[test]
 fn a_bad_spec_is_an_error_that_says_what_was_expected() {
     let variables = |chunks: &[&str]| -> BTreeMap<String, String> {
         chunks

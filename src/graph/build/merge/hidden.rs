@@ -44,8 +44,8 @@ impl Client<'_> {
         }
     }
 
-    /// The edge of a hidden host: to the server that is called like the variable, else to the only store that its name allows, unless the
-    /// Pods name that one openly.
+    /// The edge of a hidden host: to the server that is called like the variable, else to the only store that its name allows. What the
+    /// Pods name openly, such as a wait of an init container, says nothing of the login.
     fn supposed(&self, variable: &str, container: &DeployedContainer) -> Option<Edge> {
         let subject = address::subject_of_host(variable);
         let stores = address::stores(variable);
@@ -94,10 +94,12 @@ impl Client<'_> {
         })
     }
 
-    /// Whether another variable of the client leads to a tier.
+    /// Whether another hidden variable of the client leads to a tier.
     fn is_led_to(&self, tier: &Tier, variable: &str) -> bool {
         let mut edges = self.drafts.iter().map(|draft| &draft.edge);
-        edges.any(|edge| edge.to == tier.name && edge.variable.as_deref() != Some(variable))
+        edges.any(|edge| {
+            edge.unseen && edge.to == tier.name && edge.variable.as_deref() != Some(variable)
+        })
     }
 
     /// The other servers of which that is so: one that is called after the client comes first.
