@@ -1,17 +1,17 @@
 //! The graph as the clients' own Secrets have it, which only the probes read: what rules say of an edge is about what was dialled. Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::address::is_host;
 use crate::finding::EdgeId;
 use crate::graph::{Confidence, Edge, Note, NoteKind, Tier, TierGraph};
-use crate::observe::{HostRoute, Snapshot};
+use crate::observe::Snapshot;
 use crate::plan::Outcomes;
 use crate::probe::wire::{
     FLAW_KIND, HOST_FROM_SECRET, NO_SERVER, PORT_FROM_SECRET, Step, StepName, StepStatus,
 };
-use crate::protocol::Protocol;
 
 /// What the probes read in Secrets, put into the graph.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct DialledGraph {
     /// The graph, with the hosts and ports that may be said.
     pub graph: TierGraph,
     /// The edges that lead to another tier than was supposed, by what they were called, with their new identity.
-    pub renamed: BTreeMap<EdgeId, EdgeId>,
+    renamed: BTreeMap<EdgeId, EdgeId>,
 }
 
 /// The graph with the hosts and ports that the probes found in Secrets and may say; `None` where there is nothing to put in. Without
@@ -31,13 +31,16 @@ pub fn as_dialled(
     outcomes: &Outcomes,
 ) -> Option<DialledGraph> {
     let is_open = |edge: &Edge| !graph.from_compose && edge.unseen;
+    let steps = outcomes.probes.iter().flat_map(|probe| &probe.steps);
+    let says = |step: &Step| found(step).is_some() || has_no_server(step, false);
+    if !graph.edges.iter().any(is_open) && !steps.clone().any(says) {
+        return None;
+    }
     let mut said: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
-    for step in outcomes.probes.iter().flat_map(|probe| &probe.steps) {
+    for step in steps {
         said.entry(&step.task).or_default().push(step);
     }
-    let says = |step: &&Step| found(step).is_some() || has_no_server(step, false);
-    let any = said.values().flatten().any(says);
-    let mut dialled = (any || graph.edges.iter().any(is_open)).then(|| graph.clone())?;
+    let mut dialled = graph.clone();
     let mut renamed = BTreeMap::new();
     let mut known: BTreeSet<EdgeId> = graph.edges.iter().map(|edge| edge.id.clone()).collect();
     dialled.edges.retain_mut(|edge| {
@@ -75,13 +78,9 @@ pub fn as_dialled(
             host.clone_into(&mut edge.host);
             edge.port = port;
         }
-        let Edge { from, to, host, .. } = &*edge;
-        let new = EdgeId(format!(
-            "{from}->{to}:{}/{}@{host}",
-            edge.port, edge.protocol
-        ));
+        let new = edge.id_with_host();
         // Of two that lead to one place the second keeps its name.
-        if *to != was && known.insert(new.clone()) {
+        if edge.to != was && known.insert(new.clone()) {
             renamed.insert(std::mem::replace(&mut edge.id, new.clone()), new);
         }
         true
@@ -99,7 +98,10 @@ impl DialledGraph {
     }
 
     /// The outcomes by the names that the edges have now.
-    pub fn outcomes(&self, outcomes: &Outcomes) -> Outcomes {
+    pub fn outcomes<'a>(&self, outcomes: &'a Outcomes) -> Cow<'a, Outcomes> {
+        if self.renamed.is_empty() {
+            return Cow::Borrowed(outcomes);
+        }
         let mut outcomes = outcomes.clone();
         for probe in &mut outcomes.probes {
             let steps = probe.steps.iter_mut().map(|step| &mut step.task);
@@ -107,7 +109,7 @@ impl DialledGraph {
                 *task = self.name(&EdgeId(std::mem::take(task))).0;
             }
         }
-        outcomes
+        Cow::Owned(outcomes)
     }
 }
 
@@ -124,14 +126,10 @@ enum Leads<'a> {
 /// The servers of which one was meant, in words.
 fn all_like(graph: &TierGraph, edge: &Edge) -> String {
     let tiers = graph.tiers.values();
-    let tiers = tiers.filter(|tier| tier.name != edge.from && speaks(tier, edge.protocol));
+    let tiers =
+        tiers.filter(|tier| tier.name != edge.from && tier.protocol() == Some(edge.protocol));
     let names: Vec<&str> = tiers.map(|tier| tier.name.as_str()).collect();
     names.join(" or ")
-}
-
-fn speaks(tier: &Tier, protocol: Protocol) -> bool {
-    let server = tier.server.as_ref();
-    server.is_some_and(|server| server.protocol == protocol)
 }
 
 fn leads<'a>(
@@ -142,7 +140,7 @@ fn leads<'a>(
     is_found: bool,
 ) -> Leads<'a> {
     let client = graph.workloads(&edge.from).first();
-    let way: Option<HostRoute<'_>> = client.map(|key| snapshot.way(host, &key.namespace));
+    let way = client.map(|key| snapshot.way(host, &key.namespace));
     let Some(way) = way.filter(|_| is_found) else {
         return Leads::AsSupposed;
     };
@@ -154,7 +152,7 @@ fn leads<'a>(
     }
     let mut others = graph.tiers.values();
     others
-        .find(|tier| is_behind(tier) && speaks(tier, edge.protocol))
+        .find(|tier| is_behind(tier) && tier.protocol() == Some(edge.protocol))
         .map_or(Leads::Elsewhere, |tier| Leads::To(&tier.name))
 }
 
@@ -174,11 +172,8 @@ fn is_found(steps: &[&Step]) -> bool {
 /// Whether a step shows that the client has no server there. `is_open`: also where a key that can be done without is not there, which
 /// compose would name.
 fn has_no_server(step: &Step, is_open: bool) -> bool {
-    let is_absent = || {
-        step.facts
-            .get(FLAW_KIND)
-            .is_some_and(|kind| kind == "absent")
-    };
+    let flaw = step.facts.get(FLAW_KIND);
+    let is_absent = || flaw.is_some_and(|kind| kind == "absent");
     step.facts.contains_key(NO_SERVER) || is_open && step.name == StepName::Dns && is_absent()
 }
 
@@ -207,6 +202,7 @@ mod tests {
     use crate::diagnose::fixtures::{fail, graph, outcomes, pass, probe, snapshot};
     use crate::graph::ServerHint;
     use crate::probe::wire::StepError;
+    use crate::protocol::Protocol;
 
     const EDGE: &str = "AP->DB:3306/mysql";
 

@@ -37,11 +37,7 @@ fn edge(from: &Tier, to: &Tier) -> Option<Edge> {
     let server = to.server.as_ref()?;
     let service = to.services.first()?;
     let own = from.workloads.first()?;
-    let host = if service.namespace == own.namespace {
-        service.name.clone()
-    } else {
-        format!("{}.{}", service.name, service.namespace)
-    };
+    let host = service.host_from(&own.namespace);
     Some(Edge {
         origin: vec![
             "no network in common in compose (--check-isolation)"

@@ -97,6 +97,11 @@ pub struct Tier {
 }
 
 impl Tier {
+    /// The protocol that it serves, if it plainly is a server.
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.server.as_ref().map(|server| server.protocol)
+    }
+
     /// Whether anything of it is in the cluster: a workload or a Service.
     pub fn is_deployed(&self) -> bool {
         !self.workloads.is_empty() || !self.services.is_empty()
@@ -214,6 +219,17 @@ impl Edge {
     pub fn is_unread(&self) -> bool {
         let is_hidden = self.unseen && self.variable.is_some();
         is_hidden || self.flaw.as_ref().is_some_and(EdgeFlaw::is_absent)
+    }
+
+    /// Its identity where no other edge has the same: `FROM->TO:PORT/PROTOCOL`.
+    pub fn plain_id(&self) -> String {
+        let Self { from, to, port, .. } = self;
+        format!("{from}->{to}:{port}/{}", self.protocol)
+    }
+
+    /// Its identity beside others that are the same but for the host.
+    pub fn id_with_host(&self) -> EdgeId {
+        EdgeId(format!("{}@{}", self.plain_id(), self.host))
     }
 
     /// A declared edge of which nothing more is known. Its identity is empty until all edges of the graph are there.

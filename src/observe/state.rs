@@ -116,6 +116,15 @@ impl ServiceKey {
         }
     }
 
+    /// How a client in a namespace calls it: `db`, or `db.shop` from another one.
+    pub fn host_from(&self, namespace: &str) -> String {
+        if self.namespace == namespace {
+            self.name.clone()
+        } else {
+            format!("{}.{}", self.name, self.namespace)
+        }
+    }
+
     /// As a finding's object.
     pub fn object(&self) -> crate::finding::ObjectRef {
         crate::finding::ObjectRef::new("service", self.name.clone(), self.namespace.clone())

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::graph::deployed;
 use crate::graph::{Note, NoteKind, Tier, TierGraph};
 use crate::observe::{Snapshot, WorkloadKey, is_live};
+use crate::protocol::Protocol;
 
 use super::{Known, merge, tiers};
 
@@ -191,10 +192,7 @@ fn apply_rules(
 /// Databases, caches and brokers that no one is seen to call, where others take Secrets in as a whole, whose keys are not read.
 fn uncalled(graph: &mut TierGraph, snapshot: &Snapshot) {
     let called: BTreeSet<&String> = graph.edges.iter().map(|edge| &edge.to).collect();
-    let is_store = |tier: &Tier| {
-        let server = tier.server.as_ref();
-        server.is_some_and(|server| server.protocol.is_store())
-    };
+    let is_store = |tier: &Tier| tier.protocol().is_some_and(Protocol::is_store);
     let takes_whole = |tier: &&Tier| {
         let containers = tier
             .workloads

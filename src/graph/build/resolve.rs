@@ -221,11 +221,9 @@ pub(super) fn owner<'a>(here: &[&'a Tier], container: &str, image: &str) -> Opti
         let mut names = tier.names.iter().chain([&tier.name]);
         names.any(|name| normal(name) == called)
     };
-    let mut tiers = here.iter().copied();
-    tiers.find(|tier| is_of(tier)).or_else(|| {
-        let mut tiers = here.iter().copied();
-        tiers.find(|tier| tier.image.as_deref() == Some(image))
-    })
+    let is_image_of = |tier: &Tier| tier.image.as_deref() == Some(image);
+    let first = |is: &dyn Fn(&Tier) -> bool| here.iter().copied().find(|tier| is(tier));
+    first(&is_of).or_else(|| first(&is_image_of))
 }
 
 /// Names as DNS and converters see them: case does not matter, `_` became `-`.

@@ -295,7 +295,7 @@ impl Environment {
 
     /// Whether an address may stand where it cannot be read: in a whole Secret, or in a variable that is called like one.
     pub(in crate::graph) fn may_hide_address(&self) -> bool {
-        !self.open_prefixes.is_empty()
+        self.is_open()
             || self.variables.iter().any(|(name, variable)| {
                 variable.value.is_none() && address::role(name) == address::Role::Host
             })

@@ -184,19 +184,18 @@ pub fn is_replica(name: &str) -> bool {
 
 /// Sorts edges and gives each its identity `FROM->TO:PORT/PROTOCOL`, with `@HOST` where that alone would repeat.
 pub fn identify(edges: &mut [Edge]) {
-    let plain = |edge: &Edge| format!("{}->{}:{}/{}", edge.from, edge.to, edge.port, edge.protocol);
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for edge in edges.iter() {
-        *count.entry(plain(edge)).or_default() += 1;
+        *count.entry(edge.plain_id()).or_default() += 1;
     }
     for edge in edges.iter_mut() {
-        let id = plain(edge);
+        let id = edge.plain_id();
         let repeats = count.get(&id).copied().unwrap_or(0) > 1;
-        edge.id = EdgeId(if repeats {
-            format!("{id}@{}", edge.host)
+        edge.id = if repeats {
+            edge.id_with_host()
         } else {
-            id
-        });
+            EdgeId(id)
+        };
     }
     edges.sort_by(|one, other| one.id.cmp(&other.id));
 }

@@ -54,15 +54,16 @@ impl Client<'_> {
             let mut names = services.chain([&tier.name]);
             names.any(|name| address::words(name) == subject)
         };
-        let is_store = |tier: &Tier| {
-            let server = tier.server.as_ref();
-            server.is_some_and(|server| stores.contains(&server.protocol))
-        };
+        let is_store = |tier: &Tier| tier.protocol().is_some_and(|one| stores.contains(&one));
         let (called, stores) = (self.servers(&is_called), self.servers(&is_store));
         let meant = match (called.as_slice(), stores.as_slice()) {
             ([_], _) => called,
             // Any of its kind will do: the probe sees which one it is.
-            (_, [first, others @ ..]) if are_alike(first, others) => stores,
+            (_, [first, others @ ..])
+                if others.iter().all(|one| one.protocol() == first.protocol()) =>
+            {
+                stores
+            }
             _ => return None,
         };
         let tier = meant.iter().find(|tier| !self.is_led_to(tier, variable))?;
@@ -78,13 +79,7 @@ impl Client<'_> {
             beside(variable, &host, port, server.protocol, container),
         );
         Some(Edge {
-            origin: vec![
-                format!(
-                    "env {variable} of {}, whose value is in a Secret",
-                    self.owner()
-                )
-                .into(),
-            ],
+            origin: vec![self.place_in_secret(variable).into()],
             confidence,
             variable: Some(variable.to_owned()),
             guessed: true,
@@ -132,33 +127,20 @@ impl Client<'_> {
                 templates.any(|template| port.target(template.spec) == Some(server.port))
             });
             let port = NonZeroU16::new(u16::try_from(ports.next()?.port).ok()?)?;
-            Some((spec.is_headless(), self.host_of(key), port))
+            Some((spec.is_headless(), key.host_from(self.namespace), port))
         };
         let found = tier.services.iter().filter_map(offered);
         let first = found.min_by_key(|(headless, ..)| *headless);
         first.map_or_else(
             || {
                 let named = tier.services.first();
-                let host = named.map_or_else(|| tier.name.clone(), |key| self.host_of(key));
+                let host = named.map(|key| key.host_from(self.namespace));
+                let host = host.unwrap_or_else(|| tier.name.clone());
                 (host, server.port)
             },
             |(_, host, port)| (host, port),
         )
     }
-
-    fn host_of(&self, key: &ServiceKey) -> String {
-        if key.namespace == self.namespace {
-            key.name.clone()
-        } else {
-            format!("{}.{}", key.name, key.namespace)
-        }
-    }
-}
-
-/// Whether servers speak the same.
-fn are_alike(first: &Tier, others: &[&Tier]) -> bool {
-    let speaks = |tier: &Tier| tier.server.as_ref().map(|server| server.protocol);
-    others.iter().all(|tier| speaks(tier) == speaks(first))
 }
 
 /// The variables of a container that are called like a host and whose value is not known.

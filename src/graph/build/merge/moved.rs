@@ -111,16 +111,18 @@ impl Client<'_> {
             .as_ref()
             .and_then(|login| deployed_login(login, containers));
         let login = login_at(variable, beside);
-        let place = format!(
-            "env {variable} of {}, whose value is in a Secret",
-            self.owner()
-        );
-        lead_unseen(edge, place, login, variable);
+        lead_unseen(edge, self.place_in_secret(variable), login, variable);
         true
     }
 
+    /// Where a host stands that only the probe reads.
+    pub(super) fn place_in_secret(&self, variable: &str) -> String {
+        let owner = self.owner();
+        format!("env {variable} of {owner}, whose value is in a Secret")
+    }
+
     /// The client's own workload, as a reader is shown it.
-    pub(super) fn owner(&self) -> String {
+    fn owner(&self) -> String {
         let workload = self.tiers[self.name].workloads.first();
         workload.map_or_else(|| self.name.to_owned(), ToString::to_string)
     }

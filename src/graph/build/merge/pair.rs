@@ -113,8 +113,8 @@ impl Client<'_> {
         let to_tier = self.tiers.contains_key(&edge.to);
         match leads {
             HostTarget::Tier(tier) if tier != self.name => {
-                let server = self.tiers.get(tier).and_then(|tier| tier.server.as_ref());
-                let same_kind = server.is_none_or(|server| server.protocol == edge.protocol);
+                let serves = self.tiers.get(tier).and_then(Tier::protocol);
+                let same_kind = serves.is_none_or(|protocol| protocol == edge.protocol);
                 (same_kind || !to_tier).then(|| tier.clone())
             }
             // Where compose had a tier the edge keeps its name: it is what became of that tier.
@@ -377,23 +377,19 @@ impl Client<'_> {
     fn published(&self, mention: &Mention) -> Option<String> {
         let file = self.sources.compose?;
         let is_wanted = |service: &Service| {
-            let tier = self.tiers.get(&service.name);
-            let server = tier.and_then(|tier| tier.server.as_ref());
+            let serves = self.tiers.get(&service.name).and_then(Tier::protocol);
             service.name != self.name
                 && match (mention.port, mention.protocol) {
                     (Some(port), _) => service
                         .ports
                         .iter()
                         .any(|one| one.published.as_deref() == Some(port.to_string().as_str())),
-                    (None, Some(protocol)) => {
-                        !service.ports.is_empty()
-                            && server.is_some_and(|server| server.protocol == protocol)
-                    }
+                    (None, Some(protocol)) => !service.ports.is_empty() && serves == Some(protocol),
                     // A database's login, and nothing says which one it is.
                     (None, None) => {
                         mention.login.is_some()
                             && !service.ports.is_empty()
-                            && server.is_some_and(|server| server.protocol.is_store())
+                            && serves.is_some_and(Protocol::is_store)
                     }
                 }
         };
